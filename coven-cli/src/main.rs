@@ -1,0 +1,3 @@
+//! Coven.
+#![forbid(unsafe_code)]
+fn main() {}

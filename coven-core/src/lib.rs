@@ -1,0 +1,2 @@
+//! Coven.
+#![forbid(unsafe_code)]

@@ -1,0 +1,2 @@
+//! Coven.
+#![deny(unsafe_code)]
