@@ -1,0 +1,100 @@
+//! Commands: what may be asked of a session, and what may be observed of it.
+
+use bytes::Bytes;
+
+use crate::{
+    Channel, ConversationId, Exit, Labels, OrphanReason, OutputEnd, ProcessFacts, TermSize, Title,
+};
+
+/// Asks something of one session; [`decide`](crate::decide()) answers with a
+/// [`Decision`](crate::Decision) or a [`Refusal`](crate::Refusal).
+///
+/// The first half comes from people and their programs; the second half is what the engine
+/// observed of the process, and goes through the same door.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Type `data` into the session.
+    Input {
+        /// The bytes.
+        data: Bytes,
+        /// Whether the terminal shows what is typed; if it does not, only the length is recorded.
+        echo: Echo,
+    },
+    /// Change the terminal's size.
+    Resize {
+        /// The new size.
+        size: TermSize,
+    },
+    /// End the session's process.
+    Kill,
+    /// Hide the session from plain lists.
+    Archive,
+    /// Bring it back into plain lists.
+    Summon,
+    /// Delete the session and all its events.
+    Delete,
+    /// Change what people call it. `None` leaves a part as it is.
+    Edit {
+        /// The new title.
+        title: Option<Title>,
+        /// All labels, from now on.
+        labels: Option<Labels>,
+    },
+    /// Report the end of an external session.
+    Complete {
+        /// Its exit code; absent and 0 mean success.
+        exit_code: Option<i32>,
+    },
+
+    /// The process runs.
+    RecordStart {
+        /// Which process.
+        process: ProcessFacts,
+        /// The executable, as an absolute path.
+        executable: String,
+        /// Its arguments, the prompt replaced by its length.
+        argv: Vec<String>,
+    },
+    /// The process provably never ran.
+    RecordLaunchFailure {
+        /// Why, for people.
+        reason: String,
+    },
+    /// The harness's own conversation id became known.
+    RecordIdentity {
+        /// The id.
+        conversation: ConversationId,
+    },
+    /// The process wrote something. It is recorded as one event, so cut it first
+    /// ([`output_cut`](crate::decide::output_cut)).
+    RecordOutput {
+        /// Where to.
+        channel: Channel,
+        /// The bytes.
+        data: Bytes,
+    },
+    /// No more output will be read.
+    RecordOutputEnd {
+        /// Whether that was all.
+        end: OutputEnd,
+    },
+    /// The process ended, after its output did.
+    RecordExit {
+        /// How.
+        exit: Exit,
+    },
+    /// The process was lost.
+    RecordLoss {
+        /// How.
+        reason: OrphanReason,
+    },
+}
+
+/// Whether a terminal shows what is typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Echo {
+    /// It does, or the program draws for itself.
+    Shown,
+    /// Canonical mode without echo: a password is being typed.
+    Hidden,
+}

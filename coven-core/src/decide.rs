@@ -1,0 +1,54 @@
+//! Deciding: a command and a session give events and effects, or a refusal.
+//!
+//! Pure and total. One file for each command people give, one for what is observed.
+
+mod complete;
+mod edit;
+mod input;
+mod kill;
+mod launch;
+mod observe;
+mod output_cut;
+mod resize;
+mod rituals;
+
+pub use launch::{Registration, launch, register};
+pub use output_cut::{incomplete_char, output_cut};
+
+use crate::{Command, Decision, Refusal, Session};
+
+/// What follows from `command` for `session`. Every event of the decision folds into the session
+/// ([`Session::evolve`]) in order.
+///
+/// # Errors
+/// A [`Refusal`]: nothing may be written or done.
+pub fn decide(session: &Session, command: Command) -> Result<Decision, Refusal> {
+    match command {
+        Command::Input { data, echo } => input::decide(session, data, echo),
+        Command::Resize { size } => resize::decide(session, size),
+        Command::Kill => kill::decide(session),
+        Command::Archive => rituals::archive(session),
+        Command::Summon => rituals::summon(session),
+        Command::Delete => rituals::delete(session),
+        Command::Edit { title, labels } => edit::decide(session, title, labels),
+        Command::Complete { exit_code } => complete::decide(session, exit_code),
+        Command::RecordStart {
+            process,
+            executable,
+            argv,
+        } => observe::start(session, process, executable, argv),
+        Command::RecordLaunchFailure { reason } => observe::launch_failure(session, reason),
+        Command::RecordIdentity { conversation } => observe::identity(session, conversation),
+        Command::RecordOutput { channel, data } => observe::output(session, channel, data),
+        Command::RecordOutputEnd { end } => observe::output_end(session, end),
+        Command::RecordExit { exit } => observe::exit(session, exit),
+        Command::RecordLoss { reason } => observe::loss(session, reason),
+    }
+}
+
+fn not_live(session: &Session) -> Refusal {
+    Refusal::NotLive {
+        session: session.id.clone(),
+        status: session.status(),
+    }
+}

@@ -1,0 +1,184 @@
+//! `Draft`: a launch request that is well formed, its paths not looked at yet.
+
+use super::{
+    Conversation, ConversationId, IdempotencyKey, Labels, Launch, LaunchMode, LaunchPolicy,
+    LaunchRequest, Model, Place, Prompt, Title,
+};
+use crate::{HarnessId, Refusal, SessionId, TermSize, limits};
+
+/// A launch whose every field is well formed. What is left is to find its place on disk
+/// ([`Draft::at`]), which is I/O and so not done here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Draft {
+    /// `projectRoot` as given: non-blank, no NUL.
+    pub project_root: String,
+    /// `cwd` as given, if it was: no NUL.
+    pub cwd: Option<String>,
+    /// The harness asked for; whether it exists is the registry's to say.
+    pub harness: HarnessId,
+    labels: Labels,
+    prompt: Prompt,
+    title: Title,
+    model: Option<Model>,
+    mode: LaunchMode,
+    policy: Option<LaunchPolicy>,
+    conversation: Option<Conversation>,
+    conversation_id: Option<ConversationId>,
+    size: TermSize,
+    continues: Option<SessionId>,
+    idempotency_key: Option<IdempotencyKey>,
+    environment: Vec<String>,
+}
+
+impl Draft {
+    /// Checks every field of a request.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] naming the first bad field and what is wrong with it.
+    pub fn parse(request: &LaunchRequest) -> Result<Self, Refusal> {
+        let prompt = Prompt::parse(required("prompt", request.prompt.as_deref())?)?;
+        let size = TermSize::parse(
+            request
+                .cols
+                .unwrap_or_else(|| TermSize::DEFAULT.cols().into()),
+            request
+                .rows
+                .unwrap_or_else(|| TermSize::DEFAULT.rows().into()),
+        )?;
+        Ok(Self {
+            project_root: path(
+                "projectRoot",
+                required("projectRoot", request.project_root.as_deref())?,
+            )?,
+            cwd: request
+                .cwd
+                .as_deref()
+                .map(|cwd| path("cwd", cwd))
+                .transpose()?,
+            harness: harness(required("harness", request.harness.as_deref())?)?,
+            labels: request
+                .labels
+                .as_deref()
+                .map(Labels::parse)
+                .transpose()?
+                .unwrap_or_default(),
+            title: Title::parse_or_first_line(request.title.as_deref(), &prompt)?,
+            prompt,
+            model: request.model.as_deref().map(Model::parse).transpose()?,
+            mode: request
+                .launch_mode
+                .as_deref()
+                .map_or(Ok(LaunchMode::Interactive), LaunchMode::parse)?,
+            policy: request
+                .launch_policy
+                .as_ref()
+                .map(LaunchPolicy::parse)
+                .transpose()?,
+            conversation: request
+                .conversation
+                .as_ref()
+                .map(Conversation::parse)
+                .transpose()?,
+            conversation_id: request
+                .conversation_id
+                .as_deref()
+                .map(|id| ConversationId::parse("conversationId", id))
+                .transpose()?,
+            size,
+            continues: request.continues.as_deref().map(continued).transpose()?,
+            idempotency_key: request
+                .idempotency_key
+                .as_deref()
+                .map(IdempotencyKey::parse)
+                .transpose()?,
+            environment: names(request)?,
+        })
+    }
+
+    /// The directories a policy adds, as given: absolute, not looked at yet.
+    pub fn added_dirs(&self) -> &[String] {
+        self.policy.as_ref().map_or(&[], |policy| &policy.add_dirs)
+    }
+
+    /// The draft in its place: a launch.
+    pub fn at(self, place: Place) -> Launch {
+        Launch {
+            place,
+            harness: self.harness,
+            prompt: self.prompt,
+            title: self.title,
+            model: self.model,
+            mode: self.mode,
+            policy: self.policy,
+            // What the caller calls the conversation is what it launched it under, unless it says
+            // otherwise.
+            conversation_id: self.conversation_id.or_else(|| {
+                self.conversation
+                    .as_ref()
+                    .map(|conversation| conversation.id.clone())
+            }),
+            conversation: self.conversation,
+            labels: self.labels,
+            size: self.size,
+            continues: self.continues,
+            idempotency_key: self.idempotency_key,
+            environment: self.environment,
+        }
+    }
+}
+
+fn required<'a>(field: &'static str, value: Option<&'a str>) -> Result<&'a str, Refusal> {
+    match value {
+        Some(text) if !text.trim().is_empty() => Ok(text),
+        Some(text) => Err(Refusal::invalid(field, text, "must not be blank")),
+        None => Err(Refusal::invalid(field, "", "is required")),
+    }
+}
+
+fn path(field: &'static str, text: &str) -> Result<String, Refusal> {
+    if text.contains('\0') {
+        return Err(Refusal::invalid(field, text, "must not hold a NUL"));
+    }
+    Ok(text.to_owned())
+}
+
+fn harness(text: &str) -> Result<HarnessId, Refusal> {
+    HarnessId::parse(text).map_err(|_| Refusal::invalid("harness", text, "is not a harness id"))
+}
+
+fn continued(text: &str) -> Result<SessionId, Refusal> {
+    SessionId::parse(text)
+        .map_err(|problem| Refusal::invalid("continues", text, problem.to_string()))
+}
+
+/// The names of the environment, sorted (the request's map is). Values appear in no error.
+fn names(request: &LaunchRequest) -> Result<Vec<String>, Refusal> {
+    let Some(env) = &request.env else {
+        return Ok(Vec::new());
+    };
+    if env.len() > limits::MAX_ENV_VARS {
+        let count = env.len().to_string();
+        return Err(Refusal::invalid(
+            "env",
+            count,
+            "has more than 4096 variables",
+        ));
+    }
+    for (name, value) in env {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(Refusal::invalid(
+                "env",
+                name,
+                "has a name that is empty or holds = or NUL",
+            ));
+        }
+        if value.contains('\0') {
+            return Err(Refusal::invalid(
+                "env",
+                name,
+                "has a value that holds a NUL",
+            ));
+        }
+    }
+    Ok(env.keys().cloned().collect())
+}

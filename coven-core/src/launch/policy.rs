@@ -1,0 +1,45 @@
+//! `LaunchPolicy`: what a harness may do without asking.
+
+use super::PolicyRequest;
+use crate::Refusal;
+
+/// The one policy there is: never ask, write in the workspace only, and in these directories too.
+/// Which harnesses and modes honour it is the adapter's to say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LaunchPolicy {
+    /// Further directories it may write in: absolute.
+    pub add_dirs: Vec<String>,
+}
+
+impl LaunchPolicy {
+    /// Checks a policy that came from outside.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] naming the part of `launchPolicy` that is not honoured.
+    pub fn parse(request: &PolicyRequest) -> Result<Self, Refusal> {
+        if request.approval != "never" {
+            return Err(Refusal::invalid(
+                "launchPolicy.approval",
+                &request.approval,
+                "must be never",
+            ));
+        }
+        if request.sandbox != "workspace-write" {
+            let problem = "must be workspace-write";
+            return Err(Refusal::invalid(
+                "launchPolicy.sandbox",
+                &request.sandbox,
+                problem,
+            ));
+        }
+        for dir in &request.add_dirs {
+            if !dir.starts_with('/') || dir.contains('\0') {
+                let problem = "must hold absolute directories";
+                return Err(Refusal::invalid("launchPolicy.addDirs", dir, problem));
+            }
+        }
+        Ok(Self {
+            add_dirs: request.add_dirs.clone(),
+        })
+    }
+}

@@ -1,0 +1,129 @@
+//! `Refusal`: why a command was refused.
+
+use crate::{Code, SessionId, Status};
+
+/// Why a command was refused. A refused command writes nothing and does nothing.
+///
+/// Display text is for people and may change; [`Refusal::code`] may not.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// A field of the request is malformed.
+    #[error("{field} {problem}")]
+    Invalid {
+        /// The field, as the request spells it.
+        field: &'static str,
+        /// What it held, shortened.
+        value: String,
+        /// What is wrong with it: completes a sentence that starts with the field.
+        problem: String,
+    },
+    /// No session has this id.
+    #[error("no session {session}")]
+    NotFound {
+        /// The id asked for.
+        session: SessionId,
+    },
+    /// The session is not running.
+    #[error("session {session} is {status}, not running")]
+    NotLive {
+        /// The session.
+        session: SessionId,
+        /// What it is instead.
+        status: Status,
+    },
+    /// The session runs, but takes no input in its launch mode.
+    #[error("session {session} takes no input: it was launched with {mode}")]
+    NoInput {
+        /// The session.
+        session: SessionId,
+        /// Its launch mode, as the request spells it.
+        mode: &'static str,
+    },
+    /// The session has no terminal to resize.
+    #[error("session {session} has no terminal")]
+    NoTerminal {
+        /// The session.
+        session: SessionId,
+    },
+    /// The session may still be alive.
+    #[error("session {session} may still be alive; kill it, or wait for its exit")]
+    Live {
+        /// The session.
+        session: SessionId,
+    },
+    /// The id belongs to a session of another kind.
+    #[error("the id {session} is taken")]
+    IdConflict {
+        /// The id.
+        session: SessionId,
+    },
+    /// The input is over [`MAX_INPUT_BYTES`](crate::limits::MAX_INPUT_BYTES).
+    #[error("input of {len_bytes} bytes is over the limit of 1 MiB; send it in pieces")]
+    InputTooLarge {
+        /// The session.
+        session: SessionId,
+        /// Its length.
+        len_bytes: usize,
+    },
+    /// An external session runs elsewhere: Coven cannot kill it or type into it.
+    #[error("session {session} is external: it runs elsewhere and cannot be killed from here")]
+    ExternalNotKillable {
+        /// The session.
+        session: SessionId,
+    },
+    /// Only an external session can be completed by a caller.
+    #[error("session {session} is not external: its end is observed, not reported")]
+    NotExternal {
+        /// The session.
+        session: SessionId,
+    },
+}
+
+impl Refusal {
+    /// A malformed field. The value is kept to its first 200 characters.
+    pub fn invalid(
+        field: &'static str,
+        value: impl AsRef<str>,
+        problem: impl Into<String>,
+    ) -> Self {
+        let value = value.as_ref().chars().take(200).collect();
+        Self::Invalid {
+            field,
+            value,
+            problem: problem.into(),
+        }
+    }
+
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Invalid { .. } => Code::InvalidRequest,
+            Self::NotFound { .. } => Code::SessionNotFound,
+            Self::NotLive { .. } | Self::NoInput { .. } | Self::NoTerminal { .. } => {
+                Code::SessionNotLive
+            }
+            Self::Live { .. } => Code::SessionLive,
+            Self::IdConflict { .. } => Code::SessionIdConflict,
+            Self::InputTooLarge { .. } => Code::InputTooLarge,
+            Self::ExternalNotKillable { .. } => Code::ExternalSessionNotKillable,
+            Self::NotExternal { .. } => Code::NotExternalSession,
+        }
+    }
+
+    /// The session it is about, if it is about one.
+    pub const fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::Invalid { .. } => None,
+            Self::NotFound { session }
+            | Self::NotLive { session, .. }
+            | Self::NoInput { session, .. }
+            | Self::NoTerminal { session }
+            | Self::Live { session }
+            | Self::IdConflict { session }
+            | Self::InputTooLarge { session, .. }
+            | Self::ExternalNotKillable { session }
+            | Self::NotExternal { session } => Some(session),
+        }
+    }
+}
