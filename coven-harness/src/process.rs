@@ -1,0 +1,20 @@
+//! A harness's process: spawn it, read it, write to it, learn of its end, kill it.
+//!
+//! [`spawn`] gives a [`Child`] in parts, so that one task reads, another writes, and a third
+//! waits for the exit. Dropping a part closes its descriptors and nothing else; once the last
+//! part that holds a terminal is dropped, the kernel hangs that terminal up.
+
+mod exit;
+mod facts;
+mod input;
+mod output;
+mod spawn;
+mod stat;
+mod terminal;
+
+pub use exit::ExitWatch;
+pub use facts::{boot_id, is_running};
+pub use input::Input;
+pub use output::{MAX_READ_BYTES, Output};
+pub use spawn::{Child, OutputStdin, Spawn, SpawnError, Wiring, open_files_limit, spawn};
+pub use terminal::Terminal;

@@ -1,0 +1,99 @@
+//! `/proc/PID/stat`: the few fields that tell one process from another.
+
+use std::fs;
+use std::io;
+
+/// What Coven needs of `/proc/PID/stat`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Stat {
+    /// The executable's name, cut to 15 bytes by the kernel.
+    pub(super) name: String,
+    /// The parent's pid; 1, or a subreaper's, once the parent is gone.
+    pub(super) parent: u32,
+    /// The session's number: its leader's pid.
+    pub(super) session: u32,
+    /// Clock ticks since boot.
+    pub(super) start_time: u64,
+    state: char,
+}
+
+impl Stat {
+    /// Reads one process's. Fails with `NotFound` when there is no such process.
+    pub(super) fn read(pid: u32) -> io::Result<Self> {
+        let bytes = fs::read(format!("/proc/{pid}/stat")).map_err(gone)?;
+        Self::parse(&bytes).ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("/proc/{pid}/stat is not as known"),
+            )
+        })
+    }
+
+    /// Neither a zombie nor dead.
+    pub(super) fn is_running(&self) -> bool {
+        !matches!(self.state, 'Z' | 'X' | 'x')
+    }
+
+    /// The name stands in parentheses and may itself hold some, spaces and newlines too: what
+    /// follows the last one is fields by number.
+    fn parse(bytes: &[u8]) -> Option<Self> {
+        let open = bytes.iter().position(|&b| b == b'(')?;
+        let close = bytes.iter().rposition(|&b| b == b')')?;
+        let name = String::from_utf8_lossy(bytes.get(open + 1..close)?).into_owned();
+        let rest = std::str::from_utf8(bytes.get(close + 1..)?).ok()?;
+        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
+        // The first of `fields` is number 3 of the manual page.
+        let field = |number: usize| fields.get(number - 3).copied();
+        Some(Self {
+            name,
+            state: field(3)?.chars().next()?,
+            parent: field(4)?.parse().ok()?,
+            session: field(6)?.parse().ok()?,
+            start_time: field(22)?.parse().ok()?,
+        })
+    }
+}
+
+/// A process that ends between open and read gives ESRCH.
+fn gone(error: io::Error) -> io::Error {
+    if error.raw_os_error() == Some(libc::ESRCH) {
+        io::ErrorKind::NotFound.into()
+    } else {
+        error
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_with_parentheses_spaces_and_newlines_does_not_shift_the_fields() {
+        let line = b"42 (a) R 1 (\n) S 7 42 41 34816 42 4194304 1 2 3 4 5 6 7 8 20 0 1 0 98765 0 0";
+        let stat = Stat::parse(line).unwrap();
+        assert_eq!(stat.name, "a) R 1 (\n");
+        assert_eq!((stat.parent, stat.session, stat.start_time), (7, 41, 98765));
+        assert!(stat.is_running());
+    }
+
+    #[test]
+    fn a_cut_line_is_no_stat() {
+        for line in [
+            &b""[..],
+            b"1",
+            b"1 (x",
+            b"1 (x) S",
+            b"1 (x) S 1 1 1 1 1 1",
+            b"1 )x( S 1 2",
+        ] {
+            assert_eq!(Stat::parse(line), None);
+        }
+    }
+
+    #[test]
+    fn this_process_is_running_and_has_a_parent() {
+        let stat = Stat::read(std::process::id()).unwrap();
+        assert!(stat.is_running());
+        assert_ne!(stat.parent, 0);
+    }
+}

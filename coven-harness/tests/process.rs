@@ -1,0 +1,447 @@
+//! Spawning, reading, writing and waiting, with real processes and terminals.
+
+mod support;
+
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use bytes::Bytes;
+use coven_core::{Channel, Exit};
+use coven_harness::process::{
+    MAX_READ_BYTES, OutputStdin, Spawn, SpawnError, Wiring, is_running, spawn,
+};
+use support::{
+    all, by_channel, directory, exit, in_terminal, noise, run, shell, size, told, until, within,
+};
+
+const SUCCESS: Exit = Exit::Code { code: 0 };
+
+fn terminal_output(stdin: OutputStdin) -> Wiring {
+    Wiring::TerminalOutput {
+        size: size(80, 24),
+        stdin,
+    }
+}
+
+#[tokio::test]
+async fn output_written_just_before_the_exit_is_read_to_its_end() {
+    let script = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done";
+    let mut child = run(script, in_terminal());
+    let (output, end) = tokio::join!(all(&mut child.output), child.exit.wait());
+    assert_eq!(end.unwrap(), SUCCESS);
+    let expected: String = (0..2000).map(|i| format!("line {i}\r\n")).collect();
+    assert_eq!(String::from_utf8(output).unwrap(), expected);
+}
+
+#[tokio::test]
+async fn output_left_in_the_terminal_by_an_ended_process_is_read() {
+    let mut child = run("printf 'last words'", in_terminal());
+    assert_eq!(exit(&mut child).await, SUCCESS);
+    assert_eq!(all(&mut child.output).await, b"last words");
+    assert!(
+        within(child.output.read()).await.unwrap().is_none(),
+        "the end stays the end"
+    );
+}
+
+#[tokio::test]
+async fn a_descendant_that_keeps_the_terminal_is_heard_after_the_exit() {
+    let home = tempfile::tempdir().unwrap();
+    let gate = home.path().join("gate");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&gate)
+            .status()
+            .unwrap()
+            .success()
+    );
+    // The kernel sends SIGHUP to the terminal's foreground group when the leader ends.
+    let script = r#"trap '' HUP; (read go < "$1"; echo later "$go") & exit 3"#;
+    let mut child = spawn(shell(script, &[gate.to_str().unwrap()], in_terminal())).unwrap();
+    assert_eq!(exit(&mut child).await, Exit::Code { code: 3 });
+    tokio::task::spawn_blocking(move || std::fs::write(gate, "now\n").unwrap())
+        .await
+        .unwrap();
+    assert_eq!(all(&mut child.output).await, b"later now\r\n");
+}
+
+#[tokio::test]
+async fn the_exit_is_told_while_a_descendant_keeps_the_terminal_open() {
+    let mut child = run("trap '' HUP; sleep 600 & echo $!; exit 0", in_terminal());
+    assert_eq!(exit(&mut child).await, SUCCESS);
+    let pid = until(&mut child.output, "\n").await;
+    assert!(
+        Path::new("/proc").join(pid.trim()).exists(),
+        "a natural exit kills nobody"
+    );
+    assert!(
+        Command::new("kill")
+            .arg(pid.trim())
+            .status()
+            .unwrap()
+            .success()
+    );
+    assert_eq!(all(&mut child.output).await, b"");
+}
+
+#[tokio::test]
+async fn every_byte_passes_a_raw_terminal_unchanged() {
+    for seed in [1, 2, 3] {
+        let (_home, path, expected) = noise_file(seed, 3_000_000);
+        let script = r#"stty raw -echo; cat "$1""#;
+        let mut child = spawn(shell(script, &[path.to_str().unwrap()], in_terminal())).unwrap();
+        assert!(all(&mut child.output).await == expected, "seed {seed}");
+        assert_eq!(exit(&mut child).await, SUCCESS);
+    }
+}
+
+#[tokio::test]
+async fn a_cooked_terminal_changes_line_ends_and_nothing_else() {
+    let (_home, path, bytes) = noise_file(4, 1_000_000);
+    let mut child = spawn(shell(
+        r#"cat "$1""#,
+        &[path.to_str().unwrap()],
+        in_terminal(),
+    ))
+    .unwrap();
+    let expected: Vec<u8> = bytes
+        .iter()
+        .flat_map(|byte| {
+            if *byte == b'\n' {
+                &b"\r\n"[..]
+            } else {
+                std::slice::from_ref(byte)
+            }
+        })
+        .copied()
+        .collect();
+    assert!(all(&mut child.output).await == expected);
+}
+
+#[tokio::test]
+async fn a_read_is_never_empty_and_never_over_the_limit() {
+    let (_home, path, bytes) = noise_file(5, 1_000_000);
+    let mut child = spawn(shell(
+        r#"cat "$1""#,
+        &[path.to_str().unwrap()],
+        Wiring::Pipes,
+    ))
+    .unwrap();
+    let mut total = 0;
+    while let Some((_, bytes)) = within(child.output.read()).await.unwrap() {
+        assert!((1..=MAX_READ_BYTES).contains(&bytes.len()));
+        total += bytes.len();
+    }
+    assert_eq!(total, bytes.len());
+}
+
+#[tokio::test]
+async fn pipes_tell_stdout_from_stderr_and_close_stdin_when_input_is_dropped() {
+    let (_home, path, bytes) = noise_file(6, 500_000);
+    let copy = path.with_extension("err");
+    let script = r#"tee "$1" >&2; echo end"#;
+    let mut child = spawn(shell(script, &[copy.to_str().unwrap()], Wiring::Pipes)).unwrap();
+    let mut input = child.input.take().unwrap();
+    assert!(child.terminal.is_none());
+    let sent = bytes.clone();
+    let writer = tokio::spawn(async move { input.write(&sent).await });
+    let parts = by_channel(&mut child.output).await;
+    within(writer).await.unwrap().unwrap();
+    assert_eq!(exit(&mut child).await, SUCCESS);
+    for (channel, said) in parts {
+        match channel {
+            Channel::Stderr => assert!(said == bytes),
+            Channel::Stdout => assert_eq!(said, b"end\n"),
+            Channel::Tty => panic!("there is no terminal"),
+        }
+    }
+    assert!(std::fs::read(copy).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn what_is_typed_arrives_byte_for_byte() {
+    let (_home, path, bytes) = noise_file(7, 300_000);
+    let copy = path.with_extension("copy");
+    let script = r#"stty raw -echo; echo ready; head -c 300000 > "$1""#;
+    let mut child = spawn(shell(script, &[copy.to_str().unwrap()], in_terminal())).unwrap();
+    until(&mut child.output, "ready").await;
+    within(child.input.as_mut().unwrap().write(&bytes))
+        .await
+        .unwrap();
+    assert_eq!(exit(&mut child).await, SUCCESS);
+    assert!(std::fs::read(copy).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_terminal_for_output_only_reads_nothing_or_the_given_bytes() {
+    let script = "[ -t 1 ] && [ -t 2 ] && ! [ -t 0 ] && : < /dev/tty && cat && echo end";
+    let (said, end) = told(script, terminal_output(OutputStdin::Null)).await;
+    assert_eq!((said.as_str(), end), ("end\r\n", SUCCESS));
+
+    let (_home, path, bytes) = noise_file(8, 1_000_000);
+    let copy = path.with_extension("copy");
+    let wiring = terminal_output(OutputStdin::Bytes(bytes.clone().into()));
+    let mut child = spawn(shell(r#"cat > "$1""#, &[copy.to_str().unwrap()], wiring)).unwrap();
+    assert!(child.input.is_none() && child.terminal.is_some());
+    assert_eq!(exit(&mut child).await, SUCCESS);
+    assert!(std::fs::read(copy).unwrap() == bytes);
+}
+
+#[tokio::test]
+async fn a_process_that_does_not_read_its_stdin_ends_all_the_same() {
+    let wiring = terminal_output(OutputStdin::Bytes(Bytes::from(noise(9, 1_000_000))));
+    assert_eq!(told("exit 5", wiring).await.1, Exit::Code { code: 5 });
+}
+
+#[tokio::test]
+async fn a_terminal_has_its_size_from_the_start_and_a_resize_is_signalled() {
+    let script = "stty size; trap 'stty size; kill $!; exit 0' WINCH; sleep 600 & echo ready; wait";
+    let mut child = run(
+        script,
+        Wiring::Terminal {
+            size: size(123, 45),
+        },
+    );
+    let said = until(&mut child.output, "ready").await;
+    assert!(said.starts_with("45 123\r\n"), "{said:?}");
+    child
+        .terminal
+        .as_ref()
+        .unwrap()
+        .resize(size(77, 20))
+        .unwrap();
+    until(&mut child.output, "20 77\r\n").await;
+    assert_eq!(exit(&mut child).await, SUCCESS);
+}
+
+#[tokio::test]
+async fn each_wiring_gives_a_session_of_its_own_and_its_terminal_is_the_controlling_one() {
+    let session = "read pid name state parent group session rest < /proc/$$/stat; \
+                   [ $session = $$ ] && echo leader; echo $TERM";
+    let with_tty = format!("{session}; echo here > /dev/tty");
+    for wiring in [in_terminal(), terminal_output(OutputStdin::Null)] {
+        let (said, _) = told(&with_tty, wiring).await;
+        assert_eq!(said, "leader\r\nxterm-256color\r\nhere\r\n");
+    }
+    let without = format!("{session}; ( : < /dev/tty ) 2>/dev/null || echo none");
+    assert_eq!(
+        told(&without, Wiring::Pipes).await.0,
+        "leader\nxterm-256color\nnone\n"
+    );
+}
+
+#[tokio::test]
+async fn a_child_has_nothing_open_but_its_standard_streams() {
+    // What a careless library leaves open: not close-on-exec.
+    let _careless = rustix::io::dup(directory("/")).unwrap();
+    for wiring in [
+        in_terminal(),
+        terminal_output(OutputStdin::Null),
+        Wiring::Pipes,
+    ] {
+        let (said, _) = told("ls /proc/$$/fd", wiring).await;
+        assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2"]);
+    }
+}
+
+/// Runs itself once more where hangups and interrupts are ignored, as under nohup or in a
+/// script's background.
+#[tokio::test]
+async fn a_child_has_default_signals_and_the_given_limit_of_open_files() {
+    if std::env::var_os("IGNORING_SIGNALS").is_none() {
+        let test = "a_child_has_default_signals_and_the_given_limit_of_open_files";
+        let status = Command::new("/bin/sh")
+            .args(["-c", r#"trap '' HUP INT QUIT PIPE; exec "$0" --exact "$1""#])
+            .arg(std::env::current_exe().unwrap())
+            .arg(test)
+            .env("IGNORING_SIGNALS", "1")
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let script = "sed -n 's/^Sig\\(Blk\\|Ign\\):.//p' /proc/$$/status; ulimit -Sn";
+    // Two signals are the C library's own, which lets nobody touch them.
+    let ours = !(0b11_u64 << 31);
+    for wiring in [in_terminal(), Wiring::Pipes] {
+        let mut spawned = shell(script, &[], wiring);
+        spawned.open_files.current = Some(77);
+        let mut child = spawn(spawned).unwrap();
+        let said = String::from_utf8(all(&mut child.output).await).unwrap();
+        let lines: Vec<&str> = said.split_whitespace().collect();
+        let [blocked, ignored, files] = lines[..] else {
+            panic!("{said:?}")
+        };
+        for signals in [blocked, ignored] {
+            assert_eq!(
+                u64::from_str_radix(signals, 16).unwrap() & ours,
+                0,
+                "{said:?}"
+            );
+        }
+        assert_eq!(files, "77");
+    }
+}
+
+#[tokio::test]
+async fn the_facts_name_the_process_until_it_ends_and_no_zombie_is_left() {
+    let mut child = run("read line; kill -TERM $$", in_terminal());
+    let facts = child.facts.clone();
+    assert!(is_running(&facts));
+    let mut another = facts.clone();
+    another.start_time += 1;
+    assert!(
+        !is_running(&another),
+        "the same pid with another start is another process"
+    );
+    another = facts.clone();
+    another.boot_id.push('x');
+    assert!(!is_running(&another), "so it is in another boot");
+    child.input.as_mut().unwrap().write(b"\n").await.unwrap();
+    assert_eq!(exit(&mut child).await, Exit::Signal { signal: 15 });
+    assert_eq!(
+        exit(&mut child).await,
+        Exit::Signal { signal: 15 },
+        "asked again"
+    );
+    assert!(!is_running(&facts));
+    assert!(!Path::new("/proc").join(facts.pid.to_string()).exists());
+}
+
+#[tokio::test]
+async fn dropping_all_parts_hangs_the_terminal_up() {
+    let home = tempfile::tempdir().unwrap();
+    let gate = home.path().join("gate");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&gate)
+            .status()
+            .unwrap()
+            .success()
+    );
+    let script = r#"trap 'echo gone > "$1"; exit' HUP; echo ready; while :; do read x; done"#;
+    let mut child = spawn(shell(script, &[gate.to_str().unwrap()], in_terminal())).unwrap();
+    until(&mut child.output, "ready").await;
+    drop(child);
+    let heard = tokio::task::spawn_blocking(move || std::fs::read_to_string(gate).unwrap());
+    assert_eq!(within(heard).await.unwrap(), "gone\n");
+}
+
+#[tokio::test]
+async fn a_password_is_known_by_a_line_read_without_echo() {
+    let script = "printf one; read a; stty -echo; printf two; read b; \
+                  stty raw; printf three; head -c 1 > /dev/null";
+    let mut child = run(script, in_terminal());
+    let (terminal, input) = (child.terminal.unwrap(), child.input.as_mut().unwrap());
+    for (prompt, secret) in [("one", false), ("two", true), ("three", false)] {
+        until(&mut child.output, prompt).await;
+        assert_eq!(terminal.secret_entry().unwrap(), secret, "{prompt}");
+        input.write(b"x\n").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_directory_swapped_after_it_was_opened_is_not_entered() {
+    let home = tempfile::tempdir().unwrap();
+    let home = home.path().canonicalize().unwrap();
+    let [good, evil, link] = ["good", "evil", "link"].map(|name| home.join(name));
+    std::fs::create_dir(&good).unwrap();
+    std::fs::create_dir(&evil).unwrap();
+    symlink(&good, &link).unwrap();
+    for wiring in [
+        in_terminal(),
+        terminal_output(OutputStdin::Null),
+        Wiring::Pipes,
+    ] {
+        let mut asked = shell("pwd -P", &[], wiring);
+        asked.directory = directory(&link);
+        std::fs::remove_file(&link).unwrap();
+        symlink(&evil, &link).unwrap();
+        let mut child = spawn(asked).unwrap();
+        let said = String::from_utf8(all(&mut child.output).await).unwrap();
+        assert_eq!(Path::new(said.trim_end()), good);
+        std::fs::remove_file(&link).unwrap();
+        symlink(&good, &link).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn arguments_arrive_as_they_are_up_to_the_systems_limit() {
+    let longest = "ä".repeat(131_070 / 2) + "x";
+    for argument in [
+        "",
+        "-x",
+        "a\nb\t\u{1b}[31m🦀",
+        "$(touch /x) `y` \\",
+        longest.as_str(),
+    ] {
+        let mut child = spawn(shell(r#"printf %s "$1""#, &[argument], Wiring::Pipes)).unwrap();
+        assert!(all(&mut child.output).await == argument.as_bytes());
+    }
+    let over = shell("true", &[&"x".repeat(131_072)], in_terminal());
+    assert!(matches!(spawn(over), Err(SpawnError::TooLong)));
+    let nul = shell("true", &["a\0b"], in_terminal());
+    assert!(matches!(spawn(nul), Err(SpawnError::Nul)));
+}
+
+#[tokio::test]
+async fn a_failed_spawn_tells_what_to_mend() {
+    let home = tempfile::tempdir().unwrap();
+    // Written by another process: a file this one has open for writing cannot be executed.
+    let make = "printf '#!/no/such/interpreter\n' > script; chmod 755 script; echo > plain";
+    let made = Command::new("/bin/sh")
+        .args(["-c", make])
+        .current_dir(&home)
+        .status();
+    assert!(made.unwrap().success());
+    let attempt = |program: PathBuf, wiring| {
+        spawn(Spawn {
+            program,
+            ..shell("", &[], wiring)
+        })
+        .expect_err("it runs")
+    };
+    for wiring in [in_terminal as fn() -> Wiring, || Wiring::Pipes] {
+        let error = attempt(home.path().join("none"), wiring());
+        assert!(
+            matches!(error, SpawnError::MissingExecutable { .. }),
+            "{error:?}"
+        );
+        let error = attempt(home.path().join("script"), wiring());
+        assert!(
+            matches!(error, SpawnError::MissingInterpreter { .. }),
+            "{error:?}"
+        );
+        for name in ["plain", "."] {
+            let error = attempt(home.path().join(name), wiring());
+            assert!(
+                matches!(error, SpawnError::NotExecutable { .. }),
+                "{error:?}"
+            );
+        }
+    }
+    let mut gone = shell("true", &[], in_terminal());
+    let place = home.path().join("gone");
+    std::fs::create_dir(&place).unwrap();
+    gone.directory = directory(&place);
+    std::fs::remove_dir(&place).unwrap();
+    assert!(matches!(spawn(gone), Err(SpawnError::Directory { .. })));
+}
+
+#[tokio::test]
+async fn the_environment_is_exactly_the_given_one() {
+    let mut asked = shell("", &[], Wiring::Pipes);
+    asked.program = PathBuf::from("/usr/bin/env");
+    asked.args = Vec::new();
+    asked.environment = [("B", "2"), ("A", "1 \n=")].into_iter().collect();
+    let mut child = spawn(asked).unwrap();
+    assert_eq!(all(&mut child.output).await, b"A=1 \n=\nB=2\n");
+}
+
+/// A file of noise, in a directory that goes with the first part.
+fn noise_file(seed: u64, len_bytes: usize) -> (tempfile::TempDir, PathBuf, Vec<u8>) {
+    let (home, bytes) = (tempfile::tempdir().unwrap(), noise(seed, len_bytes));
+    let path = home.path().join("noise");
+    std::fs::write(&path, &bytes).unwrap();
+    (home, path, bytes)
+}

@@ -1,0 +1,130 @@
+//! Real processes for the tests, run by `/bin/sh`.
+
+#![allow(dead_code, unreachable_pub)] // each test file uses a part of it
+
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use coven_core::{Channel, Exit, SessionId, TermSize};
+use coven_harness::environment::Environment;
+use coven_harness::process::{Child, Output, Spawn, Wiring, open_files_limit, spawn};
+
+/// Generous: it only bounds a test that has failed.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+pub fn size(cols: i64, rows: i64) -> TermSize {
+    TermSize::parse(cols, rows).unwrap()
+}
+
+pub fn in_terminal() -> Wiring {
+    Wiring::Terminal {
+        size: TermSize::DEFAULT,
+    }
+}
+
+pub fn directory(path: impl AsRef<Path>) -> OwnedFd {
+    std::fs::File::open(path).unwrap().into()
+}
+
+/// A session id of one test alone.
+pub fn session() -> SessionId {
+    SessionId::parse(&uuid::Uuid::new_v4().to_string()).unwrap()
+}
+
+/// `script` for `/bin/sh`, in the root directory, with `arguments` as `$1` and so on.
+pub fn shell(script: &str, arguments: &[&str], wiring: Wiring) -> Spawn {
+    shell_in(&session(), script, arguments, wiring)
+}
+
+pub fn shell_in(session: &SessionId, script: &str, arguments: &[&str], wiring: Wiring) -> Spawn {
+    Spawn {
+        program: PathBuf::from("/bin/sh"),
+        args: ["-c", script, "sh"]
+            .iter()
+            .chain(arguments)
+            .map(OsString::from)
+            .collect(),
+        environment: Environment::of_this_process().for_session(session, Path::new("/")),
+        directory: directory("/"),
+        wiring,
+        open_files: open_files_limit(),
+    }
+}
+
+pub fn run(script: &str, wiring: Wiring) -> Child {
+    spawn(shell(script, &[], wiring)).unwrap()
+}
+
+/// Runs `script` to the end of its output and of itself.
+pub async fn told(script: &str, wiring: Wiring) -> (String, Exit) {
+    let mut child = run(script, wiring);
+    let bytes = all(&mut child.output).await;
+    (
+        String::from_utf8_lossy(&bytes).into_owned(),
+        exit(&mut child).await,
+    )
+}
+
+pub async fn exit(child: &mut Child) -> Exit {
+    within(child.exit.wait()).await.unwrap()
+}
+
+/// All output to its end, of whatever channel.
+pub async fn all(output: &mut Output) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    while let Some((_, more)) = within(output.read()).await.unwrap() {
+        bytes.extend_from_slice(&more);
+    }
+    bytes
+}
+
+/// Reads until `text` has come, and gives all up to the end of that read.
+pub async fn until(output: &mut Output, text: &str) -> String {
+    let mut bytes = Vec::new();
+    loop {
+        let said = String::from_utf8_lossy(&bytes).into_owned();
+        if said.contains(text) {
+            return said;
+        }
+        let more = within(output.read()).await.unwrap();
+        bytes.extend_from_slice(&more.unwrap_or_else(|| panic!("no {text:?} in {said:?}")).1);
+    }
+}
+
+/// Output of one channel, to the end of all.
+pub async fn by_channel(output: &mut Output) -> Vec<(Channel, Vec<u8>)> {
+    let mut parts: Vec<(Channel, Vec<u8>)> = Vec::new();
+    while let Some((channel, more)) = within(output.read()).await.unwrap() {
+        match parts.iter_mut().find(|(of, _)| *of == channel) {
+            Some((_, bytes)) => bytes.extend_from_slice(&more),
+            None => parts.push((channel, more.to_vec())),
+        }
+    }
+    parts
+}
+
+pub async fn within<F: Future>(future: F) -> F::Output {
+    tokio::time::timeout(PATIENCE, future)
+        .await
+        .expect("it takes far too long")
+}
+
+/// Bytes that no text tool likes: every byte value, lone ESC, cut UTF-8; the same for one seed.
+pub fn noise(seed: u64, len_bytes: usize) -> Vec<u8> {
+    let mut state = seed | 1;
+    let mut bytes = Vec::with_capacity(len_bytes);
+    while bytes.len() < len_bytes {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        match state % 11 {
+            0 => bytes.push(0x1b),
+            1 => bytes.extend_from_slice(&"é€🦀".as_bytes()[..(state >> 32) as usize % 9]),
+            _ => bytes.extend_from_slice(&state.to_le_bytes()),
+        }
+    }
+    bytes.truncate(len_bytes);
+    bytes
+}
