@@ -28,7 +28,7 @@ pub enum Code {
     InputTooLarge,
     /// The events asked for do not fit one response; ask with `limit`.
     EventResponseTooLarge,
-    /// An external session is not ours to drive or kill.
+    /// An external session is not ours to kill.
     ExternalSessionNotKillable,
     /// Only an external session can be completed by a caller.
     NotExternalSession,

@@ -65,8 +65,9 @@ pub enum Command {
         /// The id.
         conversation: ConversationId,
     },
-    /// The process wrote something. It is recorded as one event, so cut it first
-    /// ([`output_cut`](crate::decide::output_cut)).
+    /// The process wrote something. It becomes as many events as
+    /// [`output_cut`](crate::decide::output_cut) asks for. A character that is not complete at
+    /// its end ([`incomplete_char`](crate::decide::incomplete_char)) had better wait for the rest.
     RecordOutput {
         /// Where to.
         channel: Channel,

@@ -15,7 +15,7 @@ mod rituals;
 pub use launch::{Registration, launch, register};
 pub use output_cut::{incomplete_char, output_cut};
 
-use crate::{Command, Decision, Refusal, Session};
+use crate::{Command, Decision, Phase, Refusal, Session};
 
 /// What follows from `command` for `session`. Every event of the decision folds into the session
 /// ([`Session::evolve`]) in order.
@@ -46,9 +46,25 @@ pub fn decide(session: &Session, command: Command) -> Result<Decision, Refusal> 
     }
 }
 
+/// Why a session that does not run takes no command for its process.
 fn not_live(session: &Session) -> Refusal {
-    Refusal::NotLive {
+    match session.phase {
+        Phase::Deleted => not_found(session),
+        Phase::Created
+        | Phase::Cancelled
+        | Phase::Running { .. }
+        | Phase::Dying { .. }
+        | Phase::Ended { .. }
+        | Phase::Orphaned { .. }
+        | Phase::Elsewhere => Refusal::NotLive {
+            session: session.id.clone(),
+            status: session.status(),
+        },
+    }
+}
+
+fn not_found(session: &Session) -> Refusal {
+    Refusal::NotFound {
         session: session.id.clone(),
-        status: session.status(),
     }
 }

@@ -91,10 +91,13 @@ pub enum Event {
         /// Whether that is all there was.
         end: OutputEnd,
     },
-    /// The process ended.
+    /// The process ended. It comes after [`Event::OutputClosed`], so it is the last of a session
+    /// that ran.
     Exited {
         /// How.
         exit: Exit,
+        /// How its output ended, said again here so that this event tells the whole outcome.
+        output: OutputEnd,
     },
     /// The owner of an external session says that it ended.
     Completed {

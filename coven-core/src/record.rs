@@ -54,7 +54,22 @@ impl Record {
         let archived_at = match envelope.event {
             Event::Archived => Some(envelope.at),
             Event::Summoned => None,
-            _ => self.archived_at,
+            Event::Created { .. }
+            | Event::Registered { .. }
+            | Event::Started { .. }
+            | Event::LaunchFailed { .. }
+            | Event::Identified { .. }
+            | Event::Output { .. }
+            | Event::Input { .. }
+            | Event::Resized { .. }
+            | Event::Titled { .. }
+            | Event::Labelled { .. }
+            | Event::KillRequested
+            | Event::OutputClosed { .. }
+            | Event::Exited { .. }
+            | Event::Completed { .. }
+            | Event::Orphaned { .. }
+            | Event::Deleted => self.archived_at,
         };
         Ok(Self {
             session,

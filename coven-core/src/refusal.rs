@@ -1,6 +1,6 @@
 //! `Refusal`: why a command was refused.
 
-use crate::{Code, SessionId, Status};
+use crate::{Code, PhaseName, SessionId, Status};
 
 /// Why a command was refused. A refused command writes nothing and does nothing.
 ///
@@ -47,7 +47,7 @@ pub enum Refusal {
         session: SessionId,
     },
     /// The session may still be alive.
-    #[error("session {session} may still be alive; kill it, or wait for its exit")]
+    #[error("session {session} may still be alive; it must end first")]
     Live {
         /// The session.
         session: SessionId,
@@ -66,9 +66,15 @@ pub enum Refusal {
         /// Its length.
         len_bytes: usize,
     },
-    /// An external session runs elsewhere: Coven cannot kill it or type into it.
+    /// An external session runs elsewhere: Coven cannot kill it.
     #[error("session {session} is external: it runs elsewhere and cannot be killed from here")]
     ExternalNotKillable {
+        /// The session.
+        session: SessionId,
+    },
+    /// An external session runs elsewhere: there is nothing here to type into.
+    #[error("session {session} is external: it runs elsewhere and takes no input from here")]
+    ExternalTakesNoInput {
         /// The session.
         session: SessionId,
     },
@@ -77,6 +83,14 @@ pub enum Refusal {
     NotExternal {
         /// The session.
         session: SessionId,
+    },
+    /// What was observed of a process cannot be true: a bug of the engine.
+    #[error("session {session}: what was observed cannot be true in phase {phase:?}")]
+    OutOfPlace {
+        /// The session.
+        session: SessionId,
+        /// Its phase.
+        phase: PhaseName,
     },
 }
 
@@ -100,14 +114,16 @@ impl Refusal {
         match self {
             Self::Invalid { .. } => Code::InvalidRequest,
             Self::NotFound { .. } => Code::SessionNotFound,
-            Self::NotLive { .. } | Self::NoInput { .. } | Self::NoTerminal { .. } => {
-                Code::SessionNotLive
-            }
+            Self::NotLive { .. }
+            | Self::NoInput { .. }
+            | Self::NoTerminal { .. }
+            | Self::ExternalTakesNoInput { .. } => Code::SessionNotLive,
             Self::Live { .. } => Code::SessionLive,
             Self::IdConflict { .. } => Code::SessionIdConflict,
             Self::InputTooLarge { .. } => Code::InputTooLarge,
             Self::ExternalNotKillable { .. } => Code::ExternalSessionNotKillable,
             Self::NotExternal { .. } => Code::NotExternalSession,
+            Self::OutOfPlace { .. } => Code::InternalError,
         }
     }
 
@@ -123,7 +139,9 @@ impl Refusal {
             | Self::IdConflict { session }
             | Self::InputTooLarge { session, .. }
             | Self::ExternalNotKillable { session }
-            | Self::NotExternal { session } => Some(session),
+            | Self::ExternalTakesNoInput { session }
+            | Self::NotExternal { session }
+            | Self::OutOfPlace { session, .. } => Some(session),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `Edit`: what people call a session.
 
+use super::not_found;
 use crate::{Decision, Event, Labels, Phase, Refusal, Session, Title};
 
 pub(super) fn decide(
@@ -8,9 +9,7 @@ pub(super) fn decide(
     labels: Option<Labels>,
 ) -> Result<Decision, Refusal> {
     if session.phase == Phase::Deleted {
-        return Err(Refusal::NotFound {
-            session: session.id.clone(),
-        });
+        return Err(not_found(session));
     }
     let titled = title
         .filter(|title| *title != session.title)

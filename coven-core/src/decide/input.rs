@@ -39,7 +39,7 @@ impl Session {
 
 fn accepts(session: &Session) -> Result<(), Refusal> {
     match (&session.phase, session.mode()) {
-        (Phase::Elsewhere, _) => Err(Refusal::ExternalNotKillable {
+        (Phase::Elsewhere, _) => Err(Refusal::ExternalTakesNoInput {
             session: session.id.clone(),
         }),
         (Phase::Running { .. }, Some(mode)) if mode.takes_input() => Ok(()),

@@ -4,10 +4,10 @@
 
 use bytes::Bytes;
 
-use super::not_live;
+use super::output_cut;
 use crate::{
-    Channel, ConversationId, Decision, Effect, Event, Exit, Origin, OrphanReason, OutputEnd, Phase,
-    ProcessFacts, Refusal, Session,
+    Channel, ConversationId, Decision, Effect, Event, Exit, Origin, OrphanReason, OutputEnd,
+    OutputState, Phase, ProcessFacts, Refusal, Session,
 };
 
 pub(super) fn start(
@@ -27,7 +27,7 @@ pub(super) fn start(
         | Phase::Ended { .. }
         | Phase::Orphaned { .. }
         | Phase::Elsewhere
-        | Phase::Deleted => return Err(not_live(session)),
+        | Phase::Deleted => return Err(out_of_place(session)),
     };
     Ok(Decision {
         events: vec![Event::Started {
@@ -47,7 +47,7 @@ pub(super) fn launch_failure(session: &Session, reason: String) -> Result<Decisi
         | Phase::Ended { .. }
         | Phase::Orphaned { .. }
         | Phase::Elsewhere
-        | Phase::Deleted => Err(not_live(session)),
+        | Phase::Deleted => Err(out_of_place(session)),
     }
 }
 
@@ -55,67 +55,91 @@ pub(super) fn identity(
     session: &Session,
     conversation: ConversationId,
 ) -> Result<Decision, Refusal> {
+    not_over(session)?;
     let known = match &session.origin {
         Origin::Launched { identity, .. } => identity.as_ref() == Some(&conversation),
-        Origin::External { .. } => return Err(not_live(session)),
+        Origin::External { .. } => return Err(out_of_place(session)),
     };
-    match &session.phase {
-        Phase::Created | Phase::Cancelled | Phase::Running { .. } | Phase::Dying { .. } => {
-            Ok(if known {
-                Decision::nothing()
-            } else {
-                Decision::event(Event::Identified { conversation })
-            })
-        }
-        Phase::Ended { .. } | Phase::Orphaned { .. } | Phase::Elsewhere | Phase::Deleted => {
-            Err(not_live(session))
-        }
-    }
+    Ok(if known {
+        Decision::nothing()
+    } else {
+        Decision::event(Event::Identified { conversation })
+    })
 }
 
+/// One event where `data` fits one, more where it must be cut; none for no data.
 pub(super) fn output(
     session: &Session,
     channel: Channel,
-    data: Bytes,
+    mut data: Bytes,
 ) -> Result<Decision, Refusal> {
-    running_or_dying(session)?;
-    let offset = session.output_bytes;
-    Ok(Decision::event(Event::Output {
-        offset,
-        channel,
-        data,
-    }))
+    match output_state(session)? {
+        OutputState::Open => {}
+        OutputState::Closed { .. } => return Err(out_of_place(session)),
+    }
+    let mut offset = session.output_bytes;
+    let mut events = Vec::with_capacity(1);
+    while !data.is_empty() {
+        let data = data.split_to(output_cut(&data));
+        let next_offset = offset + data.len() as u64;
+        events.push(Event::Output {
+            offset,
+            channel,
+            data,
+        });
+        offset = next_offset;
+    }
+    Ok(Decision {
+        events,
+        effects: Vec::new(),
+    })
 }
 
 pub(super) fn output_end(session: &Session, end: OutputEnd) -> Result<Decision, Refusal> {
-    running_or_dying(session)?;
-    Ok(Decision::event(Event::OutputClosed { end }))
-}
-
-pub(super) fn exit(session: &Session, exit: Exit) -> Result<Decision, Refusal> {
-    running_or_dying(session)?;
-    Ok(Decision::event(Event::Exited { exit }))
-}
-
-pub(super) fn loss(session: &Session, reason: OrphanReason) -> Result<Decision, Refusal> {
-    match &session.phase {
-        Phase::Created | Phase::Cancelled | Phase::Running { .. } | Phase::Dying { .. } => {
-            Ok(Decision::event(Event::Orphaned { reason }))
-        }
-        Phase::Ended { .. } | Phase::Orphaned { .. } | Phase::Elsewhere | Phase::Deleted => {
-            Err(not_live(session))
-        }
+    match output_state(session)? {
+        OutputState::Open => Ok(Decision::event(Event::OutputClosed { end })),
+        OutputState::Closed { .. } => Err(out_of_place(session)),
     }
 }
 
-fn running_or_dying(session: &Session) -> Result<(), Refusal> {
+pub(super) fn exit(session: &Session, exit: Exit) -> Result<Decision, Refusal> {
+    match output_state(session)? {
+        OutputState::Closed { end: output } => Ok(Decision::event(Event::Exited { exit, output })),
+        OutputState::Open => Err(out_of_place(session)),
+    }
+}
+
+pub(super) fn loss(session: &Session, reason: OrphanReason) -> Result<Decision, Refusal> {
+    not_over(session)?;
+    Ok(Decision::event(Event::Orphaned { reason }))
+}
+
+/// The output of a session whose process runs.
+fn output_state(session: &Session) -> Result<OutputState, Refusal> {
     match &session.phase {
-        Phase::Running { .. } | Phase::Dying { .. } => Ok(()),
+        Phase::Running { output, .. } | Phase::Dying { output, .. } => Ok(*output),
         Phase::Created
         | Phase::Cancelled
         | Phase::Ended { .. }
         | Phase::Orphaned { .. }
         | Phase::Elsewhere
-        | Phase::Deleted => Err(not_live(session)),
+        | Phase::Deleted => Err(out_of_place(session)),
+    }
+}
+
+/// Only of a session that Coven launched and that is not over is there anything to observe.
+fn not_over(session: &Session) -> Result<(), Refusal> {
+    match &session.phase {
+        Phase::Created | Phase::Cancelled | Phase::Running { .. } | Phase::Dying { .. } => Ok(()),
+        Phase::Ended { .. } | Phase::Orphaned { .. } | Phase::Elsewhere | Phase::Deleted => {
+            Err(out_of_place(session))
+        }
+    }
+}
+
+fn out_of_place(session: &Session) -> Refusal {
+    Refusal::OutOfPlace {
+        session: session.id.clone(),
+        phase: session.phase.name(),
     }
 }

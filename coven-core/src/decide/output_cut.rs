@@ -2,19 +2,27 @@
 
 use crate::limits;
 
+/// What the payload's other fields leave for the data.
+const DATA_BUDGET: usize = limits::MAX_OUTPUT_PAYLOAD_BYTES - 200;
+
+/// The most that [`encoded_len`] says.
+const MAX_ENCODED_LEN: usize = 6;
+
 /// How many bytes of `data` (from its start) make the next output event: as many as encode into
 /// [`MAX_OUTPUT_PAYLOAD_BYTES`](crate::limits::MAX_OUTPUT_PAYLOAD_BYTES) of JSON text, cut
-/// between characters. It is 0 only for empty data.
+/// between characters. It is 0 only for empty data. The end of `data` is taken for a place to
+/// cut; [`incomplete_char`] tells whether it is one.
 ///
 /// Counts what JSON makes of each byte at its worst: six bytes for a control character, two for
 /// a quote or backslash, three for a byte that is not UTF-8 (U+FFFD).
 pub fn output_cut(data: &[u8]) -> usize {
-    // Room for the other fields of the payload.
-    let budget = limits::MAX_OUTPUT_PAYLOAD_BYTES - 200;
+    if data.len() <= DATA_BUDGET / MAX_ENCODED_LEN {
+        return data.len();
+    }
     let mut encoded = 0;
     for (at, byte) in data.iter().enumerate() {
         encoded += encoded_len(*byte);
-        if encoded > budget {
+        if encoded > DATA_BUDGET {
             return character_start(data, at);
         }
     }
@@ -38,7 +46,7 @@ pub fn incomplete_char(data: &[u8]) -> usize {
 const fn encoded_len(byte: u8) -> usize {
     match byte {
         b'"' | b'\\' => 2,
-        0..=0x1F | 0x7F => 6,
+        0..=0x1F | 0x7F => MAX_ENCODED_LEN,
         0x20..=0x7E => 1,
         0x80..=0xFF => 3,
     }

@@ -2,6 +2,7 @@
 //!
 //! None of them touches a session that may still be alive.
 
+use super::not_found;
 use crate::{Decision, Event, Phase, Refusal, Session};
 
 pub(super) fn archive(session: &Session) -> Result<Decision, Refusal> {
@@ -14,6 +15,9 @@ pub(super) fn archive(session: &Session) -> Result<Decision, Refusal> {
 }
 
 pub(super) fn summon(session: &Session) -> Result<Decision, Refusal> {
+    if session.phase == Phase::Deleted {
+        return Err(not_found(session));
+    }
     // A live session is in plain lists already.
     Ok(if session.archived {
         Decision::event(Event::Summoned)
@@ -30,9 +34,7 @@ pub(super) fn delete(session: &Session) -> Result<Decision, Refusal> {
 fn over(session: &Session) -> Result<(), Refusal> {
     match &session.phase {
         Phase::Ended { .. } | Phase::Orphaned { .. } => Ok(()),
-        Phase::Deleted => Err(Refusal::NotFound {
-            session: session.id.clone(),
-        }),
+        Phase::Deleted => Err(not_found(session)),
         Phase::Created
         | Phase::Cancelled
         | Phase::Running { .. }

@@ -1,6 +1,6 @@
 //! `Place`: where a session runs.
 
-use std::path::Path;
+use std::path::{Component, Path};
 
 use crate::Refusal;
 
@@ -16,8 +16,8 @@ impl Place {
     /// Puts two canonical paths together.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`] naming `projectRoot` when it is not absolute, or `cwd` when it is not
-    /// the root or beneath it.
+    /// [`Refusal::Invalid`] naming `projectRoot` when it is not absolute, `cwd` when it is not
+    /// the root or beneath it, and either when it holds a `..`.
     pub fn new(root: impl Into<String>, cwd: impl Into<String>) -> Result<Self, Refusal> {
         let (root, cwd) = (root.into(), cwd.into());
         if !Path::new(&root).is_absolute() {
@@ -29,6 +29,15 @@ impl Place {
                 cwd,
                 "must be the project root or beneath it",
             ));
+        }
+        for (field, path) in [("projectRoot", &root), ("cwd", &cwd)] {
+            // `starts_with` compares names: `/a/../b` is beneath `/a` by name only.
+            if Path::new(path)
+                .components()
+                .any(|part| part == Component::ParentDir)
+            {
+                return Err(Refusal::invalid(field, path, "must be canonical"));
+            }
         }
         Ok(Self { root, cwd })
     }

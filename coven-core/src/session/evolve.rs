@@ -51,8 +51,8 @@ impl Session {
     /// no half-changed session behind.
     ///
     /// # Errors
-    /// [`IllegalTransition`] if `event` cannot follow this phase, or an output's offset is not
-    /// where the last one ended.
+    /// [`IllegalTransition`] if `event` cannot follow this phase, an output's offset is not where
+    /// the last one ended, or an exit contradicts how the output was closed.
     pub fn evolve(self, event: &Event) -> Result<Self, IllegalTransition> {
         let illegal = IllegalTransition {
             from: self.phase.name(),
@@ -147,20 +147,20 @@ impl Phase {
             },
             (
                 Self::Running {
-                    output: OutputState::Closed { .. },
+                    output: OutputState::Closed { end },
                     ..
                 },
-                Event::Exited { exit },
-            ) => Self::Ended {
+                Event::Exited { exit, output },
+            ) if end == *output => Self::Ended {
                 ending: Ending::Exited { exit: *exit },
             },
             (
                 Self::Dying {
-                    output: OutputState::Closed { .. },
+                    output: OutputState::Closed { end },
                     ..
                 },
-                Event::Exited { exit },
-            ) => Self::Ended {
+                Event::Exited { exit, output },
+            ) if end == *output => Self::Ended {
                 ending: Ending::Killed { exit: *exit },
             },
             (Self::Elsewhere, Event::Completed { exit_code }) => Self::Ended {

@@ -156,6 +156,72 @@ impl Phase {
         }
     }
 
+    /// The exit code that records show: of a process that ended by itself, or as reported for an
+    /// external session. `None` after a signal and after a kill.
+    pub const fn exit_code(&self) -> Option<i32> {
+        match self {
+            Self::Ended {
+                ending:
+                    Ending::Exited {
+                        exit: Exit::Code { code },
+                    },
+            } => Some(*code),
+            Self::Ended {
+                ending: Ending::Reported { exit_code },
+            } => *exit_code,
+            Self::Ended {
+                ending:
+                    Ending::Exited {
+                        exit: Exit::Signal { .. },
+                    }
+                    | Ending::Killed { .. }
+                    | Ending::NeverStarted { .. }
+                    | Ending::CalledOff,
+            }
+            | Self::Created
+            | Self::Cancelled
+            | Self::Running { .. }
+            | Self::Dying { .. }
+            | Self::Orphaned { .. }
+            | Self::Elsewhere
+            | Self::Deleted => None,
+        }
+    }
+
+    /// The number of the signal that ended the process, whoever sent it.
+    pub const fn exit_signal(&self) -> Option<i32> {
+        match self {
+            Self::Ended {
+                ending:
+                    Ending::Exited {
+                        exit: Exit::Signal { signal },
+                    }
+                    | Ending::Killed {
+                        exit: Exit::Signal { signal },
+                    },
+            } => Some(*signal),
+            Self::Ended {
+                ending:
+                    Ending::Exited {
+                        exit: Exit::Code { .. },
+                    }
+                    | Ending::Killed {
+                        exit: Exit::Code { .. },
+                    }
+                    | Ending::NeverStarted { .. }
+                    | Ending::CalledOff
+                    | Ending::Reported { .. },
+            }
+            | Self::Created
+            | Self::Cancelled
+            | Self::Running { .. }
+            | Self::Dying { .. }
+            | Self::Orphaned { .. }
+            | Self::Elsewhere
+            | Self::Deleted => None,
+        }
+    }
+
     /// The harness's process, while it runs.
     pub const fn process(&self) -> Option<&ProcessFacts> {
         match self {
