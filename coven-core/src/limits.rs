@@ -30,6 +30,9 @@ pub const MAX_LABEL_BYTES: usize = 64;
 /// Bytes of a session's id.
 pub const MAX_ID_BYTES: usize = 128;
 
+/// Bytes of a conversation's id: the harnesses' own are UUIDs, callers may say more.
+pub const MAX_CONVERSATION_ID_BYTES: usize = 256;
+
 /// Bytes of a client's name.
 pub const MAX_CLIENT_NAME_BYTES: usize = 256;
 

@@ -1,9 +1,10 @@
 //! Conversations: a harness's own thread of turns, which can outlive a session.
 
 use super::ConversationRequest;
-use crate::Refusal;
+use crate::{Refusal, limits};
 
-/// A conversation's id: 1 to 128 bytes of `[A-Za-z0-9._-]`.
+/// A conversation's id, as a caller or a harness calls it: 1 to 256 bytes, not blank, no control
+/// characters.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ConversationId(String);
 
@@ -13,19 +14,12 @@ impl ConversationId {
     /// # Errors
     /// [`Refusal::Invalid`] naming `field`.
     pub fn parse(field: &'static str, text: &str) -> Result<Self, Refusal> {
-        let fits = (1..=128).contains(&text.len());
-        if fits
-            && text
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b"._-".contains(&b))
-        {
+        let fits = text.len() <= limits::MAX_CONVERSATION_ID_BYTES && !text.trim().is_empty();
+        if fits && !text.chars().any(char::is_control) {
             Ok(Self(text.to_owned()))
         } else {
-            Err(Refusal::invalid(
-                field,
-                text,
-                "must be 1 to 128 characters of A-Z a-z 0-9 . _ -",
-            ))
+            let problem = "must be 1 to 256 bytes without control characters";
+            Err(Refusal::invalid(field, text, problem))
         }
     }
 
@@ -49,7 +43,7 @@ pub enum ConversationMode {
 pub struct Conversation {
     /// Begin, or go on.
     pub mode: ConversationMode,
-    /// The caller's id for it.
+    /// The caller's id for it: only `[A-Za-z0-9._-]`, since it may become an argument.
     pub id: ConversationId,
 }
 
@@ -70,6 +64,11 @@ impl Conversation {
                 ));
             }
         };
+        let word = |b: u8| b.is_ascii_alphanumeric() || b"._-".contains(&b);
+        if !request.id.bytes().all(word) {
+            let problem = "must be characters of A-Z a-z 0-9 . _ -";
+            return Err(Refusal::invalid("conversation.id", &request.id, problem));
+        }
         Ok(Self {
             mode,
             id: ConversationId::parse("conversation.id", &request.id)?,

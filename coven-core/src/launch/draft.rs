@@ -62,7 +62,7 @@ impl Draft {
                 .map(Labels::parse)
                 .transpose()?
                 .unwrap_or_default(),
-            title: Title::parse_or_first_line(request.title.as_deref(), &prompt)?,
+            title: Title::of_launch(request.title.as_deref(), &prompt),
             prompt,
             model: request.model.as_deref().map(Model::parse).transpose()?,
             mode: request
@@ -82,6 +82,7 @@ impl Draft {
             conversation_id: request
                 .conversation_id
                 .as_deref()
+                .filter(|id| !id.trim().is_empty())
                 .map(|id| ConversationId::parse("conversationId", id))
                 .transpose()?,
             size,

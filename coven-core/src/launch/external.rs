@@ -48,7 +48,7 @@ impl External {
             root: text("projectRoot", request.project_root.as_deref())?.to_owned(),
             harness: HarnessId::parse(harness)
                 .map_err(|_| Refusal::invalid("harness", harness, "is not a harness id"))?,
-            title: Title::or_else(request.title.as_deref(), "External session")?,
+            title: Title::of_external(request.title.as_deref()),
             transcript_path: request
                 .transcript_path
                 .as_deref()

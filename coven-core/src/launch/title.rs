@@ -32,39 +32,39 @@ impl Title {
         Ok(Self(text.to_owned()))
     }
 
-    /// A launch's title: the given one, or where it is absent or blank the first line of the
-    /// prompt, to [`TITLE_CHARS`](crate::limits::TITLE_CHARS) characters.
+    /// A launch's title: the given one made fit, or where it is absent or blank the first line of
+    /// the prompt, to [`TITLE_CHARS`](crate::limits::TITLE_CHARS) characters.
     ///
-    /// # Errors
-    /// As [`Title::parse`], for a given one.
-    pub fn parse_or_first_line(given: Option<&str>, prompt: &Prompt) -> Result<Self, Refusal> {
-        match given {
-            Some(text) if !text.trim().is_empty() => Self::parse(text),
-            Some(_) | None => Ok(Self::first_line(prompt)),
-        }
+    /// It refuses nothing: clients put whole prompts here, and a launch must not fail over its
+    /// title. Control characters become spaces, and what is too long is cut.
+    pub fn of_launch(given: Option<&str>, prompt: &Prompt) -> Self {
+        let first_line = prompt.as_str().lines().next().unwrap_or_default();
+        let shown: String = first_line.chars().take(limits::TITLE_CHARS).collect();
+        given
+            .and_then(Self::made_fit)
+            .or_else(|| Self::made_fit(&shown))
+            .unwrap_or_else(|| Self("untitled".to_owned()))
     }
 
-    fn first_line(prompt: &Prompt) -> Self {
-        let line = prompt.as_str().lines().next().unwrap_or_default();
-        let shown: String = line
+    /// An external session's title, made fit as a launch's is.
+    pub(super) fn of_external(given: Option<&str>) -> Self {
+        given
+            .and_then(Self::made_fit)
+            .unwrap_or_else(|| Self("External session".to_owned()))
+    }
+
+    /// `text` as one line of at most the limit; `None` where nothing is left.
+    fn made_fit(text: &str) -> Option<Self> {
+        let line: String = text
             .chars()
-            .filter(|c| !c.is_control())
-            .take(limits::TITLE_CHARS)
+            .map(|c| if c.is_control() { ' ' } else { c })
             .collect();
-        let shown = shown.trim();
-        Self(if shown.is_empty() {
-            "untitled".to_owned()
-        } else {
-            shown.to_owned()
-        })
-    }
-
-    /// A title for a session whose owner gave none that can be shown.
-    pub(super) fn or_else(given: Option<&str>, fallback: &str) -> Result<Self, Refusal> {
-        match given {
-            Some(text) if !text.trim().is_empty() => Self::parse(text),
-            Some(_) | None => Self::parse(fallback),
-        }
+        let line = line.trim();
+        let end = (0..=line.len().min(limits::MAX_TITLE_BYTES))
+            .rev()
+            .find(|end| line.is_char_boundary(*end))?;
+        let line = line[..end].trim_end();
+        (!line.is_empty()).then(|| Self(line.to_owned()))
     }
 
     /// The text.
