@@ -7,6 +7,7 @@
 mod exit;
 mod facts;
 mod input;
+mod kill;
 mod output;
 mod spawn;
 mod stat;
@@ -15,6 +16,7 @@ mod terminal;
 pub use exit::ExitWatch;
 pub use facts::{boot_id, is_running};
 pub use input::Input;
+pub use kill::{KillReport, Signalled, kill, kill_blocking};
 pub use output::{MAX_READ_BYTES, Output};
 pub use spawn::{Child, OutputStdin, Spawn, SpawnError, Wiring, open_files_limit, spawn};
 pub use terminal::Terminal;

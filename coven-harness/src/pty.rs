@@ -141,3 +141,71 @@ fn io_error(error: pty_process::Error) -> io::Error {
         other => io::Error::other(other),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::thread;
+
+    use super::*;
+
+    const SPAWNERS: usize = 3;
+    const SPAWNS_EACH: usize = 700;
+
+    /// A leaked master keeps a terminal open for ever: the end of its output never comes, and
+    /// hanging it up does not reach its processes.
+    #[tokio::test]
+    async fn children_spawned_meanwhile_by_other_threads_inherit_neither_end() {
+        let done = AtomicBool::new(false);
+        let runtime = tokio::runtime::Handle::current();
+        let opened = thread::scope(|scope| {
+            let opener = scope.spawn(|| {
+                let _runtime = runtime.enter();
+                let mut opened = 0;
+                while !done.load(Ordering::Relaxed) {
+                    drop(open(TermSize::DEFAULT).unwrap());
+                    opened += 1;
+                }
+                opened
+            });
+            let spawner = || (0..SPAWNS_EACH).for_each(|_| assert_no_terminal_in_a_child());
+            let spawners = [(); SPAWNERS].map(|()| scope.spawn(spawner));
+            let results = spawners.map(thread::ScopedJoinHandle::join);
+            done.store(true, Ordering::Relaxed);
+            results.into_iter().for_each(|result| result.unwrap());
+            opener.join().unwrap()
+        });
+        assert!(
+            opened > SPAWNS_EACH,
+            "only {opened} terminals were opened meanwhile"
+        );
+    }
+
+    fn assert_no_terminal_in_a_child() {
+        let mut list = Command::new("ls");
+        list.args(["-l", "/proc/self/fd"])
+            .stdin(Stdio::null())
+            .stderr(Stdio::null());
+        let files = String::from_utf8(list.output().unwrap().stdout).unwrap();
+        assert!(
+            !files.contains("/ptmx") && !files.contains("/pts"),
+            "{files}"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_new_terminal_is_cooked_has_its_size_and_erases_whole_characters() {
+        let size = TermSize::parse(100, 30).unwrap();
+        let pair = open(size).unwrap();
+        let window = rustix::termios::tcgetwinsize(&pair.slave).unwrap();
+        assert_eq!((window.ws_col, window.ws_row), (100, 30));
+        let modes = tcgetattr(&pair.slave).unwrap();
+        assert!(modes.input_modes.contains(InputModes::IUTF8));
+        assert!(
+            modes
+                .local_modes
+                .contains(rustix::termios::LocalModes::ICANON)
+        );
+    }
+}

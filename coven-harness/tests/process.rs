@@ -260,7 +260,7 @@ async fn a_child_has_default_signals_and_the_given_limit_of_open_files() {
         assert!(status.unwrap().success());
         return;
     }
-    let script = "sed -n 's/^Sig\\(Blk\\|Ign\\):.//p' /proc/$$/status; ulimit -Sn";
+    let script = "ulimit -Sn; exec sed -n 's/^Sig\\(Blk\\|Ign\\):.//p' /proc/self/status";
     // Two signals are the C library's own, which lets nobody touch them.
     let ours = !(0b11_u64 << 31);
     for wiring in [in_terminal(), Wiring::Pipes] {
@@ -269,7 +269,7 @@ async fn a_child_has_default_signals_and_the_given_limit_of_open_files() {
         let mut child = spawn(spawned).unwrap();
         let said = String::from_utf8(all(&mut child.output).await).unwrap();
         let lines: Vec<&str> = said.split_whitespace().collect();
-        let [blocked, ignored, files] = lines[..] else {
+        let [files, blocked, ignored] = lines[..] else {
             panic!("{said:?}")
         };
         for signals in [blocked, ignored] {

@@ -15,6 +15,7 @@ pub(super) struct Stat {
     /// Clock ticks since boot.
     pub(super) start_time: u64,
     state: char,
+    threads: u32,
 }
 
 impl Stat {
@@ -29,14 +30,14 @@ impl Stat {
         })
     }
 
-    /// Neither a zombie nor dead.
+    /// Neither dead nor a zombie: one whose first thread has ended while others run is alive.
     pub(super) fn is_running(&self) -> bool {
-        !matches!(self.state, 'Z' | 'X' | 'x')
+        !matches!(self.state, 'Z' | 'X' | 'x') || self.threads > 1
     }
 
     /// The name stands in parentheses and may itself hold some, spaces and newlines too: what
     /// follows the last one is fields by number.
-    fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
         let open = bytes.iter().position(|&b| b == b'(')?;
         let close = bytes.iter().rposition(|&b| b == b')')?;
         let name = String::from_utf8_lossy(bytes.get(open + 1..close)?).into_owned();
@@ -49,6 +50,7 @@ impl Stat {
             state: field(3)?.chars().next()?,
             parent: field(4)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
+            threads: field(20)?.parse().ok()?,
             start_time: field(22)?.parse().ok()?,
         })
     }
