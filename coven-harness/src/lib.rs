@@ -1,8 +1,28 @@
 //! Runs coding agents: what their command lines are, and the processes and terminals they run in.
 //!
+//! Two halves: a [`Harness`] says, purely, what is to be run for a launch and how it is spoken to
+//! (a [`CommandLine`]); [`process`] runs it.
+//!
 //! Linux only today: it stands on `/proc`, pidfds and `TIOCGPTPEER`.
 #![deny(unsafe_code)]
 
+mod claude;
+mod codex;
+mod command_line;
+mod conversation;
 pub mod environment;
+mod harness;
+pub mod identity;
 pub mod process;
+mod prompt;
 mod pty;
+mod registry;
+mod stream;
+mod submission;
+
+pub use command_line::{CommandLine, Stdin, Wiring};
+pub use conversation::ConversationPlan;
+pub use harness::{CannotRun, Harness, Source};
+pub use identity::{IdentityScan, IdentitySource, OutputMark};
+pub use registry::Registry;
+pub use submission::Keystroke;

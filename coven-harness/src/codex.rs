@@ -1,0 +1,65 @@
+//! Codex.
+
+mod args;
+mod identity;
+
+use coven_core::{HarnessId, Launch, LaunchMode, Refusal};
+
+use crate::{
+    CannotRun, CommandLine, ConversationPlan, Harness, IdentitySource, Keystroke, Source,
+    submission,
+};
+
+/// OpenAI's Codex CLI. Observed with 0.169.0.
+#[derive(Debug)]
+pub(crate) struct Codex {
+    id: HarnessId,
+}
+
+impl Codex {
+    pub(crate) fn new() -> Self {
+        Self {
+            id: HarnessId::parse("codex").expect("it is an id"),
+        }
+    }
+}
+
+impl Harness for Codex {
+    fn id(&self) -> &HarnessId {
+        &self.id
+    }
+
+    fn label(&self) -> &'static str {
+        "Codex"
+    }
+
+    fn executable(&self) -> &'static str {
+        "codex"
+    }
+
+    fn install_hint(&self) -> &'static str {
+        "npm install -g @openai/codex"
+    }
+
+    fn source(&self) -> Source {
+        Source::Bundled
+    }
+
+    fn command(
+        &self,
+        launch: &Launch,
+        conversation: &ConversationPlan,
+    ) -> Result<CommandLine, CannotRun> {
+        args::command(launch, conversation)
+    }
+
+    /// Enter in the same write as plain text is a line break to Codex; after a bracketed paste it
+    /// submits.
+    fn submission(&self, text: &str) -> Result<Vec<Keystroke>, Refusal> {
+        submission::paste(text)
+    }
+
+    fn identity(&self, mode: LaunchMode) -> IdentitySource {
+        identity::source(mode)
+    }
+}

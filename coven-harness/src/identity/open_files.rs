@@ -1,0 +1,54 @@
+//! Finding a conversation's id among the files a harness holds open.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use coven_core::ConversationId;
+
+use super::OpenFileMark;
+
+/// How many processes are looked at: a harness and a wrapper or two, not all its tools.
+const MAX_PROCESSES: usize = 64;
+
+/// How many open files of one process are looked at.
+const MAX_FILES: usize = 1024;
+
+/// Looks through the open files of process `pid` and its descendants, and gives what `mark`
+/// recognises in the one nearest to `pid`: the harness itself or, where that is only a wrapper,
+/// the child it runs; not another agent that it started as a tool.
+///
+/// Blocks for some looks at `/proc`, of the order of a millisecond. Processes that end meanwhile,
+/// or belong to somebody else, are passed over.
+pub fn find_open(pid: u32, mark: OpenFileMark) -> Option<ConversationId> {
+    let mut waiting = VecDeque::from([pid]);
+    for _ in 0..MAX_PROCESSES {
+        let pid = waiting.pop_front()?;
+        let process = PathBuf::from(format!("/proc/{pid}"));
+        if let Some(id) = mark(&open_files(&process)) {
+            return Some(id);
+        }
+        waiting.extend(children(&process));
+    }
+    None
+}
+
+fn open_files(process: &Path) -> Vec<PathBuf> {
+    let links = fs::read_dir(process.join("fd")).into_iter().flatten();
+    links
+        .take(MAX_FILES)
+        .filter_map(|link| fs::read_link(link.ok()?.path()).ok())
+        .collect()
+}
+
+fn children(process: &Path) -> Vec<u32> {
+    let threads = fs::read_dir(process.join("task")).into_iter().flatten();
+    threads
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok())
+        .flat_map(|pids| {
+            pids.split_ascii_whitespace()
+                .filter_map(|pid| pid.parse().ok())
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
