@@ -29,9 +29,10 @@ pub struct IdentityScan {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
-    BeforeHeader,
-    InHeader,
-    AfterHeader,
+    // Of the header.
+    Before,
+    Inside,
+    After,
 }
 
 impl IdentityScan {
@@ -40,7 +41,7 @@ impl IdentityScan {
         Self {
             mark,
             line: Vec::new(),
-            at: Place::BeforeHeader,
+            at: Place::Before,
         }
     }
 
@@ -67,24 +68,24 @@ impl IdentityScan {
 
     /// Whether it has looked at all it needs to: feeding it more is of no use.
     pub fn is_over(&self) -> bool {
-        self.at == Place::AfterHeader
+        self.at == Place::After
     }
 
     fn line_ended(&mut self, line: &[u8]) -> Option<ConversationId> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
         match self.at {
-            Place::BeforeHeader if line.starts_with(self.mark.banner.as_bytes()) => {
-                self.at = Place::InHeader;
+            Place::Before if line.starts_with(self.mark.banner.as_bytes()) => {
+                self.at = Place::Inside;
             }
-            Place::InHeader if line == self.mark.end.as_bytes() => self.at = Place::AfterHeader,
-            Place::InHeader => {
+            Place::Inside if line == self.mark.end.as_bytes() => self.at = Place::After,
+            Place::Inside => {
                 let id = line.strip_prefix(self.mark.label.as_bytes()).and_then(uuid);
                 if id.is_some() {
-                    self.at = Place::AfterHeader;
+                    self.at = Place::After;
                 }
                 return id;
             }
-            Place::BeforeHeader | Place::AfterHeader => {}
+            Place::Before | Place::After => {}
         }
         None
     }
