@@ -1,0 +1,562 @@
+//! Every field of a launch and of a registration: what is taken, as what, and what is refused,
+//! naming the field.
+
+mod support;
+
+use std::collections::BTreeMap;
+
+use coven_core::{
+    Code, ConversationRequest, Draft, External, ExternalRequest, IdempotencyKey, Label, Launch,
+    LaunchMode, LaunchRequest, Place, PolicyRequest, Refusal, TermSize, Title,
+};
+use support::{launch, request};
+
+type Field = fn(&mut LaunchRequest, String);
+type Clear = fn(&mut LaunchRequest);
+
+/// Asserts that each value of the field is refused, naming it.
+fn refused(name: &str, field: Field, values: &[&str]) {
+    for value in values {
+        let mut request = request();
+        field(&mut request, (*value).to_owned());
+        let shown: String = value.chars().take(40).collect();
+        let refusal = Draft::parse(&request).expect_err(&format!("{name}: {shown:?} was taken"));
+        assert_eq!(refusal.code(), Code::InvalidRequest);
+        match refusal {
+            Refusal::Invalid { field, value, .. } => {
+                assert_eq!(field, name, "for {shown:?}");
+                assert!(
+                    value.chars().count() <= 200,
+                    "{name}: the value is not shortened"
+                );
+            }
+            other => panic!("{name}: {other}"),
+        }
+    }
+}
+
+/// The launch with one field set.
+fn taken(field: Field, value: &str) -> Launch {
+    let mut request = request();
+    field(&mut request, value.to_owned());
+    launch(&request)
+}
+
+#[test]
+fn project_root_harness_and_prompt_are_required_and_not_blank() {
+    let fields: [(&str, Field, Clear); 3] = [
+        (
+            "projectRoot",
+            |r, v| r.project_root = Some(v),
+            |r| r.project_root = None,
+        ),
+        ("harness", |r, v| r.harness = Some(v), |r| r.harness = None),
+        ("prompt", |r, v| r.prompt = Some(v), |r| r.prompt = None),
+    ];
+    for (name, set, clear) in fields {
+        refused(name, set, &["", " ", "\n\t ", "\u{2003}"]);
+        let mut request = request();
+        clear(&mut request);
+        let refusal = Draft::parse(&request).expect_err("it is required");
+        assert_eq!(refusal.to_string(), format!("{name} is required"));
+    }
+}
+
+#[test]
+fn a_path_may_not_hold_a_nul() {
+    refused(
+        "projectRoot",
+        |r, v| r.project_root = Some(v),
+        &["/home/\0ada", "\0"],
+    );
+    refused("cwd", |r, v| r.cwd = Some(v), &["src\0", "\0"]);
+}
+
+#[test]
+fn a_harness_id_is_short_and_has_no_control_characters() {
+    let huge = "h".repeat(129);
+    refused(
+        "harness",
+        |r, v| r.harness = Some(v),
+        &["co\0dex", "codex\n", &huge],
+    );
+}
+
+#[test]
+fn a_prompt_is_trimmed_and_else_kept_as_it_is() {
+    let set: Field = |r, v| r.prompt = Some(v);
+    for (given, kept) in [
+        ("fix it", "fix it"),
+        ("  fix it\n\n", "fix it"),
+        ("\u{3000}fix it\u{2028}", "fix it"),
+        ("--help", "--help"),
+        ("- one\n- two", "- one\n- two"),
+        ("/clear", "/clear"),
+        ("héllo 🧵\u{200d} \u{202e}x", "héllo 🧵\u{200d} \u{202e}x"),
+        ("a\u{1b}[31mb\u{7f}", "a\u{1b}[31mb\u{7f}"),
+    ] {
+        assert_eq!(taken(set, given).prompt.as_str(), kept);
+    }
+}
+
+#[test]
+fn a_prompt_has_no_nul_and_at_most_one_mebibyte() {
+    let set: Field = |r, v| r.prompt = Some(v);
+    let huge = "é".repeat((1 << 19) + 1);
+    refused("prompt", set, &["a\0b", "\0", &huge]);
+    assert_eq!(
+        taken(set, &"é".repeat(1 << 19)).prompt.as_str().len(),
+        1 << 20
+    );
+}
+
+#[test]
+fn a_prompt_of_131071_bytes_fits_an_argument_and_one_more_does_not() {
+    let set: Field = |r, v| r.prompt = Some(v);
+    assert!(taken(set, &"x".repeat(131_071)).prompt.fits_argument());
+    assert!(!taken(set, &"x".repeat(131_072)).prompt.fits_argument());
+}
+
+#[test]
+fn the_head_of_a_prompt_is_its_first_200_characters() {
+    let head = taken(|r, v| r.prompt = Some(v), &"🧵".repeat(300))
+        .prompt
+        .head();
+    assert_eq!(head, "🧵".repeat(200));
+}
+
+#[test]
+fn a_title_is_the_given_one_or_the_first_line_of_the_prompt() {
+    for (title, prompt, shown) in [
+        (None, "fix the tests", "fix the tests"),
+        (Some(""), "fix\nthe tests", "fix"),
+        (Some(" \t"), "fix\tthe tests", "fix the tests"),
+        (Some("  mine "), "fix", "mine"),
+        (Some("one\ntwo"), "fix", "one two"),
+        (Some("\u{1b}[2Jx"), "fix", "[2Jx"),
+        (Some("\0\u{7f}"), "fix", "fix"),
+        (None, "\u{1}\nrest", "untitled"),
+    ] {
+        let request = LaunchRequest {
+            title: title.map(str::to_owned),
+            prompt: Some(prompt.to_owned()),
+            ..request()
+        };
+        assert_eq!(
+            launch(&request).title.as_str(),
+            shown,
+            "{title:?} {prompt:?}"
+        );
+    }
+}
+
+#[test]
+fn a_title_from_a_prompt_has_80_characters_and_a_given_one_1024_bytes() {
+    let long = "é".repeat(2000);
+    let from_prompt = taken(|r, v| r.prompt = Some(v), &long).title;
+    assert_eq!(from_prompt.as_str(), "é".repeat(80));
+    let given = taken(|r, v| r.title = Some(v), &format!("x{long}")).title;
+    assert_eq!(given.as_str(), format!("x{}", "é".repeat(511)));
+}
+
+#[test]
+fn a_title_that_a_person_edits_is_checked_and_not_bent() {
+    assert_eq!(Title::parse(" mine ").expect("a title").as_str(), "mine");
+    for bad in ["", "  ", "one\ntwo", "\u{1b}]0;x\u{7}", &"é".repeat(513)] {
+        let refusal = Title::parse(bad).expect_err("not a title");
+        assert!(refusal.to_string().starts_with("title "), "{refusal}");
+    }
+}
+
+#[test]
+fn a_model_is_a_word_that_cannot_be_an_option_or_climb() {
+    let set: Field = |r, v| r.model = Some(v);
+    for good in [
+        "gpt-5",
+        "openai/gpt-5.1-codex",
+        "claude-opus-4-1@20250805",
+        "a/b/c",
+        "o3",
+        "4o:latest+x_y",
+    ] {
+        let model = taken(set, good).model.expect("a model");
+        assert_eq!(model.as_str(), good);
+    }
+    let huge = "m".repeat(257);
+    let bad = [
+        "", " ", "-m", "--model", "/etc", ".hidden", "a..b", "a/../b", "gpt 5", "gpt\0", "gpt\n",
+        "gpt;ls", "é", &huge,
+    ];
+    refused("model", set, &bad);
+}
+
+#[test]
+fn a_leading_provider_is_dropped_for_harnesses_that_know_one() {
+    let set: Field = |r, v| r.model = Some(v);
+    for (given, left) in [
+        ("gpt-5", "gpt-5"),
+        ("openai/gpt-5", "gpt-5"),
+        ("a/b/c", "b/c"),
+    ] {
+        let model = taken(set, given).model.expect("a model").without_provider();
+        assert_eq!(model.expect("a model is left").as_str(), left);
+    }
+    for given in ["openai/", "openai/-c", "openai//x"] {
+        let model = taken(set, given).model.expect("a model");
+        assert!(model.without_provider().is_err(), "{given}");
+    }
+}
+
+#[test]
+fn a_launch_mode_is_one_of_three_words() {
+    let set: Field = |r, v| r.launch_mode = Some(v);
+    assert_eq!(launch(&request()).mode, LaunchMode::Interactive);
+    for (word, mode) in [
+        ("interactive", LaunchMode::Interactive),
+        ("nonInteractive", LaunchMode::NonInteractive),
+        ("stream", LaunchMode::Stream),
+    ] {
+        assert_eq!(taken(set, word).mode, mode);
+    }
+    refused(
+        "launchMode",
+        set,
+        &["", "Interactive", "noninteractive", "interactive\0", "x"],
+    );
+}
+
+#[test]
+fn a_policy_is_the_one_there_is() {
+    let policy = |approval: &str, sandbox: &str, dirs: &[&str]| LaunchRequest {
+        launch_policy: Some(PolicyRequest {
+            approval: approval.to_owned(),
+            sandbox: sandbox.to_owned(),
+            add_dirs: dirs.iter().map(|dir| (*dir).to_owned()).collect(),
+        }),
+        ..request()
+    };
+    let taken = launch(&policy("never", "workspace-write", &["/srv/data", "/tmp"]));
+    assert_eq!(
+        taken.policy.expect("a policy").add_dirs,
+        ["/srv/data", "/tmp"]
+    );
+    for (request, field) in [
+        (
+            policy("always", "workspace-write", &[]),
+            "launchPolicy.approval",
+        ),
+        (policy("", "workspace-write", &[]), "launchPolicy.approval"),
+        (
+            policy("never", "danger-full-access", &[]),
+            "launchPolicy.sandbox",
+        ),
+        (
+            policy("never", "workspace-write", &["data"]),
+            "launchPolicy.addDirs",
+        ),
+        (
+            policy("never", "workspace-write", &[""]),
+            "launchPolicy.addDirs",
+        ),
+        (
+            policy("never", "workspace-write", &["/a\0b"]),
+            "launchPolicy.addDirs",
+        ),
+    ] {
+        let refusal = Draft::parse(&request).expect_err("another policy");
+        assert!(refusal.to_string().starts_with(field), "{refusal}");
+    }
+}
+
+#[test]
+fn a_conversation_is_begun_or_resumed_under_a_word() {
+    let conversation = |mode: &str, id: &str| LaunchRequest {
+        conversation: Some(ConversationRequest {
+            mode: mode.to_owned(),
+            id: id.to_owned(),
+        }),
+        ..request()
+    };
+    for mode in ["init", "resume"] {
+        let launch = launch(&conversation(mode, "thread_1.a-b"));
+        let id = launch.conversation.expect("a conversation").id;
+        assert_eq!(id.as_str(), "thread_1.a-b");
+        assert_eq!(
+            launch.conversation_id,
+            Some(id),
+            "it names the session's conversation too"
+        );
+    }
+    let huge = "i".repeat(257);
+    for (mode, id, field) in [
+        ("", "a", "conversation.mode"),
+        ("Resume", "a", "conversation.mode"),
+        ("init", "", "conversation.id"),
+        ("init", "a b", "conversation.id"),
+        ("init", "a/b", "conversation.id"),
+        ("init", "a\0", "conversation.id"),
+        ("init", "é", "conversation.id"),
+        ("resume", &huge, "conversation.id"),
+    ] {
+        let refusal = Draft::parse(&conversation(mode, id)).expect_err("not a conversation");
+        assert!(
+            refusal.to_string().starts_with(field),
+            "{mode:?} {id:?}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_conversation_id_is_kept_as_the_caller_says_it() {
+    let set: Field = |r, v| r.conversation_id = Some(v);
+    for id in ["c1", "thread:7/é", "with a space"] {
+        let kept = taken(set, id).conversation_id.expect("it is kept");
+        assert_eq!(kept.as_str(), id);
+    }
+    for blank in ["", "  "] {
+        assert_eq!(taken(set, blank).conversation_id, None);
+    }
+    refused("conversationId", set, &["a\0", "a\nb", &"i".repeat(257)]);
+}
+
+#[test]
+fn labels_are_at_most_16_words_and_no_two_the_same() {
+    let labels = |texts: &[&str]| LaunchRequest {
+        labels: Some(texts.iter().map(|text| (*text).to_owned()).collect()),
+        ..request()
+    };
+    let many: Vec<String> = (0..17).map(|n| format!("l{n}")).collect();
+    let many: Vec<&str> = many.iter().map(String::as_str).collect();
+    let kept = launch(&labels(&many[..16])).labels;
+    assert!(
+        kept.iter()
+            .map(Label::as_str)
+            .eq(many[..16].iter().copied())
+    );
+    assert!(launch(&labels(&[])).labels.is_empty());
+
+    let (long, longest) = ("l".repeat(65), "l".repeat(64));
+    assert!(Draft::parse(&labels(&[&longest, "team:red", "v1.2_3-x"])).is_ok());
+    for bad in [
+        &many[..],
+        &["a", "a"],
+        &[""],
+        &["a b"],
+        &["é"],
+        &["a\0"],
+        &[&long],
+    ] {
+        let refusal = Draft::parse(&labels(bad)).expect_err("not labels");
+        assert!(refusal.to_string().starts_with("labels "), "{refusal}");
+    }
+}
+
+#[test]
+fn a_size_is_1_to_1000_each_way_and_80_by_24_if_not_given() {
+    let sized = |cols, rows| LaunchRequest {
+        cols,
+        rows,
+        ..request()
+    };
+    let cells = |size: TermSize| (size.cols(), size.rows());
+    for (cols, rows, size) in [
+        (None, None, (80, 24)),
+        (Some(1), Some(1000), (1, 1000)),
+        (Some(132), None, (132, 24)),
+        (None, Some(50), (80, 50)),
+    ] {
+        assert_eq!(cells(launch(&sized(cols, rows)).size), size);
+    }
+    for bad in [0, -1, 1001, 65_616, i64::MIN, i64::MAX] {
+        for (request, field) in [
+            (sized(Some(bad), None), "cols"),
+            (sized(None, Some(bad)), "rows"),
+        ] {
+            let refusal = Draft::parse(&request).expect_err("not a size");
+            assert_eq!(refusal.to_string(), format!("{field} must be 1 to 1000"));
+        }
+    }
+}
+
+#[test]
+fn of_an_environment_only_the_names_are_kept_and_no_value_is_told() {
+    let env = |pairs: &[(&str, &str)]| LaunchRequest {
+        env: Some(
+            pairs
+                .iter()
+                .map(|(n, v)| ((*n).to_owned(), (*v).to_owned()))
+                .collect(),
+        ),
+        ..request()
+    };
+    let secret = env(&[("PATH", "/bin"), ("API_KEY", "hunter2")]);
+    let launch = launch(&secret);
+    assert_eq!(launch.environment, ["API_KEY", "PATH"]);
+    assert!(!format!("{launch:?}{secret:?}").contains("hunter2"));
+
+    for (name, value) in [
+        ("", "hunter2"),
+        ("A=B", "hunter2"),
+        ("A\0", "hunter2"),
+        ("A", "hunter2\0"),
+    ] {
+        let refusal = Draft::parse(&env(&[(name, value)])).expect_err("not an environment");
+        assert!(refusal.to_string().starts_with("env "), "{refusal}");
+        assert!(!format!("{refusal:?}").contains("hunter2"));
+    }
+    let too_many: BTreeMap<String, String> = (0..=4096)
+        .map(|n| (format!("V{n}"), String::new()))
+        .collect();
+    let request = LaunchRequest {
+        env: Some(too_many),
+        ..request()
+    };
+    assert!(Draft::parse(&request).is_err());
+}
+
+#[test]
+fn what_it_continues_is_a_session_id_and_a_key_is_visible_ascii() {
+    refused(
+        "continues",
+        |r, v| r.continues = Some(v),
+        &["", "a b", "../x", &"i".repeat(129)],
+    );
+    let set: Field = |r, v| r.idempotency_key = Some(v);
+    refused(
+        "Idempotency-Key",
+        set,
+        &["", "a b", "é", "a\0", &"k".repeat(129)],
+    );
+    let key = taken(set, "retry-1!~").idempotency_key;
+    assert_eq!(key.as_ref().map(IdempotencyKey::as_str), Some("retry-1!~"));
+}
+
+#[test]
+fn a_place_is_a_root_and_a_directory_at_or_beneath_it() {
+    for (root, cwd) in [
+        ("/p", "/p"),
+        ("/p", "/p/src/deep"),
+        ("/", "/p"),
+        ("/p q", "/p q/é"),
+    ] {
+        let place = Place::new(root, cwd).expect("a place");
+        assert_eq!((place.root(), place.cwd()), (root, cwd));
+    }
+    for (root, cwd, field) in [
+        ("p", "p/src", "projectRoot"),
+        ("", "", "projectRoot"),
+        ("/p", "/", "cwd"),
+        ("/p", "/pq", "cwd"),
+        ("/p", "src", "cwd"),
+        ("/p", "/p/../etc", "cwd"),
+        ("/p/..", "/p/..", "projectRoot"),
+    ] {
+        let refusal = Place::new(root, cwd).expect_err("not a place");
+        assert!(
+            refusal.to_string().starts_with(field),
+            "{root} {cwd}: {refusal}"
+        );
+    }
+}
+
+#[test]
+fn a_registration_is_taken_as_given_within_its_bounds() {
+    let full = ExternalRequest {
+        id: Some("Editor_1.x:7-a".to_owned()),
+        project_root: Some("not/checked/at all".to_owned()),
+        harness: Some("some harness".to_owned()),
+        title: None,
+        transcript_path: Some("~/t.jsonl".to_owned()),
+        labels: Some(vec!["a".to_owned()]),
+    };
+    let (id, external) = External::parse(&full).expect("a registration");
+    assert_eq!(id.as_str(), "Editor_1.x:7-a");
+    assert_eq!(external.root, "not/checked/at all");
+    assert_eq!(external.title.as_str(), "External session");
+    assert_eq!(external.transcript_path.as_deref(), Some("~/t.jsonl"));
+
+    let (long, huge) = ("i".repeat(129), "r".repeat(4097));
+    let some = |text: &str| Some(text.to_owned());
+    for (request, field) in [
+        (
+            ExternalRequest {
+                id: None,
+                ..full.clone()
+            },
+            "id",
+        ),
+        (
+            ExternalRequest {
+                id: some(""),
+                ..full.clone()
+            },
+            "id",
+        ),
+        (
+            ExternalRequest {
+                id: some("a/b"),
+                ..full.clone()
+            },
+            "id",
+        ),
+        (
+            ExternalRequest {
+                id: some(&long),
+                ..full.clone()
+            },
+            "id",
+        ),
+        (
+            ExternalRequest {
+                project_root: None,
+                ..full.clone()
+            },
+            "projectRoot",
+        ),
+        (
+            ExternalRequest {
+                project_root: some(" "),
+                ..full.clone()
+            },
+            "projectRoot",
+        ),
+        (
+            ExternalRequest {
+                project_root: some(&huge),
+                ..full.clone()
+            },
+            "projectRoot",
+        ),
+        (
+            ExternalRequest {
+                harness: None,
+                ..full.clone()
+            },
+            "harness",
+        ),
+        (
+            ExternalRequest {
+                harness: some("a\nb"),
+                ..full.clone()
+            },
+            "harness",
+        ),
+        (
+            ExternalRequest {
+                transcript_path: some("a\0"),
+                ..full.clone()
+            },
+            "transcriptPath",
+        ),
+        (
+            ExternalRequest {
+                labels: Some(vec![String::new()]),
+                ..full.clone()
+            },
+            "labels",
+        ),
+    ] {
+        let refusal = External::parse(&request).expect_err("not a registration");
+        assert!(refusal.to_string().starts_with(field), "{refusal}");
+    }
+}
