@@ -1,0 +1,54 @@
+//! The real Codex and Claude Code CLIs, run by the built `coven` and driven over its socket.
+//!
+//! They run in a network namespace with loopback only, in a root of their own that holds nothing of this
+//! machine but its system files (`in-namespace`), with an environment made from nothing, and they talk to
+//! a scripted model that the test carries (`model.rs`). No account, no key, no network.
+//!
+//! The tests are ignored when this binary is run plainly; [`the_real_clis_pass_in_a_namespace`] runs them all
+//! through the script. `.ci/run` installs the CLIs it needs.
+
+mod bare;
+mod clis;
+mod dns;
+mod home;
+mod lab;
+mod model;
+mod namespace;
+
+use std::io::Write;
+use std::process::Command;
+
+/// The one test of a plain `cargo test`. It takes about two minutes where the CLIs are installed.
+#[test]
+fn the_real_clis_pass_in_a_namespace() {
+    if namespace::inside() {
+        return;
+    }
+    let blockers = namespace::blockers();
+    if !blockers.is_empty() {
+        let message = format!(
+            "The tests with the real CLIs were NOT run: {}.\nRun .ci/run once: it installs what they need.\n",
+            blockers.join("; ")
+        );
+        assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
+        tell(&message);
+        return;
+    }
+    tell("running the tests with the real CLIs, in a namespace:\n");
+    let this_binary = std::env::current_exe().expect("a test knows its own binary");
+    let status = Command::new(namespace::SCRIPT)
+        .arg(this_binary)
+        .arg("--ignored")
+        .status()
+        .expect("the script of this repository can be run");
+    assert!(
+        status.success(),
+        "the tests with the real CLIs failed ({status}); their report is above"
+    );
+}
+
+/// Says something although the test may pass: libtest keeps what `println!` prints to itself.
+fn tell(message: &str) {
+    // Nothing is lost if standard error is closed: the outcome is the test's.
+    let _ = std::io::stderr().write_all(message.as_bytes());
+}

@@ -1,0 +1,152 @@
+//! A scripted model on loopback, in the test's own process.
+//!
+//! It speaks as much of OpenAI's Responses API and of Anthropic's Messages API as the CLIs need. A test says
+//! beforehand what the model will answer, turn by turn, and afterwards reads what it was asked, byte for byte.
+
+mod anthropic;
+mod openai;
+mod server;
+
+use std::collections::VecDeque;
+use std::net::Ipv4Addr;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::{Duration, Instant};
+
+use hyper::StatusCode;
+use tokio::net::TcpListener;
+
+/// How long anything in these tests may take before it counts as never coming.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
+
+/// What the model does when its turn comes.
+#[derive(Clone, Debug)]
+pub(crate) enum Answer {
+    /// Says `text` and ends the turn.
+    Say { text: String },
+    /// Asks for a shell command; what it printed comes back as the next turn.
+    Run {
+        command: String,
+        permission: Permission,
+    },
+    /// Refuses the request with this HTTP status.
+    Fail { status: StatusCode },
+    /// Begins to answer and never goes on.
+    #[expect(dead_code, reason = "the tests of the daemon use it")]
+    Hang,
+}
+
+/// What the model says of a command it asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Permission {
+    /// It needs no more than what is allowed already.
+    Given,
+    /// It must leave the sandbox, so that somebody has to be asked.
+    #[expect(dead_code, reason = "the tests of the daemon use it")]
+    Needed,
+}
+
+/// What the model was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Turn {
+    /// Everything the user has said in this conversation, as the CLI sent it.
+    pub(crate) prompts: Vec<String>,
+    /// What the command printed, when this turn brings the result of one.
+    pub(crate) command_output: Option<String>,
+}
+
+impl Turn {
+    /// What the user said last.
+    pub(crate) fn prompt(&self) -> &str {
+        self.prompts.last().map_or("", String::as_str)
+    }
+}
+
+/// The server, until it is dropped.
+pub(crate) struct Model {
+    port: u16,
+    script: Arc<Script>,
+    _runtime: tokio::runtime::Runtime,
+}
+
+#[derive(Default)]
+struct Script {
+    progress: Mutex<Progress>,
+    advanced: Condvar,
+}
+
+#[derive(Default)]
+struct Progress {
+    to_answer: VecDeque<Answer>,
+    asked: Vec<Turn>,
+}
+
+impl Model {
+    pub(crate) fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("a thread can be started");
+        let listener = runtime
+            .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
+            .expect("loopback is up");
+        let port = listener.local_addr().expect("it is bound").port();
+        let script = Arc::<Script>::default();
+        runtime.spawn(server::accept(listener, Arc::clone(&script)));
+        Self {
+            port,
+            script,
+            _runtime: runtime,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Puts `answers` behind those that are still to be given.
+    pub(crate) fn will(&self, answers: impl IntoIterator<Item = Answer>) {
+        self.script.progress().to_answer.extend(answers);
+    }
+
+    /// Waits for turn `number`, counted from 1.
+    pub(crate) fn turn(&self, number: usize) -> Turn {
+        self.turn_within(number, PATIENCE).unwrap_or_else(|| {
+            panic!(
+                "the model was not asked a turn {number}; it was asked {:#?}",
+                self.script.progress().asked
+            )
+        })
+    }
+
+    /// Waits for turn `number`, counted from 1, but no longer than `patience`.
+    pub(crate) fn turn_within(&self, number: usize, patience: Duration) -> Option<Turn> {
+        let deadline = Instant::now() + patience;
+        let mut progress = self.script.progress();
+        while progress.asked.len() < number {
+            let left = deadline.checked_duration_since(Instant::now())?;
+            progress = self
+                .script
+                .advanced
+                .wait_timeout(progress, left)
+                .expect("no holder panics")
+                .0;
+        }
+        Some(progress.asked[number - 1].clone())
+    }
+}
+
+impl Script {
+    fn progress(&self) -> MutexGuard<'_, Progress> {
+        self.progress.lock().expect("no holder panics")
+    }
+
+    fn next(&self, turn: Turn) -> Answer {
+        let mut progress = self.progress();
+        progress.asked.push(turn);
+        self.advanced.notify_all();
+        progress.to_answer.pop_front().unwrap_or(Answer::Fail {
+            status: StatusCode::BAD_REQUEST,
+        })
+    }
+}
