@@ -1,2 +1,4 @@
 //! Coven.
 #![forbid(unsafe_code)]
+
+pub use coven_core::*;

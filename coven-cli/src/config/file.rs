@@ -1,0 +1,88 @@
+//! The configuration file: a flat TOML table of [`KEYS`].
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use crate::config::KEYS;
+use crate::failure::Failure;
+
+/// A configuration file that was read: every key known, every value as text.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    values: BTreeMap<String, String>,
+}
+
+/// How alike two words must be (0 to 1) for one to be suggested for the other.
+const ALIKE: f64 = 0.7;
+
+impl File {
+    /// Reads a file; one that does not exist is empty.
+    pub(super) fn read(path: &Path) -> Result<Self, Failure> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(path.to_owned(), &text),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self {
+                path: path.to_owned(),
+                values: BTreeMap::new(),
+            }),
+            Err(error) => Err(Failure::usage(format!(
+                "{} cannot be read: {error}",
+                path.display()
+            ))),
+        }
+    }
+
+    pub(super) fn parse(path: PathBuf, text: &str) -> Result<Self, Failure> {
+        let shown = path.display();
+        let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+            let line = error
+                .span()
+                .map_or(1, |span| text[..span.start].matches('\n').count() + 1);
+            Failure::usage(format!("{shown} line {line}: {}", error.message()))
+        })?;
+        let mut values = BTreeMap::new();
+        for (key, value) in table {
+            if !KEYS.contains(&key.as_str()) {
+                return Err(Failure::usage(format!(
+                    "{shown} has an unknown key {key:?}; {}",
+                    suggestion(&key)
+                )));
+            }
+            let text = match value {
+                toml::Value::String(text) if !text.trim().is_empty() => text,
+                toml::Value::Integer(number) => number.to_string(),
+                _ => {
+                    return Err(Failure::usage(format!(
+                        "{shown}: {key} must be a text or a number that is not empty"
+                    )));
+                }
+            };
+            // A number where a text belongs is a mistake too.
+            if (key == "kill_grace_ms") != text.bytes().all(|b| b.is_ascii_digit()) {
+                return Err(Failure::usage(format!("{shown}: {key} cannot be {text:?}")));
+            }
+            values.insert(key, text);
+        }
+        Ok(Self { path, values })
+    }
+
+    pub(super) fn value(&self, key: &str) -> Option<&str> {
+        self.values.get(key).map(String::as_str)
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+fn suggestion(key: &str) -> String {
+    KEYS.into_iter()
+        .map(|known| (strsim::jaro_winkler(key, known), known))
+        .filter(|(alike, _)| *alike > ALIKE)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map_or_else(
+            || format!("known keys: {}", KEYS.join(", ")),
+            |(_, known)| format!("did you mean {known:?}?"),
+        )
+}

@@ -1,0 +1,64 @@
+//! `Failure`: why a command did not do what was asked, in one sentence.
+
+use std::fmt;
+use std::io;
+
+use crate::exit::Exit;
+
+/// What is printed on stderr, and how the process ends.
+///
+/// The message is one sentence without a full stop: the cause, and after it what to do.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    exit: Exit,
+    message: String,
+}
+
+impl Failure {
+    /// A failure with its exit and its sentence.
+    pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
+        Self {
+            exit,
+            message: message.into(),
+        }
+    }
+
+    /// Wrong arguments, or wrong content of something the caller wrote.
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self::new(Exit::Usage, message)
+    }
+
+    /// Any other failure.
+    pub(crate) fn failed(message: impl Into<String>) -> Self {
+        Self::new(Exit::Failed, message)
+    }
+
+    /// An end that needs no words.
+    pub(crate) fn quiet(exit: Exit) -> Self {
+        Self::new(exit, "")
+    }
+
+    /// Writing to stdout failed. A pipe that nobody reads any more is a quiet end.
+    pub(crate) fn output(error: &io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            return Self::quiet(Exit::BROKEN_PIPE);
+        }
+        Self::failed(format!("the output could not be written: {error}"))
+    }
+
+    /// How the process ends.
+    pub(crate) const fn exit(&self) -> Exit {
+        self.exit
+    }
+
+    /// Whether there is nothing to print.
+    pub(crate) const fn is_quiet(&self) -> bool {
+        self.message.is_empty()
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}

@@ -1,0 +1,185 @@
+//! `RawTerminal`: the terminal in raw mode, and back.
+//!
+//! The way back is kept in one place for the whole process, so that it is found by `Drop`, by
+//! the panic hook and by the end of the process alike, and is gone once.
+
+use std::ffi::OsStr;
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use coven::TermSize;
+use rustix::fs::OFlags;
+use rustix::process::Signal;
+use rustix::termios::{self, OptionalActions, QueueSelector, Termios};
+use tokio::io::unix::AsyncFd;
+
+use super::undo::Undo;
+
+static WAY_BACK: Mutex<Option<WayBack>> = Mutex::new(None);
+
+/// What the terminal was, and what has been done to it since.
+struct WayBack {
+    terminal: File,
+    before: Termios,
+    undo: Undo,
+}
+
+/// The controlling terminal in raw mode, opened anew: non-blocking mode set on it cannot reach
+/// the descriptors that the shell and others share. Dropping it gives the terminal back.
+#[derive(Debug)]
+pub(crate) struct RawTerminal {
+    terminal: AsyncFd<File>,
+    before: Termios,
+}
+
+impl RawTerminal {
+    /// Opens the controlling terminal and makes it raw. At most one at a time.
+    ///
+    /// # Errors
+    /// When there is no terminal, or it cannot be set.
+    pub(crate) fn enter() -> io::Result<Self> {
+        let terminal = open()?;
+        let before = termios::tcgetattr(&terminal)?;
+        *way_back() = Some(WayBack {
+            terminal: terminal.try_clone()?,
+            before: before.clone(),
+            undo: Undo::default(),
+        });
+        let raw = Self {
+            terminal: watched(terminal)?,
+            before,
+        };
+        raw.make_raw()?;
+        Ok(raw)
+    }
+
+    /// Waits for typed bytes. Zero bytes: the terminal is gone. Cancel-safe.
+    ///
+    /// # Errors
+    /// When the terminal cannot be read.
+    pub(crate) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        loop {
+            let mut ready = self.terminal.readable().await?;
+            let attempt = ready.try_io(|terminal| {
+                rustix::io::read(terminal.get_ref(), &mut *buffer).map_err(io::Error::from)
+            });
+            match attempt {
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                // A terminal that hung up.
+                Ok(Err(error))
+                    if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) =>
+                {
+                    return Ok(0);
+                }
+                Ok(result) => return result,
+                Err(_would_block) => {}
+            }
+        }
+    }
+
+    /// Writes a session's output, waiting as long as the terminal takes (a terminal stopped with
+    /// Ctrl-S among others), and notes what it changes in the terminal.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(crate) async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
+        if let Some(way_back) = way_back().as_mut() {
+            way_back.undo.note(bytes);
+        }
+        while !bytes.is_empty() {
+            let mut ready = self.terminal.writable().await?;
+            let attempt = ready.try_io(|terminal| {
+                rustix::io::write(terminal.get_ref(), bytes).map_err(io::Error::from)
+            });
+            match attempt {
+                Ok(Ok(written)) => bytes = &bytes[written..],
+                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(Err(error)) => return Err(error),
+                Err(_would_block) => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// The terminal's size, if it knows it.
+    pub(crate) fn size(&self) -> Option<TermSize> {
+        super::size_of(self.terminal.get_ref())
+    }
+
+    /// Gives the terminal back and stops the whole foreground group, as Ctrl-Z does in any other
+    /// program; returns, raw again, once the shell has continued it. Blocks meanwhile.
+    ///
+    /// # Errors
+    /// When the terminal cannot be set.
+    pub(crate) fn suspend(&self) -> io::Result<()> {
+        give_back();
+        rustix::process::kill_current_process_group(Signal::TSTP)?;
+        *way_back() = Some(WayBack {
+            terminal: self.terminal.get_ref().try_clone()?,
+            before: self.before.clone(),
+            undo: Undo::default(),
+        });
+        self.make_raw()
+    }
+
+    /// Sets raw mode, again if need be: a shell may have changed it behind our back.
+    ///
+    /// # Errors
+    /// When the terminal cannot be set.
+    pub(crate) fn make_raw(&self) -> io::Result<()> {
+        let mut raw = self.before.clone();
+        raw.make_raw();
+        termios::tcsetattr(self.terminal.get_ref(), OptionalActions::Now, &raw)?;
+        Ok(())
+    }
+}
+
+impl Drop for RawTerminal {
+    fn drop(&mut self) {
+        give_back();
+    }
+}
+
+/// Gives the terminal back as it was: what the session changed in it is undone, its settings are
+/// set, and keys typed but not read are thrown away. Does nothing when nothing is to be done, so
+/// it may be called from anywhere, any number of times.
+pub(crate) fn give_back() {
+    let Some(mut way_back) = way_back().take() else {
+        return;
+    };
+    // A terminal that is gone, or stopped, cannot be helped.
+    let _ = way_back.terminal.write_all(&way_back.undo.bytes());
+    let _ = termios::tcflush(&way_back.terminal, QueueSelector::IFlush);
+    let _ = termios::tcsetattr(&way_back.terminal, OptionalActions::Now, &way_back.before);
+}
+
+/// A `File` owns its descriptor for as long as it lives: that is all that the unsafe
+/// `AsyncFd::register` asks for, and this crate has no unsafe code.
+#[allow(deprecated)]
+fn watched(terminal: File) -> io::Result<AsyncFd<File>> {
+    AsyncFd::new(terminal)
+}
+
+fn way_back() -> MutexGuard<'static, Option<WayBack>> {
+    WAY_BACK.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn open() -> io::Result<File> {
+    let open = |path: &Path| {
+        OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags((OFlags::NOCTTY | OFlags::NONBLOCK).bits().cast_signed())
+            .open(path)
+    };
+    open("/dev/tty".as_ref()).or_else(|error| {
+        // No controlling terminal (`setsid coven attach …`): the one behind stdin will do.
+        let name = termios::ttyname(io::stdin().as_fd(), Vec::new()).map_err(|_| error)?;
+        open(Path::new(OsStr::from_bytes(name.as_bytes())))
+    })
+}
