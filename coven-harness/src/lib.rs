@@ -19,6 +19,7 @@ mod pty;
 mod registry;
 mod stream;
 mod submission;
+pub mod terminal;
 
 pub use command_line::{CommandLine, Stdin, Wiring};
 pub use conversation::ConversationPlan;
