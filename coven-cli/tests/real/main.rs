@@ -27,7 +27,7 @@ fn the_real_clis_pass_in_a_namespace() {
     let blockers = namespace::blockers();
     if !blockers.is_empty() {
         let message = format!(
-            "The tests with the real CLIs were NOT run: {}.\nRun .ci/run once: it installs what they need.\n",
+            "The tests with the real CLIs were NOT run: {}.\nRun `.ci/run install` once for all they need.\n",
             blockers.join("; ")
         );
         assert!(std::env::var("CI").as_deref() != Ok("true"), "{message}");
