@@ -14,12 +14,37 @@ pub enum Keystroke {
     Pause(Duration),
 }
 
+/// What a terminal in canonical mode holds of one line, its end included.
+const MAX_LINE_BYTES: usize = 4096;
+
+/// Long enough for a program that tells pasting from typing by speed to see the end of the text.
+const BEFORE_ENTER: Duration = Duration::from_millis(100);
+
 /// Pastes the text in brackets and presses Enter, in one write: for programs that turn bracketed
 /// paste on. Line breaks stay line breaks.
 pub(crate) fn paste(text: &str) -> Result<Vec<Keystroke>, Refusal> {
     check(text)?;
     let typed = [b"\x1b[200~", text.as_bytes(), b"\x1b[201~\r"].concat();
     Ok(vec![Keystroke::Type(typed.into())])
+}
+
+/// Types the text, waits, and presses Enter: for programs that read lines. One line only, since
+/// a line break would submit the half before it.
+pub(crate) fn line(text: &str) -> Result<Vec<Keystroke>, Refusal> {
+    check(text)?;
+    if text.contains(['\t', '\n', '\r']) {
+        let problem = "must be one line without tabs for this harness";
+        return Err(Refusal::invalid("text", text, problem));
+    }
+    if text.len() >= MAX_LINE_BYTES {
+        let problem = "must be under 4096 bytes for this harness";
+        return Err(Refusal::invalid("text", text, problem));
+    }
+    Ok(vec![
+        Keystroke::Type(Bytes::copy_from_slice(text.as_bytes())),
+        Keystroke::Pause(BEFORE_ENTER),
+        Keystroke::Type(Bytes::from_static(b"\r")),
+    ])
 }
 
 /// A control character is a key: ESC would end the paste or press something, Ctrl-C interrupt.
@@ -57,6 +82,18 @@ mod tests {
     }
 
     #[test]
+    fn a_line_is_typed_and_entered_after_a_pause() {
+        assert_eq!(
+            line("fix it").unwrap(),
+            [
+                Keystroke::Type("fix it".into()),
+                Keystroke::Pause(BEFORE_ENTER),
+                Keystroke::Type("\r".into()),
+            ]
+        );
+    }
+
+    #[test]
     fn text_that_is_more_than_text_is_refused() {
         for text in [
             "",
@@ -67,12 +104,20 @@ mod tests {
             "\u{7f}",
             "\u{9b}A",
         ] {
-            if let Err(refusal) = paste(text) {
+            for refusal in [paste(text).unwrap_err(), line(text).unwrap_err()] {
                 assert!(
                     matches!(refusal, Refusal::Invalid { field: "text", .. }),
                     "{text:?}"
                 );
             }
         }
+    }
+
+    #[test]
+    fn a_line_longer_than_a_terminal_holds_or_of_two_lines_is_refused() {
+        assert!(line(&"a".repeat(MAX_LINE_BYTES - 1)).is_ok());
+        assert!(line(&"a".repeat(MAX_LINE_BYTES)).is_err());
+        assert!(line("a\nb").is_err());
+        assert!(line("a\tb").is_err());
     }
 }

@@ -61,9 +61,12 @@ fn interactive(text: &Prompt, options: Vec<String>) -> Result<CommandLine, Refus
 /// `--` or not; with a space after it, it is a prompt. Every version has further names, so any
 /// single word that could be one gets the space. `--print` has no such trap.
 fn could_be_a_subcommand(prompt: &str) -> bool {
-    prompt
-        .bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    const LONGEST_NAME_BYTES: usize = 64;
+    prompt.len() <= LONGEST_NAME_BYTES
+        && prompt.starts_with(|first: char| first.is_ascii_alphabetic())
+        && prompt
+            .bytes()
+            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 fn print(text: &Prompt, options: Vec<String>) -> CommandLine {

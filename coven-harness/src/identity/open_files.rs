@@ -52,3 +52,42 @@ fn children(process: &Path) -> Vec<u32> {
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader};
+    use std::process::{Command, Stdio};
+
+    use super::*;
+
+    fn named(files: &[PathBuf]) -> Option<ConversationId> {
+        let name = files
+            .iter()
+            .find_map(|file| file.to_str()?.strip_suffix(".thread"));
+        ConversationId::parse("identity", Path::new(name?).file_name()?.to_str()?).ok()
+    }
+
+    #[test]
+    fn the_file_that_a_wrappers_child_holds_open_is_found() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("my-thread.thread");
+        // A shell that runs a shell that holds the file, until its stdin ends.
+        let script = r#"sh -c 'exec 3>"$0"; echo; read line' "$1"; true"#;
+        let mut wrapper = Command::new("/bin/sh")
+            .args(["-c", script, "sh", file.to_str().unwrap()])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        let mut output = BufReader::new(wrapper.stdout.take().unwrap());
+        output.read_line(&mut line).unwrap();
+
+        let found = find_open(wrapper.id(), named);
+        assert_eq!(found.unwrap().as_str(), "my-thread");
+
+        drop(wrapper.stdin.take());
+        wrapper.wait().unwrap();
+        assert_eq!(find_open(wrapper.id(), named), None);
+    }
+}

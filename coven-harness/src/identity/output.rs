@@ -96,3 +96,72 @@ fn uuid(text: &[u8]) -> Option<ConversationId> {
     let id = ConversationId::parse("identity", text).ok()?;
     (text.len() == 36 && Uuid::try_parse(text).is_ok()).then_some(id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ID: &str = "019a9f5e-1d6b-7c3e-8c1d-2f4b6a7c8d9e";
+    const OTHER: &str = "0b5e6c1e-7f43-4a53-9f0a-1f5d1c2b3a49";
+    const MARK: OutputMark = OutputMark {
+        banner: "Agent v",
+        label: "session id: ",
+        end: "user",
+    };
+
+    fn found(output: &str, piece_bytes: usize) -> Option<String> {
+        let mut scan = IdentityScan::new(MARK);
+        let ids: Vec<_> = output
+            .as_bytes()
+            .chunks(piece_bytes)
+            .filter_map(|piece| scan.feed(piece))
+            .collect();
+        assert!(ids.len() <= 1, "an id is given once");
+        ids.first().map(|id| id.as_str().to_owned())
+    }
+
+    #[test]
+    fn the_id_in_the_header_is_found_however_the_output_is_cut() {
+        let output = format!(
+            "Reading…\r\nsession id: {OTHER}\r\nAgent v1\r\n----\r\ndir: /p\r\nsession id: {ID}\r\n\
+             ----\r\nuser\r\nsession id: {OTHER}\r\n"
+        );
+        for piece_bytes in 1..output.len() {
+            assert_eq!(found(&output, piece_bytes).as_deref(), Some(ID));
+        }
+    }
+
+    #[test]
+    fn what_the_prompt_says_is_not_taken_for_it() {
+        let output = format!("Agent v1\nuser\nAgent v1\nsession id: {ID}\n");
+        for piece_bytes in [1, 7, output.len()] {
+            assert_eq!(found(&output, piece_bytes), None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_wholly_an_id_is_none() {
+        for line in [
+            format!("session id: {}", &ID[1..]),
+            format!("session id: {ID}0"),
+            format!("session id: {}", ID.replace('-', "")),
+            format!("  session id: {ID}"),
+            format!("session id: \u{1b}[1m{ID}"),
+        ] {
+            assert_eq!(found(&format!("Agent v1\n{line}\n"), 5), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn endless_lines_and_bytes_that_are_no_text_are_passed_over() {
+        let mut scan = IdentityScan::new(MARK);
+        for _ in 0..10_000 {
+            assert_eq!(scan.feed(&[0xff; 100]), None);
+        }
+        assert!(scan.line.len() <= MAX_LINE_BYTES);
+        assert_eq!(scan.feed(b"\nAgent v1\n\xff\n"), None);
+        let id = scan.feed(format!("session id: {ID}\n").as_bytes());
+        assert_eq!(id.unwrap().as_str(), ID);
+        assert!(scan.is_over());
+    }
+}

@@ -1,0 +1,396 @@
+//! Manifests: what is wrong with one is told by file, line and key, and harms no other.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::{PermissionsExt, symlink};
+use std::path::Path;
+
+use coven_core::HarnessId;
+use coven_harness::Registry;
+
+/// The smallest manifest there is.
+const GOOD: &str = "\
+id = \"mine\"
+executable = \"my-agent\"
+install_hint = \"make install\"
+[interactive]
+args = [\"--\", \"{prompt}\"]
+";
+
+fn write(folder: &Path, name: &str, text: &str) {
+    fs::write(folder.join(name), text).unwrap();
+}
+
+fn holds(registry: &Registry, id: &str) -> bool {
+    registry.get(&HarnessId::parse(id).unwrap()).is_some()
+}
+
+/// What is told of a manifest with this text, beside a good one that is loaded all the same.
+fn problem(text: &str) -> String {
+    let home = tempfile::tempdir().unwrap();
+    write(home.path(), "bad.toml", text);
+    write(home.path(), "good.toml", GOOD);
+    let registry = Registry::load(home.path());
+    assert!(holds(&registry, "mine") && holds(&registry, "codex"));
+    let [bad] = registry.bad_manifests() else {
+        panic!("one is bad: {text}: {:?}", registry.bad_manifests());
+    };
+    assert_eq!(bad.file, home.path().join("bad.toml"));
+    assert!(!bad.problem.contains('\n'), "{}", bad.problem);
+    bad.problem.clone()
+}
+
+#[test]
+fn what_is_wrong_is_told_by_line_and_key() {
+    // What replaces what in the good manifest (with another id), and what is told.
+    let table = [
+        // Not as TOML, or not as this file.
+        ("id = ", "id = [", "line 2: executable: missing comma"),
+        ("make install\"", "make install", "line 3: "),
+        ("id = \"other\"\n", "", "missing field `id`"),
+        (
+            "executable =",
+            "exec =",
+            "line 2: exec: unknown field `exec`",
+        ),
+        ("args =", "argv =", "line 5: argv: unknown field `argv`"),
+        (
+            "\"my-agent\"",
+            "7",
+            "line 2: executable: invalid type: integer `7`, expected a string",
+        ),
+        (
+            "install_hint =",
+            "submit = \"enter\"\ninstall_hint =",
+            "line 3: submit: unknown variant `enter`",
+        ),
+        (
+            "[interactive]\nargs = [\"--\", \"{prompt}\"]\n",
+            "",
+            "must have [interactive] or",
+        ),
+        (
+            "[interactive]",
+            "[stream]",
+            "line 4: unknown field `stream`",
+        ),
+        (
+            "[\"--\", \"{prompt}\"]",
+            "\"{prompt}\"",
+            "line 5: args: invalid type: string",
+        ),
+        (
+            "\"--\"",
+            "7",
+            "line 5: args: invalid type: integer `7`, expected a string, or a list of strings",
+        ),
+        (
+            "\"--\"",
+            "[[\"{model}\"]]",
+            "line 5: args: invalid type: sequence, expected a string",
+        ),
+        // Ids.
+        ("\"other\"", "\"\"", "line 1: id must be 1 to 64 of"),
+        ("\"other\"", "\"Other\"", "line 1: id must be"),
+        ("\"other\"", "\"../x\"", "line 1: id must be"),
+        ("\"other\"", "\"-x\"", "line 1: id must be"),
+        ("\"other\"", "\"codex\"", "id codex is taken"),
+        // Executables.
+        (
+            "\"my-agent\"",
+            "\"\"",
+            "line 2: executable must be the name of a program, or",
+        ),
+        (
+            "\"my-agent\"",
+            "\"bin/my-agent\"",
+            "line 2: executable must be",
+        ),
+        (
+            "\"my-agent\"",
+            "\"./my-agent\"",
+            "line 2: executable must be",
+        ),
+        ("\"my-agent\"", "\"..\"", "line 2: executable must be"),
+        (
+            "\"my-agent\"",
+            "\"my-agent/\"",
+            "line 2: executable must be",
+        ),
+        ("\"my-agent\"", "\"/\"", "line 2: executable must be"),
+        (
+            "\"my-agent\"",
+            "\"/opt/../my-agent\"",
+            "line 2: executable must be",
+        ),
+        (
+            "\"my-agent\"",
+            "\"my\\u0000agent\"",
+            "line 2: executable must be",
+        ),
+        (
+            "\"make install\"",
+            "\"\"",
+            "line 3: install_hint must be one line",
+        ),
+        (
+            "\"make install\"",
+            "\"a\\nb\"",
+            "line 3: install_hint must be one line",
+        ),
+        (
+            "install_hint",
+            "label = \" \"\ninstall_hint",
+            "line 3: label must be one line",
+        ),
+        // Places.
+        (
+            "\"{prompt}\"",
+            "\"hello\"",
+            "line 5: interactive.args must hold \"{prompt}\", or",
+        ),
+        (
+            "\"--\"",
+            "\"{prompt}\"",
+            "line 5: interactive.args must hold \"{prompt}\" only once",
+        ),
+        (
+            "\"{prompt}\"",
+            "\"--ask={prompt}\"",
+            "line 5: interactive.args must have {prompt} as a whole",
+        ),
+        (
+            "\"{prompt}\"",
+            "[\"{prompt}\"]",
+            "line 5: interactive.args must have {prompt} as a whole",
+        ),
+        (
+            "\"--\"",
+            "\"{modle}\"",
+            "line 5: interactive.args has {modle}, which is no place",
+        ),
+        (
+            "\"--\"",
+            "\"{model}\"",
+            "line 5: interactive.args must have {model} in a list",
+        ),
+        (
+            "\"--\"",
+            "[\"--fast\"]",
+            "line 5: interactive.args must have {model} in every",
+        ),
+        (
+            "\"--\"",
+            "[\"{model}\", \"{conversation}\"]",
+            "line 5: interactive.args must not have {conversation}",
+        ),
+        (
+            "\"--\"",
+            "\"a\\u0000\"",
+            "line 5: interactive.args must not hold a NUL",
+        ),
+        (
+            "args =",
+            "prompt = \"stdin\"\nargs =",
+            "line 5: interactive.prompt must be \"argument\"",
+        ),
+        (
+            "[interactive]",
+            "[non_interactive]\nprompt = \"stdin\"",
+            "line 6: non_interactive.args must not hold",
+        ),
+        (
+            "[interactive]",
+            "[non_interactive]\nprompt = \"file\"",
+            "line 5: prompt: unknown variant `file`",
+        ),
+        (
+            "args =",
+            "resume = [\"--\", \"{prompt}\"]\nargs =",
+            "line 5: interactive.resume must hold {conversation}",
+        ),
+        (
+            "args =",
+            "resume = [\"{conversation}\"]\nargs =",
+            "line 5: interactive.resume must hold \"{prompt}\"",
+        ),
+        // Variables.
+        (
+            "[interactive]",
+            "[environment]\n\"A=B\" = \"\"\n[interactive]",
+            "line 5: environment.A=B must have a name",
+        ),
+        (
+            "[interactive]",
+            "[environment]\n1A = \"\"\n[interactive]",
+            "line 5: environment.1A must have a name",
+        ),
+        (
+            "[interactive]",
+            "[environment]\nCOVEN_HOME = \"/\"\n[interactive]",
+            "line 5: environment.COVEN_HOME must not be",
+        ),
+        (
+            "[interactive]",
+            "[environment]\nA = \"\\u0000\"\n[interactive]",
+            "line 5: environment.A must not hold a NUL",
+        ),
+    ];
+    let good = GOOD.replace("mine", "other");
+    let mut others = Vec::new();
+    for (from, to, expected) in table {
+        assert!(good.contains(from), "{from}");
+        let told = problem(&good.replacen(from, to, 1));
+        if !told.contains(expected) {
+            others.push(format!("{from} -> {to}: {told}"));
+        }
+    }
+    assert!(others.is_empty(), "{others:#?}");
+}
+
+#[test]
+fn a_manifest_without_two_hyphens_takes_prompts_that_start_with_none() {
+    use coven_core::{Draft, LaunchRequest, Place, Refusal};
+    use coven_harness::{CannotRun, ConversationPlan};
+
+    let home = tempfile::tempdir().unwrap();
+    write(
+        home.path(),
+        "mine.toml",
+        &GOOD.replace("\"--\"", "\"--message\""),
+    );
+    let registry = Registry::load(home.path());
+    let harness = registry.get(&HarnessId::parse("mine").unwrap()).unwrap();
+    let run = |prompt: &str| {
+        let request = LaunchRequest {
+            project_root: Some("/p".to_owned()),
+            harness: Some("mine".to_owned()),
+            prompt: Some(prompt.to_owned()),
+            ..LaunchRequest::default()
+        };
+        let launch = Draft::parse(&request)
+            .unwrap()
+            .at(Place::new("/p", "/p").unwrap());
+        harness.command(
+            &launch,
+            &ConversationPlan::new(None, uuid::Uuid::new_v4(), None),
+        )
+    };
+    let line = run("fix it").unwrap();
+    assert_eq!(
+        line.arguments().collect::<Vec<_>>(),
+        ["--message", "fix it"]
+    );
+    assert!(matches!(
+        run("--help"),
+        Err(CannotRun::Refused(Refusal::Invalid {
+            field: "prompt",
+            ..
+        }))
+    ));
+}
+
+#[test]
+fn only_regular_files_that_the_user_alone_can_write_are_read() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("harnesses");
+    fs::create_dir(&folder).unwrap();
+    write(home.path(), "elsewhere.toml", GOOD);
+    symlink(
+        home.path().join("elsewhere.toml"),
+        folder.join("a-link.toml"),
+    )
+    .unwrap();
+    fs::create_dir(folder.join("b-folder.toml")).unwrap();
+    write(&folder, "c-shared.toml", GOOD);
+    fs::set_permissions(folder.join("c-shared.toml"), Permissions::from_mode(0o620)).unwrap();
+    write(
+        &folder,
+        "d-large.toml",
+        &format!("{GOOD}#{}", "x".repeat(64 * 1024)),
+    );
+    fs::write(folder.join("e-binary.toml"), b"id = \"\xff\"").unwrap();
+    rustix::fs::mknodat(
+        rustix::fs::CWD,
+        folder.join("f-fifo.toml"),
+        rustix::fs::FileType::Fifo,
+        rustix::fs::Mode::RUSR,
+        0,
+    )
+    .unwrap();
+    write(&folder, ".hidden.toml", "not even TOML");
+    write(&folder, "notes.txt", "not even TOML");
+
+    let registry = Registry::load(&folder);
+    assert_eq!(registry.iter().count(), 2);
+    let told: Vec<_> = registry
+        .bad_manifests()
+        .iter()
+        .map(|bad| {
+            (
+                bad.file.file_name().unwrap().to_str().unwrap(),
+                bad.problem.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (
+                "a-link.toml",
+                "is a symbolic link; put the file itself here"
+            ),
+            ("b-folder.toml", "is not a regular file"),
+            (
+                "c-shared.toml",
+                "can be written by others; take that away with chmod go-w"
+            ),
+            ("d-large.toml", "is over 64 KiB long"),
+            ("e-binary.toml", "is not UTF-8 text"),
+            ("f-fifo.toml", "is not a regular file"),
+        ]
+    );
+}
+
+#[test]
+fn a_folder_that_is_missing_has_none_and_one_that_others_can_write_is_not_read() {
+    let home = tempfile::tempdir().unwrap();
+    let folder = home.path().join("harnesses");
+    assert_eq!(Registry::load(&folder).bad_manifests(), []);
+
+    fs::create_dir(&folder).unwrap();
+    write(&folder, "mine.toml", GOOD);
+    assert!(holds(&Registry::load(&folder), "mine"));
+
+    fs::set_permissions(&folder, Permissions::from_mode(0o770)).unwrap();
+    let registry = Registry::load(&folder);
+    assert!(!holds(&registry, "mine"));
+    assert_eq!(registry.bad_manifests()[0].file, folder);
+
+    let link = home.path().join("link");
+    symlink(&folder, &link).unwrap();
+    assert_eq!(Registry::load(&link).bad_manifests().len(), 1);
+    write(home.path(), "file", "");
+    assert_eq!(
+        Registry::load(&home.path().join("file"))
+            .bad_manifests()
+            .len(),
+        1
+    );
+}
+
+#[test]
+fn of_two_manifests_with_one_id_the_first_by_name_counts() {
+    let home = tempfile::tempdir().unwrap();
+    write(home.path(), "b.toml", &GOOD.replace("my-agent", "second"));
+    write(home.path(), "a.toml", &GOOD.replace("my-agent", "first"));
+    let registry = Registry::load(home.path());
+    let mine = registry.get(&HarnessId::parse("mine").unwrap()).unwrap();
+    assert_eq!(mine.executable(), "first");
+    let [bad] = registry.bad_manifests() else {
+        panic!("b.toml is bad")
+    };
+    assert_eq!(
+        bad.to_string(),
+        format!("{}: id mine is taken", home.path().join("b.toml").display())
+    );
+}
