@@ -30,6 +30,10 @@ const MAX_OUTPUT_BYTES: usize = 1 << 20;
 /// The shell has no terminal and is killed, with all of its process group, when time is up.
 /// Needs a tokio runtime.
 pub async fn login_path(environment: &Environment) -> Option<OsString> {
+    login_path_within(environment, LIMIT).await
+}
+
+async fn login_path_within(environment: &Environment, limit: Duration) -> Option<OsString> {
     let shell = environment
         .get("SHELL")
         .map_or_else(|| PathBuf::from("/bin/sh"), PathBuf::from);
@@ -43,7 +47,7 @@ pub async fn login_path(environment: &Environment) -> Option<OsString> {
     })
     .ok()?;
     child.input = None;
-    let path = tokio::time::timeout(LIMIT, read_path(&mut child))
+    let path = tokio::time::timeout(limit, read_path(&mut child))
         .await
         .ok()
         .flatten();
@@ -83,4 +87,82 @@ fn between_marks(said: &[u8]) -> Option<&[u8]> {
     let find = |bytes: &[u8], mark: &[u8]| bytes.windows(mark.len()).position(|w| w == mark);
     let rest = &said[find(said, MARKS[0])? + MARKS[0].len()..];
     Some(&rest[..find(rest, MARKS[1])?])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+    use std::process::Command;
+
+    use super::*;
+
+    /// The environment of a person whose shell is `/bin/sh` with this `.profile`.
+    fn person(home: &Path, profile: &str) -> Environment {
+        fs::write(home.join(".profile"), profile).unwrap();
+        let home = home.to_str().unwrap();
+        [
+            ("HOME", home),
+            ("SHELL", "/bin/sh"),
+            ("PATH", "/usr/bin:/bin"),
+        ]
+        .into_iter()
+        .collect()
+    }
+
+    /// Written by another process: a file that this one has open for writing cannot be executed.
+    fn shell(home: &Path, script: &str) -> Environment {
+        let path = home.join("shell");
+        let make = r#"printf '#!/bin/sh\n%s\n' "$1" > "$0" && chmod 755 "$0""#;
+        let made = Command::new("/bin/sh")
+            .args(["-c", make])
+            .arg(&path)
+            .arg(script)
+            .status();
+        assert!(made.unwrap().success());
+        let mut environment = person(home, "");
+        environment.set("SHELL", path);
+        environment
+    }
+
+    #[tokio::test]
+    async fn it_is_what_the_start_up_files_make_of_it_whatever_else_they_print() {
+        let home = tempfile::tempdir().unwrap();
+        let profile = "echo welcome; echo oops >&2; PATH=/from/profile:$PATH; sleep 20 &";
+        let path = login_path(&person(home.path(), profile)).await.unwrap();
+        assert!(
+            path.to_str().unwrap().starts_with("/from/profile:"),
+            "{path:?}"
+        );
+    }
+
+    #[tokio::test]
+    async fn there_is_none_from_a_shell_that_fails_or_is_missing() {
+        let home = tempfile::tempdir().unwrap();
+        assert_eq!(login_path(&shell(home.path(), "exit 1")).await, None);
+        let missing = [("SHELL", "/no/such/shell")].into_iter().collect();
+        assert_eq!(login_path(&missing).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_shell_that_takes_too_long_is_killed_with_what_it_started() {
+        let home = tempfile::tempdir().unwrap();
+        let gate = home.path().join("gate");
+        assert!(
+            Command::new("mkfifo")
+                .arg(&gate)
+                .status()
+                .unwrap()
+                .success()
+        );
+        // While one of the two lives, the gate has a writer and no end.
+        let script = format!("exec 9> {}; sleep 600 & sleep 601", gate.display());
+        let environment = shell(home.path(), &script);
+        let hung = tokio::task::spawn_blocking(move || fs::read(gate).unwrap());
+        assert_eq!(
+            login_path_within(&environment, Duration::from_millis(300)).await,
+            None
+        );
+        let end = tokio::time::timeout(Duration::from_secs(60), hung).await;
+        assert_eq!(end.expect("they live").unwrap(), b"");
+    }
 }

@@ -19,7 +19,7 @@ const PREFIXES: [&str; 11] = [
 ];
 
 /// Single variables.
-const NAMES: [&str; 40] = [
+const NAMES: [&str; 38] = [
     // Terminals and multiplexers, as above.
     "STY",
     "VTE_VERSION",
@@ -34,7 +34,6 @@ const NAMES: [&str; 40] = [
     "AI_AGENT",
     "CLAUDECODE",
     "CLAUDE_CODE_CHILD_SESSION",
-    "CLAUDE_CODE_COORDINATOR_MODE",
     "CLAUDE_CODE_ENTRYPOINT",
     "CLAUDE_CODE_EXECPATH",
     "CLAUDE_CODE_REMOTE_SESSION_ID",
@@ -46,7 +45,6 @@ const NAMES: [&str; 40] = [
     "CLAUDE_CODE_TMUX_SESSION",
     "CLAUDE_EFFORT",
     "CLAUDE_PROJECT_DIR",
-    "TRACEPARENT",
     // What Codex tells its own children.
     "CODEX_CI",
     "CODEX_INTERNAL_ORIGINATOR_OVERRIDE",

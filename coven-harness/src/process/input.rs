@@ -37,7 +37,8 @@ impl Input {
     /// rest of it, as it does for people. Cancelled, it may have written a part.
     ///
     /// # Errors
-    /// The process no longer reads: `BrokenPipe` for a pipe, EIO for a terminal.
+    /// `BrokenPipe`: nobody reads the pipe any more. A terminal takes what is written after its
+    /// last process has ended, and it goes nowhere.
     pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         match &mut self.sink {
             Sink::Terminal(writer) => writer.write_all(bytes).await,

@@ -18,7 +18,6 @@ use crate::environment::Environment;
 use crate::pty::{self, Inherited};
 
 /// What to run, and where. There is no shell anywhere: `args` arrive as they are.
-#[derive(Debug)]
 pub struct Spawn {
     /// The executable, an absolute path.
     pub program: PathBuf,
@@ -36,7 +35,6 @@ pub struct Spawn {
 }
 
 /// What a process's standard streams are. In each case it leads a session of its own.
-#[derive(Debug)]
 pub enum Wiring {
     /// A terminal for all three.
     Terminal {
@@ -55,7 +53,6 @@ pub enum Wiring {
 }
 
 /// The stdin of a process that only writes to its terminal.
-#[derive(Debug)]
 pub enum OutputStdin {
     /// `/dev/null`.
     Null,
