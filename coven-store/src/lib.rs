@@ -1,2 +1,39 @@
-//! Coven.
+//! The log: every event of every session, append-only and durable, and the records derived from
+//! it, in one redb file.
+//!
+//! ```text
+//! append ──queue──▶ writer thread ──one transaction──▶ file ──▶ answers, wake-ups
+//!                                                       ▲
+//! read, list, output … ──────one short transaction──────┘
+//! ```
+//!
+//! Start reading at [`Store`]; `layout.rs` has the tables, `writer.rs` the one thread that
+//! writes, `stored.rs` what the bytes mean.
 #![forbid(unsafe_code)]
+
+mod batch;
+mod database;
+mod error;
+mod fault;
+mod file;
+mod health;
+mod layout;
+pub mod limits;
+mod options;
+mod projection;
+mod read;
+mod store;
+mod stored;
+mod wake;
+mod writer;
+
+pub use batch::{Appended, Batch, NewEvent, Urgency};
+pub use error::{AppendError, Damage, OpenError, ReadError, StorageFault};
+pub use health::{StoreHealth, WriterState};
+pub use options::Options;
+pub use projection::Findings;
+pub use read::{Archived, Listing, OutputChunk, Page, Position, ReadLimit};
+pub use store::Store;
+
+/// The format of the log's file that this version writes, and the newest it reads.
+pub const FORMAT: u32 = 1;

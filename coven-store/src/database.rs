@@ -1,0 +1,166 @@
+//! `Database`: the open database, which can be replaced under everybody's feet.
+//!
+//! After a fault the writer closes it and opens it again. Who reads meanwhile waits, for a
+//! while, and reads again from the new one.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use redb::{ReadTransaction, ReadableDatabase, WriteTransaction};
+
+use crate::error::{ReadError, StorageFault};
+use crate::fault::{Fault, damage};
+use crate::limits::READ_PATIENCE;
+
+pub(crate) struct Database {
+    current: Mutex<Current>,
+    replaced: Condvar,
+}
+
+struct Current {
+    /// Counts the openings, so that who met a fault knows whether this is another one.
+    opening: u64,
+    db: Option<redb::Database>,
+    /// Why it is not open.
+    reason: Option<StorageFault>,
+    closed: bool,
+}
+
+impl Database {
+    pub(crate) fn new(db: redb::Database) -> Self {
+        Self {
+            current: Mutex::new(Current {
+                opening: 0,
+                db: Some(db),
+                reason: None,
+                closed: false,
+            }),
+            replaced: Condvar::new(),
+        }
+    }
+
+    /// Runs `read` in a transaction that sees one commit and no later one. Blocks for the disk,
+    /// and up to [`READ_PATIENCE`] while the database is being reopened. `alarm` is called with
+    /// the number of an opening that met a fault.
+    pub(crate) fn read<T>(
+        &self,
+        read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
+        alarm: impl Fn(u64),
+    ) -> Result<T, ReadError> {
+        let deadline = Instant::now() + READ_PATIENCE;
+        let mut met = None;
+        loop {
+            let (opening, txn) = self.begin_read(met, deadline)?;
+            let result = txn.and_then(|txn| guarded(|| read(&txn)));
+            match result {
+                Ok(value) => return Ok(value),
+                Err(Fault::Damage(damage)) => return Err(ReadError::Damaged(damage)),
+                Err(Fault::Disk(_) | Fault::Stale) => {
+                    alarm(opening);
+                    met = Some(opening);
+                }
+            }
+        }
+    }
+
+    /// Begins a transaction on an opening other than `met`.
+    #[allow(clippy::type_complexity)]
+    fn begin_read(
+        &self,
+        met: Option<u64>,
+        deadline: Instant,
+    ) -> Result<(u64, Result<ReadTransaction, Fault>), ReadError> {
+        let mut current = self.lock();
+        loop {
+            if current.closed {
+                return Err(ReadError::Closed);
+            }
+            if let Some(db) = &current.db
+                && met != Some(current.opening)
+            {
+                return Ok((current.opening, db.begin_read().map_err(Fault::from)));
+            }
+            let patience = deadline.saturating_duration_since(Instant::now());
+            if patience.is_zero() {
+                return Err(ReadError::Unavailable {
+                    reason: current.reason.clone().unwrap_or(StorageFault::Io {
+                        message: "it does not answer".to_owned(),
+                    }),
+                });
+            }
+            current = self
+                .replaced
+                .wait_timeout(current, patience)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// Runs `read` once on the database as it is. Only for the writer, which replaces it itself.
+    pub(crate) fn read_once<T>(
+        &self,
+        read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let txn = match &self.lock().db {
+            Some(db) => db.begin_read()?,
+            None => return Err(Fault::Stale),
+        };
+        guarded(|| read(&txn))
+    }
+
+    /// Whether the database is open, and this is the opening that is in use.
+    pub(crate) fn is_open(&self, opening: u64) -> bool {
+        let current = self.lock();
+        current.db.is_some() && current.opening == opening
+    }
+
+    /// The one write transaction. Only the writer calls this, so it does not wait.
+    pub(crate) fn begin_write(&self) -> Result<WriteTransaction, Fault> {
+        match &self.lock().db {
+            Some(db) => Ok(db.begin_write()?),
+            None => Err(Fault::Stale),
+        }
+    }
+
+    /// Closes the database, if it is open, for `reason`. Reads wait from now on.
+    pub(crate) fn take_away(&self, reason: StorageFault) {
+        let mut current = self.lock();
+        current.reason = Some(reason);
+        let db = current.db.take();
+        drop(current);
+        // Closing may write to the disk, and panic on a damaged file: nobody is to wait for it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+    }
+
+    /// Puts a newly opened database in place.
+    pub(crate) fn put(&self, db: redb::Database) {
+        let mut current = self.lock();
+        current.opening += 1;
+        current.db = Some(db);
+        current.reason = None;
+        drop(current);
+        self.replaced.notify_all();
+    }
+
+    /// Closes the database for good.
+    pub(crate) fn close(&self) {
+        let mut current = self.lock();
+        current.closed = true;
+        let db = current.db.take();
+        drop(current);
+        self.replaced.notify_all();
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Current> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Runs `work`. Pages that were altered outside of redb may make it panic: that is damage, and no
+/// reason for a thread to die.
+pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|_| Err(damage("pages of the database contradict each other")))
+}

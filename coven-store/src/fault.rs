@@ -1,0 +1,97 @@
+//! `Fault`: what the database reports, sorted by what to do about it.
+
+use std::io;
+
+use rustix::io::Errno;
+
+use crate::error::{Damage, StorageFault};
+use crate::stored::Malformed;
+
+/// A failure inside one transaction.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The disk failed. The database must be reopened: what it holds is unknown.
+    Disk(StorageFault),
+    /// This handle of the database is of no use any more: another failure, elsewhere, made it so.
+    Stale,
+    /// What is stored cannot be read back.
+    Damage(Damage),
+}
+
+impl Fault {
+    /// What to tell of it as a reason.
+    pub(crate) fn reason(&self) -> StorageFault {
+        match self {
+            Self::Disk(fault) => fault.clone(),
+            Self::Stale => StorageFault::Io {
+                message: "the log is being reopened".to_owned(),
+            },
+            Self::Damage(damage) => StorageFault::Damaged {
+                message: damage.problem.clone(),
+            },
+        }
+    }
+}
+
+/// Sorts a system error by what would mend it.
+pub(crate) fn storage_fault(error: &io::Error) -> StorageFault {
+    match Errno::from_io_error(error) {
+        Some(Errno::NOSPC | Errno::DQUOT) => StorageFault::Full,
+        Some(Errno::ROFS) => StorageFault::ReadOnly,
+        Some(_) | None => StorageFault::Io {
+            message: error.to_string(),
+        },
+    }
+}
+
+impl From<redb::StorageError> for Fault {
+    fn from(error: redb::StorageError) -> Self {
+        match error {
+            redb::StorageError::Io(error) => Self::Disk(storage_fault(&error)),
+            redb::StorageError::PreviousIo | redb::StorageError::DatabaseClosed => Self::Stale,
+            other => damage(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::TableError> for Fault {
+    fn from(error: redb::TableError) -> Self {
+        match error {
+            redb::TableError::Storage(error) => error.into(),
+            other => damage(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::TransactionError> for Fault {
+    fn from(error: redb::TransactionError) -> Self {
+        match error {
+            redb::TransactionError::Storage(error) => error.into(),
+            other => damage(other.to_string()),
+        }
+    }
+}
+
+impl From<redb::CommitError> for Fault {
+    fn from(error: redb::CommitError) -> Self {
+        match error {
+            redb::CommitError::Storage(error) => error.into(),
+            other => damage(other.to_string()),
+        }
+    }
+}
+
+impl From<Malformed> for Fault {
+    fn from(problem: Malformed) -> Self {
+        damage(problem.to_string())
+    }
+}
+
+/// Damage whose place is not known here.
+pub(crate) fn damage(problem: impl Into<String>) -> Fault {
+    Fault::Damage(Damage {
+        session: None,
+        seq: None,
+        problem: problem.into(),
+    })
+}

@@ -1,0 +1,106 @@
+//! Making a new log: whole, or not at all.
+//!
+//! It is made under a name of its own and moved into place once it is one, so that a crash on
+//! the way leaves nothing at the log's path that is neither a log nor nothing.
+
+use std::fs::{self, File};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use redb::Database;
+use rustix::fs::RenameFlags;
+
+use super::disk::{Access, Disk};
+use super::open::{builder, open_error};
+use crate::FORMAT;
+use crate::error::OpenError;
+use crate::fault::Fault;
+use crate::layout::{MAGIC, Tables, meta};
+
+/// Makes a log at `path`, where nothing is. It is closed again when this returns.
+pub(super) fn create(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    let io = |source| open_error(path, source);
+    let draft = draft_path(path);
+    let file = lock_draft(disk, path, &draft)?;
+    // Whatever a crash left there is ours alone now.
+    file.set_len(0).map_err(io)?;
+    let backend = disk.backend(file).map_err(io)?;
+    let shadow = super::Shadow::held(backend, super::shadow::Locking::Exclusive).map_err(io)?;
+    shadow.release().map_err(io)?;
+    let db = builder(1 << 20)
+        .create_with_backend(shadow)
+        .map_err(|error| super::open::database_error(path, error))?;
+    initialise(&db).map_err(|fault| super::open::fault_error(path, &fault))?;
+    drop(db);
+    match rustix::fs::renameat_with(
+        rustix::fs::CWD,
+        &draft,
+        rustix::fs::CWD,
+        path,
+        RenameFlags::NOREPLACE,
+    ) {
+        // Somebody else made one meanwhile: theirs it is.
+        Err(rustix::io::Errno::EXIST) => fs::remove_file(&draft).map_err(io)?,
+        result => result.map_err(|errno| io(errno.into()))?,
+    }
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    File::open(folder.unwrap_or(Path::new(".")))
+        .and_then(|folder| folder.sync_all())
+        .map_err(io)
+}
+
+fn initialise(db: &Database) -> Result<(), Fault> {
+    let txn = db.begin_write()?;
+    {
+        let mut tables = Tables::open(&txn)?;
+        let zero = 0u64.to_le_bytes();
+        tables.meta.insert(meta::MAGIC, MAGIC)?;
+        tables
+            .meta
+            .insert(meta::FORMAT, FORMAT.to_le_bytes().as_slice())?;
+        tables.meta.insert(meta::LAST_SEQ, zero.as_slice())?;
+        tables.meta.insert(meta::LAST_SLOT, zero.as_slice())?;
+    }
+    txn.commit()?;
+    Ok(())
+}
+
+fn draft_path(path: &Path) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// Opens the draft and takes it for ourselves.
+fn lock_draft(disk: &dyn Disk, path: &Path, draft: &Path) -> Result<File, OpenError> {
+    loop {
+        let file = disk
+            .open(draft, Access::Create)
+            .map_err(|source| open_error(path, source))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(fs::TryLockError::WouldBlock) => {
+                return Err(OpenError::Locked {
+                    path: path.to_owned(),
+                });
+            }
+            Err(fs::TryLockError::Error(source)) => return Err(open_error(path, source)),
+        }
+        // Between the opening and the lock, another process may have moved it into place.
+        if is_same_file(&file, draft).map_err(|source| open_error(path, source))? {
+            return Ok(file);
+        }
+    }
+}
+
+fn is_same_file(file: &File, path: &Path) -> io::Result<bool> {
+    let ours = file.metadata()?;
+    match fs::metadata(path) {
+        Ok(there) => Ok((ours.dev(), ours.ino()) == (there.dev(), there.ino())),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,68 @@
+//! `Disk`: the file system under the log. Tests have one that fails when told to.
+
+use std::fmt::Debug;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use redb::StorageBackend;
+use redb::backends::FileBackend;
+use rustix::fs::StatVfsMountFlags;
+
+/// What a file is opened for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Access {
+    Read,
+    Write,
+    /// As `Write`, and it is made, private to its owner, where it is missing.
+    Create,
+}
+
+/// What a file system has left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Room {
+    pub(crate) available_bytes: u64,
+    pub(crate) read_only: bool,
+}
+
+pub(crate) trait Disk: Debug + Send + Sync {
+    fn open(&self, path: &Path, access: Access) -> io::Result<File>;
+
+    /// How the database reads and writes an open file.
+    fn backend(&self, file: File) -> io::Result<Box<dyn StorageBackend>>;
+
+    /// What is left on the file system that holds `path`.
+    fn room(&self, path: &Path) -> io::Result<Room>;
+}
+
+/// The real one.
+#[derive(Debug)]
+pub(crate) struct OsDisk;
+
+impl Disk for OsDisk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<File> {
+        OpenOptions::new()
+            .read(true)
+            .write(access != Access::Read)
+            .create(access == Access::Create)
+            .mode(0o600)
+            .open(path)
+    }
+
+    fn backend(&self, file: File) -> io::Result<Box<dyn StorageBackend>> {
+        match FileBackend::new(file) {
+            Ok(backend) => Ok(Box::new(backend)),
+            Err(redb::DatabaseError::Storage(redb::StorageError::Io(error))) => Err(error),
+            Err(other) => Err(io::Error::other(other)),
+        }
+    }
+
+    fn room(&self, path: &Path) -> io::Result<Room> {
+        let stat = rustix::fs::statvfs(path)?;
+        Ok(Room {
+            available_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            read_only: stat.f_flag.contains(StatVfsMountFlags::RDONLY),
+        })
+    }
+}

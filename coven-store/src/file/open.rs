@@ -1,0 +1,196 @@
+//! Opening the log, and opening it again after a fault.
+
+use std::fs;
+use std::io::{self, Read};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+
+use redb::{Builder, Database, DatabaseError, StorageError};
+
+use super::disk::{Access, Disk};
+use super::identity::{self, Identity};
+use super::shadow::{Locking, Shadow};
+use crate::error::{OpenError, StorageFault};
+use crate::fault::{Fault, storage_fault};
+
+/// What every redb file begins with.
+const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+
+/// A log that is open and is ours; its file is not written to before its shadow is released.
+pub(crate) struct Opened {
+    pub(crate) db: Database,
+    pub(crate) shadow: Shadow,
+    /// What the file was opened for: with [`Access::Read`] the shadow cannot be released.
+    pub(crate) access: Access,
+}
+
+/// Opens the log at `path`, or makes it. What is not a log of ours, of this format and whole, is
+/// not touched.
+pub(crate) fn open(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Opened, OpenError> {
+    match sniff(path)? {
+        Sniffed::Nothing => super::create::create(disk, path)?,
+        Sniffed::Database => {}
+    }
+    open_held(disk, path, cache_bytes, Access::Write)
+}
+
+/// Opens the log again after a fault, for reading at least.
+pub(crate) fn reopen(
+    disk: &dyn Disk,
+    path: &Path,
+    cache_bytes: usize,
+) -> Result<Opened, OpenError> {
+    forget_cached_pages(disk, path);
+    match open_held(disk, path, cache_bytes, Access::Write) {
+        Err(OpenError::ReadOnly { .. }) => open_held(disk, path, cache_bytes, Access::Read),
+        result => result,
+    }
+}
+
+/// After a sync that failed, the system may keep pages as clean that never reached the disk. Makes
+/// it read what the disk has, so that nothing is taken for durable that is not.
+#[cfg(target_os = "linux")]
+fn forget_cached_pages(disk: &dyn Disk, path: &Path) {
+    if let Ok(file) = disk.open(path, Access::Read) {
+        // A hint: where it is not taken, the pages are what they were.
+        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget_cached_pages(_disk: &dyn Disk, _path: &Path) {}
+
+enum Sniffed {
+    Nothing,
+    Database,
+}
+
+/// Looks at what is at `path` without opening it as a database.
+fn sniff(path: &Path) -> Result<Sniffed, OpenError> {
+    let foreign = |problem: &str| OpenError::Foreign {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+    };
+    let kind = match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sniffed::Nothing),
+        result => result.map_err(|source| open_error(path, source))?,
+    };
+    if !kind.is_file() {
+        return Err(foreign("it is not a regular file"));
+    }
+    let mut head = Vec::new();
+    fs::File::open(path)
+        .and_then(|file| file.take(REDB_MAGIC.len() as u64).read_to_end(&mut head))
+        .map_err(|source| open_error(path, source))?;
+    if head == REDB_MAGIC {
+        Ok(Sniffed::Database)
+    } else if head.is_empty() {
+        Err(foreign("it is empty"))
+    } else {
+        Err(foreign("it is not a database"))
+    }
+}
+
+fn open_held(
+    disk: &dyn Disk,
+    path: &Path,
+    cache_bytes: usize,
+    access: Access,
+) -> Result<Opened, OpenError> {
+    let io = |source| open_error(path, source);
+    let file = disk.open(path, access).map_err(io)?;
+    let locking = match access {
+        Access::Write | Access::Create => Locking::Exclusive,
+        Access::Read => Locking::None,
+    };
+    let shadow = Shadow::held(disk.backend(file).map_err(io)?, locking).map_err(io)?;
+    // redb trusts a file that was closed in order, and may panic on one that was altered since.
+    let opened = catch_unwind(AssertUnwindSafe(|| {
+        let db = builder(cache_bytes)
+            .create_with_backend(shadow.clone())
+            .map_err(|error| database_error(path, error))?;
+        match identity::of(&db).map_err(|fault| fault_error(path, &fault))? {
+            Identity::Ours => Ok(db),
+            Identity::Foreign { problem } => Err(OpenError::Foreign {
+                path: path.to_owned(),
+                problem: problem.to_owned(),
+            }),
+            Identity::Newer { found } => Err(OpenError::Newer {
+                path: path.to_owned(),
+                found,
+            }),
+        }
+    }));
+    let db = opened.unwrap_or_else(|_| {
+        Err(OpenError::Damaged {
+            path: path.to_owned(),
+            problem: "its pages contradict each other".to_owned(),
+        })
+    })?;
+    Ok(Opened { db, shadow, access })
+}
+
+pub(super) fn builder(cache_bytes: usize) -> Builder {
+    let mut builder = Builder::new();
+    builder.set_cache_size(cache_bytes);
+    builder
+}
+
+/// An error of the system, sorted.
+pub(crate) fn open_error(path: &Path, source: io::Error) -> OpenError {
+    let path = path.to_owned();
+    match storage_fault(&source) {
+        StorageFault::ReadOnly => OpenError::ReadOnly { path },
+        StorageFault::Full | StorageFault::Io { .. } | StorageFault::Damaged { .. } => {
+            OpenError::Io { path, source }
+        }
+    }
+}
+
+/// An error of redb while it opens, sorted.
+pub(super) fn database_error(path: &Path, error: DatabaseError) -> OpenError {
+    let path_buf = path.to_owned();
+    match error {
+        DatabaseError::DatabaseAlreadyOpen | DatabaseError::LockProtocolMismatch => {
+            OpenError::Locked { path: path_buf }
+        }
+        DatabaseError::UpgradeRequired(_) => OpenError::Foreign {
+            path: path_buf,
+            problem: "it is a database of a kind that no Coven ever wrote".to_owned(),
+        },
+        // A file too short for what it says it holds: not the disk's fault.
+        DatabaseError::Storage(StorageError::Io(source))
+            if matches!(
+                source.kind(),
+                io::ErrorKind::InvalidData | io::ErrorKind::UnexpectedEof
+            ) =>
+        {
+            OpenError::Damaged {
+                path: path_buf,
+                problem: source.to_string(),
+            }
+        }
+        DatabaseError::Storage(StorageError::Io(source)) => open_error(path, source),
+        other => OpenError::Damaged {
+            path: path_buf,
+            problem: other.to_string(),
+        },
+    }
+}
+
+/// A fault in the first look at a database.
+pub(crate) fn fault_error(path: &Path, fault: &Fault) -> OpenError {
+    match fault.reason() {
+        StorageFault::Damaged { message } => OpenError::Damaged {
+            path: path.to_owned(),
+            problem: message,
+        },
+        StorageFault::ReadOnly => OpenError::ReadOnly {
+            path: path.to_owned(),
+        },
+        reason @ (StorageFault::Full | StorageFault::Io { .. }) => OpenError::Io {
+            path: path.to_owned(),
+            source: io::Error::other(reason),
+        },
+    }
+}

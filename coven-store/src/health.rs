@@ -1,0 +1,136 @@
+//! `StoreHealth`: how the writing goes, and the meter behind it.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use crate::error::StorageFault;
+
+/// How the log's writer does. Counters begin at 0 when the log is opened.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoreHealth {
+    /// The word for it all.
+    pub state: WriterState,
+    /// Why it does not write, while it does not.
+    pub fault: Option<StorageFault>,
+    /// Events that are waiting to be durable.
+    pub queued_events: u64,
+    /// Their bytes as stored.
+    pub queued_bytes: u64,
+    /// Bytes of output that may wait; who has more waits outside.
+    pub capacity_bytes: u64,
+    /// Transactions committed.
+    pub transactions: u64,
+    /// Events committed.
+    pub committed_events: u64,
+    /// How often the database was opened: 1 when there was no fault.
+    pub opens: u64,
+    /// What went wrong last, even if it is over.
+    pub last_error: Option<String>,
+    /// How long ago the last commit was; `None` before the first.
+    pub since_last_ack: Option<Duration>,
+    /// For how long the oldest batch has been waiting; `None` when none waits. This is what shows
+    /// a disk that hangs.
+    pub oldest_waiting: Option<Duration>,
+}
+
+/// The word for how the log's writer does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum WriterState {
+    /// It keeps up.
+    Healthy,
+    /// More than half of the queue is in use, or a batch has been waiting for over two seconds.
+    Pressured,
+    /// It does not write. It looks again by itself.
+    Failed,
+}
+
+/// How long a batch may wait before the writer counts as pressured.
+const SLOW: Duration = Duration::from_secs(2);
+
+/// What the writer and its queue count.
+#[derive(Debug, Default)]
+pub(crate) struct Meter {
+    queued_events: AtomicU64,
+    queued_bytes: AtomicU64,
+    transactions: AtomicU64,
+    committed_events: AtomicU64,
+    opens: AtomicU64,
+    marks: Mutex<Marks>,
+}
+
+#[derive(Debug, Default)]
+struct Marks {
+    fault: Option<StorageFault>,
+    last_error: Option<String>,
+    last_ack: Option<Instant>,
+    oldest: Option<Instant>,
+}
+
+impl Meter {
+    pub(crate) fn queued(&self, events: u64, bytes: u64) {
+        self.queued_events.fetch_add(events, Ordering::Relaxed);
+        self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn answered(&self, events: u64, bytes: u64) {
+        self.queued_events.fetch_sub(events, Ordering::Relaxed);
+        self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn opened(&self) {
+        self.opens.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn committed(&self, events: u64) {
+        self.transactions.fetch_add(1, Ordering::Relaxed);
+        self.committed_events.fetch_add(events, Ordering::Relaxed);
+        self.marks().last_ack = Some(Instant::now());
+    }
+
+    /// Since when the oldest batch waits, of those the writer has taken in.
+    pub(crate) fn oldest(&self, since: Option<Instant>) {
+        self.marks().oldest = since;
+    }
+
+    pub(crate) fn suspended(&self, fault: &StorageFault) {
+        let mut marks = self.marks();
+        marks.last_error = Some(fault.to_string());
+        marks.fault = Some(fault.clone());
+    }
+
+    pub(crate) fn resumed(&self) {
+        self.marks().fault = None;
+    }
+
+    pub(crate) fn health(&self, capacity_bytes: u64) -> StoreHealth {
+        let queued_bytes = self.queued_bytes.load(Ordering::Relaxed);
+        let marks = self.marks();
+        let oldest_waiting = marks.oldest.map(|since| since.elapsed());
+        let slow = oldest_waiting.is_some_and(|waiting| waiting > SLOW);
+        let state = if marks.fault.is_some() {
+            WriterState::Failed
+        } else if slow || queued_bytes > capacity_bytes / 2 {
+            WriterState::Pressured
+        } else {
+            WriterState::Healthy
+        };
+        StoreHealth {
+            state,
+            fault: marks.fault.clone(),
+            queued_events: self.queued_events.load(Ordering::Relaxed),
+            queued_bytes,
+            capacity_bytes,
+            transactions: self.transactions.load(Ordering::Relaxed),
+            committed_events: self.committed_events.load(Ordering::Relaxed),
+            opens: self.opens.load(Ordering::Relaxed),
+            last_error: marks.last_error.clone(),
+            since_last_ack: marks.last_ack.map(|at| at.elapsed()),
+            oldest_waiting,
+        }
+    }
+
+    fn marks(&self) -> MutexGuard<'_, Marks> {
+        self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

@@ -1,0 +1,37 @@
+//! Every bound of the log, with its unit and its reason.
+
+use std::time::Duration;
+
+/// Events of one batch: a flood's worth, and few enough to fold in a moment.
+pub const MAX_BATCH_EVENTS: usize = 4096;
+
+/// Bytes of one batch as it is stored: one input of 1 MiB wrapped as JSON for a `stream` session
+/// (six bytes for one at worst), with room to spare.
+pub const MAX_BATCH_BYTES: usize = 8 << 20;
+
+/// Bytes of batches that one transaction takes before it commits: large enough that a disk sync
+/// is cheap beside the writing, small enough that the dirty pages fit half of the cache.
+pub(crate) const MAX_GROUP_BYTES: usize = 4 << 20;
+
+/// Batches that one transaction takes.
+pub(crate) const MAX_GROUP_BATCHES: usize = 1024;
+
+/// Bytes of control batches that may wait at once, beside the queue of output.
+pub(crate) const CONTROL_QUEUE_BYTES: usize = 2 * MAX_BATCH_BYTES;
+
+/// Sessions whose folded records the writer keeps in memory, a few KiB each.
+pub(crate) const MAX_FOLDED_SESSIONS: usize = 512;
+
+/// Rows of a deleted session erased in one transaction, so that nobody waits long behind it.
+pub(crate) const ERASE_ROWS: usize = 512;
+
+/// How long a read waits for the database to be reopened after a fault.
+pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);
+
+/// The first wait before a suspended writer looks at the disk again; it doubles up to
+/// [`MAX_BACKOFF`].
+pub(crate) const MIN_BACKOFF: Duration = Duration::from_millis(20);
+
+/// The longest wait before a suspended writer looks at the disk again: what an owner who freed
+/// some room will not notice.
+pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(1);

@@ -1,0 +1,77 @@
+//! Projections: what follows from the log and is kept beside it, for finding things.
+
+mod rebuild;
+mod verify;
+
+use coven_core::{Origin, Record};
+
+use crate::fault::Fault;
+use crate::layout::Tables;
+use crate::stored::{RecordRow, encode};
+
+pub use verify::Findings;
+
+pub(crate) use rebuild::rebuild;
+pub(crate) use verify::verify;
+
+/// Brings the projections of one session from `before` to `after`.
+pub(crate) fn update(
+    tables: &mut Tables<'_>,
+    slot: u64,
+    before: Option<&Record>,
+    after: &Record,
+) -> Result<(), Fault> {
+    let row = encode(&RecordRow::from(after));
+    tables.records.insert(slot, row.as_slice())?;
+    let archived = after.session.archived;
+    if before.is_none_or(|before| before.session.archived != archived) {
+        tables
+            .by_created
+            .insert(created_key(after), (slot, archived))?;
+    }
+    if before.is_none()
+        && let Some((harness, conversation)) = conversation_key(after)
+    {
+        tables
+            .by_conversation
+            .insert((harness, conversation, slot), ())?;
+    }
+    match (before.is_some_and(is_live), is_live(after)) {
+        (false, true) => drop(tables.live.insert(slot, ())?),
+        (true, false) => drop(tables.live.remove(slot)?),
+        (true, true) | (false, false) => {}
+    }
+    Ok(())
+}
+
+/// Takes a session out of the projections.
+pub(crate) fn forget(tables: &mut Tables<'_>, slot: u64, record: &Record) -> Result<(), Fault> {
+    tables.records.remove(slot)?;
+    tables.by_created.remove(created_key(record))?;
+    if let Some((harness, conversation)) = conversation_key(record) {
+        tables
+            .by_conversation
+            .remove((harness, conversation, slot))?;
+    }
+    tables.live.remove(slot)?;
+    Ok(())
+}
+
+fn created_key(record: &Record) -> (i64, &str) {
+    (record.created_at.as_nanos(), record.session.id.as_str())
+}
+
+fn conversation_key(record: &Record) -> Option<(&str, &str)> {
+    match &record.session.origin {
+        Origin::Launched {
+            conversation_id, ..
+        } => conversation_id
+            .as_ref()
+            .map(|id| (record.session.harness.as_str(), id.as_str())),
+        Origin::External { .. } => None,
+    }
+}
+
+fn is_live(record: &Record) -> bool {
+    !record.session.phase.has_ended() && !record.session.is_external()
+}

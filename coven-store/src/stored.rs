@@ -1,0 +1,19 @@
+//! The stored types: what bytes in the log mean.
+//!
+//! They are a set of their own, so that the domain's types stay free to change: each has one
+//! `From` its domain type and one `TryFrom` back, beside it. A value is a version byte and
+//! postcard. postcard is positional: the order of variants and fields *is* the format. So nothing
+//! here is ever reordered, removed or inserted; a change is a new version, and what reads the
+//! old one stays. `tests/format.rs` pins the bytes of every variant.
+
+mod actor;
+mod codec;
+mod event;
+mod launch;
+mod record;
+mod slot;
+
+pub(crate) use codec::{Malformed, decode, encode};
+pub(crate) use event::EventRow;
+pub(crate) use record::RecordRow;
+pub(crate) use slot::SlotRow;

@@ -1,0 +1,46 @@
+//! A version byte and postcard.
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+/// The version of every stored type there is.
+const VERSION: u8 = 1;
+
+/// Bytes that are no value of the type looked for.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Malformed {
+    #[error("there is nothing")]
+    Empty,
+    #[error("its version is {found}, and {VERSION} is the only one known")]
+    Version { found: u8 },
+    #[error("its bytes do not decode: {problem}")]
+    Bytes { problem: String },
+    #[error("{len_bytes} bytes are left over")]
+    Trailing { len_bytes: usize },
+    #[error("its {field} is not one")]
+    Value { field: &'static str },
+}
+
+/// The bytes of a value.
+pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_extend(value, vec![VERSION])
+        .expect("stored types are plain data, which always encodes")
+}
+
+/// The value of bytes from the log, which may hold anything.
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
+    let (&version, body) = bytes.split_first().ok_or(Malformed::Empty)?;
+    if version != VERSION {
+        return Err(Malformed::Version { found: version });
+    }
+    let (value, rest) = postcard::take_from_bytes(body).map_err(|error| Malformed::Bytes {
+        problem: error.to_string(),
+    })?;
+    if rest.is_empty() {
+        Ok(value)
+    } else {
+        Err(Malformed::Trailing {
+            len_bytes: rest.len(),
+        })
+    }
+}

@@ -1,0 +1,356 @@
+//! An event, as stored. Its session and its place are its key.
+
+use bytes::Bytes;
+use coven_core::{
+    Channel, Envelope, Event, Exit, InputData, OrphanReason, OutputEnd, ProcessFacts, Seq,
+    SessionId, Timestamp,
+};
+use serde::{Deserialize, Serialize};
+
+use super::Malformed;
+use super::actor::ActorRow;
+use super::launch::{self, ExternalRow, LaunchRow, SizeRow};
+
+/// An event without its place.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct EventRow {
+    at: i64,
+    actor: Option<ActorRow>,
+    body: Body,
+}
+
+#[derive(Serialize, Deserialize)]
+enum Body {
+    Created {
+        launch: Box<LaunchRow>,
+    },
+    Registered {
+        external: Box<ExternalRow>,
+    },
+    Started {
+        process: ProcessRow,
+        executable: String,
+        argv: Vec<String>,
+    },
+    LaunchFailed {
+        reason: String,
+    },
+    Identified {
+        conversation: String,
+    },
+    Output {
+        offset: u64,
+        channel: ChannelRow,
+        data: Bytes,
+    },
+    Input {
+        data: InputRow,
+    },
+    Resized {
+        size: SizeRow,
+    },
+    Titled {
+        title: String,
+    },
+    Labelled {
+        labels: Vec<String>,
+    },
+    KillRequested,
+    OutputClosed {
+        end: OutputEndRow,
+    },
+    Exited {
+        exit: ExitRow,
+    },
+    Completed {
+        exit_code: Option<i32>,
+    },
+    Orphaned {
+        reason: OrphanReasonRow,
+    },
+    Archived,
+    Summoned,
+    Deleted,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct ProcessRow {
+    pid: u32,
+    start_time: u64,
+    boot_id: String,
+    shim_pid: Option<u32>,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ChannelRow {
+    Tty,
+    Stdout,
+    Stderr,
+}
+
+#[derive(Serialize, Deserialize)]
+enum InputRow {
+    Plain { data: Bytes },
+    Redacted { len_bytes: u64 },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum ExitRow {
+    Code { code: i32 },
+    Signal { signal: i32 },
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum OutputEndRow {
+    Complete,
+    Cut,
+}
+
+#[derive(Serialize, Deserialize)]
+pub(super) enum OrphanReasonRow {
+    EngineDied,
+    Reboot,
+    Shutdown,
+    LaunchInterrupted,
+}
+
+impl From<&Envelope> for EventRow {
+    fn from(envelope: &Envelope) -> Self {
+        Self {
+            at: envelope.at.as_nanos(),
+            actor: envelope.actor.as_ref().map(ActorRow::from),
+            body: (&envelope.event).into(),
+        }
+    }
+}
+
+impl EventRow {
+    /// The event in its place.
+    pub(crate) fn into_envelope(self, session: SessionId, seq: Seq) -> Result<Envelope, Malformed> {
+        Ok(Envelope {
+            seq,
+            session,
+            at: Timestamp::from_nanos(self.at),
+            actor: self.actor.map(Into::into),
+            event: self.body.try_into()?,
+        })
+    }
+}
+
+impl From<&Event> for Body {
+    fn from(event: &Event) -> Self {
+        match event {
+            Event::Created { launch } => Self::Created {
+                launch: Box::new(launch.as_ref().into()),
+            },
+            Event::Registered { external } => Self::Registered {
+                external: Box::new(external.as_ref().into()),
+            },
+            Event::Started {
+                process,
+                executable,
+                argv,
+            } => Self::Started {
+                process: process.into(),
+                executable: executable.clone(),
+                argv: argv.clone(),
+            },
+            Event::LaunchFailed { reason } => Self::LaunchFailed {
+                reason: reason.clone(),
+            },
+            Event::Identified { conversation } => Self::Identified {
+                conversation: launch::text_of(conversation),
+            },
+            Event::Output {
+                offset,
+                channel,
+                data,
+            } => Self::Output {
+                offset: *offset,
+                channel: match channel {
+                    Channel::Tty => ChannelRow::Tty,
+                    Channel::Stdout => ChannelRow::Stdout,
+                    Channel::Stderr => ChannelRow::Stderr,
+                },
+                data: data.clone(),
+            },
+            Event::Input { data } => Self::Input {
+                data: match data {
+                    InputData::Plain { data } => InputRow::Plain { data: data.clone() },
+                    InputData::Redacted { len_bytes } => InputRow::Redacted {
+                        len_bytes: *len_bytes,
+                    },
+                },
+            },
+            Event::Resized { size } => Self::Resized {
+                size: (*size).into(),
+            },
+            Event::Titled { title } => Self::Titled {
+                title: title.as_str().to_owned(),
+            },
+            Event::Labelled { labels } => Self::Labelled {
+                labels: launch::labels_of(labels),
+            },
+            Event::KillRequested => Self::KillRequested,
+            Event::OutputClosed { end } => Self::OutputClosed { end: (*end).into() },
+            Event::Exited { exit } => Self::Exited {
+                exit: (*exit).into(),
+            },
+            Event::Completed { exit_code } => Self::Completed {
+                exit_code: *exit_code,
+            },
+            Event::Orphaned { reason } => Self::Orphaned {
+                reason: (*reason).into(),
+            },
+            Event::Archived => Self::Archived,
+            Event::Summoned => Self::Summoned,
+            Event::Deleted => Self::Deleted,
+        }
+    }
+}
+
+impl TryFrom<Body> for Event {
+    type Error = Malformed;
+
+    fn try_from(body: Body) -> Result<Self, Malformed> {
+        Ok(match body {
+            Body::Created { launch } => Self::Created {
+                launch: Box::new((*launch).try_into()?),
+            },
+            Body::Registered { external } => Self::Registered {
+                external: Box::new((*external).try_into()?),
+            },
+            Body::Started {
+                process,
+                executable,
+                argv,
+            } => Self::Started {
+                process: process.into(),
+                executable,
+                argv,
+            },
+            Body::LaunchFailed { reason } => Self::LaunchFailed { reason },
+            Body::Identified { conversation } => Self::Identified {
+                conversation: launch::conversation_id(&conversation)?,
+            },
+            Body::Output {
+                offset,
+                channel,
+                data,
+            } => Self::Output {
+                offset,
+                channel: match channel {
+                    ChannelRow::Tty => Channel::Tty,
+                    ChannelRow::Stdout => Channel::Stdout,
+                    ChannelRow::Stderr => Channel::Stderr,
+                },
+                data,
+            },
+            Body::Input { data } => Self::Input {
+                data: match data {
+                    InputRow::Plain { data } => InputData::Plain { data },
+                    InputRow::Redacted { len_bytes } => InputData::Redacted { len_bytes },
+                },
+            },
+            Body::Resized { size } => Self::Resized {
+                size: size.try_into()?,
+            },
+            Body::Titled { title } => Self::Titled {
+                title: launch::title(&title)?,
+            },
+            Body::Labelled { labels } => Self::Labelled {
+                labels: launch::labels(&labels)?,
+            },
+            Body::KillRequested => Self::KillRequested,
+            Body::OutputClosed { end } => Self::OutputClosed { end: end.into() },
+            Body::Exited { exit } => Self::Exited { exit: exit.into() },
+            Body::Completed { exit_code } => Self::Completed { exit_code },
+            Body::Orphaned { reason } => Self::Orphaned {
+                reason: reason.into(),
+            },
+            Body::Archived => Self::Archived,
+            Body::Summoned => Self::Summoned,
+            Body::Deleted => Self::Deleted,
+        })
+    }
+}
+
+impl From<&ProcessFacts> for ProcessRow {
+    fn from(process: &ProcessFacts) -> Self {
+        Self {
+            pid: process.pid,
+            start_time: process.start_time,
+            boot_id: process.boot_id.clone(),
+            shim_pid: process.shim_pid,
+        }
+    }
+}
+
+impl From<ProcessRow> for ProcessFacts {
+    fn from(row: ProcessRow) -> Self {
+        Self {
+            pid: row.pid,
+            start_time: row.start_time,
+            boot_id: row.boot_id,
+            shim_pid: row.shim_pid,
+        }
+    }
+}
+
+impl From<Exit> for ExitRow {
+    fn from(exit: Exit) -> Self {
+        match exit {
+            Exit::Code { code } => Self::Code { code },
+            Exit::Signal { signal } => Self::Signal { signal },
+        }
+    }
+}
+
+impl From<ExitRow> for Exit {
+    fn from(row: ExitRow) -> Self {
+        match row {
+            ExitRow::Code { code } => Self::Code { code },
+            ExitRow::Signal { signal } => Self::Signal { signal },
+        }
+    }
+}
+
+impl From<OutputEnd> for OutputEndRow {
+    fn from(end: OutputEnd) -> Self {
+        match end {
+            OutputEnd::Complete => Self::Complete,
+            OutputEnd::Cut => Self::Cut,
+        }
+    }
+}
+
+impl From<OutputEndRow> for OutputEnd {
+    fn from(row: OutputEndRow) -> Self {
+        match row {
+            OutputEndRow::Complete => Self::Complete,
+            OutputEndRow::Cut => Self::Cut,
+        }
+    }
+}
+
+impl From<OrphanReason> for OrphanReasonRow {
+    fn from(reason: OrphanReason) -> Self {
+        match reason {
+            OrphanReason::EngineDied => Self::EngineDied,
+            OrphanReason::Reboot => Self::Reboot,
+            OrphanReason::Shutdown => Self::Shutdown,
+            OrphanReason::LaunchInterrupted => Self::LaunchInterrupted,
+        }
+    }
+}
+
+impl From<OrphanReasonRow> for OrphanReason {
+    fn from(row: OrphanReasonRow) -> Self {
+        match row {
+            OrphanReasonRow::EngineDied => Self::EngineDied,
+            OrphanReasonRow::Reboot => Self::Reboot,
+            OrphanReasonRow::Shutdown => Self::Shutdown,
+            OrphanReasonRow::LaunchInterrupted => Self::LaunchInterrupted,
+        }
+    }
+}

@@ -1,0 +1,215 @@
+//! The writer: one thread that owns every write to the database.
+//!
+//! It takes whatever is queued, writes it in one transaction, commits, and then answers: a disk
+//! sync is shared by all who wait. When the disk takes no writes it is *suspended*
+//! ([`suspension`]): it answers those who can be refused, keeps what may not be lost, and looks
+//! again by itself.
+
+mod commit;
+mod erase;
+mod folded;
+mod group;
+mod queue;
+mod room;
+mod suspension;
+
+use std::collections::VecDeque;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::database::Database;
+use crate::error::AppendError;
+use crate::file::{Disk, Reserve};
+use crate::health::Meter;
+use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
+use crate::wake::Wakes;
+
+use commit::Unsettled;
+use folded::Folded;
+use suspension::{FileState, Suspension};
+
+pub(crate) use folded::Entry;
+pub(crate) use group::Counters;
+pub(crate) use queue::{Message, Queue, Rooms};
+
+/// What the writer works with.
+pub(crate) struct Writer {
+    pub(crate) inbox: Receiver<Message>,
+    pub(crate) database: Arc<Database>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) path: PathBuf,
+    pub(crate) cache_bytes: usize,
+    pub(crate) reserve: Reserve,
+    pub(crate) wakes: Arc<Wakes>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) rooms: Rooms,
+    pub(crate) counters: Counters,
+    pub(crate) state: State,
+}
+
+/// What the writer knows beyond what is on disk.
+#[derive(Default)]
+pub(crate) struct State {
+    folded: Folded,
+    file: FileState,
+    suspension: Option<Suspension>,
+    /// How long the last suspension waited before it looked at the disk; zero after a commit.
+    backoff: Duration,
+    /// A group whose commit failed, until it is known what became of it.
+    unsettled: Option<Unsettled>,
+    /// Batches taken in and not written yet, in order.
+    pending: VecDeque<queue::Job>,
+    rebuilds: Vec<oneshot::Sender<Result<(), AppendError>>>,
+    erasing: Erasing,
+    refill: Refill,
+    closing: Option<oneshot::Sender<()>>,
+}
+
+/// Whether deleted sessions have rows left.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Erasing {
+    #[default]
+    Perhaps,
+    Done,
+}
+
+/// When to look whether the reserve can be filled.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Refill {
+    #[default]
+    Now,
+    /// With the next group, since it could not be done before.
+    Later,
+    /// It is full.
+    Never,
+}
+
+/// Whether anybody can still ask for anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Callers {
+    Some,
+    None,
+}
+
+impl Writer {
+    /// Runs until nobody can ask for anything any more and all is written.
+    pub(crate) fn run(mut self) {
+        let mut callers = Callers::Some;
+        while callers == Callers::Some || self.has_work() {
+            if callers == Callers::Some {
+                callers = self.take_in();
+            }
+            if self.state.suspension.is_some() {
+                self.while_suspended();
+                if callers == Callers::None && self.state.suspension.is_some() {
+                    break;
+                }
+            } else {
+                self.work();
+            }
+            self.note_oldest();
+        }
+        self.finish();
+    }
+
+    fn has_work(&self) -> bool {
+        !self.state.pending.is_empty() || self.state.unsettled.is_some()
+    }
+
+    fn work(&mut self) {
+        self.write_group();
+        self.rebuild();
+        self.erase_some();
+        self.fill_reserve();
+    }
+
+    /// Takes in what is queued, up to a group's worth; waits when there is nothing to do.
+    fn take_in(&mut self) -> Callers {
+        let mut bytes: u64 = self.state.pending.iter().map(|job| job.len_bytes).sum();
+        let mut message = match self.patience() {
+            None => self
+                .inbox
+                .recv()
+                .map_err(|_| RecvTimeoutError::Disconnected),
+            Some(patience) => self.inbox.recv_timeout(patience),
+        };
+        loop {
+            match message {
+                Ok(Message::Append(job)) => {
+                    bytes += job.len_bytes;
+                    self.state.pending.push_back(job);
+                }
+                Ok(Message::Rebuild { reply }) => self.state.rebuilds.push(reply),
+                Ok(Message::Alarm { opening }) => self.alarm(opening),
+                Ok(Message::Close { reply }) => {
+                    self.state.closing = Some(reply);
+                    self.hurry();
+                    return Callers::None;
+                }
+                Err(RecvTimeoutError::Timeout) => return Callers::Some,
+                Err(RecvTimeoutError::Disconnected) => {
+                    self.hurry();
+                    return Callers::None;
+                }
+            }
+            let full =
+                bytes >= MAX_GROUP_BYTES as u64 || self.state.pending.len() >= MAX_GROUP_BATCHES;
+            if full && self.state.suspension.is_none() {
+                return Callers::Some;
+            }
+            message = self.inbox.try_recv().map_err(|error| match error {
+                std::sync::mpsc::TryRecvError::Empty => RecvTimeoutError::Timeout,
+                std::sync::mpsc::TryRecvError::Disconnected => RecvTimeoutError::Disconnected,
+            });
+        }
+    }
+
+    /// How long to wait for a message; `None` is for ever.
+    fn patience(&self) -> Option<Duration> {
+        let state = &self.state;
+        if let Some(suspension) = &state.suspension {
+            return Some(suspension.until_next_look());
+        }
+        let busy = !state.pending.is_empty()
+            || !state.rebuilds.is_empty()
+            || state.erasing == Erasing::Perhaps
+            || state.refill == Refill::Now;
+        busy.then_some(Duration::ZERO)
+    }
+
+    fn note_oldest(&self) {
+        let queued = self.state.pending.iter().map(|job| job.queued_at);
+        let unsettled = self.state.unsettled.iter().flat_map(Unsettled::queued_at);
+        let oldest: Option<Instant> = queued.chain(unsettled).min();
+        self.meter.oldest(oldest);
+    }
+
+    /// Answers whoever is left, and closes the file.
+    fn finish(mut self) {
+        self.rooms.close();
+        if let Some(unsettled) = self.state.unsettled.take() {
+            unsettled.give_up();
+        }
+        for job in self.state.pending.drain(..) {
+            job.answer(Err(AppendError::Closed));
+        }
+        for reply in self.state.rebuilds.drain(..) {
+            let _ = reply.send(Err(AppendError::Closed));
+        }
+        // Whoever asked after the close was queued.
+        while let Ok(message) = self.inbox.try_recv() {
+            if let Message::Append(job) = message {
+                job.answer(Err(AppendError::Closed));
+            }
+        }
+        self.database.close();
+        self.wakes.close();
+        if let Some(reply) = self.state.closing.take() {
+            let _ = reply.send(());
+        }
+    }
+}

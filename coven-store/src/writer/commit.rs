@@ -1,0 +1,197 @@
+//! One transaction: writing a group, committing it, answering.
+
+use std::time::Instant;
+
+use super::group::{self, Done};
+use super::queue::Job;
+use super::room::{Claim, cost};
+use super::{Erasing, Refill, Writer, erase};
+use crate::database::guarded;
+use crate::error::AppendError;
+use crate::fault::Fault;
+use crate::layout::Tables;
+use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
+use crate::projection;
+
+/// A group whose commit failed. Whether the disk has it is known once the file is open again.
+pub(super) struct Unsettled {
+    pub(super) jobs: Vec<Job>,
+    pub(super) done: Done,
+}
+
+impl Unsettled {
+    pub(super) fn queued_at(&self) -> impl Iterator<Item = Instant> {
+        self.jobs.iter().map(|job| job.queued_at)
+    }
+
+    /// Answers that nothing is known of it: the log is closed.
+    pub(super) fn give_up(self) {
+        for job in self.jobs {
+            job.answer(Err(AppendError::Closed));
+        }
+    }
+}
+
+/// How far a group got.
+enum Reached {
+    Committed(Done),
+    /// The commit was begun and failed: the disk may have it or not.
+    Unknown(Done, Fault),
+    /// It failed before: the disk does not have it.
+    Nothing(Fault),
+}
+
+impl Writer {
+    /// Writes what is pending, up to a group's worth.
+    pub(super) fn write_group(&mut self) {
+        let jobs = self.next_group();
+        if jobs.is_empty() {
+            return;
+        }
+        self.meter
+            .oldest(jobs.iter().map(|job| job.queued_at).min());
+        let len_bytes = jobs.iter().map(|job| job.len_bytes).sum();
+        if let Err(fault) = self.make_room(cost(jobs.len(), len_bytes), Claim::None) {
+            self.put_back(jobs);
+            self.suspend(fault);
+            return;
+        }
+        self.write(jobs);
+        if self.state.refill == Refill::Later {
+            self.state.refill = Refill::Now;
+        }
+    }
+
+    fn next_group(&mut self) -> Vec<Job> {
+        let mut jobs = Vec::new();
+        let mut bytes = 0;
+        while let Some(job) = self.state.pending.front() {
+            let full = bytes + job.len_bytes > MAX_GROUP_BYTES as u64 && !jobs.is_empty();
+            if full || jobs.len() >= MAX_GROUP_BATCHES {
+                break;
+            }
+            bytes += job.len_bytes;
+            jobs.extend(self.state.pending.pop_front());
+        }
+        jobs
+    }
+
+    pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
+        for job in jobs.into_iter().rev() {
+            self.state.pending.push_front(job);
+        }
+    }
+
+    /// Writes a group that there is room for.
+    pub(super) fn write(&mut self, mut jobs: Vec<Job>) {
+        match self.transact(&mut jobs) {
+            Reached::Committed(done) => self.publish(jobs, done),
+            Reached::Unknown(done, fault) => {
+                self.state.unsettled = Some(Unsettled { jobs, done });
+                self.lose(&fault);
+            }
+            Reached::Nothing(fault) => {
+                self.put_back(jobs);
+                self.lose(&fault);
+            }
+        }
+    }
+
+    fn transact(&self, jobs: &mut [Job]) -> Reached {
+        let applied = guarded(|| {
+            let txn = self.database.begin_write()?;
+            let done = {
+                let mut tables = Tables::open(&txn)?;
+                group::apply(&mut tables, jobs, &self.state.folded, self.counters)?
+            };
+            Ok((txn, done))
+        });
+        let (txn, done) = match applied {
+            Ok(applied) => applied,
+            Err(fault) => return Reached::Nothing(fault),
+        };
+        // A group of refusals changes nothing, and need not trouble the disk.
+        if done.events == 0 {
+            return Reached::Committed(done);
+        }
+        match guarded(|| Ok(txn.commit()?)) {
+            Ok(()) => Reached::Committed(done),
+            Err(fault) => Reached::Unknown(done, fault),
+        }
+    }
+
+    /// Tells the world of a group that is durable.
+    pub(super) fn publish(&mut self, jobs: Vec<Job>, done: Done) {
+        self.counters = done.counters;
+        if done.events > 0 {
+            self.meter.committed(done.events);
+            let changed = done.sessions.keys();
+            self.wakes.wake(done.counters.last_seq, changed);
+        }
+        for (session, entry) in done.sessions {
+            match entry {
+                Some(entry) => self.state.folded.put(session, entry),
+                None => self.state.folded.remove(&session),
+            }
+        }
+        if done.deletes {
+            self.state.erasing = Erasing::Perhaps;
+        }
+        for (job, answer) in jobs.into_iter().zip(done.answers) {
+            job.answer(answer);
+        }
+        self.recovered();
+    }
+
+    /// Erases some rows of deleted sessions.
+    pub(super) fn erase_some(&mut self) {
+        if self.state.erasing == Erasing::Done || self.state.suspension.is_some() {
+            return;
+        }
+        if let Err(fault) = self.make_room(cost(1, 0), Claim::Ending) {
+            self.suspend(fault);
+            return;
+        }
+        let step = guarded(|| {
+            let txn = self.database.begin_write()?;
+            let more = erase::step(&mut Tables::open(&txn)?)?;
+            if more {
+                txn.commit()?;
+            }
+            Ok(more)
+        });
+        match step {
+            Ok(true) => {}
+            Ok(false) => self.state.erasing = Erasing::Done,
+            Err(fault) => self.lose(&fault),
+        }
+    }
+
+    /// Writes the projections anew, where somebody asked for it.
+    pub(super) fn rebuild(&mut self) {
+        if self.state.rebuilds.is_empty() || self.state.suspension.is_some() {
+            return;
+        }
+        let replies = std::mem::take(&mut self.state.rebuilds);
+        let rebuilt = guarded(|| {
+            let txn = self.database.begin_write()?;
+            projection::rebuild(&txn)?;
+            txn.commit()?;
+            Ok(())
+        });
+        self.state.folded.clear();
+        let answer = match rebuilt {
+            Ok(()) => Ok(()),
+            Err(Fault::Damage(damage)) => Err(AppendError::Damaged(damage)),
+            Err(fault) => {
+                self.lose(&fault);
+                Err(AppendError::Suspended {
+                    reason: fault.reason(),
+                })
+            }
+        };
+        for reply in replies {
+            let _ = reply.send(answer.clone());
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Whether the disk has room for what is to be written.
+//!
+//! The database should never meet a full disk: it would have to be reopened, and what became of
+//! its last transaction found out. So before each commit the file system is asked.
+
+use super::Writer;
+use crate::error::StorageFault;
+use crate::fault::storage_fault;
+
+/// Bytes that any transaction may add to the file: the paths through the trees that it copies.
+const TRANSACTION_BYTES: u64 = 256 << 10;
+
+/// Bytes that each further batch may add beside its events: leaves of its own.
+const BATCH_BYTES: u64 = 16 << 10;
+
+/// Bytes that stay free beyond what is needed, since others write too.
+const MARGIN_BYTES: u64 = 512 << 10;
+
+/// Who may use the reserve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Claim {
+    /// What ends a session or rids the log of one.
+    Ending,
+    /// All else.
+    None,
+}
+
+/// Bytes that a transaction may add to the file: its values fill pages of a power of two.
+pub(super) const fn cost(batches: usize, len_bytes: u64) -> u64 {
+    TRANSACTION_BYTES + BATCH_BYTES * batches as u64 + 2 * len_bytes
+}
+
+impl Writer {
+    /// Makes sure that `bytes` can be written now, with the reserve's help where `claim` has a
+    /// right to it.
+    pub(super) fn make_room(&mut self, bytes: u64, claim: Claim) -> Result<(), StorageFault> {
+        let available = self.available()?;
+        let (needed, spare) = match claim {
+            Claim::None => (bytes + MARGIN_BYTES, 0),
+            Claim::Ending => (bytes, self.reserve.held_bytes()),
+        };
+        if available >= needed {
+            return Ok(());
+        }
+        if available + spare < needed {
+            return Err(StorageFault::Full);
+        }
+        let given = self.reserve.give(needed - available);
+        given.map_err(|error| storage_fault(&error))?;
+        self.state.refill = super::Refill::Later;
+        // Whoever filled the disk may have been faster.
+        if self.available()? >= needed {
+            Ok(())
+        } else {
+            Err(StorageFault::Full)
+        }
+    }
+
+    /// Fills the reserve where there is room for it and for what is being written.
+    pub(super) fn fill_reserve(&mut self) {
+        if self.state.refill == super::Refill::Never || self.state.suspension.is_some() {
+            return;
+        }
+        let wanted = self.reserve.full_bytes() - self.reserve.held_bytes();
+        let room = self.available().unwrap_or(0) >= wanted + cost(0, 0) + MARGIN_BYTES;
+        self.state.refill = if room && self.reserve.fill(self.disk.as_ref()).is_ok() {
+            super::Refill::Never
+        } else {
+            super::Refill::Later
+        };
+    }
+
+    fn available(&self) -> Result<u64, StorageFault> {
+        let room = self.disk.room(&self.path);
+        let room = room.map_err(|error| storage_fault(&error))?;
+        if room.read_only {
+            Err(StorageFault::ReadOnly)
+        } else {
+            Ok(room.available_bytes)
+        }
+    }
+}

@@ -1,0 +1,307 @@
+//! While the disk takes no writes.
+//!
+//! Nothing is lost and nothing is written twice: a group whose commit failed is *unsettled* until
+//! the file is open again and says whether it has it.
+
+use std::collections::{HashSet, VecDeque};
+use std::time::{Duration, Instant};
+
+use coven_core::{Event, Phase};
+
+use super::commit::Unsettled;
+use super::queue::Job;
+use super::room::{Claim, cost};
+use super::{Refill, Writer};
+use crate::batch::Urgency;
+use crate::error::{AppendError, OpenError, StorageFault};
+use crate::fault::Fault;
+use crate::file::{self, Access, Opened, Shadow};
+use crate::limits::{MAX_BACKOFF, MIN_BACKOFF};
+use crate::read;
+
+/// What can be done with the file.
+#[derive(Default)]
+pub(crate) enum FileState {
+    /// Transactions go through.
+    #[default]
+    Writable,
+    /// It is read; what was written since it was opened is held in memory.
+    Held { shadow: Shadow, access: Access },
+    /// It is not open.
+    Lost,
+}
+
+/// Why nothing is written, and when to look again.
+pub(crate) struct Suspension {
+    reason: StorageFault,
+    next_look: Instant,
+}
+
+impl Suspension {
+    pub(super) fn until_next_look(&self) -> Duration {
+        self.next_look.saturating_duration_since(Instant::now())
+    }
+}
+
+impl Writer {
+    /// Writes no more until the disk has been looked at again.
+    pub(super) fn suspend(&mut self, reason: StorageFault) {
+        if self.state.suspension.is_none() {
+            tracing::warn!(%reason, "the log is suspended");
+        }
+        self.meter.suspended(&reason);
+        self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, MAX_BACKOFF);
+        self.state.suspension = Some(Suspension {
+            reason,
+            next_look: Instant::now() + self.state.backoff,
+        });
+    }
+
+    /// A commit went through: if something is wrong again, it is something else.
+    pub(super) fn recovered(&mut self) {
+        if self.state.suspension.is_none() {
+            self.state.backoff = Duration::ZERO;
+        }
+    }
+
+    /// Looks at the disk at once, whenever it was to be looked at.
+    pub(super) fn hurry(&mut self) {
+        if let Some(suspension) = &mut self.state.suspension {
+            suspension.next_look = Instant::now();
+        }
+    }
+
+    /// The database met a fault and is of no use any more: closes it, and opens it again for
+    /// reading at least.
+    pub(super) fn lose(&mut self, fault: &Fault) {
+        let reason = fault.reason();
+        self.database.take_away(reason.clone());
+        self.state.file = FileState::Lost;
+        self.state.folded.clear();
+        self.suspend(reason);
+        self.reopen();
+    }
+
+    /// A read met a fault of this opening of the database.
+    pub(super) fn alarm(&mut self, opening: u64) {
+        if self.database.is_open(opening) {
+            self.lose(&Fault::Disk(StorageFault::Io {
+                message: "a read failed".to_owned(),
+            }));
+        }
+    }
+
+    fn reopen(&mut self) {
+        let opened = file::reopen(self.disk.as_ref(), &self.path, self.cache_bytes);
+        let Opened { db, shadow, access } = match opened {
+            Ok(opened) => opened,
+            Err(error) => {
+                self.meter.suspended(&reason_of(&error));
+                return;
+            }
+        };
+        self.meter.opened();
+        self.database.put(db);
+        self.state.file = FileState::Held { shadow, access };
+        if let Err(fault) = self.compare() {
+            let reason = fault.reason();
+            self.database.take_away(reason.clone());
+            self.state.file = FileState::Lost;
+            self.meter.suspended(&reason);
+        }
+    }
+
+    /// Compares the reopened log with what was acknowledged, and learns what became of the
+    /// unsettled group. One that the disk does not have is written again; one that it has is
+    /// acknowledged when the file is in order.
+    fn compare(&mut self) -> Result<(), Fault> {
+        let found = self.database.read_once(read::counters)?;
+        let committed = self.state.unsettled.as_ref().map(|it| it.done.counters);
+        if found == self.counters {
+            if let Some(unsettled) = self.state.unsettled.take() {
+                self.put_back(unsettled.jobs);
+            }
+            Ok(())
+        } else if Some(found) == committed {
+            Ok(())
+        } else {
+            Err(crate::fault::damage(format!(
+                "its last event is {}, and {} was acknowledged",
+                found.last_seq, self.counters.last_seq
+            )))
+        }
+    }
+
+    /// Looks at the disk if it is time, lets through what may use the reserve, and refuses what
+    /// can be refused.
+    pub(super) fn while_suspended(&mut self) {
+        let due = self
+            .state
+            .suspension
+            .as_ref()
+            .is_some_and(|suspension| suspension.until_next_look().is_zero());
+        if due {
+            self.look();
+        }
+        if self.state.suspension.is_some() {
+            self.let_endings_through();
+            self.refuse_control();
+        }
+    }
+
+    fn look(&mut self) {
+        let reopenable = match self.state.file {
+            FileState::Lost => true,
+            // What is open for reading cannot become writable; it stays until writing works.
+            FileState::Held { access, .. } => {
+                access == Access::Read && self.disk.open(&self.path, Access::Write).is_ok()
+            }
+            FileState::Writable => false,
+        };
+        if reopenable {
+            self.database.take_away(self.reason());
+            self.state.file = FileState::Lost;
+            self.reopen();
+        }
+        let bytes = cost(1, self.state.pending.front().map_or(0, |job| job.len_bytes));
+        match self.make_writable(bytes, Claim::None) {
+            Ok(()) => self.resume(),
+            Err(reason) => self.suspend(reason),
+        }
+    }
+
+    /// Makes sure that a transaction of `bytes` can go through.
+    fn make_writable(&mut self, bytes: u64, claim: Claim) -> Result<(), StorageFault> {
+        let held_bytes = match &self.state.file {
+            FileState::Writable => 0,
+            FileState::Held { shadow, .. } => shadow.held_bytes(),
+            FileState::Lost => return Err(self.reason()),
+        };
+        self.make_room(bytes + held_bytes, claim)?;
+        if let FileState::Held { shadow, access } = &self.state.file {
+            if *access == Access::Read {
+                return Err(StorageFault::ReadOnly);
+            }
+            let released = shadow.release();
+            released.map_err(|error| crate::fault::storage_fault(&error))?;
+            self.state.file = FileState::Writable;
+        }
+        self.settle();
+        Ok(())
+    }
+
+    /// The file is in order: what it has of the unsettled group is durable.
+    fn settle(&mut self) {
+        if let Some(Unsettled { jobs, done }) = self.state.unsettled.take() {
+            self.publish(jobs, done);
+        }
+    }
+
+    /// Writes, with the help of the reserve, what ends sessions. Observations of one session keep
+    /// their order: what stays behind keeps back what came after it.
+    fn let_endings_through(&mut self) {
+        let mut kept = VecDeque::new();
+        let mut kept_sessions = HashSet::new();
+        for job in std::mem::take(&mut self.state.pending) {
+            let in_turn = job.urgency == Urgency::Control || !kept_sessions.contains(&job.session);
+            let bytes = cost(1, job.len_bytes);
+            if in_turn && self.is_ending(&job) && self.make_writable(bytes, Claim::Ending).is_ok() {
+                self.write(vec![job]);
+                continue;
+            }
+            if job.urgency == Urgency::Output {
+                kept_sessions.insert(job.session.clone());
+            }
+            kept.push_back(job);
+        }
+        // What could not be written after all was put back, and goes first.
+        self.state.pending.append(&mut kept);
+    }
+
+    /// Whether a batch ends a session, or is of one that was told to end.
+    fn is_ending(&self, job: &Job) -> bool {
+        let ends = job.events.iter().any(|envelope| match envelope.event {
+            Event::LaunchFailed { .. }
+            | Event::KillRequested
+            | Event::OutputClosed { .. }
+            | Event::Exited { .. }
+            | Event::Completed { .. }
+            | Event::Orphaned { .. }
+            | Event::Deleted => true,
+            Event::Created { .. }
+            | Event::Registered { .. }
+            | Event::Started { .. }
+            | Event::Identified { .. }
+            | Event::Output { .. }
+            | Event::Input { .. }
+            | Event::Resized { .. }
+            | Event::Titled { .. }
+            | Event::Labelled { .. }
+            | Event::Archived
+            | Event::Summoned => false,
+        });
+        ends || self.is_dying(job)
+    }
+
+    fn is_dying(&self, job: &Job) -> bool {
+        let record = match self.state.folded.get(&job.session) {
+            Some(entry) => Some(entry.record.clone()),
+            None => self
+                .database
+                .read_once(|txn| read::record(txn, &job.session))
+                .unwrap_or(None),
+        };
+        record.is_some_and(|record| {
+            matches!(record.session.phase, Phase::Cancelled | Phase::Dying { .. })
+        })
+    }
+
+    /// Answers those who can ask again.
+    fn refuse_control(&mut self) {
+        let reason = self.reason();
+        for job in std::mem::take(&mut self.state.pending) {
+            match job.urgency {
+                Urgency::Output => self.state.pending.push_back(job),
+                Urgency::Control => job.answer(Err(AppendError::Suspended {
+                    reason: reason.clone(),
+                })),
+            }
+        }
+        for reply in self.state.rebuilds.drain(..) {
+            let _ = reply.send(Err(AppendError::Suspended {
+                reason: reason.clone(),
+            }));
+        }
+    }
+
+    fn resume(&mut self) {
+        self.state.suspension = None;
+        self.state.refill = Refill::Now;
+        self.meter.resumed();
+        tracing::info!("the log takes writes again");
+    }
+
+    fn reason(&self) -> StorageFault {
+        match &self.state.suspension {
+            Some(suspension) => suspension.reason.clone(),
+            None => StorageFault::Io {
+                message: "the log is being reopened".to_owned(),
+            },
+        }
+    }
+}
+
+fn reason_of(error: &OpenError) -> StorageFault {
+    match error {
+        OpenError::ReadOnly { .. } => StorageFault::ReadOnly,
+        OpenError::Io { source, .. } => crate::fault::storage_fault(source),
+        OpenError::Locked { .. } => StorageFault::Io {
+            message: error.to_string(),
+        },
+        OpenError::Foreign { .. } | OpenError::Newer { .. } | OpenError::Damaged { .. } => {
+            StorageFault::Damaged {
+                message: error.to_string(),
+            }
+        }
+    }
+}
