@@ -1,7 +1,7 @@
 //! `Options`: what the owner of a log may choose.
 
 /// How a log is kept. The default suits a daemon on a developer's machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
     /// Bytes of memory the database may fill with pages it has read or not yet written. Default
     /// 24 MiB: six times what one transaction takes in, so that even when values fill only half

@@ -47,13 +47,13 @@ impl Store {
     /// # Errors
     /// [`OpenError`], each with what to do about it. What is at `path` is then as it was.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
-        Self::open_on(Arc::new(OsDisk), path, &options)
+        Self::open_on(Arc::new(OsDisk), path, options)
     }
 
     pub(crate) fn open_on(
         disk: Arc<dyn Disk>,
         path: &Path,
-        options: &Options,
+        options: Options,
     ) -> Result<Self, OpenError> {
         let opened = file::open(disk.as_ref(), path, options.cache_bytes)?;
         let io = |source| file::open_error(path, source);

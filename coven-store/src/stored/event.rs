@@ -61,6 +61,7 @@ enum Body {
     },
     Exited {
         exit: ExitRow,
+        output: OutputEndRow,
     },
     Completed {
         exit_code: Option<i32>,
@@ -193,8 +194,9 @@ impl From<&Event> for Body {
             },
             Event::KillRequested => Self::KillRequested,
             Event::OutputClosed { end } => Self::OutputClosed { end: (*end).into() },
-            Event::Exited { exit } => Self::Exited {
+            Event::Exited { exit, output } => Self::Exited {
                 exit: (*exit).into(),
+                output: (*output).into(),
             },
             Event::Completed { exit_code } => Self::Completed {
                 exit_code: *exit_code,
@@ -263,7 +265,10 @@ impl TryFrom<Body> for Event {
             },
             Body::KillRequested => Self::KillRequested,
             Body::OutputClosed { end } => Self::OutputClosed { end: end.into() },
-            Body::Exited { exit } => Self::Exited { exit: exit.into() },
+            Body::Exited { exit, output } => Self::Exited {
+                exit: exit.into(),
+                output: output.into(),
+            },
             Body::Completed { exit_code } => Self::Completed { exit_code },
             Body::Orphaned { reason } => Self::Orphaned {
                 reason: reason.into(),
