@@ -1,9 +1,17 @@
 //! Claude Code.
 
 mod args;
+mod capabilities;
+mod files;
+mod readiness;
+
+use std::path::Path;
 
 use coven_core::{HarnessId, Launch, LaunchMode, Refusal};
 
+use crate::capabilities::HarnessCapabilities;
+use crate::environment::Environment;
+use crate::readiness::Readiness;
 use crate::{
     CannotRun, CommandLine, ConversationPlan, Harness, IdentitySource, Keystroke, Source,
     submission,
@@ -58,5 +66,13 @@ impl Harness for Claude {
 
     fn identity(&self, _mode: LaunchMode) -> IdentitySource {
         IdentitySource::CommandLine
+    }
+
+    fn capabilities(&self, environment: &Environment) -> HarnessCapabilities {
+        capabilities::read(environment)
+    }
+
+    fn readiness(&self, environment: &Environment, project: &Path) -> Readiness {
+        readiness::read(environment, project)
     }
 }

@@ -1,10 +1,18 @@
 //! Codex.
 
 mod args;
+mod capabilities;
+mod files;
 mod identity;
+mod readiness;
+
+use std::path::Path;
 
 use coven_core::{HarnessId, Launch, LaunchMode, Refusal};
 
+use crate::capabilities::HarnessCapabilities;
+use crate::environment::Environment;
+use crate::readiness::Readiness;
 use crate::{
     CannotRun, CommandLine, ConversationPlan, Harness, IdentitySource, Keystroke, Source,
     submission,
@@ -61,5 +69,13 @@ impl Harness for Codex {
 
     fn identity(&self, mode: LaunchMode) -> IdentitySource {
         identity::source(mode)
+    }
+
+    fn capabilities(&self, environment: &Environment) -> HarnessCapabilities {
+        capabilities::read(environment)
+    }
+
+    fn readiness(&self, environment: &Environment, project: &Path) -> Readiness {
+        readiness::read(environment, project)
     }
 }

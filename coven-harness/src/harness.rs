@@ -1,10 +1,14 @@
 //! `Harness`: what Coven knows of one kind of coding agent.
 
 use std::fmt;
+use std::path::Path;
 
 use bytes::Bytes;
 use coven_core::{HarnessId, Launch, LaunchMode, Refusal};
 
+use crate::capabilities::HarnessCapabilities;
+use crate::environment::Environment;
+use crate::readiness::Readiness;
 use crate::{CommandLine, ConversationPlan, IdentitySource, Keystroke, stream};
 
 /// One kind of coding agent: how it is started, spoken to and recognised. Codex, Claude Code and
@@ -54,6 +58,18 @@ pub trait Harness: fmt::Debug + Send + Sync {
     /// One input of a stream session, as the line its stdin takes, line feed included.
     fn stream_input(&self, text: &str) -> Bytes {
         stream::user_message(text)
+    }
+
+    /// What it has configured for the user whose environment this is. Blocks for reading the
+    /// user's files, which it never writes.
+    fn capabilities(&self, _environment: &Environment) -> HarnessCapabilities {
+        HarnessCapabilities::default()
+    }
+
+    /// Whether it would start to work in `project`, a canonical path, or first ask something.
+    /// Blocks for reading the user's files, which it never writes.
+    fn readiness(&self, _environment: &Environment, _project: &Path) -> Readiness {
+        Readiness::unknown("Coven does not know where this harness keeps that")
     }
 }
 

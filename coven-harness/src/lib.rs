@@ -6,6 +6,7 @@
 //! Linux only today: it stands on `/proc`, pidfds and `TIOCGPTPEER`.
 #![deny(unsafe_code)]
 
+pub mod capabilities;
 mod claude;
 mod codex;
 mod command_line;
@@ -17,15 +18,21 @@ mod manifest;
 pub mod process;
 mod prompt;
 mod pty;
+pub mod readiness;
 mod registry;
 mod stream;
 mod submission;
 pub mod terminal;
+mod user_files;
+mod version;
 
+pub use capabilities::HarnessCapabilities;
 pub use command_line::{CommandLine, Stdin, Wiring};
 pub use conversation::ConversationPlan;
 pub use harness::{CannotRun, Harness, Source};
 pub use identity::{IdentityScan, IdentitySource, OutputMark};
 pub use manifest::BadManifest;
+pub use readiness::Readiness;
 pub use registry::Registry;
 pub use submission::Keystroke;
+pub use version::version;

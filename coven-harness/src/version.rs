@@ -1,0 +1,154 @@
+//! Asking an executable for its version.
+
+use std::path::Path;
+use std::process::Stdio;
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process_group};
+use tokio::io::AsyncReadExt;
+use tokio::process::{Child, Command};
+
+use crate::environment::Environment;
+
+/// A program that takes longer does something else. Those on Node take up to a second.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Bytes of its answer that are looked at.
+const MAX_ANSWER_BYTES: u64 = 4096;
+
+/// Characters of a version that are told.
+const MAX_CHARS: usize = 80;
+
+/// What `program --version` says of its version: the first word that starts with a digit, or else
+/// the first line.
+///
+/// `program` is an absolute path, run in this environment, in the root directory and without
+/// input. `None` when it cannot be run, fails, or says nothing within 5 seconds; then it is killed
+/// with the processes it started. Must be called within a tokio runtime.
+pub async fn version(program: &Path, environment: &Environment) -> Option<String> {
+    let child = Command::new(program)
+        .arg("--version")
+        .env_clear()
+        .envs(environment.iter())
+        .current_dir("/")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .process_group(0)
+        .kill_on_drop(true)
+        .spawn()
+        .ok()?;
+    let group = GroupUntilReaped(child.id());
+    tokio::time::timeout(PATIENCE, answer(child, group))
+        .await
+        .ok()?
+}
+
+async fn answer(mut child: Child, mut group: GroupUntilReaped) -> Option<String> {
+    let mut bytes = Vec::new();
+    let stdout = child.stdout.take()?;
+    let mut limited = stdout.take(MAX_ANSWER_BYTES);
+    limited.read_to_end(&mut bytes).await.ok()?;
+    drop(limited);
+    let status = child.wait().await.ok()?;
+    group.0 = None;
+    told(&String::from_utf8_lossy(&bytes)).filter(|_| status.success())
+}
+
+/// Kills a process's group when dropped, unless the process was reaped: then its number may be
+/// somebody else's.
+struct GroupUntilReaped(Option<u32>);
+
+impl Drop for GroupUntilReaped {
+    fn drop(&mut self) {
+        let leader = self.0.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
+        if let Some(leader) = leader {
+            // It fails only where all of them are gone.
+            let _ = kill_process_group(leader, Signal::KILL);
+        }
+    }
+}
+
+fn told(answer: &str) -> Option<String> {
+    let line = answer.lines().find(|line| !line.trim().is_empty())?;
+    let starts_with_digit = |word: &&str| word.starts_with(|c: char| c.is_ascii_digit());
+    let version = line.split_whitespace().find(starts_with_digit);
+    let shown = version.unwrap_or(line).chars().filter(|c| !c.is_control());
+    Some(shown.take(MAX_CHARS).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::{self, Permissions};
+    use std::os::unix::fs::PermissionsExt;
+    use std::path::PathBuf;
+
+    use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::process::{PidfdFlags, pidfd_open};
+
+    use super::*;
+
+    struct Script(tempfile::TempDir);
+
+    impl Script {
+        fn new(text: &str) -> Self {
+            let folder = tempfile::tempdir().unwrap();
+            let script = Self(folder);
+            fs::write(script.path(), format!("#!/bin/sh\n{text}\n")).unwrap();
+            fs::set_permissions(script.path(), Permissions::from_mode(0o700)).unwrap();
+            script
+        }
+
+        fn path(&self) -> PathBuf {
+            self.0.path().join("agent")
+        }
+
+        async fn version(&self) -> Option<String> {
+            version(&self.path(), &Environment::of_this_process()).await
+        }
+    }
+
+    #[tokio::test]
+    async fn the_first_word_with_a_digit_is_the_version() {
+        for (answer, expected) in [
+            ("codex-cli 0.169.0", "0.169.0"),
+            ("2.1.197 (Claude Code)", "2.1.197"),
+            ("Agent nightly", "Agent nightly"),
+        ] {
+            let script = Script::new(&format!("[ \"$*\" = --version ] && echo '{answer}'"));
+            assert_eq!(script.version().await.as_deref(), Some(expected));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_program_that_fails_or_says_nothing_or_is_missing_has_none() {
+        for script in ["echo 1.0; exit 1", "true", "echo 1.0; kill -9 $$"] {
+            assert_eq!(Script::new(script).version().await, None, "{script}");
+        }
+        let environment = Environment::of_this_process();
+        assert_eq!(version(Path::new("/nonexistent"), &environment).await, None);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_never_stops_talking_is_not_listened_to() {
+        let script = Script::new("echo 1.2.3; exec cat /dev/zero");
+        assert_eq!(script.version().await, None);
+    }
+
+    #[tokio::test]
+    async fn a_program_that_hangs_is_killed_with_what_it_started() {
+        let script = Script::new("sleep 1000 & echo $! >\"$0.pid\"; wait");
+        assert_eq!(script.version().await, None);
+        let pid = fs::read_to_string(script.0.path().join("agent.pid")).unwrap();
+        // Gone already, or about to be: its descriptor becomes readable.
+        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
+        if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
+            let mut waited_for = [PollFd::new(&process, PollFlags::IN)];
+            let limit = Timespec {
+                tv_sec: 30,
+                tv_nsec: 0,
+            };
+            assert_eq!(poll(&mut waited_for, Some(&limit)), Ok(1));
+        }
+    }
+}
