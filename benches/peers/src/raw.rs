@@ -1,0 +1,40 @@
+//! The limit: frames appended to one file, `fdatasync` after each batch.
+
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use crate::Log;
+
+pub(crate) struct Raw {
+    file: File,
+    buffer: Vec<u8>,
+}
+
+impl Raw {
+    pub(crate) fn open(path: &Path) -> Self {
+        Self {
+            file: File::create_new(path).expect("a new file"),
+            buffer: Vec::new(),
+        }
+    }
+}
+
+impl Log for Raw {
+    fn name(&self) -> &'static str {
+        "raw file + fdatasync"
+    }
+
+    fn append(&mut self, session: usize, events: &[Vec<u8>]) {
+        self.buffer.clear();
+        for event in events {
+            self.buffer
+                .extend_from_slice(&(event.len() as u32).to_le_bytes());
+            self.buffer
+                .extend_from_slice(&(session as u64).to_le_bytes());
+            self.buffer.extend_from_slice(event);
+        }
+        self.file.write_all(&self.buffer).expect("written");
+        self.file.sync_data().expect("synced");
+    }
+}
