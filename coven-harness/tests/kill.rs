@@ -111,8 +111,11 @@ async fn who_ignores_hangup_and_termination_is_forced_after_the_grace() {
 
 #[tokio::test]
 async fn who_cleans_up_within_the_grace_may_do_so() {
+    // The background process says when it is ready: before its exec, it would take a signal by
+    // the trap it has from its parent.
     let (mut running, _) = start(
-        "trap 'sleep 0.2; echo cleaned; exit 7' TERM; trap '' HUP; echo ready; sleep 600 & wait",
+        "trap 'echo cleaned; exit 7' TERM; trap '' HUP; \
+         sh -c 'echo ready; exec sleep 600' & while :; do wait; done",
     )
     .await;
     let report = running.kill(GRACE).await;

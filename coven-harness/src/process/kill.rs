@@ -2,8 +2,8 @@
 //!
 //! An agent dies of a signal at once, but its tools run in sessions of their own and are handed
 //! to pid 1: neither the process group nor the terminal's session is enough. So the members are
-//! looked for in `/proc` (`members`), each is held by a pidfd before the first
-//! signal, the look is repeated until nobody new turns up, and death is proved by those pidfds.
+//! looked for in `/proc` (`members`), each is held by a pidfd before the first signal, the look is
+//! repeated until nobody new turns up, and death is proved by those pidfds and one more look.
 //!
 //! What it cannot catch: a process that cleared its environment *and* left the session's terminal
 //! *and* whose parent has ended; and one of another user (`sudo`), which is told as a survivor.
@@ -13,6 +13,7 @@ mod members;
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::os::fd::OwnedFd;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use coven_core::{ProcessFacts, SessionId};
@@ -20,10 +21,13 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Signal, pidfd_send_signal};
 
-use members::{Identity, Member, Session};
+use members::{Identity, Look, Member, Searcher};
 
 /// Members that start while others are being ended are looked for this often.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+
+/// The next look, when somebody could not be told yet, comes after this.
+const DOUBT_INTERVAL: Duration = Duration::from_millis(10);
 
 /// How many looks in a row may find somebody new before the first signal goes out all the same:
 /// a member that forks without end must not keep itself alive by it.
@@ -87,14 +91,14 @@ pub fn kill_blocking(
     session: &SessionId,
     grace: Duration,
 ) -> io::Result<KillReport> {
-    let session = Session::new(leader, session)?;
+    let searcher = Searcher::new(leader, session)?;
     let mut hunt = Hunt {
-        session,
+        searcher,
         alive: HashMap::new(),
         report: KillReport::default(),
     };
     for _ in 0..MAX_LOOKS_BEFORE_SIGNAL {
-        if hunt.look()?.is_empty() {
+        if hunt.look()?.is_calm() {
             break;
         }
     }
@@ -112,7 +116,7 @@ const ASK: [Signal; 3] = [Signal::HUP, Signal::TERM, Signal::CONT];
 const FORCE: [Signal; 1] = [Signal::KILL];
 
 struct Hunt {
-    session: Session,
+    searcher: Searcher,
     alive: HashMap<Identity, Held>,
     report: KillReport,
 }
@@ -129,16 +133,33 @@ enum Urgency {
     Forced,
 }
 
+/// What a look brought.
+struct Found {
+    new: Vec<Identity>,
+    unsure: bool,
+}
+
+impl Found {
+    /// Nobody was found, and nobody is in doubt.
+    fn is_calm(&self) -> bool {
+        self.new.is_empty() && !self.unsure
+    }
+}
+
 impl Hunt {
-    /// Looks for members not held yet, holds them, and tells which they are.
-    fn look(&mut self) -> io::Result<Vec<Identity>> {
+    /// Looks for members not held yet, and holds them.
+    fn look(&mut self) -> io::Result<Found> {
         let held: HashSet<Identity> = self.alive.keys().copied().collect();
+        let Look {
+            new: members,
+            unsure,
+        } = self.searcher.look(&held)?;
         let mut new = Vec::new();
         for Member {
             identity,
             name,
             pidfd,
-        } in self.session.new_members(&held)?
+        } in members
         {
             let Identity { pid, start_time } = identity;
             let who = Signalled {
@@ -149,7 +170,10 @@ impl Hunt {
             self.alive.insert(identity, Held { pidfd, who });
             new.push(identity);
         }
-        Ok(new)
+        if unsure && new.is_empty() {
+            thread::sleep(DOUBT_INTERVAL);
+        }
+        Ok(Found { new, unsure })
     }
 
     /// Waits until all members have ended and no other is found; false when time is up before.
@@ -157,17 +181,20 @@ impl Hunt {
     fn ends_by(&mut self, deadline: Instant, urgency: Urgency) -> io::Result<bool> {
         loop {
             self.wait(deadline.min(Instant::now() + LOOK_INTERVAL), urgency)?;
-            let new = self.look()?;
-            if self.alive.is_empty() {
+            let found = self.look()?;
+            if self.alive.is_empty() && found.is_calm() {
                 return Ok(true);
             }
             if Instant::now() >= deadline {
                 return Ok(false);
             }
             match urgency {
-                Urgency::Asked => new
-                    .iter()
-                    .for_each(|member| self.alive[member].signal(&ASK)),
+                Urgency::Asked => {
+                    found
+                        .new
+                        .iter()
+                        .for_each(|member| self.alive[member].signal(&ASK));
+                }
                 // Again to all: a process may have become ours to signal since.
                 Urgency::Forced => self.signal_all(&FORCE),
             }

@@ -16,7 +16,11 @@ pub(super) struct Stat {
     pub(super) start_time: u64,
     state: char,
     threads: u32,
+    flags: u32,
 }
+
+/// The kernel's mark of its own threads, in field 9.
+const PF_KTHREAD: u32 = 0x0020_0000;
 
 impl Stat {
     /// Reads one process's. Fails with `NotFound` when there is no such process.
@@ -35,6 +39,11 @@ impl Stat {
         !matches!(self.state, 'Z' | 'X' | 'x') || self.threads > 1
     }
 
+    /// A thread of the kernel, which has neither memory nor an environment.
+    pub(super) fn is_kernel_thread(&self) -> bool {
+        self.flags & PF_KTHREAD != 0
+    }
+
     /// The name stands in parentheses and may itself hold some, spaces and newlines too: what
     /// follows the last one is fields by number.
     pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
@@ -51,6 +60,7 @@ impl Stat {
             parent: field(4)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
             threads: field(20)?.parse().ok()?,
+            flags: field(9)?.parse().ok()?,
             start_time: field(22)?.parse().ok()?,
         })
     }
