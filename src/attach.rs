@@ -1,0 +1,184 @@
+//! What a viewer's terminal needs before it goes live.
+//!
+//! There is no screen to show yet, so a view is the modes the terminal was in, and the last output
+//! from there on, less the queries in it: an old query would make the viewer's terminal type an
+//! answer into the agent.
+
+use std::collections::VecDeque;
+
+use bytes::{Bytes, BytesMut};
+use coven_core::{Origin, Record, Seq, SessionId, TermSize};
+use coven_harness::terminal::{Listener, ToViewer, resume_point};
+
+use crate::Error;
+use crate::running::Message;
+use crate::shared::Shared;
+
+/// Bytes of output a viewer is shown at first: some screens of text, or of a program's frames.
+const TAIL_BYTES: u64 = 32 * 1024;
+
+/// Bytes of output from one remembered state of the modes to the next.
+const STATE_BYTES: u64 = 4 * 1024;
+
+/// A session's terminal as a viewer should first see it.
+///
+/// Write `restore`, then `tail`. Then follow the session from `seq`, and pass its output through
+/// `filter`. Where `live` is true, force a redraw: [`Engine::resize`](crate::Engine::resize) to
+/// one row less, and back. When the viewer leaves, write what
+/// [`Modes::reset`](coven_harness::terminal::Modes::reset) of a listener that heard it all gives,
+/// or at least `reset`.
+#[derive(Debug)]
+pub struct AttachView {
+    /// All up to here is in `restore` and `tail`: follow from it.
+    pub seq: Seq,
+    /// Puts a fresh terminal into the modes it had where `tail` begins.
+    pub restore: Bytes,
+    /// The last output, from the start of a complete sequence, less queries.
+    pub tail: Bytes,
+    /// Undoes the modes in force after `tail`.
+    pub reset: Bytes,
+    /// Takes the queries out of the output after `tail`, which may end within one.
+    pub filter: ToViewer,
+    /// The terminal's size.
+    pub size: TermSize,
+    /// Whether the session's process runs.
+    pub live: bool,
+}
+
+/// What the session's task says of its terminal.
+#[derive(Debug)]
+pub(crate) struct LiveView {
+    record: Record,
+    /// Where the output begins that `listener` has not heard.
+    offset: u64,
+    listener: Listener,
+}
+
+/// What a session's task knows of its terminal: no screen, only what was said to it.
+#[derive(Debug, Default)]
+pub(crate) struct Screenless {
+    listener: Listener,
+    /// The listener as it was after some of the output on record, oldest first.
+    states: VecDeque<(u64, Listener)>,
+}
+
+impl Screenless {
+    /// Hears output as it is read; gives what the terminal answers.
+    pub(crate) fn hear(&mut self, bytes: &[u8]) -> Vec<Bytes> {
+        let queries = self.listener.hear(bytes).into_iter();
+        queries
+            .map(|query| Bytes::from(query.reply))
+            .filter(|reply| !reply.is_empty())
+            .collect()
+    }
+
+    /// The listener as it is now, to be handed back once what it heard is on record.
+    pub(crate) fn state(&self) -> Listener {
+        self.listener.clone()
+    }
+
+    /// The output up to `offset`, which `state` has heard, is on record.
+    pub(crate) fn recorded(&mut self, offset: u64, state: Listener) {
+        let newest = self.states.back().map_or(0, |(offset, _)| *offset);
+        if offset >= newest + STATE_BYTES {
+            self.states.push_back((offset, state));
+        }
+        // Keep the newest that is a whole tail back, and all that are less.
+        while self
+            .states
+            .get(1)
+            .is_some_and(|(second, _)| second + TAIL_BYTES <= offset)
+        {
+            self.states.pop_front();
+        }
+    }
+
+    pub(crate) fn view(&self, record: &Record) -> LiveView {
+        let end = record.session.output_bytes;
+        let state = self.states.front();
+        let state = state.filter(|(offset, _)| offset + TAIL_BYTES <= end);
+        let (offset, listener) = state.cloned().unwrap_or_default();
+        LiveView {
+            record: record.clone(),
+            offset,
+            listener,
+        }
+    }
+}
+
+/// The view of a session that is live, or has ended.
+pub(crate) async fn view(shared: &Shared, id: &SessionId) -> Result<AttachView, Error> {
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let told = shared.running.tell(id, Message::View(reply)).await;
+    let live = if told { answer.await.ok() } else { None };
+    let view = match live {
+        Some(view) => view,
+        None => ended(shared.record(id).await?),
+    };
+    let end = view.record.session.output_bytes;
+    let output = output(shared, id, view.offset, end).await?;
+    Ok(show(view, &output))
+}
+
+/// `output` is all from the view's offset on.
+fn show(view: LiveView, output: &Bytes) -> AttachView {
+    let LiveView {
+        record,
+        offset,
+        mut listener,
+    } = view;
+    let tail_bytes = usize::try_from(TAIL_BYTES).unwrap_or(usize::MAX);
+    let skipped = output.len().saturating_sub(tail_bytes);
+    let begins = match (offset, skipped) {
+        (0, 0) => 0,
+        _ => skipped + resume_point(&output[skipped..]),
+    };
+    listener.hear(&output[..begins]);
+    let restore = listener.modes().restore();
+    listener.hear(&output[begins..]);
+    let mut filter = ToViewer::new();
+    AttachView {
+        seq: record.last_seq,
+        restore: restore.into(),
+        tail: filter.pass(output.slice(begins..)),
+        reset: listener.modes().reset().into(),
+        filter,
+        size: match &record.session.origin {
+            Origin::Launched { size, .. } => *size,
+            Origin::External { .. } => TermSize::DEFAULT,
+        },
+        live: record.session.phase.process().is_some(),
+    }
+}
+
+/// Of a session that has ended, and wrote much, nobody knows the modes where its tail begins.
+fn ended(record: Record) -> LiveView {
+    let offset = record.session.output_bytes.saturating_sub(TAIL_BYTES);
+    LiveView {
+        record,
+        offset,
+        listener: Listener::starting_at(offset),
+    }
+}
+
+/// The output between two offsets.
+async fn output(shared: &Shared, id: &SessionId, from: u64, to: u64) -> Result<Bytes, Error> {
+    let wanted = usize::try_from(to - from).map_err(|error| Error::internal(&error))?;
+    let mut output = BytesMut::with_capacity(wanted);
+    while output.len() < wanted {
+        let (id, offset) = (id.clone(), from + output.len() as u64);
+        let room = wanted - output.len();
+        let chunks = shared
+            .read(move |store| store.output(&id, offset, room))
+            .await?;
+        if chunks.is_empty() {
+            // The session was deleted meanwhile.
+            break;
+        }
+        for chunk in chunks {
+            let room = wanted - output.len();
+            output.extend_from_slice(&chunk.data[..chunk.data.len().min(room)]);
+        }
+    }
+    Ok(output.freeze())
+}

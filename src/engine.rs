@@ -1,0 +1,425 @@
+//! `Engine`: what programs hold.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coven_core::decide::{Registration, register};
+use coven_core::{
+    Actor, Command, Envelope, External, ExternalRequest, HarnessId, Labels, Launch, LaunchRequest,
+    Record, Seq, SessionId, TermSize, Title,
+};
+use coven_harness::{HarnessCapabilities, Readiness, Registry};
+use coven_store::{Listing, OutputChunk, Page, ReadLimit, Store};
+
+use crate::home::Home;
+use crate::options::Options;
+use crate::running::Request;
+use crate::shared::{Shared, blocking};
+use crate::{
+    AttachView, Error, Follow, FollowAll, HarnessInfo, Health, OpenError, attach, commit,
+    harnesses, launch, recover, shutdown,
+};
+
+/// Runs coding agents in one home, and records everything they do.
+///
+/// Cheap to clone. Dropping the last clone neither kills nor blocks: sessions go on as long as the
+/// tokio runtime does. Every method must be called within one. A method whose future is dropped
+/// has either been carried out or not; nothing is left half-done.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    shared: Arc<Shared>,
+}
+
+/// Whether a registered session was new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Registered {
+    /// It was not known before.
+    New,
+    /// It was registered before; nothing was written.
+    Again,
+}
+
+/// The engine's life.
+impl Engine {
+    /// Opens a home, and makes it if there is none. Sessions that were live when the last engine
+    /// ended are orphaned before this returns, and what is left of their processes is ended.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do about each. Nothing of the home was changed.
+    pub async fn open(options: Options) -> Result<Self, OpenError> {
+        let opened = blocking(move || open(options)).await;
+        let shared = opened.unwrap_or_else(|error| {
+            Err(OpenError::Unreadable {
+                message: error.to_string(),
+            })
+        })?;
+        let shared = Arc::new(shared);
+        recover::recover(&shared).await?;
+        Ok(Self { shared })
+    }
+
+    /// The home, as an absolute path.
+    pub fn home(&self) -> &Path {
+        &self.shared.home
+    }
+
+    /// The harnesses that may be launched, and the manifests that could not be used.
+    pub fn registry(&self) -> &Registry {
+        &self.shared.registry
+    }
+
+    /// Every harness, where its program is, and its version. Looks in the login shell's PATH and
+    /// runs the programs it finds there with `--version`: the first call may take some seconds.
+    pub async fn harnesses(&self) -> Vec<HarnessInfo> {
+        harnesses::all(&self.shared).await
+    }
+
+    /// What one harness, or each, has configured for this user, as far as its own files tell.
+    ///
+    /// # Errors
+    /// [`Error::HarnessNotFound`].
+    pub async fn capabilities(
+        &self,
+        harness: Option<&HarnessId>,
+    ) -> Result<Vec<(HarnessId, HarnessCapabilities)>, Error> {
+        harnesses::capabilities(&self.shared, harness).await
+    }
+
+    /// Whether a harness would start to work in `project`, a canonical path, or first ask
+    /// something, as far as its own files tell.
+    ///
+    /// # Errors
+    /// [`Error::HarnessNotFound`].
+    pub async fn readiness(
+        &self,
+        harness: &HarnessId,
+        project: impl Into<PathBuf>,
+    ) -> Result<Readiness, Error> {
+        harnesses::readiness(&self.shared, harness, project.into()).await
+    }
+
+    /// How the engine and its log are. Does not block.
+    pub fn health(&self) -> Health {
+        Health {
+            store: self.shared.store.health(),
+            live_sessions: self.shared.running.count(),
+            shutting_down: self.shared.is_shutting_down(),
+        }
+    }
+
+    /// Takes no more work, ends every live session with its grace, puts on record what is proven,
+    /// closes the log and frees the home. Takes the grace and a dozen seconds at most; a session
+    /// that cannot be ended, or not be put on record, is found by the next engine.
+    pub async fn shutdown(&self) {
+        shutdown::shutdown(&self.shared).await;
+    }
+}
+
+/// Launching and driving sessions.
+impl Engine {
+    /// Runs a harness. Returns once its process runs; the record tells the later truth if it has
+    /// already ended. From the moment the launch is on record, dropping the future stops nothing.
+    ///
+    /// # Errors
+    /// - [`Refusal::Invalid`](coven_core::Refusal::Invalid): a field is malformed, a path does not
+    ///   exist, the harness is unknown. Nothing was written.
+    /// - [`Error::LaunchFailed`]: a record says so; the message says what to do.
+    /// - [`Error::Unavailable`]: nothing was written; ask again.
+    pub async fn launch(&self, request: LaunchRequest, by: Actor) -> Result<Record, Error> {
+        launch::launch(&self.shared, request, by).await
+    }
+
+    /// Registers a session that runs elsewhere, under the id its owner chose.
+    ///
+    /// # Errors
+    /// - [`Refusal::Invalid`](coven_core::Refusal::Invalid): a field is malformed.
+    /// - [`Refusal::IdConflict`](coven_core::Refusal::IdConflict): the id is one of a session that
+    ///   Coven launched.
+    /// - [`Error::Unavailable`]: nothing was written; ask again.
+    pub async fn register(
+        &self,
+        request: ExternalRequest,
+        by: Actor,
+    ) -> Result<(Registered, Record), Error> {
+        self.shared.refuse_when_shutting_down()?;
+        let (id, external) = External::parse(&request)?;
+        let wanted = id.clone();
+        let existing = self.shared.read(move |store| store.record(&wanted)).await?;
+        let existing_session = existing.as_ref().map(|record| &record.session);
+        match (register(existing_session, external)?, existing) {
+            (Registration::Again, Some(record)) => Ok((Registered::Again, record)),
+            (Registration::New { decision }, _) => {
+                let (store, now) = (&self.shared.store, self.shared.clock.now());
+                let appended = commit::begin(store, id, decision, now, Some(by)).await?;
+                Ok((Registered::New, appended.record))
+            }
+            (Registration::Again, None) => unreachable!("what is not there was not there before"),
+        }
+    }
+
+    /// Reports the end of an external session.
+    ///
+    /// # Errors
+    /// Not found, not external, or ended already; [`Error::Unavailable`]: ask again.
+    pub async fn complete(
+        &self,
+        id: &SessionId,
+        exit_code: Option<i32>,
+        by: Actor,
+    ) -> Result<Record, Error> {
+        self.at_rest(id, Command::Complete { exit_code }, by).await
+    }
+
+    /// Whether the session takes input now, before the input is looked at.
+    ///
+    /// # Errors
+    /// The refusal that any input would get: not found, not running, or takes none.
+    pub async fn accepts_input(&self, id: &SessionId) -> Result<(), Error> {
+        Ok(self.get(id).await?.session.accepts_input()?)
+    }
+
+    /// Types bytes into a session, verbatim; in a `stream` session, as one message. Accepted means
+    /// on record and in the queue to the process: order is kept, and two inputs are never merged
+    /// into one write.
+    ///
+    /// # Errors
+    /// - A refusal: not found, not running, takes no input, over 1 MiB.
+    /// - [`Unavailable::InputQueueFull`](crate::Unavailable::InputQueueFull): the process has not
+    ///   taken 1 MiB yet. Nothing was recorded; ask again. The other reasons likewise.
+    /// - [`Error::SendInputFailed`]: it is on record, and the process is gone.
+    pub async fn input(&self, id: &SessionId, data: Bytes, by: Actor) -> Result<(), Error> {
+        match self.ask(id, Request::Input { data }, &by).await {
+            Some(answer) => answer.map(drop),
+            None => self.takes_no_input(id).await,
+        }
+    }
+
+    /// Types a further prompt and submits it, the way this harness takes it.
+    ///
+    /// # Errors
+    /// As [`input`](Self::input), and a text that cannot be typed exactly is refused.
+    pub async fn submit(&self, id: &SessionId, text: String, by: Actor) -> Result<(), Error> {
+        match self.ask(id, Request::Submit { text }, &by).await {
+            Some(answer) => answer.map(drop),
+            None => self.takes_no_input(id).await,
+        }
+    }
+
+    /// Changes the size of a session's terminal.
+    ///
+    /// # Errors
+    /// Not found, not running, no terminal; [`Error::Unavailable`]: ask again.
+    pub async fn resize(&self, id: &SessionId, size: TermSize, by: Actor) -> Result<(), Error> {
+        let answer = match self.ask(id, Request::Resize { size }, &by).await {
+            Some(answer) => answer,
+            None => self.at_rest(id, Command::Resize { size }, by).await,
+        };
+        answer.map(drop)
+    }
+
+    /// Ends a session's process and all that came of it: asks them, then ends who is left after
+    /// the grace. Returns once that is under way; the exit event is the proof. It does not wait
+    /// for a disk that is full.
+    ///
+    /// # Errors
+    /// Not found, not running, already being killed, or external.
+    pub async fn kill(&self, id: &SessionId, by: Actor) -> Result<(), Error> {
+        let answer = match self.ask(id, Request::Kill, &by).await {
+            Some(answer) => answer,
+            None => self.at_rest(id, Command::Kill, by).await,
+        };
+        answer.map(drop)
+    }
+
+    /// Hides an ended session from plain lists. Archived already is fine.
+    ///
+    /// # Errors
+    /// Not found, or it may still be alive; [`Error::Unavailable`]: ask again.
+    pub async fn archive(&self, id: &SessionId, by: Actor) -> Result<Record, Error> {
+        self.at_rest(id, Command::Archive, by).await
+    }
+
+    /// Brings an archived session back into plain lists. Not archived is fine.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again.
+    pub async fn summon(&self, id: &SessionId, by: Actor) -> Result<Record, Error> {
+        self.at_rest(id, Command::Summon, by).await
+    }
+
+    /// Deletes an ended session and all its events.
+    ///
+    /// # Errors
+    /// Not found, or it may still be alive; [`Error::Unavailable`]: ask again.
+    pub async fn delete(&self, id: &SessionId, by: Actor) -> Result<(), Error> {
+        self.at_rest(id, Command::Delete, by).await.map(drop)
+    }
+
+    /// Changes a session's title or labels; `None` leaves a part as it is.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again.
+    pub async fn edit(
+        &self,
+        id: &SessionId,
+        title: Option<Title>,
+        labels: Option<Labels>,
+        by: Actor,
+    ) -> Result<Record, Error> {
+        let request = Request::Edit {
+            title: title.clone(),
+            labels: labels.clone(),
+        };
+        match self.ask(id, request, &by).await {
+            Some(answer) => answer,
+            None => self.at_rest(id, Command::Edit { title, labels }, by).await,
+        }
+    }
+
+    /// Asks the session's task; `None` when it has none.
+    async fn ask(
+        &self,
+        id: &SessionId,
+        request: Request,
+        by: &Actor,
+    ) -> Option<Result<Record, Error>> {
+        self.shared.running.ask(id, request, Some(by.clone())).await
+    }
+
+    /// Why a session that has no task takes no input.
+    async fn takes_no_input(&self, id: &SessionId) -> Result<(), Error> {
+        let record = self.get(id).await?;
+        record.session.accepts_input()?;
+        Err(commit::nobody_owns(&record.session))
+    }
+
+    async fn at_rest(&self, id: &SessionId, command: Command, by: Actor) -> Result<Record, Error> {
+        self.shared.refuse_when_shutting_down()?;
+        commit::at_rest(&self.shared, id, command, &by).await
+    }
+}
+
+/// Reading.
+impl Engine {
+    /// A session's record.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again.
+    pub async fn get(&self, id: &SessionId) -> Result<Record, Error> {
+        self.shared.record(id).await
+    }
+
+    /// The whole launch of a session, its prompt included; `None` for an external one.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again.
+    pub async fn launch_of(&self, id: &SessionId) -> Result<Option<Launch>, Error> {
+        let wanted = id.clone();
+        match self.shared.read(move |store| store.launch(&wanted)).await? {
+            Some(launch) => Ok(Some(launch)),
+            None => self.get(id).await.map(|_| None),
+        }
+    }
+
+    /// One page of all sessions, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: ask again.
+    pub async fn list(&self, page: Page) -> Result<Listing, Error> {
+        self.shared.read(move |store| store.list(&page)).await
+    }
+
+    /// A session's events after `after`, oldest first; none at the end.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again.
+    pub async fn read(
+        &self,
+        id: &SessionId,
+        after: Seq,
+        limit: ReadLimit,
+    ) -> Result<Vec<Envelope>, Error> {
+        let wanted = id.clone();
+        let events = self
+            .shared
+            .read(move |store| store.read(&wanted, after, limit))
+            .await?;
+        if events.is_empty() {
+            self.get(id).await?;
+        }
+        Ok(events)
+    }
+
+    /// The events of all sessions after `after`, oldest first; of a deleted session only that.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: ask again.
+    pub async fn read_all(&self, after: Seq, limit: ReadLimit) -> Result<Vec<Envelope>, Error> {
+        self.shared
+            .read(move |store| store.read_all(after, limit))
+            .await
+    }
+
+    /// What a session wrote, byte for byte, from `offset` on and at most `max_bytes` of it; none
+    /// at the end of what is on record.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again.
+    pub async fn output(
+        &self,
+        id: &SessionId,
+        offset: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<OutputChunk>, Error> {
+        let wanted = id.clone();
+        let output = self
+            .shared
+            .read(move |store| store.output(&wanted, offset, max_bytes));
+        let output = output.await?;
+        if output.is_empty() {
+            self.get(id).await?;
+        }
+        Ok(output)
+    }
+
+    /// Follows a session's events from `after`: what is on record, then what comes.
+    pub fn follow(&self, id: &SessionId, after: Seq) -> Follow {
+        Follow::new(Arc::clone(&self.shared), id.clone(), after)
+    }
+
+    /// Follows the events of all sessions from `after`, or from now.
+    pub fn follow_all(&self, after: Option<Seq>) -> FollowAll {
+        FollowAll::new(Arc::clone(&self.shared), after)
+    }
+
+    /// The place of the last event of all.
+    pub fn last_seq(&self) -> Seq {
+        self.shared.store.last_seq()
+    }
+
+    /// A session's terminal as a viewer should first see it.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again.
+    pub async fn attach_view(&self, id: &SessionId) -> Result<AttachView, Error> {
+        attach::view(&self.shared, id).await
+    }
+}
+
+fn open(options: Options) -> Result<Shared, OpenError> {
+    let home = Home::open(&options.home)?;
+    let store = Store::open(&home.log(), options.store)?;
+    let mut registry = Registry::load(&home.harnesses());
+    for bad in registry.bad_manifests() {
+        tracing::warn!(file = %bad.file.display(), problem = %bad.problem, "a harness manifest is not used");
+    }
+    for harness in &options.harnesses {
+        registry
+            .add(Arc::clone(harness))
+            .map_err(|harness| OpenError::HarnessTaken {
+                id: harness.id().clone(),
+            })?;
+    }
+    Ok(Shared::new(home, store, registry, options))
+}

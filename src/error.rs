@@ -1,0 +1,237 @@
+//! Errors of the engine: refusals (nothing was done) and faults.
+
+use std::path::PathBuf;
+
+use coven_core::{Code, HarnessId, IllegalTransition, Refusal, SessionId};
+use coven_store::{AppendError, ReadError, StorageFault};
+
+/// Why the engine did not do what was asked.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// It may not be done. Nothing was written.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// No harness has this id.
+    #[error("no harness {harness}")]
+    HarnessNotFound {
+        /// The id asked for.
+        harness: String,
+    },
+    /// The launch is on record as failed: its process never ran.
+    #[error("{message}")]
+    LaunchFailed {
+        /// The session that failed.
+        session: SessionId,
+        /// Why, and what to do, for people.
+        message: String,
+    },
+    /// The input is on record, but the process could not be given it.
+    #[error("the input did not reach the session: {message}")]
+    SendInputFailed {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        message: String,
+    },
+    /// The process could not be signalled.
+    #[error("the session could not be killed: {message}")]
+    KillFailed {
+        /// The session.
+        session: SessionId,
+        /// Why.
+        message: String,
+    },
+    /// Not now. Nothing was written; try again.
+    #[error("{reason}")]
+    Unavailable {
+        /// Why not now.
+        reason: Unavailable,
+    },
+    /// A bug of ours, or a damaged log; the log of the program says more.
+    #[error("{message}")]
+    Internal {
+        /// What went wrong.
+        message: String,
+    },
+}
+
+/// Why nothing can be done just now. `Display` is for people; [`Unavailable::as_str`] is stable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Unavailable {
+    /// The engine is shutting down.
+    ShuttingDown,
+    /// The disk is full.
+    DiskFull,
+    /// The home cannot be written to.
+    ReadOnly,
+    /// The log met an error and is being reopened.
+    Reopening,
+    /// More than 1 MiB of input has not been taken by the process yet.
+    InputQueueFull,
+}
+
+impl Unavailable {
+    /// The reason as clients see it.
+    pub const fn as_str(&self) -> &'static str {
+        match self {
+            Self::ShuttingDown => "shutting_down",
+            Self::DiskFull => "disk_full",
+            Self::ReadOnly => "read_only",
+            Self::Reopening => "store_reopening",
+            Self::InputQueueFull => "input_queue_full",
+        }
+    }
+}
+
+impl std::fmt::Display for Unavailable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::ShuttingDown => "the engine is shutting down",
+            Self::DiskFull => "the disk is full; free some space and try again",
+            Self::ReadOnly => "the home cannot be written to",
+            Self::Reopening => "the log met a disk error and is being reopened; try again",
+            Self::InputQueueFull => "the process has not taken its input yet; try again",
+        })
+    }
+}
+
+impl Error {
+    /// A bug of ours, or a damaged log: worth waking someone.
+    pub(crate) fn internal(error: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%error, "internal error");
+        Self::Internal {
+            message: error.to_string(),
+        }
+    }
+
+    /// The stable code.
+    pub const fn code(&self) -> Code {
+        match self {
+            Self::Refused(refusal) => refusal.code(),
+            Self::HarnessNotFound { .. } => Code::HarnessNotFound,
+            Self::LaunchFailed { .. } => Code::LaunchFailed,
+            Self::SendInputFailed { .. } => Code::SendInputFailed,
+            Self::KillFailed { .. } => Code::KillFailed,
+            Self::Unavailable { .. } => Code::RuntimeUnavailable,
+            Self::Internal { .. } => Code::InternalError,
+        }
+    }
+
+    /// The session it is about, if it is about one.
+    pub const fn session(&self) -> Option<&SessionId> {
+        match self {
+            Self::Refused(refusal) => refusal.session(),
+            Self::LaunchFailed { session, .. }
+            | Self::SendInputFailed { session, .. }
+            | Self::KillFailed { session, .. } => Some(session),
+            Self::HarnessNotFound { .. } | Self::Unavailable { .. } | Self::Internal { .. } => None,
+        }
+    }
+}
+
+impl From<StorageFault> for Unavailable {
+    fn from(fault: StorageFault) -> Self {
+        match fault {
+            StorageFault::Full => Self::DiskFull,
+            StorageFault::ReadOnly => Self::ReadOnly,
+            _ => Self::Reopening,
+        }
+    }
+}
+
+impl From<Unavailable> for Error {
+    fn from(reason: Unavailable) -> Self {
+        Self::Unavailable { reason }
+    }
+}
+
+impl From<AppendError> for Error {
+    fn from(error: AppendError) -> Self {
+        match error {
+            AppendError::Suspended { reason } => Unavailable::from(reason).into(),
+            AppendError::Closed => Unavailable::ShuttingDown.into(),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<ReadError> for Error {
+    fn from(error: ReadError) -> Self {
+        match error {
+            ReadError::Unavailable { reason } => Unavailable::from(reason).into(),
+            ReadError::Closed => Unavailable::ShuttingDown.into(),
+            other => Self::internal(&other),
+        }
+    }
+}
+
+impl From<IllegalTransition> for Error {
+    fn from(error: IllegalTransition) -> Self {
+        Self::internal(&error)
+    }
+}
+
+/// Why a home cannot be opened. Nothing in it was changed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// Another engine has this home open.
+    #[error("{} is in use by another Coven{}", home.display(), by_process(*pid))]
+    InUse {
+        /// The home.
+        home: PathBuf,
+        /// The process that has it, if it could be read.
+        pid: Option<u32>,
+    },
+    /// The home is not a directory of ours: a symbolic link, a file, or another user's.
+    #[error("{} {problem}", home.display())]
+    Home {
+        /// The home.
+        home: PathBuf,
+        /// What is wrong: completes a sentence that starts with the path.
+        problem: String,
+    },
+    /// The home is on a read-only file system, or may not be written to.
+    #[error("{} cannot be written to", home.display())]
+    ReadOnly {
+        /// The home.
+        home: PathBuf,
+    },
+    /// The home was made by a newer Coven.
+    #[error("{} was made by a newer version of Coven (format {found})", home.display())]
+    Newer {
+        /// The home.
+        home: PathBuf,
+        /// The format it is in.
+        found: String,
+    },
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Log(#[from] coven_store::OpenError),
+    /// The log was opened, and cannot be read.
+    #[error("the log cannot be read: {message}")]
+    Unreadable {
+        /// What the log says.
+        message: String,
+    },
+    /// A harness given in the options has the id of another.
+    #[error("there is a harness {id} already")]
+    HarnessTaken {
+        /// The id.
+        id: HarnessId,
+    },
+    /// The system refused.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The path it was about.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+fn by_process(pid: Option<u32>) -> String {
+    pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+}

@@ -1,0 +1,97 @@
+//! `Options`: how an engine is opened.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use coven_core::SessionId;
+use coven_harness::Harness;
+use coven_harness::process::open_files_limit;
+use rustix::process::Rlimit;
+
+use crate::clock::{Clock, SystemClock};
+
+/// How to open an engine. [`Options::at`] has what nearly everybody wants.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The directory that holds all Coven keeps. It is made if it is missing.
+    pub home: PathBuf,
+    /// How long a killed process may take to end by itself before it is ended.
+    pub grace: Duration,
+    /// Harnesses of the embedding program, beside Coven's own and the home's manifests.
+    pub harnesses: Vec<Arc<dyn Harness>>,
+    /// Where the time comes from.
+    pub clock: Arc<dyn Clock>,
+    /// How the log is kept.
+    pub store: coven_store::Options,
+    /// The limit of open files that agents get: this program's, as it was when these options were
+    /// made. A program that raises its own makes its options first.
+    pub open_files: Rlimit,
+    /// Called on the way to a process, for tests that change the world in between.
+    #[doc(hidden)]
+    pub on_the_way: OnTheWay,
+}
+
+impl Options {
+    /// The defaults, with this home: five seconds of grace, the system's clocks.
+    pub fn at(home: impl Into<PathBuf>) -> Self {
+        Self {
+            home: home.into(),
+            grace: Duration::from_secs(5),
+            harnesses: Vec::new(),
+            clock: Arc::new(SystemClock::new()),
+            store: coven_store::Options::default(),
+            open_files: open_files_limit(),
+            on_the_way: OnTheWay::default(),
+        }
+    }
+
+    /// Where the home is unless somebody says otherwise: `$COVEN_HOME`, else `$HOME/.coven`;
+    /// `None` when neither is set.
+    pub fn default_home() -> Option<PathBuf> {
+        let set = |name| std::env::var_os(name).filter(|value| !value.is_empty());
+        set("COVEN_HOME")
+            .map(PathBuf::from)
+            .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".coven")))
+    }
+}
+
+/// A place on the way from a launch request to a process.
+#[doc(hidden)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Waypoint {
+    /// The paths were checked; the working directory is not open yet.
+    PlaceChecked,
+    /// The launch is on record and the directory is held; the process does not run yet.
+    BeforeSpawn {
+        /// Whose process.
+        session: SessionId,
+    },
+}
+
+/// What a test does at a [`Waypoint`]. It may block.
+#[doc(hidden)]
+#[derive(Clone, Default)]
+pub struct OnTheWay(Option<Arc<Action>>);
+
+type Action = dyn Fn(&Waypoint) + Send + Sync;
+
+impl OnTheWay {
+    /// Calls `action` at every waypoint.
+    pub fn call(action: impl Fn(&Waypoint) + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(action)))
+    }
+
+    pub(crate) fn reached(&self, waypoint: &Waypoint) {
+        if let Some(action) = &self.0 {
+            action(waypoint);
+        }
+    }
+}
+
+impl fmt::Debug for OnTheWay {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_some() { "set" } else { "unset" })
+    }
+}

@@ -1,0 +1,321 @@
+//! The lane of what people ask: input, resize, kill, title, labels.
+//!
+//! All that was asked while a commit was in flight becomes the next one. Effects are performed
+//! once it is durable; only a kill's signals go out before.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+use coven_core::{Actor, Command, Decision, Echo, Effect, Event, InputData, LaunchMode, Refusal};
+use coven_core::{SessionId, Status, decide};
+use coven_harness::Keystroke;
+use coven_harness::process::Terminal;
+use coven_store::{AppendError, Appended, Urgency};
+
+use super::live::{Goes, Live, Slot};
+use super::writer::{Gone, Step};
+use crate::commit::Plan;
+use crate::running::{Ask, Request};
+use crate::{Error, Unavailable};
+
+/// Requests that may wait for the commit in flight.
+const MAX_ASKED: usize = 256;
+
+pub(super) type Outcome = Result<Appended, AppendError>;
+
+/// What people asked and has no answer yet.
+#[derive(Default)]
+pub(super) struct Control {
+    asked: VecDeque<Ask>,
+    pub(super) in_flight: Slot<Outcome>,
+    /// What the commit in flight answers.
+    granted: Vec<Granted>,
+    killed: bool,
+}
+
+/// A request whose events are on their way.
+struct Granted {
+    ask: Ask,
+    then: Vec<Then>,
+}
+
+/// What is due once the events are durable.
+enum Then {
+    Perform(Effect),
+    Write(Step),
+}
+
+impl Control {
+    pub(super) fn has_room(&self) -> bool {
+        self.asked.len() < MAX_ASKED
+    }
+
+    /// A kill came before this lane began.
+    pub(super) fn kill_was_asked(&mut self) {
+        self.killed = true;
+    }
+
+    pub(super) fn is_idle(&self) -> bool {
+        self.asked.is_empty() && self.in_flight.is_none()
+    }
+}
+
+impl Live {
+    /// Takes a request. A kill is carried out at once.
+    pub(super) fn asked(&mut self, ask: Ask) {
+        match ask.request {
+            Request::Kill => match self.kill_now() {
+                Ok(()) => self.control.asked.push_back(ask),
+                Err(refusal) => answer(ask, Err(refusal.into())),
+            },
+            Request::Input { .. }
+            | Request::Submit { .. }
+            | Request::Resize { .. }
+            | Request::Edit { .. } => self.control.asked.push_back(ask),
+        }
+    }
+
+    fn kill_now(&mut self) -> Result<(), Refusal> {
+        if self.control.killed {
+            return Err(Refusal::NotLive {
+                session: self.id().clone(),
+                status: Status::Killed,
+            });
+        }
+        decide(&self.record.session, Command::Kill)?;
+        self.control.killed = true;
+        self.terminate();
+        Ok(())
+    }
+
+    /// Begins the next commit of this lane, if anything was asked.
+    pub(super) fn begin_control(&mut self) {
+        if self.control.in_flight.is_some() || self.control.asked.is_empty() {
+            return;
+        }
+        let mut plan = Plan::of(&self.record.session);
+        for ask in std::mem::take(&mut self.control.asked) {
+            match self.grant(&mut plan, &ask.request, ask.by.as_ref()) {
+                Ok(then) => self.control.granted.push(Granted { ask, then }),
+                Err(error) => answer(ask, Err(error)),
+            }
+        }
+        if plan.is_empty() {
+            self.carry_out();
+            return;
+        }
+        let store = self.shared.store.clone();
+        let batch = plan.batch(None, Urgency::Control);
+        self.control.in_flight = Some(Box::pin(async move { store.append(batch).await }));
+    }
+
+    fn grant(
+        &self,
+        plan: &mut Plan,
+        request: &Request,
+        by: Option<&Actor>,
+    ) -> Result<Vec<Then>, Error> {
+        let now = self.shared.clock.now();
+        let perform = |effects: Vec<Effect>| effects.into_iter().map(Then::Perform).collect();
+        match request {
+            Request::Input { data } => self.type_in(plan, data, by),
+            Request::Submit { text } => self.submit(plan, text, by),
+            Request::Resize { size } => {
+                let resize = Command::Resize { size: *size };
+                Ok(perform(plan.add(resize, now, by)?))
+            }
+            // Its signals are on their way.
+            Request::Kill => plan.add(Command::Kill, now, by).map(|_| Vec::new()),
+            Request::Edit { title, labels } => {
+                let (title, labels) = (title.clone(), labels.clone());
+                Ok(perform(plan.add(
+                    Command::Edit { title, labels },
+                    now,
+                    by,
+                )?))
+            }
+        }
+    }
+
+    /// A prompt, typed as this harness takes it.
+    fn submit(&self, plan: &mut Plan, text: &str, by: Option<&Actor>) -> Result<Vec<Then>, Error> {
+        plan.session().accepts_input()?;
+        if plan.session().mode() == Some(LaunchMode::Stream) {
+            return self.type_in(plan, &Bytes::copy_from_slice(text.as_bytes()), by);
+        }
+        let mut steps = Vec::new();
+        for keystroke in self.harness.submission(text)? {
+            match keystroke {
+                Keystroke::Type(data) => match self.type_in(plan, &data, by) {
+                    Ok(then) => steps.extend(then),
+                    Err(error) => {
+                        self.give_back(&steps);
+                        return Err(error);
+                    }
+                },
+                Keystroke::Pause(pause) => steps.push(Then::Write(Step::Pause(pause))),
+            }
+        }
+        Ok(steps)
+    }
+
+    /// Bytes, as they are, or wrapped as a line for a stream session.
+    fn type_in(
+        &self,
+        plan: &mut Plan,
+        data: &Bytes,
+        by: Option<&Actor>,
+    ) -> Result<Vec<Then>, Error> {
+        let echo = self.echo();
+        let typed = Command::Input {
+            data: data.clone(),
+            echo,
+        };
+        let mut decision = decide(plan.session(), typed)?;
+        if plan.session().mode() == Some(LaunchMode::Stream) {
+            decision = self.wrap(decision)?;
+        }
+        // Without a writer there is no input: decided above.
+        let writer = self.writer.as_ref().ok_or(Error::SendInputFailed {
+            session: self.id().clone(),
+            message: "it has no input".to_owned(),
+        })?;
+        if !writer.reserve(data.len()) {
+            return Err(Unavailable::InputQueueFull.into());
+        }
+        let added = plan.add_decision(decision, self.shared.clock.now(), by);
+        let effects = added.inspect_err(|_| writer.give_back(data.len()))?;
+        Ok(effects
+            .into_iter()
+            .map(|effect| match effect {
+                Effect::Deliver { data: bytes } => Then::Write(Step::Input {
+                    data: bytes,
+                    len_bytes: data.len(),
+                }),
+                other => Then::Perform(other),
+            })
+            .collect())
+    }
+
+    fn wrap(&self, decision: Decision) -> Result<Decision, Refusal> {
+        let wrap = |data: &Bytes| {
+            let text = std::str::from_utf8(data)
+                .map_err(|_| Refusal::invalid("data", "", "must be UTF-8 for a stream session"))?;
+            Ok(self.harness.stream_input(text))
+        };
+        let events = decision.events.into_iter().map(|event| match event {
+            Event::Input {
+                data: InputData::Plain { data },
+            } => wrap(&data).map(|data| Event::Input {
+                data: InputData::Plain { data },
+            }),
+            other => Ok(other),
+        });
+        let effects = decision.effects.into_iter().map(|effect| match effect {
+            Effect::Deliver { data } => wrap(&data).map(|data| Effect::Deliver { data }),
+            other => Ok(other),
+        });
+        Ok(Decision {
+            events: events.collect::<Result<_, Refusal>>()?,
+            effects: effects.collect::<Result<_, Refusal>>()?,
+        })
+    }
+
+    /// Whether the terminal shows what is typed now.
+    fn echo(&self) -> Echo {
+        match self.terminal.as_ref().map(Terminal::secret_entry) {
+            Some(Ok(true)) => Echo::Hidden,
+            // Without a terminal there is nobody to ask for a password.
+            Some(Ok(false)) | None => Echo::Shown,
+            Some(Err(error)) => {
+                tracing::warn!(session = %self.id(), %error, "the terminal's modes are unknown");
+                Echo::Hidden
+            }
+        }
+    }
+
+    /// A commit of this lane is through.
+    pub(super) fn controlled(&mut self, outcome: Outcome) -> Goes {
+        self.control.in_flight = None;
+        match outcome {
+            Ok(appended) => {
+                self.swap(appended.record);
+                self.carry_out();
+            }
+            Err(error) => self.put_off(&error.into()),
+        }
+        Goes::On
+    }
+
+    /// Performs the effects of what is on record now, in order, and answers.
+    fn carry_out(&mut self) {
+        for Granted { ask, then } in std::mem::take(&mut self.control.granted) {
+            let performed = then.into_iter().try_for_each(|then| self.perform(then));
+            answer(ask, performed.map(|()| self.record.clone()));
+        }
+    }
+
+    fn perform(&self, then: Then) -> Result<(), Error> {
+        let session = self.id().clone();
+        match then {
+            Then::Write(step) => self
+                .writer
+                .as_ref()
+                .ok_or(Gone)
+                .and_then(|writer| writer.step(step))
+                .map_err(|Gone| Error::SendInputFailed {
+                    session,
+                    message: "the process does not read any more".to_owned(),
+                }),
+            Then::Perform(Effect::Resize { size }) => {
+                let resized = self.terminal.as_ref().map(|terminal| terminal.resize(size));
+                resized
+                    .unwrap_or(Ok(()))
+                    .map_err(|error| Error::internal(&error))
+            }
+            // A kill is carried out when it is asked, input is a step of the writer, and the
+            // process was made before this lane began.
+            Then::Perform(
+                Effect::Terminate { .. }
+                | Effect::CancelSpawn
+                | Effect::Deliver { .. }
+                | Effect::Spawn,
+            ) => Ok(()),
+        }
+    }
+
+    /// Nothing of it is on record. A kill was carried out all the same: it is recorded as soon as
+    /// that can be, and before the exit.
+    fn put_off(&mut self, error: &Error) {
+        for Granted { ask, then } in std::mem::take(&mut self.control.granted) {
+            self.give_back(&then);
+            if matches!(ask.request, Request::Kill) {
+                tracing::warn!(session = %self.id(), %error,
+                    "a kill is carried out, and not on record yet");
+                let now = self.shared.clock.now();
+                self.observations.note(Command::Kill, now, ask.by.clone());
+                answer(ask, Ok(self.record.clone()));
+            } else {
+                answer(ask, Err(error.clone()));
+            }
+        }
+    }
+
+    fn give_back(&self, then: &[Then]) {
+        for step in then {
+            if let (Then::Write(Step::Input { len_bytes, .. }), Some(writer)) = (step, &self.writer)
+            {
+                writer.give_back(*len_bytes);
+            }
+        }
+    }
+
+    fn id(&self) -> &SessionId {
+        &self.record.session.id
+    }
+}
+
+fn answer(ask: Ask, outcome: Result<crate::Record, Error>) {
+    // Whoever asked may have left.
+    let _ = ask.reply.send(outcome);
+}

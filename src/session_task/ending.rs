@@ -1,0 +1,193 @@
+//! When a session is over: its process has ended, and so has its output.
+//!
+//! The end of output is read, as a rule, right after the process ended. A descendant that keeps
+//! the terminal open can put it off for ever: then the output is cut, once it has been quiet for
+//! 200 ms, and at the latest after 2 s. A killed session also waits for the proof that all its
+//! processes are gone.
+
+use std::time::Duration;
+
+use coven_core::{Exit, OutputEnd};
+
+/// Quiet this long after the process ended: the output is over.
+pub(crate) const QUIET_BEFORE_CUT: Duration = Duration::from_millis(200);
+
+/// The most that output may go on after the process ended.
+pub(crate) const MAX_OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(2);
+
+/// What is known of a session's end.
+#[derive(Debug, Default)]
+pub(super) struct EndWatch {
+    exit: Option<Exit>,
+    /// When the process had ended and, where it was killed, all others had too.
+    over_at: Option<Duration>,
+    killing: bool,
+    output: Option<OutputEnd>,
+    last_byte_at: Duration,
+    /// Whether the process is read; it is not, for want of room.
+    reading: bool,
+    /// When the output's last two seconds began: once the process was over and was read.
+    countdown_from: Option<Duration>,
+}
+
+/// How a session ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct End {
+    pub(super) exit: Exit,
+    pub(super) output: OutputEnd,
+}
+
+impl EndWatch {
+    pub(super) fn process_ended(&mut self, exit: Exit, now: Duration) {
+        self.exit = Some(exit);
+        self.settle(now);
+    }
+
+    pub(super) fn kill_began(&mut self) {
+        self.killing = true;
+        self.over_at = None;
+        self.countdown_from = None;
+    }
+
+    pub(super) fn kill_done(&mut self, now: Duration) {
+        self.killing = false;
+        self.settle(now);
+    }
+
+    fn settle(&mut self, now: Duration) {
+        if self.exit.is_some() && !self.killing {
+            self.over_at = Some(now);
+            self.set_reading(self.reading, now);
+        }
+    }
+
+    pub(super) fn byte_read(&mut self, now: Duration) {
+        self.last_byte_at = now;
+    }
+
+    pub(super) fn output_ended(&mut self) {
+        self.output = Some(OutputEnd::Complete);
+    }
+
+    /// It cannot be read any further, whatever there is.
+    pub(super) fn output_lost(&mut self) {
+        self.output = Some(OutputEnd::Cut);
+    }
+
+    /// Whether the process is being read. The countdown does not begin before it is: what the
+    /// process wrote before its end still waits in the terminal.
+    pub(super) fn set_reading(&mut self, reading: bool, now: Duration) {
+        self.reading = reading;
+        if reading && self.over_at.is_some() && self.countdown_from.is_none() {
+            self.countdown_from = Some(now);
+        }
+    }
+
+    pub(super) const fn has_output(&self) -> bool {
+        self.output.is_none()
+    }
+
+    pub(super) const fn has_process(&self) -> bool {
+        self.exit.is_none()
+    }
+
+    /// How the session ended, if at `now` it has.
+    pub(super) fn end(&self, now: Duration) -> Option<End> {
+        let (exit, _) = self.exit.zip(self.over_at)?;
+        let output = match self.output {
+            Some(end) => end,
+            None if now >= self.deadline()? => OutputEnd::Cut,
+            None => return None,
+        };
+        Some(End { exit, output })
+    }
+
+    /// When to look again.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        if self.output.is_some() || !self.reading {
+            return None;
+        }
+        let start = self.countdown_from?;
+        let quiet = start.max(self.last_byte_at) + QUIET_BEFORE_CUT;
+        Some(quiet.min(start + MAX_OUTPUT_AFTER_EXIT))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EXIT: Exit = Exit::Code { code: 0 };
+
+    const fn ms(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    fn read_from_the_start() -> EndWatch {
+        let mut watch = EndWatch::default();
+        watch.set_reading(true, ms(0));
+        watch
+    }
+
+    fn ended(output: OutputEnd) -> Option<End> {
+        Some(End { exit: EXIT, output })
+    }
+
+    #[test]
+    fn exit_and_end_of_output_make_the_end_in_either_order() {
+        let mut watch = read_from_the_start();
+        watch.process_ended(EXIT, ms(5));
+        assert_eq!(watch.end(ms(5)), None);
+        watch.output_ended();
+        assert_eq!(watch.end(ms(5)), ended(OutputEnd::Complete));
+
+        let mut watch = read_from_the_start();
+        watch.output_ended();
+        assert_eq!((watch.end(ms(900)), watch.deadline()), (None, None));
+        watch.process_ended(EXIT, ms(1000));
+        assert_eq!(watch.end(ms(1000)), ended(OutputEnd::Complete));
+    }
+
+    #[test]
+    fn a_terminal_kept_open_is_cut_after_200_ms_of_quiet() {
+        let mut watch = read_from_the_start();
+        watch.process_ended(EXIT, ms(1000));
+        watch.byte_read(ms(1150));
+        assert_eq!(watch.deadline(), Some(ms(1350)));
+        assert_eq!(watch.end(ms(1349)), None);
+        assert_eq!(watch.end(ms(1350)), ended(OutputEnd::Cut));
+    }
+
+    #[test]
+    fn a_terminal_written_to_for_ever_is_cut_after_2_s() {
+        let mut watch = read_from_the_start();
+        watch.process_ended(EXIT, ms(1000));
+        for at in (1000..3000).step_by(50) {
+            watch.byte_read(ms(at));
+            assert_eq!(watch.end(ms(at)), None, "{at}");
+        }
+        assert_eq!(watch.end(ms(3000)), ended(OutputEnd::Cut));
+    }
+
+    #[test]
+    fn time_does_not_count_while_the_process_is_not_read() {
+        let mut watch = read_from_the_start();
+        watch.set_reading(false, ms(10));
+        watch.process_ended(EXIT, ms(1000));
+        assert_eq!((watch.deadline(), watch.end(ms(9000))), (None, None));
+        watch.set_reading(true, ms(9000));
+        assert_eq!(watch.end(ms(9100)), None);
+        assert_eq!(watch.end(ms(9200)), ended(OutputEnd::Cut));
+    }
+
+    #[test]
+    fn a_killed_session_ends_with_the_proof_of_death() {
+        let mut watch = read_from_the_start();
+        watch.kill_began();
+        watch.process_ended(EXIT, ms(10));
+        watch.output_ended();
+        assert_eq!(watch.end(ms(4000)), None);
+        watch.kill_done(ms(5000));
+        assert_eq!(watch.end(ms(5000)), ended(OutputEnd::Complete));
+    }
+}

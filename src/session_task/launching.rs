@@ -1,0 +1,195 @@
+//! From an accepted launch to a running process: on record first, then the process.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use coven_core::{Actor, Command, decide};
+use coven_harness::process::{self, Child, Spawn, SpawnError};
+use coven_store::Urgency;
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
+
+use super::live::{Beginning, Live};
+use super::{Accepted, Run};
+use crate::commit::{self, Plan};
+use crate::options::Waypoint;
+use crate::running::{Ask, Message, Request};
+use crate::shared::Shared;
+use crate::{Error, Record};
+
+type Reply = oneshot::Sender<Result<Record, Error>>;
+
+/// The session before its process runs.
+struct Launching {
+    shared: Arc<Shared>,
+    record: Record,
+    /// Set by the first kill, and looked at right before the process is made.
+    called_off: Arc<AtomicBool>,
+    /// A kill that could not be put on record yet.
+    unrecorded_kill: Option<Option<Actor>>,
+    /// What came before there was a process to do it to.
+    deferred: Vec<Message>,
+}
+
+pub(super) async fn run(
+    shared: Arc<Shared>,
+    accepted: Accepted,
+    mut mailbox: mpsc::Receiver<Message>,
+    reply: Reply,
+) {
+    let Accepted {
+        id,
+        launch,
+        by,
+        harness,
+        run,
+    } = accepted;
+    let identity = run
+        .as_ref()
+        .ok()
+        .and_then(|run| run.command.identity().cloned());
+    let (mode, hint) = (launch.mode, harness.install_hint().to_owned());
+    let decision = decide::launch(launch, identity);
+    let now = shared.clock.now();
+    let record = match commit::begin(&shared.store, id, decision, now, Some(by)).await {
+        Ok(appended) => appended.record,
+        // Nothing was written and nothing runs. Whoever asked may have left.
+        Err(error) => return drop(reply.send(Err(error))),
+    };
+    let mut launching = Launching {
+        shared,
+        record,
+        called_off: Arc::default(),
+        unrecorded_kill: None,
+        deferred: Vec::new(),
+    };
+    let Run { spawn, command } = match run {
+        Ok(run) => run,
+        Err(reason) => return launching.fail(reason, reply).await,
+    };
+    let executable = spawn.program.to_string_lossy().into_owned();
+    let spawning = launching.spawn(spawn);
+    let child = match launching.wait(spawning, &mut mailbox).await {
+        Ok(Some(child)) => child,
+        Ok(None) => return launching.called_off(reply).await,
+        Err(error) => return launching.fail(explain(&error, &hint), reply).await,
+    };
+    let argv = command.recorded(harness.executable());
+    let started = Command::RecordStart {
+        process: child.facts.clone(),
+        executable,
+        argv,
+    };
+    let beginning = Beginning {
+        child,
+        started,
+        first_input: command.first_input().cloned(),
+        identity: harness.identity(mode),
+        called_off: launching.called_off.load(Ordering::Acquire),
+        unrecorded_kill: launching.unrecorded_kill,
+        deferred: launching.deferred,
+    };
+    let (shared, record) = (launching.shared, launching.record);
+    Live::new(shared, harness, record, mailbox, beginning, reply)
+        .run()
+        .await;
+}
+
+impl Launching {
+    /// Makes the process on a thread that may block; `None` when it was called off before.
+    fn spawn(&self, spawn: Spawn) -> JoinHandle<Result<Option<Child>, SpawnError>> {
+        let on_the_way = self.shared.on_the_way.clone();
+        let session = self.record.session.id.clone();
+        let called_off = Arc::clone(&self.called_off);
+        tokio::task::spawn_blocking(move || {
+            on_the_way.reached(&Waypoint::BeforeSpawn { session });
+            if called_off.load(Ordering::Acquire) {
+                return Ok(None);
+            }
+            process::spawn(spawn).map(Some)
+        })
+    }
+
+    /// Waits for the process and hears kills meanwhile.
+    async fn wait(
+        &mut self,
+        mut spawning: JoinHandle<Result<Option<Child>, SpawnError>>,
+        mailbox: &mut mpsc::Receiver<Message>,
+    ) -> Result<Option<Child>, SpawnError> {
+        loop {
+            tokio::select! {
+                biased;
+                Some(message) = mailbox.recv() => match message {
+                    Message::Ask(ask) if matches!(ask.request, Request::Kill) => self.kill(ask).await,
+                    other => self.deferred.push(other),
+                },
+                spawned = &mut spawning => {
+                    return spawned.unwrap_or_else(|panicked| {
+                        let source = std::io::Error::other(panicked);
+                        Err(SpawnError::System { source })
+                    });
+                }
+            }
+        }
+    }
+
+    /// Calls the launch off. That does not wait for the disk.
+    async fn kill(&mut self, ask: Ask) {
+        let mut plan = Plan::of(&self.record.session);
+        let answer = match plan.add(Command::Kill, self.shared.clock.now(), ask.by.as_ref()) {
+            Err(refused) => Err(refused),
+            Ok(_) if self.unrecorded_kill.is_some() => Ok(self.record.clone()),
+            Ok(_) => {
+                self.called_off.store(true, Ordering::Release);
+                let batch = plan.batch(None, Urgency::Control);
+                match self.shared.store.append(batch).await {
+                    Ok(appended) => self.record = appended.record,
+                    Err(error) => {
+                        tracing::warn!(session = %self.record.session.id, %error,
+                            "a kill is carried out, and not on record yet");
+                        self.unrecorded_kill = Some(ask.by);
+                    }
+                }
+                Ok(self.record.clone())
+            }
+        };
+        // Whoever asked may have left.
+        let _ = ask.reply.send(answer);
+    }
+
+    /// The process provably never ran, as somebody wished.
+    async fn called_off(self, reply: Reply) {
+        let ended = self.record_end("it was killed before it ran").await;
+        let _ = reply.send(ended);
+    }
+
+    /// The process provably never ran.
+    async fn fail(self, reason: String, reply: Reply) {
+        let session = self.record.session.id.clone();
+        tracing::info!(%session, %reason, "the launch failed");
+        let ended = self.record_end(&reason).await;
+        let message = reason;
+        let _ = reply.send(ended.and(Err(Error::LaunchFailed { session, message })));
+    }
+
+    /// Waits for the disk, however long: the end must be on record.
+    async fn record_end(&self, reason: &str) -> Result<Record, Error> {
+        let now = self.shared.clock.now();
+        let mut plan = Plan::of(&self.record.session);
+        if let Some(by) = &self.unrecorded_kill {
+            plan.add(Command::Kill, now, by.as_ref())?;
+        }
+        let reason = reason.to_owned();
+        plan.add(Command::RecordLaunchFailure { reason }, now, None)?;
+        let batch = plan.batch(None, Urgency::Output);
+        Ok(self.shared.store.append(batch).await?.record)
+    }
+}
+
+/// Why there is no process, and what to do about it.
+fn explain(error: &SpawnError, install_hint: &str) -> String {
+    match error {
+        SpawnError::MissingExecutable { .. } => format!("{error}. {install_hint}"),
+        other => other.to_string(),
+    }
+}

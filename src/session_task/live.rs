@@ -1,0 +1,308 @@
+//! A session from the moment its process exists to its last event.
+//!
+//! One loop. What was observed goes into the log by one lane ([`observe`](super::observe)), what
+//! people ask by another ([`control`](super::control)): each has one commit in flight at most, so
+//! a disk that is full holds up output, and not a kill.
+
+use std::future::{Future, pending};
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use coven_core::{Actor, Channel, Command, Exit, OrphanReason, ProcessFacts};
+use coven_harness::process::{Child, ExitWatch, KillReport, Output, Terminal, kill};
+use coven_harness::{Harness, IdentitySource};
+use tokio::sync::{mpsc, oneshot};
+
+use super::control::Control;
+use super::ending::EndWatch;
+use super::identity::IdentityWatch;
+use super::observe::Observations;
+use super::writer::{Step, Writer};
+use crate::attach::Screenless;
+use crate::running::Message;
+use crate::shared::Shared;
+use crate::{Error, Record};
+
+/// Something under way; at most one of its kind.
+pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
+
+/// How a process begins to be driven.
+pub(super) struct Beginning {
+    pub(super) child: Child,
+    pub(super) started: Command,
+    pub(super) first_input: Option<Bytes>,
+    pub(super) identity: IdentitySource,
+    /// A kill came while the process was being made.
+    pub(super) called_off: bool,
+    pub(super) unrecorded_kill: Option<Option<Actor>>,
+    pub(super) deferred: Vec<Message>,
+}
+
+/// A session whose process exists.
+pub(super) struct Live {
+    pub(super) shared: Arc<Shared>,
+    pub(super) harness: Arc<dyn Harness>,
+    /// As of the last commit that was acknowledged.
+    pub(super) record: Record,
+    pub(super) facts: ProcessFacts,
+    pub(super) terminal: Option<Terminal>,
+    pub(super) writer: Option<Writer>,
+    pub(super) observations: Observations,
+    pub(super) control: Control,
+    pub(super) end: EndWatch,
+    pub(super) screen: Screenless,
+    pub(super) identity: IdentityWatch,
+    killing: Slot<io::Result<KillReport>>,
+    output: Output,
+    exit: ExitWatch,
+    mailbox: mpsc::Receiver<Message>,
+    deferred: Vec<Message>,
+    /// Whoever launched it, until it is on record as running.
+    launched: Option<oneshot::Sender<Result<Record, Error>>>,
+}
+
+/// What the loop woke up for.
+enum Wake {
+    Told(Option<Message>),
+    Read(io::Result<Option<(Channel, Bytes)>>),
+    Exited(io::Result<Exit>),
+    Killed(io::Result<KillReport>),
+    Observed(super::observe::Outcome),
+    Controlled(super::control::Outcome),
+    Identified(super::identity::Look),
+    Due,
+}
+
+impl Live {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        harness: Arc<dyn Harness>,
+        record: Record,
+        mailbox: mpsc::Receiver<Message>,
+        beginning: Beginning,
+        launched: oneshot::Sender<Result<Record, Error>>,
+    ) -> Self {
+        let Child {
+            facts,
+            output,
+            input,
+            terminal,
+            exit,
+        } = beginning.child;
+        let writer = input.map(|input| Writer::spawn(input, Arc::clone(&shared.clock)));
+        if let (Some(writer), Some(data)) = (&writer, beginning.first_input) {
+            // A process that is gone already reads nothing.
+            let _ = writer.step(Step::Input { data, len_bytes: 0 });
+        }
+        let mut live = Self {
+            observations: Observations::default(),
+            control: Control::default(),
+            end: EndWatch::default(),
+            screen: Screenless::default(),
+            identity: IdentityWatch::new(beginning.identity),
+            killing: None,
+            deferred: beginning.deferred,
+            launched: Some(launched),
+            shared,
+            harness,
+            record,
+            facts,
+            terminal,
+            writer,
+            output,
+            exit,
+            mailbox,
+        };
+        let now = live.shared.clock.now();
+        if let Some(by) = beginning.unrecorded_kill {
+            live.observations.note(Command::Kill, now, by);
+        }
+        live.observations.note(beginning.started, now, None);
+        if beginning.called_off {
+            live.control.kill_was_asked();
+            live.terminate();
+        }
+        live
+    }
+
+    /// Drives the session to its end.
+    pub(super) async fn run(mut self) {
+        for message in std::mem::take(&mut self.deferred) {
+            self.told(message);
+        }
+        loop {
+            self.begin_control();
+            if let Goes::Over = self.begin_observation() {
+                return;
+            }
+            let goes_on = match self.wake().await {
+                Wake::Told(Some(message)) => self.told(message),
+                // The entry that holds the sender outlives this task.
+                Wake::Told(None) | Wake::Due => Goes::On,
+                Wake::Read(read) => self.read(read),
+                Wake::Exited(exit) => self.exited(exit),
+                Wake::Killed(report) => self.killed(report),
+                Wake::Observed(outcome) => self.observed(outcome),
+                Wake::Controlled(outcome) => self.controlled(outcome),
+                Wake::Identified(look) => self.looked(look),
+            };
+            if let Goes::Over = goes_on {
+                return;
+            }
+        }
+    }
+
+    /// Waits for whatever comes first. An idle session waits for its process and its mailbox, and
+    /// for no timer.
+    async fn wake(&mut self) -> Wake {
+        let now = self.shared.clock.elapsed();
+        let reads = self.end.has_output() && self.observations.has_room();
+        self.end.set_reading(reads, now);
+        let hears = self.control.has_room() && self.end.end(now).is_none();
+        let due = self.next_due();
+        let clock = &self.shared.clock;
+        tokio::select! {
+            biased;
+            message = self.mailbox.recv(), if hears => Wake::Told(message),
+            outcome = arrival(&mut self.control.in_flight) => Wake::Controlled(outcome),
+            outcome = arrival(&mut self.observations.in_flight) => Wake::Observed(outcome),
+            report = arrival(&mut self.killing) => Wake::Killed(report),
+            exit = self.exit.wait(), if self.end.has_process() => Wake::Exited(exit),
+            look = arrival(&mut self.identity.looking) => Wake::Identified(look),
+            read = self.output.read(), if reads => Wake::Read(read),
+            () = until(due, |due| clock.sleep_until(due)) => Wake::Due,
+        }
+    }
+
+    /// When something is due that no outcome will wake the loop for.
+    fn next_due(&self) -> Option<Duration> {
+        if self.observations.in_flight.is_some() {
+            return None;
+        }
+        let end = self.end.deadline().filter(|_| self.control.is_idle());
+        self.observations.due().into_iter().chain(end).min()
+    }
+
+    fn told(&mut self, message: Message) -> Goes {
+        match message {
+            Message::Ask(ask) => self.asked(ask),
+            Message::View(reply) => {
+                // Whoever asked may have left.
+                let _ = reply.send(self.screen.view(&self.record));
+            }
+            Message::Abandon => self.observations.lost(OrphanReason::Shutdown),
+        }
+        Goes::On
+    }
+
+    fn read(&mut self, read: io::Result<Option<(Channel, Bytes)>>) -> Goes {
+        let now = self.shared.clock.elapsed();
+        match read {
+            Ok(Some((channel, bytes))) => {
+                self.end.byte_read(now);
+                self.hear(&bytes);
+                self.identity_heard(&bytes);
+                self.observations.output(channel, &bytes, now);
+            }
+            Ok(None) => self.end.output_ended(),
+            Err(error) => {
+                tracing::error!(session = %self.record.session.id, %error, "output cannot be read");
+                self.end.output_lost();
+            }
+        }
+        Goes::On
+    }
+
+    /// Answers what the process asks its terminal.
+    fn hear(&mut self, bytes: &[u8]) {
+        if self.terminal.is_none() {
+            return;
+        }
+        for reply in self.screen.hear(bytes) {
+            if let Some(writer) = &self.writer {
+                writer.answer(reply);
+            }
+        }
+    }
+
+    fn exited(&mut self, exit: io::Result<Exit>) -> Goes {
+        match exit {
+            Ok(exit) => {
+                self.end.process_ended(exit, self.shared.clock.elapsed());
+                Goes::On
+            }
+            Err(error) => {
+                let session = &self.record.session.id;
+                tracing::error!(%session, %error, "the process's end cannot be learnt of");
+                self.observations.lost(OrphanReason::EngineDied);
+                Goes::On
+            }
+        }
+    }
+
+    /// Signals the process and all that belongs to the session. It does not wait for the disk.
+    pub(super) fn terminate(&mut self) {
+        self.end.kill_began();
+        let (facts, grace) = (self.facts.clone(), self.shared.grace);
+        let session = self.record.session.id.clone();
+        self.killing = Some(Box::pin(async move { kill(&facts, &session, grace).await }));
+    }
+
+    fn killed(&mut self, report: io::Result<KillReport>) -> Goes {
+        self.killing = None;
+        self.end.kill_done(self.shared.clock.elapsed());
+        let session = &self.record.session.id;
+        match report {
+            Ok(report) if report.survivors.is_empty() => {
+                tracing::debug!(%session, ended = report.ended.len(), forced = report.forced.len(),
+                    "killed");
+            }
+            Ok(report) => {
+                tracing::warn!(%session, survivors = ?report.survivors,
+                    "processes of a killed session are still there");
+            }
+            Err(error) => tracing::error!(%session, %error, "the session could not be killed"),
+        }
+        Goes::On
+    }
+
+    /// Takes over what a commit made of the session. Two lanes commit, so the older answer may
+    /// come last.
+    pub(super) fn swap(&mut self, record: Record) {
+        if record.last_seq > self.record.last_seq {
+            self.record = record;
+        }
+        // It is on record as running, or has already ended.
+        if self.observations.has_started()
+            && let Some(launched) = self.launched.take()
+        {
+            let _ = launched.send(Ok(self.record.clone()));
+        }
+    }
+}
+
+/// Whether the loop goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Goes {
+    On,
+    Over,
+}
+
+/// The outcome of what is under way; never, where nothing is. The slot is emptied by whoever
+/// handles the outcome.
+async fn arrival<T>(slot: &mut Slot<T>) -> T {
+    match slot {
+        Some(under_way) => under_way.await,
+        None => pending().await,
+    }
+}
+
+async fn until<F: Future<Output = ()>>(due: Option<Duration>, sleep: impl FnOnce(Duration) -> F) {
+    match due {
+        Some(due) => sleep(due).await,
+        None => pending().await,
+    }
+}

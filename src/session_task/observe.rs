@@ -1,0 +1,180 @@
+//! The lane of what was observed: the start, output, the harness's conversation, the end.
+//!
+//! Its commits wait for the disk, however long: what was observed must not be lost. While one is
+//! in flight, what is read gathers. The last output, the end of output and the exit are one
+//! commit.
+
+use std::time::Duration;
+
+use coven_core::{Actor, Channel, Command, OrphanReason, Timestamp};
+use coven_harness::terminal::Listener;
+use coven_store::{AppendError, Appended, Urgency};
+
+use super::ending::End;
+use super::gather::Gather;
+use super::live::{Goes, Live, Slot};
+use crate::commit::Plan;
+
+pub(super) type Outcome = Result<Appended, AppendError>;
+
+/// What was observed and is not on record yet.
+#[derive(Default)]
+pub(super) struct Observations {
+    facts: Vec<Fact>,
+    gather: Gather,
+    pub(super) in_flight: Slot<Outcome>,
+    /// What the commit in flight is about.
+    carried: Carried,
+    has_started: bool,
+    lost: Option<OrphanReason>,
+}
+
+/// Anything but output.
+struct Fact {
+    command: Command,
+    at: Timestamp,
+    by: Option<Actor>,
+}
+
+#[derive(Default)]
+struct Carried {
+    /// What was heard up to the end of its output.
+    heard: Option<Listener>,
+    is_last: bool,
+}
+
+impl Observations {
+    /// Notes a fact; it goes into the next commit, before the output.
+    pub(super) fn note(&mut self, command: Command, at: Timestamp, by: Option<Actor>) {
+        self.facts.push(Fact { command, at, by });
+    }
+
+    pub(super) fn output(&mut self, channel: Channel, data: &[u8], now: Duration) {
+        self.gather.push(channel, data, now);
+    }
+
+    /// The session ends here, and how its process ends will not be known.
+    pub(super) fn lost(&mut self, reason: OrphanReason) {
+        self.lost = Some(reason);
+    }
+
+    pub(super) const fn has_room(&self) -> bool {
+        self.gather.has_room()
+    }
+
+    /// Whether the process is on record.
+    pub(super) const fn has_started(&self) -> bool {
+        self.has_started
+    }
+
+    /// When output is due; not while a commit is in flight, whose end comes first.
+    pub(super) fn due(&self) -> Option<Duration> {
+        match self.in_flight {
+            Some(_) => None,
+            None => self.gather.due(),
+        }
+    }
+}
+
+impl Live {
+    /// Begins the next commit of this lane, if one is due.
+    pub(super) fn begin_observation(&mut self) -> Goes {
+        if self.observations.in_flight.is_some() {
+            return Goes::On;
+        }
+        let now = self.shared.clock.elapsed();
+        let last = self.last_commands(now);
+        let is_due = self.observations.due().is_some_and(|due| due <= now);
+        let is_last = !last.is_empty();
+        if self.observations.facts.is_empty() && !is_last && !is_due {
+            return Goes::On;
+        }
+        let pieces = match (is_last, is_due) {
+            (true, _) => self.observations.gather.take_all(),
+            (false, true) => self.observations.gather.take(now),
+            (false, false) => Vec::new(),
+        };
+        let (mut plan, at) = (Plan::of(&self.record.session), self.shared.clock.now());
+        for Fact { command, at, by } in std::mem::take(&mut self.observations.facts) {
+            self.plan(&mut plan, command, at, by.as_ref());
+        }
+        let output = pieces.into_iter();
+        let output = output.map(|(channel, data)| Command::RecordOutput { channel, data });
+        for command in output.chain(last) {
+            self.plan(&mut plan, command, at, None);
+        }
+        if plan.is_empty() {
+            return if is_last { Goes::Over } else { Goes::On };
+        }
+        let heard = Some(self.screen.state());
+        self.observations.carried = Carried { heard, is_last };
+        let store = self.shared.store.clone();
+        let batch = plan.batch(None, Urgency::Output);
+        self.observations.in_flight = Some(Box::pin(async move { store.append(batch).await }));
+        Goes::On
+    }
+
+    /// What ends the session, if at `now` it has ended. What was asked comes first: a kill must be
+    /// on record before the exit.
+    fn last_commands(&self, now: Duration) -> Vec<Command> {
+        if !self.control.is_idle() {
+            return Vec::new();
+        }
+        if let Some(reason) = self.observations.lost {
+            return vec![Command::RecordLoss { reason }];
+        }
+        match self.end.end(now) {
+            Some(End { exit, output: end }) => vec![
+                Command::RecordOutputEnd { end },
+                Command::RecordExit { exit },
+            ],
+            None => Vec::new(),
+        }
+    }
+
+    /// What was observed is refused only where it cannot be true: a bug of ours, told and passed
+    /// over, so that what can be recorded is.
+    fn plan(&self, plan: &mut Plan, command: Command, at: Timestamp, by: Option<&Actor>) {
+        if let Err(error) = plan.add(command, at, by) {
+            let session = &self.record.session.id;
+            tracing::error!(%session, %error, "an observation does not fit the session");
+        }
+    }
+
+    /// A commit of this lane is through.
+    pub(super) fn observed(&mut self, outcome: Outcome) -> Goes {
+        self.observations.in_flight = None;
+        let Carried { heard, is_last } = std::mem::take(&mut self.observations.carried);
+        match outcome {
+            Ok(appended) => {
+                self.observations.has_started = true;
+                if let Some(heard) = heard {
+                    let recorded = appended.record.session.output_bytes;
+                    self.screen.recorded(recorded, heard);
+                }
+                self.swap(appended.record);
+                if is_last { Goes::Over } else { Goes::On }
+            }
+            Err(error) => {
+                // The log is closed, or contradicts this session: nothing more can be recorded,
+                // and what is not recorded must not run on unseen. The terminal hangs up as its
+                // parts are dropped, and the signals go out beside that.
+                let session = self.record.session.id.clone();
+                tracing::error!(%session, %error, "the session is stopped: it cannot be recorded");
+                self.kill_unrecorded();
+                Goes::Over
+            }
+        }
+    }
+
+    /// Ends the processes of a session that cannot be recorded any more.
+    fn kill_unrecorded(&self) {
+        let (facts, grace) = (self.facts.clone(), self.shared.grace);
+        let session = self.record.session.id.clone();
+        tokio::spawn(async move {
+            if let Err(error) = coven_harness::process::kill(&facts, &session, grace).await {
+                tracing::error!(%session, %error, "the session could not be killed");
+            }
+        });
+    }
+}

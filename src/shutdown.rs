@@ -1,0 +1,51 @@
+//! Leaving: no more work is taken, what lives is ended and put on record, the log is closed.
+
+use std::time::Duration;
+
+use tokio::time::timeout;
+
+use crate::running::{Message, Request};
+use crate::shared::Shared;
+
+/// What a kill may take beyond its grace: the kernel ending a process that does not end by itself,
+/// the last output, and the disk.
+const BEYOND_GRACE: Duration = Duration::from_secs(8);
+
+/// How long putting on record what could not be ended may take.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
+pub(crate) async fn shutdown(shared: &Shared) {
+    shared.begin_shutdown();
+    for session in shared.running.ids() {
+        // The answer is the session's end, waited for below.
+        let kill = ask_to_kill(shared, session);
+        tokio::spawn(kill);
+    }
+    let ended = shared.running.none_left();
+    if timeout(shared.grace + BEYOND_GRACE, ended).await.is_err() {
+        tracing::error!(sessions = ?shared.running.ids(), "sessions could not be ended");
+        abandon(shared).await;
+    }
+    shared.store.clone().close().await;
+    shared.release_home();
+}
+
+fn ask_to_kill(
+    shared: &Shared,
+    session: coven_core::SessionId,
+) -> impl Future<Output = ()> + Send + 'static {
+    let running = shared.running.clone();
+    async move {
+        // Refused where somebody was faster; the session ends all the same.
+        let _ = running.ask(&session, Request::Kill, None).await;
+    }
+}
+
+/// What could not be ended, or not be put on record, is told to be lost, if that can be; else the
+/// next engine will find it.
+async fn abandon(shared: &Shared) {
+    for session in shared.running.ids() {
+        let _ = timeout(LAST_WORDS, shared.running.tell(&session, Message::Abandon)).await;
+    }
+    let _ = timeout(LAST_WORDS, shared.running.none_left()).await;
+}

@@ -1,0 +1,462 @@
+//! A session from launch to exit, with real processes in real terminals.
+
+mod support;
+
+use std::fs;
+
+use bytes::Bytes;
+use coven::{
+    Channel, Code, Event, EventKind, Exit, InputData, Labels, LaunchRequest, Origin, OutputEnd,
+    Seq, Status, TermSize, Title, Unavailable,
+};
+use support::{World, is_alive, kinds, me, noise, within, written};
+
+#[tokio::test]
+async fn a_session_is_on_record_from_its_launch_to_its_exit() {
+    let world = World::new().await;
+    let record = world.launch("printf 'hello\\n'").await;
+    let events = world.to_the_end(&record.session.id).await;
+    let mut kinds = kinds(&events);
+    kinds.dedup();
+    use EventKind::{Created, Exited, Output, OutputClosed, Started};
+    assert_eq!(kinds, [Created, Started, Output, OutputClosed, Exited]);
+    assert_eq!(written(&events), b"hello\r\n");
+    let record = within(world.engine.get(&record.session.id)).await.unwrap();
+    assert_eq!(record.session.status(), Status::Completed);
+    assert!(record.ended_at.is_some());
+}
+
+#[tokio::test]
+async fn the_prompt_is_on_record_once_and_its_length_in_the_argv() {
+    let world = World::new().await;
+    let script = "true # the prompt";
+    let id = world.launch_id(script).await;
+    let launch = world.engine.launch_of(&id).await.unwrap().unwrap();
+    assert_eq!(launch.prompt.as_str(), script);
+    let events = world.to_the_end(&id).await;
+    let argv = events.iter().find_map(|envelope| match &envelope.event {
+        Event::Started { argv, .. } => Some(argv.clone()),
+        _ => None,
+    });
+    assert_eq!(argv.unwrap(), ["/bin/sh", "-c", "<prompt: 17 bytes>"]);
+}
+
+#[tokio::test]
+async fn an_exit_status_and_a_signal_are_told_apart() {
+    let world = World::new().await;
+    let exit = |events: Vec<coven::Envelope>| match events.last().unwrap().event {
+        Event::Exited { exit, output } => (exit, output),
+        ref other => panic!("{other:?}"),
+    };
+    let complete = OutputEnd::Complete;
+    let id = world.launch_id("exit 3").await;
+    let ended = exit(world.to_the_end(&id).await);
+    assert_eq!(ended, (Exit::Code { code: 3 }, complete));
+    let id = world.launch_id("kill -USR1 $$").await;
+    let ended = exit(world.to_the_end(&id).await);
+    assert_eq!(ended, (Exit::Signal { signal: 10 }, complete));
+    let record = world.engine.get(&id).await.unwrap();
+    assert_eq!(record.session.status(), Status::Failed);
+}
+
+#[tokio::test]
+async fn everything_an_agent_writes_is_on_record_byte_for_byte() {
+    let world = World::new().await;
+    let noise = noise(7, 6 << 20);
+    fs::write(world.path("noise"), &noise).unwrap();
+    let (_, raw) = world.run("stty raw -echo; cat noise").await;
+    assert!(raw == noise, "raw output is not what was written");
+    // A cooked terminal writes CR LF for LF, and nothing else where it does not echo.
+    let (_, cooked) = world.run("stty -echo; cat noise").await;
+    let mut expected = Vec::with_capacity(noise.len());
+    for byte in noise {
+        if byte == b'\n' {
+            expected.push(b'\r');
+        }
+        expected.push(byte);
+    }
+    assert!(cooked == expected, "cooked output is not what was written");
+}
+
+#[tokio::test]
+async fn the_output_is_read_by_offset_without_a_gap() {
+    let world = World::new().await;
+    let noise = noise(11, 300_000);
+    fs::write(world.path("noise"), &noise).unwrap();
+    let id = world.launch_id("stty raw -echo; cat noise").await;
+    world.to_the_end(&id).await;
+    let mut read = Vec::new();
+    while read.len() < noise.len() {
+        let chunks = world
+            .engine
+            .output(&id, read.len() as u64, 7_777)
+            .await
+            .unwrap();
+        for chunk in chunks {
+            assert_eq!(chunk.offset, read.len() as u64);
+            read.extend_from_slice(&chunk.data);
+        }
+    }
+    assert!(read == noise);
+    assert!(
+        world
+            .engine
+            .output(&id, noise.len() as u64, 10)
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn the_last_output_the_end_of_output_and_the_exit_are_one_commit() {
+    let world = World::new().await;
+    let id = world
+        .launch_id("printf first; read go; printf last; exit 4")
+        .await;
+    world.until(&id, "first").await;
+    let mut follow = world
+        .engine
+        .follow(&id, world.engine.get(&id).await.unwrap().last_seq);
+    world.input(&id, "\n").await.unwrap();
+    while let Some(page) = within(follow.next()).await.unwrap() {
+        let kinds = kinds(&page);
+        if kinds.contains(&EventKind::OutputClosed) {
+            assert_eq!(kinds.last(), Some(&EventKind::Exited));
+        }
+    }
+    let events = world.to_the_end(&id).await;
+    let [.., output, closed, exited] = &events[..] else {
+        panic!("{events:?}")
+    };
+    assert_eq!(output.event.kind(), EventKind::Output);
+    assert_eq!(closed.event.kind(), EventKind::OutputClosed);
+    assert_eq!((output.at, closed.at), (exited.at, exited.at));
+}
+
+#[tokio::test]
+async fn a_descendant_that_keeps_the_output_open_is_left_alone_and_the_output_cut() {
+    let world = World::new().await;
+    let request = LaunchRequest {
+        launch_mode: Some("stream".to_owned()),
+        ..world.request("sleep 1000 & echo pid $!; exit 0")
+    };
+    let id = world
+        .engine
+        .launch(request, me())
+        .await
+        .unwrap()
+        .session
+        .id
+        .clone();
+    let events = world.to_the_end(&id).await;
+    let output = OutputEnd::Cut;
+    let exit = Exit::Code { code: 0 };
+    assert_eq!(events.last().unwrap().event, Event::Exited { exit, output });
+    end_leftover(&written(&events));
+}
+
+#[tokio::test]
+async fn a_natural_exit_kills_nobody() {
+    let world = World::new().await;
+    // The kernel hangs the terminal up when its session's leader ends.
+    let (_, said) = world.run("trap '' HUP; sleep 1000 & echo pid $!").await;
+    end_leftover(&said);
+}
+
+/// Ends the process that a script started and told, which must be alive.
+fn end_leftover(said: &[u8]) {
+    let said = std::str::from_utf8(said).unwrap().trim();
+    let pid: u32 = said.strip_prefix("pid ").unwrap().parse().unwrap();
+    assert!(is_alive(pid));
+    let pid = rustix::process::Pid::from_raw(pid.cast_signed()).unwrap();
+    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+}
+
+#[tokio::test]
+async fn a_terminals_queries_are_answered_without_a_viewer() {
+    let world = World::new().await;
+    let script = "stty raw -echo; printf '\\033[6n'; head -c 6 | od -An -tx1";
+    let (_, said) = world.run(script).await;
+    let said = String::from_utf8(said).unwrap();
+    assert!(said.contains("1b 5b 31 3b 31 52"), "{said:?}");
+}
+
+#[tokio::test]
+async fn input_reaches_the_terminal_verbatim_and_in_order() {
+    let world = World::new().await;
+    let script = "stty raw -echo; echo ready; head -c 1000 | od -An -v -tu1 -w1 | tr -d ' \\n'";
+    let id = world.launch_id(script).await;
+    world.until(&id, "ready").await;
+    let inputs: Vec<String> = (0..200).map(|n| format!("{n:05}")).collect();
+    let mut typing = Vec::new();
+    for input in &inputs {
+        typing.push(world.input(&id, input));
+    }
+    for typed in typing {
+        typed.await.unwrap();
+    }
+    let events = world.to_the_end(&id).await;
+    let recorded: Vec<String> = events
+        .iter()
+        .filter_map(|envelope| match &envelope.event {
+            Event::Input {
+                data: InputData::Plain { data },
+            } => Some(String::from_utf8(data.to_vec()).unwrap()),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(recorded, inputs);
+    let typed: String = inputs
+        .concat()
+        .bytes()
+        .map(|byte| byte.to_string())
+        .collect();
+    let said = String::from_utf8(written(&events)).unwrap();
+    assert!(said.ends_with(&typed), "{said}");
+}
+
+#[tokio::test]
+async fn a_password_is_not_recorded() {
+    let world = World::new().await;
+    let script =
+        "stty -echo; echo ready; read secret; stty echo; echo; echo ${#secret} bytes; read x";
+    let id = world.launch_id(script).await;
+    world.until(&id, "ready").await;
+    world.input(&id, "hunter2\n").await.unwrap();
+    world.until(&id, "7 bytes").await;
+    world.input(&id, "open\n").await.unwrap();
+    let events = world.to_the_end(&id).await;
+    let inputs: Vec<_> = events
+        .iter()
+        .filter_map(|envelope| match &envelope.event {
+            Event::Input { data } => Some(data.clone()),
+            _ => None,
+        })
+        .collect();
+    let open = Bytes::from_static(b"open\n");
+    let expected = [
+        InputData::Redacted { len_bytes: 8 },
+        InputData::Plain { data: open },
+    ];
+    assert_eq!(inputs, expected);
+    assert!(!format!("{events:?}").contains("hunter2"));
+}
+
+#[tokio::test]
+async fn a_process_that_reads_nothing_fills_the_queue_and_nothing_more_is_recorded() {
+    let world = World::new().await;
+    let id = world
+        .launch_id("stty raw -echo; echo ready; sleep 1000")
+        .await;
+    world.until(&id, "ready").await;
+    let piece = "x".repeat(256 << 10);
+    let mut accepted = 0;
+    let refused = loop {
+        match world.input(&id, &piece).await {
+            Ok(()) => accepted += 1,
+            Err(error) => break error,
+        }
+    };
+    assert_eq!(refused.code(), Code::RuntimeUnavailable);
+    assert!(matches!(
+        refused,
+        coven::Error::Unavailable {
+            reason: Unavailable::InputQueueFull
+        }
+    ));
+    world.engine.kill(&id, me()).await.unwrap();
+    let events = world.to_the_end(&id).await;
+    let inputs = kinds(&events)
+        .iter()
+        .filter(|kind| **kind == EventKind::Input)
+        .count();
+    assert_eq!(inputs, accepted);
+}
+
+#[tokio::test]
+async fn a_prompt_is_submitted_as_the_harness_takes_it() {
+    let world = World::new().await;
+    let id = world
+        .launch_id("echo ready; read line; echo got $line")
+        .await;
+    world.until(&id, "ready").await;
+    within(world.engine.submit(&id, "more work".to_owned(), me()))
+        .await
+        .unwrap();
+    assert!(
+        world
+            .until(&id, "got more work")
+            .await
+            .contains("got more work")
+    );
+}
+
+#[tokio::test]
+async fn a_stream_session_speaks_json_lines_over_pipes() {
+    let world = World::new().await;
+    let script = "read a; echo \"$a\"; read b; echo \"$b\"; echo oops >&2";
+    let request = LaunchRequest {
+        launch_mode: Some("stream".to_owned()),
+        ..world.request(script)
+    };
+    let id = world
+        .engine
+        .launch(request, me())
+        .await
+        .unwrap()
+        .session
+        .id
+        .clone();
+    world.until(&id, "first").await;
+    world.input(&id, "line one\nline two").await.unwrap();
+    let events = world.to_the_end(&id).await;
+    let said = |wanted: Channel| -> String {
+        let pieces = events.iter().filter_map(|envelope| match &envelope.event {
+            Event::Output { channel, data, .. } if *channel == wanted => {
+                Some(String::from_utf8(data.to_vec()).unwrap())
+            }
+            _ => None,
+        });
+        pieces.collect()
+    };
+    let line = |text: &str| {
+        format!(
+            "{{\"type\":\"user\",\"message\":{{\"role\":\"user\",\
+             \"content\":[{{\"type\":\"text\",\"text\":\"{text}\"}}]}}}}\n"
+        )
+    };
+    let expected = line("first") + &line("line one\\nline two");
+    // `read` without -r takes the backslash away.
+    assert_eq!(said(Channel::Stdout), expected.replace('\\', ""));
+    assert_eq!(said(Channel::Stderr), "oops\n");
+}
+
+#[tokio::test]
+async fn a_noninteractive_session_reads_nothing_and_takes_no_input() {
+    let world = World::new().await;
+    let request = LaunchRequest {
+        launch_mode: Some("nonInteractive".to_owned()),
+        ..world.request("cat; echo done; exec sleep 1000")
+    };
+    let id = world
+        .engine
+        .launch(request, me())
+        .await
+        .unwrap()
+        .session
+        .id
+        .clone();
+    world.until(&id, "done").await;
+    assert_eq!(
+        world.input(&id, "x").await.unwrap_err().code(),
+        Code::SessionNotLive
+    );
+    world.engine.kill(&id, me()).await.unwrap();
+    world.to_the_end(&id).await;
+}
+
+#[tokio::test]
+async fn a_resize_is_recorded_and_felt() {
+    let world = World::new().await;
+    let script = "trap 'stty size; exit' WINCH; stty size; while :; do sleep 0.05; done";
+    let request = LaunchRequest {
+        cols: Some(100),
+        rows: Some(30),
+        ..world.request(script)
+    };
+    let id = world
+        .engine
+        .launch(request, me())
+        .await
+        .unwrap()
+        .session
+        .id
+        .clone();
+    world.until(&id, "30 100").await;
+    let size = TermSize::parse(120, 40).unwrap();
+    world.engine.resize(&id, size, me()).await.unwrap();
+    world.until(&id, "40 120").await;
+    let record = world.engine.get(&id).await.unwrap();
+    assert!(matches!(record.session.origin, Origin::Launched { size: now, .. } if now == size));
+    world.to_the_end(&id).await;
+}
+
+#[tokio::test]
+async fn a_harness_says_which_conversation_it_runs() {
+    let world = World::new().await;
+    let uuid = "0199c0de-0000-7000-8000-000000000001";
+    let script = format!("echo Shell agent; echo conversation: {uuid}; echo end");
+    let (record, _) = world.run(&script).await;
+    match &record.session.origin {
+        Origin::Launched {
+            identity: Some(id), ..
+        } => assert_eq!(id.as_str(), uuid),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn a_session_is_named_archived_summoned_and_deleted() {
+    let world = World::new().await;
+    let id = world.launch_id("read go").await;
+    let title = Title::parse("renamed").unwrap();
+    let labels = Labels::parse(&["a".to_owned()]).unwrap();
+    let edited = world
+        .engine
+        .edit(&id, Some(title.clone()), Some(labels), me());
+    assert_eq!(within(edited).await.unwrap().session.title, title);
+    let refused = world.engine.archive(&id, me()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::SessionLive);
+    let refused = world.engine.delete(&id, me()).await.unwrap_err();
+    assert_eq!(refused.code(), Code::SessionLive);
+    world.input(&id, "\n").await.unwrap();
+    world.to_the_end(&id).await;
+    assert!(
+        world
+            .engine
+            .archive(&id, me())
+            .await
+            .unwrap()
+            .session
+            .archived
+    );
+    assert!(
+        !world
+            .engine
+            .summon(&id, me())
+            .await
+            .unwrap()
+            .session
+            .archived
+    );
+    world.engine.delete(&id, me()).await.unwrap();
+    let gone = world.engine.get(&id).await.unwrap_err();
+    assert_eq!(gone.code(), Code::SessionNotFound);
+    let gone = world
+        .engine
+        .follow(&id, Seq::ZERO)
+        .next()
+        .await
+        .unwrap_err();
+    assert_eq!(gone.code(), Code::SessionNotFound);
+}
+
+#[tokio::test]
+async fn an_ended_session_takes_nothing_for_its_process() {
+    let world = World::new().await;
+    let (record, _) = world.run("true").await;
+    let id = &record.session.id;
+    let size = TermSize::DEFAULT;
+    for refused in [
+        world.input(id, "x").await,
+        world.engine.submit(id, "x".to_owned(), me()).await,
+        world.engine.resize(id, size, me()).await,
+        world.engine.kill(id, me()).await,
+        world.engine.accepts_input(id).await,
+    ] {
+        assert_eq!(refused.unwrap_err().code(), Code::SessionNotLive);
+    }
+    let after = world.engine.get(id).await.unwrap();
+    assert_eq!(after, record, "a refusal writes nothing");
+}
