@@ -195,6 +195,7 @@ fn each_launch_has_its_command_line_and_wiring() {
         ("claude", launch("interactive", full), "--session-id FRESH --".into(), Some(full), TERMINAL),
         ("claude", launch("interactive", "doctor"), "--session-id FRESH --".into(), Some("doctor "), TERMINAL),
         ("claude", launch("interactive", "setup-token").conversation("resume", OLD), "--resume OLD --".into(), Some("setup-token "), TERMINAL),
+        ("claude", launch("interactive", "Doctor"), "--session-id FRESH --".into(), Some("Doctor"), TERMINAL),
         ("claude", launch("interactive", "mcp list"), "--session-id FRESH --".into(), Some("mcp list"), TERMINAL),
         ("claude", launch("interactive", "/status"), "--session-id FRESH --".into(), Some("/status"), TERMINAL),
         ("claude", launch("nonInteractive", "go").model("m"), "--print --session-id FRESH --model m --".into(), Some("go"), OUTPUT),

@@ -394,3 +394,18 @@ fn of_two_manifests_with_one_id_the_first_by_name_counts() {
         format!("{}: id mine is taken", home.path().join("b.toml").display())
     );
 }
+
+#[test]
+fn the_manifests_that_the_documentation_shows_are_good() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/harnesses.md");
+    let page = fs::read_to_string(page).unwrap();
+    let home = tempfile::tempdir().unwrap();
+    let shown: Vec<_> = page.split("```toml\n").skip(1).collect();
+    for (at, rest) in shown.iter().enumerate() {
+        let (manifest, _) = rest.split_once("```").unwrap();
+        write(home.path(), &format!("{at}.toml"), manifest);
+    }
+    let registry = Registry::load(home.path());
+    assert_eq!(registry.bad_manifests(), []);
+    assert!(holds(&registry, "sage") && holds(&registry, "hello"));
+}

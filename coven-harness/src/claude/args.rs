@@ -63,10 +63,10 @@ fn interactive(text: &Prompt, options: Vec<String>) -> Result<CommandLine, Refus
 fn could_be_a_subcommand(prompt: &str) -> bool {
     const LONGEST_NAME_BYTES: usize = 64;
     prompt.len() <= LONGEST_NAME_BYTES
-        && prompt.starts_with(|first: char| first.is_ascii_alphabetic())
+        && prompt.starts_with(|first: char| first.is_ascii_lowercase())
         && prompt
             .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_')
 }
 
 fn print(text: &Prompt, options: Vec<String>) -> CommandLine {
