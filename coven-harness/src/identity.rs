@@ -10,11 +10,12 @@ use coven_core::ConversationId;
 pub use open_files::find_open;
 pub use output::{IdentityScan, OutputMark};
 
-/// How a harness's own id of a conversation becomes known. It is data: the engine does the
-/// looking.
+/// How a harness's own id of a conversation becomes known, where
+/// [`CommandLine::identity`](crate::CommandLine::identity) does not have it already. It is data:
+/// whoever runs the process does the looking.
 #[derive(Clone, Copy, Debug)]
 pub enum IdentitySource {
-    /// [`CommandLine::identity`](crate::CommandLine::identity) has it before the process runs.
+    /// The command line always has it.
     CommandLine,
     /// The harness keeps a file open, while it runs, whose name tells it: hand this to
     /// [`find_open`] from time to time until it finds one.

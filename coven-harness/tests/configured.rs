@@ -10,6 +10,7 @@ use coven_harness::Registry;
 use coven_harness::capabilities::{HarnessCapabilities, Skill, SkillKind, WarningKind};
 use coven_harness::environment::Environment;
 use coven_harness::readiness::{Answer, Readiness};
+use rustix::fs::{CWD, FileType, Mode, mknodat};
 use serde_json::json;
 
 /// A user's home, a project, and an environment that has nothing else.
@@ -245,6 +246,9 @@ fn what_cannot_be_read_is_a_warning_and_the_rest_is_told() {
     symlink("loop.md", user.home().join(".claude/commands/loop.md")).unwrap();
     symlink("/dev/zero", user.home().join(".claude/commands/zero.md")).unwrap();
     symlink("..", user.home().join(".claude/commands/up")).unwrap();
+    // Opened as a file is, it would wait for somebody to write to it.
+    let fifo = user.home().join(".claude/commands/fifo.md");
+    mknodat(CWD, &fifo, FileType::Fifo, Mode::RUSR, 0).unwrap();
     let found = user.capabilities("claude");
     assert_eq!(found.global_instructions, None);
     assert_eq!(found.skills.len(), 1);
@@ -268,6 +272,7 @@ fn what_cannot_be_read_is_a_warning_and_the_rest_is_told() {
     assert_eq!(told(".claude.json"), WarningKind::Malformed);
     assert_eq!(told("loop.md"), WarningKind::Unreadable);
     assert_eq!(told("zero.md"), WarningKind::Malformed);
+    assert_eq!(told("fifo.md"), WarningKind::Malformed);
     let messages: String = found.warnings.iter().map(|w| w.message.clone()).collect();
     assert!(!messages.contains("secret"), "{messages}");
 }
