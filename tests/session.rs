@@ -1,6 +1,6 @@
 //! A session from launch to exit, with real processes in real terminals.
 
-mod support;
+mod world;
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use coven::{
     Channel, Code, Event, EventKind, Exit, InputData, Labels, LaunchRequest, Origin, OutputEnd,
     Seq, Status, TermSize, Title, Unavailable,
 };
-use support::{World, is_alive, kinds, me, noise, within, written};
+use world::{World, is_alive, kinds, me, noise, within, written};
 
 #[tokio::test]
 async fn a_session_is_on_record_from_its_launch_to_its_exit() {
