@@ -180,11 +180,17 @@ impl fmt::Debug for Wiring {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Terminal => f.write_str("Terminal"),
-            Self::TerminalOutput { stdin: Stdin::Null } => f.write_str("TerminalOutput(null)"),
-            Self::TerminalOutput {
-                stdin: Stdin::Prompt(prompt),
-            } => write!(f, "TerminalOutput(prompt: {} bytes)", prompt.len()),
+            Self::TerminalOutput { stdin } => write!(f, "TerminalOutput({stdin:?})"),
             Self::Pipes { first_line } => write!(f, "Pipes({} bytes)", first_line.len()),
+        }
+    }
+}
+
+impl fmt::Debug for Stdin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Prompt(prompt) => write!(f, "Prompt({} bytes)", prompt.len()),
         }
     }
 }
