@@ -1,2 +1,44 @@
-//! Coven.
+//! Coven over HTTP/1.1 on a Unix socket: the server, the wire types, and a typed client.
+//!
+//! [`Server::bind`] an engine's home and [`run`](Server::run) it; a [`client::Client`] of the same
+//! home reaches it. docs/http.md tells the contract, docs/errors.md every error.
 #![forbid(unsafe_code)]
+
+mod app;
+mod attach;
+mod body;
+pub mod client;
+mod connection;
+mod cursor;
+mod daemon_file;
+mod dispatch;
+mod error;
+mod handler;
+mod json_list;
+mod limits;
+mod openapi;
+mod peer;
+mod preview;
+mod query;
+mod range;
+mod redact;
+mod render;
+mod reply;
+mod route;
+mod server;
+mod socket;
+mod sse;
+pub mod wire;
+
+pub use daemon_file::repair;
+pub use server::{ServeError, ServeOptions, Server, Stopped, Stopper, Timeouts};
+pub use socket::BindError;
+
+/// The socket's name in a Coven home.
+pub const SOCKET_NAME: &str = "coven.sock";
+
+/// The header that says whether more output may come.
+pub(crate) const OUTPUT_COMPLETE: &str = "x-coven-output-complete";
+
+/// The comment that ends a stream of events which is told whole.
+pub(crate) const STREAM_END: &str = "end";

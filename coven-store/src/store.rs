@@ -258,10 +258,7 @@ impl Store {
         let _ = answer.await;
     }
 
-    pub(crate) fn run<T>(
-        &self,
-        read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
-    ) -> Result<T, ReadError> {
+    fn run<T>(&self, read: impl Fn(&ReadTransaction) -> Result<T, Fault>) -> Result<T, ReadError> {
         let alarm = |opening| self.tell(Message::Alarm { opening });
         self.0.database.read(read, alarm)
     }

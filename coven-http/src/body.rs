@@ -1,0 +1,231 @@
+//! Reading a request's body: bounded in bytes and time, and parsed so that errors name the field.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::time::timeout;
+
+use crate::error::Error;
+use crate::limits;
+
+/// A request's body, not read yet.
+#[derive(Debug)]
+pub(crate) struct Body {
+    incoming: Incoming,
+    patience: Duration,
+    over: bool,
+}
+
+impl Body {
+    /// Gives up on a body that has not arrived within `patience`.
+    pub(crate) const fn new(incoming: Incoming, patience: Duration) -> Self {
+        Self {
+            incoming,
+            patience,
+            over: false,
+        }
+    }
+
+    /// The body as `T`; absent or blank it is `{}`.
+    pub(crate) async fn json<T: DeserializeOwned>(&mut self, max_bytes: usize) -> Result<T, Error> {
+        let bytes = self.bytes(max_bytes).await?;
+        parse(&bytes)
+    }
+
+    /// Reads what was not read, and throws it away, so that a sender that is still writing gets
+    /// to read its answer. Gives up on one that sends without end.
+    pub(crate) async fn drain(&mut self) {
+        if self.over {
+            return;
+        }
+        let rest = async {
+            let mut drained = 0;
+            while let Some(Ok(frame)) = self.incoming.frame().await {
+                drained += frame.data_ref().map_or(0, Bytes::len);
+                if drained > limits::MAX_DRAINED_BODY_BYTES {
+                    return;
+                }
+            }
+        };
+        let _ = timeout(self.patience, rest).await;
+        self.over = true;
+    }
+
+    async fn bytes(&mut self, max_bytes: usize) -> Result<Bytes, Error> {
+        let patience = self.patience;
+        timeout(patience, self.collect(max_bytes))
+            .await
+            .unwrap_or_else(|_| {
+                self.over = true;
+                Err(Error::body_stalled())
+            })
+    }
+
+    async fn collect(&mut self, max_bytes: usize) -> Result<Bytes, Error> {
+        let mut whole = BytesMut::new();
+        while let Some(frame) = self.incoming.frame().await {
+            let Ok(frame) = frame else {
+                self.over = true;
+                return Err(Error::malformed_body("ended before it was whole"));
+            };
+            if let Ok(data) = frame.into_data() {
+                if whole.len() + data.len() > max_bytes {
+                    return Err(Error::body_too_large(max_bytes));
+                }
+                whole.extend_from_slice(&data);
+            }
+        }
+        self.over = true;
+        Ok(whole.freeze())
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
+    let blank = bytes.iter().all(u8::is_ascii_whitespace);
+    let json: Value = if blank {
+        Value::Object(serde_json::Map::new())
+    } else {
+        serde_json::from_slice(bytes)
+            .map_err(|error| Error::malformed_body(&format!("is not JSON: {error}")))?
+    };
+    if !json.is_object() {
+        return Err(Error::malformed_body("must be a JSON object"));
+    }
+    serde_path_to_error::deserialize(&json).map_err(|error| {
+        let path = error.path().to_string();
+        shape_error(&path, &error.inner().to_string(), &json)
+    })
+}
+
+/// What is wrong with the shape of a body. serde's own words quote the value, which may be a
+/// secret, so only what it expected is taken from them.
+fn shape_error(path: &str, problem: &str, json: &Value) -> Error {
+    let field = if path == "." { "body" } else { path };
+    if let Some(missing) = between(problem, "missing field `", "`") {
+        let field = if path == "." {
+            missing.to_owned()
+        } else {
+            format!("{path}.{missing}")
+        };
+        return Error::wrong_type(&field, "is required", None);
+    }
+    if let Some(unknown) = between(problem, "unknown field `", "`") {
+        let problem = format!("has an unknown key: {unknown}");
+        return Error::wrong_type(
+            field.trim_end_matches(&format!(".{unknown}")),
+            &problem,
+            None,
+        );
+    }
+    let expected = problem
+        .rsplit_once("expected ")
+        .map_or("something else", |(_, expected)| expected);
+    let expected = match expected {
+        "i64" | "i32" | "u32" => "a whole number",
+        "a map" => "an object",
+        "a sequence" => "a list",
+        other => other,
+    };
+    let secret = field == "env" || field.starts_with("env.");
+    let value = if secret { None } else { at(json, path) };
+    Error::wrong_type(field, &format!("must be {expected}"), value)
+}
+
+fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(before)?;
+    rest.split_once(after).map(|(found, _)| found)
+}
+
+/// The value at a path such as `conversation.id` or `labels[2]`.
+fn at<'a>(json: &'a Value, path: &str) -> Option<&'a Value> {
+    path.split(['.', '['])
+        .filter(|part| !part.is_empty())
+        .try_fold(json, |value, part| match part.strip_suffix(']') {
+            Some(index) => value.get(index.parse::<usize>().ok()?),
+            None => value.get(part),
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::{InputBody, LaunchBody, ShutdownBody};
+
+    fn refusal<T: DeserializeOwned>(body: &str) -> String {
+        match parse::<T>(body.as_bytes()) {
+            Ok(_) => panic!("{body} was taken"),
+            Err(error) => error.message().to_owned(),
+        }
+    }
+
+    #[test]
+    fn a_blank_body_is_an_empty_object() {
+        for blank in ["", " \r\n\t", "{}"] {
+            assert_eq!(
+                parse::<LaunchBody>(blank.as_bytes()).unwrap(),
+                LaunchBody::default()
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_not_a_json_object_is_refused() {
+        for bad in ["{", "[]", "1", "\"x\"", "null", "{}x", "{\"a\":\u{1}}"] {
+            assert!(refusal::<LaunchBody>(bad).starts_with("the body "), "{bad}");
+        }
+        assert!(parse::<LaunchBody>(b"{\"prompt\":\"\xff\"}").is_err());
+        let deep = "[".repeat(100_000);
+        assert!(refusal::<LaunchBody>(&format!("{{\"x\":{deep}")).starts_with("the body "));
+    }
+
+    #[test]
+    fn a_wrong_type_is_told_by_its_field() {
+        for (body, message) in [
+            (r#"{"prompt":5}"#, "prompt must be a string"),
+            (
+                r#"{"conversation":{"mode":1}}"#,
+                "conversation.mode must be a string",
+            ),
+            (r#"{"labels":["a",2]}"#, "labels[1] must be a string"),
+            (r#"{"cols":"80"}"#, "cols must be a whole number"),
+            (r#"{"cols":80.5}"#, "cols must be a whole number"),
+            (
+                r#"{"launchPolicy":{"approval":"never","sandbox":"workspace-write","x":1}}"#,
+                "launchPolicy has an unknown key: x",
+            ),
+        ] {
+            assert_eq!(refusal::<LaunchBody>(body), message, "{body}");
+        }
+        assert_eq!(refusal::<InputBody>("{}"), "data is required");
+        assert_eq!(
+            refusal::<InputBody>(r#"{"data":null}"#),
+            "data must be a string"
+        );
+        assert!(refusal::<ShutdownBody>(r#"{"apiVersion":"x","y":1}"#).contains("unknown key: y"));
+    }
+
+    #[test]
+    fn a_value_of_the_environment_is_never_told() {
+        for body in [
+            r#"{"env":{"TOKEN":["s3cret"]}}"#,
+            r#"{"env":"s3cret"}"#,
+            r#"{"env":{"TOKEN":5.3}}"#,
+        ] {
+            let Err(error) = parse::<LaunchBody>(body.as_bytes()) else {
+                panic!("{body} was taken")
+            };
+            let told = format!("{error:?}");
+            assert!(!told.contains("s3cret") && !told.contains("5.3"), "{told}");
+            assert!(error.message().starts_with("env"), "{told}");
+        }
+    }
+
+    #[test]
+    fn unknown_keys_of_a_launch_are_ignored() {
+        assert!(parse::<LaunchBody>(br#"{"futureKey":{"a":[1]}}"#).is_ok());
+    }
+}

@@ -1,0 +1,97 @@
+//! Why a call of the client failed.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use coven::Code;
+use serde_json::Value;
+
+/// Why a call failed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// Nobody serves the socket. Nothing was sent; start the daemon.
+    #[error("no daemon answers at {}: {source}", socket.display())]
+    Unreachable {
+        /// The socket.
+        socket: PathBuf,
+        /// What connecting said.
+        source: io::Error,
+    },
+    /// The daemon took too long. Whether it did what was asked is not known.
+    #[error("the daemon did not answer {what} within {} s", after.as_secs())]
+    Timeout {
+        /// The request, as method and path.
+        what: String,
+        /// How long was waited.
+        after: Duration,
+    },
+    /// The daemon refused or failed, and says why.
+    #[error("{0}")]
+    Answer(Box<Answer>),
+    /// The connection broke before the answer was whole. Whether the daemon did what was asked is
+    /// not known.
+    #[error("the connection to the daemon broke: {reason}")]
+    Broken {
+        /// How.
+        reason: String,
+    },
+    /// The answer is not one that this client understands: the daemon is of another version, or
+    /// is not a daemon.
+    #[error("the daemon's answer to {what} is not understood: {reason}")]
+    Garbled {
+        /// The request, as method and path.
+        what: String,
+        /// What is wrong with the answer.
+        reason: String,
+    },
+}
+
+/// An error as the daemon answered it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The stable code; `None` for one that this client does not know.
+    pub code: Option<Code>,
+    /// The stable code as text.
+    pub code_text: String,
+    /// For people.
+    pub message: String,
+    /// What the code's section in docs/errors.md says.
+    pub details: Option<Value>,
+}
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl Error {
+    /// The daemon's stable code, if it answered with one that this client knows.
+    pub fn code(&self) -> Option<Code> {
+        self.answer().and_then(|answer| answer.code)
+    }
+
+    /// What the daemon answered, if it did.
+    pub fn answer(&self) -> Option<&Answer> {
+        match self {
+            Self::Answer(answer) => Some(answer),
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::Broken { .. }
+            | Self::Garbled { .. } => None,
+        }
+    }
+
+    /// Whether the daemon is away or busy, so that the same call may succeed later.
+    pub(super) fn is_passing(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Broken { .. } => true,
+            Self::Answer(answer) => answer.code == Some(Code::RuntimeUnavailable),
+            Self::Garbled { .. } => false,
+        }
+    }
+}

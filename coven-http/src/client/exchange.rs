@@ -1,0 +1,293 @@
+//! One request and its answer, on a connection of its own.
+
+use std::path::Path;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper::{Method, Request, Response, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde::de::DeserializeOwned;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+
+use super::Error;
+use super::error::Answer;
+use crate::wire::ErrorBody;
+
+/// Bytes of an answer that is read whole: far over any that a daemon gives.
+const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// A request, before it is sent.
+pub(super) struct Ask {
+    pub(super) method: Method,
+    pub(super) path: String,
+    pub(super) headers: Vec<(header::HeaderName, String)>,
+    pub(super) body: Option<Vec<u8>>,
+}
+
+/// An answer's head, its body still to come. Dropping it closes the connection.
+pub(super) struct Open {
+    pub(super) response: Response<Incoming>,
+    pub(super) what: String,
+    connection: Connection,
+}
+
+/// The task that drives a connection; it ends with its owner.
+pub(super) struct Connection(JoinHandle<()>);
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+impl Ask {
+    pub(super) fn new(method: Method, path: impl Into<String>) -> Self {
+        Self {
+            method,
+            path: format!("/api/v1{}", path.into()),
+            headers: Vec::new(),
+            body: None,
+        }
+    }
+
+    pub(super) fn get(path: impl Into<String>) -> Self {
+        Self::new(Method::GET, path)
+    }
+
+    pub(super) fn post(path: impl Into<String>) -> Self {
+        Self::new(Method::POST, path)
+    }
+
+    pub(super) fn json<T: serde::Serialize>(mut self, body: &T) -> Self {
+        let json = serde_json::to_vec(body).expect("a wire type has a JSON form");
+        self.headers
+            .push((header::CONTENT_TYPE, "application/json".to_owned()));
+        self.body = Some(json);
+        self
+    }
+
+    pub(super) fn header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn what(&self) -> String {
+        format!("{} {}", self.method, self.path)
+    }
+
+    fn into_request(self, client: &str) -> Result<Request<Full<Bytes>>, Error> {
+        let what = self.what();
+        let mut request = Request::builder()
+            .method(self.method)
+            .uri(self.path)
+            .header(header::HOST, "localhost")
+            .header(header::USER_AGENT, client);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        request
+            .body(Full::new(Bytes::from(self.body.unwrap_or_default())))
+            .map_err(|error| Error::Garbled {
+                what,
+                reason: format!("it cannot be asked: {error}"),
+            })
+    }
+}
+
+/// Sends a request and reads the answer's head, within `timeout`. An answer that is not a success
+/// is read whole and becomes an [`Error::Answer`].
+pub(super) async fn open(
+    socket: &Path,
+    client: &str,
+    timeout: Duration,
+    ask: Ask,
+) -> Result<Open, Error> {
+    let what = ask.what();
+    let exchange = async {
+        let opened = send(socket, client, ask).await?;
+        let status = opened.response.status();
+        if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
+            return Ok(opened);
+        }
+        let what = opened.what.clone();
+        let body = opened.whole().await?;
+        Err(answer(status, &body, &what))
+    };
+    tokio::time::timeout(timeout, exchange)
+        .await
+        .unwrap_or(Err(Error::Timeout {
+            what,
+            after: timeout,
+        }))
+}
+
+/// Sends a request and reads the whole answer, within `timeout`.
+pub(super) async fn whole(
+    socket: &Path,
+    client: &str,
+    timeout: Duration,
+    ask: Ask,
+) -> Result<(StatusCode, Bytes), Error> {
+    let what = ask.what();
+    let exchange = async {
+        let opened = open(socket, client, timeout, ask).await?;
+        let status = opened.response.status();
+        Ok((status, opened.whole().await?))
+    };
+    tokio::time::timeout(timeout, exchange)
+        .await
+        .unwrap_or(Err(Error::Timeout {
+            what,
+            after: timeout,
+        }))
+}
+
+/// Sends a request and reads until the daemon closes the connection, which it does once it has
+/// stopped. An answer that is not a success becomes an [`Error::Answer`].
+///
+/// Written by hand: an HTTP client closes its connection when the answer is whole.
+pub(super) async fn until_eof(
+    socket: &Path,
+    client: &str,
+    timeout: Duration,
+    ask: Ask,
+) -> Result<(), Error> {
+    let what = ask.what();
+    let body = ask.body.unwrap_or_default();
+    let head = format!(
+        "{what} HTTP/1.1\r\nhost: localhost\r\nuser-agent: {client}\r\n\
+         content-type: application/json\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    let exchange = async {
+        let mut stream = connect(socket).await?;
+        let mut answer = Vec::new();
+        let told = async {
+            stream.write_all(head.as_bytes()).await?;
+            stream.write_all(&body).await?;
+            stream
+                .take(MAX_ANSWER_BYTES as u64)
+                .read_to_end(&mut answer)
+                .await
+        };
+        told.await.map_err(|error| Error::Broken {
+            reason: error.to_string(),
+        })?;
+        answered(&what, &answer)
+    };
+    tokio::time::timeout(timeout, exchange)
+        .await
+        .unwrap_or(Err(Error::Timeout {
+            what: what.clone(),
+            after: timeout,
+        }))
+}
+
+/// Whether a whole answer, head and body, is a success.
+fn answered(what: &str, raw: &[u8]) -> Result<(), Error> {
+    let garbled = || Error::Garbled {
+        what: what.to_owned(),
+        reason: "it is not an HTTP answer".to_owned(),
+    };
+    if raw.is_empty() {
+        return Err(Error::Broken {
+            reason: "it ended without an answer".to_owned(),
+        });
+    }
+    let head_end = raw.windows(4).position(|four| four == b"\r\n\r\n");
+    let (head, body) = raw.split_at(head_end.ok_or_else(garbled)? + 4);
+    let status = head
+        .strip_prefix(b"HTTP/1.1 ")
+        .and_then(|rest| StatusCode::from_bytes(rest.get(..3)?).ok())
+        .ok_or_else(garbled)?;
+    if status.is_success() {
+        Ok(())
+    } else {
+        Err(answer(status, body, what))
+    }
+}
+
+/// Reads a JSON answer.
+pub(super) fn parse<T: DeserializeOwned>(what: &str, body: &[u8]) -> Result<T, Error> {
+    serde_json::from_slice(body).map_err(|error| Error::Garbled {
+        what: what.to_owned(),
+        reason: error.to_string(),
+    })
+}
+
+impl Open {
+    /// The rest of the answer.
+    pub(super) async fn whole(self) -> Result<Bytes, Error> {
+        let body = Limited::new(self.response.into_body(), MAX_ANSWER_BYTES);
+        let collected = body.collect().await.map_err(|error| Error::Broken {
+            reason: error.to_string(),
+        })?;
+        Ok(collected.to_bytes())
+    }
+
+    /// The answer's body to read piece by piece, and what keeps its connection going.
+    pub(super) fn into_stream(self) -> (Incoming, Connection) {
+        (self.response.into_body(), self.connection)
+    }
+
+    /// The answer itself, to be upgraded, and what keeps its connection going.
+    pub(super) fn into_upgrade(self) -> (Response<Incoming>, Connection) {
+        (self.response, self.connection)
+    }
+}
+
+async fn send(socket: &Path, client: &str, ask: Ask) -> Result<Open, Error> {
+    let what = ask.what();
+    let request = ask.into_request(client)?;
+    let stream = connect(socket).await?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
+        .await
+        .map_err(broken)?;
+    let connection = Connection(tokio::spawn(async move {
+        // Its error reaches whoever reads the answer.
+        let _ = connection.with_upgrades().await;
+    }));
+    let response = sender.send_request(request).await.map_err(broken)?;
+    Ok(Open {
+        response,
+        what,
+        connection,
+    })
+}
+
+async fn connect(socket: &Path) -> Result<UnixStream, Error> {
+    UnixStream::connect(socket)
+        .await
+        .map_err(|source| Error::Unreachable {
+            socket: socket.to_owned(),
+            source,
+        })
+}
+
+#[allow(clippy::needless_pass_by_value)] // so that it can be given to map_err
+fn broken(error: hyper::Error) -> Error {
+    Error::Broken {
+        reason: error.to_string(),
+    }
+}
+
+fn answer(status: StatusCode, body: &[u8], what: &str) -> Error {
+    let Ok(ErrorBody { error }) = serde_json::from_slice(body) else {
+        return Error::Garbled {
+            what: what.to_owned(),
+            reason: format!("status {status} without an error envelope"),
+        };
+    };
+    Error::Answer(Box::new(Answer {
+        status: status.as_u16(),
+        code: coven::Code::parse(&error.code),
+        code_text: error.code,
+        message: error.message,
+        details: error.details,
+    }))
+}

@@ -1,0 +1,208 @@
+//! Following events live, over whatever happens to the connection.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::header;
+use tokio::time::Instant;
+
+use super::exchange::{Ask, Connection};
+use super::sse::{Parser, Said};
+use super::{Client, Error};
+use crate::wire::Event;
+
+/// The first wait before connecting again; it doubles up to [`LONGEST_WAIT`].
+const FIRST_WAIT: Duration = Duration::from_millis(50);
+
+/// The longest wait before connecting again.
+const LONGEST_WAIT: Duration = Duration::from_secs(2);
+
+/// A stream that says nothing for this long, no heartbeat either, is taken for dead.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// Events as they come: caught up from a place, then live, without gap or repeat. When the
+/// connection breaks or the daemon restarts, it connects again from the last event it gave.
+///
+/// Dropping it ends it. [`Follow::next`] can be cancelled and called again.
+#[derive(Debug)]
+pub struct Follow {
+    client: Client,
+    path: String,
+    after: Option<u64>,
+    patience: Duration,
+    ready: VecDeque<Event>,
+    state: State,
+    connected_before: bool,
+}
+
+#[derive(Debug)]
+enum State {
+    Apart { since: Instant, wait: Duration },
+    Connected(Box<Connected>),
+    Ended,
+}
+
+struct Connected {
+    body: Incoming,
+    parser: Parser,
+    _connection: Connection,
+}
+
+impl Follow {
+    pub(super) fn new(client: Client, path: String, after: Option<u64>) -> Self {
+        Self {
+            client,
+            path,
+            after,
+            patience: Duration::from_secs(30),
+            ready: VecDeque::new(),
+            state: State::apart(Duration::ZERO),
+            connected_before: false,
+        }
+    }
+
+    /// How long it goes on trying while no daemon answers (30 s unless this says otherwise). With
+    /// [`Duration::ZERO`] the first failure is returned.
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
+    /// The place of the last event given, or where it began; `None` while it is not known.
+    pub const fn after(&self) -> Option<u64> {
+        self.after
+    }
+
+    /// The next event; `None` once a session that has ended is told whole, or is deleted. The
+    /// events of all sessions never end.
+    ///
+    /// # Errors
+    /// - [`Error::Answer`]: the daemon refuses, such as for a session that it does not know.
+    /// - Any other: no daemon answered for as long as [`Follow::patience`] says. Calling again
+    ///   tries for as long again.
+    pub async fn next(&mut self) -> Result<Option<Event>, Error> {
+        loop {
+            if let Some(event) = self.ready.pop_front() {
+                self.after = Some(event.seq);
+                return Ok(Some(event));
+            }
+            match &mut self.state {
+                State::Ended => return Ok(None),
+                State::Apart { since, wait } => {
+                    let (since, wait) = (*since, *wait);
+                    tokio::time::sleep(wait).await;
+                    if let Err(error) = self.connect().await {
+                        self.stay_apart(error, since, wait)?;
+                    }
+                }
+                State::Connected(connected) => {
+                    let piece = tokio::time::timeout(SILENCE, connected.body.frame()).await;
+                    let data = match piece {
+                        Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
+                        Ok(Some(Err(_)) | None) | Err(_) => {
+                            self.state = State::apart(FIRST_WAIT);
+                            continue;
+                        }
+                    };
+                    self.take(&data)?;
+                }
+            }
+        }
+    }
+
+    async fn connect(&mut self) -> Result<(), Error> {
+        let mut ask = Ask::get(&self.path).header(header::ACCEPT, "text/event-stream");
+        if let Some(after) = self.after {
+            ask = ask.header(
+                header::HeaderName::from_static("last-event-id"),
+                after.to_string(),
+            );
+        }
+        let (body, connection) = self.client.open(ask).await?.into_stream();
+        self.connected_before = true;
+        self.state = State::Connected(Box::new(Connected {
+            body,
+            parser: Parser::default(),
+            _connection: connection,
+        }));
+        Ok(())
+    }
+
+    fn stay_apart(&mut self, error: Error, since: Instant, wait: Duration) -> Result<(), Error> {
+        let gone = error.code() == Some(coven::Code::SessionNotFound);
+        if gone && self.connected_before {
+            // It was deleted while the connection was away.
+            self.state = State::Ended;
+            return Ok(());
+        }
+        if !error.is_passing() {
+            return Err(error);
+        }
+        if since.elapsed() >= self.patience {
+            self.state = State::apart(Duration::ZERO);
+            return Err(error);
+        }
+        self.state = State::Apart {
+            since,
+            wait: (wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT),
+        };
+        Ok(())
+    }
+
+    fn take(&mut self, piece: &[u8]) -> Result<(), Error> {
+        let State::Connected(connected) = &mut self.state else {
+            return Ok(());
+        };
+        let Ok(said) = connected.parser.feed(piece) else {
+            return Err(self.garbled("an event without end"));
+        };
+        for said in said {
+            match said {
+                Said::Event { data } => {
+                    let event: Event = serde_json::from_str(&data)
+                        .map_err(|error| self.garbled(&error.to_string()))?;
+                    let told = self.ready.back().map(|event| event.seq).or(self.after);
+                    if told.is_none_or(|told| event.seq > told) {
+                        self.ready.push_back(event);
+                    }
+                }
+                Said::Place { id } => {
+                    if self.after.is_none() && self.ready.is_empty() {
+                        self.after = id.parse().ok();
+                    }
+                }
+                Said::Comment { text } if text == crate::STREAM_END => {
+                    self.state = State::Ended;
+                    return Ok(());
+                }
+                Said::Comment { .. } => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn garbled(&self, reason: &str) -> Error {
+        Error::Garbled {
+            what: format!("GET {}", self.path),
+            reason: reason.to_owned(),
+        }
+    }
+}
+
+impl State {
+    fn apart(wait: Duration) -> Self {
+        Self::Apart {
+            since: Instant::now(),
+            wait,
+        }
+    }
+}
+
+impl std::fmt::Debug for Connected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Connected").finish_non_exhaustive()
+    }
+}

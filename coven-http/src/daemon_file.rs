@@ -1,0 +1,135 @@
+//! `daemon.json`: which process serves a home, for those who do not ask it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
+
+use crate::client::{Client, Error};
+use crate::wire::Daemon;
+
+const NAME: &str = "daemon.json";
+const NEW_NAME: &str = "daemon.json.new";
+
+/// The file, as this process wrote it.
+#[derive(Debug)]
+pub(crate) struct DaemonFile {
+    path: PathBuf,
+    content: Vec<u8>,
+}
+
+/// Where the file of a home is.
+pub(crate) fn path(home: &Path) -> PathBuf {
+    home.join(NAME)
+}
+
+/// Makes `daemon.json` say what is so: asks the home's socket who serves, and writes that, or
+/// removes the file when nobody does. Returns who serves.
+///
+/// # Errors
+/// Whatever the client says but [`Error::Unreachable`]: somebody is there, and the file is left
+/// alone. A home that cannot be written to is not an error: the file is only a convenience.
+pub async fn repair(home: &Path) -> Result<Option<Daemon>, Error> {
+    match Client::at_home(home).health().await {
+        Ok(health) => {
+            let content = content(&health.daemon);
+            if fs::read(path(home)).ok().as_ref() != Some(&content) {
+                let _ = write(home, &content);
+            }
+            Ok(Some(health.daemon))
+        }
+        Err(Error::Unreachable { .. }) => {
+            let _ = fs::remove_file(path(home));
+            Ok(None)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+impl DaemonFile {
+    /// Writes the file whole, with mode 0600, in place of whatever was there.
+    pub(crate) fn write(home: &Path, daemon: &Daemon) -> io::Result<Self> {
+        let content = content(daemon);
+        write(home, &content)?;
+        Ok(Self {
+            path: path(home),
+            content,
+        })
+    }
+
+    /// Removes the file, unless another process has written its own.
+    pub(crate) fn remove(self) {
+        if fs::read(&self.path).is_ok_and(|found| found == self.content) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+fn content(daemon: &Daemon) -> Vec<u8> {
+    let mut content = serde_json::to_vec(daemon).expect("a wire type has a JSON form");
+    content.push(b'\n');
+    content
+}
+
+/// Written beside and moved into place, so that it is never seen half.
+fn write(home: &Path, content: &[u8]) -> io::Result<()> {
+    let beside = home.join(NEW_NAME);
+    let _ = fs::remove_file(&beside);
+    let mut file: File = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(&beside)?;
+    file.write_all(content)?;
+    fs::rename(&beside, path(home))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::wire::Time;
+
+    fn daemon(pid: u32) -> Daemon {
+        Daemon {
+            pid,
+            started_at: Time::now().to_string(),
+            socket: "/home/somebody/.coven/coven.sock".to_owned(),
+        }
+    }
+
+    #[test]
+    fn the_file_is_for_its_owner_alone_and_goes_with_its_process() {
+        let home = tempfile::tempdir().unwrap();
+        fs::write(path(home.path()), "{ half").unwrap();
+        let ours = daemon(7);
+        let file = DaemonFile::write(home.path(), &ours).unwrap();
+        let found = fs::read(path(home.path())).unwrap();
+        assert_eq!(serde_json::from_slice::<Daemon>(&found).unwrap(), ours);
+        let mode = fs::metadata(path(home.path())).unwrap().mode() & 0o7777;
+        assert_eq!(mode, 0o600);
+        file.remove();
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn the_file_of_another_process_is_not_removed() {
+        let home = tempfile::tempdir().unwrap();
+        let ours = DaemonFile::write(home.path(), &daemon(7)).unwrap();
+        let _theirs = DaemonFile::write(home.path(), &daemon(8)).unwrap();
+        ours.remove();
+        assert!(path(home.path()).exists());
+    }
+
+    #[tokio::test]
+    async fn a_file_that_nobody_stands_behind_is_cleared() {
+        let home = tempfile::tempdir().unwrap();
+        let _file = DaemonFile::write(home.path(), &daemon(7)).unwrap();
+        assert_eq!(repair(home.path()).await.unwrap(), None);
+        assert!(!path(home.path()).exists());
+    }
+}

@@ -1,0 +1,29 @@
+//! Handlers: parse, one call of the engine, render. One route, or two of a kind, in a file.
+
+pub(crate) mod actions;
+pub(crate) mod api_version;
+pub(crate) mod archive;
+pub(crate) mod attach;
+pub(crate) mod capabilities;
+pub(crate) mod complete;
+pub(crate) mod delete;
+pub(crate) mod edit;
+pub(crate) mod events;
+pub(crate) mod external;
+pub(crate) mod harness_scan;
+pub(crate) mod harnesses;
+pub(crate) mod health;
+pub(crate) mod input;
+pub(crate) mod kill;
+pub(crate) mod launch;
+pub(crate) mod list;
+pub(crate) mod log;
+pub(crate) mod openapi;
+pub(crate) mod output;
+pub(crate) mod resize;
+pub(crate) mod session;
+pub(crate) mod shutdown;
+pub(crate) mod stream;
+pub(crate) mod stream_all;
+pub(crate) mod submit;
+pub(crate) mod summon;

@@ -1,0 +1,130 @@
+//! `GET /events?sessionId=…` and `GET /sessions/{id}/events`: a session's events, page by page.
+
+use coven::{Code, ReadLimit, Refusal, Seq, SessionId};
+use hyper::StatusCode;
+
+use crate::app::Call;
+use crate::error::Error;
+use crate::json_list::JsonList;
+use crate::openapi::Doc;
+use crate::reply::Reply;
+use crate::wire::{EventsPage, event};
+use crate::{limits, render};
+
+/// Bytes of a page's envelope around its list, at most.
+const ENVELOPE_BYTES: usize = 128;
+
+pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
+    let text = call
+        .query()
+        .get("sessionId")
+        .ok_or_else(|| Refusal::invalid("sessionId", "", "is required"))?;
+    let id = SessionId::parse(text).map_err(|_| Error::no_session(text))?;
+    page(call, &id).await
+}
+
+pub(crate) async fn get_of_session(call: &Call) -> Result<Reply, Error> {
+    page(call, &call.session()?).await
+}
+
+async fn page(call: &Call, id: &SessionId) -> Result<Reply, Error> {
+    let query = call.query();
+    let after = query.number("afterSeq")?.map(Seq::new);
+    let limit = query
+        .number("limit")?
+        .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
+        .map(|limit| limit.clamp(1, limits::MAX_PAGE_ROWS));
+    call.engine().get(id).await?;
+    let after = match (after, query.get("afterEventId")) {
+        (Some(after), _) => after,
+        (None, Some(event)) => place_of(call, id, event).await?,
+        (None, None) => Seq::ZERO,
+    };
+    collect(call, id, after, limit).await
+}
+
+async fn collect(
+    call: &Call,
+    id: &SessionId,
+    mut after: Seq,
+    limit: Option<usize>,
+) -> Result<Reply, Error> {
+    let mut list = JsonList::new(limits::MAX_PAGE_BYTES - ENVELOPE_BYTES);
+    let mut last = None;
+    let has_more = 'reading: loop {
+        let read = ReadLimit {
+            events: limits::MAX_PAGE_ROWS,
+            bytes: limits::STREAM_READ_BYTES,
+        };
+        let envelopes = call.engine().read(id, after, read).await?;
+        let Some(newest) = envelopes.last() else {
+            break false;
+        };
+        after = newest.seq;
+        for event in envelopes.iter().filter_map(render::event) {
+            if limit == Some(list.len()) {
+                break 'reading true;
+            }
+            if list.push(&event).is_err() {
+                if limit.is_none() {
+                    return Err(Error::events_too_large(&event.id, event.seq));
+                }
+                break 'reading true;
+            }
+            last = Some(event.seq);
+        }
+    };
+    let next = last.map_or("null".to_owned(), |seq| format!("{{\"afterSeq\":{seq}}}"));
+    let envelope_end = format!(",\"nextCursor\":{next},\"hasMore\":{has_more}}}");
+    let json = list.within("{\"events\":", &envelope_end);
+    Ok(Reply::raw_json(StatusCode::OK, json))
+}
+
+/// The place of the event with this id; the start when the session has no such event.
+async fn place_of(call: &Call, id: &SessionId, event: &str) -> Result<Seq, Error> {
+    let Some(place) = event::seq(event) else {
+        return Ok(Seq::ZERO);
+    };
+    let before = Seq::new(place.get() - 1);
+    let one = ReadLimit {
+        events: 1,
+        bytes: limits::STREAM_READ_BYTES,
+    };
+    let found = call.engine().read(id, before, one).await?;
+    let is_there = found.first().is_some_and(|found| found.seq == place);
+    Ok(if is_there { place } else { Seq::ZERO })
+}
+
+pub(crate) fn doc() -> Doc {
+    use utoipa::openapi::schema::Type;
+    parameters(Doc::new("A session's events.").query(
+        "sessionId",
+        Type::String,
+        "Required: the session.",
+    ))
+}
+
+pub(crate) fn doc_of_session() -> Doc {
+    parameters(Doc::new("A session's events."))
+}
+
+fn parameters(doc: Doc) -> Doc {
+    use utoipa::openapi::schema::Type;
+    doc.query("afterSeq", Type::Integer, "Only events after this place.")
+        .query(
+            "afterEventId",
+            Type::String,
+            "Only events after this one, when `afterSeq` is absent; an unknown id means all.",
+        )
+        .query(
+            "limit",
+            Type::Integer,
+            "At most so many, 1 to 1000. Absent: all, or an error when they pass 4 MiB.",
+        )
+        .answer::<EventsPage>(200, "The events.")
+        .errors(&[
+            Code::InvalidRequest,
+            Code::SessionNotFound,
+            Code::EventResponseTooLarge,
+        ])
+}

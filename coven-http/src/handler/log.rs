@@ -1,0 +1,49 @@
+//! `GET /sessions/{id}/log`: a preview for people.
+
+use coven::{Code, ReadLimit, Seq, SessionId};
+
+use crate::app::Call;
+use crate::error::Error;
+use crate::limits;
+use crate::openapi::Doc;
+use crate::preview::Preview;
+use crate::reply::Reply;
+use crate::wire::LogLine;
+
+pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
+    let id = call.session()?;
+    let mut after = beginning(call, &id).await?;
+    let mut preview = Preview::default();
+    loop {
+        let limit = ReadLimit {
+            events: limits::MAX_PAGE_ROWS,
+            bytes: limits::STREAM_READ_BYTES,
+        };
+        let envelopes = call.engine().read(&id, after, limit).await?;
+        let Some(last) = envelopes.last() else {
+            return Ok(Reply::ok(&preview.finish()));
+        };
+        after = last.seq;
+        envelopes.iter().for_each(|envelope| preview.take(envelope));
+    }
+}
+
+/// Where to begin: far enough back to fill an answer, however much the session wrote before.
+async fn beginning(call: &Call, id: &SessionId) -> Result<Seq, Error> {
+    let record = call.engine().get(id).await?;
+    let written = record.session.output_bytes;
+    let Some(skipped) = written.checked_sub(limits::PREVIEW_OUTPUT_BYTES) else {
+        return Ok(Seq::ZERO);
+    };
+    let chunks = call.engine().output(id, skipped, 1).await?;
+    Ok(chunks.first().map_or(Seq::ZERO, |chunk| chunk.seq))
+}
+
+pub(crate) fn doc() -> Doc {
+    Doc::new(
+        "A preview for people: the newest lines that fit 1,000,000 bytes, redacted. Of a session \
+         that wrote much, the last 4 MiB are looked at.",
+    )
+    .answer_list::<LogLine>(200, "The lines, oldest first.")
+    .errors(&[Code::SessionNotFound])
+}

@@ -1,0 +1,133 @@
+//! `GET /sessions/{id}/output`: what a session wrote, as exact bytes.
+
+use std::collections::VecDeque;
+use std::io;
+
+use bytes::Bytes;
+use coven::{Code, Engine, SessionId};
+use futures_util::{Stream, stream};
+use hyper::StatusCode;
+use hyper::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RANGE};
+
+use crate::app::{Call, Stopping, StreamPermit};
+use crate::error::Error;
+use crate::openapi::Doc;
+use crate::range::{self, Asked};
+use crate::reply::Reply;
+use crate::{OUTPUT_COMPLETE, limits};
+
+pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
+    let id = call.session()?;
+    let record = call.engine().get(&id).await?;
+    let recorded = record.session.output_bytes;
+    let complete = record.session.phase.has_ended();
+    let header = call.header(RANGE);
+    let (status, start, end) = match range::parse(header, recorded) {
+        Asked::Whole => (StatusCode::OK, 0, recorded),
+        Asked::Part { start, end } => (StatusCode::PARTIAL_CONTENT, start, end),
+        Asked::Nothing => {
+            let asked = header.unwrap_or_default();
+            return Err(Error::range_not_satisfiable(asked, recorded, complete));
+        }
+    };
+    let reading = Reading {
+        engine: call.engine().clone(),
+        id,
+        offset: start,
+        end,
+        ready: VecDeque::new(),
+        stopping: call.app.stopping(),
+        _permit: call.app.stream()?,
+    };
+    call.switch.stream();
+    let complete = if complete { "true" } else { "false" };
+    let mut reply = Reply::stream(status, Some(end - start), bytes(reading))
+        .header(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/octet-stream"),
+        )
+        .header(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
+        .header(
+            HeaderName::from_static(OUTPUT_COMPLETE),
+            HeaderValue::from_static(complete),
+        );
+    if status == StatusCode::PARTIAL_CONTENT {
+        let range = format!("bytes {start}-{}/{recorded}", end - 1);
+        if let Ok(range) = HeaderValue::try_from(range) {
+            reply = reply.header(CONTENT_RANGE, range);
+        }
+    }
+    Ok(reply)
+}
+
+/// A range of output on its way to a reader: read from the log as the reader takes it.
+struct Reading {
+    engine: Engine,
+    id: SessionId,
+    offset: u64,
+    end: u64,
+    ready: VecDeque<Bytes>,
+    stopping: Stopping,
+    _permit: StreamPermit,
+}
+
+fn bytes(reading: Reading) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
+    stream::unfold(reading, |mut reading| async move {
+        let piece = reading.next().await.transpose()?;
+        Some((piece, reading))
+    })
+}
+
+impl Reading {
+    /// The next bytes; an error breaks the connection, so that the reader sees that some miss.
+    async fn next(&mut self) -> Result<Option<Bytes>, io::Error> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                self.offset += piece.len() as u64;
+                return Ok(Some(piece));
+            }
+            if self.offset == self.end {
+                return Ok(None);
+            }
+            let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
+            let max_bytes = left.min(limits::STREAM_READ_BYTES);
+            let chunks = tokio::select! {
+                biased;
+                () = self.stopping.wait() => return Err(io::ErrorKind::ConnectionAborted.into()),
+                chunks = self.engine.output(&self.id, self.offset, max_bytes) => chunks,
+            }
+            .map_err(io::Error::other)?;
+            if chunks.is_empty() {
+                // It was deleted while it was read.
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+            let mut left = left;
+            for chunk in chunks {
+                let taken = chunk.data.len().min(left);
+                left -= taken;
+                if taken > 0 {
+                    self.ready.push_back(chunk.data.slice(..taken));
+                }
+            }
+        }
+    }
+}
+
+pub(crate) fn doc() -> Doc {
+    Doc::new(
+        "What a session wrote, as exact bytes. `X-Coven-Output-Complete` says whether that is all \
+         there will ever be.",
+    )
+    .header(
+        "Range",
+        "One range of bytes; several, or a malformed one, mean the whole.",
+    )
+    .answer_of(200, "All that is recorded.", "application/octet-stream")
+    .answer_of(206, "The range.", "application/octet-stream")
+    .answer_of(
+        416,
+        "The range holds nothing; `details` has `outputBytes` and `complete`.",
+        "application/json",
+    )
+    .errors(&[Code::SessionNotFound])
+}

@@ -1,0 +1,23 @@
+//! `GET /sessions/{id}`: one session, archived or not.
+
+use coven::Code;
+
+use crate::app::Call;
+use crate::error::Error;
+use crate::openapi::Doc;
+use crate::render;
+use crate::reply::Reply;
+use crate::wire::SessionRecord;
+
+pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
+    let id = call.session()?;
+    let record = call.engine().get(&id).await?;
+    let launch = call.engine().launch_of(&id).await?;
+    Ok(Reply::ok(&render::whole_record(&record, launch.as_ref())))
+}
+
+pub(crate) fn doc() -> Doc {
+    Doc::new("One session, archived or not, with its whole prompt.")
+        .answer::<SessionRecord>(200, "The session.")
+        .errors(&[Code::SessionNotFound])
+}

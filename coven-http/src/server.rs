@@ -1,0 +1,220 @@
+//! `Server`: the daemon's socket, from bind to the end.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use coven::Engine;
+use tokio::net::UnixStream;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use crate::SOCKET_NAME;
+use crate::app::App;
+use crate::connection;
+use crate::daemon_file::{self, DaemonFile};
+use crate::error::Error;
+use crate::limits;
+use crate::socket::{self, BindError, BoundSocket};
+use crate::wire::{Daemon, Time};
+
+/// How a server serves. [`ServeOptions::default`] has what nearly everybody wants.
+#[derive(Clone, Copy, Debug)]
+pub struct ServeOptions {
+    /// How long clients are waited for, before they are given up.
+    pub timeouts: Timeouts,
+    /// How long open requests may take to end once the engine has stopped.
+    pub drain: Duration,
+}
+
+/// How long clients are waited for.
+#[derive(Clone, Copy, Debug)]
+pub struct Timeouts {
+    /// For the head of a request, from the moment of connecting.
+    pub head: Duration,
+    /// For the body of a request.
+    pub body: Duration,
+    /// For a client to take any of a plain answer. Streams have no such bound.
+    pub write_stall: Duration,
+    /// Between two signs of life on a stream that has nothing to say.
+    pub heartbeat: Duration,
+}
+
+impl Default for Timeouts {
+    fn default() -> Self {
+        Self {
+            head: limits::HEAD_TIMEOUT,
+            body: limits::BODY_TIMEOUT,
+            write_stall: limits::WRITE_STALL_TIMEOUT,
+            heartbeat: limits::HEARTBEAT,
+        }
+    }
+}
+
+impl Default for ServeOptions {
+    fn default() -> Self {
+        Self {
+            timeouts: Timeouts::default(),
+            drain: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Why a home cannot be served.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The socket cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// `daemon.json` cannot be written.
+    #[error("{} cannot be written: {source}", path.display())]
+    DaemonFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+}
+
+/// A daemon that is bound: clients can connect, and are answered once it [runs](Server::run).
+#[derive(Debug)]
+pub struct Server {
+    app: Arc<App>,
+    socket: BoundSocket,
+    file: DaemonFile,
+    drain: Duration,
+}
+
+/// Stops a server, from anywhere.
+#[derive(Clone, Debug)]
+pub struct Stopper(Arc<App>);
+
+/// A server that has stopped. Those who asked it to stop see the end of their connection when
+/// this is dropped, so drop it last.
+#[derive(Debug)]
+#[must_use = "those who asked for the stop learn of it when this is dropped"]
+pub struct Stopped {
+    _held: Vec<OwnedFd>,
+}
+
+impl Server {
+    /// Binds the socket of the engine's home and writes its `daemon.json`. Blocks for a few
+    /// system calls; call it within a tokio runtime.
+    ///
+    /// # Errors
+    /// - [`ServeError::Bind`]: a live daemon has the socket, or something that is not a socket is
+    ///   in its place, or its path is too long.
+    /// - [`ServeError::DaemonFile`]: the home cannot be written to.
+    pub fn bind(engine: Engine, options: ServeOptions) -> Result<Self, ServeError> {
+        let home = engine.home().to_owned();
+        let socket = socket::bind(&home.join(SOCKET_NAME))?;
+        let daemon = Daemon {
+            pid: std::process::id(),
+            started_at: Time::now().to_string(),
+            socket: home.join(SOCKET_NAME).display().to_string(),
+        };
+        let file = DaemonFile::write(&home, &daemon).map_err(|source| ServeError::DaemonFile {
+            path: daemon_file::path(&home),
+            source,
+        })?;
+        tracing::info!(socket = %daemon.socket, "serving");
+        Ok(Self {
+            app: Arc::new(App::new(engine, daemon, options.timeouts)),
+            socket,
+            file,
+            drain: options.drain,
+        })
+    }
+
+    /// Which daemon this is.
+    pub fn daemon(&self) -> &Daemon {
+        &self.app.daemon
+    }
+
+    /// The socket's path.
+    pub fn socket(&self) -> &Path {
+        self.socket.path()
+    }
+
+    /// What stops it.
+    pub fn stopper(&self) -> Stopper {
+        Stopper(self.app.clone())
+    }
+
+    /// Serves until it is stopped, by [`Stopper::stop`] or by a client's shutdown request. Then
+    /// ends every stream, shuts the engine down, waits for open requests (bounded by
+    /// [`ServeOptions::drain`]), and removes the socket and `daemon.json`.
+    pub async fn run(self) -> Stopped {
+        let mut connections = JoinSet::new();
+        let permits = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
+        let mut stopping = self.app.stopping();
+        let stop = async {
+            stopping.wait().await;
+            tracing::info!("stopping");
+            self.app.engine.shutdown().await;
+        };
+        tokio::select! {
+            // Requests are answered while the engine stops: health tells, the others refuse.
+            never = self.accept(&mut connections, &permits) => match never {},
+            () = stop => {}
+        }
+        let drained = async { while connections.join_next().await.is_some() {} };
+        if timeout(self.drain, drained).await.is_err() {
+            connections.shutdown().await;
+        }
+        self.file.remove();
+        self.socket.remove();
+        tracing::info!("stopped");
+        Stopped {
+            _held: self.app.take_held(),
+        }
+    }
+
+    async fn accept(
+        &self,
+        connections: &mut JoinSet<()>,
+        permits: &Arc<Semaphore>,
+    ) -> std::convert::Infallible {
+        loop {
+            let accepted = tokio::select! {
+                accepted = self.socket.accept() => accepted,
+                Some(_) = connections.join_next() => continue,
+            };
+            let stream = match accepted {
+                Ok(stream) => stream,
+                Err(error) => {
+                    // Out of descriptors, most likely: let some connections end.
+                    tracing::warn!(%error, "accept failed");
+                    sleep(Duration::from_millis(50)).await;
+                    continue;
+                }
+            };
+            match permits.clone().try_acquire_owned() {
+                Ok(permit) => {
+                    let app = self.app.clone();
+                    connections.spawn(async move {
+                        connection::serve(app, stream).await;
+                        drop(permit);
+                    });
+                }
+                Err(_) => turn_away(&stream),
+            }
+        }
+    }
+}
+
+impl Stopper {
+    /// Begins to stop the server. Returns at once.
+    pub fn stop(&self) {
+        self.0.stop();
+    }
+}
+
+/// Tells one connection too many why it is not served, without waiting for it.
+fn turn_away(stream: &UnixStream) {
+    let _ = stream.try_write(&Error::too_many("connections").raw());
+}

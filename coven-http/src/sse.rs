@@ -1,0 +1,164 @@
+//! Server-Sent Events: writing them, and the stream that a follower is given.
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::io;
+
+use bytes::Bytes;
+use coven::{Envelope, Follow, FollowAll};
+use futures_util::{Stream, stream};
+use hyper::StatusCode;
+use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use tokio::time::{Instant, sleep_until};
+
+use crate::app::{Call, Stopping, StreamPermit};
+use crate::error::Error;
+use crate::reply::Reply;
+use crate::wire::Event;
+use crate::{STREAM_END, render};
+
+/// Where events come from, page by page.
+pub(crate) trait Source: Send + 'static {
+    /// The next page; `None` when there will be no more. Can be cancelled and called again.
+    fn next(&mut self) -> impl Future<Output = Result<Option<Vec<Envelope>>, coven::Error>> + Send;
+}
+
+impl Source for Follow {
+    async fn next(&mut self) -> Result<Option<Vec<Envelope>>, coven::Error> {
+        Self::next(self).await
+    }
+}
+
+impl Source for FollowAll {
+    async fn next(&mut self) -> Result<Option<Vec<Envelope>>, coven::Error> {
+        Self::next(self).await
+    }
+}
+
+/// The place that a follower has told up to: `Last-Event-ID`, which a client that connects again
+/// sends by itself, before `afterSeq`.
+pub(crate) fn cursor(call: &Call) -> Result<Option<coven::Seq>, Error> {
+    let header = call.header(HeaderName::from_static("last-event-id"));
+    let parsed = match header {
+        Some(text) => Some(text.parse().map_err(|_| {
+            coven::Refusal::invalid("Last-Event-ID", text, "must be a whole number")
+        })?),
+        None => call.query().number("afterSeq")?,
+    };
+    Ok(parsed.map(coven::Seq::new))
+}
+
+/// The answer that is a stream: `first`, then what `source` gives, as its reader takes it.
+pub(crate) fn reply(
+    call: &Call,
+    first: VecDeque<Bytes>,
+    source: impl Source,
+) -> Result<Reply, Error> {
+    let permit = call.app.stream()?;
+    call.switch.stream();
+    let state = Told {
+        ready: first,
+        source,
+        stopping: call.app.stopping(),
+        heartbeat: call.app.timeouts.heartbeat,
+        quiet_since: Instant::now(),
+        over: false,
+        _permit: permit,
+    };
+    let reply = Reply::stream(StatusCode::OK, None, events(state));
+    Ok(reply.header(CONTENT_TYPE, HeaderValue::from_static("text/event-stream")))
+}
+
+/// One event, as the stream writes it. JSON has no raw line breaks, so `data` is one line.
+pub(crate) fn event(event: &Event) -> Bytes {
+    let json = serde_json::to_string(event).expect("a wire type has a JSON form");
+    Bytes::from(format!(
+        "id: {}\nevent: {}\ndata: {json}\n\n",
+        event.seq, event.kind
+    ))
+}
+
+/// A place with no event: where the stream begins, for a client that connects again.
+pub(crate) fn place(seq: coven::Seq) -> Bytes {
+    Bytes::from(format!("id: {seq}\n\n"))
+}
+
+fn comment(text: &str) -> Bytes {
+    Bytes::from(format!(": {text}\n\n"))
+}
+
+struct Told<S> {
+    ready: VecDeque<Bytes>,
+    source: S,
+    stopping: Stopping,
+    heartbeat: std::time::Duration,
+    quiet_since: Instant,
+    over: bool,
+    _permit: StreamPermit,
+}
+
+fn events<S: Source>(state: Told<S>) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
+    stream::unfold(state, |mut state| async move {
+        let piece = state.next().await?;
+        state.quiet_since = Instant::now();
+        Some((Ok(piece), state))
+    })
+}
+
+impl<S: Source> Told<S> {
+    /// The next piece. Nothing is read from the log before its reader has taken what there was.
+    async fn next(&mut self) -> Option<Bytes> {
+        loop {
+            if let Some(piece) = self.ready.pop_front() {
+                return Some(piece);
+            }
+            if self.over {
+                return None;
+            }
+            let page = tokio::select! {
+                biased;
+                () = self.stopping.wait() => return None,
+                page = self.source.next() => page,
+                () = sleep_until(self.quiet_since + self.heartbeat) => {
+                    return Some(comment("heartbeat"));
+                }
+            };
+            match page {
+                Ok(Some(page)) => {
+                    let told = page.iter().filter_map(render::event);
+                    self.ready.extend(told.map(|told| event(&told)));
+                }
+                Ok(None) => {
+                    self.over = true;
+                    return Some(comment(STREAM_END));
+                }
+                Err(error) => {
+                    // The client connects again from where it is.
+                    tracing::warn!(%error, "event stream broken off");
+                    return None;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_three_lines_whatever_it_holds() {
+        let written = event(&Event {
+            seq: 7,
+            id: "ev-7".to_owned(),
+            session_id: "s".to_owned(),
+            kind: "output".to_owned(),
+            payload_json: "{\"data\":\"a\\nb\"}".to_owned(),
+            created_at: crate::wire::Time::now(),
+        });
+        let text = std::str::from_utf8(&written).unwrap();
+        assert!(text.starts_with("id: 7\nevent: output\ndata: {\"seq\":7,"));
+        assert!(text.ends_with("\n\n"));
+        assert_eq!(text.trim_end().lines().count(), 3);
+    }
+}

@@ -1,0 +1,70 @@
+//! Text frames of an attach WebSocket. Binary frames are terminal bytes, both ways.
+
+use serde::{Deserialize, Serialize};
+
+/// From the daemon.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+#[non_exhaustive]
+pub enum FromDaemon {
+    /// The first frame. What follows in binary frames first makes the viewer's terminal right,
+    /// then is what the session wrote after `seq`.
+    Hello {
+        /// Everything up to here is in the opening bytes.
+        seq: u64,
+        /// Columns of the session's terminal.
+        cols: u16,
+        /// Rows of the session's terminal.
+        rows: u16,
+        /// Whether the session runs. If it does not, its output's tail follows, then `exit`.
+        live: bool,
+    },
+    /// The terminal has a new size, by whoever asked.
+    Resize {
+        /// Its place.
+        seq: u64,
+        /// Columns.
+        cols: u16,
+        /// Rows.
+        rows: u16,
+    },
+    /// The session is over. The socket closes after it.
+    #[serde(rename_all = "camelCase")]
+    Exit {
+        /// The last place told.
+        seq: u64,
+        /// Its final status.
+        status: super::Status,
+        /// As in its record.
+        exit_code: Option<i32>,
+        /// As in its record.
+        signal: Option<i32>,
+    },
+    /// A frame of the viewer was refused, or the attach cannot go on (then the socket closes).
+    Error {
+        /// The stable code.
+        code: String,
+        /// For people.
+        message: String,
+    },
+    /// Leaving, as the viewer asked. The socket closes after it.
+    Detached {
+        /// The last place told.
+        seq: u64,
+    },
+}
+
+/// From the viewer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase")]
+pub enum FromViewer {
+    /// The viewer's window has this size.
+    Resize {
+        /// Columns, 1 to 1000.
+        cols: i64,
+        /// Rows, 1 to 1000.
+        rows: i64,
+    },
+    /// The viewer leaves. The session goes on.
+    Detach,
+}
