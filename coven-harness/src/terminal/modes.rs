@@ -119,7 +119,8 @@ impl Modes {
     }
 
     /// What to write to a terminal that has these modes so that it is as before: the main screen,
-    /// a visible cursor, the terminal's own keys.
+    /// a visible cursor, the terminal's own keys. A viewer's terminal has the modes that a
+    /// [`Listener`](super::Listener) of all it was shown has heard, those restored included.
     pub fn reset(&self) -> Vec<u8> {
         let mut out = String::new();
         for mode in [self.mouse_reports, self.mouse_encoding]
