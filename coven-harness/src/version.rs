@@ -79,8 +79,7 @@ fn told(answer: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::fs::{self, Permissions};
-    use std::os::unix::fs::PermissionsExt;
+    use std::fs;
     use std::path::PathBuf;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -91,11 +90,17 @@ mod tests {
     struct Script(tempfile::TempDir);
 
     impl Script {
+        /// Written by another process: a child that some other test forks meanwhile would hold a
+        /// file of ours open for writing, and such a file cannot be executed.
         fn new(text: &str) -> Self {
-            let folder = tempfile::tempdir().unwrap();
-            let script = Self(folder);
-            fs::write(script.path(), format!("#!/bin/sh\n{text}\n")).unwrap();
-            fs::set_permissions(script.path(), Permissions::from_mode(0o700)).unwrap();
+            let script = Self(tempfile::tempdir().unwrap());
+            let write = r#"printf '#!/bin/sh\n%s\n' "$1" > "$0" && chmod 700 "$0""#;
+            let writer = std::process::Command::new("/bin/sh")
+                .args(["-c", write])
+                .arg(script.path())
+                .arg(text)
+                .status();
+            assert!(writer.unwrap().success());
             script
         }
 

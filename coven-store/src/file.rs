@@ -7,6 +7,8 @@ mod open;
 mod reserve;
 mod shadow;
 
+#[cfg(test)]
+pub(crate) use disk::Room;
 pub(crate) use disk::{Access, Disk, OsDisk};
 pub(crate) use open::{Opened, fault_error, open, open_error, reopen};
 pub(crate) use reserve::Reserve;

@@ -14,6 +14,8 @@
 mod batch;
 mod database;
 mod error;
+#[cfg(test)]
+mod failing_disk;
 mod fault;
 mod file;
 mod health;
@@ -24,8 +26,14 @@ mod projection;
 mod read;
 mod store;
 mod stored;
+#[cfg(test)]
+mod test_support;
 mod wake;
 mod writer;
+
+// The tests' shared support speaks of this crate by its name.
+#[cfg(test)]
+extern crate self as coven_store;
 
 pub use batch::{Appended, Batch, NewEvent, Urgency};
 pub use error::{AppendError, Damage, OpenError, ReadError, StorageFault};

@@ -258,7 +258,10 @@ impl Store {
         let _ = answer.await;
     }
 
-    fn run<T>(&self, read: impl Fn(&ReadTransaction) -> Result<T, Fault>) -> Result<T, ReadError> {
+    pub(crate) fn run<T>(
+        &self,
+        read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
+    ) -> Result<T, ReadError> {
         let alarm = |opening| self.tell(Message::Alarm { opening });
         self.0.database.read(read, alarm)
     }

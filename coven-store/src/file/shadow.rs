@@ -61,8 +61,8 @@ impl Shadow {
     }
 
     /// Does to the file what was held, in the same order with the same syncs, and from now on
-    /// everything at once. After an error everything is still held, reads see no difference, and
-    /// it can be tried again.
+    /// everything at once. What could be read before is durable then. After an error everything
+    /// is still held, reads see no difference, and it can be tried again.
     pub(crate) fn release(&self) -> io::Result<()> {
         let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(held) = held.as_ref() {
@@ -73,6 +73,7 @@ impl Shadow {
                     Step::Sync => self.0.file.sync_data()?,
                 }
             }
+            self.0.file.sync_data()?;
         }
         *held = None;
         Ok(())

@@ -44,3 +44,83 @@ fn first_keys<V: redb::Value>(
         .map(|row| Ok(row?.0.value()))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use coven_core::Event;
+    use redb::ReadableTableMetadata;
+
+    use crate::Store;
+    use crate::layout::{ERASING, EVENTS, ORDER, OUTPUT};
+    use crate::test_support::{Home, append, exited, output, output_closed, running};
+
+    /// Rows that are left: (events, order, output, erasing).
+    fn rows(store: &Store) -> (u64, u64, u64, u64) {
+        store
+            .run(|txn| {
+                Ok((
+                    txn.open_table(EVENTS)?.len()?,
+                    txn.open_table(ORDER)?.len()?,
+                    txn.open_table(OUTPUT)?.len()?,
+                    txn.open_table(ERASING)?.len()?,
+                ))
+            })
+            .expect("a read")
+    }
+
+    /// Waits until the writer has erased what there is to erase.
+    fn wait_until_erased(store: &Store) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while rows(store).3 > 0 {
+            assert!(
+                Instant::now() < deadline,
+                "still erasing: {:?}",
+                rows(store)
+            );
+            std::thread::yield_now();
+        }
+    }
+
+    /// A session that has ended, with more rows than are erased in one transaction.
+    async fn long(store: &Store, session: &str, outputs: u64) {
+        running(store, session).await;
+        for offset in 0..outputs {
+            let batch = append(store, session, vec![output(offset, "x")]);
+            batch.await.expect("it follows");
+        }
+        let end = append(store, session, vec![output_closed(), exited(0)]);
+        end.await.expect("it follows");
+    }
+
+    async fn delete(store: &Store, session: &str) {
+        let deleted = append(store, session, vec![Event::Deleted]).await;
+        deleted.expect("it has ended");
+    }
+
+    #[tokio::test]
+    async fn of_a_deleted_session_one_row_is_left_whatever_it_had() {
+        let home = Home::new();
+        let store = home.open();
+        long(&store, "kept", 3).await;
+        let before = rows(&store);
+        long(&store, "a", 1200).await;
+        delete(&store, "a").await;
+        wait_until_erased(&store);
+        // The event itself, and its place in the order of all.
+        assert_eq!(rows(&store), (before.0 + 1, before.1 + 1, before.2, 0));
+    }
+
+    #[tokio::test]
+    async fn erasing_goes_on_after_the_store_was_closed_in_the_middle() {
+        let home = Home::new();
+        let store = home.open();
+        long(&store, "a", 1200).await;
+        delete(&store, "a").await;
+        store.close().await;
+        let store = home.open();
+        wait_until_erased(&store);
+        assert_eq!(rows(&store), (1, 1, 0, 0));
+    }
+}

@@ -1,0 +1,133 @@
+//! A daemon on a home of its own, gone when it is dropped.
+
+use std::fs;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use crate::http;
+
+/// A shell that runs the first argument's script on the prompt, which is a file or a number.
+const MANIFESTS: [(&str, &str); 3] = [
+    ("idle", "exec sleep \\\"$0\\\""),
+    ("flood-cooked", "exec cat \\\"$0\\\""),
+    ("flood-raw", "stty raw -echo; exec cat \\\"$0\\\""),
+];
+
+pub(crate) struct Home {
+    daemon: Child,
+    socket: PathBuf,
+    folder: TempDir,
+}
+
+impl Home {
+    /// Starts a daemon and waits until it answers.
+    pub(crate) fn open() -> Self {
+        let binary = std::env::var("COVEN_BIN").expect("COVEN_BIN names the binary of coven");
+        let folder = match std::env::var_os("COVEN_BENCH_DIR") {
+            Some(parent) => TempDir::new_in(parent),
+            None => TempDir::new(),
+        }
+        .expect("a folder");
+        let home = folder.path().join("home");
+        fs::create_dir_all(home.join("harnesses")).expect("a home");
+        fs::create_dir(folder.path().join("project")).expect("a project");
+        for (id, script) in MANIFESTS {
+            let manifest = format!(
+                "id = \"{id}\"\nexecutable = \"/bin/sh\"\ninstall_hint = \"it is there\"\n\
+                 [interactive]\nargs = [\"-c\", \"{script}\", \"{{prompt}}\"]\n",
+            );
+            fs::write(home.join("harnesses").join(format!("{id}.toml")), manifest)
+                .expect("written");
+        }
+        let daemon = Command::new(binary)
+            .args(["daemon", "serve"])
+            .env("COVEN_HOME", &home)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("the daemon starts");
+        let socket = home.join("coven.sock");
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while UnixStream::connect(&socket).is_err() {
+            assert!(Instant::now() < deadline, "the daemon does not answer");
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Self {
+            daemon,
+            socket,
+            folder,
+        }
+    }
+
+    pub(crate) fn socket(&self) -> &Path {
+        &self.socket
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.daemon.id()
+    }
+
+    /// Launches, and returns with the record of a session that runs.
+    pub(crate) fn launch(&self, harness: &str, prompt: &str) -> Value {
+        let body = json!({
+            "projectRoot": self.folder.path().join("project"),
+            "harness": harness,
+            "prompt": prompt,
+        });
+        http::json(&self.socket, "POST", "/api/v1/sessions", Some(&body))
+    }
+
+    pub(crate) fn record(&self, id: &str) -> Value {
+        http::json(&self.socket, "GET", &format!("/api/v1/sessions/{id}"), None)
+    }
+
+    /// Waits until a session has ended, and gives its record.
+    pub(crate) fn ended(&self, id: &str) -> Value {
+        loop {
+            let record = self.record(id);
+            if !record["ended_at"].is_null() {
+                return record;
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    pub(crate) fn kill(&self, id: &str) {
+        http::json(
+            &self.socket,
+            "POST",
+            &format!("/api/v1/sessions/{id}/kill"),
+            None,
+        );
+        self.ended(id);
+    }
+}
+
+impl Drop for Home {
+    /// Asks the daemon to stop, and makes it after a while.
+    fn drop(&mut self) {
+        let pid = self.daemon.id().cast_signed();
+        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
+            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
+        }
+        let deadline = Instant::now() + Duration::from_secs(30);
+        while Instant::now() < deadline {
+            if let Ok(Some(_)) = self.daemon.try_wait() {
+                return;
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        let _ = self.daemon.kill();
+        let _ = self.daemon.wait();
+    }
+}

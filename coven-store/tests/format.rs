@@ -1,0 +1,403 @@
+//! The bytes on disk: every variant of every stored type, and every table, as `tests/format/`
+//! has them. What is there was written by a released version and must be read for ever: lines are
+//! added to it and never changed. `COVEN_BLESS=1` writes it anew while a format is being made.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::Path;
+
+use coven_core::{
+    Channel, Conversation, ConversationId, ConversationMode, Event, EventKind, Exit, External,
+    IdempotencyKey, InputData, Launch, LaunchMode, LaunchPolicy, Model, OrphanReason, OutputEnd,
+    ProcessFacts, Seq, TermSize, Timestamp, Title,
+};
+use coven_store::{Batch, NewEvent, Store, Urgency};
+use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
+use support::*;
+
+const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/format/v1.txt");
+
+const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+const SLOTS: TableDefinition<u64, &[u8]> = TableDefinition::new("slots");
+const IDS: TableDefinition<&str, u64> = TableDefinition::new("ids");
+const GONE: TableDefinition<&str, u64> = TableDefinition::new("gone");
+const EVENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("events");
+const ORDER: TableDefinition<u64, (u64, u64)> = TableDefinition::new("order");
+const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
+const BY_CREATED: TableDefinition<(i64, &str), (u64, bool)> = TableDefinition::new("by_created");
+const BY_CONVERSATION: TableDefinition<(&str, &str, u64), ()> =
+    TableDefinition::new("by_conversation");
+const LIVE: TableDefinition<u64, ()> = TableDefinition::new("live");
+const OUTPUT: TableDefinition<(u64, u64), u64> = TableDefinition::new("output");
+
+/// Sessions that between them have every event, with every variant of all it carries, and stand
+/// in every phase at the end.
+fn histories() -> Vec<(&'static str, Vec<Event>)> {
+    let orphaned = |reason| vec![created(), Event::Orphaned { reason }];
+    let kill = Event::KillRequested;
+    let failed = Event::LaunchFailed {
+        reason: "codex: not found".to_owned(),
+    };
+    vec![
+        ("full", full_life()),
+        (
+            "plain",
+            vec![
+                created(),
+                bare_start(),
+                output_closed(),
+                exited(3),
+                Event::Archived,
+                Event::Summoned,
+            ],
+        ),
+        ("never", vec![streamed(), failed.clone()]),
+        ("waiting", vec![created()]),
+        ("cancelled", vec![created(), kill.clone()]),
+        ("called-off", vec![created(), kill.clone(), failed]),
+        ("running", vec![created(), started()]),
+        ("silent", vec![created(), started(), output_closed()]),
+        ("dying", vec![created(), started(), kill.clone()]),
+        ("dying-silent", vec![created(), started(), kill, cut()]),
+        ("engine-died", orphaned(OrphanReason::EngineDied)),
+        ("reboot", orphaned(OrphanReason::Reboot)),
+        ("shutdown", orphaned(OrphanReason::Shutdown)),
+        ("interrupted", orphaned(OrphanReason::LaunchInterrupted)),
+        ("far", vec![registered("far")]),
+        (
+            "far-done",
+            vec![transcribed(), Event::Completed { exit_code: Some(2) }],
+        ),
+        (
+            "far-well",
+            vec![registered("far-well"), Event::Completed { exit_code: None }],
+        ),
+        (
+            "gone",
+            vec![
+                created(),
+                started(),
+                output_closed(),
+                exited(0),
+                Event::Deleted,
+            ],
+        ),
+    ]
+}
+
+fn full_life() -> Vec<Event> {
+    let on = |channel, offset, data: &'static [u8]| Event::Output {
+        offset,
+        channel,
+        data: data.into(),
+    };
+    vec![
+        Event::Created {
+            launch: Box::new(full_launch()),
+        },
+        started(),
+        Event::Identified {
+            conversation: conversation_id("0199a213-81c0-7800-8aa1-bbab2a035a53"),
+        },
+        on(Channel::Tty, 0, b"\x1b[1mhi\xff\r\n"),
+        on(Channel::Stdout, 9, b"{}\n"),
+        on(Channel::Stderr, 12, b""),
+        Event::Input {
+            data: InputData::Plain { data: "y\r".into() },
+        },
+        Event::Input {
+            data: InputData::Redacted { len_bytes: 300 },
+        },
+        Event::Resized {
+            size: TermSize::parse(200, 50).expect("a size"),
+        },
+        Event::Titled {
+            title: Title::parse("Mend the tests").expect("a title"),
+        },
+        Event::Labelled {
+            labels: labels(&["mine", "a:b"]),
+        },
+        Event::KillRequested,
+        cut(),
+        Event::Exited {
+            exit: Exit::Signal { signal: 15 },
+            output: OutputEnd::Cut,
+        },
+        Event::Archived,
+    ]
+}
+
+fn full_launch() -> Launch {
+    Launch {
+        model: Some(Model::parse("openai/gpt-5").expect("a model")),
+        mode: LaunchMode::NonInteractive,
+        policy: Some(LaunchPolicy {
+            add_dirs: vec!["/tmp/out".to_owned()],
+        }),
+        labels: labels(&["ci"]),
+        size: TermSize::parse(100, 30).expect("a size"),
+        continues: Some(id("0199a213-81c0-7800-8aa1-bbab2a035a00")),
+        idempotency_key: Some(IdempotencyKey::parse("retry-1").expect("a key")),
+        environment: vec!["HOME".to_owned(), "PATH".to_owned()],
+        ..launch_in_conversation("talk")
+    }
+}
+
+fn streamed() -> Event {
+    let mut launch = launch_in_conversation("talk-2");
+    launch.mode = LaunchMode::Stream;
+    launch.conversation = Some(Conversation {
+        mode: ConversationMode::Resume,
+        id: conversation_id("talk-2"),
+    });
+    Event::Created {
+        launch: Box::new(launch),
+    }
+}
+
+fn bare_start() -> Event {
+    Event::Started {
+        process: ProcessFacts {
+            pid: 1,
+            start_time: 0,
+            boot_id: "b".to_owned(),
+            shim_pid: None,
+        },
+        executable: "/bin/true".to_owned(),
+        argv: Vec::new(),
+    }
+}
+
+fn transcribed() -> Event {
+    let Event::Registered { external } = registered("far-done") else {
+        unreachable!("that is what registered() makes")
+    };
+    Event::Registered {
+        external: Box::new(External {
+            transcript_path: Some("/elsewhere/log.jsonl".to_owned()),
+            labels: labels(&["far"]),
+            ..*external
+        }),
+    }
+}
+
+fn cut() -> Event {
+    Event::OutputClosed {
+        end: OutputEnd::Cut,
+    }
+}
+
+fn conversation_id(text: &str) -> ConversationId {
+    ConversationId::parse("id", text).expect("an id")
+}
+
+async fn write(store: &Store) {
+    for (session, events) in histories() {
+        let new = |(event, nanos): (Event, i64)| NewEvent {
+            at: Timestamp::from_nanos(1_763_800_000_000_000_000 + nanos),
+            // Asked for by somebody, or nobody, in turn.
+            actor: (nanos % 2 == 1).then(actor),
+            event,
+        };
+        let batch = Batch {
+            session: id(session),
+            events: events.into_iter().zip(1..).map(new).collect(),
+            after: Some(Seq::ZERO),
+            urgency: Urgency::Control,
+        };
+        store.append(batch).await.expect("it can happen");
+    }
+}
+
+/// Every row of a log as a line of text: the table, the key, and the value.
+fn dump(path: &Path) -> String {
+    let db = Database::open(path).expect("it is closed");
+    let txn = db.begin_read().expect("a transaction");
+    let mut text = String::new();
+    macro_rules! rows {
+        ($table:expr, $show:expr) => {
+            let table = txn.open_table($table).expect("a table");
+            for row in table.iter().expect("rows") {
+                let (key, value) = row.expect("a row");
+                let (key, value) = (key.value(), $show(value.value()));
+                writeln!(text, "{} {key:?} = {value}", $table.name()).expect("a string");
+            }
+        };
+    }
+    rows!(META, hex);
+    rows!(SLOTS, hex);
+    rows!(IDS, |slot| format!("{slot}"));
+    rows!(GONE, |seq| format!("{seq}"));
+    rows!(EVENTS, hex);
+    rows!(ORDER, |batch| format!("{batch:?}"));
+    rows!(RECORDS, hex);
+    rows!(BY_CREATED, |row| format!("{row:?}"));
+    rows!(BY_CONVERSATION, |()| String::new());
+    rows!(LIVE, |()| String::new());
+    rows!(OUTPUT, |seq| format!("{seq}"));
+    text
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    (0..text.len())
+        .step_by(2)
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex"))
+        .collect()
+}
+
+fn golden() -> String {
+    std::fs::read_to_string(GOLDEN).expect("the golden file")
+}
+
+#[tokio::test]
+async fn every_row_is_written_to_the_bytes_it_always_was() {
+    let home = Home::new();
+    let store = home.open();
+    write(&store).await;
+    wait_until_erased(&store).await;
+    store.close().await;
+    let found = dump(&home.path());
+    if std::env::var_os("COVEN_BLESS").is_some() {
+        std::fs::write(GOLDEN, &found).expect("the golden file");
+    }
+    for (found, golden) in found.lines().zip(golden().lines()) {
+        assert_eq!(found, golden);
+    }
+    assert_eq!(found.lines().count(), golden().lines().count());
+}
+
+/// Between any two things the writer is asked for, it erases some of what was deleted. Three steps
+/// are enough here: the rows, the note that there are some, and finding nothing.
+async fn wait_until_erased(store: &Store) {
+    for _ in 0..4 {
+        let rebuilt = store.rebuild_projections().await;
+        rebuilt.expect("it can be rebuilt");
+    }
+}
+
+#[tokio::test]
+async fn the_bytes_that_were_ever_written_are_read_as_what_they_were() {
+    let home = Home::new();
+    home.open().close().await;
+    let db = Database::open(home.path()).expect("it is closed");
+    let txn = db.begin_write().expect("a transaction");
+    for line in golden().lines() {
+        restore(&txn, line);
+    }
+    txn.commit().expect("a commit");
+    drop(db);
+
+    let store = home.open();
+    let mut expected = Seq::ZERO;
+    for (session, events) in histories() {
+        let stored = events_of(&store, session);
+        if session == "gone" {
+            assert_eq!(stored, Vec::new());
+            continue;
+        }
+        assert_eq!(stored.len(), events.len(), "{session}");
+        for (stored, (event, nanos)) in stored.iter().zip(events.iter().zip(1..)) {
+            expected = expected.next();
+            assert_eq!(stored.seq, expected);
+            assert_eq!(&stored.event, event, "{session}");
+            let at = Timestamp::from_nanos(1_763_800_000_000_000_000 + nanos);
+            assert_eq!(stored.at, at);
+            assert_eq!(stored.actor, (nanos % 2 == 1).then(actor));
+        }
+    }
+    assert_eq!(
+        store.verify().expect("a read").problems,
+        Vec::<String>::new()
+    );
+    let next = append(&store, "new", vec![created()]).await.expect("new");
+    assert_eq!(
+        next.first,
+        expected.next().next().next().next().next().next()
+    );
+}
+
+/// Writes a row of the log proper, or a record, from its line.
+fn restore(txn: &redb::WriteTransaction, line: &str) {
+    let (place, value) = line.split_once(" =").expect("a row");
+    let value = value.trim();
+    let (table, key) = place.split_once(' ').expect("a table and a key");
+    let text = key.trim_matches('"');
+    let numbers = |text: &str| -> Vec<u64> {
+        text.trim_matches(['(', ')'])
+            .split(", ")
+            .filter_map(|number| number.parse().ok())
+            .collect()
+    };
+    let bytes = || unhex(value);
+    macro_rules! put {
+        ($table:expr, $key:expr, $value:expr) => {{
+            let mut table = txn.open_table($table).expect("a table");
+            table.insert($key, $value).expect("a row");
+        }};
+    }
+    match table {
+        "meta" => put!(META, text, bytes().as_slice()),
+        "slots" => put!(SLOTS, numbers(key)[0], bytes().as_slice()),
+        "ids" => put!(IDS, text, numbers(value)[0]),
+        "gone" => put!(GONE, text, numbers(value)[0]),
+        "events" => {
+            let key = numbers(key);
+            put!(EVENTS, (key[0], key[1]), bytes().as_slice());
+        }
+        "order" => {
+            let batch = numbers(value);
+            put!(ORDER, numbers(key)[0], (batch[0], batch[1]));
+        }
+        "records" => put!(RECORDS, numbers(key)[0], bytes().as_slice()),
+        "by_created" => {
+            let (nanos, id) = key.trim_matches(['(', ')']).split_once(", ").expect("two");
+            let (slot, archived) = value
+                .trim_matches(['(', ')'])
+                .split_once(", ")
+                .expect("two");
+            put!(
+                BY_CREATED,
+                (nanos.parse().expect("nanos"), id.trim_matches('"')),
+                (slot.parse().expect("a slot"), archived == "true")
+            );
+        }
+        "by_conversation" => {
+            let parts: Vec<&str> = key.trim_matches(['(', ')']).split(", ").collect();
+            let [harness, conversation, slot] = parts[..] else {
+                panic!("{line}")
+            };
+            put!(
+                BY_CONVERSATION,
+                (
+                    harness.trim_matches('"'),
+                    conversation.trim_matches('"'),
+                    slot.parse().expect("a slot")
+                ),
+                ()
+            );
+        }
+        "live" => put!(LIVE, numbers(key)[0], ()),
+        "output" => {
+            let key = numbers(key);
+            put!(OUTPUT, (key[0], key[1]), numbers(value)[0]);
+        }
+        other => panic!("a table {other} in {line}"),
+    }
+}
+
+#[test]
+fn every_kind_of_event_is_pinned() {
+    let pinned: BTreeSet<String> = histories()
+        .iter()
+        .flat_map(|(_, events)| events)
+        .map(|event| format!("{:?}", event.kind()))
+        .collect();
+    let all = EventKind::ALL.map(|kind| format!("{kind:?}"));
+    assert_eq!(pinned, BTreeSet::from(all));
+}
