@@ -1,11 +1,12 @@
 //! Learning the harness's own id of the conversation, from what it writes or keeps open.
 //!
-//! Looks are made when the process writes something, ever less often, and never by a timer.
+//! Looks are made when the process writes something, ever less often, and never by a timer; and
+//! a last one before a kill, since a harness may be killed soon after its first turn.
 
 use std::time::Duration;
 
 use coven_core::{Command, ConversationId};
-use coven_harness::identity::find_open;
+use coven_harness::identity::{OpenFileMark, find_open};
 use coven_harness::{IdentityScan, IdentitySource};
 
 use super::live::{Goes, Live, Slot};
@@ -28,7 +29,7 @@ pub(super) struct IdentityWatch {
 enum Way {
     Listen(Box<IdentityScan>),
     Look {
-        mark: coven_harness::identity::OpenFileMark,
+        mark: OpenFileMark,
         not_before: Duration,
         pause: Duration,
     },
@@ -75,11 +76,22 @@ impl Live {
                 let (pid, mark) = (self.facts.pid, *mark);
                 *not_before = now + *pause;
                 *pause = (*pause * 2).min(MAX_PAUSE);
-                self.identity.looking = Some(Box::pin(async move {
-                    let look = tokio::task::spawn_blocking(move || find_open(pid, mark));
-                    // A look that panicked found nothing.
-                    look.await.ok().flatten()
-                }));
+                self.identity.looking = Some(Box::pin(look(pid, mark)));
+            }
+        }
+    }
+
+    /// What a look before the process is signalled would find, if one is still of use.
+    pub(super) fn last_look(&self) -> impl Future<Output = Look> + Send + use<> {
+        let mark = match self.identity.way {
+            Way::Look { mark, .. } => Some(mark),
+            Way::Listen(_) | Way::Done => None,
+        };
+        let pid = self.facts.pid;
+        async move {
+            match mark {
+                Some(mark) => look(pid, mark).await,
+                None => None,
             }
         }
     }
@@ -94,11 +106,17 @@ impl Live {
         Goes::On
     }
 
-    fn identified(&mut self, found: Option<ConversationId>) {
+    pub(super) fn identified(&mut self, found: Option<ConversationId>) {
         if let Some(conversation) = found {
             let now = self.shared.clock.now();
             let identified = Command::RecordIdentity { conversation };
             self.observations.note(identified, now, None);
         }
     }
+}
+
+async fn look(pid: u32, mark: OpenFileMark) -> Look {
+    let look = tokio::task::spawn_blocking(move || find_open(pid, mark));
+    // A look that panicked found nothing.
+    look.await.ok().flatten()
 }

@@ -55,7 +55,7 @@ pub(super) struct Live {
     pub(super) end: EndWatch,
     pub(super) screen: Screenless,
     pub(super) identity: IdentityWatch,
-    killing: Slot<io::Result<KillReport>>,
+    killing: Slot<Killed>,
     output: Output,
     exit: ExitWatch,
     mailbox: mpsc::Receiver<Message>,
@@ -64,12 +64,19 @@ pub(super) struct Live {
     launched: Option<oneshot::Sender<Result<Record, Error>>>,
 }
 
+/// What became of a kill.
+struct Killed {
+    /// What was learned before the first signal.
+    look: super::identity::Look,
+    report: io::Result<KillReport>,
+}
+
 /// What the loop woke up for.
 enum Wake {
     Told(Option<Message>),
     Read(io::Result<Option<(Channel, Bytes)>>),
     Exited(io::Result<Exit>),
-    Killed(io::Result<KillReport>),
+    Killed(Killed),
     Observed(super::observe::Outcome),
     Controlled(super::control::Outcome),
     Identified(super::identity::Look),
@@ -144,7 +151,7 @@ impl Live {
                 Wake::Told(None) | Wake::Due => Goes::On,
                 Wake::Read(read) => self.read(read),
                 Wake::Exited(exit) => self.exited(exit),
-                Wake::Killed(report) => self.killed(report),
+                Wake::Killed(killed) => self.killed(killed),
                 Wake::Observed(outcome) => self.observed(outcome),
                 Wake::Controlled(outcome) => self.controlled(outcome),
                 Wake::Identified(look) => self.looked(look),
@@ -169,7 +176,7 @@ impl Live {
             message = self.mailbox.recv(), if hears => Wake::Told(message),
             outcome = arrival(&mut self.control.in_flight) => Wake::Controlled(outcome),
             outcome = arrival(&mut self.observations.in_flight) => Wake::Observed(outcome),
-            report = arrival(&mut self.killing) => Wake::Killed(report),
+            killed = arrival(&mut self.killing) => Wake::Killed(killed),
             exit = self.exit.wait(), if self.end.has_process() => Wake::Exited(exit),
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),
             read = self.output.read(), if reads => Wake::Read(read),
@@ -248,11 +255,17 @@ impl Live {
         self.end.kill_began();
         let (facts, grace) = (self.facts.clone(), self.shared.grace);
         let session = self.record.session.id.clone();
-        self.killing = Some(Box::pin(async move { kill(&facts, &session, grace).await }));
+        let last_look = self.last_look();
+        self.killing = Some(Box::pin(async move {
+            let look = last_look.await;
+            let report = kill(&facts, &session, grace).await;
+            Killed { look, report }
+        }));
     }
 
-    fn killed(&mut self, report: io::Result<KillReport>) -> Goes {
+    fn killed(&mut self, Killed { look, report }: Killed) -> Goes {
         self.killing = None;
+        self.identified(look);
         self.end.kill_done(self.shared.clock.elapsed());
         let session = &self.record.session.id;
         match report {
