@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use coven_core::decide::{Registration, register};
@@ -409,7 +410,7 @@ impl Engine {
 
 fn open(options: Options) -> Result<Shared, OpenError> {
     let home = Home::open(&options.home)?;
-    let store = Store::open(&home.log(), options.store)?;
+    let store = open_log(&home, options.store)?;
     let mut registry = Registry::load(&home.harnesses());
     for bad in registry.bad_manifests() {
         tracing::warn!(file = %bad.file.display(), problem = %bad.problem, "a harness manifest is not used");
@@ -422,4 +423,22 @@ fn open(options: Options) -> Result<Shared, OpenError> {
             })?;
     }
     Ok(Shared::new(home, store, registry, options))
+}
+
+/// How long the log of an engine that was dropped may take to be closed, and between two looks.
+const CLOSING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(5));
+
+/// The home's lock is ours, so whoever has the log open is an engine that was dropped: its writer
+/// finishes what is queued.
+fn open_log(home: &Home, options: coven_store::Options) -> Result<Store, OpenError> {
+    let (patience, pause) = CLOSING;
+    let deadline = Instant::now() + patience;
+    loop {
+        match Store::open(&home.log(), options) {
+            Err(coven_store::OpenError::Locked { .. }) if Instant::now() < deadline => {
+                std::thread::sleep(pause);
+            }
+            opened => return Ok(opened?),
+        }
+    }
 }

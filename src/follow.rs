@@ -9,8 +9,8 @@ use coven_core::{Envelope, Refusal, Seq, SessionId};
 use coven_store::ReadLimit;
 use tokio::sync::watch;
 
-use crate::Error;
 use crate::shared::Shared;
+use crate::{Error, Unavailable};
 
 /// What one page holds at most.
 const PAGE: ReadLimit = ReadLimit {
@@ -68,7 +68,7 @@ impl Follow {
         while self.state != State::Over {
             // Marked before the look, so that what is committed after it wakes the wait.
             self.committed.borrow_and_update();
-            match self.look().await? {
+            match until_closed(self.look().await)?.unwrap_or(Found::NothingMore) {
                 Found::Events(events) => {
                     self.state = State::Following;
                     self.after = events.last().map_or(self.after, |last| last.seq);
@@ -144,7 +144,9 @@ impl FollowAll {
             if committed > self.after {
                 let after = self.after;
                 let events = self.shared.read(move |store| store.read_all(after, PAGE));
-                let events = events.await?;
+                let Some(events) = until_closed(events.await)? else {
+                    return Ok(None);
+                };
                 // All there was up to there may have been deleted.
                 self.after = events.last().map_or(committed, |last| last.seq);
                 if !events.is_empty() {
@@ -161,5 +163,15 @@ impl FollowAll {
     /// The last event that was given, or where following began.
     pub const fn after(&self) -> Seq {
         self.after
+    }
+}
+
+/// What was read; `None` when the log is closed, which is the end of every follower.
+fn until_closed<T>(read: Result<T, Error>) -> Result<Option<T>, Error> {
+    match read {
+        Err(Error::Unavailable {
+            reason: Unavailable::ShuttingDown,
+        }) => Ok(None),
+        read => read.map(Some),
     }
 }

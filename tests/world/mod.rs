@@ -61,7 +61,12 @@ impl Harness for Shell {
         Source::Bundled
     }
 
-    fn command(&self, launch: &Launch, _: &ConversationPlan) -> Result<CommandLine, CannotRun> {
+    /// A resumed conversation's id is in the variable `RESUMED`.
+    fn command(
+        &self,
+        launch: &Launch,
+        conversation: &ConversationPlan,
+    ) -> Result<CommandLine, CannotRun> {
         let wiring = match launch.mode {
             LaunchMode::Interactive => Wiring::Terminal,
             LaunchMode::NonInteractive => Wiring::TerminalOutput { stdin: Stdin::Null },
@@ -69,9 +74,13 @@ impl Harness for Shell {
                 first_line: self.stream_input("first"),
             },
         };
-        Ok(CommandLine::new(wiring)
+        let command = CommandLine::new(wiring)
             .args(["-c"])
-            .prompt(launch.prompt.as_str()))
+            .prompt(launch.prompt.as_str());
+        Ok(match conversation {
+            ConversationPlan::New { .. } => command,
+            ConversationPlan::Resume { id } => command.variable("RESUMED", id.as_str()),
+        })
     }
 
     fn submission(&self, text: &str) -> Result<Vec<Keystroke>, Refusal> {

@@ -1,0 +1,187 @@
+//! Following: catch up, then live; no gap, no repeat; and how often output is committed.
+
+mod world;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use coven::clock::ManualClock;
+use coven::{Event, EventKind, ReadLimit, Seq};
+/// What one session's commits with output keep between them.
+const COMMIT_INTERVAL: Duration = Duration::from_millis(10);
+
+use world::{World, kinds, me, within, written};
+
+#[tokio::test]
+async fn a_follower_is_told_everything_once_from_wherever_it_begins() {
+    let world = World::new().await;
+    let script = "i=0; while [ $i -lt 300 ]; do echo line $i; i=$((i+1)); done";
+    let id = world.launch_id(script).await;
+    let live = world.to_the_end(&id).await;
+    let later = world.to_the_end(&id).await;
+    assert_eq!(live, later, "live and from the log are the same");
+    assert!(live.windows(2).all(|pair| pair[0].seq < pair[1].seq));
+    for (place, envelope) in live.iter().enumerate() {
+        let mut follow = world.engine.follow(&id, envelope.seq);
+        let mut rest = Vec::new();
+        while let Some(page) = within(follow.next()).await.unwrap() {
+            rest.extend(page);
+        }
+        assert_eq!(rest, live[place + 1..]);
+    }
+}
+
+#[tokio::test]
+async fn a_follower_of_all_sessions_hears_each_of_them_and_of_deletion() {
+    let world = World::new().await;
+    let (before, _) = world.run("echo before").await;
+    let mut follow = world.engine.follow_all(None);
+    let first = world.launch_id("echo one").await;
+    let second = world.launch_id("echo two").await;
+    world.to_the_end(&first).await;
+    world.to_the_end(&second).await;
+    world.engine.delete(&first, me()).await.unwrap();
+    let mut ended = BTreeSet::new();
+    let mut heard = Vec::new();
+    while !kinds(&heard).contains(&EventKind::Deleted) {
+        heard.extend(within(follow.next()).await.unwrap().unwrap());
+    }
+    for envelope in &heard {
+        assert_ne!(envelope.session, before.session.id, "it was before");
+        if envelope.event.kind() == EventKind::Exited {
+            ended.insert(envelope.session.clone());
+        }
+    }
+    assert!(ended.contains(&second));
+    let all = world
+        .engine
+        .read_all(Seq::ZERO, ReadLimit::default())
+        .await
+        .unwrap();
+    let of_first: Vec<_> = all
+        .iter()
+        .filter(|envelope| envelope.session == first)
+        .collect();
+    assert_eq!(of_first.len(), 1, "only its deletion is left");
+}
+
+#[tokio::test]
+async fn a_follower_hears_the_end_of_a_session_that_is_deleted() {
+    let world = World::new().await;
+    let (record, _) = world.run("echo done").await;
+    let id = &record.session.id;
+    let mut follow = world.engine.follow(id, Seq::ZERO);
+    assert!(within(follow.next()).await.unwrap().is_some());
+    world.engine.delete(id, me()).await.unwrap();
+    assert_eq!(within(follow.next()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_follower_of_an_external_session_waits_for_its_owner() {
+    let world = World::new().await;
+    let request = coven::ExternalRequest {
+        id: Some("theirs".to_owned()),
+        project_root: Some("/elsewhere".to_owned()),
+        harness: Some("codex".to_owned()),
+        ..coven::ExternalRequest::default()
+    };
+    let (_, record) = world.engine.register(request, me()).await.unwrap();
+    let id = &record.session.id;
+    let mut follow = world.engine.follow(id, Seq::ZERO);
+    assert_eq!(
+        kinds(&within(follow.next()).await.unwrap().unwrap()),
+        [EventKind::Registered]
+    );
+    let (next, completed) = tokio::join!(follow.next(), world.engine.complete(id, Some(0), me()));
+    completed.unwrap();
+    assert_eq!(kinds(&next.unwrap().unwrap()), [EventKind::Completed]);
+    assert_eq!(within(follow.next()).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn output_is_committed_at_once_after_a_quiet_spell_and_then_gathered() {
+    // It stands still: nothing that is committed was waited for, and no share of time passes.
+    let clock = Arc::new(ManualClock::new());
+    let world = World::with(|options| options.clock = clock).await;
+    let script = "stty -echo; echo first; read go
+        i=0; while [ $i -lt 1000 ]; do echo line $i; i=$((i+1)); done";
+    let id = world.launch_id(script).await;
+    world.until(&id, "first").await;
+    world.input(&id, "\n").await.unwrap();
+    let events = world.to_the_end(&id).await;
+    let outputs: Vec<_> = events
+        .iter()
+        .filter_map(|envelope| match &envelope.event {
+            Event::Output { data, .. } => Some(data.clone()),
+            _ => None,
+        })
+        .collect();
+    let rest: String = (0..1000).map(|i| format!("line {i}\r\n")).collect();
+    assert_eq!(
+        outputs,
+        ["first\r\n".to_owned(), rest],
+        "a thousand writes are one event"
+    );
+}
+
+#[tokio::test]
+async fn gathered_output_is_committed_when_its_share_of_time_has_come() {
+    let clock = Arc::new(ManualClock::new());
+    let world = World::with(|options| options.clock = Arc::clone(&clock) as _).await;
+    let id = world
+        .launch_id("stty -echo; echo first; read go; echo second; read go")
+        .await;
+    world.until(&id, "first").await;
+    world.input(&id, "\n").await.unwrap();
+    clock.advance(COMMIT_INTERVAL);
+    world.until(&id, "second").await;
+    world.input(&id, "\n").await.unwrap();
+    world.to_the_end(&id).await;
+}
+
+#[tokio::test]
+async fn a_flood_takes_part_in_at_most_a_hundred_commits_a_second() {
+    let world = World::new().await;
+    let before = world.engine.health().store.transactions;
+    let id = world
+        .launch_id("head -c 4000000 /dev/zero | tr '\\0' x; exit 0")
+        .await;
+    let events = world.to_the_end(&id).await;
+    let transactions = world.engine.health().store.transactions - before;
+    let (first, last) = (events.first().unwrap().at, events.last().unwrap().at);
+    let millis = (last.as_nanos() - first.as_nanos()) as u64 / 1_000_000;
+    // Created, started and the end are commits too.
+    assert!(
+        transactions <= millis / 10 + 5,
+        "{transactions} in {millis} ms"
+    );
+    assert_eq!(written(&events).len(), 4_000_000);
+    let outputs = events
+        .iter()
+        .filter(|e| matches!(e.event, Event::Output { .. }))
+        .count();
+    assert!(outputs >= 4_000_000 / 60_000);
+}
+
+#[tokio::test]
+async fn an_idle_session_writes_nothing_and_waits_for_no_timer() {
+    let world = World::new().await;
+    let mut ids = Vec::new();
+    for _ in 0..10 {
+        let id = world.launch_id("echo ready; read go").await;
+        world.until(&id, "ready").await;
+        ids.push(id);
+    }
+    let metrics = tokio::runtime::Handle::current().metrics();
+    let before = (world.engine.last_seq(), metrics.worker_park_count(0));
+    // The one place where time itself is measured.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let woken = metrics.worker_park_count(0) - before.1;
+    assert!(woken <= 5, "woken {woken} times");
+    assert_eq!(world.engine.last_seq(), before.0);
+    for id in &ids {
+        world.input(id, "\n").await.unwrap();
+        world.to_the_end(id).await;
+    }
+}
