@@ -1,0 +1,148 @@
+//! A disk that is full: nothing is lost, reads go on, a kill works, and all resumes by itself.
+//!
+//! It needs a file system that can be filled: a tmpfs in a namespace of its own, where the test
+//! runs itself once more.
+
+mod world;
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use coven::{Code, Engine, Error, Event, EventKind, Seq, Status, Unavailable, WriterState};
+use world::{World, is_alive, kinds, me, noise, options, request, within, written};
+
+/// Set for the second run: the mounted directory.
+const DISK: &str = "COVEN_TEST_DISK";
+
+/// Bytes of the disk, and of the file that takes up most of it.
+const DISK_BYTES: usize = 96 << 20;
+const FILLER_BYTES: usize = 72 << 20;
+
+/// What an agent writes: more than fits beside the filler.
+const NOISE_BYTES: usize = 16 << 20;
+
+#[test]
+fn a_full_disk_loses_nothing_and_all_resumes_when_there_is_room() {
+    if let Some(disk) = std::env::var_os(DISK) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        return runtime.block_on(on_a_full_disk(Path::new(&disk)));
+    }
+    let mount = tempfile::tempdir().unwrap();
+    let script = "mount -t tmpfs -o size=$1 tmpfs \"$2\" || exit 77; shift 2; exec \"$@\"";
+    let name = "a_full_disk_loses_nothing_and_all_resumes_when_there_is_room";
+    let run = Command::new("unshare")
+        .args([
+            "--user",
+            "--map-root-user",
+            "--mount",
+            "--",
+            "sh",
+            "-c",
+            script,
+            "sh",
+        ])
+        .arg(DISK_BYTES.to_string())
+        .arg(mount.path())
+        .arg(std::env::current_exe().unwrap())
+        .args(["--exact", name, "--nocapture"])
+        .env(DISK, mount.path())
+        .output();
+    let run = match run {
+        Ok(run) => run,
+        Err(error) => return eprintln!("skipped: unshare cannot be run: {error}"),
+    };
+    let told = String::from_utf8_lossy(&run.stderr);
+    if run.status.code() == Some(77) || told.contains("unshare") {
+        return eprintln!("skipped: no tmpfs can be mounted here: {told}");
+    }
+    assert!(
+        run.status.success(),
+        "{}{told}",
+        String::from_utf8_lossy(&run.stdout)
+    );
+}
+
+async fn on_a_full_disk(disk: &Path) {
+    // The project is elsewhere: only the home is full.
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("project")).unwrap();
+    let mut options = options(dir.path());
+    options.home = disk.join("home");
+    let engine = Engine::open(options).await.unwrap();
+    let world = World { engine, dir };
+    let noise = noise(3, NOISE_BYTES);
+    fs::write(world.path("noise"), &noise).unwrap();
+    let idle = world.launch_id("echo pid $$; exec sleep 1000").await;
+    let said = world.until(&idle, "\n").await;
+    let pid: u32 = said.trim().strip_prefix("pid ").unwrap().parse().unwrap();
+    fs::write(disk.join("filler"), vec![1; FILLER_BYTES]).unwrap();
+
+    let flood = world.launch_id("stty raw -echo; cat noise").await;
+    until_health(&world.engine, WriterState::Failed).await;
+    let health = world.engine.health().store;
+    assert!(health.last_error.unwrap().contains("full"));
+
+    // What people ask for is refused, and says why; what is on record can be read.
+    let launched = world.engine.launch(request(&world.project(), "true"), me());
+    let refused = within(launched).await.unwrap_err();
+    assert_eq!(refused.code(), Code::RuntimeUnavailable);
+    let reason = Unavailable::DiskFull;
+    assert!(matches!(refused, Error::Unavailable { reason: told } if told == reason));
+    let refused = world.input(&idle, "x").await.unwrap_err();
+    assert!(matches!(refused, Error::Unavailable { reason: told } if told == reason));
+    assert_eq!(
+        within(world.engine.get(&flood))
+            .await
+            .unwrap()
+            .session
+            .status(),
+        Status::Running
+    );
+    let read = within(world.engine.output(&flood, 0, 1 << 20))
+        .await
+        .unwrap();
+    let read: Vec<u8> = read.iter().flat_map(|chunk| chunk.data.to_vec()).collect();
+    assert!(!read.is_empty() && noise.starts_with(&read));
+
+    // The agent can be stopped all the same.
+    within(world.engine.kill(&idle, me())).await.unwrap();
+    within(async {
+        while is_alive(pid) {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+
+    fs::remove_file(disk.join("filler")).unwrap();
+    let events = world.to_the_end(&flood).await;
+    assert!(written(&events) == noise, "output was lost");
+    let killed = kinds(&world.to_the_end(&idle).await);
+    let place = |kind| killed.iter().position(|of| *of == kind).unwrap();
+    assert!(place(EventKind::KillRequested) < place(EventKind::Exited));
+    until_health(&world.engine, WriterState::Healthy).await;
+    let id = world.launch_id("echo again").await;
+    assert_eq!(written(&world.to_the_end(&id).await), b"again\r\n");
+    let mut all = world.engine.follow_all(Some(Seq::ZERO));
+    let mut last = Seq::ZERO;
+    while last < world.engine.last_seq() {
+        for envelope in within(all.next()).await.unwrap().unwrap() {
+            assert!(envelope.seq > last);
+            last = envelope.seq;
+            if let Event::Orphaned { .. } = envelope.event {
+                panic!("no session was lost");
+            }
+        }
+    }
+}
+
+/// Nothing wakes for a change of health: it is looked at, as those who watch it do.
+async fn until_health(engine: &Engine, wanted: WriterState) {
+    within(async {
+        while engine.health().store.state != wanted {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
