@@ -1,10 +1,18 @@
-//! The examples that need nothing installed do what they say.
+//! The examples do what they say: built, and run against real agents and a real socket.
 
-use std::path::PathBuf;
-use std::process::{Command, Output};
+mod world;
 
-/// Runs an example. `cargo test` has built them all; a run of this file alone builds it here.
-fn run(name: &str, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Output {
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use coven::Engine;
+use coven_http::{ServeOptions, Server};
+use world::{options, within};
+
+/// An example as a command. `cargo test` has built them all; a run of this file alone builds it
+/// here.
+fn example(name: &str, home: &Path) -> Command {
     let test = std::env::current_exe().unwrap();
     let program: PathBuf = test.ancestors().nth(2).unwrap().join("examples").join(name);
     if !program.exists() {
@@ -18,15 +26,23 @@ fn run(name: &str, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Out
         );
     }
     let mut command = Command::new(program);
-    command.args(arguments);
-    change(&mut command);
-    command.output().unwrap()
+    command.env("COVEN_HOME", home);
+    command
 }
 
-#[test]
-fn a_custom_harness_asks_and_is_answered() {
-    let run = run("custom_harness", &[], |_| {});
-    let said = String::from_utf8(run.stdout).unwrap();
+/// What a command that succeeds printed.
+async fn told(mut command: Command) -> String {
+    let run = tokio::task::spawn_blocking(move || command.output());
+    let run = within(run).await.unwrap().unwrap();
+    let complaint = String::from_utf8_lossy(&run.stderr).into_owned();
+    assert!(run.status.success(), "{complaint}");
+    String::from_utf8(run.stdout).unwrap()
+}
+
+#[tokio::test]
+async fn a_custom_harness_asks_and_is_answered() {
+    let nowhere = Path::new("/nonexistent");
+    let said = told(example("custom_harness", nowhere)).await;
     assert!(said.contains("You asked: say hello"), "{said}");
     assert!(said.contains("You said: yes"), "{said}");
     assert!(said.ends_with("The session is completed.\n"), "{said}");
@@ -39,14 +55,45 @@ fn an_embedded_engine_exits_as_the_agent_did() {
     let manifest = "id = 'agent'\nexecutable = '/bin/sh'\ninstall_hint = 'none'\n\
                     [non_interactive]\nargs = ['-c', '{prompt}']\n";
     std::fs::write(home.path().join("harnesses/agent.toml"), manifest).unwrap();
-    let run = run("embed", &["agent", "echo hello; exit 3"], |command| {
-        command.env("COVEN_HOME", home.path());
-    });
-    let told = String::from_utf8_lossy(&run.stderr).into_owned();
+    let mut embed = example("embed", home.path());
+    let run = embed
+        .args(["agent", "echo hello; exit 3"])
+        .output()
+        .unwrap();
+    let complaint = String::from_utf8_lossy(&run.stderr).into_owned();
     assert_eq!(
         String::from_utf8(run.stdout).unwrap(),
         "hello\r\n",
-        "{told}"
+        "{complaint}"
     );
     assert_eq!(run.status.code(), Some(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_is_shown_what_the_agent_writes_and_a_frontend_told_of_its_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let home = dir.path().join("home");
+    let engine = within(Engine::open(options(dir.path()))).await.unwrap();
+    let server = Server::bind(engine, ServeOptions::default()).unwrap();
+    let stopper = server.stopper();
+    let serving = tokio::spawn(server.run());
+
+    let mut frontend = example("frontend", &home);
+    let mut frontend = frontend.arg("0").stdout(Stdio::piped()).spawn().unwrap();
+    let mut client = example("http_client", &home);
+    client.args(["shell", "echo hello"]);
+    let said = told(client).await;
+    assert!(
+        said.starts_with("hello\r\n") && said.ends_with(": completed\n"),
+        "{said}"
+    );
+
+    let mut lines = BufReader::new(frontend.stdout.take().unwrap()).lines();
+    let line = tokio::task::spawn_blocking(move || lines.next().unwrap().unwrap());
+    let line = within(line).await.unwrap();
+    assert!(line.contains("echo hello (shell): completed"), "{line}");
+    frontend.kill().unwrap();
+    frontend.wait().unwrap();
+    stopper.stop();
+    drop(within(serving).await.unwrap());
 }
