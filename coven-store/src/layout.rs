@@ -7,7 +7,7 @@
 
 use redb::{Table, TableDefinition, WriteTransaction};
 
-use crate::fault::Fault;
+use crate::fault::{Fault, damage};
 
 /// What `magic` holds in every log of Coven, in every format.
 pub(crate) const MAGIC: &[u8] = b"coven event log";
@@ -102,10 +102,12 @@ impl<'txn> Tables<'txn> {
     }
 }
 
-/// A counter's bytes in [`META`].
+/// A counter from its bytes in [`META`].
 pub(crate) fn counter(bytes: &[u8]) -> Result<u64, Fault> {
-    let bytes = bytes
-        .try_into()
-        .map_err(|_| crate::fault::damage("a counter is not eight bytes"))?;
-    Ok(u64::from_le_bytes(bytes))
+    let bytes = bytes.try_into().map(u64::from_le_bytes);
+    // Clients read a Seq as a signed number. Nothing counts as far as that.
+    bytes
+        .ok()
+        .filter(|&count| i64::try_from(count).is_ok())
+        .ok_or_else(|| damage("a counter is not one"))
 }

@@ -63,6 +63,8 @@ pub(crate) struct State {
     unsettled: Option<Unsettled>,
     /// Batches taken in and not written yet, in order.
     pending: VecDeque<queue::Job>,
+    /// How many of them are written each in a group of its own.
+    alone: usize,
     rebuilds: Vec<oneshot::Sender<Result<(), AppendError>>>,
     erasing: Erasing,
     refill: Refill,

@@ -73,7 +73,8 @@ impl Session {
                 if !next.phase.output_is_open() || *offset != next.output_bytes {
                     return Err(illegal);
                 }
-                next.output_bytes += data.len() as u64;
+                let end = offset.checked_add(data.len() as u64);
+                next.output_bytes = end.ok_or(illegal)?;
             }
             Event::Input { .. } => next.phase.is_running().then_some(()).ok_or(illegal)?,
             Event::Resized { size: new } => match &mut next.origin {

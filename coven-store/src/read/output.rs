@@ -74,7 +74,7 @@ pub(crate) fn output(
 /// What of `data`, which is at `at`, lies from `start` to before `end`, if anything.
 fn within(at: u64, data: &Bytes, start: u64, end: u64) -> Option<(u64, Bytes)> {
     let from = start.max(at);
-    let to = end.min(at + data.len() as u64);
+    let to = end.min(at.saturating_add(data.len() as u64));
     (from < to).then(|| {
         let index = |offset: u64| usize::try_from(offset - at).expect("it is within the data");
         (from, data.slice(index(from)..index(to)))

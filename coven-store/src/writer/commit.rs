@@ -7,7 +7,7 @@ use super::queue::Job;
 use super::room::{Claim, cost};
 use super::{Erasing, Refill, Writer, erase};
 use crate::database::guarded;
-use crate::error::AppendError;
+use crate::error::{AppendError, Damage};
 use crate::fault::Fault;
 use crate::layout::Tables;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
@@ -63,6 +63,10 @@ impl Writer {
     }
 
     fn next_group(&mut self) -> Vec<Job> {
+        if self.state.alone > 0 {
+            self.state.alone -= 1;
+            return self.state.pending.pop_front().into_iter().collect();
+        }
         let mut jobs = Vec::new();
         let mut bytes = 0;
         while let Some(job) = self.state.pending.front() {
@@ -90,11 +94,26 @@ impl Writer {
                 self.state.unsettled = Some(Unsettled { jobs, done });
                 self.lose(&fault);
             }
+            Reached::Nothing(Fault::Damage(damage)) => self.write_around(jobs, damage),
             Reached::Nothing(fault) => {
                 self.put_back(jobs);
                 self.lose(&fault);
             }
         }
+    }
+
+    /// Something that a group needs is damaged. Which of its batches that is shows when each is
+    /// written alone; that one is refused, or it would hold up all others for ever.
+    fn write_around(&mut self, mut jobs: Vec<Job>, mut damage: Damage) {
+        if jobs.len() == 1
+            && let Some(job) = jobs.pop()
+        {
+            damage.session.get_or_insert_with(|| job.session.clone());
+            job.answer(Err(AppendError::Damaged(damage.clone())));
+        }
+        self.state.alone = jobs.len();
+        self.put_back(jobs);
+        self.lose(&Fault::Damage(damage));
     }
 
     fn transact(&self, jobs: &mut [Job]) -> Reached {

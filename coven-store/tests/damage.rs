@@ -1,0 +1,192 @@
+//! Stored bytes that mean nothing: a clear error that says where, and nobody else is concerned.
+
+mod support;
+
+use coven_core::Seq;
+use coven_store::{AppendError, Archived, Page, ReadError, ReadLimit, Store};
+use redb::{Database, TableDefinition};
+use support::*;
+
+const EVENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("events");
+const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
+
+/// A log of two sessions, in slots 1 and 2, closed.
+async fn two_sessions() -> Home {
+    let home = Home::new();
+    let store = home.open();
+    running(&store, "a").await;
+    running(&store, "b").await;
+    store.close().await;
+    home
+}
+
+fn change(home: &Home, work: impl FnOnce(&redb::WriteTransaction)) {
+    let db = Database::open(home.path()).expect("it is closed");
+    let txn = db.begin_write().expect("a transaction");
+    work(&txn);
+    txn.commit().expect("a commit");
+}
+
+fn put_event(txn: &redb::WriteTransaction, slot: u64, seq: u64, row: &[u8]) {
+    let mut events = txn.open_table(EVENTS).expect("a table");
+    events.insert((slot, seq), row).expect("a row");
+}
+
+/// Rows that the log really has, and rows like them: cut, longer, with bits turned, or noise.
+fn rows() -> Vec<Vec<u8>> {
+    let golden = include_str!("format/v1.txt");
+    let valid: Vec<Vec<u8>> = golden
+        .lines()
+        .filter(|line| line.starts_with("events ") || line.starts_with("records "))
+        .map(|line| {
+            let hex = line.split_once(" = ").expect("a row").1;
+            let bytes = (0..hex.len()).step_by(2);
+            bytes
+                .map(|at| u8::from_str_radix(&hex[at..at + 2], 16).expect("hex"))
+                .collect()
+        })
+        .collect();
+    let mut rows = Vec::new();
+    for (seed, row) in valid.iter().enumerate() {
+        for (turn, aim) in noise(seed as u64, 60).chunks_exact(2).enumerate() {
+            let at = usize::from(aim[0]) % row.len();
+            let mut bad = row.clone();
+            match turn % 4 {
+                0 => bad.truncate(at),
+                1 => bad.push(aim[1]),
+                2 => bad[at] ^= 1 << (aim[1] % 8),
+                _ => bad[at] = 0xff,
+            }
+            rows.push(bad);
+        }
+        // Of this version, and noise from there on.
+        rows.push([&[1], noise(seed as u64, seed).as_slice()].concat());
+    }
+    // A length that nothing could have.
+    rows.push(vec![
+        1, 0, 0, 5, 0, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1,
+    ]);
+    rows
+}
+
+#[tokio::test]
+async fn whatever_bytes_an_event_has_reading_it_is_right_or_says_where_it_is_wrong() {
+    let home = two_sessions().await;
+    let rows = rows();
+    change(&home, |txn| {
+        for (row, seq) in rows.iter().zip(1000..) {
+            put_event(txn, 1, seq, row);
+        }
+    });
+    let store = home.open();
+    let one = ReadLimit {
+        events: 1,
+        bytes: 0,
+    };
+    let mut damaged = 0;
+    for (row, seq) in rows.iter().zip(1000..) {
+        match store.read(&id("a"), Seq::new(seq - 1), one) {
+            Ok(events) => assert_eq!(events[0].seq, Seq::new(seq)),
+            Err(ReadError::Damaged(damage)) => {
+                damaged += 1;
+                assert_eq!(damage.session, Some(id("a")), "{row:02x?}");
+                assert_eq!(damage.seq, Some(Seq::new(seq)), "{row:02x?}");
+                let told = damage.to_string();
+                assert!(told.contains(&format!("session a, event {seq}")), "{told}");
+            }
+            Err(error) => panic!("{error}"),
+        }
+    }
+    assert!(damaged > rows.len() / 2, "{damaged} of {}", rows.len());
+    assert_eq!(events_of(&store, "b").len(), 2, "others are not concerned");
+    let problems = store.verify().expect("a read").problems;
+    assert!(
+        problems.iter().any(|it| it.contains("session a")),
+        "{problems:?}"
+    );
+}
+
+#[tokio::test]
+async fn whatever_bytes_a_record_has_only_its_session_is_concerned() {
+    let home = two_sessions().await;
+    // Each takes an opening of the log: some of them must do.
+    for row in rows().into_iter().skip(7).step_by(31) {
+        change(&home, |txn| {
+            let mut records = txn.open_table(RECORDS).expect("a table");
+            records.insert(1, row.as_slice()).expect("a row");
+        });
+        let store = home.open();
+        let record = store.record(&id("a"));
+        let append_to_it = append(&store, "a", vec![output(0, "x")]).await;
+        if let Err(ReadError::Damaged(damage)) = &record {
+            assert_eq!(damage.session, Some(id("a")));
+            assert_eq!(append_to_it, Err(AppendError::Damaged(damage.clone())));
+        } else {
+            record.expect("it is right, or damaged");
+        }
+        assert!(store.record(&id("b")).expect("a read").is_some());
+        store.close().await;
+    }
+}
+
+async fn with_damaged_record() -> (Home, Store) {
+    let home = two_sessions().await;
+    change(&home, |txn| {
+        let mut records = txn.open_table(RECORDS).expect("a table");
+        records
+            .insert(1, b"\x01not a record".as_slice())
+            .expect("a row");
+    });
+    let store = home.open();
+    (home, store)
+}
+
+#[tokio::test]
+async fn a_batch_for_a_damaged_session_does_not_hold_up_the_others() {
+    let (_home, store) = with_damaged_record().await;
+    let (damaged, whole) = tokio::join!(
+        append(&store, "a", vec![output(0, "x")]),
+        append(&store, "b", vec![output(0, "x")])
+    );
+    assert!(
+        matches!(damaged, Err(AppendError::Damaged(_))),
+        "{damaged:?}"
+    );
+    whole.expect("it is not damaged");
+}
+
+#[tokio::test]
+async fn a_damaged_record_is_made_anew_from_its_events() {
+    let (_home, store) = with_damaged_record().await;
+    let page = Page {
+        before: None,
+        limit: 10,
+        archived: Archived::Included,
+    };
+    assert!(matches!(store.list(&page), Err(ReadError::Damaged(_))));
+    store
+        .rebuild_projections()
+        .await
+        .expect("its events are whole");
+    assert_eq!(store.list(&page).expect("a read").records.len(), 2);
+    append(&store, "a", vec![output(0, "x")])
+        .await
+        .expect("it follows");
+}
+
+#[tokio::test]
+async fn a_log_whose_events_are_damaged_is_not_rebuilt_and_stays_as_it_is() {
+    let home = two_sessions().await;
+    change(&home, |txn| put_event(txn, 1, 2, b"\x01nonsense"));
+    let store = home.open();
+    let record = store.record(&id("a")).expect("a read");
+    let rebuilt = store.rebuild_projections().await;
+    assert!(
+        matches!(rebuilt, Err(AppendError::Damaged(_))),
+        "{rebuilt:?}"
+    );
+    assert_eq!(store.record(&id("a")), Ok(record));
+    append(&store, "b", vec![output(0, "x")])
+        .await
+        .expect("it goes on");
+}
