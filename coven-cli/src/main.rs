@@ -2,15 +2,21 @@
 //!
 //! `args` is the whole command line; each command is one file of `command/`.
 #![forbid(unsafe_code)]
-#![allow(dead_code, unused_imports)] // until the commands that use the daemon are here
 
 mod args;
 mod command;
 mod config;
+mod connect;
+mod daemon;
+mod ending;
 mod exit;
 mod failure;
+mod follow;
 mod home;
+mod installed;
+mod live;
 mod output;
+mod select;
 mod terminal;
 mod text;
 

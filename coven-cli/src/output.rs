@@ -46,6 +46,16 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     print(&format!("{text}\n"))
 }
 
+/// Prints a value as JSON on one line, for streams of them.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
+    let text = serde_json::to_string(value)
+        .map_err(|error| Failure::failed(format!("this has no JSON form: {error}")))?;
+    print(&format!("{text}\n"))
+}
+
 /// Prints a line on stderr. Where it cannot be read, nothing can be done about it.
 pub(crate) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");

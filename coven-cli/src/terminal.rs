@@ -4,12 +4,10 @@ mod detach_keys;
 mod key;
 mod keyboard;
 mod raw;
-mod undo;
 
 pub(crate) use detach_keys::DetachKeys;
 pub(crate) use keyboard::{Keyboard, Typed};
 pub(crate) use raw::{RawTerminal, give_back};
-pub(crate) use undo::Undo;
 
 use std::os::fd::AsFd;
 

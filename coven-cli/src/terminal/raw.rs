@@ -13,12 +13,11 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use coven::TermSize;
+use coven::harness::terminal::Listener;
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 use rustix::termios::{self, OptionalActions, QueueSelector, Termios};
 use tokio::io::unix::AsyncFd;
-
-use super::undo::Undo;
 
 static WAY_BACK: Mutex<Option<WayBack>> = Mutex::new(None);
 
@@ -26,8 +25,12 @@ static WAY_BACK: Mutex<Option<WayBack>> = Mutex::new(None);
 struct WayBack {
     terminal: File,
     before: Termios,
-    undo: Undo,
+    /// Hears what the session writes, and so knows which modes it left the terminal in.
+    heard: Listener,
 }
+
+/// Plain text again: whatever colour the last text had.
+const PLAIN: &[u8] = b"\x1b[0m";
 
 /// The controlling terminal in raw mode, opened anew: non-blocking mode set on it cannot reach
 /// the descriptors that the shell and others share. Dropping it gives the terminal back.
@@ -48,7 +51,7 @@ impl RawTerminal {
         *way_back() = Some(WayBack {
             terminal: terminal.try_clone()?,
             before: before.clone(),
-            undo: Undo::default(),
+            heard: Listener::new(),
         });
         let raw = Self {
             terminal: watched(terminal)?,
@@ -89,7 +92,7 @@ impl RawTerminal {
     /// When the terminal is gone.
     pub(crate) async fn write(&self, mut bytes: &[u8]) -> io::Result<()> {
         if let Some(way_back) = way_back().as_mut() {
-            way_back.undo.note(bytes);
+            way_back.heard.hear(bytes);
         }
         while !bytes.is_empty() {
             let mut ready = self.terminal.writable().await?;
@@ -122,7 +125,7 @@ impl RawTerminal {
         *way_back() = Some(WayBack {
             terminal: self.terminal.get_ref().try_clone()?,
             before: self.before.clone(),
-            undo: Undo::default(),
+            heard: Listener::new(),
         });
         self.make_raw()
     }
@@ -153,7 +156,9 @@ pub(crate) fn give_back() {
         return;
     };
     // A terminal that is gone, or stopped, cannot be helped.
-    let _ = way_back.terminal.write_all(&way_back.undo.bytes());
+    let mut undo = way_back.heard.modes().reset();
+    undo.extend_from_slice(PLAIN);
+    let _ = way_back.terminal.write_all(&undo);
     let _ = termios::tcflush(&way_back.terminal, QueueSelector::IFlush);
     let _ = termios::tcsetattr(&way_back.terminal, OptionalActions::Now, &way_back.before);
 }

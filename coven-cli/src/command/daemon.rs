@@ -1,0 +1,67 @@
+//! `coven daemon`.
+
+mod logs;
+mod start;
+mod status;
+mod stop;
+
+use clap::Subcommand;
+
+use crate::command::wait;
+use crate::daemon::{self, Attachment};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+
+/// What to do with the daemon.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Start it, unless it runs
+    Start(start::Args),
+    /// Stop it, and with it the sessions that run
+    Stop(stop::Args),
+    /// Stop it and start it again
+    Restart(stop::Args),
+    /// Show whether it runs, and how it is
+    Status(status::Args),
+    /// Show its log
+    Logs(logs::Args),
+    /// Be it, in the foreground: for service managers
+    Serve(Serve),
+}
+
+/// Be it, in the foreground: for service managers
+#[derive(Debug, clap::Args)]
+#[command(after_help = "It logs to stderr, and ends on TERM, INT and `coven daemon stop`.")]
+pub(crate) struct Serve {
+    /// Leave whoever started it, log to the home's file, and tell the start on stdout
+    #[arg(long, hide = true)]
+    detached: bool,
+}
+
+/// Does it.
+///
+/// # Errors
+/// Whatever kept it from being done.
+pub(super) fn run(command: &Command, home: &Home) -> Result<Exit, Failure> {
+    match command {
+        Command::Start(args) => wait(start::run(args, home)),
+        Command::Stop(args) => wait(stop::run(args, home)),
+        Command::Restart(args) => wait(async {
+            stop::stop(args, home).await?;
+            start::run(&start::Args::default(), home).await
+        }),
+        Command::Status(args) => wait(status::run(args, home)),
+        Command::Logs(args) => wait(logs::run(args, home)),
+        Command::Serve(args) => serve(args, home),
+    }
+}
+
+fn serve(args: &Serve, home: &Home) -> Result<Exit, Failure> {
+    let attachment = if args.detached {
+        Attachment::Detached
+    } else {
+        Attachment::Foreground
+    };
+    daemon::serve(home, attachment)
+}

@@ -1,0 +1,22 @@
+//! `coven daemon start`.
+
+use crate::connect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output;
+
+/// Start it, unless it runs
+#[derive(Debug, Default, clap::Args)]
+pub(crate) struct Args {}
+
+pub(super) async fn run(_: &Args, home: &Home) -> Result<Exit, Failure> {
+    let client = connect::reach_or_start(home).await?;
+    let health = client.health().await?;
+    output::print(&format!(
+        "the daemon runs (process {}) at {}\n",
+        health.daemon.pid,
+        home.socket().display()
+    ))?;
+    Ok(Exit::Done)
+}

@@ -1,0 +1,118 @@
+//! `coven doctor`.
+
+mod harness;
+mod home;
+
+use serde::Serialize;
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{self, Table};
+
+/// Tell what works here, what does not, and what to do about it
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+It looks and touches nothing: no daemon is started, no harness's file is written. Ends with 1 when
+something keeps sessions from being run.")]
+pub(crate) struct Args {
+    /// The project whose trust is looked at [default: the one we are in]
+    #[arg(long, value_name = "DIR")]
+    project: Option<String>,
+    /// As JSON: an array of findings
+    #[arg(long)]
+    json: bool,
+}
+
+/// One thing that was looked at.
+#[derive(Debug, PartialEq, Eq, Serialize)]
+struct Finding {
+    /// What.
+    subject: String,
+    state: State,
+    /// What was found.
+    found: String,
+    /// What to do about it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    advice: Option<String>,
+}
+
+/// How a thing is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum State {
+    /// It works.
+    Ok,
+    /// It works, or is not needed, but there is something to know.
+    Note,
+    /// It keeps sessions from being run.
+    Bad,
+}
+
+pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
+    let mut findings = home::look(home).await;
+    findings.extend(harness::look(home, args.project.as_deref()).await?);
+    if args.json {
+        output::json(&findings)?;
+    } else {
+        output::print(&for_people(&findings))?;
+    }
+    let bad = findings.iter().any(|finding| finding.state == State::Bad);
+    Ok(if bad { Exit::Failed } else { Exit::Done })
+}
+
+fn for_people(findings: &[Finding]) -> String {
+    let mut table = Table::new(["", "WHAT", "FOUND"]);
+    for finding in findings {
+        table.row([
+            finding.state.as_str().to_owned(),
+            finding.subject.clone(),
+            finding.found.clone(),
+        ]);
+    }
+    let mut text = table.to_string();
+    let advice: Vec<String> = findings
+        .iter()
+        .filter_map(|finding| {
+            let advice = finding.advice.as_ref()?;
+            Some(format!(
+                "  {}: {}\n",
+                finding.subject,
+                crate::text::one_line(advice)
+            ))
+        })
+        .collect();
+    if !advice.is_empty() {
+        text.push_str("\nWhat to do:\n");
+        text.extend(advice);
+    }
+    text
+}
+
+impl State {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Note => "note",
+            Self::Bad => "BAD",
+        }
+    }
+}
+
+impl Finding {
+    fn new(subject: impl Into<String>, state: State, found: impl Into<String>) -> Self {
+        Self {
+            subject: subject.into(),
+            state,
+            found: found.into(),
+            advice: None,
+        }
+    }
+
+    fn advise(self, advice: impl Into<String>) -> Self {
+        Self {
+            advice: Some(advice.into()),
+            ..self
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The home, its daemon and its disk.
+
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use coven_http::client::Error;
+use coven_http::wire::{Health, WriterState};
+
+use super::{Finding, State};
+use crate::config::Config;
+use crate::connect;
+use crate::home::Home;
+
+/// Less free space than this is told: an agent that builds something writes more.
+const LITTLE_SPACE_BYTES: u64 = 1 << 30;
+
+/// So little that the log's reserve is in danger.
+const NO_SPACE_BYTES: u64 = 64 << 20;
+
+pub(super) async fn look(home: &Home) -> Vec<Finding> {
+    let mut findings = vec![directory(home), settings(home)];
+    findings.extend(daemon(home).await);
+    findings.push(disk(home));
+    findings
+}
+
+fn directory(home: &Home) -> Finding {
+    let path = home.dir();
+    let shown = format!("{} ({})", path.display(), home.origin());
+    let metadata = match std::fs::symlink_metadata(path) {
+        Ok(metadata) => metadata,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Finding::new(
+                "home",
+                State::Ok,
+                format!("{shown}, made by the first session"),
+            );
+        }
+        Err(error) => {
+            return bad_home(format!("{shown}: {error}"));
+        }
+    };
+    if metadata.is_symlink() {
+        bad_home(format!("{shown} is a symlink"))
+    } else if !metadata.is_dir() {
+        bad_home(format!("{shown} is not a directory"))
+    } else if metadata.uid() != rustix::process::geteuid().as_raw() {
+        bad_home(format!("{shown} belongs to user {}", metadata.uid()))
+    } else if metadata.mode() & 0o077 != 0 {
+        Finding::new(
+            "home",
+            State::Note,
+            format!("{shown} is open to other users"),
+        )
+        .advise("the daemon closes it to others when it starts")
+    } else {
+        Finding::new("home", State::Ok, shown)
+    }
+}
+
+fn bad_home(found: String) -> Finding {
+    Finding::new("home", State::Bad, found)
+        .advise("set COVEN_HOME, or --home, to a directory of your own")
+}
+
+fn settings(home: &Home) -> Finding {
+    match Config::load(home) {
+        Ok(_) if home.config_file().exists() => Finding::new(
+            "settings",
+            State::Ok,
+            home.config_file().display().to_string(),
+        ),
+        Ok(_) => Finding::new("settings", State::Ok, "no config.toml: the defaults"),
+        Err(failure) => Finding::new("settings", State::Bad, failure.to_string())
+            .advise("mend it; `coven config show` lists the settings"),
+    }
+}
+
+async fn daemon(home: &Home) -> Vec<Finding> {
+    let client = match connect::client(home) {
+        Ok(client) => client,
+        Err(failure) => {
+            return vec![
+                Finding::new("socket", State::Bad, failure.to_string())
+                    .advise("set COVEN_HOME, or --home, to a shorter path"),
+            ];
+        }
+    };
+    let socket = home.socket().display().to_string();
+    match client.health().await {
+        Ok(health) => vec![
+            Finding::new("socket", State::Ok, socket),
+            version(&health),
+            log(&health),
+        ],
+        Err(Error::Unreachable { .. }) => vec![Finding::new(
+            "daemon",
+            State::Ok,
+            format!("does not run; the first session starts it, at {socket}"),
+        )],
+        Err(error) => vec![
+            Finding::new("daemon", State::Bad, error.to_string())
+                .advise("see `coven daemon logs`, and try `coven daemon restart`"),
+        ],
+    }
+}
+
+fn version(health: &Health) -> Finding {
+    let ours = env!("CARGO_PKG_VERSION");
+    let theirs = &health.coven_version;
+    let found = format!("runs as process {}, version {theirs}", health.daemon.pid);
+    if theirs == ours {
+        return Finding::new("daemon", State::Ok, found);
+    }
+    Finding::new("daemon", State::Note, format!("{found}; this is {ours}"))
+        .advise("`coven daemon restart` makes them the same, and ends the sessions that run")
+}
+
+fn log(health: &Health) -> Finding {
+    let writer = &health.event_writer;
+    let error = writer.last_error.as_deref().unwrap_or("no reason is known");
+    match writer.state {
+        WriterState::Healthy => Finding::new(
+            "event log",
+            State::Ok,
+            format!("healthy, {} events written", writer.committed_events),
+        ),
+        WriterState::Pressured => Finding::new(
+            "event log",
+            State::Note,
+            "pressured: agents write faster than the disk",
+        ),
+        WriterState::Failed => Finding::new(
+            "event log",
+            State::Bad,
+            format!("cannot be written: {error}"),
+        )
+        .advise("make room, or make the home writable; the daemon goes on by itself"),
+    }
+}
+
+fn disk(home: &Home) -> Finding {
+    // A home that does not exist yet will be where its nearest ancestor is.
+    let existing = home.dir().ancestors().find(|path| path.exists());
+    let existing = existing.unwrap_or(Path::new("/"));
+    let space = match rustix::fs::statvfs(existing) {
+        Ok(space) => space,
+        Err(error) => {
+            return Finding::new(
+                "disk",
+                State::Note,
+                format!("{}: {error}", existing.display()),
+            );
+        }
+    };
+    let free_bytes = space.f_bavail.saturating_mul(space.f_frsize);
+    let found = format!("{} MiB are free", free_bytes >> 20);
+    if free_bytes < NO_SPACE_BYTES {
+        Finding::new("disk", State::Bad, found).advise("make room where the home is")
+    } else if free_bytes < LITTLE_SPACE_BYTES {
+        Finding::new("disk", State::Note, found).advise("make room where the home is")
+    } else {
+        Finding::new("disk", State::Ok, found)
+    }
+}

@@ -1,0 +1,137 @@
+//! `coven events`.
+
+use coven_http::client::{Client, EventsQuery};
+use coven_http::wire::{Event, Payload, StatusChange};
+
+use crate::connect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::follow;
+use crate::home::Home;
+use crate::output;
+use crate::select;
+use crate::text::one_line;
+
+/// Show what happened to a session, event by event
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Its id, the start of it, or @last; with --follow and none, all sessions from now on
+    #[arg(required_unless_present = "follow")]
+    session: Option<String>,
+    /// Go on with what happens from now on, until the session ends or Ctrl-C
+    #[arg(short, long)]
+    follow: bool,
+    /// Only events after this place (an event's seq)
+    #[arg(long, value_name = "SEQ")]
+    after: Option<u64>,
+    /// As JSON, one event on a line
+    #[arg(long)]
+    json: bool,
+}
+
+/// Events asked for at once.
+const PAGE: usize = 1000;
+
+/// Characters of an event's text that a line shows.
+const SHOWN_CHARS: usize = 100;
+
+pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
+    let client = connect::reach(home).await?;
+    let show = |event: &Event| {
+        if args.json {
+            output::json_line(event)
+        } else {
+            output::print(&line(event, args.session.is_none()))
+        }
+    };
+    let Some(word) = &args.session else {
+        let told = client.follow_all(args.after);
+        return Ok(follow::each(told, show).await?.unwrap_or(Exit::Done));
+    };
+    let id = select::session(&client, word).await?.id;
+    if args.follow {
+        let told = follow::events(&client, &id, args.after);
+        return Ok(follow::each(told, show).await?.unwrap_or(Exit::Done));
+    }
+    pages(&client, &id, args.after, show).await?;
+    Ok(Exit::Done)
+}
+
+async fn pages(
+    client: &Client,
+    id: &str,
+    after: Option<u64>,
+    show: impl Fn(&Event) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut query = EventsQuery {
+        after_seq: after,
+        limit: Some(PAGE),
+    };
+    loop {
+        let page = client.events(id, query).await?;
+        page.events.iter().try_for_each(&show)?;
+        match page.next_cursor {
+            Some(cursor) if page.has_more => query.after_seq = Some(cursor.after_seq),
+            _ => return Ok(()),
+        }
+    }
+}
+
+fn line(event: &Event, with_session: bool) -> String {
+    let session = if with_session {
+        format!("{}  ", event.session_id)
+    } else {
+        String::new()
+    };
+    format!(
+        "{:>8}  {}  {session}{:<10}  {}\n",
+        event.seq,
+        event.created_at,
+        one_line(&event.kind),
+        what(&event.payload())
+    )
+}
+
+fn what(payload: &Payload) -> String {
+    match payload {
+        Payload::Status(StatusChange::Created) => "created".to_owned(),
+        Payload::Status(StatusChange::Running { pid }) => match pid {
+            Some(pid) => format!("running as process {pid}"),
+            None => "running".to_owned(),
+        },
+        Payload::Status(StatusChange::Orphaned { reason }) => format!("orphaned: {reason}"),
+        Payload::Output(output) => format!(
+            "{} bytes from {}: {}",
+            output.bytes,
+            output.offset,
+            beginning(&output.data)
+        ),
+        Payload::Input(input) if input.redacted => {
+            format!("{} bytes, not recorded", input.bytes.unwrap_or(0))
+        }
+        Payload::Input(input) => beginning(&format!("{:?}", input.data)),
+        Payload::Resize(size) => format!("{} × {}", size.cols, size.rows),
+        Payload::Title(change) => beginning(&change.title),
+        Payload::Labels(change) => change.labels.join(", "),
+        Payload::Identified(identified) => one_line(&identified.harness_conversation_id),
+        Payload::Exit(exit) => match (exit.exit_code, exit.signal, &exit.reason) {
+            (Some(code), _, _) => format!("status {code}"),
+            (None, Some(signal), _) => format!("signal {signal}"),
+            (None, None, Some(reason)) => beginning(reason),
+            (None, None, None) => String::new(),
+        },
+        Payload::Archived | Payload::Summoned | Payload::Kill | Payload::Deleted => String::new(),
+        Payload::Other { json } => beginning(&json.to_string()),
+        _ => String::new(),
+    }
+}
+
+fn beginning(text: &str) -> String {
+    let line = one_line(text);
+    if line.chars().count() <= SHOWN_CHARS {
+        return line;
+    }
+    let mut start: String = line.chars().take(SHOWN_CHARS).collect();
+    start.push('…');
+    start
+}

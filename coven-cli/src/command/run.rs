@@ -1,0 +1,309 @@
+//! `coven run`.
+
+pub(super) mod place;
+mod prompt;
+mod which_harness;
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal};
+
+use clap::ValueEnum;
+use coven_http::client::Client;
+use coven_http::wire::{Conversation, LaunchBody, Payload};
+
+use crate::config::{Config, Origin, Setting};
+use crate::connect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output;
+use crate::{follow, live, select, terminal};
+
+/// Launch a session and follow it
+#[derive(Debug, clap::Args)]
+#[command(
+    override_usage = "coven run [OPTIONS] [HARNESS] <PROMPT>",
+    after_help = "\
+Examples:
+  coven run codex \"fix the failing tests\"
+  coven run --harness codex --project ~/code/example --title \"fix tests\" \"fix the failing tests\"
+  git diff | coven run claude -
+  id=$(coven run --detach codex \"write the docs\")
+
+In a terminal the session is live: Ctrl-\\ then d leaves it running, Ctrl-Z suspends the view.
+Otherwise its output goes to stdout, and Ctrl-C leaves it running.
+The exit status is the harness's own; 120 detached, 121 lost, 122 no daemon, 125 not started."
+)]
+pub(crate) struct Args {
+    /// The harness, and what it is to do; - reads that from stdin
+    #[arg(required = true, num_args = 1..=2, value_names = ["HARNESS", "PROMPT"])]
+    words: Vec<String>,
+
+    /// The harness [env: COVEN_HARNESS] [default: config, else the only one installed]
+    #[arg(long, value_name = "ID")]
+    harness: Option<String>,
+
+    /// The project's root [default: the nearest directory upwards with .git, else this one]
+    #[arg(long, value_name = "DIR")]
+    project: Option<String>,
+
+    /// Where it runs, within the project [default: here, else the project's root]
+    #[arg(long, value_name = "DIR")]
+    cwd: Option<String>,
+
+    /// What to call it [default: the prompt's first line]
+    #[arg(long)]
+    title: Option<String>,
+
+    /// The model, as the harness names it
+    #[arg(long)]
+    model: Option<String>,
+
+    /// How it is wired [default: interactive if stdin and stdout are terminals, else noninteractive]
+    #[arg(long, value_enum)]
+    mode: Option<Mode>,
+
+    /// A label; may be repeated
+    #[arg(long = "label", value_name = "LABEL")]
+    labels: Vec<String>,
+
+    /// Begin the harness's conversation under this id
+    #[arg(long, value_name = "ID", conflicts_with = "continue_with")]
+    conversation: Option<String>,
+
+    /// Go on with the conversation of this session, or with the conversation of this id
+    #[arg(long = "continue", value_name = "SESSION")]
+    continue_with: Option<String>,
+
+    /// Print the session's id and leave it running
+    #[arg(long, short)]
+    detach: bool,
+
+    /// The terminal's size [default: this terminal's, else 80x24]
+    #[arg(long, value_name = "COLSxROWS", value_parser = size)]
+    size: Option<(i64, i64)>,
+
+    /// Print its events as JSON, one object on a line; with --detach, its record
+    #[arg(long)]
+    json: bool,
+}
+
+/// How a session is wired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Mode {
+    /// A terminal to drive it in
+    Interactive,
+    /// It does its task and ends
+    #[value(alias = "nonInteractive", alias = "non-interactive")]
+    Noninteractive,
+    /// JSON lines over pipes, where the harness has that
+    Stream,
+}
+
+pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
+    let config = Config::load(home)?;
+    let (harness, prompt) = words(&args, &config)?;
+    // Looked at before stdin is read to its end: a terminal there says how to wire it.
+    let mode = args.mode.unwrap_or_else(|| mode_for(&args));
+    let prompt = prompt::read(&prompt, harness.value.as_deref())?;
+    let place = place::find(args.project.as_deref(), args.cwd.as_deref())?;
+    let client = connect::reach_or_start(home).await?;
+    let harness = which_harness::choose(&client, harness).await?;
+    let size = args.size.or_else(terminal_size);
+    let (conversation, continues) = conversation(&client, &args).await?;
+    let record = client
+        .launch(&LaunchBody {
+            project_root: Some(place.project),
+            cwd: Some(place.cwd),
+            harness: Some(harness),
+            prompt: Some(prompt),
+            title: args.title,
+            model: args.model,
+            launch_mode: Some(mode.as_str().to_owned()),
+            conversation,
+            continues,
+            labels: (!args.labels.is_empty()).then_some(args.labels),
+            env: Some(environment()),
+            cols: size.map(|size| size.0),
+            rows: size.map(|size| size.1),
+            ..LaunchBody::default()
+        })
+        .await?;
+    if args.detach {
+        if args.json {
+            output::json(&record)?;
+        } else {
+            output::print(&format!("{}\n", record.id))?;
+        }
+        return Ok(Exit::Done);
+    }
+    if args.json {
+        return events(&client, &record.id).await;
+    }
+    if mode == Mode::Interactive && both_are_terminals() {
+        let keys = &config.detach_keys.value;
+        output::tell(&format!("coven: session {}; {keys} detaches", record.id));
+        return live::show(&client, &record.id, keys).await;
+    }
+    output::tell(&format!(
+        "coven: session {}; Ctrl-C leaves it running",
+        record.id
+    ));
+    let exit = follow::output(&client, &record.id).await?;
+    if exit == Exit::Detached {
+        left_running(&record.id);
+    }
+    Ok(exit)
+}
+
+impl Mode {
+    const fn as_str(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::Noninteractive => "nonInteractive",
+            Self::Stream => "stream",
+        }
+    }
+}
+
+/// Which words were given: the harness asked for, if any, and the prompt.
+fn words(args: &Args, config: &Config) -> Result<(Setting<Option<String>>, String), Failure> {
+    let named = |value: &String, flag| Setting {
+        value: Some(value.clone()),
+        origin: Origin::Flag { flag },
+    };
+    match (args.words.as_slice(), &args.harness) {
+        ([prompt], Some(harness)) => Ok((named(harness, "--harness"), prompt.clone())),
+        ([prompt], None) => Ok((config.harness.clone(), prompt.clone())),
+        ([harness, prompt], None) => Ok((named(harness, "HARNESS"), prompt.clone())),
+        ([first, ..], Some(harness)) => Err(Failure::usage(format!(
+            "both {first:?} and --harness {harness} name a harness; give one, and the prompt in quotes"
+        ))),
+        _ => Err(Failure::usage("give the prompt in quotes, as one word")),
+    }
+}
+
+fn mode_for(args: &Args) -> Mode {
+    // JSON is for a program, and a program does not sit at a terminal.
+    if both_are_terminals() && !args.json {
+        Mode::Interactive
+    } else {
+        Mode::Noninteractive
+    }
+}
+
+fn both_are_terminals() -> bool {
+    io::stdin().is_terminal() && io::stdout().is_terminal()
+}
+
+fn terminal_size() -> Option<(i64, i64)> {
+    let size = terminal::size_of(io::stdout())?;
+    Some((size.cols().into(), size.rows().into()))
+}
+
+fn size(text: &str) -> Result<(i64, i64), String> {
+    let parse = |number: &str| number.parse().ok();
+    text.split_once(['x', 'X', '×'])
+        .and_then(|(cols, rows)| Some((parse(cols)?, parse(rows)?)))
+        .ok_or_else(|| "write it like 120x40".to_owned())
+}
+
+/// The caller's environment, as far as it is text: the agent gets what they have.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
+}
+
+/// The conversation to begin or to go on with, and the session it was.
+async fn conversation(
+    client: &Client,
+    args: &Args,
+) -> Result<(Option<Conversation>, Option<String>), Failure> {
+    if let Some(id) = &args.conversation {
+        let begun = Conversation {
+            mode: "init".to_owned(),
+            id: id.clone(),
+        };
+        return Ok((Some(begun), None));
+    }
+    let Some(word) = &args.continue_with else {
+        return Ok((None, None));
+    };
+    let resume = |id: String| Conversation {
+        mode: "resume".to_owned(),
+        id,
+    };
+    let session = match select::session(client, word).await {
+        Ok(session) => session,
+        Err(failure) if failure.exit() == Exit::NotFound && word != "@last" => {
+            return Ok((Some(resume(word.clone())), None));
+        }
+        Err(failure) => return Err(failure),
+    };
+    let id = match &session.conversation_id {
+        Some(id) => id.clone(),
+        None => identity(client, &session.id).await?,
+    };
+    Ok((Some(resume(id)), Some(session.id)))
+}
+
+/// What the harness itself calls a session's conversation.
+async fn identity(client: &Client, id: &str) -> Result<String, Failure> {
+    let mut query = coven_http::client::EventsQuery {
+        after_seq: None,
+        limit: Some(1000),
+    };
+    let mut identity = None;
+    loop {
+        let page = client.events(id, query).await?;
+        for event in &page.events {
+            if let Payload::Identified(identified) = event.payload() {
+                identity = Some(identified.harness_conversation_id);
+            }
+        }
+        match page.next_cursor {
+            Some(cursor) if page.has_more => query.after_seq = Some(cursor.after_seq),
+            _ => break,
+        }
+    }
+    identity.ok_or_else(|| {
+        Failure::new(
+            Exit::Refused,
+            format!(
+                "session {id} has no conversation to go on with: its harness never told its id"
+            ),
+        )
+    })
+}
+
+async fn events(client: &Client, id: &str) -> Result<Exit, Failure> {
+    let told = follow::events(client, id, None);
+    match follow::each(told, output::json_line).await? {
+        Some(Exit::Detached) => {
+            left_running(id);
+            Ok(Exit::Detached)
+        }
+        Some(exit) => Ok(exit),
+        None => follow::ending(client, id).await,
+    }
+}
+
+fn left_running(id: &str) {
+    output::complain(&format!(
+        "coven: session {id} goes on; `coven log --follow {id}` shows it, `coven kill {id}` ends it"
+    ));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_size_is_columns_x_rows() {
+        assert_eq!(size("120x40"), Ok((120, 40)));
+        for text in ["", "120", "x", "120x", "ax40"] {
+            assert!(size(text).is_err(), "{text}");
+        }
+    }
+}

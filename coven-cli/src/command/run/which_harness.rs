@@ -1,0 +1,60 @@
+//! Which harness a launch gets.
+
+use coven_http::client::Client;
+use coven_http::wire::Harness;
+
+use crate::config::Setting;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::installed;
+
+/// The harness that was named, else the only one that is installed.
+///
+/// # Errors
+/// When none was named and none, or several, are installed; when the one named does not exist.
+pub(super) async fn choose(
+    client: &Client,
+    named: Setting<Option<String>>,
+) -> Result<String, Failure> {
+    let harnesses = client.harnesses().await?;
+    match named.value {
+        Some(id) if harnesses.iter().any(|harness| harness.id == id) => Ok(id),
+        Some(id) => Err(Failure::new(
+            Exit::NotFound,
+            format!(
+                "there is no harness {id:?} (from {}); there are {}, and `coven harnesses` tells more",
+                named.origin,
+                ids(&harnesses)
+            ),
+        )),
+        None => only_installed(installed::looked_up_here(harnesses)),
+    }
+}
+
+fn only_installed(harnesses: Vec<Harness>) -> Result<String, Failure> {
+    let (installed, missing): (Vec<_>, Vec<_>) =
+        harnesses.into_iter().partition(|harness| harness.available);
+    match installed.as_slice() {
+        [only] => Ok(only.id.clone()),
+        [] => Err(Failure::new(
+            Exit::NotFound,
+            format!(
+                "no harness is installed (looked for {}); `coven doctor` tells what to do",
+                ids(&missing)
+            ),
+        )),
+        several => Err(Failure::usage(format!(
+            "{} are installed; name one: coven run {} \"…\", or set `harness` in config.toml",
+            ids(several),
+            several[0].id
+        ))),
+    }
+}
+
+fn ids(harnesses: &[Harness]) -> String {
+    let ids: Vec<&str> = harnesses
+        .iter()
+        .map(|harness| harness.id.as_str())
+        .collect();
+    ids.join(", ")
+}

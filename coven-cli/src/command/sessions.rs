@@ -1,0 +1,160 @@
+//! `coven sessions`.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use clap::ValueEnum;
+use coven_http::client::{Client, SessionsQuery};
+use coven_http::wire::{SessionRecord, Status};
+
+use crate::connect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{self, Table};
+use crate::select::short_ids;
+
+/// List sessions, newest first
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Archived ones too
+    #[arg(short, long)]
+    all: bool,
+    /// Only those that stand like this
+    #[arg(long, value_enum)]
+    status: Option<StatusWord>,
+    /// Only those of this harness
+    #[arg(long, value_name = "ID")]
+    harness: Option<String>,
+    /// Only those of the project with this root
+    #[arg(long, value_name = "DIR")]
+    project: Option<std::path::PathBuf>,
+    /// At most how many
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    limit: Option<usize>,
+    /// As JSON: an array of records
+    #[arg(long)]
+    json: bool,
+}
+
+/// A status, as the command line spells it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum StatusWord {
+    /// Accepted; nothing runs yet
+    Created,
+    /// Its process runs
+    Running,
+    /// It exited with 0 and its conversation can go on
+    Idle,
+    /// It exited with 0
+    Completed,
+    /// It exited with another status, or never ran
+    Failed,
+    /// It was killed
+    Killed,
+    /// It was lost
+    Orphaned,
+}
+
+/// Characters of an id that are shown at least.
+const LEAST_ID: usize = 8;
+
+/// Sessions asked for at once.
+const PAGE: usize = 500;
+
+pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
+    let client = connect::reach(home).await?;
+    let sessions = matching(&client, args).await?;
+    if args.json {
+        output::json(&sessions)?;
+    } else if sessions.is_empty() {
+        output::tell("coven: no sessions; start one with `coven run`");
+    } else {
+        output::print(&table(&sessions))?;
+    }
+    Ok(Exit::Done)
+}
+
+async fn matching(client: &Client, args: &Args) -> Result<Vec<SessionRecord>, Failure> {
+    let limit = args.limit.unwrap_or(usize::MAX);
+    let project = args.project.as_deref().map(root).transpose()?;
+    let fits = |session: &SessionRecord| {
+        let status = args
+            .status
+            .is_none_or(|word| word.status() == session.status);
+        let harness = args
+            .harness
+            .as_ref()
+            .is_none_or(|id| *id == session.harness);
+        let project = project
+            .as_ref()
+            .is_none_or(|root| *root == session.project_root);
+        status && harness && project
+    };
+    let mut found = Vec::new();
+    let mut query = SessionsQuery {
+        limit: Some(limit.clamp(1, PAGE)),
+        cursor: None,
+        include_archived: args.all,
+    };
+    while found.len() < limit {
+        let page = client.sessions_page(&query).await?;
+        found.extend(page.sessions.into_iter().filter(fits));
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    found.truncate(limit);
+    Ok(found)
+}
+
+/// A root as records have it: canonical. A directory that is gone may still have sessions.
+fn root(path: &std::path::Path) -> Result<String, Failure> {
+    let absolute = std::path::absolute(path)
+        .map_err(|error| Failure::usage(format!("{}: {error}", path.display())))?;
+    let root = absolute.canonicalize().unwrap_or(absolute);
+    Ok(root.display().to_string())
+}
+
+/// Sessions as a table.
+pub(super) fn table(sessions: &[SessionRecord]) -> String {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| {
+            i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+        });
+    let ids: Vec<&str> = sessions.iter().map(|session| session.id.as_str()).collect();
+    let mut table = Table::new(["ID", "STATUS", "HARNESS", "AGE", "PROJECT", "TITLE"]);
+    for (session, id) in sessions.iter().zip(short_ids(&ids, LEAST_ID)) {
+        let archived = if session.archived_at.is_some() {
+            " (archived)"
+        } else {
+            ""
+        };
+        let project = std::path::Path::new(&session.project_root);
+        let name = project.file_name().unwrap_or(project.as_os_str());
+        table.row([
+            id,
+            format!("{}{archived}", session.status),
+            session.harness.clone(),
+            output::age(session.created_at.timestamp().as_nanos(), now),
+            name.to_string_lossy().into_owned(),
+            session.title.clone(),
+        ]);
+    }
+    table.to_string()
+}
+
+impl StatusWord {
+    const fn status(self) -> Status {
+        match self {
+            Self::Created => Status::Created,
+            Self::Running => Status::Running,
+            Self::Idle => Status::Idle,
+            Self::Completed => Status::Completed,
+            Self::Failed => Status::Failed,
+            Self::Killed => Status::Killed,
+            Self::Orphaned => Status::Orphaned,
+        }
+    }
+}

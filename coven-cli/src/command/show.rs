@@ -1,0 +1,78 @@
+//! `coven show`.
+
+use coven_http::wire::SessionRecord;
+
+use crate::connect;
+use crate::ending::Ending;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::{self, Table};
+use crate::select;
+
+/// Show all there is to know of one session
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    /// Its id, the start of it, or @last
+    session: String,
+    /// As JSON: its record
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
+    let client = connect::reach(home).await?;
+    let record = select::session(&client, &args.session).await?;
+    if args.json {
+        output::json(&record)?;
+    } else {
+        output::print(&for_people(&record))?;
+    }
+    Ok(Exit::Done)
+}
+
+fn for_people(record: &SessionRecord) -> String {
+    let mut table = Table::new(["SESSION", &record.id]);
+    let known = |value: Option<String>| value.filter(|value| !value.is_empty());
+    let size = record.cols.zip(record.rows);
+    for (what, value) in [
+        ("title", Some(record.title.clone())),
+        ("status", Some(Ending::of(record).to_string())),
+        ("orphaned by", record.orphan_reason.clone()),
+        ("harness", Some(record.harness.clone())),
+        ("model", record.model.clone()),
+        ("mode", record.launch_mode.map(mode)),
+        ("project", Some(record.project_root.clone())),
+        ("directory", record.cwd.clone()),
+        ("prompt", record.prompt.clone()),
+        ("labels", Some(record.labels.join(", "))),
+        ("process", record.pid.map(|pid| pid.to_string())),
+        (
+            "terminal",
+            size.map(|(cols, rows)| format!("{cols} × {rows}")),
+        ),
+        ("conversation", record.conversation_id.clone()),
+        ("continues", record.continues.clone()),
+        ("transcript", record.transcript_path.clone()),
+        ("created", Some(record.created_at.to_string())),
+        ("ended", record.ended_at.map(|at| at.to_string())),
+        ("archived", record.archived_at.map(|at| at.to_string())),
+        ("output", Some(format!("{} bytes", record.output_bytes))),
+        ("last event", Some(record.last_seq.to_string())),
+    ] {
+        if let Some(value) = known(value) {
+            table.row([what.to_owned(), value]);
+        }
+    }
+    table.to_string()
+}
+
+fn mode(mode: coven_http::wire::LaunchMode) -> String {
+    use coven_http::wire::LaunchMode;
+    match mode {
+        LaunchMode::Interactive => "interactive",
+        LaunchMode::NonInteractive => "noninteractive",
+        LaunchMode::Stream => "stream",
+    }
+    .to_owned()
+}

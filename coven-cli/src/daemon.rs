@@ -1,0 +1,10 @@
+//! The daemon process: how it is started, how it detaches, and what it does until it stops.
+
+mod detach;
+mod log_file;
+mod ready;
+mod serve;
+mod spawn;
+
+pub(crate) use serve::{Attachment, serve};
+pub(crate) use spawn::{Spawned, spawn};

@@ -1,0 +1,74 @@
+//! Starting a daemon that outlives its caller.
+
+use std::io::Read;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use crate::daemon::ready::Report;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+
+/// What became of a daemon that was started.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Spawned {
+    /// It serves.
+    Ready,
+    /// Another process holds the home.
+    HomeIsTaken {
+        /// What it said.
+        reason: String,
+    },
+}
+
+/// Starts a daemon for `home` from the program that this is, and waits until it serves or has
+/// failed: it says so over a pipe, which is its stdout and the only thing it inherits. Blocks.
+///
+/// # Errors
+/// [`Exit::Unreachable`] when it does not start; the message says why.
+pub(crate) fn spawn(home: &Home) -> Result<Spawned, Failure> {
+    let failed = |reason: String| {
+        Failure::new(
+            Exit::Unreachable,
+            format!("the daemon could not be started: {reason}"),
+        )
+    };
+    // What a shell left open for us (`exec 9>lock`) must not stay open for as long as a daemon
+    // lives.
+    close_fds::set_fds_cloexec(3, &[]);
+    let mut child = Command::new(own_program())
+        .arg("--home")
+        .arg(home.dir())
+        .args(["daemon", "serve", "--detached"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .map_err(|error| failed(error.to_string()))?;
+    let mut said = String::new();
+    if let Some(mut pipe) = child.stdout.take() {
+        // A pipe that breaks has said all it will.
+        let _ = pipe.read_to_string(&mut said);
+    }
+    match Report::parse(&said) {
+        Some(Report::Ready) => Ok(Spawned::Ready),
+        Some(Report::HomeIsTaken { reason }) => Ok(Spawned::HomeIsTaken { reason }),
+        Some(Report::Failed { reason }) => Err(failed(reason)),
+        None => {
+            let end = child
+                .wait()
+                .map_or_else(|error| error.to_string(), |status| status.to_string());
+            let log = home.daemon_log();
+            Err(failed(format!("it ended ({end}); see {}", log.display())))
+        }
+    }
+}
+
+/// The program that this is: by its path, so that process lists show its name, unless the file
+/// was replaced or removed since.
+fn own_program() -> PathBuf {
+    std::env::current_exe()
+        .ok()
+        .filter(|path| path.exists())
+        .unwrap_or_else(|| PathBuf::from("/proc/self/exe"))
+}
