@@ -1,0 +1,123 @@
+//! Settings, help, completions and `doctor`.
+
+use std::fs;
+
+use crate::home::Home;
+
+#[test]
+fn each_setting_is_shown_with_its_origin() {
+    let home = Home::new();
+    fs::write(home.dir().join("config.toml"), "kill_grace_ms = 250\n").unwrap();
+    let output = home
+        .coven(["config", "show", "--json"])
+        .env("COVEN_HARNESS", "claude")
+        .output()
+        .unwrap();
+    let rows: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let row = |key: &str| {
+        rows.as_array()
+            .unwrap()
+            .iter()
+            .find(|row| row["key"] == key)
+            .unwrap()
+    };
+    assert_eq!(row("harness")["origin"], "$COVEN_HARNESS");
+    assert_eq!(row("kill_grace_ms")["value"], "250");
+    assert!(
+        row("kill_grace_ms")["origin"]
+            .as_str()
+            .unwrap()
+            .ends_with("config.toml")
+    );
+    assert_eq!(row("detach_keys")["origin"], "default");
+    assert_eq!(row("home")["origin"], "$COVEN_HOME");
+}
+
+#[test]
+fn a_misspelt_setting_is_an_error_with_a_suggestion() {
+    let home = Home::new();
+    fs::write(home.dir().join("config.toml"), "detachkeys = \"ctrl-a\"\n").unwrap();
+    for args in [&["config", "show"][..], &["run", "sh", "true"]] {
+        let said = home.refused(2, args.iter().copied());
+        assert!(said.contains("did you mean \"detach_keys\"?"), "{said}");
+    }
+    assert!(home.daemon_pid().is_none());
+}
+
+#[test]
+fn help_is_a_success_and_a_mistake_is_not() {
+    let home = Home::new();
+    let help = home.text(["--help"]);
+    for word in ["run", "sessions", "attach", "doctor", "demo", "COVEN_HOME"] {
+        assert!(help.contains(word), "{word}");
+    }
+    assert!(!help.contains("demo-agent"));
+    assert!(home.text(["--version"]).starts_with("coven "));
+    let output = home.output(["sesions"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("sessions"),
+        "{output:?}"
+    );
+}
+
+#[test]
+fn completions_name_the_commands() {
+    let home = Home::new();
+    for shell in ["bash", "zsh", "fish"] {
+        assert!(
+            home.text(["completions", shell]).contains("sacrifice"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
+fn doctor_tells_what_is_missing_and_touches_nothing() {
+    let home = Home::new();
+    let output = home
+        .coven(["doctor"])
+        .env("PATH", "/nowhere")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "sh is a harness: {text}");
+    assert!(
+        text.contains("codex") && text.contains("not on PATH"),
+        "{text}"
+    );
+    assert!(text.contains("What to do"), "{text}");
+    assert!(home.daemon_pid().is_none(), "it starts no daemon");
+}
+
+#[test]
+fn doctor_ends_with_one_when_something_keeps_sessions_from_being_run() {
+    let home = Home::new();
+    fs::write(home.dir().join("config.toml"), "nonsense = 1\n").unwrap();
+    fs::write(home.dir().join("harnesses/bad.toml"), "id = 7\n").unwrap();
+    let output = home.output(["doctor", "--json"]);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let findings: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let state = |subject: &str| {
+        let found = findings
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|f| f["subject"] == subject);
+        found.unwrap()["state"].clone()
+    };
+    assert_eq!(state("settings"), "bad");
+    assert_eq!(state("manifest"), "note");
+    fs::remove_file(home.dir().join("config.toml")).unwrap();
+}
+
+#[test]
+fn doctor_tells_how_a_running_daemon_is() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    let text = home.text(["doctor"]);
+    assert!(
+        text.contains("runs as process") && text.contains("healthy"),
+        "{text}"
+    );
+}

@@ -1,0 +1,228 @@
+//! A throw-away home and project, and `coven` in them.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// Over anything that a healthy machine takes.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A home with one harness, `sh`, whose prompt is a script. The daemon that somebody started in
+/// it is stopped when this is dropped.
+pub(crate) struct Home {
+    root: TempDir,
+}
+
+impl Home {
+    pub(crate) fn new() -> Self {
+        let root = tempfile::Builder::new().prefix("cli").tempdir().unwrap();
+        let home = Self { root };
+        fs::create_dir(home.project()).unwrap();
+        home.declare(
+            "sh",
+            "[\"-c\", \"eval \\\"$1\\\"\", \"--\", \"{prompt}\"]",
+            "/bin/sh",
+        );
+        home
+    }
+
+    /// Declares a harness.
+    pub(crate) fn declare(&self, id: &str, args: &str, executable: &str) {
+        let folder = self.dir().join("harnesses");
+        fs::create_dir_all(&folder).unwrap();
+        restrict(&self.dir());
+        restrict(&folder);
+        let manifest = format!(
+            "id = \"{id}\"\nexecutable = \"{executable}\"\ninstall_hint = \"install {id} first\"\n\
+             [interactive]\nargs = {args}\n[non_interactive]\nargs = {args}\n"
+        );
+        fs::write(folder.join(format!("{id}.toml")), manifest).unwrap();
+    }
+
+    pub(crate) fn dir(&self) -> PathBuf {
+        self.root.path().join("home")
+    }
+
+    pub(crate) fn project(&self) -> PathBuf {
+        self.root.path().join("project")
+    }
+
+    /// `coven` with these arguments, in the project, knowing nothing of who runs the tests.
+    pub(crate) fn coven<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_coven"));
+        command
+            .args(args)
+            .env_clear()
+            .env("PATH", std::env::var_os("PATH").unwrap_or_default())
+            .env("HOME", self.root.path())
+            .env("COVEN_HOME", self.dir())
+            .env("TERM", "xterm-256color")
+            .current_dir(self.project())
+            .stdin(Stdio::null());
+        command
+    }
+
+    /// Runs it to its end.
+    pub(crate) fn output<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Output {
+        self.coven(args).output().unwrap()
+    }
+
+    /// Runs it, expects success, and gives its stdout.
+    pub(crate) fn text<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> String {
+        let args: Vec<&str> = args.into_iter().collect();
+        let output = self.output(args.iter().copied());
+        assert!(output.status.success(), "{args:?}: {output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    /// Runs it, expects success, and gives its stdout as JSON.
+    pub(crate) fn json<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Value {
+        serde_json::from_str(&self.text(args)).unwrap()
+    }
+
+    /// Runs it, expects this exit status, and gives its stderr.
+    pub(crate) fn refused<'a>(
+        &self,
+        status: i32,
+        args: impl IntoIterator<Item = &'a str>,
+    ) -> String {
+        let args: Vec<&str> = args.into_iter().collect();
+        let output = self.output(args.iter().copied());
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {output:?}");
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert!(said.starts_with("coven: "), "{args:?}: {said}");
+        assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
+        said
+    }
+
+    /// Launches a script and leaves it running; gives its id.
+    pub(crate) fn launch(&self, script: &str) -> String {
+        let id = self.text(["run", "--detach", "sh", script]);
+        id.trim_end().to_owned()
+    }
+
+    /// A session's record.
+    pub(crate) fn record(&self, id: &str) -> Value {
+        self.json(["show", "--json", id])
+    }
+
+    /// Waits until a session has ended, by following it.
+    pub(crate) fn wait_for_end(&self, id: &str) {
+        self.text(["events", "--follow", id]);
+    }
+
+    /// Waits until a session's output holds `text`, by following it.
+    pub(crate) fn wait_for_output(&self, id: &str, text: &str) {
+        let mut follow = Running::start(self.coven(["log", "--follow", id]));
+        follow.wait_for(text);
+    }
+
+    /// The process that serves it, as it says itself.
+    pub(crate) fn daemon_pid(&self) -> Option<u64> {
+        let text = fs::read_to_string(self.dir().join("daemon.json")).ok()?;
+        let daemon: Value = serde_json::from_str(&text).ok()?;
+        daemon["pid"].as_u64()
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let stopped = self.output(["daemon", "stop"]);
+        if !stopped.status.success() && !std::thread::panicking() {
+            panic!("the daemon did not stop: {stopped:?}");
+        }
+    }
+}
+
+/// A command that runs, and what it has written to stdout.
+pub(crate) struct Running {
+    child: Child,
+    lines: std::sync::mpsc::Receiver<String>,
+    seen: String,
+}
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Self {
+        let mut child = command
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let (sender, lines) = std::sync::mpsc::channel();
+        let stdout = child.stdout.take().unwrap();
+        std::thread::spawn(move || {
+            use std::io::BufRead;
+            for line in std::io::BufReader::new(stdout).lines() {
+                let Ok(line) = line else { return };
+                if sender.send(line + "\n").is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            lines,
+            seen: String::new(),
+        }
+    }
+
+    /// Waits until stdout holds `text`, a line at a time.
+    pub(crate) fn wait_for(&mut self, text: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.seen.contains(text) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => self.seen += &line,
+                Err(error) => panic!("{text:?} did not come ({error}): {:?}", self.seen),
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: rustix::process::Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end: its exit status as a shell tells it, and what is left of its stderr.
+    pub(crate) fn end(mut self) -> (i32, String) {
+        use std::io::Read;
+        let mut said = String::new();
+        let mut stderr = self.child.stderr.take().unwrap();
+        stderr.read_to_string(&mut said).unwrap();
+        let status = self.child.wait().unwrap();
+        let code = status
+            .code()
+            .unwrap_or_else(|| 128 + status.signal().unwrap());
+        (code, said)
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // Ended already, where `end` was called.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Waits until `found` gives something.
+pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "{what} did not come to be");
+        std::thread::yield_now();
+    }
+}
+
+fn restrict(directory: &Path) {
+    use std::os::unix::fs::PermissionsExt;
+    fs::set_permissions(directory, fs::Permissions::from_mode(0o700)).unwrap();
+}

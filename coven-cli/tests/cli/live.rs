@@ -1,0 +1,171 @@
+//! Sessions live in a terminal.
+
+use rustix::process::{Signal, kill_process};
+
+use crate::home::Home;
+use crate::terminal::{Terminal, same_settings};
+
+/// Echoes each line it is given, in capitals around it, until it is told to leave.
+const ECHO: &str = "echo ready; while read line; do echo \"<$line>\"; \
+                    if [ \"$line\" = leave ]; then exit 5; fi; done";
+
+fn attach(home: &Home) -> Terminal {
+    Terminal::run(&home.coven(["attach", "@last"]))
+}
+
+#[test]
+fn a_session_in_a_terminal_is_live_until_it_ends_with_its_status() {
+    let home = Home::new();
+    let mut terminal = Terminal::run(&home.coven(["run", "sh", ECHO]));
+    let before = terminal.settings();
+    terminal.wait_for("ctrl-\\ d detaches");
+    terminal.wait_for("ready");
+    terminal.press(b"hello\r");
+    terminal.wait_for("<hello>");
+    assert!(
+        !same_settings(&before, &terminal.settings()),
+        "it is raw meanwhile"
+    );
+    terminal.press(b"leave\r");
+    assert_eq!(terminal.end(), 5);
+    assert!(
+        same_settings(&before, &terminal.settings()),
+        "it is given back"
+    );
+    assert_eq!(home.record("@last")["launch_mode"], "interactive");
+}
+
+#[test]
+fn the_detach_keys_leave_it_running_in_every_encoding() {
+    let home = Home::new();
+    let id = home.launch(ECHO);
+    for keys in [
+        &b"\x1cd"[..],
+        b"\x1b[92;5u\x1b[100u",
+        b"\x1b[27;5;92~d",
+        b"\x1b[57442;5:1u\x1b[92;5:1u\x1b[92;5:3u\x1b[57442;1:3u\x1b[100;1:1u",
+    ] {
+        let mut terminal = attach(&home);
+        let before = terminal.settings();
+        terminal.wait_for("ready");
+        for byte in keys {
+            terminal.press(&[*byte]);
+        }
+        terminal.wait_for("detached");
+        assert_eq!(terminal.end(), 120, "{keys:?}");
+        assert!(same_settings(&before, &terminal.settings()));
+    }
+    assert_eq!(home.record(&id)["status"], "running");
+}
+
+#[test]
+fn the_agents_modes_are_undone_when_the_viewer_leaves() {
+    let home = Home::new();
+    let modes = r"printf '\033[?1049h\033[?2004h\033[>1u\033[?25lready'; read line";
+    home.launch(modes);
+    let mut terminal = attach(&home);
+    terminal.wait_for("ready");
+    terminal.press(b"\x1cd");
+    for undone in ["\x1b[?2004l", "\x1b[?1049l"] {
+        let mut again = Terminal::run(&home.coven(["attach", "@last"]));
+        again.wait_for("ready");
+        again.press(b"\x1cd");
+        again.wait_for(undone);
+        assert_eq!(again.end(), 120);
+    }
+    assert_eq!(terminal.end(), 120);
+}
+
+#[test]
+fn a_terminated_viewer_gives_the_terminal_back() {
+    let home = Home::new();
+    home.launch(ECHO);
+    for (signal, status) in [(Signal::TERM, 143), (Signal::HUP, 129), (Signal::INT, 120)] {
+        let mut terminal = attach(&home);
+        let before = terminal.settings();
+        terminal.wait_for("ready");
+        kill_process(terminal.pid(), signal).unwrap();
+        assert_eq!(terminal.end(), status);
+        assert!(same_settings(&before, &terminal.settings()), "{signal:?}");
+    }
+    assert_eq!(home.record("@last")["status"], "running");
+}
+
+#[test]
+fn ctrl_c_and_other_keys_reach_the_agent() {
+    let home = Home::new();
+    let script =
+        "trap 'echo interrupted' INT; echo ready; while :; do read line && echo \"<$line>\"; done";
+    let mut terminal = Terminal::run(&home.coven(["run", "sh", script]));
+    terminal.wait_for("ready");
+    terminal.press(b"\x03");
+    terminal.wait_for("interrupted");
+    terminal.press(b"\x1c\x1cd\r");
+    // The first of two is the agent's: its terminal shows it, and takes it for Quit.
+    terminal.wait_for("^\\");
+    home.text(["kill", "@last"]);
+    assert!(terminal.end() > 128);
+}
+
+#[test]
+fn the_agents_terminal_takes_the_size_of_the_viewers() {
+    let home = Home::new();
+    let script = "trap 'stty size' WINCH; echo ready; while :; do read line; stty size; done";
+    let mut terminal = Terminal::run(&home.coven(["run", "sh", script]));
+    terminal.wait_for("ready");
+    terminal.press(b"\r");
+    terminal.wait_for("24 80");
+    terminal.resize(101, 31);
+    terminal.wait_for("31 101");
+    terminal.press(b"\x1cd");
+    assert_eq!(terminal.end(), 120);
+}
+
+#[test]
+fn ctrl_z_suspends_the_viewer_and_fg_brings_it_back() {
+    let home = Home::new();
+    home.launch(ECHO);
+    let mut shell = home.coven([]);
+    let mut line = std::process::Command::new("/bin/sh");
+    line.args(["-i", "-m"]).env("PS1", "prompt> ");
+    for (name, value) in shell.get_envs() {
+        line.env(name, value.unwrap_or_default());
+    }
+    line.env("COVEN", shell.get_program());
+    line.current_dir(home.project());
+    shell.args(["unused"]);
+    let mut terminal = Terminal::run(&line);
+    terminal.wait_for("prompt> ");
+    terminal.press(b"$COVEN attach @last\r");
+    terminal.wait_for("detaches");
+    terminal.wait_for("ready");
+    terminal.press(b"\x1a");
+    terminal.wait_for("prompt> ");
+    terminal.press(b"echo in the $((1+1))nd shell\r");
+    terminal.wait_for("in the 2nd shell");
+    terminal.press(b"fg\r");
+    terminal.wait_for("ready");
+    terminal.press(b"back\r");
+    terminal.wait_for("<back>");
+    terminal.press(b"\x1cd");
+    terminal.wait_for("prompt> ");
+    terminal.press(b"exit $?\r");
+    assert_eq!(terminal.end(), 120);
+}
+
+#[test]
+fn a_session_that_has_ended_shows_its_end_and_its_status() {
+    let home = Home::new();
+    let id = home.launch("echo over; exit 4");
+    home.wait_for_end(&id);
+    let mut terminal = attach(&home);
+    terminal.wait_for("over");
+    assert_eq!(terminal.end(), 4);
+}
+
+#[test]
+fn attach_without_a_terminal_says_what_to_use_instead() {
+    let home = Home::new();
+    let said = home.refused(2, ["attach", "@last"]);
+    assert!(said.contains("coven log --follow"), "{said}");
+}

@@ -1,0 +1,13 @@
+//! The built `coven`, from outside: real homes, real daemons, real terminals, agents of `/bin/sh`.
+#![forbid(unsafe_code)]
+
+mod configuration;
+mod daemon;
+mod demo;
+mod fake_daemon;
+mod home;
+mod live;
+mod reading;
+mod run;
+mod sessions;
+mod terminal;

@@ -1,0 +1,268 @@
+//! `coven run` where stdin or stdout is no terminal.
+
+use std::io::{Read, Write};
+use std::process::Stdio;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+use crate::home::{Home, Running};
+
+#[test]
+fn output_goes_to_stdout_as_the_agent_wrote_it_and_its_status_is_ours() {
+    let home = Home::new();
+    let script = r"printf 'a\nb\r\n\377\033[31mred\033[0m\n\000'; exit 7";
+    let output = home.output(["run", "sh", script]);
+    assert_eq!(output.stdout, b"a\nb\r\n\xff\x1b[31mred\x1b[0m\n\0");
+    assert_eq!(output.status.code(), Some(7), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+}
+
+#[test]
+fn a_large_output_arrives_whole() {
+    let home = Home::new();
+    let script = "i=0; while [ $i -lt 20000 ]; do echo line $i; i=$((i+1)); done";
+    let text = home.text(["run", "sh", script]);
+    let expected: String = (0..20_000).map(|i| format!("line {i}\n")).collect();
+    assert!(
+        text == expected,
+        "{} of {} bytes",
+        text.len(),
+        expected.len()
+    );
+}
+
+#[test]
+fn a_signal_that_ended_the_agent_is_128_and_its_number() {
+    let home = Home::new();
+    let output = home.output(["run", "sh", "kill -KILL $$"]);
+    assert_eq!(output.status.code(), Some(137), "{output:?}");
+}
+
+#[test]
+fn a_prompt_comes_from_stdin_byte_for_byte() {
+    let home = Home::new();
+    home.declare(
+        "echo",
+        "[\"-c\", \"printf %s \\\"$1\\\"\", \"--\", \"{prompt}\"]",
+        "/bin/sh",
+    );
+    let prompt = "-n two\nlines 'and \"quotes\" $HOME ✓";
+    let mut child = home
+        .coven(["run", "--harness", "echo", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(prompt.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), prompt);
+}
+
+#[test]
+fn a_prompt_on_stdin_that_is_no_text_is_refused_before_anything_starts() {
+    let home = Home::new();
+    let mut child = home
+        .coven(["run", "sh", "-"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(b"\xff\xfe").unwrap();
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(home.daemon_pid().is_none());
+}
+
+#[test]
+fn the_agent_gets_the_callers_environment_even_from_an_older_daemon() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    let output = home
+        .coven(["run", "sh", "echo $FRUIT in $PWD"])
+        .env("FRUIT", "quince")
+        .output()
+        .unwrap();
+    let project = home.project().canonicalize().unwrap();
+    let expected = format!("quince in {}\n", project.display());
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
+}
+
+#[test]
+fn a_project_and_a_directory_within_it_can_be_named() {
+    let home = Home::new();
+    let inner = home.project().join("inner");
+    std::fs::create_dir(&inner).unwrap();
+    let project = home.project().display().to_string();
+    let text = home.text([
+        "run",
+        "--project",
+        &project,
+        "--cwd",
+        "inner",
+        "--title",
+        "in there",
+        "sh",
+        "pwd",
+    ]);
+    assert_eq!(
+        text.trim_end(),
+        inner.canonicalize().unwrap().display().to_string()
+    );
+    let record = home.record("@last");
+    assert_eq!(record["title"], "in there");
+    let outside = home.refused(2, ["run", "--project", &project, "--cwd", "/", "sh", "pwd"]);
+    assert!(outside.contains("cwd"), "{outside}");
+}
+
+#[test]
+fn a_missing_program_says_how_to_install_it() {
+    let home = Home::new();
+    home.declare("ghost", "[\"--\", \"{prompt}\"]", "no-such-program");
+    let said = home.refused(125, ["run", "ghost", "boo"]);
+    assert!(said.contains("install ghost first"), "{said}");
+    assert_eq!(home.record("@last")["status"], "failed");
+}
+
+#[test]
+fn an_unknown_harness_is_told_with_those_there_are() {
+    let home = Home::new();
+    let said = home.refused(123, ["run", "codx", "boo"]);
+    assert!(said.contains("codex") && said.contains("sh"), "{said}");
+}
+
+#[test]
+fn the_only_installed_harness_is_the_default_and_the_configuration_wins() {
+    let home = Home::new();
+    let alone = |args: &[&str]| {
+        let mut command = home.coven(args.iter().copied());
+        command.env("PATH", "/nowhere").output().unwrap()
+    };
+    let output = alone(&["run", "echo only me"]);
+    assert_eq!(output.stdout, b"only me\n", "{output:?}");
+    home.declare(
+        "other",
+        "[\"-c\", \"echo other\", \"--\", \"{prompt}\"]",
+        "/bin/sh",
+    );
+    home.text(["daemon", "restart"]);
+    let output = alone(&["run", "echo which"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(
+        String::from_utf8_lossy(&output.stderr).contains("name one"),
+        "{output:?}"
+    );
+    std::fs::write(home.dir().join("config.toml"), "harness = \"other\"\n").unwrap();
+    assert_eq!(alone(&["run", "echo which"]).stdout, b"other\n");
+}
+
+#[test]
+fn a_forgotten_prompt_is_told_as_such() {
+    let home = Home::new();
+    let said = home.refused(2, ["run", "codex"]);
+    assert!(said.contains("the prompt is missing"), "{said}");
+}
+
+#[test]
+fn ctrl_c_leaves_the_session_running_and_says_how_to_find_it() {
+    let home = Home::new();
+    let mut run = Running::start(home.coven(["run", "sh", "echo begun; read line"]));
+    run.wait_for("begun");
+    run.signal(Signal::INT);
+    let (status, said) = run.end();
+    assert_eq!(status, 120, "{said}");
+    let record = home.record("@last");
+    assert_eq!(record["status"], "running");
+    assert!(said.contains(record["id"].as_str().unwrap()), "{said}");
+}
+
+#[test]
+fn a_terminated_follow_leaves_the_session_running() {
+    let home = Home::new();
+    let mut run = Running::start(home.coven(["run", "sh", "echo begun; read line"]));
+    run.wait_for("begun");
+    run.signal(Signal::TERM);
+    assert_eq!(run.end().0, 143);
+    assert_eq!(home.record("@last")["status"], "running");
+}
+
+#[test]
+fn a_killed_session_ends_its_follow_with_the_signal() {
+    let home = Home::new();
+    let mut run = Running::start(home.coven(["run", "sh", "echo begun; read line"]));
+    run.wait_for("begun");
+    let killed = home.text(["kill", "@last"]);
+    assert!(killed.ends_with(" killed\n"), "{killed}");
+    let (status, said) = run.end();
+    assert!(status > 128, "{status}: {said}");
+    assert_eq!(home.record("@last")["status"], "killed");
+}
+
+#[test]
+fn a_reader_that_leaves_ends_the_follow_quietly_and_not_the_session() {
+    let home = Home::new();
+    let mut child = home
+        .coven(["run", "sh", "while :; do echo more; done"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut first = [0; 5];
+    let mut stdout = child.stdout.take().unwrap();
+    stdout.read_exact(&mut first).unwrap();
+    drop(stdout);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(141), "{output:?}");
+    assert!(output.stderr.is_empty(), "{output:?}");
+    assert_eq!(home.record("@last")["status"], "running");
+    home.text(["kill", "@last"]);
+}
+
+#[test]
+fn detached_it_prints_only_the_id_and_returns_though_the_daemon_goes_on() {
+    let home = Home::new();
+    // Both pipes are read to their ends, which come only if the daemon let go of them: so
+    // `ssh host coven run --detach` returns too.
+    let output = home.output(["run", "--detach", "sh", "read line"]);
+    assert!(output.stderr.is_empty(), "{output:?}");
+    let id = String::from_utf8(output.stdout).unwrap();
+    let id = id.strip_suffix('\n').unwrap();
+    assert_eq!(home.record(id)["status"], "running");
+    let record = home.json(["run", "--detach", "--json", "sh", "true"]);
+    assert_eq!(record["harness"], "sh");
+}
+
+#[test]
+fn events_are_printed_as_json_lines_and_the_status_is_still_the_agents() {
+    let home = Home::new();
+    let output = home.output(["run", "--json", "sh", "echo hello; exit 3"]);
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let events: Vec<Value> = text
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(events.first().unwrap()["kind"], "status");
+    assert_eq!(events.last().unwrap()["kind"], "exit");
+}
+
+#[test]
+fn a_follow_whose_daemon_is_gone_for_good_ends_as_unreachable() {
+    let home = Home::new();
+    let mut run = Running::start(home.coven(["run", "sh", "echo begun; read line"]));
+    run.wait_for("begun");
+    let pid = i32::try_from(home.daemon_pid().unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    let (status, said) = run.end();
+    assert_eq!(status, 122, "{said}");
+    assert!(said.contains("coven daemon start"), "{said}");
+    // The next daemon tells what became of it.
+    home.text(["daemon", "start"]);
+    assert_eq!(home.record("@last")["status"], "orphaned");
+}

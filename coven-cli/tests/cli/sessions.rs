@@ -1,0 +1,195 @@
+//! Listing, finding, hiding and deleting sessions.
+
+use std::process::{Command, Stdio};
+
+use crate::home::Home;
+
+#[test]
+fn sessions_are_listed_newest_first_and_filtered() {
+    let home = Home::new();
+    for script in ["echo one", "echo two; exit 1"] {
+        home.output(["run", "sh", script]);
+    }
+    let all = home.json(["sessions", "--json"]);
+    let titles: Vec<&str> = all
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|s| s["title"].as_str().unwrap())
+        .collect();
+    assert_eq!(titles, ["echo two; exit 1", "echo one"]);
+    let failed = home.json(["sessions", "--json", "--status", "failed"]);
+    assert_eq!(failed.as_array().unwrap().len(), 1);
+    let other = home.json(["sessions", "--json", "--harness", "codex"]);
+    assert_eq!(other.as_array().unwrap().len(), 0);
+    let here = home.json(["sessions", "--json", "--project", ".", "-n", "1"]);
+    assert_eq!(here.as_array().unwrap().len(), 1);
+    let elsewhere = home.json(["sessions", "--json", "--project", "/"]);
+    assert_eq!(elsewhere.as_array().unwrap().len(), 0);
+    let table = home.text(["sessions"]);
+    assert!(table.starts_with("ID "), "{table}");
+    assert!(
+        table.contains("completed") && table.contains("echo one"),
+        "{table}"
+    );
+}
+
+#[test]
+fn a_list_whose_reader_leaves_ends_quietly() {
+    let home = Home::new();
+    home.text(["run", "sh", "true"]);
+    let mut list = home
+        .coven(["sessions"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // A reader that is gone before the first line.
+    drop(list.stdout.take());
+    let output = list.wait_with_output().unwrap();
+    assert!(output.stderr.is_empty(), "{output:?}");
+    assert_eq!(output.status.code(), Some(141));
+}
+
+#[test]
+fn a_session_is_found_by_its_id_the_start_of_it_and_as_the_last() {
+    let home = Home::new();
+    let first = home.launch("echo one");
+    let second = home.launch("echo two");
+    for word in [second.as_str(), "@last"] {
+        assert_eq!(home.record(word)["id"], second.as_str());
+    }
+    let shared = first
+        .chars()
+        .zip(second.chars())
+        .take_while(|(a, b)| a == b)
+        .count();
+    assert_eq!(home.record(&first[..=shared])["id"], first.as_str());
+    if shared > 0 {
+        let said = home.refused(2, ["show", &first[..shared]]);
+        assert!(
+            said.contains("2 sessions") && said.contains(&first),
+            "{said}"
+        );
+    }
+    home.refused(123, ["show", "nobody"]);
+    home.refused(2, ["show", "../health"]);
+    home.refused(2, ["show", ""]);
+}
+
+#[test]
+fn an_ambiguous_start_names_the_sessions_it_could_be() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    // External ids are their owner's to choose.
+    for id in ["twin-a", "twin-b", "twin"] {
+        register(&home, id);
+    }
+    let said = home.refused(2, ["show", "twin-"]);
+    assert!(said.contains("twin-a") && said.contains("twin-b"), "{said}");
+    assert_eq!(home.record("twin")["id"], "twin", "a whole id wins");
+}
+
+#[test]
+fn an_ended_session_is_archived_summoned_and_sacrificed() {
+    let home = Home::new();
+    home.text(["run", "sh", "echo gone"]);
+    let id = home.record("@last")["id"].as_str().unwrap().to_owned();
+    home.text(["archive", &id]);
+    assert_eq!(
+        home.json(["sessions", "--json"]).as_array().unwrap().len(),
+        0
+    );
+    assert_eq!(
+        home.json(["sessions", "--all", "--json"])
+            .as_array()
+            .unwrap()
+            .len(),
+        1
+    );
+    home.text(["summon", &id]);
+    assert_eq!(
+        home.json(["sessions", "--json"]).as_array().unwrap().len(),
+        1
+    );
+    let said = home.refused(2, ["sacrifice", &id]);
+    assert!(said.contains("--yes"), "{said}");
+    home.text(["sacrifice", &id, "--yes"]);
+    home.refused(123, ["show", &id]);
+}
+
+#[test]
+fn what_a_sessions_state_forbids_is_told_as_such() {
+    let home = Home::new();
+    let id = home.launch("read line");
+    home.refused(124, ["archive", &id]);
+    home.refused(124, ["sacrifice", &id, "--yes"]);
+    home.text(["kill", &id]);
+    home.refused(124, ["kill", &id]);
+    home.refused(124, ["input", &id, "hello"]);
+}
+
+#[test]
+fn what_is_typed_reaches_the_agent_submitted_or_raw() {
+    let home = Home::new();
+    let id = home.text([
+        "run",
+        "--mode",
+        "interactive",
+        "--detach",
+        "sh",
+        "echo ready; read a; read b; echo \"<$a|$b>\"",
+    ]);
+    let id = id.trim_end();
+    home.wait_for_output(id, "ready");
+    home.text(["input", id, "-x one"]);
+    home.text(["input", "--raw", id, "tw"]);
+    home.text(["input", "--raw", id, "o\r"]);
+    home.wait_for_end(id);
+    let log = home.text(["log", id]);
+    assert!(log.contains("<-x one|two>"), "{log}");
+}
+
+#[test]
+fn harnesses_are_listed_as_a_launch_from_here_will_find_them() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    let output = home
+        .coven(["harnesses", "--json"])
+        .env("PATH", "/nowhere")
+        .output()
+        .unwrap();
+    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let find = |id: &str| {
+        list.as_array()
+            .unwrap()
+            .iter()
+            .find(|h| h["id"] == id)
+            .unwrap()
+    };
+    assert_eq!(find("codex")["available"], false);
+    assert_eq!(find("sh")["available"], true);
+    assert_eq!(find("sh")["source"], "manifest");
+    assert!(home.text(["harnesses"]).contains("/bin/sh"));
+}
+
+fn register(home: &Home, id: &str) {
+    let body = format!(r#"{{"id":"{id}","projectRoot":"/","harness":"other"}}"#);
+    let script = format!(
+        "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
+         s.sendall(b'POST /api/v1/sessions/external HTTP/1.1\\r\\nhost: x\\r\\ncontent-length: {}\\r\\n\\r\\n{body}')\n\
+         print(s.recv(99))",
+        body.len()
+    );
+    let socket = home.dir().join("coven.sock");
+    let output = Command::new("python3")
+        .arg("-c")
+        .arg(script)
+        .arg(socket)
+        .output()
+        .unwrap();
+    assert!(
+        String::from_utf8_lossy(&output.stdout).contains("201"),
+        "{output:?}"
+    );
+}
