@@ -25,8 +25,8 @@ pub(crate) struct Args {}
 
 /// What the two sessions are to do, and what they are called meanwhile.
 const TASKS: [(&str, &str); 2] = [
-    ("anna", "make the tests pass"),
-    ("bert", "find out why the build is slow"),
+    ("anna", "make the tests of the reader pass"),
+    ("bert", "make the tests of the writer pass"),
 ];
 
 const NEXT: &str = "

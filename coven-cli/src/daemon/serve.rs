@@ -148,7 +148,7 @@ impl From<ServeError> for Refused {
     fn from(error: ServeError) -> Self {
         let reason = error.to_string();
         match error {
-            ServeError::Bind(BindError::InUse { .. }) => Self::Taken { reason },
+            ServeError::Bind(BindError::Live { .. }) => Self::Taken { reason },
             _ => Self::Other { reason },
         }
     }

@@ -9,6 +9,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+/// A script that says it has begun, and goes on until it is killed.
+pub(crate) const ENDLESS: &str = "echo begun; tail -f /dev/null";
+
 /// Over anything that a healthy machine takes.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -100,9 +103,9 @@ impl Home {
         said
     }
 
-    /// Launches a script and leaves it running; gives its id.
+    /// Launches a script in a terminal of its own and leaves it running; gives its id.
     pub(crate) fn launch(&self, script: &str) -> String {
-        let id = self.text(["run", "--detach", "sh", script]);
+        let id = self.text(["run", "--mode", "interactive", "--detach", "sh", script]);
         id.trim_end().to_owned()
     }
 

@@ -16,7 +16,7 @@ fn a_log_is_readable_text_and_nothing_in_it_steers_a_terminal() {
     let log = home.text(["log", "@last"]);
     assert_eq!(
         log,
-        "safe text\n<U+009B>[31m <U+202E>exe.gpjhidden\ngreen\n"
+        "safe text\n\n<U+009B>[31m <U+202E>exe.gpjhidden\ngreen\n"
     );
     let raw = home.output(["log", "--raw", "@last"]).stdout;
     assert!(raw.windows(9).any(|part| part == b"\x1b]0;title"));
@@ -27,7 +27,7 @@ fn on_a_terminal_a_log_keeps_colours_and_no_other_sequence() {
     let home = Home::new();
     home.output(["run", "sh", HOSTILE]);
     let mut terminal = Terminal::run(&home.coven(["log", "@last"]));
-    terminal.wait_for("safe text\r\n<U+009B>[31m <U+202E>exe.gpjhidden\r\n");
+    terminal.wait_for("safe text\r\n\r\n<U+009B>[31m <U+202E>exe.gpjhidden\r\n");
     terminal.wait_for("\x1b[0;38;5;2mgreen\x1b[0m");
     assert_eq!(terminal.end(), 0);
 }

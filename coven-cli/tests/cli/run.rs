@@ -6,7 +6,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::home::{Home, Running};
+use crate::home::{ENDLESS, Home, Running};
 
 #[test]
 fn output_goes_to_stdout_as_the_agent_wrote_it_and_its_status_is_ours() {
@@ -171,7 +171,7 @@ fn a_forgotten_prompt_is_told_as_such() {
 #[test]
 fn ctrl_c_leaves_the_session_running_and_says_how_to_find_it() {
     let home = Home::new();
-    let mut run = Running::start(home.coven(["run", "sh", "echo begun; read line"]));
+    let mut run = Running::start(home.coven(["run", "sh", ENDLESS]));
     run.wait_for("begun");
     run.signal(Signal::INT);
     let (status, said) = run.end();
@@ -184,7 +184,7 @@ fn ctrl_c_leaves_the_session_running_and_says_how_to_find_it() {
 #[test]
 fn a_terminated_follow_leaves_the_session_running() {
     let home = Home::new();
-    let mut run = Running::start(home.coven(["run", "sh", "echo begun; read line"]));
+    let mut run = Running::start(home.coven(["run", "sh", ENDLESS]));
     run.wait_for("begun");
     run.signal(Signal::TERM);
     assert_eq!(run.end().0, 143);
@@ -194,7 +194,7 @@ fn a_terminated_follow_leaves_the_session_running() {
 #[test]
 fn a_killed_session_ends_its_follow_with_the_signal() {
     let home = Home::new();
-    let mut run = Running::start(home.coven(["run", "sh", "echo begun; read line"]));
+    let mut run = Running::start(home.coven(["run", "sh", ENDLESS]));
     run.wait_for("begun");
     let killed = home.text(["kill", "@last"]);
     assert!(killed.ends_with(" killed\n"), "{killed}");
@@ -228,7 +228,7 @@ fn detached_it_prints_only_the_id_and_returns_though_the_daemon_goes_on() {
     let home = Home::new();
     // Both pipes are read to their ends, which come only if the daemon let go of them: so
     // `ssh host coven run --detach` returns too.
-    let output = home.output(["run", "--detach", "sh", "read line"]);
+    let output = home.output(["run", "--detach", "sh", ENDLESS]);
     assert!(output.stderr.is_empty(), "{output:?}");
     let id = String::from_utf8(output.stdout).unwrap();
     let id = id.strip_suffix('\n').unwrap();
@@ -254,7 +254,7 @@ fn events_are_printed_as_json_lines_and_the_status_is_still_the_agents() {
 #[test]
 fn a_follow_whose_daemon_is_gone_for_good_ends_as_unreachable() {
     let home = Home::new();
-    let mut run = Running::start(home.coven(["run", "sh", "echo begun; read line"]));
+    let mut run = Running::start(home.coven(["run", "sh", ENDLESS]));
     run.wait_for("begun");
     let pid = i32::try_from(home.daemon_pid().unwrap()).unwrap();
     let pid = rustix::process::Pid::from_raw(pid).unwrap();

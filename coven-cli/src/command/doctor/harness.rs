@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use coven::harness::environment::Environment;
 use coven::harness::readiness::{self, Answer};
-use coven::harness::{Harness, Registry, version};
+use coven::harness::{Harness, Registry, Source, version};
 
 use super::{Finding, State};
 use crate::command::run::place;
@@ -51,9 +51,14 @@ async fn one(
     };
     let version = version(&path, environment).await;
     let version = version.unwrap_or_else(|| "of unknown version".to_owned());
+    let found = Finding::new(id, State::Ok, format!("{} {version}", path.display()));
+    if harness.source() == Source::Manifest {
+        // A manifest does not tell where its harness keeps such things.
+        return vec![found];
+    }
     let ready = harness.readiness(environment, project);
     vec![
-        Finding::new(id, State::Ok, format!("{} {version}", path.display())),
+        found,
         answered(format!("{id} sign-in"), ready.signed_in),
         answered(
             format!("{id} trust"),
