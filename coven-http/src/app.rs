@@ -24,7 +24,7 @@ pub(crate) struct App {
     pub(crate) daemon: Daemon,
     pub(crate) timeouts: Timeouts,
     streams: Arc<Semaphore>,
-    stop: watch::Sender<bool>,
+    stage: watch::Sender<Stage>,
     held: Mutex<Vec<OwnedFd>>,
 }
 
@@ -40,13 +40,23 @@ pub(crate) struct Call {
     pub(crate) param: Option<String>,
 }
 
+/// How far the daemon has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stage {
+    Serving,
+    /// The engine stops. Streams end; requests are still answered, most of them with that.
+    Stopping,
+    /// The engine has stopped. What was asked is answered; nothing more is.
+    Closing,
+}
+
 /// Leave for one stream. Held for as long as the stream is open.
 #[derive(Debug)]
 pub(crate) struct StreamPermit(#[allow(dead_code)] OwnedSemaphorePermit);
 
 /// Resolves when the daemon stops.
 #[derive(Clone, Debug)]
-pub(crate) struct Stopping(watch::Receiver<bool>);
+pub(crate) struct Stopping(watch::Receiver<Stage>);
 
 impl App {
     pub(crate) fn new(engine: Engine, daemon: Daemon, timeouts: Timeouts) -> Self {
@@ -55,22 +65,35 @@ impl App {
             daemon,
             timeouts,
             streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
-            stop: watch::Sender::new(false),
+            stage: watch::Sender::new(Stage::Serving),
             held: Mutex::new(Vec::new()),
         }
     }
 
     /// Begins to stop: streams end, and what is asked from now on is refused.
     pub(crate) fn stop(&self) {
-        self.stop.send_replace(true);
+        self.reach(Stage::Stopping);
+    }
+
+    /// Ends connections that have asked nothing.
+    pub(crate) fn close(&self) {
+        self.reach(Stage::Closing);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        *self.stop.borrow()
+        *self.stage.borrow() >= Stage::Stopping
     }
 
     pub(crate) fn stopping(&self) -> Stopping {
-        Stopping(self.stop.subscribe())
+        Stopping(self.stage.subscribe())
+    }
+
+    fn reach(&self, stage: Stage) {
+        self.stage.send_if_modified(|now| {
+            let goes_on = *now < stage;
+            *now = stage.max(*now);
+            goes_on
+        });
     }
 
     /// Leave for one stream.
@@ -96,9 +119,19 @@ impl App {
 }
 
 impl Stopping {
+    /// The engine stops.
     pub(crate) async fn wait(&mut self) {
+        self.reached(Stage::Stopping).await;
+    }
+
+    /// The engine has stopped.
+    pub(crate) async fn closing(&mut self) {
+        self.reached(Stage::Closing).await;
+    }
+
+    async fn reached(&mut self, stage: Stage) {
         // An error means that the sender is gone, and with it the daemon.
-        let _ = self.0.wait_for(|stopping| *stopping).await;
+        let _ = self.0.wait_for(|now| *now >= stage).await;
     }
 }
 

@@ -111,7 +111,7 @@ async fn serve_http(
     let mut connection = pin!(connection);
     tokio::select! {
         served = connection.as_mut() => return served,
-        () = stopping.wait() => connection.as_mut().graceful_shutdown(),
+        () = stopping.closing() => connection.as_mut().graceful_shutdown(),
     }
     connection.await
 }

@@ -162,6 +162,7 @@ impl Server {
             never = self.accept(&mut connections, &permits) => match never {},
             () = stop => {}
         }
+        self.app.close();
         let drained = async { while connections.join_next().await.is_some() {} };
         if timeout(self.drain, drained).await.is_err() {
             connections.shutdown().await;
