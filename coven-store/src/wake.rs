@@ -12,8 +12,15 @@ use tokio::sync::watch;
 /// Sessions that have a channel before those nobody listens to are dropped.
 const SWEEP_AT: usize = 64;
 
-/// The channels; none once the log is closed, which followers see as a closed channel.
-pub(crate) struct Wakes(Mutex<Option<Channels>>);
+pub(crate) struct Wakes(Mutex<State>);
+
+enum State {
+    Open(Channels),
+    /// The log is closed. Followers see a closed channel.
+    Closed {
+        last: Seq,
+    },
+}
 
 struct Channels {
     all: watch::Sender<Seq>,
@@ -23,7 +30,7 @@ struct Channels {
 
 impl Wakes {
     pub(crate) fn new(last: Seq) -> Self {
-        Self(Mutex::new(Some(Channels {
+        Self(Mutex::new(State::Open(Channels {
             all: watch::Sender::new(last),
             sessions: HashMap::new(),
             sweep_at: SWEEP_AT,
@@ -33,22 +40,22 @@ impl Wakes {
     /// Woken by every commit.
     pub(crate) fn all(&self) -> watch::Receiver<Seq> {
         match &*self.lock() {
-            Some(channels) => channels.all.subscribe(),
-            None => watch::channel(Seq::ZERO).1,
+            State::Open(channels) => channels.all.subscribe(),
+            State::Closed { last } => watch::channel(*last).1,
         }
     }
 
     /// Woken by commits that hold events of `session`.
     pub(crate) fn session(&self, session: &SessionId) -> watch::Receiver<Seq> {
         match &mut *self.lock() {
-            Some(channels) => channels.session(session),
-            None => watch::channel(Seq::ZERO).1,
+            State::Open(channels) => channels.session(session),
+            State::Closed { last } => watch::channel(*last).1,
         }
     }
 
     /// Wakes those who follow `sessions`, and those who follow all.
     pub(crate) fn wake<'a>(&self, last: Seq, sessions: impl Iterator<Item = &'a SessionId>) {
-        if let Some(channels) = &mut *self.lock() {
+        if let State::Open(channels) = &mut *self.lock() {
             for session in sessions {
                 if let Some(channel) = channels.sessions.get(session) {
                     channel.send_replace(last);
@@ -60,10 +67,14 @@ impl Wakes {
 
     /// Ends every follower's wait.
     pub(crate) fn close(&self) {
-        *self.lock() = None;
+        let mut state = self.lock();
+        if let State::Open(channels) = &*state {
+            let last = *channels.all.borrow();
+            *state = State::Closed { last };
+        }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Channels>> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -169,11 +169,13 @@ async fn a_closed_store_says_so_to_its_other_clones() {
     let home = Home::new();
     let store = home.open();
     let other = store.clone();
+    append(&store, "a", vec![created()]).await.expect("new");
     let mut woken = other.committed();
     store.close().await;
-    let append = append(&other, "a", vec![created()]).await;
-    assert_eq!(append, Err(AppendError::Closed));
+    let late = append(&other, "b", vec![created()]).await;
+    assert_eq!(late, Err(AppendError::Closed));
     let read = other.record(&id("a"));
     assert_eq!(read, Err(coven_store::ReadError::Closed));
     assert!(woken.changed().await.is_err(), "followers are told");
+    assert_eq!(other.last_seq(), Seq::ZERO.next());
 }

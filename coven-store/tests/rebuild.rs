@@ -47,7 +47,7 @@ async fn live(store: &Store) {
     running(store, "b").await;
     for offset in 0..20 {
         for session in ["a", "b"] {
-            let events = vec![output(3 * offset, "xyz"), Event::KillRequested];
+            let events = [output(3 * offset, "xyz"), Event::KillRequested];
             let events = events[..if offset == 19 { 2 } else { 1 }].to_vec();
             append(store, session, events).await.expect("it follows");
         }

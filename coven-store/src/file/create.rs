@@ -32,7 +32,7 @@ pub(super) fn create(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
         .create_with_backend(shadow)
         .map_err(|error| super::open::database_error(path, error))?;
     initialise(&db).map_err(|fault| super::open::fault_error(path, &fault))?;
-    drop(db);
+    // It is moved while it is still locked: nobody else may take it for a draft of theirs.
     match rustix::fs::renameat_with(
         rustix::fs::CWD,
         &draft,
@@ -49,7 +49,9 @@ pub(super) fn create(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
         .filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))
         .and_then(|folder| folder.sync_all())
-        .map_err(io)
+        .map_err(io)?;
+    drop(db);
+    Ok(())
 }
 
 fn initialise(db: &Database) -> Result<(), Fault> {

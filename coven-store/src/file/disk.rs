@@ -60,8 +60,13 @@ impl Disk for OsDisk {
 
     fn room(&self, path: &Path) -> io::Result<Room> {
         let stat = rustix::fs::statvfs(path)?;
+        // Some network file systems have no size at all.
+        let available_bytes = match stat.f_blocks {
+            0 => u64::MAX / 2,
+            _ => stat.f_bavail.saturating_mul(stat.f_frsize),
+        };
         Ok(Room {
-            available_bytes: stat.f_bavail.saturating_mul(stat.f_frsize),
+            available_bytes,
             read_only: stat.f_flag.contains(StatVfsMountFlags::RDONLY),
         })
     }

@@ -11,6 +11,9 @@ use rustix::fs::FallocateFlags;
 
 use super::disk::{Access, Disk};
 
+/// What is let go of at once: whole blocks of any file system, or less would become free.
+const GRAIN_BYTES: u64 = 64 << 10;
+
 #[derive(Debug)]
 pub(crate) struct Reserve {
     path: PathBuf,
@@ -62,10 +65,10 @@ impl Reserve {
         Ok(())
     }
 
-    /// Lets go of `bytes`, or of all there is.
+    /// Lets go of at least `bytes`, or of all there is.
     pub(crate) fn give(&mut self, bytes: u64) -> io::Result<()> {
         if let Some(file) = &self.file {
-            let left = self.held_bytes.saturating_sub(bytes);
+            let left = self.held_bytes.saturating_sub(bytes) / GRAIN_BYTES * GRAIN_BYTES;
             file.set_len(left)?;
             self.held_bytes = left;
         }
