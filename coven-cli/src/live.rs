@@ -7,6 +7,7 @@ use bytes::Bytes;
 use coven_http::client::{Attach, AttachWriter, Client, Frame};
 use coven_http::wire::FromDaemon;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::{Instant, sleep_until};
 
 use crate::ending::Ending;
 use crate::exit::Exit;
@@ -31,6 +32,7 @@ pub(crate) async fn show(client: &Client, id: &str, keys: &DetachKeys) -> Result
     let mut viewer = Viewer {
         terminal: RawTerminal::enter().map_err(|error| no_terminal(&error))?,
         keyboard: Keyboard::new(keys.clone()),
+        key_deadline: None,
         signals: Signals::listen()?,
     };
     let left = loop {
@@ -62,6 +64,8 @@ pub(crate) async fn show(client: &Client, id: &str, keys: &DetachKeys) -> Result
 struct Viewer {
     terminal: RawTerminal,
     keyboard: Keyboard,
+    /// When a key whose end has not come is given up.
+    key_deadline: Option<Instant>,
     signals: Signals,
 }
 
@@ -100,11 +104,14 @@ impl Viewer {
                         return Ok(Left::Interrupted { exit: Exit::Signal { signal: 1 } });
                     }
                     let read = self.keyboard.read(&typed[..len]);
+                    let waiting = self.keyboard.is_waiting();
+                    self.key_deadline = waiting.then(|| Instant::now() + KEY_PATIENCE);
                     if let Some(left) = pass(read, &mut writer).await {
                         return Ok(left);
                     }
                 }
-                () = tokio::time::sleep(KEY_PATIENCE), if self.keyboard.is_waiting() => {
+                () = until(self.key_deadline) => {
+                    self.key_deadline = None;
                     let rest = self.keyboard.flush();
                     if let Some(left) = pass(rest, &mut writer).await {
                         return Ok(left);
@@ -171,6 +178,14 @@ impl Viewer {
             let _ = writer.resize(size.cols(), fewer).await;
             let _ = writer.resize(size.cols(), size.rows()).await;
         }
+    }
+}
+
+/// Waits for a deadline; for ever, where there is none.
+async fn until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline).await,
+        None => std::future::pending().await,
     }
 }
 

@@ -38,7 +38,8 @@ fn main() -> ExitCode {
         Err(failure) => {
             terminal::give_back();
             if !failure.is_quiet() {
-                output::complain(&format!("coven: {failure}"));
+                // What somebody else said is in some messages: one line, and nothing that steers.
+                output::complain(&format!("coven: {}", text::one_line(&failure.to_string())));
             }
             failure.exit()
         }

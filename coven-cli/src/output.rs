@@ -56,6 +56,17 @@ pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
     print(&format!("{text}\n"))
 }
 
+/// Prints a table: its lines cut to the terminal's width, whole where stdout is no terminal.
+///
+/// # Errors
+/// As [`print`].
+pub(crate) fn table<const COLUMNS: usize>(table: &Table<COLUMNS>) -> Result<(), Failure> {
+    match crate::terminal::size_of(io::stdout()) {
+        Some(size) => print(&table.cut_to(size.cols().into())),
+        None => print(&table.to_string()),
+    }
+}
+
 /// Prints a line on stderr. Where it cannot be read, nothing can be done about it.
 pub(crate) fn complain(line: &str) {
     let _ = writeln!(io::stderr(), "{line}");

@@ -8,6 +8,7 @@ use std::io::{self, IsTerminal};
 use coven_http::client::Client;
 use coven_http::wire::{LaunchBody, Payload, SessionRecord};
 
+use crate::command::run::environment;
 use crate::command::sessions;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -74,10 +75,8 @@ async fn play(stage: &Stage) -> Result<Exit, Failure> {
     tokio::try_join!(watch(client, first), watch(client, second))?;
     let query = coven_http::client::SessionsQuery::default();
     let page = client.sessions_page(&query).await?;
-    output::print(&format!(
-        "\n$ coven sessions\n{}",
-        sessions::table(&page.sessions)
-    ))?;
+    output::print("\n$ coven sessions\n")?;
+    output::table(&sessions::table(&page.sessions))?;
     output::print(NEXT)?;
     Ok(Exit::Done)
 }
@@ -94,6 +93,7 @@ async fn launch(
         prompt: Some(task.to_owned()),
         title: Some(format!("{name}: {task}")),
         launch_mode: Some("interactive".to_owned()),
+        env: Some(environment()),
         ..LaunchBody::default()
     };
     Ok(client.launch(&launch).await?)

@@ -13,8 +13,8 @@ use crate::output::{self, Table};
 /// Tell what works here, what does not, and what to do about it
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-It looks and touches nothing: no daemon is started, no harness's file is written. Ends with 1 when
-something keeps sessions from being run.")]
+It only looks: no daemon is started, nothing is written. Ends with 1 when something keeps sessions
+from being run.")]
 pub(crate) struct Args {
     /// The project whose trust is looked at [default: the one we are in]
     #[arg(long, value_name = "DIR")]

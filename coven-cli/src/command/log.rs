@@ -74,7 +74,7 @@ async fn followed(
     loop {
         let event = tokio::select! {
             event = events.next() => event?,
-            _ = interrupts.next() => return Ok(Exit::Done),
+            exit = interrupts.next() => return Ok(exit),
         };
         let Some(event) = event else {
             return Ok(Exit::Done);

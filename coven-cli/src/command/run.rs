@@ -209,7 +209,7 @@ fn size(text: &str) -> Result<(i64, i64), String> {
 }
 
 /// The caller's environment, as far as it is text: the agent gets what they have.
-fn environment() -> BTreeMap<String, String> {
+pub(super) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()

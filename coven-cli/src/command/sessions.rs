@@ -69,7 +69,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     } else if sessions.is_empty() {
         output::tell("coven: no sessions; start one with `coven run`");
     } else {
-        output::print(&table(&sessions))?;
+        output::table(&table(&sessions))?;
     }
     Ok(Exit::Done)
 }
@@ -117,7 +117,7 @@ fn root(path: &std::path::Path) -> Result<String, Failure> {
 }
 
 /// Sessions as a table.
-pub(super) fn table(sessions: &[SessionRecord]) -> String {
+pub(super) fn table(sessions: &[SessionRecord]) -> Table<6> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| {
@@ -142,7 +142,7 @@ pub(super) fn table(sessions: &[SessionRecord]) -> String {
             session.title.clone(),
         ]);
     }
-    table.to_string()
+    table
 }
 
 impl StatusWord {

@@ -26,6 +26,22 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
     }
 }
 
+impl<const COLUMNS: usize> Table<COLUMNS> {
+    /// The table, each of its lines cut to `width` characters.
+    pub(crate) fn cut_to(&self, width: usize) -> String {
+        self.to_string()
+            .lines()
+            .map(|line| match line.char_indices().nth(width) {
+                Some(_) => {
+                    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
+                    format!("{kept}…\n")
+                }
+                None => format!("{line}\n"),
+            })
+            .collect()
+    }
+}
+
 impl<const COLUMNS: usize> fmt::Display for Table<COLUMNS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let width = |column: usize| {
@@ -57,6 +73,7 @@ mod tests {
         let mut table = Table::new(["ID", "TITLE"]);
         table.row(["12345".into(), "two\nlines\x1b[31m ✓".into()]);
         table.row(["é".into(), String::new()]);
+        assert_eq!(table.cut_to(9), "ID     T…\n12345  t…\né      \n");
         assert_eq!(
             table.to_string(),
             "ID     TITLE\n12345  two lines ✓\né      \n"

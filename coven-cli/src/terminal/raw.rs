@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use coven::TermSize;
 use coven::harness::terminal::Listener;
@@ -150,9 +150,15 @@ impl Drop for RawTerminal {
 
 /// Gives the terminal back as it was: what the session changed in it is undone, its settings are
 /// set, and keys typed but not read are thrown away. Does nothing when nothing is to be done, so
-/// it may be called from anywhere, any number of times.
+/// it may be called from anywhere, any number of times: also by a panic that holds the way back,
+/// which then lets go of it and drops the [`RawTerminal`].
 pub(crate) fn give_back() {
-    let Some(mut way_back) = way_back().take() else {
+    let mut way_back = match WAY_BACK.try_lock() {
+        Ok(way_back) => way_back,
+        Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
+        Err(TryLockError::WouldBlock) => return,
+    };
+    let Some(mut way_back) = way_back.take() else {
         return;
     };
     // A terminal that is gone, or stopped, cannot be helped.

@@ -104,6 +104,18 @@ fn status_start_stop_and_restart_tell_the_truth() {
 }
 
 #[test]
+fn its_log_can_be_followed_over_a_restart() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    let mut follow = Running::start(home.coven(["daemon", "logs", "--follow"]));
+    follow.wait_for(&format!("pid={}", home.daemon_pid().unwrap()));
+    home.text(["daemon", "restart"]);
+    follow.wait_for(&format!("pid={}", home.daemon_pid().unwrap()));
+    follow.signal(Signal::INT);
+    assert_eq!(follow.end().0, 0);
+}
+
+#[test]
 fn stopping_ends_its_sessions_and_says_so() {
     let home = Home::new();
     let id = home.launch("read line");

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::home::{Home, Running};
+use crate::home::{ENDLESS, Home, Running};
 use crate::terminal::Terminal;
 
 /// Output that would steer a terminal, turn text around, or hide it.
@@ -41,6 +41,17 @@ fn a_followed_log_goes_on_until_the_session_ends() {
     home.text(["input", "--raw", &id, "more\r"]);
     follow.wait_for("then more");
     assert_eq!(follow.end().0, 0);
+}
+
+#[test]
+fn a_followed_log_left_with_ctrl_c_leaves_the_session_running() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let mut follow = Running::start(home.coven(["log", "--follow", &id]));
+    follow.wait_for("begun");
+    follow.signal(rustix::process::Signal::INT);
+    assert_eq!(follow.end().0, 120);
+    assert_eq!(home.record(&id)["status"], "running");
 }
 
 #[test]
