@@ -32,8 +32,8 @@ pub struct NewEvent {
 /// What becomes of a batch that cannot be written now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Urgency {
-    /// Somebody asked for it and waits for an answer: it fails at once while the log is
-    /// suspended. The end of a session (a kill, a deletion) is given room from the reserve.
+    /// Somebody asked for it and waits for an answer: while the log is suspended it is refused.
+    /// The end of a session (a kill, a deletion) is given room from the reserve.
     Control,
     /// It was observed (output, an exit) and must not be lost: it waits, however long, and is
     /// written once.

@@ -11,7 +11,7 @@ use redb::{ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::error::{ReadError, StorageFault};
 use crate::fault::{Fault, damage};
-use crate::limits::READ_PATIENCE;
+use crate::limits::{READ_PATIENCE, READ_TRIES};
 
 pub(crate) struct Database {
     current: Mutex<Current>,
@@ -50,15 +50,20 @@ impl Database {
     ) -> Result<T, ReadError> {
         let deadline = Instant::now() + READ_PATIENCE;
         let mut met = None;
+        let mut tries = 0;
         loop {
             let (opening, txn) = self.begin_read(met, deadline)?;
-            let result = txn.and_then(|txn| guarded(|| read(&txn)));
-            match result {
+            match txn.and_then(|txn| guarded(|| read(&txn))) {
                 Ok(value) => return Ok(value),
                 Err(Fault::Damage(damage)) => return Err(ReadError::Damaged(damage)),
-                Err(Fault::Disk(_) | Fault::Stale) => {
+                Err(fault @ (Fault::Disk(_) | Fault::Stale)) => {
                     alarm(opening);
                     met = Some(opening);
+                    tries += 1;
+                    if tries == READ_TRIES {
+                        let reason = fault.reason();
+                        return Err(ReadError::Unavailable { reason });
+                    }
                 }
             }
         }

@@ -48,7 +48,9 @@ impl From<redb::StorageError> for Fault {
     fn from(error: redb::StorageError) -> Self {
         match error {
             redb::StorageError::Io(error) => Self::Disk(storage_fault(&error)),
-            redb::StorageError::PreviousIo | redb::StorageError::DatabaseClosed => Self::Stale,
+            redb::StorageError::PreviousIo
+            | redb::StorageError::DatabaseClosed
+            | redb::StorageError::LockPoisoned(_) => Self::Stale,
             other => damage(other.to_string()),
         }
     }

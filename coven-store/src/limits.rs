@@ -28,6 +28,10 @@ pub(crate) const ERASE_ROWS: usize = 512;
 /// How long a read waits for the database to be reopened after a fault.
 pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How many openings of the database a read may fail on: the fault of a disk may pass, and one
+/// that does not is not to be met for ever.
+pub(crate) const READ_TRIES: u32 = 3;
+
 /// The first wait before a suspended writer looks at the disk again; it doubles up to
 /// [`MAX_BACKOFF`].
 pub(crate) const MIN_BACKOFF: Duration = Duration::from_millis(20);
@@ -35,3 +39,10 @@ pub(crate) const MIN_BACKOFF: Duration = Duration::from_millis(20);
 /// The longest wait before a suspended writer looks at the disk again: what an owner who freed
 /// some room will not notice.
 pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(1);
+
+/// The same while the file is not even open: opening it again may mean repairing all of it.
+pub(crate) const MAX_REOPEN_BACKOFF: Duration = Duration::from_secs(10);
+
+/// How long a batch that may be refused waits for a suspended writer to look at the disk again:
+/// much of what goes wrong is over by then.
+pub(crate) const REFUSAL_PATIENCE: Duration = Duration::from_millis(50);

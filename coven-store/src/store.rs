@@ -10,8 +10,8 @@ use tokio::sync::{oneshot, watch};
 
 use crate::batch::{Appended, Batch};
 use crate::database::Database;
-use crate::error::{AppendError, OpenError, ReadError};
-use crate::fault::Fault;
+use crate::error::{AppendError, OpenError, ReadError, StorageFault};
+use crate::fault::{Fault, storage_fault};
 use crate::file::{self, Disk, OsDisk, Reserve};
 use crate::health::{Meter, StoreHealth};
 use crate::options::Options;
@@ -57,7 +57,15 @@ impl Store {
     ) -> Result<Self, OpenError> {
         let opened = file::open(disk.as_ref(), path, options.cache_bytes)?;
         let io = |source| file::open_error(path, source);
-        opened.shadow.release().map_err(io)?;
+        let mut reserve = Reserve::beside(disk.as_ref(), path, options.reserve_bytes);
+        if let Err(error) = opened.shadow.release() {
+            // Repairing after a crash takes room, and on a full disk the reserve has it.
+            if storage_fault(&error) != StorageFault::Full {
+                return Err(io(error));
+            }
+            reserve.give(u64::MAX).map_err(io)?;
+            opened.shadow.release().map_err(io)?;
+        }
         let database = Arc::new(Database::new(opened.db));
         let counters = database
             .read_once(read::counters)
@@ -72,7 +80,7 @@ impl Store {
             database: Arc::clone(&database),
             path: path.to_owned(),
             cache_bytes: options.cache_bytes,
-            reserve: Reserve::beside(disk.as_ref(), path, options.reserve_bytes),
+            reserve,
             disk,
             wakes: Arc::clone(&wakes),
             meter: Arc::clone(&meter),
@@ -100,6 +108,10 @@ impl Store {
     /// Batches are written in the order in which they were queued, many to a sync. An
     /// [`Urgency::Output`](crate::Urgency::Output) batch waits, first for room in the queue and
     /// then for the disk, however long; that wait is the back-pressure its source is to feel.
+    /// An [`Urgency::Control`](crate::Urgency::Control) batch is refused while the log is
+    /// suspended, unless it ends a session and the reserve has room for it. One whose commit
+    /// failed is answered when the file could be opened again and says what became of it.
+    ///
     /// Dropping the future before it resolves does not recall a batch that is queued already.
     ///
     /// # Errors

@@ -25,7 +25,7 @@ use crate::database::Database;
 use crate::error::AppendError;
 use crate::file::{Disk, Reserve};
 use crate::health::Meter;
-use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
+use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES, REFUSAL_PATIENCE};
 use crate::wake::Wakes;
 
 use commit::Unsettled;
@@ -66,28 +66,31 @@ pub(crate) struct State {
     /// How many of them are written each in a group of its own.
     alone: usize,
     rebuilds: Vec<oneshot::Sender<Result<(), AppendError>>>,
-    erasing: Erasing,
-    refill: Refill,
+    /// Erasing what deleted sessions left.
+    erasing: Chore,
+    /// Filling the reserve.
+    refill: Chore,
     closing: Option<oneshot::Sender<()>>,
 }
 
-/// Whether deleted sessions have rows left.
+/// Something to do when there is nothing else to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Erasing {
+enum Chore {
+    /// There may be something to do.
     #[default]
-    Perhaps,
+    Now,
+    /// It could not be done; with the next group it is tried again.
+    Later,
+    /// There is nothing to do.
     Done,
 }
 
-/// When to look whether the reserve can be filled.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Refill {
-    #[default]
-    Now,
-    /// With the next group, since it could not be done before.
-    Later,
-    /// It is full.
-    Never,
+impl Chore {
+    fn again(&mut self) {
+        if *self == Self::Later {
+            *self = Self::Now;
+        }
+    }
 }
 
 /// Whether anybody can still ask for anything.
@@ -174,12 +177,16 @@ impl Writer {
     fn patience(&self) -> Option<Duration> {
         let state = &self.state;
         if let Some(suspension) = &state.suspension {
-            return Some(suspension.until_next_look());
+            let patience = suspension.until_next_look();
+            return Some(match self.has_control() {
+                true => patience.min(REFUSAL_PATIENCE),
+                false => patience,
+            });
         }
         let busy = !state.pending.is_empty()
             || !state.rebuilds.is_empty()
-            || state.erasing == Erasing::Perhaps
-            || state.refill == Refill::Now;
+            || state.erasing == Chore::Now
+            || state.refill == Chore::Now;
         busy.then_some(Duration::ZERO)
     }
 

@@ -5,12 +5,12 @@ use std::time::Instant;
 use super::group::{self, Done};
 use super::queue::Job;
 use super::room::{Claim, cost};
-use super::{Erasing, Refill, Writer, erase};
+use super::{Chore, Writer, erase};
 use crate::database::guarded;
 use crate::error::{AppendError, Damage};
 use crate::fault::Fault;
 use crate::layout::Tables;
-use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
+use crate::limits::{ERASE_ROWS, MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
 use crate::projection;
 
 /// A group whose commit failed. Whether the disk has it is known once the file is open again.
@@ -57,9 +57,8 @@ impl Writer {
             return;
         }
         self.write(jobs);
-        if self.state.refill == Refill::Later {
-            self.state.refill = Refill::Now;
-        }
+        self.state.refill.again();
+        self.state.erasing.again();
     }
 
     fn next_group(&mut self) -> Vec<Job> {
@@ -154,7 +153,7 @@ impl Writer {
             }
         }
         if done.deletes {
-            self.state.erasing = Erasing::Perhaps;
+            self.state.erasing = Chore::Now;
         }
         for (job, answer) in jobs.into_iter().zip(done.answers) {
             job.answer(answer);
@@ -164,11 +163,13 @@ impl Writer {
 
     /// Erases some rows of deleted sessions.
     pub(super) fn erase_some(&mut self) {
-        if self.state.erasing == Erasing::Done || self.state.suspension.is_some() {
+        if self.state.erasing != Chore::Now || self.state.suspension.is_some() {
             return;
         }
-        if let Err(fault) = self.make_room(cost(1, 0), Claim::Ending) {
-            self.suspend(fault);
+        // Each row may be in a page of its own.
+        let bytes = cost(1, ERASE_ROWS as u64 * 4096 / 2);
+        if self.make_room(bytes, Claim::None).is_err() {
+            self.state.erasing = Chore::Later;
             return;
         }
         let step = guarded(|| {
@@ -181,7 +182,7 @@ impl Writer {
         });
         match step {
             Ok(true) => {}
-            Ok(false) => self.state.erasing = Erasing::Done,
+            Ok(false) => self.state.erasing = Chore::Done,
             Err(fault) => self.lose(&fault),
         }
     }

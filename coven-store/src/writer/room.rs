@@ -3,7 +3,7 @@
 //! The database should never meet a full disk: it would have to be reopened, and what became of
 //! its last transaction found out. So before each commit the file system is asked.
 
-use super::Writer;
+use super::{Chore, Writer};
 use crate::error::StorageFault;
 use crate::fault::storage_fault;
 
@@ -47,7 +47,7 @@ impl Writer {
         }
         let given = self.reserve.give(needed - available);
         given.map_err(|error| storage_fault(&error))?;
-        self.state.refill = super::Refill::Later;
+        self.state.refill = Chore::Later;
         // Whoever filled the disk may have been faster.
         if self.available()? >= needed {
             Ok(())
@@ -58,15 +58,18 @@ impl Writer {
 
     /// Fills the reserve where there is room for it and for what is being written.
     pub(super) fn fill_reserve(&mut self) {
-        if self.state.refill == super::Refill::Never || self.state.suspension.is_some() {
+        if self.state.refill != Chore::Now || self.state.suspension.is_some() {
             return;
         }
-        let wanted = self.reserve.full_bytes() - self.reserve.held_bytes();
+        let wanted = self
+            .reserve
+            .full_bytes()
+            .saturating_sub(self.reserve.held_bytes());
         let room = self.available().unwrap_or(0) >= wanted + cost(0, 0) + MARGIN_BYTES;
         self.state.refill = if room && self.reserve.fill(self.disk.as_ref()).is_ok() {
-            super::Refill::Never
+            Chore::Done
         } else {
-            super::Refill::Later
+            Chore::Later
         };
     }
 

@@ -11,12 +11,12 @@ use coven_core::{Event, Phase};
 use super::commit::Unsettled;
 use super::queue::Job;
 use super::room::{Claim, cost};
-use super::{Refill, Writer};
+use super::{Chore, Writer};
 use crate::batch::Urgency;
 use crate::error::{AppendError, OpenError, StorageFault};
 use crate::fault::Fault;
 use crate::file::{self, Access, Opened, Shadow};
-use crate::limits::{MAX_BACKOFF, MIN_BACKOFF};
+use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF};
 use crate::read;
 
 /// What can be done with the file.
@@ -50,7 +50,11 @@ impl Writer {
             tracing::warn!(%reason, "the log is suspended");
         }
         self.meter.suspended(&reason);
-        self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, MAX_BACKOFF);
+        let longest = match self.state.file {
+            FileState::Writable | FileState::Held { .. } => MAX_BACKOFF,
+            FileState::Lost => MAX_REOPEN_BACKOFF,
+        };
+        self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, longest);
         self.state.suspension = Some(Suspension {
             reason,
             next_look: Instant::now() + self.state.backoff,
@@ -79,7 +83,12 @@ impl Writer {
         self.state.file = FileState::Lost;
         self.state.folded.clear();
         self.suspend(reason);
-        self.reopen();
+        if let Err(reason) = self.reopen() {
+            self.meter.suspended(&reason);
+            if let Some(suspension) = &mut self.state.suspension {
+                suspension.reason = reason;
+            }
+        }
     }
 
     /// A read met a fault of this opening of the database.
@@ -91,24 +100,18 @@ impl Writer {
         }
     }
 
-    fn reopen(&mut self) {
+    fn reopen(&mut self) -> Result<(), StorageFault> {
         let opened = file::reopen(self.disk.as_ref(), &self.path, self.cache_bytes);
-        let Opened { db, shadow, access } = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                self.meter.suspended(&reason_of(&error));
-                return;
-            }
-        };
+        let Opened { db, shadow, access } = opened.map_err(|error| reason_of(&error))?;
         self.meter.opened();
         self.database.put(db);
         self.state.file = FileState::Held { shadow, access };
-        if let Err(fault) = self.compare() {
+        self.compare().map_err(|fault| {
             let reason = fault.reason();
             self.database.take_away(reason.clone());
             self.state.file = FileState::Lost;
-            self.meter.suspended(&reason);
-        }
+            reason
+        })
     }
 
     /// Compares the reopened log with what was acknowledged, and learns what became of the
@@ -150,7 +153,18 @@ impl Writer {
     }
 
     fn look(&mut self) {
-        let reopenable = match self.state.file {
+        let bytes = cost(1, self.state.pending.front().map_or(0, |job| job.len_bytes));
+        let looked = self
+            .reopen_if_useful()
+            .and_then(|()| self.make_writable(bytes, Claim::None));
+        match looked {
+            Ok(()) => self.resume(),
+            Err(reason) => self.suspend(reason),
+        }
+    }
+
+    fn reopen_if_useful(&mut self) -> Result<(), StorageFault> {
+        let useful = match self.state.file {
             FileState::Lost => true,
             // What is open for reading cannot become writable; it stays until writing works.
             FileState::Held { access, .. } => {
@@ -158,16 +172,12 @@ impl Writer {
             }
             FileState::Writable => false,
         };
-        if reopenable {
-            self.database.take_away(self.reason());
-            self.state.file = FileState::Lost;
-            self.reopen();
+        if !useful {
+            return Ok(());
         }
-        let bytes = cost(1, self.state.pending.front().map_or(0, |job| job.len_bytes));
-        match self.make_writable(bytes, Claim::None) {
-            Ok(()) => self.resume(),
-            Err(reason) => self.suspend(reason),
-        }
+        self.database.take_away(self.reason());
+        self.state.file = FileState::Lost;
+        self.reopen()
     }
 
     /// Makes sure that a transaction of `bytes` can go through.
@@ -202,20 +212,25 @@ impl Writer {
     fn let_endings_through(&mut self) {
         let mut kept = VecDeque::new();
         let mut kept_sessions = HashSet::new();
-        for job in std::mem::take(&mut self.state.pending) {
+        let mut jobs = std::mem::take(&mut self.state.pending);
+        while let Some(job) = jobs.pop_front() {
             let in_turn = job.urgency == Urgency::Control || !kept_sessions.contains(&job.session);
             let bytes = cost(1, job.len_bytes);
             if in_turn && self.is_ending(&job) && self.make_writable(bytes, Claim::Ending).is_ok() {
                 self.write(vec![job]);
-                continue;
+                if !matches!(self.state.file, FileState::Writable) {
+                    break;
+                }
+            } else {
+                if job.urgency == Urgency::Output {
+                    kept_sessions.insert(job.session.clone());
+                }
+                kept.push_back(job);
             }
-            if job.urgency == Urgency::Output {
-                kept_sessions.insert(job.session.clone());
-            }
-            kept.push_back(job);
         }
-        // What could not be written after all was put back, and goes first.
+        // What met a fault was put back, and goes first.
         self.state.pending.append(&mut kept);
+        self.state.pending.append(&mut jobs);
     }
 
     /// Whether a batch ends a session, or is of one that was told to end.
@@ -256,6 +271,12 @@ impl Writer {
         })
     }
 
+    /// Whether anybody waits who is to be refused rather than kept waiting.
+    pub(super) fn has_control(&self) -> bool {
+        let mut pending = self.state.pending.iter();
+        pending.any(|job| job.urgency == Urgency::Control) || !self.state.rebuilds.is_empty()
+    }
+
     /// Answers those who can ask again.
     fn refuse_control(&mut self) {
         let reason = self.reason();
@@ -276,7 +297,8 @@ impl Writer {
 
     fn resume(&mut self) {
         self.state.suspension = None;
-        self.state.refill = Refill::Now;
+        self.state.refill = Chore::Now;
+        self.state.erasing = Chore::Now;
         self.meter.resumed();
         tracing::info!("the log takes writes again");
     }
