@@ -3,7 +3,7 @@
 //! Two halves: a [`Harness`] says, purely, what is to be run for a launch and how it is spoken to
 //! (a [`CommandLine`]); [`process`] runs it.
 //!
-//! Linux only today: it stands on `/proc`, pidfds and `TIOCGPTPEER`.
+//! Linux only today. What would differ elsewhere is in `platform`.
 #![deny(unsafe_code)]
 
 pub mod capabilities;
@@ -15,6 +15,7 @@ pub mod environment;
 mod harness;
 pub mod identity;
 mod manifest;
+mod platform;
 pub mod process;
 mod prompt;
 mod pty;

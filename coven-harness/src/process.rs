@@ -5,12 +5,11 @@
 //! part that holds a terminal is dropped, the kernel hangs that terminal up.
 
 mod exit;
-mod facts;
+pub(crate) mod facts;
 mod input;
 mod kill;
 mod output;
 mod spawn;
-mod stat;
 mod terminal;
 
 pub use exit::ExitWatch;

@@ -12,8 +12,9 @@ use std::os::fd::{AsFd, OwnedFd};
 use coven_core::TermSize;
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Resource, Rlimit};
-use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 use rustix::termios::{InputModes, OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
+
+use crate::platform;
 
 /// Both ends of a new pseudoterminal, of which no child inherits anything by accident.
 pub(crate) struct Pair {
@@ -38,10 +39,7 @@ pub(crate) struct Inherited {
 /// Needs a tokio runtime. Every descriptor is close-on-exec from the moment it exists, so that a
 /// child spawned meanwhile by another thread cannot keep this terminal open.
 pub(crate) fn open(size: TermSize) -> io::Result<Pair> {
-    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
-    let master = openpt(flags)?;
-    unlockpt(&master)?;
-    let slave = ioctl_tiocgptpeer(&master, flags)?;
+    let (master, slave) = platform::open_terminal()?;
     resize(&master, size)?;
     let mut modes = tcgetattr(&slave)?;
     modes.input_modes |= InputModes::IUTF8;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use coven_core::{Exit, SessionId};
 use coven_harness::process::{Child, KillReport, Wiring, kill, spawn};
-use support::{exit, in_terminal, session, shell_in, until, within};
+use support::{all, exit, in_terminal, session, shell_in, until, within};
 
 /// Long enough for who listens to end, and no time for who does not.
 const GRACE: Duration = Duration::from_secs(20);
@@ -208,6 +208,81 @@ async fn a_process_of_another_start_or_boot_is_not_touched() {
         .await
         .unwrap();
     assert_eq!(exit(&mut running.child).await, Exit::Code { code: 4 });
+}
+
+/// The signal comes to the shell; the program it becomes has never heard of it.
+#[tokio::test]
+async fn who_runs_another_program_instead_of_ending_is_asked_again() {
+    let (running, pids) = start(
+        "trap '' HUP; trap 'exec sleep 600' TERM; echo $$; echo ready; while :; do read x; done",
+    )
+    .await;
+    let report = running.kill(GRACE).await;
+    assert_eq!((report.forced, report.survivors), (vec![], vec![]));
+    let names: Vec<_> = report
+        .ended
+        .iter()
+        .map(|who| (who.pid, who.name.as_str()))
+        .collect();
+    assert_eq!(names, [(pids[0], "sleep")]);
+}
+
+#[tokio::test]
+async fn who_cleans_up_hears_the_signal_once() {
+    let script = "heard() { echo heard; i=0; while [ $i -lt 8 ]; do sleep 0.1; i=$((i+1)); done
+                            echo cleaned; exit 7; }
+                  trap '' HUP; trap heard TERM; echo ready; while :; do read x; done";
+    let (mut running, _) = start(script).await;
+    assert_eq!(running.kill(GRACE).await.forced, []);
+    let said = String::from_utf8(all(&mut running.child.output).await).unwrap();
+    assert_eq!(said.matches("heard").count(), 1, "{said:?}");
+    assert_eq!(exit(&mut running.child).await, Exit::Code { code: 7 });
+}
+
+/// Runs itself once more with few file descriptors: of each process found, one would be held.
+#[tokio::test]
+async fn a_session_with_more_processes_than_there_are_file_descriptors_dies() {
+    if std::env::var_os("FEW_DESCRIPTORS").is_none() {
+        let test = "a_session_with_more_processes_than_there_are_file_descriptors_dies";
+        let status = std::process::Command::new("/bin/sh")
+            .args(["-c", r#"ulimit -n 40; exec "$0" --exact "$1""#])
+            .arg(std::env::current_exe().unwrap())
+            .arg(test)
+            .env("FEW_DESCRIPTORS", "1")
+            .status();
+        assert!(status.unwrap().success());
+        return;
+    }
+    let script =
+        "i=0; while [ $i -lt 120 ]; do setsid sleep 600 & i=$((i+1)); done; echo ready; wait";
+    let (running, _) = start(script).await;
+    let report = running.kill(GRACE).await;
+    assert_eq!(report.survivors, []);
+    assert!(report.ended.len() + report.forced.len() > 120, "{report:?}");
+    assert_eq!(marked(&running.session), [""; 0]);
+}
+
+#[tokio::test]
+async fn sessions_killed_at_once_die_each_with_its_own_and_nobody_elses() {
+    let mut sessions = Vec::new();
+    for _ in 0..20 {
+        sessions.push(start("setsid sleep 600 & echo $!; echo $$; echo ready; wait").await);
+    }
+    let spared = sessions.split_off(15);
+    let kills: Vec<_> = sessions
+        .into_iter()
+        .map(|(running, pids)| tokio::spawn(async move { (running.kill(GRACE).await, pids) }))
+        .collect();
+    for kill in kills {
+        let (report, pids) = within(kill).await.unwrap();
+        let ended: HashSet<u32> = report.ended.iter().map(|who| who.pid).collect();
+        assert_eq!(ended, HashSet::from_iter(pids));
+        assert_eq!((report.forced, report.survivors), (vec![], vec![]));
+    }
+    for (running, pids) in spared {
+        assert!(pids.iter().all(|pid| is_there(*pid)));
+        running.kill(GRACE).await;
+    }
 }
 
 #[tokio::test]

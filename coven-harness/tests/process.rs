@@ -48,14 +48,7 @@ async fn output_left_in_the_terminal_by_an_ended_process_is_read() {
 #[tokio::test]
 async fn a_descendant_that_keeps_the_terminal_is_heard_after_the_exit() {
     let home = tempfile::tempdir().unwrap();
-    let gate = home.path().join("gate");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&gate)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let gate = fifo(home.path());
     // The kernel sends SIGHUP to the terminal's foreground group when the leader ends.
     let script = r#"trap '' HUP; (read go < "$1"; echo later "$go") & exit 3"#;
     let mut child = spawn(shell(script, &[gate.to_str().unwrap()], in_terminal())).unwrap();
@@ -245,14 +238,17 @@ async fn a_child_has_nothing_open_but_its_standard_streams() {
     }
 }
 
-/// Runs itself once more where hangups and interrupts are ignored, as under nohup or in a
-/// script's background.
+/// Runs itself once more where hangups, interrupts and the ends of children are ignored, as under
+/// nohup, in a script's background, or by a careless starter.
 #[tokio::test]
 async fn a_child_has_default_signals_and_the_given_limit_of_open_files() {
     if std::env::var_os("IGNORING_SIGNALS").is_none() {
         let test = "a_child_has_default_signals_and_the_given_limit_of_open_files";
         let status = Command::new("/bin/sh")
-            .args(["-c", r#"trap '' HUP INT QUIT PIPE; exec "$0" --exact "$1""#])
+            .args([
+                "-c",
+                r#"trap '' HUP INT QUIT PIPE CHLD; exec "$0" --exact "$1""#,
+            ])
             .arg(std::env::current_exe().unwrap())
             .arg(test)
             .env("IGNORING_SIGNALS", "1")
@@ -280,6 +276,7 @@ async fn a_child_has_default_signals_and_the_given_limit_of_open_files() {
             );
         }
         assert_eq!(files, "77");
+        assert_eq!(exit(&mut child).await, SUCCESS);
     }
 }
 
@@ -311,14 +308,7 @@ async fn the_facts_name_the_process_until_it_ends_and_no_zombie_is_left() {
 #[tokio::test]
 async fn dropping_all_parts_hangs_the_terminal_up() {
     let home = tempfile::tempdir().unwrap();
-    let gate = home.path().join("gate");
-    assert!(
-        Command::new("mkfifo")
-            .arg(&gate)
-            .status()
-            .unwrap()
-            .success()
-    );
+    let gate = fifo(home.path());
     let script = r#"trap 'echo gone > "$1"; exit' HUP; echo ready; while :; do read x; done"#;
     let mut child = spawn(shell(script, &[gate.to_str().unwrap()], in_terminal())).unwrap();
     until(&mut child.output, "ready").await;
@@ -338,6 +328,85 @@ async fn a_password_is_known_by_a_line_read_without_echo() {
         assert_eq!(terminal.secret_entry().unwrap(), secret, "{prompt}");
         input.write(b"x\n").await.unwrap();
     }
+}
+
+#[tokio::test]
+async fn what_the_terminal_answers_is_typed_to_who_listens_and_never_echoed() {
+    let script = r#"printf deaf > /dev/tty; read go < "$1"
+                    stty raw -echo < /dev/tty; printf listening
+                    head -c 6 < /dev/tty; stty -raw echo < /dev/tty; printf deaf"#;
+    let home = tempfile::tempdir().unwrap();
+    let gate = fifo(home.path());
+    let arguments = [gate.to_str().unwrap()];
+    let wiring = terminal_output(OutputStdin::Null);
+    let mut child = spawn(shell(script, &arguments, wiring)).unwrap();
+    let terminal = child.terminal.take().unwrap();
+    until(&mut child.output, "deaf").await;
+    assert!(!terminal.answer(b"\x1b[0n").unwrap(), "it would be echoed");
+    tokio::task::spawn_blocking(move || std::fs::write(gate, "\n").unwrap());
+    until(&mut child.output, "listening").await;
+    assert!(terminal.answer(b"\x1b[1;1R").unwrap());
+    let said = until(&mut child.output, "deaf").await;
+    assert_eq!(said, "\x1b[1;1Rdeaf", "it came, and was told once");
+    assert!(!terminal.answer(b"\x1b[0n").unwrap());
+    drop(terminal);
+    assert_eq!(all(&mut child.output).await, b"");
+}
+
+#[tokio::test]
+async fn an_answer_that_has_no_room_is_not_waited_for() {
+    let mut child = run("stty raw -echo; echo ready; exec sleep 600", in_terminal());
+    until(&mut child.output, "ready").await;
+    let terminal = child.terminal.as_ref().unwrap();
+    let reply = [b'x'; 1024];
+    let taken = (0..1000)
+        .take_while(|_| terminal.answer(&reply).unwrap())
+        .count();
+    assert!((1..1000).contains(&taken), "{taken} KiB");
+}
+
+#[tokio::test]
+async fn a_hundred_processes_spawned_by_many_tasks_at_once_end_each_in_its_own_way() {
+    const TASKS: u8 = 10;
+    const EACH: u8 = 10;
+    let open_files = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    drop(told("true", in_terminal()).await); // what a runtime opens once
+    let before = open_files();
+    let tasks = (0..TASKS).map(|task| {
+        tokio::spawn(async move {
+            let mut pids = Vec::new();
+            for turn in 0..EACH {
+                let code = task * EACH + turn;
+                let wiring = match code % 3 {
+                    0 => in_terminal(),
+                    1 => terminal_output(OutputStdin::Bytes(Bytes::from_static(b"x"))),
+                    _ => Wiring::Pipes,
+                };
+                let script = format!("echo says {code}; exit {code}");
+                let mut child = spawn(shell(&script, &[], wiring)).unwrap();
+                let said = all(&mut child.output).await;
+                assert_eq!(said.trim_ascii_end(), format!("says {code}").as_bytes());
+                assert_eq!(exit(&mut child).await, Exit::Code { code: code.into() });
+                pids.push(child.facts.pid);
+            }
+            pids
+        })
+    });
+    for task in tasks.collect::<Vec<_>>() {
+        for pid in within(task).await.unwrap() {
+            assert!(
+                !Path::new("/proc").join(pid.to_string()).exists(),
+                "a zombie"
+            );
+        }
+    }
+    // Other tests of this program open and close files meanwhile, but keep none.
+    within(async {
+        while open_files() > before {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -436,6 +505,19 @@ async fn the_environment_is_exactly_the_given_one() {
     asked.environment = [("B", "2"), ("A", "1 \n=")].into_iter().collect();
     let mut child = spawn(asked).unwrap();
     assert_eq!(all(&mut child.output).await, b"A=1 \n=\nB=2\n");
+}
+
+/// A named pipe in `folder`: its reader waits for its writer.
+fn fifo(folder: &Path) -> PathBuf {
+    let path = folder.join("gate");
+    assert!(
+        Command::new("mkfifo")
+            .arg(&path)
+            .status()
+            .unwrap()
+            .success()
+    );
+    path
 }
 
 /// A file of noise, in a directory that goes with the first part.

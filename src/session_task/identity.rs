@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use coven_core::{Command, ConversationId};
+use coven_core::{Command, ConversationId, ProcessFacts};
 use coven_harness::identity::{OpenFileMark, find_open};
 use coven_harness::{IdentityScan, IdentitySource};
 
@@ -73,10 +73,10 @@ impl Live {
                 if now < *not_before || self.identity.looking.is_some() {
                     return;
                 }
-                let (pid, mark) = (self.facts.pid, *mark);
+                let (process, mark) = (self.facts.clone(), *mark);
                 *not_before = now + *pause;
                 *pause = (*pause * 2).min(MAX_PAUSE);
-                self.identity.looking = Some(Box::pin(look(pid, mark)));
+                self.identity.looking = Some(Box::pin(look(process, mark)));
             }
         }
     }
@@ -87,10 +87,10 @@ impl Live {
             Way::Look { mark, .. } => Some(mark),
             Way::Listen(_) | Way::Done => None,
         };
-        let pid = self.facts.pid;
+        let process = self.facts.clone();
         async move {
             match mark {
-                Some(mark) => look(pid, mark).await,
+                Some(mark) => look(process, mark).await,
                 None => None,
             }
         }
@@ -115,8 +115,8 @@ impl Live {
     }
 }
 
-async fn look(pid: u32, mark: OpenFileMark) -> Look {
-    let look = tokio::task::spawn_blocking(move || find_open(pid, mark));
+async fn look(process: ProcessFacts, mark: OpenFileMark) -> Look {
+    let look = tokio::task::spawn_blocking(move || find_open(&process, mark));
     // A look that panicked found nothing.
     look.await.ok().flatten()
 }

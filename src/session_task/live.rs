@@ -223,14 +223,17 @@ impl Live {
         Goes::On
     }
 
-    /// Answers what the process asks its terminal.
+    /// Answers what the process asks its terminal. One that is typed nothing else is answered only
+    /// while its terminal would not echo that into the output.
     fn hear(&mut self, bytes: &[u8]) {
-        if self.terminal.is_none() {
+        let Some(terminal) = &self.terminal else {
             return;
-        }
+        };
         for reply in self.screen.hear(bytes) {
             if let Some(writer) = &self.writer {
                 writer.answer(reply);
+            } else if let Err(error) = terminal.answer(&reply) {
+                tracing::debug!(session = %self.record.session.id, %error, "not answered");
             }
         }
     }

@@ -1,12 +1,12 @@
 //! Finding a conversation's id among the files a harness holds open.
 
 use std::collections::VecDeque;
-use std::fs;
-use std::path::{Path, PathBuf};
 
-use coven_core::ConversationId;
+use coven_core::{ConversationId, ProcessFacts};
 
 use super::OpenFileMark;
+use crate::platform;
+use crate::process::is_running;
 
 /// How many processes are looked at: a harness and a wrapper or two, not all its tools.
 const MAX_PROCESSES: usize = 64;
@@ -14,51 +14,34 @@ const MAX_PROCESSES: usize = 64;
 /// How many open files of one process are looked at.
 const MAX_FILES: usize = 1024;
 
-/// Looks through the open files of process `pid` and its descendants, and gives what `mark`
-/// recognises in the one nearest to `pid`: the harness itself or, where that is only a wrapper,
-/// the child it runs; not another agent that it started as a tool.
+/// Looks through the open files of `process` and its descendants, and gives what `mark` recognises
+/// in the one nearest to it: the harness itself or, where that is only a wrapper, the child it
+/// runs; not another agent that it started as a tool. Nothing is found once `process` has ended:
+/// its id may be another's by then.
 ///
 /// Blocks for some looks at `/proc`, of the order of a millisecond. Processes that end meanwhile,
 /// or belong to somebody else, are passed over.
-pub fn find_open(pid: u32, mark: OpenFileMark) -> Option<ConversationId> {
-    let mut waiting = VecDeque::from([pid]);
+pub fn find_open(process: &ProcessFacts, mark: OpenFileMark) -> Option<ConversationId> {
+    let mut waiting = VecDeque::from([process.pid]);
     for _ in 0..MAX_PROCESSES {
         let pid = waiting.pop_front()?;
-        let process = PathBuf::from(format!("/proc/{pid}"));
-        if let Some(id) = mark(&open_files(&process)) {
-            return Some(id);
+        let files: Vec<_> = platform::open_files(pid).take(MAX_FILES).collect();
+        if let Some(id) = mark(&files) {
+            return is_running(process).then_some(id);
         }
-        waiting.extend(children(&process));
+        waiting.extend(platform::children(pid));
     }
     None
-}
-
-fn open_files(process: &Path) -> Vec<PathBuf> {
-    let links = fs::read_dir(process.join("fd")).into_iter().flatten();
-    links
-        .take(MAX_FILES)
-        .filter_map(|link| fs::read_link(link.ok()?.path()).ok())
-        .collect()
-}
-
-fn children(process: &Path) -> Vec<u32> {
-    let threads = fs::read_dir(process.join("task")).into_iter().flatten();
-    threads
-        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok())
-        .flat_map(|pids| {
-            pids.split_ascii_whitespace()
-                .filter_map(|pid| pid.parse().ok())
-                .collect::<Vec<_>>()
-        })
-        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{BufRead, BufReader};
+    use std::path::{Path, PathBuf};
     use std::process::{Command, Stdio};
 
     use super::*;
+    use crate::process::facts;
 
     fn named(files: &[PathBuf]) -> Option<ConversationId> {
         let name = files
@@ -83,11 +66,17 @@ mod tests {
         let mut output = BufReader::new(wrapper.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
 
-        let found = find_open(wrapper.id(), named);
-        assert_eq!(found.unwrap().as_str(), "my-thread");
+        let facts = facts::of(wrapper.id()).unwrap();
+        assert_eq!(find_open(&facts, named).unwrap().as_str(), "my-thread");
+        let start_time = facts.start_time + 1;
+        let another = ProcessFacts {
+            start_time,
+            ..facts.clone()
+        };
+        assert_eq!(find_open(&another, named), None, "its id is another's");
 
         drop(wrapper.stdin.take());
         wrapper.wait().unwrap();
-        assert_eq!(find_open(wrapper.id(), named), None);
+        assert_eq!(find_open(&facts, named), None);
     }
 }

@@ -2,26 +2,27 @@
 //!
 //! An agent dies of a signal at once, but its tools run in sessions of their own and are handed
 //! to pid 1: neither the process group nor the terminal's session is enough. So the members are
-//! looked for in `/proc` (`members`), each is held by a pidfd before the first signal, the look is
-//! repeated until nobody new turns up, and death is proved by those pidfds and one more look.
+//! looked for among all processes (`members`), each is held before the first signal so that no
+//! other can take its place, the look is repeated until nobody new turns up, and death is proved
+//! by those holds and one more look.
 //!
 //! What it cannot catch: a process that cleared its environment *and* left the session's terminal
 //! *and* whose parent has ended; and one of another user (`sudo`), which is told as a survivor.
 
 mod members;
+mod table;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use coven_core::{ProcessFacts, SessionId};
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::Errno;
-use rustix::process::{Signal, pidfd_send_signal};
+use rustix::process::Signal;
+use tokio::sync::oneshot;
 
-use members::{Identity, Look, Member, Searcher};
+use crate::platform::{Handle, until_one_ended};
+use members::{Identity, Look, Program, Searcher};
 
 /// Members that start while others are being ended are looked for this often.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
@@ -67,19 +68,32 @@ pub struct KillReport {
 /// these. It works with `leader` long dead. A process is signalled only through a pidfd, and only
 /// if its start time is the one it was recognised by.
 ///
-/// Needs a tokio runtime, and takes one of its threads for blocking work. Dropping the future
-/// does not stop the kill.
+/// It takes a thread of its own while it lasts; where there is none to be had (an agent may have
+/// taken them all) it blocks the caller's. Dropping the future does not stop the kill.
 ///
 /// # Errors
-/// Those of reading `/proc`: nobody can be found there, and nobody more was signalled.
+/// Those of reading `/proc`, or of a shortage of file descriptors that lasted to the end. Who was
+/// found until then has been signalled, SIGKILL included.
 pub async fn kill(
     leader: &ProcessFacts,
     session: &SessionId,
     grace: Duration,
 ) -> io::Result<KillReport> {
-    let (leader, session) = (leader.clone(), session.clone());
-    let killing = tokio::task::spawn_blocking(move || kill_blocking(&leader, &session, grace));
-    killing.await.map_err(io::Error::other)?
+    let (reply, report) = oneshot::channel();
+    let killer = {
+        let (leader, session) = (leader.clone(), session.clone());
+        thread::Builder::new()
+            .name("coven-kill".to_owned())
+            // Whoever asked may have left.
+            .spawn(move || drop(reply.send(kill_blocking(&leader, &session, grace))))
+    };
+    match killer {
+        Ok(_) => report.await.map_err(io::Error::other)?,
+        Err(error) => {
+            tracing::warn!(%error, "no thread for a kill, so it holds up others");
+            kill_blocking(leader, session, grace)
+        }
+    }
 }
 
 /// [`kill`] for a caller without a runtime: blocks until it is done.
@@ -91,14 +105,15 @@ pub fn kill_blocking(
     session: &SessionId,
     grace: Duration,
 ) -> io::Result<KillReport> {
-    let searcher = Searcher::new(leader, session)?;
     let mut hunt = Hunt {
-        searcher,
+        searcher: Searcher::new(leader, session)?,
         alive: HashMap::new(),
+        programs: HashMap::new(),
+        blind: None,
         report: KillReport::default(),
     };
     for _ in 0..MAX_LOOKS_BEFORE_SIGNAL {
-        if hunt.look()?.is_calm() {
+        if hunt.look().is_calm() {
             break;
         }
     }
@@ -107,8 +122,14 @@ pub fn kill_blocking(
         hunt.signal_all(&FORCE);
         hunt.ends_by(Instant::now() + FORCE_LIMIT, Urgency::Forced)?;
     }
-    hunt.report.survivors = hunt.alive.into_values().map(|held| held.who).collect();
-    Ok(hunt.report)
+    if let Some(error) = hunt.blind {
+        return Err(error);
+    }
+    let survivors = hunt.alive.keys().map(|member| hunt.who(member)).collect();
+    Ok(KillReport {
+        survivors,
+        ..hunt.report
+    })
 }
 
 /// SIGCONT, because a stopped process does not hear the others.
@@ -117,14 +138,13 @@ const FORCE: [Signal; 1] = [Signal::KILL];
 
 struct Hunt {
     searcher: Searcher,
-    alive: HashMap<Identity, Held>,
+    /// Members that cannot be mistaken for other processes.
+    alive: HashMap<Identity, Handle>,
+    /// What the members in `alive` run.
+    programs: HashMap<Identity, Program>,
+    /// Why the last look saw nothing, if it did not.
+    blind: Option<io::Error>,
     report: KillReport,
-}
-
-/// A member that cannot be mistaken for another process.
-struct Held {
-    pidfd: OwnedFd,
-    who: Signalled,
 }
 
 #[derive(Clone, Copy)]
@@ -134,8 +154,10 @@ enum Urgency {
 }
 
 /// What a look brought.
+#[derive(Default)]
 struct Found {
     new: Vec<Identity>,
+    changed: Vec<Identity>,
     unsure: bool,
 }
 
@@ -147,33 +169,41 @@ impl Found {
 }
 
 impl Hunt {
-    /// Looks for members not held yet, and holds them.
-    fn look(&mut self) -> io::Result<Found> {
-        let held: HashSet<Identity> = self.alive.keys().copied().collect();
-        let Look {
-            new: members,
-            unsure,
-        } = self.searcher.look(&held)?;
-        let mut new = Vec::new();
-        for Member {
-            identity,
-            name,
-            pidfd,
-        } in members
-        {
-            let Identity { pid, start_time } = identity;
-            let who = Signalled {
-                pid,
-                start_time,
-                name,
-            };
-            self.alive.insert(identity, Held { pidfd, who });
-            new.push(identity);
+    /// Looks for members not held yet, and holds them. A look that fails leaves everything in
+    /// doubt: those that are held are to be signalled all the same.
+    fn look(&mut self) -> Found {
+        let mut found = Found::default();
+        match self.searcher.look(&self.programs) {
+            Ok(look) => {
+                self.blind = None;
+                found = self.hold(look);
+            }
+            Err(error) => {
+                self.blind = Some(error);
+                found.unsure = true;
+            }
         }
-        if unsure && new.is_empty() {
+        if found.unsure && found.new.is_empty() {
             thread::sleep(DOUBT_INTERVAL);
         }
-        Ok(Found { new, unsure })
+        found
+    }
+
+    fn hold(&mut self, look: Look) -> Found {
+        let mut found = Found {
+            unsure: look.unsure,
+            ..Found::default()
+        };
+        for member in look.new {
+            self.alive.insert(member.identity, member.handle);
+            self.programs.insert(member.identity, member.program);
+            found.new.push(member.identity);
+        }
+        for (member, program) in look.changed {
+            self.programs.insert(member, program);
+            found.changed.push(member);
+        }
+        found
     }
 
     /// Waits until all members have ended and no other is found; false when time is up before.
@@ -181,7 +211,7 @@ impl Hunt {
     fn ends_by(&mut self, deadline: Instant, urgency: Urgency) -> io::Result<bool> {
         loop {
             self.wait(deadline.min(Instant::now() + LOOK_INTERVAL), urgency)?;
-            let found = self.look()?;
+            let found = self.look();
             if self.alive.is_empty() && found.is_calm() {
                 return Ok(true);
             }
@@ -189,11 +219,13 @@ impl Hunt {
                 return Ok(false);
             }
             match urgency {
+                // Of who runs another program since, the one before may have taken the signals
+                // between its fork and its exec, by a handler that is gone. Others are asked
+                // once: many programs take a second signal for impatience.
                 Urgency::Asked => {
-                    found
-                        .new
-                        .iter()
-                        .for_each(|member| self.alive[member].signal(&ASK));
+                    for member in found.new.iter().chain(&found.changed) {
+                        self.signal(member, &ASK);
+                    }
                 }
                 // Again to all: a process may have become ours to signal since.
                 Urgency::Forced => self.signal_all(&FORCE),
@@ -206,52 +238,48 @@ impl Hunt {
     fn wait(&mut self, pause: Instant, urgency: Urgency) -> io::Result<()> {
         while !self.alive.is_empty() {
             let left = pause.saturating_duration_since(Instant::now());
-            let ended = self.poll(left)?;
+            let ended = until_one_ended(self.alive.values(), left)?;
+            let ended: Vec<Identity> = self
+                .alive
+                .keys()
+                .zip(ended)
+                .filter_map(|(member, ended)| ended.then_some(*member))
+                .collect();
             if ended.is_empty() && left.is_zero() {
                 break;
             }
-            let who = ended.iter().filter_map(|member| self.alive.remove(member));
-            match urgency {
-                Urgency::Asked => self.report.ended.extend(who.map(|held| held.who)),
-                Urgency::Forced => self.report.forced.extend(who.map(|held| held.who)),
+            for member in ended {
+                let who = self.who(&member);
+                self.alive.remove(&member);
+                self.programs.remove(&member);
+                match urgency {
+                    Urgency::Asked => self.report.ended.push(who),
+                    Urgency::Forced => self.report.forced.push(who),
+                }
             }
         }
         Ok(())
     }
 
-    /// Who has ended, waiting for the first of them at most as long as `timeout`: a pidfd becomes
-    /// readable when its process has ended, reaped or not.
-    fn poll(&self, timeout: Duration) -> io::Result<Vec<Identity>> {
-        let (members, mut fds): (Vec<Identity>, Vec<PollFd<'_>>) = self
-            .alive
-            .iter()
-            .map(|(member, held)| (*member, PollFd::new(&held.pidfd, PollFlags::IN)))
-            .unzip();
-        let timeout = Timespec::try_from(timeout).map_err(io::Error::other)?;
-        match poll(&mut fds, Some(&timeout)) {
-            Ok(_) | Err(Errno::INTR) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-        let ended = members
-            .into_iter()
-            .zip(&fds)
-            .filter(|(_, fd)| !fd.revents().is_empty());
-        Ok(ended.map(|(member, _)| member).collect())
-    }
-
     fn signal_all(&self, signals: &[Signal]) {
-        for held in self.alive.values() {
-            held.signal(signals);
+        for member in self.alive.keys() {
+            self.signal(member, signals);
         }
     }
-}
 
-impl Held {
     /// Fails for who has ended, which shows anyway, and for another user's process, which then
     /// survives.
-    fn signal(&self, signals: &[Signal]) {
+    fn signal(&self, member: &Identity, signals: &[Signal]) {
         for signal in signals {
-            let _ = pidfd_send_signal(&self.pidfd, *signal);
+            let _ = self.alive[member].signal(*signal);
+        }
+    }
+
+    fn who(&self, member: &Identity) -> Signalled {
+        Signalled {
+            pid: member.pid,
+            start_time: member.start_time,
+            name: self.programs[member].name.clone(),
         }
     }
 }

@@ -12,6 +12,7 @@ use rustix::fs::{AtFlags, fstat, statat};
 use rustix::process::{Resource, Rlimit, getrlimit};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{ExitWatch, Input, Output, Terminal, facts};
 use crate::environment::Environment;
@@ -133,7 +134,7 @@ pub fn open_files_limit() -> Rlimit {
 /// Runs a program as the leader of a session of its own, with default signals, nothing open but
 /// its three standard streams, and no zombie left when it ends.
 ///
-/// Must be called within a tokio runtime. Blocks for a fork and an exec, a millisecond or so; it
+/// Must be called within a tokio runtime, which from then on handles SIGCHLD. Blocks for a fork and an exec, a millisecond or so; it
 /// returns once the exec has succeeded.
 ///
 /// # Errors
@@ -148,6 +149,7 @@ pub fn spawn(spawn: Spawn) -> Result<Child, SpawnError> {
         open_files,
     } = spawn;
     check_directory(&directory).map_err(|source| SpawnError::Directory { source })?;
+    hear_of_ends().map_err(|source| SpawnError::System { source })?;
     let mut command = Command::new(&program);
     command.args(args).env_clear().envs(environment.iter());
     let inherited = Inherited { open_files };
@@ -197,6 +199,12 @@ pub fn spawn(spawn: Spawn) -> Result<Child, SpawnError> {
             )
         }
     }
+}
+
+/// Where SIGCHLD is ignored, as it may be by whoever started this program, the kernel forgets
+/// children as they end, and how they ended with them. A handler, once set, stays.
+fn hear_of_ends() -> io::Result<()> {
+    signal(SignalKind::child()).map(drop)
 }
 
 fn open_terminal(size: TermSize) -> Result<pty::Pair, SpawnError> {

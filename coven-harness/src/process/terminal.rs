@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use coven_core::TermSize;
+use rustix::io::Errno;
 use rustix::termios::{LocalModes, tcgetattr};
 
 use crate::pty;
@@ -35,5 +36,28 @@ impl Terminal {
     pub fn secret_entry(&self) -> io::Result<bool> {
         let modes = tcgetattr(&self.master)?.local_modes;
         Ok(modes.contains(LocalModes::ICANON) && !modes.contains(LocalModes::ECHO))
+    }
+
+    /// Types what a terminal answers to a process that is typed nothing else, if it listens: if
+    /// the terminal neither echoes, which would put the answer into the output, nor waits for the
+    /// end of a line, which no answer has. False where it does not listen, or has no room left; it
+    /// waits for neither. `reply` is all typed or not at all, as far as it is under 4 KiB.
+    ///
+    /// Between the look at the modes and the typing the process may change them, and see an echo
+    /// after all: programs that ask switch both off before, and on again after the answer.
+    ///
+    /// # Errors
+    /// Those of reading the modes and of `write`, of which none is known to happen to an open
+    /// terminal.
+    pub fn answer(&self, reply: &[u8]) -> io::Result<bool> {
+        let modes = tcgetattr(&self.master)?.local_modes;
+        if modes.intersects(LocalModes::ICANON | LocalModes::ECHO) {
+            return Ok(false);
+        }
+        match rustix::io::write(&self.master, reply) {
+            Ok(_) => Ok(true),
+            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+            Err(errno) => Err(errno.into()),
+        }
     }
 }

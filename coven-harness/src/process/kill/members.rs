@@ -1,16 +1,12 @@
-//! Who belongs to a session: one look at `/proc`.
+//! Who belongs to a session: one look at all processes.
 
 use std::collections::{HashMap, HashSet};
-use std::fs;
 use std::io;
-use std::os::fd::OwnedFd;
 
 use coven_core::{ProcessFacts, SessionId};
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
-use crate::environment::SESSION_VARIABLE;
-use crate::process::facts::boot_id;
-use crate::process::stat::Stat;
+use super::table::{self, Mark, Table};
+use crate::platform::{self, Handle, NoHandle, Stat};
 
 /// One process and no other, as long as this machine is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -23,8 +19,15 @@ pub(super) struct Identity {
 #[derive(Debug)]
 pub(super) struct Member {
     pub(super) identity: Identity,
+    pub(super) program: Program,
+    pub(super) handle: Handle,
+}
+
+/// What a process runs; another after an exec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Program {
     pub(super) name: String,
-    pub(super) pidfd: OwnedFd,
+    image: u64,
 }
 
 /// What one look found.
@@ -32,7 +35,9 @@ pub(super) struct Member {
 pub(super) struct Look {
     /// Members not held before.
     pub(super) new: Vec<Member>,
-    /// Somebody is there of whom it cannot be told yet: look again before believing that nobody
+    /// Held members that run another program than before.
+    pub(super) changed: Vec<(Identity, Program)>,
+    /// Somebody is there who cannot be told or held yet: look again before believing that nobody
     /// is left.
     pub(super) unsure: bool,
 }
@@ -50,36 +55,19 @@ pub(super) struct Searcher {
 #[derive(Clone, Debug)]
 struct Session {
     leader: Identity,
-    /// `COVEN_SESSION_ID=…`, as it stands in an environment.
-    mark: Vec<u8>,
+    mark: Mark,
     /// The process that looks; it never belongs to the session, nor does anybody by being its
     /// child, unless it is the session's shim.
     own_pid: u32,
     is_shim: bool,
 }
 
-/// A process as it was when it was looked at.
-#[derive(Debug)]
-struct Seen {
-    stat: Stat,
-    mark: Mark,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Mark {
-    /// It carries the session's mark.
-    Ours,
-    /// It does not, or it cannot be seen.
-    None,
-    /// It has no environment at all: cleared, or not there yet, in the midst of an exec.
-    Blank,
-}
-
 /// How often a process is looked at before an empty environment is believed to be its own.
 const BLANK_LOOKS: usize = 5;
 
-/// Processes that start during a look are looked at too, this many times over.
-const MAX_PASSES: usize = 50;
+/// Members held at once. Each takes a file descriptor, of which a program may have a thousand, and
+/// needs them for other things too. The rest of a larger session comes after these.
+const MAX_HELD: usize = 256;
 
 impl Searcher {
     pub(super) fn new(leader: &ProcessFacts, session: &SessionId) -> io::Result<Self> {
@@ -89,11 +77,11 @@ impl Searcher {
                 pid: leader.pid,
                 start_time: leader.start_time,
             },
-            mark: format!("{SESSION_VARIABLE}={session}").into_bytes(),
+            mark: Mark::Session(session.as_str().as_bytes().into()),
             own_pid,
             is_shim: leader.shim_pid == Some(own_pid),
         };
-        let is_this_boot = boot_id()? == leader.boot_id;
+        let is_this_boot = platform::boot_id()? == leader.boot_id;
         Ok(Self {
             session,
             is_this_boot,
@@ -101,101 +89,77 @@ impl Searcher {
         })
     }
 
-    /// Members not yet in `held`, each with its pidfd. Blocks for a read of all of `/proc`.
-    /// Where file descriptors run out, the rest waits for the next look.
-    pub(super) fn look(&mut self, held: &HashSet<Identity>) -> io::Result<Look> {
+    /// Members, and of those not yet in `held` a handle. Blocks for a look at all processes.
+    pub(super) fn look(&mut self, held: &HashMap<Identity, Program>) -> io::Result<Look> {
         if !self.is_this_boot {
             return Ok(Look::default());
         }
-        let table = self.session.read_table()?;
-        let members = self.session.choose(&table, held);
-        let unsure = self.count_blanks(&table, &members);
-        let new = members
-            .difference(held)
-            .filter_map(|member| hold(*member))
-            .collect();
-        Ok(Look { new, unsure })
+        let table = table::read()?;
+        let members = self
+            .session
+            .choose(&table, |member| held.contains_key(member));
+        let mut look = Look {
+            unsure: self.count_blanks(&table, &members),
+            ..Look::default()
+        };
+        let (known, mut new): (Vec<Identity>, Vec<Identity>) =
+            members.iter().partition(|member| held.contains_key(member));
+        for member in known {
+            let program = Program::of(&table[&member.pid].stat);
+            if program.differs(&held[&member]) {
+                look.changed.push((member, program));
+            }
+        }
+        // First those that could not be found again once their parents have ended.
+        new.sort_by_key(|member| table[&member.pid].mark == self.session.mark);
+        for member in new {
+            if held.len() + look.new.len() >= MAX_HELD {
+                look.unsure = true;
+                break;
+            }
+            match hold(member) {
+                Ok(member) => look.new.push(member),
+                // Who has ended since it was seen may have left a child behind.
+                Err(NoHandle::Gone | NoHandle::NoRoom) => look.unsure = true,
+            }
+        }
+        Ok(look)
     }
 
     /// Whether there is one with an empty environment that has not been looked at often enough.
     fn count_blanks(&mut self, table: &Table, members: &HashSet<Identity>) -> bool {
-        let blank = table.iter().filter(|(_, seen)| seen.mark == Mark::Blank);
-        let blank = blank.map(|(&pid, seen)| identity(pid, &seen.stat));
         let mut counted = HashMap::new();
-        for who in blank.filter(|who| !members.contains(who)) {
-            counted.insert(who, self.blank.get(&who).copied().unwrap_or(0) + 1);
+        for (&pid, seen) in table {
+            let who = identity(pid, &seen.stat);
+            if seen.mark == Mark::Blank
+                && self.session.may_be_member(&seen.stat)
+                && !members.contains(&who)
+            {
+                counted.insert(who, self.blank.get(&who).copied().unwrap_or(0) + 1);
+            }
         }
         self.blank = counted;
         self.blank.values().any(|looks| *looks < BLANK_LOOKS)
     }
 }
 
-type Table = HashMap<u32, Seen>;
-
 impl Session {
-    /// All processes that are there to be seen.
-    ///
-    /// One that forks and ends while the others are read would slip through a single pass: its
-    /// child is listed too late, and itself read too late. So passes follow until one lists
-    /// nobody new: then all that were alive at its beginning have been read.
-    fn read_table(&self) -> io::Result<Table> {
-        let mut listed = HashSet::new();
-        let mut table = Table::new();
-        for _ in 0..MAX_PASSES {
-            let mut nobody_new = true;
-            for entry in fs::read_dir("/proc")? {
-                let name = entry?.file_name();
-                let pid = name.to_str().and_then(|name| name.parse().ok());
-                let Some(pid) = pid.filter(|pid| listed.insert(*pid)) else {
-                    continue;
-                };
-                nobody_new = false;
-                // One that has ended meanwhile is nobody to signal.
-                if let Ok(stat) = Stat::read(pid) {
-                    let mark = self.mark_of(pid, &stat);
-                    table.insert(pid, Seen { stat, mark });
-                }
-            }
-            if nobody_new {
-                break;
-            }
-        }
-        Ok(table)
-    }
-
-    fn mark_of(&self, pid: u32, stat: &Stat) -> Mark {
-        if !self.may_be_member(stat) || !stat.is_running() || stat.is_kernel_thread() {
-            return Mark::None;
-        }
-        match fs::read(format!("/proc/{pid}/environ")) {
-            Ok(environment) if environment.is_empty() => Mark::Blank,
-            Ok(environment) if self.marks(&environment) => Mark::Ours,
-            Ok(_) | Err(_) => Mark::None,
-        }
-    }
-
-    /// Whether an environment is one of this session's.
-    fn marks(&self, environment: &[u8]) -> bool {
-        environment
-            .split(|&byte| byte == 0)
-            .any(|variable| variable == self.mark)
-    }
-
-    /// The members among `table`. `held` are members for certain, from an earlier look.
-    fn choose(&self, table: &Table, held: &HashSet<Identity>) -> HashSet<Identity> {
-        let trusts_session = self.trusts_session_number(table, held);
+    /// The members among `table`. Those held are members for certain, from an earlier look.
+    fn choose(&self, table: &Table, is_held: impl Fn(&Identity) -> bool) -> HashSet<Identity> {
+        let trusts_session = self.trusts_session_number(table, &is_held);
         let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
         let mut found = Vec::new();
-        for (&pid, Seen { stat, mark }) in table {
+        for (&pid, seen) in table {
+            let stat = &seen.stat;
             if !self.may_be_member(stat) {
                 continue;
             }
             children.entry(stat.parent).or_default().push(pid);
             if identity(pid, stat) == self.leader
-                || held.contains(&identity(pid, stat))
+                || is_held(&identity(pid, stat))
                 || (trusts_session && stat.session == self.leader.pid)
                 || (self.is_shim && stat.parent == self.own_pid)
-                || *mark == Mark::Ours
+                || seen.mark == self.mark
             {
                 found.push(pid);
             }
@@ -218,11 +182,25 @@ impl Session {
     /// A session's number is its leader's pid, which the kernel gives to nobody else while a
     /// process of the session lives. So it is still ours if the leader is there, be it as a
     /// zombie, or a known member is in it. Else it may be another session's by now.
-    fn trusts_session_number(&self, table: &Table, held: &HashSet<Identity>) -> bool {
-        table.iter().any(|(&pid, Seen { stat, .. })| {
-            let this = identity(pid, stat);
-            this == self.leader || (stat.session == self.leader.pid && held.contains(&this))
+    fn trusts_session_number(&self, table: &Table, is_held: &impl Fn(&Identity) -> bool) -> bool {
+        table.iter().any(|(&pid, seen)| {
+            let this = identity(pid, &seen.stat);
+            this == self.leader || (seen.stat.session == self.leader.pid && is_held(&this))
         })
+    }
+}
+
+impl Program {
+    fn of(stat: &Stat) -> Self {
+        Self {
+            name: stat.name.clone(),
+            image: stat.image,
+        }
+    }
+
+    /// Whether an exec lies between the two. Where the system hides it, none is assumed.
+    fn differs(&self, earlier: &Self) -> bool {
+        self.image != earlier.image && self.image != 0 && earlier.image != 0
     }
 }
 
@@ -233,23 +211,28 @@ fn identity(pid: u32, stat: &Stat) -> Identity {
     }
 }
 
-/// A pidfd of the very process recognised, or nothing if it has ended. The process had this start
-/// time before the pidfd was opened and has it after, so it is the one the pidfd means.
-fn hold(identity: Identity) -> Option<Member> {
-    let pid = i32::try_from(identity.pid).ok().and_then(Pid::from_raw)?;
-    let pidfd = pidfd_open(pid, PidfdFlags::empty()).ok()?;
-    let stat = Stat::read(identity.pid).ok()?;
-    let same = stat.start_time == identity.start_time && stat.is_running();
-    same.then_some(Member {
+/// A hold on the very process recognised. It had this start time before it was taken hold of and
+/// has it after, so it is the one that is held.
+fn hold(identity: Identity) -> Result<Member, NoHandle> {
+    let handle = Handle::open(identity.pid)?;
+    let stat = Stat::read(identity.pid).map_err(|error| match error.raw_os_error() {
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => NoHandle::NoRoom,
+        _ => NoHandle::Gone,
+    })?;
+    if stat.start_time != identity.start_time || !stat.is_running() {
+        return Err(NoHandle::Gone);
+    }
+    Ok(Member {
         identity,
-        name: stat.name,
-        pidfd,
+        program: Program::of(&stat),
+        handle,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::process::kill::table::Seen;
 
     const LEADER: Identity = Identity {
         pid: 100,
@@ -257,10 +240,14 @@ mod tests {
     };
     const OWN_PID: u32 = 50;
 
+    fn ours() -> Mark {
+        Mark::Session(Box::from(*b"a"))
+    }
+
     fn session() -> Session {
         Session {
             leader: LEADER,
-            mark: b"COVEN_SESSION_ID=a".to_vec(),
+            mark: ours(),
             own_pid: OWN_PID,
             is_shim: false,
         }
@@ -273,7 +260,7 @@ mod tests {
                 "{pid} (x) {state} {parent} 1 {session} 0 0 0 0 0 0 0 0 0 0 0 0 0 1 0 {start} 0"
             );
             let mark = if marked.contains(&pid) {
-                Mark::Ours
+                ours()
             } else {
                 Mark::None
             };
@@ -294,8 +281,7 @@ mod tests {
         held: &[Identity],
         marked: &[u32],
     ) -> Vec<u32> {
-        let held = held.iter().copied().collect();
-        let members = session.choose(&table(rows, marked), &held);
+        let members = session.choose(&table(rows, marked), |member| held.contains(member));
         let mut pids: Vec<u32> = members.iter().map(|member| member.pid).collect();
         pids.sort_unstable();
         pids
@@ -382,20 +368,6 @@ mod tests {
             (61, 'S', 60, 61, 1601),
         ];
         assert_eq!(chosen(&shim, &rows, &[], &[]), [60, 61]);
-    }
-
-    #[test]
-    fn only_the_whole_variable_is_a_mark() {
-        let session = session();
-        assert!(session.marks(b"X=1\0COVEN_SESSION_ID=a\0"));
-        for other in [
-            &b""[..],
-            b"COVEN_SESSION_ID=ab\0",
-            b"X=COVEN_SESSION_ID=a\0",
-            b"\0\0",
-        ] {
-            assert!(!session.marks(other));
-        }
     }
 
     #[test]

@@ -5,15 +5,18 @@ use std::io;
 
 /// What Coven needs of `/proc/PID/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stat {
+pub(crate) struct Stat {
     /// The executable's name, cut to 15 bytes by the kernel.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// The parent's pid; 1, or a subreaper's, once the parent is gone.
-    pub(super) parent: u32,
+    pub(crate) parent: u32,
     /// The session's number: its leader's pid.
-    pub(super) session: u32,
+    pub(crate) session: u32,
     /// Clock ticks since boot.
-    pub(super) start_time: u64,
+    pub(crate) start_time: u64,
+    /// Which program it runs, as one exec gave it: where its stack starts, which is drawn by lot
+    /// anew with each. 0 where it is not told, of another user's process.
+    pub(crate) image: u64,
     state: char,
     threads: u32,
     flags: u32,
@@ -24,7 +27,7 @@ const PF_KTHREAD: u32 = 0x0020_0000;
 
 impl Stat {
     /// Reads one process's. Fails with `NotFound` when there is no such process.
-    pub(super) fn read(pid: u32) -> io::Result<Self> {
+    pub(crate) fn read(pid: u32) -> io::Result<Self> {
         let bytes = fs::read(format!("/proc/{pid}/stat")).map_err(gone)?;
         Self::parse(&bytes).ok_or_else(|| {
             io::Error::new(
@@ -35,18 +38,18 @@ impl Stat {
     }
 
     /// Neither dead nor a zombie: one whose first thread has ended while others run is alive.
-    pub(super) fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         !matches!(self.state, 'Z' | 'X' | 'x') || self.threads > 1
     }
 
     /// A thread of the kernel, which has neither memory nor an environment.
-    pub(super) fn is_kernel_thread(&self) -> bool {
+    pub(crate) fn is_kernel_thread(&self) -> bool {
         self.flags & PF_KTHREAD != 0
     }
 
     /// The name stands in parentheses and may itself hold some, spaces and newlines too: what
     /// follows the last one is fields by number.
-    pub(super) fn parse(bytes: &[u8]) -> Option<Self> {
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
         let open = bytes.iter().position(|&b| b == b'(')?;
         let close = bytes.iter().rposition(|&b| b == b')')?;
         let name = String::from_utf8_lossy(bytes.get(open + 1..close)?).into_owned();
@@ -62,6 +65,7 @@ impl Stat {
             threads: field(20)?.parse().ok()?,
             flags: field(9)?.parse().ok()?,
             start_time: field(22)?.parse().ok()?,
+            image: field(28).map_or(Some(0), |field| field.parse().ok())?,
         })
     }
 }

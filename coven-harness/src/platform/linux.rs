@@ -1,0 +1,76 @@
+//! Linux: `/proc`, pidfds, and a terminal's other end without its path.
+
+mod handle;
+mod stat;
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+use std::sync::OnceLock;
+
+use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
+
+pub(crate) use handle::{Handle, NoHandle, until_one_ended};
+pub(crate) use stat::Stat;
+
+/// This boot's id, read once: process ids and start times mean nothing in another.
+pub(crate) fn boot_id() -> io::Result<&'static str> {
+    static BOOT_ID: OnceLock<String> = OnceLock::new();
+    if let Some(id) = BOOT_ID.get() {
+        return Ok(id);
+    }
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id")?;
+    Ok(BOOT_ID.get_or_init(|| id.trim().to_owned()))
+}
+
+/// The ids of all processes that are there to be seen.
+pub(crate) fn pids() -> io::Result<Vec<u32>> {
+    let mut pids = Vec::new();
+    for entry in fs::read_dir("/proc")? {
+        let name = entry?.file_name();
+        pids.extend(name.to_str().and_then(|name| name.parse::<u32>().ok()));
+    }
+    Ok(pids)
+}
+
+/// A process's environment as its program was given it: variables that each end in a NUL. It is
+/// empty in the midst of an exec, too.
+pub(crate) fn environment(pid: u32) -> io::Result<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/environ"))
+}
+
+/// The files a process holds open, as their paths or what stands for them; of a process that is
+/// gone or somebody else's, none.
+pub(crate) fn open_files(pid: u32) -> impl Iterator<Item = PathBuf> {
+    let links = fs::read_dir(format!("/proc/{pid}/fd"));
+    links
+        .into_iter()
+        .flatten()
+        .filter_map(|link| fs::read_link(link.ok()?.path()).ok())
+}
+
+/// The children of a process, of all of its threads.
+pub(crate) fn children(pid: u32) -> Vec<u32> {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    let lists = threads
+        .into_iter()
+        .flatten()
+        .filter_map(|thread| fs::read_to_string(thread.ok()?.path().join("children")).ok());
+    lists
+        .flat_map(|list| {
+            let pids = list.split_ascii_whitespace();
+            pids.filter_map(|pid| pid.parse().ok()).collect::<Vec<_>>()
+        })
+        .collect()
+}
+
+/// Opens a new pseudoterminal: its master, and its other end. Both are close-on-exec from the
+/// moment they exist, and the other end is the master's own whatever is mounted at `/dev/pts`.
+pub(crate) fn open_terminal() -> io::Result<(OwnedFd, OwnedFd)> {
+    let flags = OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC;
+    let master = openpt(flags)?;
+    unlockpt(&master)?;
+    let slave = ioctl_tiocgptpeer(&master, flags)?;
+    Ok((master, slave))
+}
