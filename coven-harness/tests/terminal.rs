@@ -306,7 +306,10 @@ fn the_modes_of_codex_can_be_restored_elsewhere_and_are_gone_when_it_has_left() 
 #[test]
 fn claude_leaves_no_mode_behind() {
     let mut both = CLAUDE_START.to_vec();
-    assert_eq!(modes(&both).restore(), b"\x1b[?25l\x1b[?1004h\x1b[?2004h");
+    assert_eq!(
+        modes(&both).restore(),
+        b"\x1b[?25l\x1b[?1004h\x1b[?2004h\x1b[?2031h"
+    );
     both.extend_from_slice(CLAUDE_END);
     assert_eq!(modes(&both), Modes::default());
     assert_eq!(modes(&both).restore(), b"");

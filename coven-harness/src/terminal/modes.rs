@@ -10,8 +10,14 @@ const MAX_KEYBOARD_FLAGS: usize = 8;
 
 /// Private modes that are simply on or off, and are off in a fresh terminal: cursor keys (1),
 /// reverse video (5), origin (6), blinking cursor (12), left and right margins (69), focus
-/// reports (1004), bracketed paste (2004), grapheme clusters (2027).
-const OFF_AT_FIRST: [u16; 8] = [1, 5, 6, 12, 69, 1004, 2004, 2027];
+/// reports (1004), bracketed paste (2004), grapheme clusters (2027), and those of
+/// [`ONLY_A_VIEWER_HAS`].
+const OFF_AT_FIRST: [u16; 10] = [1, 5, 6, 12, 69, 1004, 2004, 2027, 2031, 2048];
+
+/// Reports that need a terminal with a window: of its colours changing (2031), of its size (2048).
+/// Whoever asks whether there are such is told that there are not, but a viewer's terminal may be
+/// put into them all the same, and has to be taken out.
+const ONLY_A_VIEWER_HAS: [u16; 2] = [2031, 2048];
 
 /// Those that are on in a fresh terminal: wrapping (7), visible cursor (25), wheel as arrow keys
 /// in the alternate screen (1007).
@@ -72,6 +78,7 @@ impl Modes {
         let changed = self.changed.contains(&mode);
         match mode {
             SYNCHRONIZED_OUTPUT => Some(self.synchronized),
+            _ if ONLY_A_VIEWER_HAS.contains(&mode) => None,
             _ if OFF_AT_FIRST.contains(&mode) => Some(changed),
             _ if ON_AT_FIRST.contains(&mode) => Some(!changed),
             _ if MOUSE_REPORTS.contains(&mode) => Some(self.mouse_reports == Some(mode)),
