@@ -21,10 +21,17 @@ pub(crate) struct Database {
 struct Current {
     /// Counts the openings, so that who met a fault knows whether this is another one.
     opening: u64,
-    db: Option<redb::Database>,
-    /// Why it is not open.
-    reason: Option<StorageFault>,
-    closed: bool,
+    state: State,
+}
+
+enum State {
+    Open(redb::Database),
+    /// It is being opened again: who reads waits.
+    Reopening,
+    /// It could not be opened. It will be tried again, but not soon.
+    Failed(StorageFault),
+    /// For good.
+    Closed,
 }
 
 impl Database {
@@ -32,9 +39,7 @@ impl Database {
         Self {
             current: Mutex::new(Current {
                 opening: 0,
-                db: Some(db),
-                reason: None,
-                closed: false,
+                state: State::Open(db),
             }),
             replaced: Condvar::new(),
         }
@@ -70,7 +75,6 @@ impl Database {
     }
 
     /// Begins a transaction on an opening other than `met`.
-    #[allow(clippy::type_complexity)]
     fn begin_read(
         &self,
         met: Option<u64>,
@@ -78,27 +82,25 @@ impl Database {
     ) -> Result<(u64, Result<ReadTransaction, Fault>), ReadError> {
         let mut current = self.lock();
         loop {
-            if current.closed {
-                return Err(ReadError::Closed);
-            }
-            if let Some(db) = &current.db
-                && met != Some(current.opening)
-            {
-                return Ok((current.opening, db.begin_read().map_err(Fault::from)));
+            match &current.state {
+                State::Open(db) if met != Some(current.opening) => {
+                    return Ok((current.opening, db.begin_read().map_err(Fault::from)));
+                }
+                State::Open(_) | State::Reopening => {}
+                State::Failed(reason) => {
+                    return Err(ReadError::Unavailable {
+                        reason: reason.clone(),
+                    });
+                }
+                State::Closed => return Err(ReadError::Closed),
             }
             let patience = deadline.saturating_duration_since(Instant::now());
             if patience.is_zero() {
-                return Err(ReadError::Unavailable {
-                    reason: current.reason.clone().unwrap_or(StorageFault::Io {
-                        message: "it does not answer".to_owned(),
-                    }),
-                });
+                let reason = Fault::Stale.reason();
+                return Err(ReadError::Unavailable { reason });
             }
-            current = self
-                .replaced
-                .wait_timeout(current, patience)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            let waited = self.replaced.wait_timeout(current, patience);
+            current = waited.unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 
@@ -107,9 +109,9 @@ impl Database {
         &self,
         read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let txn = match &self.lock().db {
-            Some(db) => db.begin_read()?,
-            None => return Err(Fault::Stale),
+        let txn = match &self.lock().state {
+            State::Open(db) => db.begin_read()?,
+            State::Reopening | State::Failed(_) | State::Closed => return Err(Fault::Stale),
         };
         guarded(|| read(&txn))
     }
@@ -117,45 +119,43 @@ impl Database {
     /// Whether the database is open, and this is the opening that is in use.
     pub(crate) fn is_open(&self, opening: u64) -> bool {
         let current = self.lock();
-        current.db.is_some() && current.opening == opening
+        matches!(current.state, State::Open(_)) && current.opening == opening
     }
 
     /// The one write transaction. Only the writer calls this, so it does not wait.
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, Fault> {
-        match &self.lock().db {
-            Some(db) => Ok(db.begin_write()?),
-            None => Err(Fault::Stale),
+        match &self.lock().state {
+            State::Open(db) => Ok(db.begin_write()?),
+            State::Reopening | State::Failed(_) | State::Closed => Err(Fault::Stale),
         }
     }
 
-    /// Closes the database, if it is open, for `reason`. Reads wait from now on.
-    pub(crate) fn take_away(&self, reason: StorageFault) {
-        let mut current = self.lock();
-        current.reason = Some(reason);
-        let db = current.db.take();
-        drop(current);
-        // Closing may write to the disk, and panic on a damaged file: nobody is to wait for it.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+    /// Closes the database, if it is open, to open it again. Reads wait from now on.
+    pub(crate) fn take_away(&self) {
+        self.replace(State::Reopening);
     }
 
     /// Puts a newly opened database in place.
     pub(crate) fn put(&self, db: redb::Database) {
-        let mut current = self.lock();
-        current.opening += 1;
-        current.db = Some(db);
-        current.reason = None;
-        drop(current);
-        self.replaced.notify_all();
+        self.lock().opening += 1;
+        self.replace(State::Open(db));
+    }
+
+    /// It cannot be opened now. Reads fail from now on.
+    pub(crate) fn fail(&self, reason: StorageFault) {
+        self.replace(State::Failed(reason));
     }
 
     /// Closes the database for good.
     pub(crate) fn close(&self) {
-        let mut current = self.lock();
-        current.closed = true;
-        let db = current.db.take();
-        drop(current);
+        self.replace(State::Closed);
+    }
+
+    fn replace(&self, state: State) {
+        let before = std::mem::replace(&mut self.lock().state, state);
         self.replaced.notify_all();
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(db)));
+        // Closing may write to the disk, and panic on a damaged file: nobody is to wait for it.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(before)));
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {

@@ -14,10 +14,10 @@ use rustix::io::Errno;
 
 use crate::file::{Access, Disk, OsDisk, Room};
 use crate::test_support::{
-    Home, all_output, append, batch, created, events_of, exited, noise, output, output_closed,
+    Home, all_output, append, batch, created, events_of, exited, id, noise, output, output_closed,
     running, urgent,
 };
-use crate::{AppendError, Options, StorageFault, Store, WriterState};
+use crate::{AppendError, Options, ReadError, StorageFault, Store, WriterState};
 
 /// What the disk is to do.
 #[derive(Clone, Debug, Default)]
@@ -561,6 +561,53 @@ async fn a_read_that_fails_is_read_again_from_a_reopened_database() {
     assert!(store.health().opens > 1);
     let next = append(&store, "a", vec![output(200_000, "x")]);
     in_time("an append", next).await.expect("it writes again");
+}
+
+#[tokio::test]
+async fn a_read_that_always_fails_says_so_and_what_can_be_read_is_read() {
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let options = Options {
+        cache_bytes: 0,
+        ..LEFT
+    };
+    let store = open(&home, &disk, options);
+    running(&store, "a").await;
+    disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 0, u64::MAX, Errno::IO)));
+    let reader = store.clone();
+    let read = tokio::task::spawn_blocking(move || reader.record(&id("a")));
+    let read = in_time("the answer", read).await.expect("no panic");
+    assert!(
+        matches!(read, Err(ReadError::Unavailable { .. })),
+        "{read:?}"
+    );
+    assert_eq!(store.health().state, WriterState::Failed);
+    disk.plan(|plan| plan.fail = None);
+    until_state(&store, WriterState::Healthy).await;
+    assert!(store.record(&id("a")).expect("a read").is_some());
+}
+
+#[tokio::test]
+async fn a_log_that_needs_room_to_open_on_a_full_disk_has_the_reserve() {
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let options = Options {
+        reserve_bytes: 4 << 20,
+        ..LEFT
+    };
+    let store = open(&home, &disk, options);
+    running(&store, "a").await;
+    let reserve = home.dir().join("coven.redb.reserve");
+    until_filled(&reserve).await;
+    store.close().await;
+    // Until the reserve is let go of, which comes after the first failure.
+    disk.plan(|plan| {
+        plan.left = Left::Bytes(0);
+        plan.fail = Some(fail(Kind::Write, 0, 1, Errno::NOSPC));
+    });
+    let store = open(&home, &disk, options);
+    assert_eq!(events_of(&store, "a").len(), 2);
+    assert_eq!(std::fs::metadata(&reserve).expect("a file").len(), 0);
 }
 
 #[tokio::test]

@@ -28,6 +28,30 @@ use crate::writer::{Message, Queue, Rooms, Writer};
 ///
 /// When the last clone is dropped, what is queued is still written, in the background, and the
 /// file is closed; [`Store::close`] waits for that.
+///
+/// Following is reading, and waiting for more to read:
+///
+/// ```
+/// use coven_core::Seq;
+/// use coven_store::{ReadError, ReadLimit, Store};
+///
+/// async fn follow(store: Store, mut after: Seq) -> Result<(), ReadError> {
+///     let mut more = store.committed();
+///     loop {
+///         let page = store.read_all(after, ReadLimit::default())?;
+///         let Some(last) = page.last() else {
+///             if more.changed().await.is_err() {
+///                 return Ok(()); // the log was closed
+///             }
+///             continue;
+///         };
+///         after = last.seq;
+///         for envelope in &page {
+///             println!("{} {}: {:?}", envelope.seq, envelope.session, envelope.event.kind());
+///         }
+///     }
+/// }
+/// ```
 #[derive(Clone)]
 pub struct Store(Arc<Inner>);
 

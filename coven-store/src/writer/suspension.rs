@@ -78,11 +78,9 @@ impl Writer {
     /// The database met a fault and is of no use any more: closes it, and opens it again for
     /// reading at least.
     pub(super) fn lose(&mut self, fault: &Fault) {
-        let reason = fault.reason();
-        self.database.take_away(reason.clone());
         self.state.file = FileState::Lost;
         self.state.folded.clear();
-        self.suspend(reason);
+        self.suspend(fault.reason());
         if let Err(reason) = self.reopen() {
             self.meter.suspended(&reason);
             if let Some(suspension) = &mut self.state.suspension {
@@ -101,17 +99,23 @@ impl Writer {
     }
 
     fn reopen(&mut self) -> Result<(), StorageFault> {
+        self.database.take_away();
+        self.state.file = FileState::Lost;
+        let reopened = self.open_held();
+        if let Err(reason) = &reopened {
+            self.state.file = FileState::Lost;
+            self.database.fail(reason.clone());
+        }
+        reopened
+    }
+
+    fn open_held(&mut self) -> Result<(), StorageFault> {
         let opened = file::reopen(self.disk.as_ref(), &self.path, self.cache_bytes);
         let Opened { db, shadow, access } = opened.map_err(|error| reason_of(&error))?;
         self.meter.opened();
         self.database.put(db);
         self.state.file = FileState::Held { shadow, access };
-        self.compare().map_err(|fault| {
-            let reason = fault.reason();
-            self.database.take_away(reason.clone());
-            self.state.file = FileState::Lost;
-            reason
-        })
+        self.compare().map_err(|fault| fault.reason())
     }
 
     /// Compares the reopened log with what was acknowledged, and learns what became of the
@@ -172,12 +176,7 @@ impl Writer {
             }
             FileState::Writable => false,
         };
-        if !useful {
-            return Ok(());
-        }
-        self.database.take_away(self.reason());
-        self.state.file = FileState::Lost;
-        self.reopen()
+        if useful { self.reopen() } else { Ok(()) }
     }
 
     /// Makes sure that a transaction of `bytes` can go through.
