@@ -12,6 +12,7 @@ use coven::{Actor, AttachView, Engine, SessionId, TermSize};
 use futures_util::StreamExt;
 use hyper_tungstenite::HyperWebsocketStream;
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
 use crate::app::{Stopping, StreamPermit};
 use crate::wire::FromDaemon;
@@ -22,6 +23,9 @@ const MAX_WAITING_CONTROLS: usize = 64;
 /// How long a program gets to see the smaller terminal before it gets its size back. Both at once
 /// would look to it as if nothing had changed, and it would not draw anew.
 const REDRAW_PAUSE: Duration = Duration::from_millis(50);
+
+/// How long a viewer may take to read the last frames.
+const FAREWELL: Duration = Duration::from_secs(2);
 
 /// One viewer's attach.
 pub(crate) struct Attached {
@@ -44,16 +48,20 @@ enum Note {
 
 /// Serves one viewer until it leaves or vanishes, the session ends, or the daemon stops.
 pub(crate) async fn serve(attached: Attached, view: AttachView, socket: HyperWebsocketStream) {
-    let (sink, stream) = socket.split();
+    let (sink, mut stream) = socket.split();
     let (notes, noted) = mpsc::channel(MAX_WAITING_CONTROLS);
     let redraw = view.live.then_some(view.size);
     let shown = shown::run(&attached, view, noted, sink);
-    let typed = typed::run(&attached, redraw, notes, stream);
-    // Whichever half ends ends the other: the viewer is gone, or was told everything.
+    let typed = typed::run(&attached, redraw, notes, &mut stream);
+    // Whichever half ends ends the other: the viewer was told everything, or is gone.
     tokio::select! {
         () = shown => {}
-        () = typed => {}
+        () = typed => return,
     }
+    // A viewer that is still sending must not find the socket closed before it has read the last
+    // frames: it is waited for, to say that it has.
+    let farewell = async { while let Some(Ok(_)) = stream.next().await {} };
+    let _ = timeout(FAREWELL, farewell).await;
 }
 
 /// A size that is one row off.

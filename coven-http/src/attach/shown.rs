@@ -8,7 +8,7 @@ use futures_util::stream::SplitSink;
 use hyper_tungstenite::HyperWebsocketStream;
 use hyper_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio::sync::mpsc;
-use tokio::time::interval;
+use tokio::time::{Instant, interval_at};
 
 use super::{Attached, Note};
 use crate::render;
@@ -90,7 +90,8 @@ impl Screen {
     ) -> End {
         let mut follow = attached.engine.follow(&attached.id, after);
         let mut stopping = attached.stopping.clone();
-        let mut heartbeat = interval(attached.heartbeat);
+        let first_heartbeat = Instant::now() + attached.heartbeat;
+        let mut heartbeat = interval_at(first_heartbeat, attached.heartbeat);
         loop {
             let told = tokio::select! {
                 () = stopping.wait() => return End::Broken {

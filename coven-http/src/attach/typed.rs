@@ -34,7 +34,7 @@ pub(super) async fn run(
     attached: &Attached,
     redraw: Option<TermSize>,
     notes: mpsc::Sender<Note>,
-    mut stream: SplitStream<HyperWebsocketStream>,
+    stream: &mut SplitStream<HyperWebsocketStream>,
 ) {
     let mut hands = Hands {
         attached,

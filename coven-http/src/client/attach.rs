@@ -101,7 +101,8 @@ impl AttachReader {
                         return Ok(Some(Frame::Control(control)));
                     }
                 }
-                Message::Close(_) => return Ok(None),
+                // The end of the stream comes after it; reading on answers it.
+                Message::Close(_) => {}
                 Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
         }

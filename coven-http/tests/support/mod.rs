@@ -284,10 +284,10 @@ pub fn noise(seed: u64, len_bytes: usize) -> Vec<u8> {
         state ^= state >> 7;
         state ^= state << 17;
         bytes.extend_from_slice(&state.to_le_bytes());
-        if state % 7 == 0 {
+        if state.is_multiple_of(7) {
             bytes.extend_from_slice(b"\x1b");
         }
-        if state % 11 == 0 {
+        if state.is_multiple_of(11) {
             bytes.extend_from_slice("é🙂".as_bytes());
         }
     }
