@@ -1,5 +1,6 @@
 //! What the daemon costs while nothing happens: memory, wake-ups, and the time of a request.
 
+use std::collections::HashMap;
 use std::fs;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -10,6 +11,8 @@ use crate::http;
 
 const SESSIONS: usize = 100;
 const WINDOW: Duration = Duration::from_secs(10);
+/// Longer than a thread without work is kept (10 s).
+const SETTLE: Duration = Duration::from_secs(12);
 const REQUESTS: usize = 500;
 
 pub(crate) fn run() {
@@ -29,11 +32,15 @@ pub(crate) fn run() {
                 .to_owned()
         })
         .collect();
-    // What is measured is a quiet daemon: let what the launches left behind come to an end.
-    sleep(Duration::from_secs(3));
+    // What is measured is a quiet daemon: let the threads that the launches needed come to an end.
+    sleep(SETTLE);
     let before = voluntary_switches(home.pid());
     sleep(WINDOW);
-    let switches = voluntary_switches(home.pid()) - before;
+    let after = voluntary_switches(home.pid());
+    let switches: u64 = after
+        .iter()
+        .map(|(thread, count)| count - before.get(thread).unwrap_or(&0))
+        .sum();
     line(
         "daemon, 100 live idle sessions",
         &format!("{:.1} MB resident", resident_mb(home.pid())),
@@ -73,13 +80,17 @@ fn resident_mb(pid: u32) -> f64 {
     field(&status, "VmRSS:") as f64 * 1024.0 / 1e6
 }
 
-/// Over all its threads.
-fn voluntary_switches(pid: u32) -> u64 {
+/// Of each of its threads.
+fn voluntary_switches(pid: u32) -> HashMap<String, u64> {
     fs::read_dir(format!("/proc/{pid}/task"))
         .expect("the daemon runs")
-        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok())
-        .map(|status| field(&status, "voluntary_ctxt_switches:"))
-        .sum()
+        .filter_map(|task| {
+            let task = task.ok()?;
+            let status = fs::read_to_string(task.path().join("status")).ok()?;
+            let thread = task.file_name().to_string_lossy().into_owned();
+            Some((thread, field(&status, "voluntary_ctxt_switches:")))
+        })
+        .collect()
 }
 
 fn field(status: &str, name: &str) -> u64 {
