@@ -2,6 +2,7 @@
 
 mod exact;
 mod line_ends;
+mod screen;
 
 use std::io;
 use std::time::Duration;
@@ -16,7 +17,7 @@ use crate::failure::Failure;
 use crate::output;
 
 pub(crate) use exact::exact;
-use line_ends::LineEnds;
+use screen::Screen;
 
 /// How long a daemon that went away may take to come back before a follow gives up.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -33,20 +34,23 @@ pub(crate) fn events(client: &Client, id: &str, after: Option<u64>) -> Follow {
 /// When the daemon goes away for good, or stdout.
 pub(crate) async fn output(client: &Client, id: &str) -> Result<Exit, Failure> {
     let mut follow = events(client, id, None);
-    let mut line_ends = LineEnds::default();
+    let mut screen = Screen::of_stdout();
     let mut interrupts = Interrupts::listen()?;
-    loop {
+    let interrupted = loop {
         let event = tokio::select! {
             event = follow.next() => event?,
-            exit = interrupts.next() => return Ok(exit),
+            exit = interrupts.next() => break Some(exit),
         };
-        let Some(event) = event else { break };
+        let Some(event) = event else { break None };
         if let Payload::Output(part) = event.payload() {
-            write(client, id, &part, &mut line_ends).await?;
+            write(client, id, &part, &mut screen).await?;
         }
+    };
+    output::bytes(&screen.end())?;
+    match interrupted {
+        Some(exit) => Ok(exit),
+        None => ending(client, id).await,
     }
-    output::bytes(line_ends.end())?;
-    ending(client, id).await
 }
 
 /// Gives every event to `show` until the session ends.
@@ -81,11 +85,11 @@ async fn write(
     client: &Client,
     id: &str,
     part: &Output,
-    line_ends: &mut LineEnds,
+    screen: &mut Screen,
 ) -> Result<(), Failure> {
     let bytes = exact(client, id, part).await?;
     match part.channel {
-        Channel::Tty => output::bytes(&line_ends.undo(&bytes)),
+        Channel::Tty => output::bytes(&screen.pass(bytes)),
         Channel::Stdout => output::bytes(&bytes),
         Channel::Stderr => {
             // Where stderr cannot be written, stdout is still worth having.

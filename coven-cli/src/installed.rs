@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use coven::harness::environment::lookup;
+use coven::environment::lookup;
 use coven_http::wire::Harness;
 
 /// The harnesses with `available` and `path` as they are on *our* PATH: a launch from here brings

@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 
 use coven::TermSize;
-use coven::harness::terminal::Listener;
+use coven::terminal::Listener;
 use rustix::fs::OFlags;
 use rustix::process::Signal;
 use rustix::termios::{self, OptionalActions, QueueSelector, Termios};

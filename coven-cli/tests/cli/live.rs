@@ -1,6 +1,6 @@
 //! Sessions live in a terminal.
 
-use rustix::process::{Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process};
 
 use crate::home::Home;
 use crate::terminal::{Terminal, same_settings};
@@ -163,6 +163,32 @@ fn a_session_that_has_ended_shows_its_end_and_its_status() {
     let mut terminal = attach(&home);
     terminal.wait_for("over");
     assert_eq!(terminal.end(), 4);
+}
+
+#[test]
+fn a_daemon_that_dies_gives_the_terminal_back_and_is_told_as_unreachable() {
+    let home = Home::new();
+    home.launch(r"printf '\033[?1049hready'; tail -f /dev/null");
+    let mut terminal = attach(&home);
+    let before = terminal.settings();
+    terminal.wait_for("ready");
+    let daemon = i32::try_from(home.daemon_pid().unwrap()).unwrap();
+    kill_process(Pid::from_raw(daemon).unwrap(), Signal::KILL).unwrap();
+    terminal.wait_for("\x1b[?1049l");
+    terminal.wait_for("coven daemon status");
+    assert_eq!(terminal.end(), 122);
+    assert!(same_settings(&before, &terminal.settings()));
+}
+
+#[test]
+fn without_driving_it_a_terminal_is_spared_queries_and_put_back() {
+    let home = Home::new();
+    let script = r"printf 'a\033[6nb\033[?1049h\033[cready\n'; kill -KILL $$";
+    let mut terminal =
+        Terminal::run(&home.coven(["run", "--mode", "noninteractive", "sh", script]));
+    terminal.wait_for("ab\x1b[?1049hready\r\n");
+    terminal.wait_for("\x1b[?1049l");
+    assert_eq!(terminal.end(), 137);
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use coven::harness::environment::Environment;
-use coven::harness::readiness::{self, Answer};
-use coven::harness::{Harness, Registry, Source, version};
+use coven::environment::Environment;
+use coven::harness::version;
+use coven::readiness::{self, Answer};
+use coven::{Harness, Registry, Source};
 
 use super::{Finding, State};
 use crate::command::run::place;
