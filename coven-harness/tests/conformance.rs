@@ -318,8 +318,16 @@ fn each_harness_says_how_its_identity_becomes_known() {
 fn a_further_prompt_is_pasted_and_entered_whole() {
     for id in ["codex", "claude", "scripted"] {
         let typed = harness(id).submission("-fix\n\tit 😀").unwrap();
-        let expected = Bytes::from("\u{1b}[200~-fix\n\tit 😀\u{1b}[201~\r");
-        assert_eq!(typed, [Keystroke::Type(expected)], "{id}");
+        let [
+            Keystroke::Type(pasted),
+            Keystroke::Pause(_),
+            Keystroke::Type(enter),
+        ] = &typed[..]
+        else {
+            panic!("{id}: {typed:?}");
+        };
+        assert_eq!(pasted, "\u{1b}[200~-fix\n\tit 😀\u{1b}[201~", "{id}");
+        assert_eq!(enter, "\r", "{id}");
         assert!(harness(id).submission("a\u{1b}[201~b").is_err(), "{id}");
     }
 }
