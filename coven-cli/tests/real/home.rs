@@ -61,6 +61,10 @@ impl Home {
         self.path().join("project")
     }
 
+    pub(crate) fn socket(&self) -> PathBuf {
+        self.path().join("coven/coven.sock")
+    }
+
     /// All the variables this user has.
     pub(crate) fn env(&self) -> &BTreeMap<&'static str, String> {
         &self.env

@@ -2,6 +2,7 @@
 
 use crate::clis::Agent;
 
+use crate::coven::Coven;
 use crate::dns;
 use crate::home::{Home, Trust};
 use crate::model::Model;
@@ -14,10 +15,24 @@ pub(crate) struct Lab {
 }
 
 impl Lab {
+    pub(crate) fn new(agent: Agent) -> Self {
+        Self::with_trust(agent, Trust::Careful)
+    }
+
     pub(crate) fn with_trust(agent: Agent, trust: Trust) -> Self {
         dns::start();
         let model = Model::start();
         let home = Home::new(agent, trust, &model.url());
         Self { agent, model, home }
+    }
+
+    /// A daemon in this home, started.
+    pub(crate) fn coven(&self) -> Coven<'_> {
+        Coven::start(&self.home, self.agent)
+    }
+
+    /// The daemon that something else started in this home.
+    pub(crate) fn running_coven(&self) -> Coven<'_> {
+        Coven::of(&self.home, self.agent)
     }
 }

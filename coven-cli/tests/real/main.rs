@@ -7,13 +7,24 @@
 //! The tests are ignored when this binary is run plainly; [`the_real_clis_pass_in_a_namespace`] runs them all
 //! through the script. `.ci/run` installs the CLIs it needs.
 
+mod approval;
 mod bare;
 mod clis;
+mod completion;
+mod conversation;
+mod coven;
 mod dns;
+mod follow;
 mod home;
+mod http;
+mod interactive;
+mod kill;
 mod lab;
 mod model;
 mod namespace;
+mod plain_text;
+mod prompts;
+mod stream;
 
 use std::io::Write;
 use std::process::Command;

@@ -31,7 +31,6 @@ pub(crate) enum Answer {
     /// Refuses the request with this HTTP status.
     Fail { status: StatusCode },
     /// Begins to answer and never goes on.
-    #[expect(dead_code, reason = "the tests of the daemon use it")]
     Hang,
 }
 
@@ -41,7 +40,6 @@ pub(crate) enum Permission {
     /// It needs no more than what is allowed already.
     Given,
     /// It must leave the sandbox, so that somebody has to be asked.
-    #[expect(dead_code, reason = "the tests of the daemon use it")]
     Needed,
 }
 
@@ -107,6 +105,12 @@ impl Model {
     /// Puts `answers` behind those that are still to be given.
     pub(crate) fn will(&self, answers: impl IntoIterator<Item = Answer>) {
         self.script.progress().to_answer.extend(answers);
+    }
+
+    /// The model will say `text`, when what comes before is done.
+    pub(crate) fn will_say(&self, text: &str) {
+        let text = text.to_owned();
+        self.will([Answer::Say { text }]);
     }
 
     /// Waits for turn `number`, counted from 1.
