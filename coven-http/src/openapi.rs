@@ -7,7 +7,9 @@ use utoipa::openapi::path::{
     HttpMethod, Operation, OperationBuilder, ParameterBuilder, ParameterIn,
 };
 use utoipa::openapi::request_body::RequestBodyBuilder;
-use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, SchemaType, Type};
+use utoipa::openapi::schema::{
+    ArrayBuilder, ComponentsBuilder, ObjectBuilder, OneOfBuilder, SchemaType, Type,
+};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required,
     ResponseBuilder, Schema,
@@ -101,6 +103,25 @@ impl Doc {
         let schema = ArrayBuilder::new().items(this.known::<T>()).build();
         let schema = RefOr::T(Schema::Array(schema));
         this.raw(
+            status,
+            description,
+            Some(("application/json", Some(schema))),
+        )
+    }
+
+    /// An answer whose JSON body is a `T`, or the list of `T`'s items alone.
+    pub(crate) fn answer_page_or_list<T: ToSchema, Item: ToSchema>(
+        mut self,
+        status: u16,
+        description: &'static str,
+    ) -> Self {
+        let list = ArrayBuilder::new().items(self.known::<Item>()).build();
+        let either = OneOfBuilder::new()
+            .item(self.known::<T>())
+            .item(Schema::Array(list))
+            .build();
+        let schema = RefOr::T(Schema::OneOf(either));
+        self.raw(
             status,
             description,
             Some(("application/json", Some(schema))),

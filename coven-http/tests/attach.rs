@@ -44,7 +44,7 @@ impl Seen {
         }
     }
 
-    async fn to_the_end(&mut self, reader: &mut AttachReader) {
+    async fn read_out(&mut self, reader: &mut AttachReader) {
         while self.read(reader).await {}
     }
 
@@ -92,7 +92,7 @@ async fn a_viewer_sees_what_was_and_what_comes_and_types() {
     seen.until(&mut attach.reader, "earlier\r\n").await;
     attach.writer.type_bytes(typed("hi there\r")).await.unwrap();
     seen.until(&mut attach.reader, "got <hi there>").await;
-    seen.to_the_end(&mut attach.reader).await;
+    seen.read_out(&mut attach.reader).await;
     let record = daemon.client.session(&live.id).await.unwrap();
     match seen.controls.last().unwrap() {
         FromDaemon::Exit {
@@ -232,7 +232,7 @@ async fn modes_are_restored_when_it_opens_and_undone_when_it_closes() {
     }
     let before = seen.bytes.len();
     attach.writer.detach().await.unwrap();
-    seen.to_the_end(&mut attach.reader).await;
+    seen.read_out(&mut attach.reader).await;
     let undone = String::from_utf8_lossy(&seen.bytes[before..]).into_owned();
     for mode in ["\x1b[?1049l", "\x1b[?2004l", "\x1b[?25h"] {
         assert!(undone.contains(mode), "{mode:?} is not in {undone:?}");
@@ -251,7 +251,7 @@ async fn a_session_that_has_ended_shows_its_end() {
     let daemon = Daemon::start().await;
     let (record, _) = daemon.run("printf 'the end\\n'; exit 2").await;
     let (mut attach, mut seen) = attach(&daemon, &record.id).await;
-    seen.to_the_end(&mut attach.reader).await;
+    seen.read_out(&mut attach.reader).await;
     assert!(seen.text().contains("the end"));
     assert!(matches!(
         seen.controls[..],
@@ -293,7 +293,7 @@ async fn what_a_viewer_may_not_is_told_and_the_attach_goes_on() {
     .await;
     // Another's kill ends it for this viewer too.
     daemon.client.kill(&live.id).await.unwrap();
-    seen.to_the_end(&mut attach.reader).await;
+    seen.read_out(&mut attach.reader).await;
     assert!(matches!(
         seen.controls.last(),
         Some(FromDaemon::Exit {
@@ -326,7 +326,7 @@ async fn a_viewer_that_does_not_read_can_still_type_and_slows_nobody() {
     let record = daemon.client.session(&live.id).await.unwrap();
     assert_eq!(record.exit_code, Some(0));
     // And nothing was lost for it.
-    seen.to_the_end(&mut stuck.reader).await;
+    seen.read_out(&mut stuck.reader).await;
     let shown = seen.bytes.iter().filter(|byte| **byte == b'z').count();
     assert_eq!(shown, 3_000_000);
     assert!(matches!(
@@ -371,7 +371,7 @@ async fn an_attach_ends_when_the_daemon_stops() {
     daemon.until(&live.id, "up").await;
     let (mut attach, mut seen) = attach(&daemon, &live.id).await;
     let reading = tokio::spawn(async move {
-        seen.to_the_end(&mut attach.reader).await;
+        seen.read_out(&mut attach.reader).await;
         seen
     });
     daemon.stop().await;

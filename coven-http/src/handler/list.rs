@@ -113,7 +113,9 @@ pub(crate) fn doc() -> Doc {
         Type::Boolean,
         "Whether archived ones are shown too.",
     )
-    .answer::<SessionsPage>(200, "A page (or, with no parameter, its `sessions` alone).")
-    .answer_list::<SessionRecord>(200, "The sessions, or with any parameter a page of them.")
+    .answer_page_or_list::<SessionsPage, SessionRecord>(
+        200,
+        "With no parameter the sessions alone, with any a page of them.",
+    )
     .errors(&[Code::InvalidRequest])
 }
