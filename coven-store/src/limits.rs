@@ -11,7 +11,7 @@ pub const MAX_BATCH_BYTES: usize = 8 << 20;
 
 /// Bytes of batches that one transaction takes before it commits: large enough that a disk sync
 /// is cheap beside the writing, small enough that the dirty pages fit half of the cache.
-pub(crate) const MAX_GROUP_BYTES: usize = 4 << 20;
+pub(crate) const MAX_GROUP_BYTES: usize = 2 << 20;
 
 /// Batches that one transaction takes.
 pub(crate) const MAX_GROUP_BATCHES: usize = 1024;

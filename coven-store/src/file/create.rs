@@ -10,13 +10,18 @@ use std::path::{Path, PathBuf};
 
 use redb::Database;
 use rustix::fs::RenameFlags;
+use rustix::io::Errno;
 
 use super::disk::{Access, Disk};
 use super::open::{builder, open_error};
+use super::shadow::Shadow;
 use crate::FORMAT;
 use crate::error::OpenError;
 use crate::fault::Fault;
 use crate::layout::{MAGIC, Tables, meta};
+
+/// Bytes of memory for a database that has nothing in it yet.
+const CACHE_BYTES: usize = 1 << 20;
 
 /// Makes a log at `path`, where nothing is. It is closed again when this returns.
 pub(super) fn create(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
@@ -26,10 +31,8 @@ pub(super) fn create(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     // Whatever a crash left there is ours alone now.
     file.set_len(0).map_err(io)?;
     let backend = disk.backend(file).map_err(io)?;
-    let shadow = super::Shadow::held(backend, super::shadow::Locking::Exclusive).map_err(io)?;
-    shadow.release().map_err(io)?;
-    let db = builder(1 << 20)
-        .create_with_backend(shadow)
+    let db = builder(CACHE_BYTES)
+        .create_with_backend(Shadow::none(backend))
         .map_err(|error| super::open::database_error(path, error))?;
     initialise(&db).map_err(|fault| super::open::fault_error(path, &fault))?;
     // It is moved while it is still locked: nobody else may take it for a draft of theirs.
@@ -41,7 +44,9 @@ pub(super) fn create(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
         RenameFlags::NOREPLACE,
     ) {
         // Somebody else made one meanwhile: theirs it is.
-        Err(rustix::io::Errno::EXIST) => fs::remove_file(&draft).map_err(io)?,
+        Err(Errno::EXIST) => fs::remove_file(&draft).map_err(io)?,
+        // A file system that cannot do it at once.
+        Err(Errno::INVAL) => fs::rename(&draft, path).map_err(io)?,
         result => result.map_err(|errno| io(errno.into()))?,
     }
     let folder = path

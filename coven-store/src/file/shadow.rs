@@ -54,6 +54,15 @@ impl Shadow {
         })))
     }
 
+    /// A file that nothing is held of.
+    pub(crate) fn none(file: Box<dyn StorageBackend>) -> Self {
+        Self(Arc::new(Inner {
+            file,
+            held: RwLock::new(None),
+            locking: Locking::Exclusive,
+        }))
+    }
+
     /// Bytes that are held.
     pub(crate) fn held_bytes(&self) -> u64 {
         let held = self.0.held.read().unwrap_or_else(PoisonError::into_inner);
