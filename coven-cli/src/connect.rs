@@ -21,7 +21,7 @@ const MAX_SOCKET_PATH_BYTES: usize = 107;
 const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Between two looks at such a daemon.
-const PAUSE: Duration = Duration::from_millis(20);
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// The address of the home's daemon. Nothing is opened.
 ///

@@ -23,7 +23,7 @@ pub(crate) fn print(text: &str) -> Result<(), Failure> {
 /// Writes bytes to stdout, at once and exactly.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
     let mut stdout = io::stdout().lock();
     stdout
@@ -35,7 +35,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> Result<(), Failure> {
 /// Prints a value as JSON: indented for people, on one line for programs.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     let text = if io::stdout().is_terminal() {
         serde_json::to_string_pretty(value)
@@ -49,7 +49,7 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
 /// Prints a value as JSON on one line, for streams of them.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
     let text = serde_json::to_string(value)
         .map_err(|error| Failure::failed(format!("this has no JSON form: {error}")))?;
@@ -59,7 +59,7 @@ pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
 /// Prints a table: its lines cut to the terminal's width, whole where stdout is no terminal.
 ///
 /// # Errors
-/// As [`print`].
+/// As [`print()`].
 pub(crate) fn table<const COLUMNS: usize>(table: &Table<COLUMNS>) -> Result<(), Failure> {
     match crate::terminal::size_of(io::stdout()) {
         Some(size) => print(&table.cut_to(size.cols().into())),

@@ -1,5 +1,6 @@
 //! `coven run`.
 
+mod conversation;
 pub(super) mod place;
 mod prompt;
 mod which_harness;
@@ -9,7 +10,7 @@ use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
 use coven_http::client::Client;
-use coven_http::wire::{Conversation, LaunchBody, Payload};
+use coven_http::wire::LaunchBody;
 
 use crate::config::{Config, Origin, Setting};
 use crate::connect;
@@ -17,7 +18,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
-use crate::{follow, live, select, terminal};
+use crate::{follow, live, terminal};
 
 /// Launch a session and follow it
 #[derive(Debug, clap::Args)]
@@ -110,7 +111,12 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     let client = connect::reach_or_start(home).await?;
     let harness = which_harness::choose(&client, harness).await?;
     let size = args.size.or_else(terminal_size);
-    let (conversation, continues) = conversation(&client, &args).await?;
+    let origin = conversation::choose(
+        &client,
+        args.conversation.as_deref(),
+        args.continue_with.as_deref(),
+    )
+    .await?;
     let record = client
         .launch(&LaunchBody {
             project_root: Some(place.project),
@@ -120,8 +126,8 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
             title: args.title,
             model: args.model,
             launch_mode: Some(mode.as_str().to_owned()),
-            conversation,
-            continues,
+            conversation: origin.conversation,
+            continues: origin.continues,
             labels: (!args.labels.is_empty()).then_some(args.labels),
             env: Some(environment()),
             cols: size.map(|size| size.0),
@@ -213,68 +219,6 @@ pub(super) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
-}
-
-/// The conversation to begin or to go on with, and the session it was.
-async fn conversation(
-    client: &Client,
-    args: &Args,
-) -> Result<(Option<Conversation>, Option<String>), Failure> {
-    if let Some(id) = &args.conversation {
-        let begun = Conversation {
-            mode: "init".to_owned(),
-            id: id.clone(),
-        };
-        return Ok((Some(begun), None));
-    }
-    let Some(word) = &args.continue_with else {
-        return Ok((None, None));
-    };
-    let resume = |id: String| Conversation {
-        mode: "resume".to_owned(),
-        id,
-    };
-    let session = match select::session(client, word).await {
-        Ok(session) => session,
-        Err(failure) if failure.exit() == Exit::NotFound && word != "@last" => {
-            return Ok((Some(resume(word.clone())), None));
-        }
-        Err(failure) => return Err(failure),
-    };
-    let id = match &session.conversation_id {
-        Some(id) => id.clone(),
-        None => identity(client, &session.id).await?,
-    };
-    Ok((Some(resume(id)), Some(session.id)))
-}
-
-/// What the harness itself calls a session's conversation.
-async fn identity(client: &Client, id: &str) -> Result<String, Failure> {
-    let mut query = coven_http::client::EventsQuery {
-        after_seq: None,
-        limit: Some(1000),
-    };
-    let mut identity = None;
-    loop {
-        let page = client.events(id, query).await?;
-        for event in &page.events {
-            if let Payload::Identified(identified) = event.payload() {
-                identity = Some(identified.harness_conversation_id);
-            }
-        }
-        match page.next_cursor {
-            Some(cursor) if page.has_more => query.after_seq = Some(cursor.after_seq),
-            _ => break,
-        }
-    }
-    identity.ok_or_else(|| {
-        Failure::new(
-            Exit::Refused,
-            format!(
-                "session {id} has no conversation to go on with: its harness never told its id"
-            ),
-        )
-    })
 }
 
 async fn events(client: &Client, id: &str) -> Result<Exit, Failure> {

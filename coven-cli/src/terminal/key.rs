@@ -41,7 +41,9 @@ pub(super) fn first_piece(bytes: &[u8]) -> Piece {
         [0x1b, b'[', rest @ ..] => {
             let end = rest.iter().position(|byte| !(0x20..=0x3f).contains(byte));
             match end {
-                Some(at) => Piece::Whole { len: at + 3 },
+                Some(at) if (0x40..=0x7e).contains(&rest[at]) => Piece::Whole { len: at + 3 },
+                // Broken off: what breaks it off begins the next piece.
+                Some(at) => Piece::Whole { len: at + 2 },
                 None if bytes.len() >= MAX_SEQUENCE_BYTES => Piece::Whole { len: bytes.len() },
                 None => Piece::Partial,
             }

@@ -286,6 +286,16 @@ mod tests {
     }
 
     #[test]
+    fn a_paste_that_ends_within_a_sequence_has_ended() {
+        let paste = b"\x1b[200~text\x1b[\x1b[201~\x1cd";
+        assert_eq!(keyboard().read(paste).last(), Some(&Typed::Detach));
+        assert_eq!(
+            byte_by_byte(&mut keyboard(), paste).last(),
+            Some(&Typed::Detach)
+        );
+    }
+
+    #[test]
     fn a_lone_escape_waits_for_its_sequence_and_is_sent_when_none_comes() {
         let mut keyboard = keyboard();
         assert_eq!(keyboard.read(b"\x1b"), []);

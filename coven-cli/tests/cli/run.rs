@@ -266,3 +266,43 @@ fn a_follow_whose_daemon_is_gone_for_good_ends_as_unreachable() {
     home.text(["daemon", "start"]);
     assert_eq!(home.record("@last")["status"], "orphaned");
 }
+
+#[test]
+fn a_conversation_is_begun_and_gone_on_with() {
+    let home = Home::new();
+    let manifest = "id = \"talker\"\nexecutable = \"/bin/sh\"\ninstall_hint = \"none\"\n\
+        [non_interactive]\n\
+        args = [\"-c\", \"echo new $1: $2\", \"sh\", \"{conversation}\", \"{prompt}\"]\n\
+        resume = [\"-c\", \"echo again $1: $2\", \"sh\", \"{conversation}\", \"{prompt}\"]\n";
+    std::fs::write(home.dir().join("harnesses/talker.toml"), manifest).unwrap();
+    let begun = home.text(["run", "--conversation", "talk-1", "talker", "hello"]);
+    assert_eq!(begun, "new talk-1: hello\n");
+    let first = home.record("@last");
+    assert_eq!(first["status"], "idle");
+    let more = home.text(["run", "--continue", "@last", "talker", "more"]);
+    assert_eq!(more, "again talk-1: more\n");
+    assert_eq!(home.record("@last")["continues"], first["id"]);
+    // An id that names no session is the harness's own.
+    let more = home.text(["run", "--continue", "talk-1", "talker", "and more"]);
+    assert_eq!(more, "again talk-1: and more\n");
+    // Where nobody chose an id, it is what the harness was told, or told.
+    let begun = home.text(["run", "talker", "hello"]);
+    let id = begun
+        .strip_prefix("new ")
+        .unwrap()
+        .split(':')
+        .next()
+        .unwrap();
+    let more = home.text(["run", "--continue", "@last", "talker", "more"]);
+    assert_eq!(more, format!("again {id}: more\n"));
+    let both = home.output([
+        "run",
+        "--continue",
+        "x",
+        "--conversation",
+        "y",
+        "talker",
+        "z",
+    ]);
+    assert_eq!(both.status.code(), Some(2));
+}
