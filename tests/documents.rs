@@ -4,6 +4,8 @@ mod support;
 
 use std::path::PathBuf;
 
+use coven_core::{Draft, LaunchRequest};
+use serde_json::Value;
 use support::{files, root, text};
 
 #[test]
@@ -94,6 +96,29 @@ fn every_document_is_reached_from_the_readme() {
             "README.md has no link to {path}"
         );
     }
+}
+
+#[test]
+fn the_launch_that_the_readme_sends_is_well_formed() {
+    let readme = text(&root().join("README.md"));
+    let (_, rest) = readme.split_once("-d '").expect("the call has a body");
+    let (body, _) = rest.split_once("' \\").expect("the body ends");
+    let body: Value = serde_json::from_str(body).expect("JSON");
+    let field = |name: &str| Some(body[name].as_str().expect("text").to_owned());
+    let request = LaunchRequest {
+        project_root: field("projectRoot"),
+        cwd: field("cwd"),
+        harness: field("harness"),
+        prompt: field("prompt"),
+        title: field("title"),
+        ..LaunchRequest::default()
+    };
+    assert_eq!(
+        body.as_object().expect("an object").len(),
+        5,
+        "every field is looked at"
+    );
+    Draft::parse(&request).expect("a launch");
 }
 
 /// All Markdown files that people are meant to read.
