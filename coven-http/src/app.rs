@@ -24,7 +24,7 @@ pub(crate) struct App {
     pub(crate) daemon: Daemon,
     pub(crate) timeouts: Timeouts,
     streams: Arc<Semaphore>,
-    stage: watch::Sender<Stage>,
+    stage: Stop,
     held: Mutex<Vec<OwnedFd>>,
 }
 
@@ -54,6 +54,10 @@ enum Stage {
 #[derive(Debug)]
 pub(crate) struct StreamPermit(#[allow(dead_code)] OwnedSemaphorePermit);
 
+/// Makes the daemon stop. It keeps nothing of it alive.
+#[derive(Clone, Debug)]
+pub(crate) struct Stop(watch::Sender<Stage>);
+
 /// Resolves when the daemon stops.
 #[derive(Clone, Debug)]
 pub(crate) struct Stopping(watch::Receiver<Stage>);
@@ -65,35 +69,27 @@ impl App {
             daemon,
             timeouts,
             streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
-            stage: watch::Sender::new(Stage::Serving),
+            stage: Stop(watch::Sender::new(Stage::Serving)),
             held: Mutex::new(Vec::new()),
         }
     }
 
-    /// Begins to stop: streams end, and what is asked from now on is refused.
-    pub(crate) fn stop(&self) {
-        self.reach(Stage::Stopping);
+    /// What makes it stop.
+    pub(crate) fn stop(&self) -> &Stop {
+        &self.stage
     }
 
     /// Ends connections that have asked nothing.
     pub(crate) fn close(&self) {
-        self.reach(Stage::Closing);
+        self.stage.reach(Stage::Closing);
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        *self.stage.borrow() >= Stage::Stopping
+        *self.stage.0.borrow() >= Stage::Stopping
     }
 
     pub(crate) fn stopping(&self) -> Stopping {
-        Stopping(self.stage.subscribe())
-    }
-
-    fn reach(&self, stage: Stage) {
-        self.stage.send_if_modified(|now| {
-            let goes_on = *now < stage;
-            *now = stage.max(*now);
-            goes_on
-        });
+        Stopping(self.stage.0.subscribe())
     }
 
     /// Leave for one stream.
@@ -115,6 +111,21 @@ impl App {
 
     pub(crate) fn take_held(&self) -> Vec<OwnedFd> {
         std::mem::take(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Stop {
+    /// Begins to stop: streams end, and what is asked from now on is refused.
+    pub(crate) fn begin(&self) {
+        self.reach(Stage::Stopping);
+    }
+
+    fn reach(&self, stage: Stage) {
+        self.0.send_if_modified(|now| {
+            let goes_on = *now < stage;
+            *now = stage.max(*now);
+            goes_on
+        });
     }
 }
 

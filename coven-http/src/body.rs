@@ -51,7 +51,7 @@ impl Body {
                 }
             }
         };
-        let _ = timeout(self.patience, rest).await;
+        let _ = timeout(self.patience.min(limits::DRAIN_TIMEOUT), rest).await;
         self.over = true;
     }
 

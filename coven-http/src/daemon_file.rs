@@ -29,8 +29,9 @@ pub(crate) fn path(home: &Path) -> PathBuf {
 /// removes the file when nobody does. Returns who serves.
 ///
 /// # Errors
-/// Whatever the client says but [`Error::Unreachable`]: somebody is there, and the file is left
-/// alone. A home that cannot be written to is not an error: the file is only a convenience.
+/// Whatever the client says, but for a socket that is not there or that nobody serves: somebody
+/// may be there, and the file is left alone. A home that cannot be written to is not an error: the
+/// file is only a convenience.
 pub async fn repair(home: &Path) -> Result<Option<Daemon>, Error> {
     match Client::at_home(home).health().await {
         Ok(health) => {
@@ -40,7 +41,7 @@ pub async fn repair(home: &Path) -> Result<Option<Daemon>, Error> {
             }
             Ok(Some(health.daemon))
         }
-        Err(Error::Unreachable { .. }) => {
+        Err(Error::Unreachable { source, .. }) if is_nobody(&source) => {
             let _ = fs::remove_file(path(home));
             Ok(None)
         }
@@ -65,6 +66,13 @@ impl DaemonFile {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+fn is_nobody(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused
+    )
 }
 
 fn content(daemon: &Daemon) -> Vec<u8> {

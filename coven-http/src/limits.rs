@@ -31,6 +31,9 @@ pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// How long a request's body may take to arrive.
 pub(crate) const BODY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// How long a body that nobody asked for may take to arrive before its sender is answered.
+pub(crate) const DRAIN_TIMEOUT: Duration = Duration::from_secs(2);
+
 /// How long the reader of a plain answer may take nothing of it. Streams have no such bound.
 pub(crate) const WRITE_STALL_TIMEOUT: Duration = Duration::from_secs(30);
 

@@ -13,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::SOCKET_NAME;
-use crate::app::App;
+use crate::app::{App, Stop};
 use crate::connection;
 use crate::daemon_file::{self, DaemonFile};
 use crate::error::Error;
@@ -89,9 +89,9 @@ pub struct Server {
     drain: Duration,
 }
 
-/// Stops a server, from anywhere.
+/// Stops a server, from anywhere. It keeps neither the server nor its engine alive.
 #[derive(Clone, Debug)]
-pub struct Stopper(Arc<App>);
+pub struct Stopper(Stop);
 
 /// A server that has stopped. Those who asked it to stop see the end of their connection when
 /// this is dropped, so drop it last.
@@ -142,7 +142,7 @@ impl Server {
 
     /// What stops it.
     pub fn stopper(&self) -> Stopper {
-        Stopper(self.app.clone())
+        Stopper(self.app.stop().clone())
     }
 
     /// Serves until it is stopped, by [`Stopper::stop`] or by a client's shutdown request. Then
@@ -211,7 +211,7 @@ impl Server {
 impl Stopper {
     /// Begins to stop the server. Returns at once.
     pub fn stop(&self) {
-        self.0.stop();
+        self.0.begin();
     }
 }
 

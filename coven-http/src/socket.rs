@@ -4,9 +4,10 @@ use std::fs;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::UnixStream as StdUnixStream;
 use std::path::{Path, PathBuf};
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::{UnixListener, UnixStream};
 
 use crate::limits::MAX_SOCKET_PATH_BYTES;
@@ -131,14 +132,22 @@ fn check_place(path: &Path) -> Result<(), BindError> {
     if !found.file_type().is_socket() {
         return Err(BindError::NotASocket { path });
     }
-    match StdUnixStream::connect(&path) {
-        Ok(_) => Err(BindError::Live { path }),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+    match probe(&path) {
         // A queue that is full has somebody behind it.
-        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Err(BindError::Live { path }),
-        Err(source) => Err(BindError::Io { path, source }),
+        Ok(()) | Err(Errno::AGAIN) => Err(BindError::Live { path }),
+        Err(Errno::CONNREFUSED | Errno::NOENT) => Ok(()),
+        Err(errno) => Err(BindError::Io {
+            path,
+            source: errno.into(),
+        }),
     }
+}
+
+/// Connects without waiting.
+fn probe(path: &Path) -> Result<(), Errno> {
+    let flags = SocketFlags::NONBLOCK | SocketFlags::CLOEXEC;
+    let socket = socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    connect(&socket, &SocketAddrUnix::new(path)?)
 }
 
 fn identity(path: &Path) -> io::Result<Identity> {
@@ -155,7 +164,7 @@ fn remove_if_there(path: &Path) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::symlink;
-    use std::os::unix::net::UnixListener as StdUnixListener;
+    use std::os::unix::net::{UnixListener as StdUnixListener, UnixStream as StdUnixStream};
 
     use super::*;
 

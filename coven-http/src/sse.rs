@@ -19,17 +19,25 @@ use crate::{STREAM_END, render};
 
 /// Where events come from, page by page.
 pub(crate) trait Source: Send + 'static {
+    /// Whether its last page means that there will never be more. Otherwise only the engine ended,
+    /// and the client is to connect again.
+    const ENDS: bool;
+
     /// The next page; `None` when there will be no more. Can be cancelled and called again.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<Envelope>>, coven::Error>> + Send;
 }
 
 impl Source for Follow {
+    const ENDS: bool = true;
+
     async fn next(&mut self) -> Result<Option<Vec<Envelope>>, coven::Error> {
         Self::next(self).await
     }
 }
 
 impl Source for FollowAll {
+    const ENDS: bool = false;
+
     async fn next(&mut self) -> Result<Option<Vec<Envelope>>, coven::Error> {
         Self::next(self).await
     }
@@ -51,13 +59,14 @@ pub(crate) fn cursor(call: &Call) -> Result<Option<coven::Seq>, Error> {
 /// The answer that is a stream: `first`, then what `source` gives, as its reader takes it.
 pub(crate) fn reply(
     call: &Call,
-    first: VecDeque<Bytes>,
+    first: Option<Bytes>,
     source: impl Source,
 ) -> Result<Reply, Error> {
     let permit = call.app.stream()?;
     call.switch.stream();
     let state = Told {
-        ready: first,
+        first,
+        page: VecDeque::new(),
         source,
         stopping: call.app.stopping(),
         heartbeat: call.app.timeouts.heartbeat,
@@ -88,7 +97,9 @@ fn comment(text: &str) -> Bytes {
 }
 
 struct Told<S> {
-    ready: VecDeque<Bytes>,
+    first: Option<Bytes>,
+    /// Encoded one by one, as the reader takes them: JSON may be seven times as long.
+    page: VecDeque<Envelope>,
     source: S,
     stopping: Stopping,
     heartbeat: std::time::Duration,
@@ -109,8 +120,14 @@ impl<S: Source> Told<S> {
     /// The next piece. Nothing is read from the log before its reader has taken what there was.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(piece) = self.ready.pop_front() {
+            if let Some(piece) = self.first.take() {
                 return Some(piece);
+            }
+            if let Some(envelope) = self.page.pop_front() {
+                match render::event(&envelope) {
+                    Some(told) => return Some(event(&told)),
+                    None => continue,
+                }
             }
             if self.over {
                 return None;
@@ -124,14 +141,12 @@ impl<S: Source> Told<S> {
                 }
             };
             match page {
-                Ok(Some(page)) => {
-                    let told = page.iter().filter_map(render::event);
-                    self.ready.extend(told.map(|told| event(&told)));
-                }
-                Ok(None) => {
+                Ok(Some(page)) => self.page = page.into(),
+                Ok(None) if S::ENDS => {
                     self.over = true;
                     return Some(comment(STREAM_END));
                 }
+                Ok(None) => return None,
                 Err(error) => {
                     // The client connects again from where it is.
                     tracing::warn!(%error, "event stream broken off");

@@ -1,5 +1,6 @@
 //! One request and its answer, on a connection of its own.
 
+use std::io;
 use std::path::Path;
 use std::time::Duration;
 
@@ -20,6 +21,9 @@ use crate::wire::ErrorBody;
 
 /// Bytes of an answer that is read whole: far over any that a daemon gives.
 const MAX_ANSWER_BYTES: usize = 64 << 20;
+
+/// How long to wait for room in a daemon's queue of connections.
+const QUEUE_PAUSE: Duration = Duration::from_millis(5);
 
 /// A request, before it is sent.
 pub(super) struct Ask {
@@ -260,13 +264,22 @@ async fn send(socket: &Path, client: &str, ask: Ask) -> Result<Open, Error> {
     })
 }
 
+/// A daemon whose queue of connections is full is there, and gets to them.
 async fn connect(socket: &Path) -> Result<UnixStream, Error> {
-    UnixStream::connect(socket)
-        .await
-        .map_err(|source| Error::Unreachable {
-            socket: socket.to_owned(),
-            source,
-        })
+    loop {
+        match UnixStream::connect(socket).await {
+            Ok(stream) => return Ok(stream),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                tokio::time::sleep(QUEUE_PAUSE).await;
+            }
+            Err(source) => {
+                return Err(Error::Unreachable {
+                    socket: socket.to_owned(),
+                    source,
+                });
+            }
+        }
+    }
 }
 
 #[allow(clippy::needless_pass_by_value)] // so that it can be given to map_err

@@ -17,7 +17,7 @@ pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
     }
     // The end of the connection says that the stop is complete.
     call.switch.hold();
-    call.app.stop();
+    call.app.stop().begin();
     let reply = ShutdownReply {
         ok: true,
         api_version: CONTRACT.to_owned(),

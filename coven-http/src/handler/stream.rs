@@ -1,7 +1,5 @@
 //! `GET /sessions/{id}/events/stream`: a session's events, live.
 
-use std::collections::VecDeque;
-
 use coven::{Code, Seq};
 
 use crate::app::Call;
@@ -14,7 +12,7 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let id = call.session()?;
     let after = sse::cursor(call)?.unwrap_or(Seq::ZERO);
     call.engine().get(&id).await?;
-    sse::reply(call, VecDeque::new(), call.engine().follow(&id, after))
+    sse::reply(call, None, call.engine().follow(&id, after))
 }
 
 pub(crate) fn doc() -> Doc {

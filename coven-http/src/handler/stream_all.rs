@@ -1,7 +1,5 @@
 //! `GET /events/stream`: the events of all sessions, live.
 
-use std::collections::VecDeque;
-
 use coven::Code;
 
 use crate::app::Call;
@@ -14,7 +12,7 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let cursor = sse::cursor(call)?;
     // Where "now" is must be known to the client too, so that it can go on from there.
     let after = cursor.unwrap_or_else(|| call.engine().last_seq());
-    let first = VecDeque::from([sse::place(after)]);
+    let first = Some(sse::place(after));
     sse::reply(call, first, call.engine().follow_all(Some(after)))
 }
 
