@@ -13,7 +13,7 @@ use coven_core::{
 };
 use coven_harness::environment::{Environment, login_path, lookup};
 use coven_harness::process::Spawn;
-use coven_harness::{CannotRun, CommandLine, ConversationPlan, Harness};
+use coven_harness::{CannotRun, ConversationPlan, Harness};
 use uuid::Uuid;
 
 use crate::options::Waypoint;
@@ -46,12 +46,13 @@ pub(crate) async fn launch(
                 Some(theirs) => theirs.into_iter().collect(),
                 None => own_environment(shared).await,
             };
-            let environment = complete(environment, &command, &id, Path::new(launch.place.cwd()));
-            find(&harness, &environment).await?.map(|program| Run {
+            let program = find(&harness, &environment).await?;
+            let directory = Path::new(launch.place.cwd());
+            program.map(|program| Run {
                 spawn: Spawn {
                     program,
                     args: command.arguments().map(Into::into).collect(),
-                    environment,
+                    environment: environment.for_session(&id, directory, command.environment()),
                     directory: held.directory,
                     wiring: command.wiring().at(launch.size),
                     open_files: shared.open_files,
@@ -153,19 +154,6 @@ pub(crate) async fn own_environment(shared: &Shared) -> Environment {
     let path = shared.login_path.get_or_init(|| login_path(&environment));
     if let Some(path) = path.await.clone() {
         environment.set("PATH", path);
-    }
-    environment
-}
-
-fn complete(
-    environment: Environment,
-    command: &CommandLine,
-    session: &SessionId,
-    directory: &Path,
-) -> Environment {
-    let mut environment = environment.for_session(session, directory);
-    for (name, value) in command.environment() {
-        environment.set(name, value);
     }
     environment
 }

@@ -13,8 +13,9 @@ const HEAD_BYTES: u64 = 8 * 1024;
 /// Characters of a name or a description that are told.
 const MAX_CHARS: usize = 500;
 
-/// Folders of commands that are looked into.
+/// Folders of commands that are looked into, and files in all of them together.
 const MAX_FOLDERS: usize = 64;
+const MAX_FILES: usize = 1000;
 
 /// What a harness has configured for a user. Where it has nothing, or nothing is known of where
 /// to look, all of it is empty.
@@ -123,22 +124,31 @@ pub(crate) fn skills(folder: &Path, warnings: &mut Warnings) -> Vec<Skill> {
         .collect()
 }
 
-/// The Markdown files of a folder and of the folders in it, called by their names.
+/// The Markdown files of a folder and of the folders in it, called by their names. Of very many,
+/// some only, and a warning.
 pub(crate) fn markdown(folder: &Path, kind: SkillKind, warnings: &mut Warnings) -> Vec<Skill> {
     let mut found = Vec::new();
+    let (mut folders, mut files) = (0, 0);
     let mut waiting = VecDeque::from([(folder.to_owned(), String::new())]);
-    for _ in 0..MAX_FOLDERS {
-        let Some((folder, prefix)) = waiting.pop_front() else {
-            break;
-        };
-        for entry in user_files::entries(&folder, warnings) {
+    while let Some((place, prefix)) = waiting.pop_front() {
+        folders += 1;
+        for entry in user_files::entries(&place, warnings) {
             let stem = entry.file_stem().unwrap_or_default().to_string_lossy();
             let id = format!("{prefix}{}", shown(&stem));
             if entry.extension().is_some_and(|extension| extension == "md") {
+                files += 1;
                 found.extend(skill(id, kind, entry, warnings));
-            } else if entry.is_dir() && !entry.is_symlink() && waiting.len() < MAX_FOLDERS {
+            } else if entry.is_dir() && !entry.is_symlink() {
                 // A link could lead in a circle.
                 waiting.push_back((entry, format!("{id}:")));
+            }
+            if files == MAX_FILES || folders + waiting.len() > MAX_FOLDERS {
+                let limits = format!("{MAX_FILES} files or {MAX_FOLDERS} folders");
+                warnings.too_large(
+                    folder,
+                    format!("holds {limits} or more; only some are listed"),
+                );
+                return found;
             }
         }
     }

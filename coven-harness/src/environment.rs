@@ -33,9 +33,16 @@ impl Environment {
     }
 
     /// What a session's harness gets of it, in a terminal of ours and in `directory` (as an
-    /// absolute path). A harness's own variables are set after this.
+    /// absolute path): less what others wrote into it about themselves, and with `own`, the
+    /// harness's own variables, over it. What tells the session's processes from others comes
+    /// last, so that nobody can set it.
     #[must_use]
-    pub fn for_session(mut self, session: &SessionId, directory: &Path) -> Self {
+    pub fn for_session<'a>(
+        mut self,
+        session: &SessionId,
+        directory: &Path,
+        own: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         self.0.retain(|name, _| !removed::contains(name));
         self.set("TERM", "xterm-256color");
         self.set("COLORTERM", "truecolor");
@@ -44,6 +51,9 @@ impl Environment {
             .all(|name| self.get(name).is_none_or(OsStr::is_empty))
         {
             self.set("LANG", "C.UTF-8");
+        }
+        for (name, value) in own {
+            self.set(name, value);
         }
         self.set("PWD", directory);
         self.set(SESSION_VARIABLE, session.as_str());
@@ -105,7 +115,7 @@ mod tests {
     fn names_after(names: &[&str]) -> Vec<String> {
         let added = ["TERM", "COLORTERM", "LANG", "PWD", SESSION_VARIABLE];
         of(names)
-            .for_session(&session(), Path::new("/p"))
+            .for_session(&session(), Path::new("/p"), [])
             .names()
             .map(|name| name.to_string_lossy().into_owned())
             .filter(|name| !added.contains(&name.as_str()))
@@ -164,7 +174,7 @@ mod tests {
 
     #[test]
     fn the_terminal_and_the_session_are_named() {
-        let environment = of(&["TERM", "COLORTERM"]).for_session(&session(), Path::new("/p/q"));
+        let environment = of(&["TERM", "COLORTERM"]).for_session(&session(), Path::new("/p/q"), []);
         assert_eq!(environment.get("TERM").unwrap(), "xterm-256color");
         assert_eq!(environment.get("COLORTERM").unwrap(), "truecolor");
         assert_eq!(environment.get("PWD").unwrap(), "/p/q");
@@ -175,9 +185,27 @@ mod tests {
     }
 
     #[test]
+    fn a_harness_sets_what_it_likes_but_not_whose_process_it_is() {
+        let own = [
+            ("PATH", "/own"),
+            ("TERM", "dumb"),
+            (SESSION_VARIABLE, "another"),
+            ("PWD", "/elsewhere"),
+        ];
+        let environment = of(&["PATH"]).for_session(&session(), Path::new("/p"), own);
+        assert_eq!(environment.get("PATH").unwrap(), "/own");
+        assert_eq!(environment.get("TERM").unwrap(), "dumb");
+        assert_eq!(environment.get("PWD").unwrap(), "/p");
+        assert_eq!(
+            environment.get(SESSION_VARIABLE).unwrap(),
+            session().as_str()
+        );
+    }
+
+    #[test]
     fn a_language_is_set_only_where_there_is_none() {
         let language = |names: &[&str]| {
-            let environment = of(names).for_session(&session(), Path::new("/"));
+            let environment = of(names).for_session(&session(), Path::new("/"), []);
             environment
                 .get("LANG")
                 .map(|value| value.to_string_lossy().into_owned())

@@ -63,6 +63,11 @@ impl Warnings {
             T::default()
         })
     }
+
+    /// Of what is at `path`, only a part was looked at.
+    pub(crate) fn too_large(&mut self, path: &Path, message: String) {
+        self.0.push(warning(WarningKind::TooLarge, path, message));
+    }
 }
 
 /// The absolute path that a variable holds.
@@ -118,19 +123,18 @@ pub(crate) fn entries(folder: &Path, warnings: &mut Warnings) -> Vec<PathBuf> {
             return Vec::new();
         }
     };
+    let mut listed: Vec<_> = listed.take(MAX_ENTRIES + 1).collect();
+    if listed.len() > MAX_ENTRIES {
+        let message = format!("holds over {MAX_ENTRIES} entries; only some are looked at");
+        warnings.too_large(folder, message);
+        listed.truncate(MAX_ENTRIES);
+    }
     let mut entries: Vec<_> = listed
+        .into_iter()
         .flatten()
         .filter(|entry| !entry.file_name().as_encoded_bytes().starts_with(b"."))
         .map(|entry| entry.path())
-        .take(MAX_ENTRIES + 1)
         .collect();
-    if entries.len() > MAX_ENTRIES {
-        let message = format!("holds over {MAX_ENTRIES} entries; only some are listed");
-        warnings
-            .0
-            .push(warning(WarningKind::TooLarge, folder, message));
-        entries.truncate(MAX_ENTRIES);
-    }
     entries.sort_unstable();
     entries
 }

@@ -278,6 +278,50 @@ fn what_cannot_be_read_is_a_warning_and_the_rest_is_told() {
 }
 
 #[test]
+fn of_very_many_files_some_are_told_and_nested_ones_do_no_harm() {
+    let user = User::new()
+        .has(".claude.json", "[".repeat(1 << 20))
+        .has(
+            ".claude/settings.json",
+            format!("{{\"a\":{}", "[".repeat(1 << 20)),
+        )
+        .has(".codex/config.toml", format!("a = {}", "[".repeat(1 << 20)));
+    for at in 0..1100 {
+        let path = format!(".claude/commands/{}/{at}.md", at % 3);
+        write(&user.home().join(path), "");
+    }
+    for at in 0..600 {
+        write(&user.home().join(format!(".claude/agents/.{at}")), "");
+        let folder = user.home().join(format!(".claude/skills/{at}"));
+        fs::create_dir_all(folder).unwrap();
+    }
+    let deep = user.home().join(".codex/prompts").join("d/".repeat(200));
+    write(&deep.join("deep.md"), "");
+    let kinds = |found: &HarnessCapabilities, end: &str, kind: WarningKind| {
+        let mut warnings = found.warnings.iter();
+        assert!(
+            warnings.any(|w| w.path.ends_with(end) && w.kind == kind),
+            "{end}: {found:?}"
+        );
+    };
+    let found = user.capabilities("claude");
+    assert_eq!(found.skills.len(), 1000);
+    for folder in ["commands", "agents", "skills"] {
+        kinds(&found, folder, WarningKind::TooLarge);
+    }
+    for file in [".claude.json", "settings.json"] {
+        kinds(&found, file, WarningKind::Malformed);
+    }
+    let found = user.capabilities("codex");
+    assert_eq!(found.skills, []);
+    kinds(&found, "prompts", WarningKind::TooLarge);
+    kinds(&found, "config.toml", WarningKind::Malformed);
+    for harness in ["claude", "codex"] {
+        assert_eq!(user.trusted(harness), Answer::Unknown);
+    }
+}
+
+#[test]
 fn whether_codex_is_signed_in_is_told() {
     let provider = "model_provider = \"mine\"\n[model_providers.mine]\n";
     let with_key = format!("{provider}env_key = \"MINE_KEY\"\n");

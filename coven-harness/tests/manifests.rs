@@ -352,6 +352,62 @@ fn only_regular_files_that_the_user_alone_can_write_are_read() {
 }
 
 #[test]
+fn a_manifest_made_to_do_harm_is_passed_over() {
+    let deep = |open: &str, close: &str| {
+        let (open, close) = (
+            open.repeat(30_000 / open.len()),
+            close.repeat(30_000 / open.len()),
+        );
+        format!("{GOOD}\n[non_interactive]\nargs = {open}{close}\n")
+    };
+    let dotted = format!("{}x = 1\n{GOOD}", "a.".repeat(15_000));
+    let many = format!(
+        "{GOOD}[environment]\n{}",
+        (0..257)
+            .map(|at| format!("V{at} = \"\"\n"))
+            .collect::<String>()
+    );
+    for text in [
+        deep("[", "]"),
+        deep("{a=", "}"),
+        deep("[[", ""),
+        dotted,
+        many,
+    ] {
+        let told = problem(&text);
+        assert!(!told.is_empty() && told.len() < 500, "{told}");
+    }
+}
+
+#[test]
+fn a_manifest_of_another_user_is_not_read() {
+    let home = tempfile::tempdir().unwrap();
+    write(home.path(), "theirs.toml", GOOD);
+    // Only root can give files away; and root is who would be harmed most.
+    if std::os::unix::fs::chown(home.path().join("theirs.toml"), Some(12_345), None).is_err() {
+        return;
+    }
+    let registry = Registry::load(home.path());
+    assert_eq!(
+        registry.bad_manifests()[0].problem,
+        "belongs to another user"
+    );
+}
+
+#[test]
+fn of_many_manifests_none_is_read() {
+    let home = tempfile::tempdir().unwrap();
+    for at in 0..257 {
+        write(home.path(), &format!("{at}.toml"), "");
+    }
+    let registry = Registry::load(home.path());
+    let [bad] = registry.bad_manifests() else {
+        panic!("one is told")
+    };
+    assert_eq!(bad.problem, "holds more than 256 manifests");
+}
+
+#[test]
 fn a_folder_that_is_missing_has_none_and_one_that_others_can_write_is_not_read() {
     let home = tempfile::tempdir().unwrap();
     let folder = home.path().join("harnesses");

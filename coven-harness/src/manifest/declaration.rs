@@ -132,11 +132,12 @@ impl<'a> Source<'a> {
         }
     }
 
-    /// The key on the line of a place. Not its value, which may be a secret.
+    /// The key on the line of a place. Not its value, which may be a secret, nor a line of one.
     fn key_near(self, span: &Range<usize>) -> Option<&'a str> {
         let line = self.0.lines().nth(self.line(span) - 1)?;
         let (key, _) = line.split_once('=')?;
-        Some(key.trim())
+        let is_key = |b: u8| b.is_ascii_alphanumeric() || b == b'_' || b == b'-';
+        Some(key.trim()).filter(|key| key.len() <= MAX_ID_BYTES && key.bytes().all(is_key))
     }
 
     fn line(self, span: &Range<usize>) -> usize {

@@ -43,6 +43,7 @@ pub(super) fn read(folder: &Path) -> Result<Vec<ReadFile>, String> {
     Ok(names.into_iter().map(read_one).collect())
 }
 
+/// Up to one more than there may be.
 fn names(folder: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
     let is_manifest = |name: &CStr| {
         let name = name.to_bytes();
@@ -51,6 +52,9 @@ fn names(folder: &OwnedFd) -> io::Result<Vec<Vec<u8>>> {
     let mut names = Vec::new();
     for entry in Dir::read_from(folder)? {
         let entry = entry?;
+        if names.len() > MAX_FILES {
+            break;
+        }
         if is_manifest(entry.file_name()) {
             names.push(entry.file_name().to_bytes().to_vec());
         }

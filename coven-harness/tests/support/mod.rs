@@ -46,7 +46,7 @@ pub fn shell_in(session: &SessionId, script: &str, arguments: &[&str], wiring: W
             .chain(arguments)
             .map(OsString::from)
             .collect(),
-        environment: Environment::of_this_process().for_session(session, Path::new("/")),
+        environment: Environment::of_this_process().for_session(session, Path::new("/"), []),
         directory: directory("/"),
         wiring,
         open_files: open_files_limit(),

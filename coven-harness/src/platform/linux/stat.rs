@@ -1,7 +1,7 @@
 //! `/proc/PID/stat`: the few fields that tell one process from another.
 
-use std::fs;
-use std::io;
+use std::fs::File;
+use std::io::{self, Read};
 
 /// What Coven needs of `/proc/PID/stat`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +25,17 @@ pub(crate) struct Stat {
 /// The kernel's mark of its own threads, in field 9.
 const PF_KTHREAD: u32 = 0x0020_0000;
 
+/// A name of 15 bytes and 51 numbers of 20 digits at most, each with what separates it.
+const MAX_LINE_BYTES: usize = 2048;
+
 impl Stat {
     /// Reads one process's. Fails with `NotFound` when there is no such process.
     pub(crate) fn read(pid: u32) -> io::Result<Self> {
-        let bytes = fs::read(format!("/proc/{pid}/stat")).map_err(gone)?;
-        Self::parse(&bytes).ok_or_else(|| {
+        let mut line = [0; MAX_LINE_BYTES];
+        let mut file = File::open(format!("/proc/{pid}/stat")).map_err(gone)?;
+        // The kernel gives the whole line to one read that has room for it.
+        let len_bytes = file.read(&mut line).map_err(gone)?;
+        Self::parse(&line[..len_bytes]).ok_or_else(|| {
             io::Error::new(
                 io::ErrorKind::InvalidData,
                 format!("/proc/{pid}/stat is not as known"),
@@ -54,16 +60,21 @@ impl Stat {
         let close = bytes.iter().rposition(|&b| b == b')')?;
         let name = String::from_utf8_lossy(bytes.get(open + 1..close)?).into_owned();
         let rest = std::str::from_utf8(bytes.get(close + 1..)?).ok()?;
-        let fields: Vec<&str> = rest.split_ascii_whitespace().collect();
-        // The first of `fields` is number 3 of the manual page.
-        let field = |number: usize| fields.get(number - 3).copied();
+        let mut fields = rest.split_ascii_whitespace();
+        // The numbers are those of the manual page; the rest begins with number 3.
+        let mut last = 2;
+        let mut field = |number: usize| {
+            let skipped = number - last - 1;
+            last = number;
+            fields.nth(skipped)
+        };
         Some(Self {
             name,
             state: field(3)?.chars().next()?,
             parent: field(4)?.parse().ok()?,
             session: field(6)?.parse().ok()?,
-            threads: field(20)?.parse().ok()?,
             flags: field(9)?.parse().ok()?,
+            threads: field(20)?.parse().ok()?,
             start_time: field(22)?.parse().ok()?,
             image: field(28).map_or(Some(0), |field| field.parse().ok())?,
         })

@@ -2,7 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::environment::SESSION_VARIABLE;
@@ -32,22 +33,28 @@ pub(super) enum Mark {
     Blank,
 }
 
+/// The newest table and when its reading began; kept while somebody waits for one.
+static NEWEST: Mutex<Option<(Instant, Arc<Table>)>> = Mutex::new(None);
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
 /// The table of some time after the call. Blocks for a read of all of `/proc`; calls that wait
 /// for each other share one, so that many sessions are killed for the price of a few.
 pub(super) fn read() -> io::Result<Arc<Table>> {
-    static NEWEST: Mutex<Option<(Instant, Weak<Table>)>> = Mutex::new(None);
     let asked_at = Instant::now();
+    WAITING.fetch_add(1, Ordering::Relaxed);
     let mut newest = NEWEST.lock().unwrap_or_else(PoisonError::into_inner);
-    if let Some((begun_at, table)) = &*newest
-        && *begun_at >= asked_at
-        && let Some(table) = table.upgrade()
-    {
-        return Ok(table);
+    WAITING.fetch_sub(1, Ordering::Relaxed);
+    let table = match newest.take() {
+        Some((begun_at, table)) if begun_at >= asked_at => Ok((begun_at, table)),
+        Some(_) | None => {
+            let begun_at = Instant::now();
+            read_all().map(|table| (begun_at, Arc::new(table)))
+        }
+    }?;
+    if WAITING.load(Ordering::Relaxed) > 0 {
+        *newest = Some(table.clone());
     }
-    let begun_at = Instant::now();
-    let table = Arc::new(read_all()?);
-    *newest = Some((begun_at, Arc::downgrade(&table)));
-    Ok(table)
+    Ok(table.1)
 }
 
 /// One that forks and ends while the others are read would slip through a single pass: its child
