@@ -83,6 +83,7 @@ mod tests {
     use std::path::PathBuf;
 
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
+    use rustix::io::retry_on_intr;
     use rustix::process::{PidfdFlags, pidfd_open};
 
     use super::*;
@@ -153,7 +154,8 @@ mod tests {
                 tv_sec: 30,
                 tv_nsec: 0,
             };
-            assert_eq!(poll(&mut waited_for, Some(&limit)), Ok(1));
+            let ended = retry_on_intr(|| poll(&mut waited_for, Some(&limit)));
+            assert_eq!(ended, Ok(1));
         }
     }
 }

@@ -30,9 +30,10 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 /// The next look, when somebody could not be told yet, comes after this.
 const DOUBT_INTERVAL: Duration = Duration::from_millis(10);
 
-/// How many looks in a row may find somebody new before the first signal goes out all the same:
-/// a member that forks without end must not keep itself alive by it.
+/// How many looks in a row may find somebody new before the first signal goes out all the same, and
+/// for how long: a member that forks without end must not keep itself alive by it.
 const MAX_LOOKS_BEFORE_SIGNAL: usize = 8;
+const MAX_TIME_BEFORE_SIGNAL: Duration = Duration::from_millis(500);
 
 /// How long SIGKILL may take: a process in the midst of a system call ends after it.
 const FORCE_LIMIT: Duration = Duration::from_secs(5);
@@ -112,8 +113,9 @@ pub fn kill_blocking(
         blind: None,
         report: KillReport::default(),
     };
+    let begun_at = Instant::now();
     for _ in 0..MAX_LOOKS_BEFORE_SIGNAL {
-        if hunt.look().is_calm() {
+        if hunt.look().is_calm() || begun_at.elapsed() > MAX_TIME_BEFORE_SIGNAL {
             break;
         }
     }
@@ -228,7 +230,28 @@ impl Hunt {
                     }
                 }
                 // Again to all: a process may have become ours to signal since.
-                Urgency::Forced => self.signal_all(&FORCE),
+                Urgency::Forced => {
+                    self.signal_all(&FORCE);
+                    self.chase();
+                }
+            }
+        }
+    }
+
+    /// Ends those that go from process to process faster than a look takes.
+    fn chase(&mut self) {
+        let until = Instant::now() + LOOK_INTERVAL;
+        while Instant::now() < until {
+            // What goes wrong here shows in the look that follows.
+            let Ok(look) = self.searcher.glance(&self.programs) else {
+                return;
+            };
+            let found = self.hold(look);
+            if found.is_calm() {
+                return;
+            }
+            for member in &found.new {
+                self.signal(member, &FORCE);
             }
         }
     }

@@ -17,6 +17,8 @@ pub(crate) struct Stat {
     /// Which program it runs, as one exec gave it: where its stack starts, which is drawn by lot
     /// anew with each. 0 where it is not told, of another user's process.
     pub(crate) image: u64,
+    /// Where its code starts: the last that an exec sets, and gone early in an exit.
+    code_start: u64,
     state: char,
     threads: u32,
     flags: u32,
@@ -48,6 +50,11 @@ impl Stat {
         !matches!(self.state, 'Z' | 'X' | 'x') || self.threads > 1
     }
 
+    /// Whether it runs one program through, from `earlier` to this: no exec or exit has begun.
+    pub(crate) fn runs_on_since(&self, earlier: &Self) -> bool {
+        self.start_time == earlier.start_time && self.image == earlier.image && self.code_start != 0
+    }
+
     /// A thread of the kernel, which has neither memory nor an environment.
     pub(crate) fn is_kernel_thread(&self) -> bool {
         self.flags & PF_KTHREAD != 0
@@ -76,6 +83,7 @@ impl Stat {
             flags: field(9)?.parse().ok()?,
             threads: field(20)?.parse().ok()?,
             start_time: field(22)?.parse().ok()?,
+            code_start: field(26).map_or(Some(0), |field| field.parse().ok())?,
             image: field(28).map_or(Some(0), |field| field.parse().ok())?,
         })
     }

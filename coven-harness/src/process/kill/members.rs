@@ -5,7 +5,7 @@ use std::io;
 
 use coven_core::{ProcessFacts, SessionId};
 
-use super::table::{self, Mark, Table};
+use super::table::{self, Mark, Seen};
 use crate::platform::{self, Handle, NoHandle, Stat};
 
 /// One process and no other, as long as this machine is up.
@@ -47,8 +47,8 @@ pub(super) struct Look {
 pub(super) struct Searcher {
     session: Session,
     is_this_boot: bool,
-    /// How often each process has been seen without any environment.
-    blank: HashMap<Identity, usize>,
+    /// Who was there last time, as far as they could be told.
+    known: HashSet<u32>,
 }
 
 /// By what members are recognised.
@@ -62,12 +62,11 @@ struct Session {
     is_shim: bool,
 }
 
-/// How often a process is looked at before an empty environment is believed to be its own.
-const BLANK_LOOKS: usize = 5;
-
 /// Members held at once. Each takes a file descriptor, of which a program may have a thousand, and
 /// needs them for other things too. The rest of a larger session comes after these.
 const MAX_HELD: usize = 256;
+
+type Processes = HashMap<u32, Seen>;
 
 impl Searcher {
     pub(super) fn new(leader: &ProcessFacts, session: &SessionId) -> io::Result<Self> {
@@ -85,7 +84,7 @@ impl Searcher {
         Ok(Self {
             session,
             is_this_boot,
-            blank: HashMap::new(),
+            known: HashSet::new(),
         })
     }
 
@@ -95,23 +94,25 @@ impl Searcher {
             return Ok(Look::default());
         }
         let table = table::read()?;
+        let processes = &table.processes;
         let members = self
             .session
-            .choose(&table, |member| held.contains_key(member));
+            .choose(processes, |member| held.contains_key(member));
+        self.known = processes.keys().copied().collect();
         let mut look = Look {
-            unsure: self.count_blanks(&table, &members),
+            unsure: !table.is_whole || self.session.leaves_doubt(processes, &members),
             ..Look::default()
         };
         let (known, mut new): (Vec<Identity>, Vec<Identity>) =
             members.iter().partition(|member| held.contains_key(member));
         for member in known {
-            let program = Program::of(&table[&member.pid].stat);
+            let program = Program::of(&processes[&member.pid].stat);
             if program.differs(&held[&member]) {
                 look.changed.push((member, program));
             }
         }
         // First those that could not be found again once their parents have ended.
-        new.sort_by_key(|member| table[&member.pid].mark == self.session.mark);
+        new.sort_by_key(|member| processes[&member.pid].mark == self.session.mark);
         for member in new {
             if held.len() + look.new.len() >= MAX_HELD {
                 look.unsure = true;
@@ -126,30 +127,53 @@ impl Searcher {
         Ok(look)
     }
 
-    /// Whether there is one with an empty environment that has not been looked at often enough.
-    fn count_blanks(&mut self, table: &Table, members: &HashSet<Identity>) -> bool {
-        let mut counted = HashMap::new();
-        for (&pid, seen) in table {
-            let who = identity(pid, &seen.stat);
-            if seen.mark == Mark::Blank
-                && self.session.may_be_member(&seen.stat)
-                && !members.contains(&who)
-            {
-                counted.insert(who, self.blank.get(&who).copied().unwrap_or(0) + 1);
+    /// A quick look at who has come since the last one: members by their mark or their parent.
+    ///
+    /// A look takes as long as there are processes, and some stay for a shorter time before they
+    /// hand over to a child. This finds those; that nobody is left only a whole look can tell.
+    pub(super) fn glance(&mut self, held: &HashMap<Identity, Program>) -> io::Result<Look> {
+        let mut look = Look::default();
+        if !self.is_this_boot {
+            return Ok(look);
+        }
+        let there: HashSet<u32> = platform::pids()?.into_iter().collect();
+        let mut new: Vec<u32> = there.difference(&self.known).copied().collect();
+        self.known = there;
+        // The newest is the least likely to be gone already.
+        new.sort_unstable_by(|a, b| b.cmp(a));
+        for pid in new {
+            let Some(seen) = table::read_one(pid)? else {
+                continue;
+            };
+            let is_child = held.keys().any(|member| member.pid == seen.stat.parent);
+            if !self.session.may_be_member(&seen.stat) || pid == self.session.own_pid {
+                continue;
+            }
+            if is_child || seen.mark == self.session.mark {
+                match hold(identity(pid, &seen.stat)) {
+                    Ok(member) => look.new.push(member),
+                    Err(NoHandle::Gone | NoHandle::NoRoom) => look.unsure = true,
+                }
+            } else if seen.mark == Mark::Blank {
+                self.known.remove(&pid);
+                look.unsure = true;
             }
         }
-        self.blank = counted;
-        self.blank.values().any(|looks| *looks < BLANK_LOOKS)
+        Ok(look)
     }
 }
 
 impl Session {
-    /// The members among `table`. Those held are members for certain, from an earlier look.
-    fn choose(&self, table: &Table, is_held: impl Fn(&Identity) -> bool) -> HashSet<Identity> {
-        let trusts_session = self.trusts_session_number(table, &is_held);
+    /// The members among `processes`. Those held are members for certain, from an earlier look.
+    fn choose(
+        &self,
+        processes: &Processes,
+        is_held: impl Fn(&Identity) -> bool,
+    ) -> HashSet<Identity> {
+        let trusts_session = self.trusts_session_number(processes, &is_held);
         let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
         let mut found = Vec::new();
-        for (&pid, seen) in table {
+        for (&pid, seen) in processes {
             let stat = &seen.stat;
             if !self.may_be_member(stat) {
                 continue;
@@ -166,12 +190,21 @@ impl Session {
         }
         let mut members = HashSet::new();
         while let Some(pid) = found.pop() {
-            if pid != self.own_pid && members.insert(identity(pid, &table[&pid].stat)) {
+            if pid != self.own_pid && members.insert(identity(pid, &processes[&pid].stat)) {
                 found.extend(children.get(&pid).into_iter().flatten());
             }
         }
-        members.retain(|member| table[&member.pid].stat.is_running());
+        members.retain(|member| processes[&member.pid].stat.is_running());
         members
+    }
+
+    /// Whether there is one who may turn out to be a member.
+    fn leaves_doubt(&self, processes: &Processes, members: &HashSet<Identity>) -> bool {
+        processes.iter().any(|(&pid, seen)| {
+            seen.mark == Mark::Blank
+                && self.may_be_member(&seen.stat)
+                && !members.contains(&identity(pid, &seen.stat))
+        })
     }
 
     /// Nobody of the session started before its leader.
@@ -182,8 +215,12 @@ impl Session {
     /// A session's number is its leader's pid, which the kernel gives to nobody else while a
     /// process of the session lives. So it is still ours if the leader is there, be it as a
     /// zombie, or a known member is in it. Else it may be another session's by now.
-    fn trusts_session_number(&self, table: &Table, is_held: &impl Fn(&Identity) -> bool) -> bool {
-        table.iter().any(|(&pid, seen)| {
+    fn trusts_session_number(
+        &self,
+        processes: &Processes,
+        is_held: &impl Fn(&Identity) -> bool,
+    ) -> bool {
+        processes.iter().any(|(&pid, seen)| {
             let this = identity(pid, &seen.stat);
             this == self.leader || (seen.stat.session == self.leader.pid && is_held(&this))
         })
@@ -232,7 +269,6 @@ fn hold(identity: Identity) -> Result<Member, NoHandle> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::process::kill::table::Seen;
 
     const LEADER: Identity = Identity {
         pid: 100,
@@ -254,7 +290,7 @@ mod tests {
     }
 
     /// A table of `(pid, state, parent, session, start time)`.
-    fn table(rows: &[(u32, char, u32, u32, u64)], marked: &[u32]) -> Table {
+    fn table(rows: &[(u32, char, u32, u32, u64)], marked: &[u32]) -> Processes {
         let seen = |&(pid, state, parent, session, start): &(u32, char, u32, u32, u64)| {
             let line = format!(
                 "{pid} (x) {state} {parent} 1 {session} 0 0 0 0 0 0 0 0 0 0 0 0 0 1 0 {start} 0"
@@ -371,29 +407,20 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_environment_is_believed_only_after_several_looks() {
-        let mut searcher = Searcher {
-            session: session(),
-            is_this_boot: true,
-            blank: HashMap::new(),
+    fn who_cannot_be_told_yet_leaves_a_doubt_unless_a_member_or_too_old() {
+        let blank = |rows| {
+            let mut processes = table(rows, &[]);
+            for seen in processes.values_mut() {
+                seen.mark = Mark::Blank;
+            }
+            let members = session().choose(&processes, |_| false);
+            session().leaves_doubt(&processes, &members)
         };
-        let mut table = table(&[(101, 'S', 1, 7, 1001)], &[]);
-        table.get_mut(&101).unwrap().mark = Mark::Blank;
-        for look in 1..=BLANK_LOOKS {
-            assert_eq!(
-                searcher.count_blanks(&table, &HashSet::new()),
-                look < BLANK_LOOKS
-            );
-        }
-        assert!(!searcher.count_blanks(&table, &HashSet::new()));
-        let held = HashSet::from([Identity {
-            pid: 101,
-            start_time: 1001,
-        }]);
-        searcher.blank.clear();
-        assert!(
-            !searcher.count_blanks(&table, &held),
-            "a member is no doubt"
-        );
+        assert!(blank(&[(102, 'S', 1, 7, 1001)]));
+        assert!(!blank(&[(102, 'S', 1, 7, 999)]));
+        assert!(!blank(&[
+            (100, 'S', 1, 100, 1000),
+            (102, 'S', 100, 7, 1001)
+        ]));
     }
 }

@@ -9,11 +9,17 @@ use std::time::Instant;
 use crate::environment::SESSION_VARIABLE;
 use crate::platform::{self, Stat};
 
-/// Processes that start while others are read are read too, this many times over.
-const MAX_PASSES: usize = 50;
+/// How often processes are listed again because one listed last was gone when it was read.
+const MAX_PASSES: usize = 10;
 
-/// All processes that were there to be seen, by their ids.
-pub(super) type Table = HashMap<u32, Seen>;
+/// All processes that were there to be seen.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    /// By their ids.
+    pub(super) processes: HashMap<u32, Seen>,
+    /// Whether nobody can have slipped through.
+    pub(super) is_whole: bool,
+}
 
 /// A process as it was when it was read.
 #[derive(Debug)]
@@ -27,9 +33,9 @@ pub(super) struct Seen {
 pub(super) enum Mark {
     /// The one with this id.
     Session(Box<[u8]>),
-    /// None, or it cannot be seen.
+    /// None, or it is hidden from us.
     None,
-    /// There is no environment at all: cleared, or not there yet, in the midst of an exec.
+    /// It cannot be told now: in the midst of an exec, or on the way out, there is no environment.
     Blank,
 }
 
@@ -57,37 +63,53 @@ pub(super) fn read() -> io::Result<Arc<Table>> {
     Ok(table.1)
 }
 
-/// One that forks and ends while the others are read would slip through a single pass: its child
-/// is listed too late, and itself read too late. So passes follow until one lists nobody new: then
-/// all that were alive at its beginning have been read.
+/// One that forks and ends between being listed and being read slips through, if its child came too
+/// late for the list. So who is gone when read, or a zombie, asks for another pass, which reads
+/// those that are new in it. There are two at least: the list itself takes its time.
 fn read_all() -> io::Result<Table> {
     let mut listed = HashSet::new();
-    let mut table = Table::new();
-    for _ in 0..MAX_PASSES {
-        let new: Vec<u32> = platform::pids()?
-            .into_iter()
-            .filter(|pid| listed.insert(*pid))
-            .collect();
-        if new.is_empty() {
-            break;
-        }
-        for pid in new {
-            // One that has ended meanwhile is nobody to signal.
-            if let Some(stat) = unless_short(Stat::read(pid))? {
-                let mark = mark(pid, &stat)?;
-                table.insert(pid, Seen { stat, mark });
+    let mut table = Table::default();
+    for pass in 1..=MAX_PASSES {
+        let mut all_were_there = true;
+        for pid in platform::pids()? {
+            if !listed.insert(pid) {
+                continue;
             }
+            let Some(seen) = read_one(pid)? else {
+                all_were_there = false;
+                continue;
+            };
+            all_were_there &= seen.stat.is_running();
+            table.processes.insert(pid, seen);
+        }
+        table.is_whole = all_were_there && pass > 1;
+        if table.is_whole {
+            break;
         }
     }
     Ok(table)
 }
 
-fn mark(pid: u32, stat: &Stat) -> io::Result<Mark> {
+/// One process as it is now; nothing where it is gone.
+pub(super) fn read_one(pid: u32) -> io::Result<Option<Seen>> {
+    let Some(stat) = unless_short(Stat::read(pid))? else {
+        return Ok(None);
+    };
     if !stat.is_running() || stat.is_kernel_thread() {
-        return Ok(Mark::None);
+        let mark = Mark::None;
+        return Ok(Some(Seen { stat, mark }));
     }
     let environment = unless_short(platform::environment(pid))?;
-    Ok(environment.map_or(Mark::None, |environment| mark_in(&environment)))
+    let mut mark = environment.map_or(Mark::None, |environment| mark_in(&environment));
+    if mark == Mark::Blank {
+        let Some(now) = unless_short(Stat::read(pid))? else {
+            return Ok(None);
+        };
+        if now.runs_on_since(&stat) {
+            mark = Mark::None;
+        }
+    }
+    Ok(Some(Seen { stat, mark }))
 }
 
 /// What was read of one process; nothing where it is gone or hidden. A shortage of files or memory
@@ -136,19 +158,19 @@ mod tests {
     #[test]
     fn a_table_holds_this_process_and_is_never_older_than_the_question() {
         let table = read().unwrap();
-        assert!(table[&std::process::id()].stat.is_running());
+        assert!(table.processes[&std::process::id()].stat.is_running());
         let mut child = std::process::Command::new("sleep")
             .arg("600")
             .spawn()
             .unwrap();
         assert!(
-            read().unwrap().contains_key(&child.id()),
+            read().unwrap().processes.contains_key(&child.id()),
             "a kept one was shown"
         );
         child.kill().unwrap();
         child.wait().unwrap();
         assert!(
-            !read().unwrap().contains_key(&child.id()),
+            !read().unwrap().processes.contains_key(&child.id()),
             "a kept one was shown"
         );
         drop(table);
