@@ -14,7 +14,7 @@ use crate::shared::Shared;
 use crate::{Error, Record};
 
 /// Events that follow from commands, each folded into a copy of the session.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Plan {
     session: Session,
     events: Vec<NewEvent>,

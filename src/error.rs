@@ -70,6 +70,8 @@ pub enum Unavailable {
     Reopening,
     /// More than 1 MiB of input has not been taken by the process yet.
     InputQueueFull,
+    /// Too many requests wait for the disk.
+    Busy,
 }
 
 impl Unavailable {
@@ -81,6 +83,7 @@ impl Unavailable {
             Self::ReadOnly => "read_only",
             Self::Reopening => "store_reopening",
             Self::InputQueueFull => "input_queue_full",
+            Self::Busy => "busy",
         }
     }
 }
@@ -93,6 +96,7 @@ impl std::fmt::Display for Unavailable {
             Self::ReadOnly => "the home cannot be written to",
             Self::Reopening => "the log met a disk error and is being reopened; try again",
             Self::InputQueueFull => "the process has not taken its input yet; try again",
+            Self::Busy => "too many requests wait for the disk; try again",
         })
     }
 }

@@ -18,7 +18,7 @@ use crate::commit::Plan;
 use crate::running::{Ask, Request};
 use crate::{Error, Unavailable};
 
-/// Requests that may wait for the commit in flight.
+/// Requests that may wait for the commit in flight: a burst of keystrokes. A kill always may.
 const MAX_ASKED: usize = 256;
 
 pub(super) type Outcome = Result<Appended, AppendError>;
@@ -46,10 +46,6 @@ enum Then {
 }
 
 impl Control {
-    pub(super) fn has_room(&self) -> bool {
-        self.asked.len() < MAX_ASKED
-    }
-
     /// A kill came before this lane began.
     pub(super) fn kill_was_asked(&mut self) {
         self.killed = true;
@@ -63,6 +59,10 @@ impl Control {
 impl Live {
     /// Takes a request. A kill is carried out at once.
     pub(super) fn asked(&mut self, ask: Ask) {
+        if self.is_ending() {
+            // Unanswered: there is no process any more, and the record will say so.
+            return;
+        }
         match ask.request {
             Request::Kill => match self.kill_now() {
                 Ok(()) => self.control.asked.push_back(ask),
@@ -71,7 +71,13 @@ impl Live {
             Request::Input { .. }
             | Request::Submit { .. }
             | Request::Resize { .. }
-            | Request::Edit { .. } => self.control.asked.push_back(ask),
+            | Request::Edit { .. } => {
+                if self.control.asked.len() < MAX_ASKED {
+                    self.control.asked.push_back(ask);
+                } else {
+                    answer(ask, Err(Unavailable::Busy.into()));
+                }
+            }
         }
     }
 
@@ -143,12 +149,13 @@ impl Live {
         if plan.session().mode() == Some(LaunchMode::Stream) {
             return self.type_in(plan, &Bytes::copy_from_slice(text.as_bytes()), by);
         }
-        let mut steps = Vec::new();
+        let (mut steps, mut whole) = (Vec::new(), plan.clone());
         for keystroke in self.harness.submission(text)? {
             match keystroke {
-                Keystroke::Type(data) => match self.type_in(plan, &data, by) {
+                Keystroke::Type(data) => match self.type_in(&mut whole, &data, by) {
                     Ok(then) => steps.extend(then),
                     Err(error) => {
+                        // All of it or nothing.
                         self.give_back(&steps);
                         return Err(error);
                     }
@@ -156,6 +163,7 @@ impl Live {
                 Keystroke::Pause(pause) => steps.push(Then::Write(Step::Pause(pause))),
             }
         }
+        *plan = whole;
         Ok(steps)
     }
 

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coven_core::{Actor, Command, decide};
+use coven_core::{Command, decide};
 use coven_harness::process::{self, Child, Spawn, SpawnError};
 use coven_store::Urgency;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
-use super::live::{Beginning, Live};
+use super::live::{Beginning, Live, UnrecordedKill};
 use super::{Accepted, Run};
 use crate::commit::{self, Plan};
 use crate::options::Waypoint;
@@ -26,7 +26,7 @@ struct Launching {
     /// Set by the first kill, and looked at right before the process is made.
     called_off: Arc<AtomicBool>,
     /// A kill that could not be put on record yet.
-    unrecorded_kill: Option<Option<Actor>>,
+    unrecorded_kill: Option<UnrecordedKill>,
     /// What came before there was a process to do it to.
     deferred: Vec<Message>,
 }
@@ -147,7 +147,7 @@ impl Launching {
                     Err(error) => {
                         tracing::warn!(session = %self.record.session.id, %error,
                             "a kill is carried out, and not on record yet");
-                        self.unrecorded_kill = Some(ask.by);
+                        self.unrecorded_kill = Some(UnrecordedKill { by: ask.by });
                     }
                 }
                 Ok(self.record.clone())
@@ -176,7 +176,7 @@ impl Launching {
     async fn record_end(&self, reason: &str) -> Result<Record, Error> {
         let now = self.shared.clock.now();
         let mut plan = Plan::of(&self.record.session);
-        if let Some(by) = &self.unrecorded_kill {
+        if let Some(UnrecordedKill { by }) = &self.unrecorded_kill {
             plan.add(Command::Kill, now, by.as_ref())?;
         }
         let reason = reason.to_owned();

@@ -37,8 +37,13 @@ pub(super) struct Beginning {
     pub(super) identity: IdentitySource,
     /// A kill came while the process was being made.
     pub(super) called_off: bool,
-    pub(super) unrecorded_kill: Option<Option<Actor>>,
+    pub(super) unrecorded_kill: Option<UnrecordedKill>,
     pub(super) deferred: Vec<Message>,
+}
+
+/// A kill that was carried out and could not be put on record yet.
+pub(super) struct UnrecordedKill {
+    pub(super) by: Option<Actor>,
 }
 
 /// A session whose process exists.
@@ -124,7 +129,7 @@ impl Live {
             mailbox,
         };
         let now = live.shared.clock.now();
-        if let Some(by) = beginning.unrecorded_kill {
+        if let Some(UnrecordedKill { by }) = beginning.unrecorded_kill {
             live.observations.note(Command::Kill, now, by);
         }
         live.observations.note(beginning.started, now, None);
@@ -168,12 +173,11 @@ impl Live {
         let now = self.shared.clock.elapsed();
         let reads = self.end.has_output() && self.observations.has_room();
         self.end.set_reading(reads, now);
-        let hears = self.control.has_room() && self.end.end(now).is_none();
         let due = self.next_due();
         let clock = &self.shared.clock;
         tokio::select! {
             biased;
-            message = self.mailbox.recv(), if hears => Wake::Told(message),
+            message = self.mailbox.recv() => Wake::Told(message),
             outcome = arrival(&mut self.control.in_flight) => Wake::Controlled(outcome),
             outcome = arrival(&mut self.observations.in_flight) => Wake::Observed(outcome),
             killed = arrival(&mut self.killing) => Wake::Killed(killed),
@@ -182,6 +186,11 @@ impl Live {
             read = self.output.read(), if reads => Wake::Read(read),
             () = until(due, |due| clock.sleep_until(due)) => Wake::Due,
         }
+    }
+
+    /// Whether its process has ended, and only the record of that is to come.
+    pub(super) fn is_ending(&self) -> bool {
+        self.observations.carries_the_last() || self.end.end(self.shared.clock.elapsed()).is_some()
     }
 
     /// When something is due that no outcome will wake the loop for.

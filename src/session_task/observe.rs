@@ -67,6 +67,11 @@ impl Observations {
         self.has_started
     }
 
+    /// Whether the commit in flight is the session's last.
+    pub(super) const fn carries_the_last(&self) -> bool {
+        self.carried.is_last
+    }
+
     /// When output is due; not while a commit is in flight, whose end comes first.
     pub(super) fn due(&self) -> Option<Duration> {
         match self.in_flight {
