@@ -10,8 +10,8 @@ use bytes::{Bytes, BytesMut};
 use coven_core::{Channel, decide};
 
 /// Bytes gathered before the process is not read any more: what a terminal at full speed writes
-/// between two commits, twice.
-pub(crate) const MAX_GATHERED_BYTES: usize = 1 << 20;
+/// while a slow disk syncs. With less, a flood waits for the disk more often than it must.
+pub(crate) const MAX_GATHERED_BYTES: usize = 4 << 20;
 
 /// The least time from one commit with output to the next: at most 100 a second.
 pub(crate) const COMMIT_INTERVAL: Duration = Duration::from_millis(10);
