@@ -74,6 +74,17 @@ fn output_that_does_not_start_where_the_last_one_ended_is_illegal() {
 }
 
 #[test]
+fn output_past_the_last_offset_there_is_is_refused_not_a_panic() {
+    let mut snapshot = (*in_phase(PhaseName::Running, false)).clone();
+    snapshot.output_bytes = u64::MAX;
+    let session = Session::restore(snapshot);
+    let refusal = coven_core::decide(&session, output()).expect_err("no room for it");
+    assert_eq!(refusal.code(), Code::InternalError);
+    let event = event(EventKind::Output, u64::MAX, OutputEnd::Complete);
+    assert!(session.evolve(&event).is_err());
+}
+
+#[test]
 fn an_exit_that_contradicts_how_the_output_was_closed_is_illegal() {
     for phase in [PhaseName::RunningSilent, PhaseName::DyingSilent] {
         let event = Event::Exited {

@@ -81,13 +81,13 @@ pub(super) fn output(
     let mut events = Vec::with_capacity(1);
     while !data.is_empty() {
         let data = data.split_to(output_cut(&data));
-        let next_offset = offset + data.len() as u64;
+        let end = offset.checked_add(data.len() as u64);
         events.push(Event::Output {
             offset,
             channel,
             data,
         });
-        offset = next_offset;
+        offset = end.ok_or_else(|| out_of_place(session))?;
     }
     Ok(Decision {
         events,
