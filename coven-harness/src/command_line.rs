@@ -3,9 +3,9 @@
 use std::fmt;
 
 use bytes::Bytes;
-use coven_core::{ConversationId, Prompt, TermSize};
+use coven_core::{ConversationId, TermSize};
 
-use crate::process;
+use crate::process::{self, Stdin};
 
 /// What is run for a launch: the arguments after the program's own name, exactly as the process
 /// gets them; what is added to its environment; and what its standard streams are.
@@ -34,7 +34,7 @@ pub enum Wiring {
     Terminal,
     /// A terminal for output, and no input from anybody.
     TerminalOutput {
-        /// What it reads.
+        /// What it reads: nothing, or the prompt.
         stdin: Stdin,
     },
     /// Three pipes with JSON lines.
@@ -42,15 +42,6 @@ pub enum Wiring {
         /// What is written first: the prompt, wrapped, its line feed included.
         first_line: Bytes,
     },
-}
-
-/// The stdin of a harness that only writes to its terminal.
-#[derive(Clone, PartialEq, Eq)]
-pub enum Stdin {
-    /// `/dev/null`.
-    Null,
-    /// A pipe that holds the prompt, and then ends.
-    Prompt(Bytes),
 }
 
 impl CommandLine {
@@ -147,20 +138,10 @@ impl Wiring {
             Self::Terminal => process::Wiring::Terminal { size },
             Self::TerminalOutput { stdin } => process::Wiring::TerminalOutput {
                 size,
-                stdin: match stdin {
-                    Stdin::Null => process::OutputStdin::Null,
-                    Stdin::Prompt(prompt) => process::OutputStdin::Bytes(prompt.clone()),
-                },
+                stdin: stdin.clone(),
             },
             Self::Pipes { .. } => process::Wiring::Pipes,
         }
-    }
-}
-
-impl Stdin {
-    /// The prompt, by stdin.
-    pub fn of(prompt: &Prompt) -> Self {
-        Self::Prompt(Bytes::copy_from_slice(prompt.as_str().as_bytes()))
     }
 }
 
@@ -182,15 +163,6 @@ impl fmt::Debug for Wiring {
             Self::Terminal => f.write_str("Terminal"),
             Self::TerminalOutput { stdin } => write!(f, "TerminalOutput({stdin:?})"),
             Self::Pipes { first_line } => write!(f, "Pipes({} bytes)", first_line.len()),
-        }
-    }
-}
-
-impl fmt::Debug for Stdin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Null => f.write_str("Null"),
-            Self::Prompt(prompt) => write!(f, "Prompt({} bytes)", prompt.len()),
         }
     }
 }

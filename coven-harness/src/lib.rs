@@ -28,11 +28,12 @@ mod user_files;
 mod version;
 
 pub use capabilities::HarnessCapabilities;
-pub use command_line::{CommandLine, Stdin, Wiring};
+pub use command_line::{CommandLine, Wiring};
 pub use conversation::ConversationPlan;
 pub use harness::{CannotRun, Harness, Source};
 pub use identity::{IdentityScan, IdentitySource, OutputMark};
 pub use manifest::BadManifest;
+pub use process::Stdin;
 pub use readiness::Readiness;
 pub use registry::Registry;
 pub use submission::Keystroke;

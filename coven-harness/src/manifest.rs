@@ -127,7 +127,7 @@ fn command(
     check_takes(template, launch)?;
     let prompt = &launch.prompt;
     let stdin = match mode.prompt {
-        PromptPlace::Stdin => Stdin::of(prompt),
+        PromptPlace::Stdin => prompt::by_stdin(prompt),
         PromptPlace::Argument => {
             prompt::as_argument(prompt)?;
             Stdin::Null

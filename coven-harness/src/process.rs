@@ -9,6 +9,7 @@ pub(crate) mod facts;
 mod input;
 mod kill;
 mod output;
+mod question;
 mod spawn;
 mod terminal;
 
@@ -17,5 +18,6 @@ pub use facts::{boot_id, is_running};
 pub use input::Input;
 pub use kill::{KillReport, Signalled, kill, kill_blocking};
 pub use output::{MAX_READ_BYTES, Output};
-pub use spawn::{Child, OutputStdin, Spawn, SpawnError, Wiring, open_files_limit, spawn};
+pub(crate) use question::Question;
+pub use spawn::{Child, Spawn, SpawnError, Stdin, Wiring, open_files_limit, spawn};
 pub use terminal::Terminal;

@@ -1,6 +1,9 @@
-//! Whether a prompt fits the way it is to reach a harness.
+//! The ways a prompt reaches a harness.
 
+use bytes::Bytes;
 use coven_core::{Prompt, Refusal, limits};
+
+use crate::Stdin;
 
 /// The prompt as an argument, for a mode that has no other way in.
 ///
@@ -16,4 +19,9 @@ pub(crate) fn as_argument(prompt: &Prompt) -> Result<&str, Refusal> {
         limits::MAX_ARGUMENT_BYTES
     );
     Err(Refusal::invalid("prompt", prompt.as_str(), problem))
+}
+
+/// The prompt by stdin, as it is and to its end.
+pub(crate) fn by_stdin(prompt: &Prompt) -> Stdin {
+    Stdin::Bytes(Bytes::copy_from_slice(prompt.as_str().as_bytes()))
 }

@@ -1,20 +1,18 @@
 //! Asking an executable for its version.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::io::AsyncReadExt;
-use tokio::process::{Child, Command};
+use coven_core::Exit;
 
 use crate::environment::Environment;
+use crate::process::Question;
 
 /// A program that takes longer does something else. Those on Node take up to a second.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Bytes of its answer that are looked at.
-const MAX_ANSWER_BYTES: u64 = 4096;
+/// A longer answer is none.
+const MAX_ANSWER_BYTES: usize = 4096;
 
 /// Characters of a version that are told.
 const MAX_CHARS: usize = 80;
@@ -24,48 +22,26 @@ const MAX_CHARS: usize = 80;
 ///
 /// `program` is an absolute path, run in this environment, in the root directory and without
 /// input. `None` when it cannot be run, fails, or says nothing within 5 seconds; then it is killed
-/// with the processes it started. Must be called within a tokio runtime.
+/// with the processes it started, as it is where the future is dropped. Must be called within a
+/// tokio runtime.
 pub async fn version(program: &Path, environment: &Environment) -> Option<String> {
-    let child = Command::new(program)
-        .arg("--version")
-        .env_clear()
-        .envs(environment.iter())
-        .current_dir("/")
-        .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .process_group(0)
-        .kill_on_drop(true)
-        .spawn()
-        .ok()?;
-    let group = GroupUntilReaped(child.id());
-    tokio::time::timeout(PATIENCE, answer(child, group))
+    let question = Question::ask(program.to_owned(), &["--version"], environment).ok()?;
+    tokio::time::timeout(PATIENCE, answer(question))
         .await
         .ok()?
 }
 
-async fn answer(mut child: Child, mut group: GroupUntilReaped) -> Option<String> {
-    let mut bytes = Vec::new();
-    let stdout = child.stdout.take()?;
-    let mut limited = stdout.take(MAX_ANSWER_BYTES);
-    limited.read_to_end(&mut bytes).await.ok()?;
-    drop(limited);
-    let status = child.wait().await.ok()?;
-    group.0 = None;
-    told(&String::from_utf8_lossy(&bytes)).filter(|_| status.success())
-}
-
-/// Kills a process's group when dropped, unless the process was reaped: then its number may be
-/// somebody else's.
-struct GroupUntilReaped(Option<u32>);
-
-impl Drop for GroupUntilReaped {
-    fn drop(&mut self) {
-        let leader = self.0.and_then(|pid| Pid::from_raw(pid.try_into().ok()?));
-        if let Some(leader) = leader {
-            // It fails only where all of them are gone.
-            let _ = kill_process_group(leader, Signal::KILL);
+async fn answer(mut question: Question) -> Option<String> {
+    let mut said = Vec::new();
+    while let Some(bytes) = question.heard().await {
+        said.extend_from_slice(&bytes);
+        if said.len() > MAX_ANSWER_BYTES {
+            return None;
         }
+    }
+    match question.ended().await? {
+        Exit::Code { code: 0 } => told(&String::from_utf8_lossy(&said)),
+        Exit::Code { .. } | Exit::Signal { .. } => None,
     }
 }
 
@@ -82,11 +58,8 @@ mod tests {
     use std::fs;
     use std::path::PathBuf;
 
-    use rustix::event::{PollFd, PollFlags, Timespec, poll};
-    use rustix::io::retry_on_intr;
-    use rustix::process::{PidfdFlags, pidfd_open};
-
     use super::*;
+    use crate::platform::{Handle, until_one_ended};
 
     struct Script(tempfile::TempDir);
 
@@ -146,16 +119,11 @@ mod tests {
         let script = Script::new("sleep 1000 & echo $! >\"$0.pid\"; wait");
         assert_eq!(script.version().await, None);
         let pid = fs::read_to_string(script.0.path().join("agent.pid")).unwrap();
-        // Gone already, or about to be: its descriptor becomes readable.
-        let pid = Pid::from_raw(pid.trim().parse().unwrap()).unwrap();
-        if let Ok(process) = pidfd_open(pid, PidfdFlags::empty()) {
-            let mut waited_for = [PollFd::new(&process, PollFlags::IN)];
-            let limit = Timespec {
-                tv_sec: 30,
-                tv_nsec: 0,
-            };
-            let ended = retry_on_intr(|| poll(&mut waited_for, Some(&limit)));
-            assert_eq!(ended, Ok(1));
+        // Gone already, or about to be.
+        if let Ok(process) = Handle::open(pid.trim().parse().unwrap()) {
+            let ended = || until_one_ended(std::iter::once(&process), Duration::from_secs(30));
+            // A signal may interrupt the wait.
+            assert!((0..3).any(|_| ended().unwrap()[0]));
         }
     }
 }

@@ -119,7 +119,7 @@ const OUTPUT: Wiring = Wiring::TerminalOutput { stdin: Stdin::Null };
 
 fn from_stdin(prompt: &str) -> Wiring {
     Wiring::TerminalOutput {
-        stdin: Stdin::Prompt(Bytes::from(prompt.to_owned())),
+        stdin: Stdin::Bytes(Bytes::from(prompt.to_owned())),
     }
 }
 
@@ -420,7 +420,7 @@ proptest! {
         let line = run(id, &request).unwrap();
         let arguments = argv(&line);
         match line.wiring() {
-            Wiring::TerminalOutput { stdin: Stdin::Prompt(bytes) } => {
+            Wiring::TerminalOutput { stdin: Stdin::Bytes(bytes) } => {
                 prop_assert_eq!(bytes, prompt.as_bytes());
                 prop_assert!(!arguments.contains(&"--"), "{:?}", arguments);
             }

@@ -8,16 +8,14 @@ use std::process::Command;
 
 use bytes::Bytes;
 use coven_core::{Channel, Exit};
-use coven_harness::process::{
-    MAX_READ_BYTES, OutputStdin, Spawn, SpawnError, Wiring, is_running, spawn,
-};
+use coven_harness::process::{MAX_READ_BYTES, Spawn, SpawnError, Stdin, Wiring, is_running, spawn};
 use support::{
     all, by_channel, directory, exit, in_terminal, noise, run, shell, size, told, until, within,
 };
 
 const SUCCESS: Exit = Exit::Code { code: 0 };
 
-fn terminal_output(stdin: OutputStdin) -> Wiring {
+fn terminal_output(stdin: Stdin) -> Wiring {
     Wiring::TerminalOutput {
         size: size(80, 24),
         stdin,
@@ -169,12 +167,12 @@ async fn what_is_typed_arrives_byte_for_byte() {
 #[tokio::test]
 async fn a_terminal_for_output_only_reads_nothing_or_the_given_bytes() {
     let script = "[ -t 1 ] && [ -t 2 ] && ! [ -t 0 ] && : < /dev/tty && cat && echo end";
-    let (said, end) = told(script, terminal_output(OutputStdin::Null)).await;
+    let (said, end) = told(script, terminal_output(Stdin::Null)).await;
     assert_eq!((said.as_str(), end), ("end\r\n", SUCCESS));
 
     let (_home, path, bytes) = noise_file(8, 1_000_000);
     let copy = path.with_extension("copy");
-    let wiring = terminal_output(OutputStdin::Bytes(bytes.clone().into()));
+    let wiring = terminal_output(Stdin::Bytes(bytes.clone().into()));
     let mut child = spawn(shell(r#"cat > "$1""#, &[copy.to_str().unwrap()], wiring)).unwrap();
     assert!(child.input.is_none() && child.terminal.is_some());
     assert_eq!(exit(&mut child).await, SUCCESS);
@@ -183,7 +181,7 @@ async fn a_terminal_for_output_only_reads_nothing_or_the_given_bytes() {
 
 #[tokio::test]
 async fn a_process_that_does_not_read_its_stdin_ends_all_the_same() {
-    let wiring = terminal_output(OutputStdin::Bytes(Bytes::from(noise(9, 1_000_000))));
+    let wiring = terminal_output(Stdin::Bytes(Bytes::from(noise(9, 1_000_000))));
     assert_eq!(told("exit 5", wiring).await.1, Exit::Code { code: 5 });
 }
 
@@ -213,7 +211,7 @@ async fn each_wiring_gives_a_session_of_its_own_and_its_terminal_is_the_controll
     let session = "read pid name state parent group session rest < /proc/$$/stat; \
                    [ $session = $$ ] && echo leader; echo $TERM";
     let with_tty = format!("{session}; echo here > /dev/tty");
-    for wiring in [in_terminal(), terminal_output(OutputStdin::Null)] {
+    for wiring in [in_terminal(), terminal_output(Stdin::Null)] {
         let (said, _) = told(&with_tty, wiring).await;
         assert_eq!(said, "leader\r\nxterm-256color\r\nhere\r\n");
     }
@@ -228,11 +226,7 @@ async fn each_wiring_gives_a_session_of_its_own_and_its_terminal_is_the_controll
 async fn a_child_has_nothing_open_but_its_standard_streams() {
     // What a careless library leaves open: not close-on-exec.
     let _careless = rustix::io::dup(directory("/")).unwrap();
-    for wiring in [
-        in_terminal(),
-        terminal_output(OutputStdin::Null),
-        Wiring::Pipes,
-    ] {
+    for wiring in [in_terminal(), terminal_output(Stdin::Null), Wiring::Pipes] {
         let (said, _) = told("ls /proc/$$/fd", wiring).await;
         assert_eq!(said.split_whitespace().collect::<Vec<_>>(), ["0", "1", "2"]);
     }
@@ -338,7 +332,7 @@ async fn what_the_terminal_answers_is_typed_to_who_listens_and_never_echoed() {
     let home = tempfile::tempdir().unwrap();
     let gate = fifo(home.path());
     let arguments = [gate.to_str().unwrap()];
-    let wiring = terminal_output(OutputStdin::Null);
+    let wiring = terminal_output(Stdin::Null);
     let mut child = spawn(shell(script, &arguments, wiring)).unwrap();
     let terminal = child.terminal.take().unwrap();
     until(&mut child.output, "deaf").await;
@@ -379,7 +373,7 @@ async fn a_hundred_processes_spawned_by_many_tasks_at_once_end_each_in_its_own_w
                 let code = task * EACH + turn;
                 let wiring = match code % 3 {
                     0 => in_terminal(),
-                    1 => terminal_output(OutputStdin::Bytes(Bytes::from_static(b"x"))),
+                    1 => terminal_output(Stdin::Bytes(Bytes::from_static(b"x"))),
                     _ => Wiring::Pipes,
                 };
                 let script = format!("echo says {code}; exit {code}");
@@ -417,11 +411,7 @@ async fn a_directory_swapped_after_it_was_opened_is_not_entered() {
     std::fs::create_dir(&good).unwrap();
     std::fs::create_dir(&evil).unwrap();
     symlink(&good, &link).unwrap();
-    for wiring in [
-        in_terminal(),
-        terminal_output(OutputStdin::Null),
-        Wiring::Pipes,
-    ] {
+    for wiring in [in_terminal(), terminal_output(Stdin::Null), Wiring::Pipes] {
         let mut asked = shell("pwd -P", &[], wiring);
         asked.directory = directory(&link);
         std::fs::remove_file(&link).unwrap();

@@ -74,7 +74,7 @@ fn print(text: &Prompt, options: Vec<String>) -> CommandLine {
     let stdin = if by_argument {
         Stdin::Null
     } else {
-        Stdin::of(text)
+        prompt::by_stdin(text)
     };
     let line = CommandLine::new(Wiring::TerminalOutput { stdin })
         .args(["--print"])

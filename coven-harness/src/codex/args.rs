@@ -65,7 +65,7 @@ fn exec(launch: &Launch, model: &[String], resumed: Option<&ConversationId>) -> 
     // As an argument, a lone hyphen means stdin, even after `--`.
     let by_stdin = !launch.prompt.fits_argument() || launch.prompt.as_str() == "-";
     let stdin = if by_stdin {
-        Stdin::of(&launch.prompt)
+        prompt::by_stdin(&launch.prompt)
     } else {
         Stdin::Null
     };

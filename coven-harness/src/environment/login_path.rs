@@ -1,16 +1,12 @@
 //! The PATH a person has in a new login shell.
 
 use std::ffi::OsString;
-use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use rustix::fs::{Mode, OFlags, open};
-use rustix::process::{Pid, Signal, kill_process_group};
-
 use super::Environment;
-use crate::process::{self, Child, Spawn, Wiring};
+use crate::process::Question;
 
 /// How long the shell's start-up files may take.
 const LIMIT: Duration = Duration::from_secs(3);
@@ -27,8 +23,8 @@ const MAX_OUTPUT_BYTES: usize = 1 << 20;
 /// version managers put the harnesses there. `None` when the shell fails, says nothing, or takes
 /// longer than three seconds; then the caller's own PATH must do.
 ///
-/// The shell has no terminal and is killed, with all of its process group, when time is up.
-/// Needs a tokio runtime.
+/// The shell has no terminal. It is killed, with all of its process group, when time is up or the
+/// future is dropped. Needs a tokio runtime.
 pub async fn login_path(environment: &Environment) -> Option<OsString> {
     login_path_within(environment, LIMIT).await
 }
@@ -37,45 +33,20 @@ async fn login_path_within(environment: &Environment, limit: Duration) -> Option
     let shell = environment
         .get("SHELL")
         .map_or_else(|| PathBuf::from("/bin/sh"), PathBuf::from);
-    let mut child = process::spawn(Spawn {
-        program: shell,
-        args: ["-l", "-i", "-c", SCRIPT].map(OsString::from).to_vec(),
-        environment: environment.clone(),
-        directory: root()?,
-        wiring: Wiring::Pipes,
-        open_files: process::open_files_limit(),
-    })
-    .ok()?;
-    child.input = None;
-    let path = tokio::time::timeout(limit, read_path(&mut child))
-        .await
-        .ok()
-        .flatten();
-    // The leader was never waited for, so the number is still its own. A shell that has answered
-    // ends by itself, and what its start-up files put into the background is theirs.
-    if path.is_none()
-        && let Some(group) = i32::try_from(child.facts.pid).ok().and_then(Pid::from_raw)
-    {
-        let _ = kill_process_group(group, Signal::KILL);
-    }
-    path
-}
-
-fn root() -> Option<OwnedFd> {
-    open(
-        Path::new("/"),
-        OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH,
-        Mode::empty(),
-    )
-    .ok()
+    let mut question = Question::ask(shell, &["-l", "-i", "-c", SCRIPT], environment).ok()?;
+    let path = tokio::time::timeout(limit, read_path(&mut question));
+    let path = path.await.ok().flatten()?;
+    // A shell that has answered ends by itself, and what its start-up files put into the
+    // background is theirs.
+    question.leave();
+    Some(path)
 }
 
 /// Reads until the marks are complete: a background job may hold the pipe open for ever.
-async fn read_path(child: &mut Child) -> Option<OsString> {
+async fn read_path(shell: &mut Question) -> Option<OsString> {
     let mut said = Vec::new();
     while said.len() <= MAX_OUTPUT_BYTES {
-        let (_, bytes) = child.output.read().await.ok()??;
-        said.extend_from_slice(&bytes);
+        said.extend_from_slice(&shell.heard().await?);
         if let Some(path) = between_marks(&said) {
             return (!path.is_empty()).then(|| OsString::from_vec(path.to_vec()));
         }
@@ -92,7 +63,11 @@ fn between_marks(said: &[u8]) -> Option<&[u8]> {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::path::Path;
     use std::process::Command;
+
+    use tokio::io::AsyncReadExt;
+    use tokio::net::unix::pipe;
 
     use super::*;
 
@@ -145,24 +120,48 @@ mod tests {
 
     #[tokio::test]
     async fn a_shell_that_takes_too_long_is_killed_with_what_it_started() {
-        let home = tempfile::tempdir().unwrap();
-        let gate = home.path().join("gate");
-        assert!(
-            Command::new("mkfifo")
-                .arg(&gate)
-                .status()
-                .unwrap()
-                .success()
-        );
-        // While one of the two lives, the gate has a writer and no end.
-        let script = format!("exec 9> {}; sleep 600 & sleep 601", gate.display());
-        let environment = shell(home.path(), &script);
-        let hung = tokio::task::spawn_blocking(move || fs::read(gate).unwrap());
-        assert_eq!(
-            login_path_within(&environment, Duration::from_millis(300)).await,
-            None
-        );
-        let end = tokio::time::timeout(Duration::from_secs(60), hung).await;
-        assert_eq!(end.expect("they live").unwrap(), b"");
+        let hanging = Hanging::new();
+        let path = login_path_within(&hanging.environment, SOON).await;
+        assert_eq!(path, None);
+        hanging.ends().await;
+    }
+
+    #[tokio::test]
+    async fn a_shell_that_nobody_waits_for_any_more_is_killed() {
+        let hanging = Hanging::new();
+        let asked = login_path_within(&hanging.environment, PATIENCE);
+        assert!(tokio::time::timeout(SOON, asked).await.is_err());
+        hanging.ends().await;
+    }
+
+    const SOON: Duration = Duration::from_millis(300);
+    const PATIENCE: Duration = Duration::from_secs(60);
+
+    /// A shell that does not answer, and another process that it starts.
+    struct Hanging {
+        home: tempfile::TempDir,
+        environment: Environment,
+    }
+
+    impl Hanging {
+        fn new() -> Self {
+            let home = tempfile::tempdir().unwrap();
+            let gate = home.path().join("gate");
+            let made = Command::new("mkfifo").arg(&gate).status();
+            assert!(made.unwrap().success());
+            let script = format!("exec 9<> {}; sleep 600 & sleep 601", gate.display());
+            let environment = shell(home.path(), &script);
+            Self { home, environment }
+        }
+
+        /// While one of the two lives, the gate has a writer and no end.
+        async fn ends(self) {
+            let gate = self.home.path().join("gate");
+            let mut gate = pipe::OpenOptions::new().open_receiver(gate).unwrap();
+            let mut nothing = [0];
+            let end = gate.read(&mut nothing);
+            let end = tokio::time::timeout(PATIENCE, end).await;
+            assert_eq!(end.expect("they live").unwrap(), 0);
+        }
     }
 }

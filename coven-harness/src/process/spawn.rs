@@ -1,6 +1,7 @@
 //! Spawning a process: its streams, its directory, and what it inherits.
 
 use std::ffi::OsString;
+use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::PathBuf;
@@ -47,18 +48,28 @@ pub enum Wiring {
         /// Its size at the start.
         size: TermSize,
         /// What it reads.
-        stdin: OutputStdin,
+        stdin: Stdin,
     },
     /// Three pipes, and no terminal.
     Pipes,
 }
 
-/// The stdin of a process that only writes to its terminal.
-pub enum OutputStdin {
+/// The stdin of a process that only writes to its terminal. `Debug` shows only how much it is.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Stdin {
     /// `/dev/null`.
     Null,
     /// A pipe that holds this and then ends.
     Bytes(Bytes),
+}
+
+impl fmt::Debug for Stdin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Bytes(bytes) => write!(f, "Bytes({} bytes)", bytes.len()),
+        }
+    }
 }
 
 /// A running process, in parts that go to different tasks.
@@ -170,12 +181,12 @@ pub fn spawn(spawn: Spawn) -> Result<Child, SpawnError> {
         Wiring::TerminalOutput { size, stdin } => {
             let pair = open_terminal(size)?;
             let command = pty_process::Command::from(command).stdin(match &stdin {
-                OutputStdin::Null => Stdio::null(),
-                OutputStdin::Bytes(_) => Stdio::piped(),
+                Stdin::Null => Stdio::null(),
+                Stdin::Bytes(_) => Stdio::piped(),
             });
             let mut child = pty::spawn_on_terminal(command, pair.slave, directory, inherited)
                 .map_err(explain)?;
-            if let (OutputStdin::Bytes(bytes), Some(pipe)) = (stdin, child.stdin.take()) {
+            if let (Stdin::Bytes(bytes), Some(pipe)) = (stdin, child.stdin.take()) {
                 feed(pipe, bytes);
             }
             let (reader, _) = pair.master.into_split();
