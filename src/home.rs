@@ -243,6 +243,22 @@ mod tests {
     }
 
     #[test]
+    fn a_home_of_another_user_is_refused() {
+        let outer = temporary();
+        let home = outer.path().join("home");
+        fs::create_dir(&home).unwrap();
+        if std::os::unix::fs::chown(&home, Some(65534), None).is_err() {
+            eprintln!("skipped: only root can give a directory away");
+            return;
+        }
+        match Home::open(&home) {
+            Err(OpenError::Home { problem, .. }) => assert_eq!(problem, "belongs to another user"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(fs::read_dir(&home).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_second_engine_is_told_who_has_the_home() {
         let outer = temporary();
         let first = Home::open(outer.path()).unwrap();

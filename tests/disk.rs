@@ -1,16 +1,20 @@
-//! A disk that is full: nothing is lost, reads go on, a kill works, and all resumes by itself.
+//! Disks that take no writes. A full one: nothing is lost, reads go on, a kill works, and all
+//! resumes by itself. A read-only one at the start: a clear refusal.
 //!
-//! It needs a file system that can be filled: a tmpfs in a namespace of its own, where the test
-//! runs itself once more.
+//! They need a file system of their own: a tmpfs in a namespace, where the test runs itself once
+//! more.
 
 mod world;
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use coven::{Code, Engine, Error, Event, EventKind, Seq, Status, Unavailable, WriterState};
+use coven::{
+    Code, Engine, Error, Event, EventKind, OpenError, Options, Seq, Status, Unavailable,
+    WriterState,
+};
 use world::{World, is_alive, kinds, me, noise, options, request, within, written};
 
 /// Set for the second run: the mounted directory.
@@ -25,13 +29,31 @@ const NOISE_BYTES: usize = 16 << 20;
 
 #[test]
 fn a_full_disk_loses_nothing_and_all_resumes_when_there_is_room() {
+    let name = "a_full_disk_loses_nothing_and_all_resumes_when_there_is_room";
+    if let Some(disk) = disk_of_its_own(name) {
+        tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(on_a_full_disk(&disk));
+    }
+}
+
+#[test]
+fn a_home_on_a_read_only_disk_is_refused() {
+    let name = "a_home_on_a_read_only_disk_is_refused";
+    if let Some(disk) = disk_of_its_own(name) {
+        tokio::runtime::Runtime::new()
+            .unwrap()
+            .block_on(on_a_read_only_disk(&disk));
+    }
+}
+
+/// The disk, in the run that has one; in the other, makes that run and gives `None`.
+fn disk_of_its_own(test: &str) -> Option<PathBuf> {
     if let Some(disk) = std::env::var_os(DISK) {
-        let runtime = tokio::runtime::Runtime::new().unwrap();
-        return runtime.block_on(on_a_full_disk(Path::new(&disk)));
+        return Some(disk.into());
     }
     let mount = tempfile::tempdir().unwrap();
     let script = "mount -t tmpfs -o size=$1 tmpfs \"$2\" || exit 77; shift 2; exec \"$@\"";
-    let name = "a_full_disk_loses_nothing_and_all_resumes_when_there_is_room";
     let run = Command::new("unshare")
         .args([
             "--user",
@@ -46,22 +68,50 @@ fn a_full_disk_loses_nothing_and_all_resumes_when_there_is_room() {
         .arg(DISK_BYTES.to_string())
         .arg(mount.path())
         .arg(std::env::current_exe().unwrap())
-        .args(["--exact", name, "--nocapture"])
+        .args(["--exact", test, "--nocapture"])
         .env(DISK, mount.path())
         .output();
     let run = match run {
         Ok(run) => run,
-        Err(error) => return eprintln!("skipped: unshare cannot be run: {error}"),
+        Err(error) => {
+            eprintln!("skipped: unshare cannot be run: {error}");
+            return None;
+        }
     };
     let told = String::from_utf8_lossy(&run.stderr);
-    if run.status.code() == Some(77) || told.contains("unshare") {
-        return eprintln!("skipped: no tmpfs can be mounted here: {told}");
+    if run.status.code() == Some(77) || told.starts_with("unshare:") {
+        eprintln!("skipped: no tmpfs can be mounted here: {told}");
+        return None;
     }
     assert!(
         run.status.success(),
         "{}{told}",
         String::from_utf8_lossy(&run.stdout)
     );
+    None
+}
+
+async fn on_a_read_only_disk(disk: &Path) {
+    let old = disk.join("old");
+    let engine = Engine::open(Options::at(&old)).await.unwrap();
+    engine.shutdown().await;
+    drop(engine);
+    let remounted = Command::new("mount")
+        .args(["-o", "remount,ro"])
+        .arg(disk)
+        .status();
+    assert!(remounted.unwrap().success());
+    for home in [old, disk.join("new")] {
+        match Engine::open(Options::at(&home)).await {
+            Err(error @ OpenError::ReadOnly { .. }) => {
+                assert!(
+                    error.to_string().contains("cannot be written to"),
+                    "{error}"
+                );
+            }
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 async fn on_a_full_disk(disk: &Path) {
