@@ -9,7 +9,7 @@ use coven_http::client::Client;
 use support::{Daemon, Raw, read_to_end, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-const SHORT: Duration = Duration::from_millis(200);
+const SHORT: Duration = Duration::from_secs(1);
 
 fn impatient() -> Timeouts {
     Timeouts {

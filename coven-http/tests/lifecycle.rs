@@ -196,10 +196,10 @@ async fn it_stops_in_time_with_streams_and_terminals_open() {
 
 #[tokio::test]
 async fn while_it_stops_it_says_so() {
-    let daemon = Daemon::start().await;
-    // It takes as long as a program that heeds no signal: the grace.
+    let daemon = Daemon::with_grace(support::PATIENCE).await;
+    // It takes as long as a program that heeds no signal, until it is let go.
     let live = daemon
-        .launch("trap '' HUP TERM; printf up; while :; do sleep 1; done")
+        .launch("trap '' HUP TERM; printf up; until test -e go; do sleep 0.02; done")
         .await;
     daemon.until(&live.id, "up").await;
     let mut stream = daemon.connect().await;
@@ -215,6 +215,7 @@ async fn while_it_stops_it_says_so() {
         "shutting_down"
     );
     assert!(daemon.client.health().await.unwrap().ok);
+    fs::write(daemon.path("go"), "").unwrap();
     daemon.stop().await;
 }
 

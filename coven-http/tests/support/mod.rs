@@ -71,20 +71,33 @@ impl Daemon {
 
     /// With its own patience.
     pub async fn with(timeouts: Timeouts) -> Self {
+        Self::in_dir(Self::new_dir(), timeouts).await
+    }
+
+    /// With so long for its agents to end when it stops.
+    pub async fn with_grace(grace: Duration) -> Self {
+        Self::open(Self::new_dir(), Timeouts::default(), grace).await
+    }
+
+    fn new_dir() -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         fs::create_dir(dir.path().join("project")).unwrap();
         let harnesses = dir.path().join("home/harnesses");
         fs::create_dir_all(&harnesses).unwrap();
         fs::write(harnesses.join("shell.toml"), SHELL).unwrap();
         fs::write(harnesses.join("missing.toml"), MISSING).unwrap();
-        Self::in_dir(dir, timeouts).await
+        dir
     }
 
     /// Over what an earlier daemon left.
     pub async fn in_dir(dir: tempfile::TempDir, timeouts: Timeouts) -> Self {
+        Self::open(dir, timeouts, Duration::from_secs(1)).await
+    }
+
+    async fn open(dir: tempfile::TempDir, timeouts: Timeouts, grace: Duration) -> Self {
         let home = dir.path().join("home");
         let mut options = Options::at(&home);
-        options.grace = Duration::from_secs(1);
+        options.grace = grace;
         let engine = Engine::open(options).await.unwrap();
         let serve = ServeOptions {
             timeouts,
