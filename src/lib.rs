@@ -60,6 +60,7 @@ pub use options::Options;
 #[doc(hidden)]
 pub use options::{OnTheWay, Waypoint};
 
+pub use coven_core::decide::incomplete_char;
 pub use coven_core::{
     Actor, Channel, Code, Conversation, ConversationId, ConversationMode, ConversationRequest,
     Ending, Envelope, Event, EventKind, Exit, External, ExternalRequest, HarnessId, IdempotencyKey,

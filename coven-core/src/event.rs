@@ -91,8 +91,8 @@ pub enum Event {
         /// Whether that is all there was.
         end: OutputEnd,
     },
-    /// The process ended. It comes after [`Event::OutputClosed`], so it is the last of a session
-    /// that ran.
+    /// The process ended. It comes after [`Event::OutputClosed`], so nothing more is heard of a
+    /// process after it.
     Exited {
         /// How.
         exit: Exit,

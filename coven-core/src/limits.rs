@@ -42,6 +42,9 @@ pub const MAX_IDEMPOTENCY_KEY_BYTES: usize = 128;
 /// Variables of a launch's environment: far over any real one.
 pub const MAX_ENV_VARS: usize = 4096;
 
+/// Directories a launch policy may add: each is looked at, and is an argument.
+pub const MAX_ADDED_DIRS: usize = 64;
+
 /// Bytes of one output event's data when encoded as JSON (`payload_json`): known clients ignore
 /// larger ones. The cut is made when the event is written, see
 /// [`decide::output_cut`](crate::decide::output_cut).

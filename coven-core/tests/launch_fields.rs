@@ -262,6 +262,10 @@ fn a_policy_is_the_one_there_is() {
             policy("never", "workspace-write", &["/a\0b"]),
             "launchPolicy.addDirs",
         ),
+        (
+            policy("never", "workspace-write", &["/a"; 65]),
+            "launchPolicy.addDirs",
+        ),
     ] {
         let refusal = Draft::parse(&request).expect_err("another policy");
         assert!(refusal.to_string().starts_with(field), "{refusal}");

@@ -1,9 +1,7 @@
 //! The language of terminals: laws on any bytes cut anywhere, and what the real CLIs say.
 
 use bytes::Bytes;
-use coven_harness::terminal::{
-    FromViewer, Listener, Modes, Query, ToViewer, incomplete_utf8, resume_point,
-};
+use coven_harness::terminal::{FromViewer, Listener, Modes, Query, ToViewer, resume_point};
 use proptest::prelude::*;
 
 /// Codex 0.169.0 at its start.
@@ -382,29 +380,6 @@ fn output_resumes_where_a_sequence_surely_starts() {
     }
 }
 
-#[test]
-fn a_character_that_is_cut_is_known_by_its_length() {
-    for character in ["é", "€", "🦀"] {
-        for cut in 1..character.len() {
-            let mut bytes = b"ab".to_vec();
-            bytes.extend_from_slice(&character.as_bytes()[..cut]);
-            assert_eq!(incomplete_utf8(&bytes), cut);
-        }
-        assert_eq!(incomplete_utf8(character.as_bytes()), 0);
-    }
-    for not_utf8 in [
-        &b""[..],
-        b"a",
-        b"\xff",
-        b"\x80\x80",
-        b"\xc3\x28",
-        b"\xe2\x28",
-        b"\xf8\x88",
-    ] {
-        assert_eq!(incomplete_utf8(not_utf8), 0, "{not_utf8:?}");
-    }
-}
-
 /// Text and sequences as programs write them.
 fn whole() -> impl Strategy<Value = &'static [u8]> {
     prop::sample::select(vec![
@@ -543,14 +518,5 @@ proptest! {
         let resumed = Listener::starting_at(place as u64).hear(&bytes[place..]);
         prop_assert_eq!(ranges(resumed), ranges(later));
         prop_assert!(place == bytes.len() || bytes[place] & 0xc0 != 0x80);
-    }
-
-    #[test]
-    fn what_is_held_back_of_text_is_the_start_of_one_character(text in "\\PC{0,8}", cut in any::<prop::sample::Index>()) {
-        let cut = cut.index(text.len() + 1);
-        let bytes = &text.as_bytes()[..cut];
-        let whole = bytes.len() - incomplete_utf8(bytes);
-        prop_assert!(text.is_char_boundary(whole));
-        prop_assert!(bytes.len() - whole <= 3);
     }
 }

@@ -1,13 +1,14 @@
 //! `LaunchPolicy`: what a harness may do without asking.
 
 use super::PolicyRequest;
-use crate::Refusal;
+use crate::{Refusal, limits};
 
 /// The one policy there is: never ask, write in the workspace only, and in these directories too.
 /// Which harnesses and modes honour it is the adapter's to say.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LaunchPolicy {
-    /// Further directories it may write in: absolute.
+    /// Further directories it may write in: absolute, at most
+    /// [`MAX_ADDED_DIRS`](crate::limits::MAX_ADDED_DIRS).
     pub add_dirs: Vec<String>,
 }
 
@@ -31,6 +32,11 @@ impl LaunchPolicy {
                 &request.sandbox,
                 problem,
             ));
+        }
+        if request.add_dirs.len() > limits::MAX_ADDED_DIRS {
+            let count = request.add_dirs.len().to_string();
+            let problem = "must hold at most 64 directories";
+            return Err(Refusal::invalid("launchPolicy.addDirs", count, problem));
         }
         for dir in &request.add_dirs {
             if !dir.starts_with('/') || dir.contains('\0') {

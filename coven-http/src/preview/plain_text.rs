@@ -32,7 +32,7 @@ impl PlainText {
         for byte in piece {
             self.byte(*byte, &mut text);
         }
-        let complete = text.len() - coven::terminal::incomplete_utf8(&text);
+        let complete = text.len() - coven::incomplete_char(&text);
         self.character = text.split_off(complete);
         String::from_utf8_lossy(&text).into_owned()
     }
