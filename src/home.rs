@@ -8,6 +8,7 @@ use std::io::{self, Read, Seek, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
 use rustix::fs::{
     CWD, FlockOperation, Mode, OFlags, RawMode, fchmod, flock, fstat, openat, renameat,
@@ -24,6 +25,10 @@ const FORMAT_FILE: &str = "format";
 const LOCK_FILE: &str = "lock";
 const LOG_FILE: &str = "coven.redb";
 const HARNESSES_DIRECTORY: &str = "harnesses";
+
+/// How long this process's own lock may outlive the engine that had it: a process that another
+/// thread is just making has a copy of all that is open, until it runs its program.
+const SPAWNING: Duration = Duration::from_secs(1);
 
 /// A home of ours that no other engine has open. Dropped, it is free again.
 #[derive(Debug)]
@@ -107,17 +112,7 @@ fn lock(home: &Path) -> Result<File, OpenError> {
         .custom_flags(OFlags::NOFOLLOW.bits() as i32)
         .open(&path)
         .map_err(|source| denied_or(home, source))?;
-    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
-        Ok(()) => {}
-        Err(Errno::WOULDBLOCK) => {
-            let home = home.to_owned();
-            return Err(OpenError::InUse {
-                home,
-                pid: holder(&mut file),
-            });
-        }
-        Err(errno) => return Err(io_error(&path, errno.into())),
-    }
+    take(&mut file, home)?;
     let told = file
         .set_len(0)
         .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
@@ -126,6 +121,24 @@ fn lock(home: &Path) -> Result<File, OpenError> {
         // The pid is for people; a full disk must not keep a home from opening.
         Err(error) if error.kind() == io::ErrorKind::StorageFull => Ok(file),
         Err(source) => Err(denied_or(home, source)),
+    }
+}
+
+/// Takes the lock, or says who has it.
+fn take(file: &mut File, home: &Path) -> Result<(), OpenError> {
+    let deadline = Instant::now() + SPAWNING;
+    loop {
+        match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
+            Ok(()) => return Ok(()),
+            Err(Errno::WOULDBLOCK) => {}
+            Err(errno) => return Err(io_error(home, errno.into())),
+        }
+        let pid = holder(file);
+        if pid != Some(std::process::id()) || Instant::now() >= deadline {
+            let home = home.to_owned();
+            return Err(OpenError::InUse { home, pid });
+        }
+        std::thread::sleep(Duration::from_millis(5));
     }
 }
 

@@ -2,11 +2,15 @@
 
 mod world;
 
+use std::sync::{Mutex, mpsc};
 use std::time::Duration;
 
-use coven::{Code, Engine, Event, EventKind, OpenError, OrphanReason, Seq, Status, Unavailable};
+use coven::{
+    Code, Engine, Event, EventKind, OnTheWay, OpenError, OrphanReason, Seq, Status, Unavailable,
+    Waypoint,
+};
 use tokio::runtime::Runtime;
-use world::{World, is_alive, kinds, me, options, within, written};
+use world::{PATIENCE, World, is_alive, kinds, me, options, within, written};
 
 /// An engine that ends without a word: its runtime is gone, and with it all terminals.
 fn die(runtime: Runtime, engine: Engine) {
@@ -110,6 +114,31 @@ async fn a_shutdown_ends_what_lives_and_frees_the_home() {
         assert!(record.ended_at.is_some());
     }
     drop(engine);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_launch_that_a_shutdown_overtakes_is_refused_and_runs_nothing() {
+    let (arrived, arrivals) = mpsc::channel();
+    let (open, opened) = mpsc::channel();
+    let (arrived, opened) = (Mutex::new(arrived), Mutex::new(opened));
+    let on_the_way = OnTheWay::call(move |waypoint| {
+        if *waypoint == Waypoint::PlaceChecked {
+            arrived.lock().unwrap().send(()).unwrap();
+            opened.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+    });
+    let world = World::with(|options| options.on_the_way = on_the_way).await;
+    let launching = tokio::spawn({
+        let (engine, request) = (world.engine.clone(), world.request("touch ran"));
+        async move { engine.launch(request, me()).await }
+    });
+    let arrival = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE));
+    arrival.await.unwrap().unwrap();
+    within(world.engine.shutdown()).await;
+    open.send(()).unwrap();
+    let refused = within(launching).await.unwrap().unwrap_err();
+    assert_eq!(refused.code(), Code::RuntimeUnavailable);
+    assert!(!world.path("ran").exists());
 }
 
 #[tokio::test]

@@ -37,6 +37,10 @@ pub(super) async fn run(
     mut mailbox: mpsc::Receiver<Message>,
     reply: Reply,
 ) {
+    // Asked once more: whoever shuts the engine down sees this session from here on, or is seen.
+    if let Err(refusal) = shared.refuse_when_shutting_down() {
+        return drop(reply.send(Err(refusal)));
+    }
     let Accepted {
         id,
         launch,
