@@ -11,7 +11,7 @@ use coven_core::{
     Actor, ConversationId, ConversationMode, Draft, HarnessId, Launch, LaunchRequest, Origin,
     Refusal, SessionId,
 };
-use coven_harness::environment::{Environment, login_path, lookup};
+use coven_harness::environment::{Environment, login_path, lookup, search_path};
 use coven_harness::process::Spawn;
 use coven_harness::{CannotRun, ConversationPlan, Harness};
 use uuid::Uuid;
@@ -147,12 +147,14 @@ fn identity(record: &Record) -> Option<ConversationId> {
     }
 }
 
-/// This process's environment, with the PATH that the user has in a login shell: whoever started
-/// a daemon may have had another.
+/// This process's environment, its PATH led by the one that the user has in a login shell: whoever
+/// started a daemon may have had another.
 pub(crate) async fn own_environment(shared: &Shared) -> Environment {
     let mut environment = Environment::of_this_process();
     let path = shared.login_path.get_or_init(|| login_path(&environment));
-    if let Some(path) = path.await.clone() {
+    if let Some(login) = path.await {
+        let own = environment.get("PATH").unwrap_or(OsStr::new(""));
+        let path = search_path(login, own);
         environment.set("PATH", path);
     }
     environment

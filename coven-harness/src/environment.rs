@@ -7,6 +7,7 @@
 mod login_path;
 mod lookup;
 mod removed;
+mod search_path;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -17,6 +18,7 @@ use coven_core::SessionId;
 
 pub use login_path::login_path;
 pub use lookup::lookup;
+pub use search_path::search_path;
 
 /// The variable by which a session's processes know it, and are known as its own.
 pub const SESSION_VARIABLE: &str = "COVEN_SESSION_ID";
