@@ -179,6 +179,21 @@ async fn a_terminals_queries_are_answered_without_a_viewer() {
 }
 
 #[tokio::test]
+async fn who_reads_no_input_is_answered_too_and_the_answer_is_not_in_the_output() {
+    let world = World::new().await;
+    let script =
+        "exec 3< /dev/tty; stty raw -echo <&3; printf '\\033[6n'; head -c 6 <&3 | od -An -tx1";
+    let request = LaunchRequest {
+        launch_mode: Some("nonInteractive".to_owned()),
+        ..world.request(script)
+    };
+    let record = within(world.engine.launch(request, me())).await.unwrap();
+    let events = world.to_the_end(&record.session.id).await;
+    let said = String::from_utf8(written(&events)).unwrap();
+    assert_eq!(said, "\x1b[6n 1b 5b 31 3b 31 52\n");
+}
+
+#[tokio::test]
 async fn input_reaches_the_terminal_verbatim_and_in_order() {
     let world = World::new().await;
     let script = "stty raw -echo; echo ready; head -c 1000 | od -An -v -tu1 -w1 | tr -d ' \\n'";
