@@ -35,9 +35,17 @@ pub(crate) fn pids() -> io::Result<Vec<u32>> {
 }
 
 /// A process's environment as its program was given it: variables that each end in a NUL. It is
-/// empty in the midst of an exec, too.
+/// empty in the midst of an exec and on the way out, too.
 pub(crate) fn environment(pid: u32) -> io::Result<Vec<u8>> {
-    fs::read(format!("/proc/{pid}/environ"))
+    let environment = fs::read(format!("/proc/{pid}/environ"))?;
+    if !environment.is_empty() {
+        return Ok(environment);
+    }
+    // The first thread may have ended, and the memory is told of the living only.
+    let threads = fs::read_dir(format!("/proc/{pid}/task"))?;
+    let mut others =
+        threads.filter_map(|thread| fs::read(thread.ok()?.path().join("environ")).ok());
+    Ok(others.find(|found| !found.is_empty()).unwrap_or_default())
 }
 
 /// The files a process holds open, as their paths or what stands for them; of a process that is

@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io;
+use std::time::{Duration, Instant};
 
 use coven_core::{ProcessFacts, SessionId};
 
@@ -49,6 +50,8 @@ pub(super) struct Searcher {
     is_this_boot: bool,
     /// Who was there last time, as far as they could be told.
     known: HashSet<u32>,
+    /// Since when each cannot be told.
+    doubtful: HashMap<Identity, Instant>,
 }
 
 /// By what members are recognised.
@@ -61,6 +64,10 @@ struct Session {
     own_pid: u32,
     is_shim: bool,
 }
+
+/// How long an exec may take, from when a process loses its old environment until it has its new
+/// one: an instant, but for the wait for a processor and the disk.
+const DOUBT_LIMIT: Duration = Duration::from_secs(2);
 
 /// Members held at once. Each takes a file descriptor, of which a program may have a thousand, and
 /// needs them for other things too. The rest of a larger session comes after these.
@@ -85,6 +92,7 @@ impl Searcher {
             session,
             is_this_boot,
             known: HashSet::new(),
+            doubtful: HashMap::new(),
         })
     }
 
@@ -100,7 +108,7 @@ impl Searcher {
             .choose(processes, |member| held.contains_key(member));
         self.known = processes.keys().copied().collect();
         let mut look = Look {
-            unsure: !table.is_whole || self.session.leaves_doubt(processes, &members),
+            unsure: self.doubts(processes, &members) || !table.is_whole,
             ..Look::default()
         };
         let (known, mut new): (Vec<Identity>, Vec<Identity>) =
@@ -161,6 +169,26 @@ impl Searcher {
         }
         Ok(look)
     }
+
+    /// Whether there is one who may yet turn out to be a member. Who cannot be told for long is
+    /// stuck, and no exec is under way.
+    fn doubts(&mut self, processes: &Processes, members: &HashSet<Identity>) -> bool {
+        let now = Instant::now();
+        let mut doubtful = HashMap::new();
+        for (&pid, seen) in processes {
+            let who = identity(pid, &seen.stat);
+            if seen.mark == Mark::Blank
+                && self.session.may_be_member(&seen.stat)
+                && !members.contains(&who)
+            {
+                doubtful.insert(who, self.doubtful.get(&who).copied().unwrap_or(now));
+            }
+        }
+        self.doubtful = doubtful;
+        self.doubtful
+            .values()
+            .any(|since| now.duration_since(*since) < DOUBT_LIMIT)
+    }
 }
 
 impl Session {
@@ -196,15 +224,6 @@ impl Session {
         }
         members.retain(|member| processes[&member.pid].stat.is_running());
         members
-    }
-
-    /// Whether there is one who may turn out to be a member.
-    fn leaves_doubt(&self, processes: &Processes, members: &HashSet<Identity>) -> bool {
-        processes.iter().any(|(&pid, seen)| {
-            seen.mark == Mark::Blank
-                && self.may_be_member(&seen.stat)
-                && !members.contains(&identity(pid, &seen.stat))
-        })
     }
 
     /// Nobody of the session started before its leader.
@@ -407,20 +426,32 @@ mod tests {
     }
 
     #[test]
-    fn who_cannot_be_told_yet_leaves_a_doubt_unless_a_member_or_too_old() {
-        let blank = |rows| {
+    fn who_cannot_be_told_yet_is_doubtful_unless_a_member_or_too_old_or_stuck() {
+        let mut searcher = Searcher {
+            session: session(),
+            is_this_boot: true,
+            known: HashSet::new(),
+            doubtful: HashMap::new(),
+        };
+        let mut doubts = |rows| {
             let mut processes = table(rows, &[]);
             for seen in processes.values_mut() {
                 seen.mark = Mark::Blank;
             }
-            let members = session().choose(&processes, |_| false);
-            session().leaves_doubt(&processes, &members)
+            let members = searcher.session.choose(&processes, |_| false);
+            let doubts = searcher.doubts(&processes, &members);
+            for since in searcher.doubtful.values_mut() {
+                *since -= DOUBT_LIMIT;
+            }
+            doubts
         };
-        assert!(blank(&[(102, 'S', 1, 7, 1001)]));
-        assert!(!blank(&[(102, 'S', 1, 7, 999)]));
-        assert!(!blank(&[
+        assert!(!doubts(&[(102, 'S', 1, 7, 999)]));
+        assert!(!doubts(&[
             (100, 'S', 1, 100, 1000),
             (102, 'S', 100, 7, 1001)
         ]));
+        assert!(doubts(&[(102, 'S', 1, 7, 1001)]));
+        assert!(!doubts(&[(102, 'S', 1, 7, 1001)]), "it is stuck");
+        assert!(doubts(&[(102, 'S', 1, 7, 1002)]), "it is another");
     }
 }
