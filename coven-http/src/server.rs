@@ -18,6 +18,7 @@ use crate::connection;
 use crate::daemon_file::{self, DaemonFile};
 use crate::error::Error;
 use crate::limits;
+use crate::peer;
 use crate::socket::{self, BindError, BoundSocket};
 use crate::wire::{Daemon, Time};
 
@@ -217,5 +218,8 @@ impl Stopper {
 
 /// Tells one connection too many why it is not served, without waiting for it.
 fn turn_away(stream: &UnixStream) {
+    if peer::check(stream).is_err() {
+        return;
+    }
     let _ = stream.try_write(&Error::too_many("connections").raw());
 }

@@ -365,6 +365,33 @@ async fn what_is_no_attach_is_refused() {
 }
 
 #[tokio::test]
+async fn a_message_over_the_limit_ends_the_attach_and_not_the_session() {
+    let daemon = Daemon::start().await;
+    let live = daemon
+        .launch("stty raw -echo; printf up; exec sleep 600")
+        .await;
+    daemon.until(&live.id, "up").await;
+    let (mut attach, mut seen) = attach(&daemon, &live.id).await;
+    // It may be cut off while it still writes.
+    let large = Bytes::from(vec![b'x'; 3 << 20]);
+    let _ = within(attach.writer.type_bytes(large)).await;
+    while let Ok(Some(frame)) = within(attach.reader.next()).await {
+        if let Frame::Control(control) = frame {
+            seen.controls.push(control);
+        }
+    }
+    let record = daemon.client.session(&live.id).await.unwrap();
+    assert_eq!(record.status, Status::Running);
+    let events = daemon
+        .client
+        .events(&live.id, Default::default())
+        .await
+        .unwrap();
+    assert!(events.events.iter().all(|event| event.kind != "input"));
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn an_attach_ends_when_the_daemon_stops() {
     let daemon = Daemon::start().await;
     let live = daemon.launch("printf up; exec sleep 600").await;

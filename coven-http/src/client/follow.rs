@@ -39,7 +39,11 @@ pub struct Follow {
 
 #[derive(Debug)]
 enum State {
-    Apart { since: Instant, wait: Duration },
+    /// `since` is when it first tried; `None` before that.
+    Apart {
+        since: Option<Instant>,
+        wait: Duration,
+    },
     Connected(Box<Connected>),
     Ended,
 }
@@ -92,7 +96,7 @@ impl Follow {
             match &mut self.state {
                 State::Ended => return Ok(None),
                 State::Apart { since, wait } => {
-                    let (since, wait) = (*since, *wait);
+                    let (since, wait) = (*since.get_or_insert_with(Instant::now), *wait);
                     tokio::time::sleep(wait).await;
                     if let Err(error) = self.connect().await {
                         self.stay_apart(error, since, wait)?;
@@ -146,7 +150,7 @@ impl Follow {
             return Err(error);
         }
         self.state = State::Apart {
-            since,
+            since: Some(since),
             wait: (wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT),
         };
         Ok(())
@@ -193,11 +197,8 @@ impl Follow {
 }
 
 impl State {
-    fn apart(wait: Duration) -> Self {
-        Self::Apart {
-            since: Instant::now(),
-            wait,
-        }
+    const fn apart(wait: Duration) -> Self {
+        Self::Apart { since: None, wait }
     }
 }
 
