@@ -2,7 +2,6 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use coven_core::decide::{Registration, register};
@@ -11,15 +10,14 @@ use coven_core::{
     Record, Seq, SessionId, TermSize, Title,
 };
 use coven_harness::{HarnessCapabilities, Readiness, Registry};
-use coven_store::{Listing, OutputChunk, Page, ReadLimit, Store};
+use coven_store::{Listing, OutputChunk, Page, ReadLimit};
 
-use crate::home::Home;
 use crate::options::Options;
 use crate::running::Request;
-use crate::shared::{Shared, blocking};
+use crate::shared::Shared;
 use crate::{
     AttachView, Error, Follow, FollowAll, HarnessInfo, Health, OpenError, attach, commit,
-    harnesses, launch, recover, shutdown,
+    harnesses, launch, opening, shutdown,
 };
 
 /// Runs coding agents in one home, and records everything they do.
@@ -49,14 +47,7 @@ impl Engine {
     /// # Errors
     /// [`OpenError`] says what to do about each. Nothing of the home was changed.
     pub async fn open(options: Options) -> Result<Self, OpenError> {
-        let opened = blocking(move || open(options)).await;
-        let shared = opened.unwrap_or_else(|error| {
-            Err(OpenError::Unreadable {
-                message: error.to_string(),
-            })
-        })?;
-        let shared = Arc::new(shared);
-        recover::recover(&shared).await?;
+        let shared = opening::open(options).await?;
         Ok(Self { shared })
     }
 
@@ -408,37 +399,17 @@ impl Engine {
     }
 }
 
-fn open(options: Options) -> Result<Shared, OpenError> {
-    let home = Home::open(&options.home)?;
-    let store = open_log(&home, options.store)?;
-    let mut registry = Registry::load(&home.harnesses());
-    for bad in registry.bad_manifests() {
-        tracing::warn!(file = %bad.file.display(), problem = %bad.problem, "a harness manifest is not used");
-    }
-    for harness in &options.harnesses {
-        registry
-            .add(Arc::clone(harness))
-            .map_err(|harness| OpenError::HarnessTaken {
-                id: harness.id().clone(),
-            })?;
-    }
-    Ok(Shared::new(home, store, registry, options))
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// How long the log of an engine that was dropped may take to be closed, and between two looks.
-const CLOSING: (Duration, Duration) = (Duration::from_secs(10), Duration::from_millis(5));
-
-/// The home's lock is ours, so whoever has the log open is an engine that was dropped: its writer
-/// finishes what is queued.
-fn open_log(home: &Home, options: coven_store::Options) -> Result<Store, OpenError> {
-    let (patience, pause) = CLOSING;
-    let deadline = Instant::now() + patience;
-    loop {
-        match Store::open(&home.log(), options) {
-            Err(coven_store::OpenError::Locked { .. }) if Instant::now() < deadline => {
-                std::thread::sleep(pause);
-            }
-            opened => return Ok(opened?),
-        }
+    #[test]
+    fn an_engine_and_its_followers_go_wherever_a_program_wants_them() {
+        fn shared<T: Clone + Send + Sync + 'static>() {}
+        fn sent<T: Send + 'static>() {}
+        shared::<Engine>();
+        sent::<Follow>();
+        sent::<FollowAll>();
+        sent::<AttachView>();
     }
 }

@@ -42,6 +42,7 @@ mod harnesses;
 mod health;
 mod home;
 mod launch;
+mod opening;
 mod options;
 mod place;
 mod recover;

@@ -1,0 +1,65 @@
+//! Opening a home: its lock, its log, its harnesses, and what the last engine left.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use coven_harness::Registry;
+use coven_store::Store;
+
+use crate::home::Home;
+use crate::shared::{Shared, blocking};
+use crate::{OpenError, Options, recover};
+
+/// How long the log of an engine that was dropped may take to be closed.
+const CLOSING: Duration = Duration::from_secs(10);
+
+/// The time between two looks whether it is.
+const PAUSE: Duration = Duration::from_millis(5);
+
+pub(crate) async fn open(options: Options) -> Result<Arc<Shared>, OpenError> {
+    let opened = blocking(move || take_over(options)).await;
+    let shared = opened.unwrap_or_else(|error| {
+        Err(OpenError::Unreadable {
+            message: error.to_string(),
+        })
+    })?;
+    let shared = Arc::new(shared);
+    recover::recover(&shared).await?;
+    Ok(shared)
+}
+
+fn take_over(options: Options) -> Result<Shared, OpenError> {
+    let home = Home::open(&options.home)?;
+    let store = open_log(&home, options.store)?;
+    let registry = registry(&home, &options)?;
+    Ok(Shared::new(home, store, registry, options))
+}
+
+/// The home's lock is ours, so whoever has the log open is an engine that was dropped: its writer
+/// finishes what is queued.
+fn open_log(home: &Home, options: coven_store::Options) -> Result<Store, OpenError> {
+    let deadline = Instant::now() + CLOSING;
+    loop {
+        match Store::open(&home.log(), options) {
+            Err(coven_store::OpenError::Locked { .. }) if Instant::now() < deadline => {
+                std::thread::sleep(PAUSE);
+            }
+            opened => return Ok(opened?),
+        }
+    }
+}
+
+fn registry(home: &Home, options: &Options) -> Result<Registry, OpenError> {
+    let mut registry = Registry::load(&home.harnesses());
+    for bad in registry.bad_manifests() {
+        tracing::warn!(file = %bad.file.display(), problem = %bad.problem, "a harness manifest is not used");
+    }
+    for harness in &options.harnesses {
+        registry
+            .add(Arc::clone(harness))
+            .map_err(|harness| OpenError::HarnessTaken {
+                id: harness.id().clone(),
+            })?;
+    }
+    Ok(registry)
+}
