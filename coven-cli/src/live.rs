@@ -35,30 +35,30 @@ pub(crate) async fn show(client: &Client, id: &str, keys: &DetachKeys) -> Result
         key_deadline: None,
         signals: Signals::listen()?,
     };
-    let left = loop {
+    let end = loop {
         match viewer.view(client, id).await? {
             Left::Suspended => viewer
                 .terminal
                 .suspend()
                 .map_err(|error| no_terminal(&error))?,
-            left => break left,
+            Left::ForGood { end } => break end,
         }
     };
     // Given back before anything is said on it.
     drop(viewer);
-    match left {
-        Left::Ended { ending } => {
+    Ok(match end {
+        End::Ended { ending } => {
             output::tell(&format!("coven: session {id} {ending}"));
-            Ok(ending.exit())
+            ending.exit()
         }
-        Left::Detached | Left::Suspended => {
+        End::Detached => {
             output::tell(&format!(
                 "coven: detached; the session goes on, `coven attach {id}` shows it again"
             ));
-            Ok(Exit::Detached)
+            Exit::Detached
         }
-        Left::Interrupted { exit } => Ok(exit),
-    }
+        End::Interrupted { exit } => exit,
+    })
 }
 
 struct Viewer {
@@ -71,10 +71,26 @@ struct Viewer {
 
 /// Why a view ended.
 enum Left {
-    Ended { ending: Ending },
-    Detached,
+    /// Ctrl-Z: there will be another.
     Suspended,
+    /// There will be none.
+    ForGood { end: End },
+}
+
+/// Why there is nothing more to view.
+enum End {
+    /// The session is over.
+    Ended { ending: Ending },
+    /// The person left.
+    Detached,
+    /// A signal ended the viewer, or its terminal is gone.
     Interrupted { exit: Exit },
+}
+
+impl From<End> for Left {
+    fn from(end: End) -> Self {
+        Self::ForGood { end }
+    }
 }
 
 impl Viewer {
@@ -101,7 +117,7 @@ impl Viewer {
                 read = self.terminal.read(&mut typed) => {
                     let len = read.map_err(|error| no_terminal(&error))?;
                     if len == 0 {
-                        return Ok(Left::Interrupted { exit: Exit::Signal { signal: 1 } });
+                        return Ok(End::Interrupted { exit: Exit::Signal { signal: 1 } }.into());
                     }
                     let read = self.keyboard.read(&typed[..len]);
                     let waiting = self.keyboard.is_waiting();
@@ -123,7 +139,7 @@ impl Viewer {
                         self.terminal.make_raw().map_err(|error| no_terminal(&error))?;
                         self.redraw(&mut writer).await;
                     }
-                    Change::End { exit } => return Ok(Left::Interrupted { exit }),
+                    Change::End { exit } => return Ok(End::Interrupted { exit }.into()),
                 },
             }
         }
@@ -155,7 +171,7 @@ impl Viewer {
                     exit_code,
                     signal,
                 };
-                return Some(Left::Ended { ending });
+                return Some(End::Ended { ending }.into());
             }
             FromDaemon::Error { message, .. } => *refusal = Some(message),
             // Ours is the window's size; a frame of a newer daemon is not ours to understand.
@@ -198,7 +214,7 @@ async fn pass(typed: Vec<Typed>, writer: &mut AttachWriter) -> Option<Left> {
             }
             Typed::Detach => {
                 let _ = writer.detach().await;
-                return Some(Left::Detached);
+                return Some(End::Detached.into());
             }
             Typed::Suspend => {
                 let _ = writer.detach().await;
@@ -215,7 +231,7 @@ async fn gone(client: &Client, id: &str, reason: Option<String>) -> Result<Left,
         && record.ended_at.is_some()
     {
         let ending = Ending::of(&record);
-        return Ok(Left::Ended { ending });
+        return Ok(End::Ended { ending }.into());
     }
     let reason = reason.map(|reason| format!(" ({reason})"));
     Err(Failure::new(

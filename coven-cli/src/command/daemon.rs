@@ -35,8 +35,11 @@ pub(crate) enum Command {
 #[command(after_help = "It logs to stderr, and ends on TERM, INT and `coven daemon stop`.")]
 pub(crate) struct Serve {
     /// Leave whoever started it, log to the home's file, and tell the start on stdout
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, conflicts_with = "orphaned")]
     detached: bool,
+    /// Start one that is detached, and end, so that it is nobody's child
+    #[arg(long, hide = true)]
+    orphaned: bool,
 }
 
 /// Does it.
@@ -58,10 +61,10 @@ pub(super) fn run(command: &Command, home: &Home) -> Result<Exit, Failure> {
 }
 
 fn serve(args: &Serve, home: &Home) -> Result<Exit, Failure> {
-    let attachment = if args.detached {
-        Attachment::Detached
-    } else {
-        Attachment::Foreground
+    let attachment = match (args.detached, args.orphaned) {
+        (false, false) => Attachment::Foreground,
+        (true, _) => Attachment::Detached,
+        (false, true) => Attachment::Orphaned,
     };
     daemon::serve(home, attachment)
 }

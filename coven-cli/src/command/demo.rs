@@ -3,7 +3,7 @@
 mod stage;
 mod voice;
 
-use std::io::{self, IsTerminal};
+use std::io;
 
 use coven_http::client::Client;
 use coven_http::wire::{LaunchBody, Payload, SessionRecord};
@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{self, Interrupts};
 use crate::output;
+use crate::text::Colours;
 use stage::Stage;
 use voice::Voice;
 
@@ -102,7 +103,7 @@ async fn launch(
 /// Shows one session until it ends, and answers what it asks.
 async fn watch(client: &Client, session: &SessionRecord) -> Result<(), Failure> {
     let name = session.title.split(':').next().unwrap_or_default();
-    let mut voice = Voice::new(name, io::stdout().is_terminal());
+    let mut voice = Voice::new(name, Colours::suiting(&io::stdout()));
     let mut events = follow::events(client, &session.id, None);
     while let Some(event) = events.next().await? {
         let Payload::Output(part) = event.payload() else {

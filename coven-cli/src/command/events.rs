@@ -29,6 +29,15 @@ pub(crate) struct Args {
     json: bool,
 }
 
+/// Whose events are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Whose {
+    /// One session's.
+    One,
+    /// All sessions': each line names its own.
+    All,
+}
+
 /// Events asked for at once.
 const PAGE: usize = 1000;
 
@@ -37,11 +46,16 @@ const SHOWN_CHARS: usize = 100;
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let client = connect::reach(home).await?;
+    let whose = if args.session.is_some() {
+        Whose::One
+    } else {
+        Whose::All
+    };
     let show = |event: &Event| {
         if args.json {
             output::json_line(event)
         } else {
-            output::print(&line(event, args.session.is_none()))
+            output::print(&line(event, whose))
         }
     };
     let Some(word) = &args.session else {
@@ -77,11 +91,10 @@ async fn pages(
     }
 }
 
-fn line(event: &Event, with_session: bool) -> String {
-    let session = if with_session {
-        format!("{}  ", event.session_id)
-    } else {
-        String::new()
+fn line(event: &Event, whose: Whose) -> String {
+    let session = match whose {
+        Whose::One => String::new(),
+        Whose::All => format!("{}  ", event.session_id),
     };
     format!(
         "{:>8}  {}  {session}{:<10}  {}\n",

@@ -106,15 +106,11 @@ impl Printer {
         if args.raw {
             return Self::Raw;
         }
-        let colours = if io::stdout().is_terminal() && !args.json {
-            Colours::Keep
-        } else {
-            Colours::Drop
-        };
-        let readable = Readable::new(colours);
         if args.json {
+            let readable = Readable::new(Colours::Drop);
             Self::Json { readable }
         } else {
+            let readable = Readable::new(Colours::suiting(&io::stdout()));
             Self::Text { readable }
         }
     }

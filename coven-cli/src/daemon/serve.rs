@@ -1,6 +1,6 @@
 //! What a daemon does, from its first line of log to its last.
 
-use std::io::{self, IsTerminal};
+use std::io;
 use std::sync::Mutex;
 use std::time::Duration;
 
@@ -14,9 +14,11 @@ use crate::config::Config;
 use crate::daemon::detach::{detach, let_go_of_stdout};
 use crate::daemon::log_file::{LogFile, Stderr};
 use crate::daemon::ready::Report;
+use crate::daemon::spawn::spawn_and_leave;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::text::Colours;
 
 /// Whether a daemon belongs to who started it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -25,6 +27,8 @@ pub(crate) enum Attachment {
     Foreground,
     /// It is on its own: it logs to the home's file, and tells its start on stdout.
     Detached,
+    /// It starts another that is detached, and ends: that one is nobody's child.
+    Orphaned,
 }
 
 /// Threads that serve: a daemon waits for agents and clients, and computes little.
@@ -38,8 +42,14 @@ pub(crate) fn serve(home: &Home, attachment: Attachment) -> Result<Exit, Failure
     match attachment {
         Attachment::Foreground => {
             let config = Config::load(home)?;
-            log_to(&config, io::stderr, io::stderr().is_terminal());
+            log_to(&config, io::stderr, Colours::suiting(&io::stderr()));
             run(home, &config, || {}).map_err(Refused::into_failure)?;
+        }
+        Attachment::Orphaned => {
+            if let Err(error) = spawn_and_leave(home) {
+                // Where nobody listens, there is no log yet either.
+                let _ = Refused::other(&error).report().send(&mut io::stdout());
+            }
         }
         Attachment::Detached => {
             if let Err(refused) = run_detached(home) {
@@ -59,7 +69,7 @@ fn run_detached(home: &Home) -> Result<(), Refused> {
     let log = LogFile::open(&home.daemon_log(), Stderr::Joins)
         .map_err(|error| Refused::other(&format!("{}: {error}", home.daemon_log().display())))?;
     let config = Config::load(home).map_err(|failure| Refused::other(&failure))?;
-    log_to(&config, Mutex::new(log), false);
+    log_to(&config, Mutex::new(log), Colours::Drop);
     run(home, &config, || {
         let told = Report::Ready.send(&mut io::stdout());
         if let Err(error) = told.and_then(|()| let_go_of_stdout()) {
@@ -154,14 +164,14 @@ impl From<ServeError> for Refused {
     }
 }
 
-fn log_to<W>(config: &Config, writer: W, ansi: bool)
+fn log_to<W>(config: &Config, writer: W, colours: Colours)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     tracing_subscriber::fmt()
         .with_env_filter(config.log.value.filter())
         .with_writer(writer)
-        .with_ansi(ansi)
+        .with_ansi(colours == Colours::Keep)
         .init();
 }
 

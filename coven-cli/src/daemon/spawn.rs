@@ -1,8 +1,10 @@
 //! Starting a daemon that outlives its caller.
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+
+use coven::environment::SESSION_VARIABLE;
 
 use crate::daemon::ready::Report;
 use crate::exit::Exit;
@@ -24,6 +26,9 @@ pub(crate) enum Spawned {
 /// Starts a daemon for `home` from the program that this is, and waits until it serves or has
 /// failed: it says so over a pipe, which is its stdout and the only thing it inherits. Blocks.
 ///
+/// The daemon is nobody's child and of nobody's session: an agent may be the one that runs
+/// `coven`, and the daemon must not die with it.
+///
 /// # Errors
 /// [`Exit::Unreachable`] when it does not start; the message says why.
 pub(crate) fn spawn(home: &Home) -> Result<Spawned, Failure> {
@@ -36,32 +41,49 @@ pub(crate) fn spawn(home: &Home) -> Result<Spawned, Failure> {
     // What a shell left open for us (`exec 9>lock`) must not stay open for as long as a daemon
     // lives.
     close_fds::set_fds_cloexec(3, &[]);
-    let mut child = Command::new(own_program())
-        .arg("--home")
-        .arg(home.dir())
-        .args(["daemon", "serve", "--detached"])
-        .stdin(Stdio::null())
+    let mut parent = serve_command(home, "--orphaned")
+        .env_remove(SESSION_VARIABLE)
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
         .spawn()
         .map_err(|error| failed(error.to_string()))?;
     let mut said = String::new();
-    if let Some(mut pipe) = child.stdout.take() {
+    if let Some(mut pipe) = parent.stdout.take() {
         // A pipe that breaks has said all it will.
         let _ = pipe.read_to_string(&mut said);
     }
+    // It has ended by now, and how is in what was said.
+    let _ = parent.wait();
     match Report::parse(&said) {
         Some(Report::Ready) => Ok(Spawned::Ready),
         Some(Report::HomeIsTaken { reason }) => Ok(Spawned::HomeIsTaken { reason }),
         Some(Report::Failed { reason }) => Err(failed(reason)),
         None => {
-            let end = child
-                .wait()
-                .map_or_else(|error| error.to_string(), |status| status.to_string());
             let log = home.daemon_log();
-            Err(failed(format!("it ended ({end}); see {}", log.display())))
+            Err(failed(format!(
+                "it ended without a word; see {}",
+                log.display()
+            )))
         }
     }
+}
+
+/// Starts the daemon and does not wait for it. Who does only this and then ends leaves an orphan.
+///
+/// # Errors
+/// When the program cannot be run.
+pub(super) fn spawn_and_leave(home: &Home) -> io::Result<()> {
+    serve_command(home, "--detached").spawn().map(|_| ())
+}
+
+fn serve_command(home: &Home, how: &str) -> Command {
+    let mut command = Command::new(own_program());
+    command
+        .arg("--home")
+        .arg(home.dir())
+        .args(["daemon", "serve", how])
+        .stdin(Stdio::null())
+        .stderr(Stdio::null());
+    command
 }
 
 /// The program that this is: by its path, so that process lists show its name, unless the file

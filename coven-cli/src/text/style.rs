@@ -1,5 +1,7 @@
 //! `Style`: the colours and weights that readable text keeps.
 
+use std::io::IsTerminal;
+
 /// Whether text keeps colours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Colours {
@@ -7,6 +9,17 @@ pub(crate) enum Colours {
     Keep,
     /// It does not: for a file or a program.
     Drop,
+}
+
+impl Colours {
+    /// What suits a place to write to.
+    pub(crate) fn suiting(place: &impl IsTerminal) -> Self {
+        if place.is_terminal() {
+            Self::Keep
+        } else {
+            Self::Drop
+        }
+    }
 }
 
 /// A colour.

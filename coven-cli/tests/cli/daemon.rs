@@ -5,10 +5,11 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
 use crate::fake_daemon::FakeDaemon;
-use crate::home::{Home, Running, eventually};
+use crate::home::{Home, PATIENCE, Running, eventually};
 
 fn pid(home: &Home) -> Pid {
     let pid = i32::try_from(home.daemon_pid().unwrap()).unwrap();
@@ -104,6 +105,20 @@ fn status_start_stop_and_restart_tell_the_truth() {
 }
 
 #[test]
+fn started_by_an_agent_it_outlives_that_agents_session() {
+    let (outer, inner) = (Home::new(), Home::new());
+    let script = format!(
+        "COVEN_HOME={} {} run sh 'echo deep; tail -f /dev/null'",
+        inner.dir().display(),
+        env!("CARGO_BIN_EXE_coven")
+    );
+    let id = outer.launch(&script);
+    outer.wait_for_output(&id, "deep");
+    outer.text(["kill", &id]);
+    assert_eq!(inner.record("@last")["status"], "running");
+}
+
+#[test]
 fn its_log_can_be_followed_over_a_restart() {
     let home = Home::new();
     home.text(["daemon", "start"]);
@@ -134,11 +149,11 @@ fn hup_is_ignored_and_term_stops_it() {
     home.text(["daemon", "start"]);
     kill_process(pid(&home), Signal::HUP).unwrap();
     home.text(["daemon", "status"]);
-    let process = pid(&home);
-    kill_process(process, Signal::TERM).unwrap();
-    eventually("the daemon's end", || {
-        rustix::process::test_kill_process(process).err()
-    });
+    let process = pidfd_open(pid(&home), PidfdFlags::empty()).unwrap();
+    kill_process(pid(&home), Signal::TERM).unwrap();
+    let patience = Timespec::try_from(PATIENCE).unwrap();
+    let ended = poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience));
+    assert_eq!(ended, Ok(1));
     assert!(!home.dir().join("coven.sock").exists());
 }
 

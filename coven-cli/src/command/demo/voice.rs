@@ -20,13 +20,8 @@ pub(super) struct Heard {
 }
 
 impl Voice {
-    /// The session called `name`, in colours or not.
-    pub(super) fn new(name: &str, in_colours: bool) -> Self {
-        let colours = if in_colours {
-            Colours::Keep
-        } else {
-            Colours::Drop
-        };
+    /// The session called `name`.
+    pub(super) fn new(name: &str, colours: Colours) -> Self {
         Self {
             name: name.to_owned(),
             readable: Readable::new(colours),
@@ -60,7 +55,7 @@ mod tests {
 
     #[test]
     fn every_line_bears_its_name_and_questions_are_counted() {
-        let mut voice = Voice::new("anna", false);
+        let mut voice = Voice::new("anna", Colours::Drop);
         let heard = voice.hear(b"one\r\nMay I? [y/n]\r\nhalf");
         assert_eq!(heard.text, "  anna │ one\n  anna │ May I? [y/n]\n");
         assert_eq!(heard.questions, 1);
