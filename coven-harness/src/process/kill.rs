@@ -2,7 +2,7 @@
 //!
 //! An agent dies of a signal at once, but its tools run in sessions of their own and are handed
 //! to pid 1: neither the process group nor the terminal's session is enough. So the members are
-//! looked for among all processes (`members`), each is held before the first signal so that no
+//! looked for among all processes (`search`), each is held before the first signal so that no
 //! other can take its place, the look is repeated until nobody new turns up, and death is proved
 //! by those holds and one more look.
 //!
@@ -10,6 +10,7 @@
 //! *and* whose parent has ended; and one of another user (`sudo`), which is told as a survivor.
 
 mod members;
+mod search;
 mod table;
 
 use std::collections::HashMap;
@@ -22,7 +23,8 @@ use rustix::process::Signal;
 use tokio::sync::oneshot;
 
 use crate::platform::{Handle, until_one_ended};
-use members::{Identity, Look, Program, Searcher};
+use members::Identity;
+use search::{Look, Program, Searcher};
 
 /// Members that start while others are being ended are looked for this often.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);

@@ -1,13 +1,11 @@
-//! Who belongs to a session: one look at all processes.
+//! Who belongs to a session, among all processes.
 
 use std::collections::{HashMap, HashSet};
-use std::io;
-use std::time::{Duration, Instant};
 
 use coven_core::{ProcessFacts, SessionId};
 
-use super::table::{self, Mark, Seen};
-use crate::platform::{self, Handle, NoHandle, Stat};
+use super::table::{Mark, Seen};
+use crate::platform::Stat;
 
 /// One process and no other, as long as this machine is up.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -16,184 +14,44 @@ pub(super) struct Identity {
     pub(super) start_time: u64,
 }
 
-/// A process found to belong to the session.
-#[derive(Debug)]
-pub(super) struct Member {
-    pub(super) identity: Identity,
-    pub(super) program: Program,
-    pub(super) handle: Handle,
-}
-
-/// What a process runs; another after an exec.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Program {
-    pub(super) name: String,
-    image: u64,
-}
-
-/// What one look found.
-#[derive(Debug, Default)]
-pub(super) struct Look {
-    /// Members not held before.
-    pub(super) new: Vec<Member>,
-    /// Held members that run another program than before.
-    pub(super) changed: Vec<(Identity, Program)>,
-    /// Somebody is there who cannot be told or held yet: look again before believing that nobody
-    /// is left.
-    pub(super) unsure: bool,
-}
-
-/// Looks for a session's members.
-#[derive(Debug)]
-pub(super) struct Searcher {
-    session: Session,
-    is_this_boot: bool,
-    /// Who was there last time, as far as they could be told.
-    known: HashSet<u32>,
-    /// Since when each cannot be told.
-    doubtful: HashMap<Identity, Instant>,
+impl Identity {
+    pub(super) fn of(pid: u32, stat: &Stat) -> Self {
+        let start_time = stat.start_time;
+        Self { pid, start_time }
+    }
 }
 
 /// By what members are recognised.
 #[derive(Clone, Debug)]
-struct Session {
+pub(super) struct Session {
     leader: Identity,
-    mark: Mark,
+    pub(super) mark: Mark,
     /// The process that looks; it never belongs to the session, nor does anybody by being its
     /// child, unless it is the session's shim.
-    own_pid: u32,
+    pub(super) own_pid: u32,
     is_shim: bool,
 }
 
-/// How long an exec may take, from when a process loses its old environment until it has its new
-/// one: an instant, but for the wait for a processor and the disk.
-const DOUBT_LIMIT: Duration = Duration::from_secs(2);
+/// Processes by their ids.
+pub(super) type Processes = HashMap<u32, Seen>;
 
-/// Members held at once. Each takes a file descriptor, of which a program may have a thousand, and
-/// needs them for other things too. The rest of a larger session comes after these.
-const MAX_HELD: usize = 256;
-
-type Processes = HashMap<u32, Seen>;
-
-impl Searcher {
-    pub(super) fn new(leader: &ProcessFacts, session: &SessionId) -> io::Result<Self> {
+impl Session {
+    /// The session of `leader`, as this process sees it.
+    pub(super) fn new(leader: &ProcessFacts, id: &SessionId) -> Self {
         let own_pid = std::process::id();
-        let session = Session {
+        Self {
             leader: Identity {
                 pid: leader.pid,
                 start_time: leader.start_time,
             },
-            mark: Mark::Session(session.as_str().as_bytes().into()),
+            mark: Mark::Session(id.as_str().as_bytes().into()),
             own_pid,
             is_shim: leader.shim_pid == Some(own_pid),
-        };
-        let is_this_boot = platform::boot_id()? == leader.boot_id;
-        Ok(Self {
-            session,
-            is_this_boot,
-            known: HashSet::new(),
-            doubtful: HashMap::new(),
-        })
+        }
     }
 
-    /// Members, and of those not yet in `held` a handle. Blocks for a look at all processes.
-    pub(super) fn look(&mut self, held: &HashMap<Identity, Program>) -> io::Result<Look> {
-        if !self.is_this_boot {
-            return Ok(Look::default());
-        }
-        let table = table::read()?;
-        let processes = &table.processes;
-        let members = self
-            .session
-            .choose(processes, |member| held.contains_key(member));
-        self.known = processes.keys().copied().collect();
-        let mut look = Look {
-            unsure: self.doubts(processes, &members) || !table.is_whole,
-            ..Look::default()
-        };
-        let (known, mut new): (Vec<Identity>, Vec<Identity>) =
-            members.iter().partition(|member| held.contains_key(member));
-        for member in known {
-            let program = Program::of(&processes[&member.pid].stat);
-            if program.differs(&held[&member]) {
-                look.changed.push((member, program));
-            }
-        }
-        // First those that could not be found again once their parents have ended.
-        new.sort_by_key(|member| processes[&member.pid].mark == self.session.mark);
-        for member in new {
-            if held.len() + look.new.len() >= MAX_HELD {
-                look.unsure = true;
-                break;
-            }
-            match hold(member) {
-                Ok(member) => look.new.push(member),
-                // Who has ended since it was seen may have left a child behind.
-                Err(NoHandle::Gone | NoHandle::NoRoom) => look.unsure = true,
-            }
-        }
-        Ok(look)
-    }
-
-    /// A quick look at who has come since the last one: members by their mark or their parent.
-    ///
-    /// A look takes as long as there are processes, and some stay for a shorter time before they
-    /// hand over to a child. This finds those; that nobody is left only a whole look can tell.
-    pub(super) fn glance(&mut self, held: &HashMap<Identity, Program>) -> io::Result<Look> {
-        let mut look = Look::default();
-        if !self.is_this_boot {
-            return Ok(look);
-        }
-        let there: HashSet<u32> = platform::pids()?.into_iter().collect();
-        let mut new: Vec<u32> = there.difference(&self.known).copied().collect();
-        self.known = there;
-        // The newest is the least likely to be gone already.
-        new.sort_unstable_by(|a, b| b.cmp(a));
-        for pid in new {
-            let Some(seen) = table::read_one(pid)? else {
-                continue;
-            };
-            let is_child = held.keys().any(|member| member.pid == seen.stat.parent);
-            if !self.session.may_be_member(&seen.stat) || pid == self.session.own_pid {
-                continue;
-            }
-            if is_child || seen.mark == self.session.mark {
-                match hold(identity(pid, &seen.stat)) {
-                    Ok(member) => look.new.push(member),
-                    Err(NoHandle::Gone | NoHandle::NoRoom) => look.unsure = true,
-                }
-            } else if seen.mark == Mark::Blank {
-                self.known.remove(&pid);
-                look.unsure = true;
-            }
-        }
-        Ok(look)
-    }
-
-    /// Whether there is one who may yet turn out to be a member. Who cannot be told for long is
-    /// stuck, and no exec is under way.
-    fn doubts(&mut self, processes: &Processes, members: &HashSet<Identity>) -> bool {
-        let now = Instant::now();
-        let mut doubtful = HashMap::new();
-        for (&pid, seen) in processes {
-            let who = identity(pid, &seen.stat);
-            if seen.mark == Mark::Blank
-                && self.session.may_be_member(&seen.stat)
-                && !members.contains(&who)
-            {
-                doubtful.insert(who, self.doubtful.get(&who).copied().unwrap_or(now));
-            }
-        }
-        self.doubtful = doubtful;
-        self.doubtful
-            .values()
-            .any(|since| now.duration_since(*since) < DOUBT_LIMIT)
-    }
-}
-
-impl Session {
     /// The members among `processes`. Those held are members for certain, from an earlier look.
-    fn choose(
+    pub(super) fn choose(
         &self,
         processes: &Processes,
         is_held: impl Fn(&Identity) -> bool,
@@ -207,8 +65,8 @@ impl Session {
                 continue;
             }
             children.entry(stat.parent).or_default().push(pid);
-            if identity(pid, stat) == self.leader
-                || is_held(&identity(pid, stat))
+            if Identity::of(pid, stat) == self.leader
+                || is_held(&Identity::of(pid, stat))
                 || (trusts_session && stat.session == self.leader.pid)
                 || (self.is_shim && stat.parent == self.own_pid)
                 || seen.mark == self.mark
@@ -218,7 +76,7 @@ impl Session {
         }
         let mut members = HashSet::new();
         while let Some(pid) = found.pop() {
-            if pid != self.own_pid && members.insert(identity(pid, &processes[&pid].stat)) {
+            if pid != self.own_pid && members.insert(Identity::of(pid, &processes[&pid].stat)) {
                 found.extend(children.get(&pid).into_iter().flatten());
             }
         }
@@ -227,7 +85,7 @@ impl Session {
     }
 
     /// Nobody of the session started before its leader.
-    fn may_be_member(&self, stat: &Stat) -> bool {
+    pub(super) fn may_be_member(&self, stat: &Stat) -> bool {
         stat.start_time >= self.leader.start_time
     }
 
@@ -240,53 +98,14 @@ impl Session {
         is_held: &impl Fn(&Identity) -> bool,
     ) -> bool {
         processes.iter().any(|(&pid, seen)| {
-            let this = identity(pid, &seen.stat);
+            let this = Identity::of(pid, &seen.stat);
             this == self.leader || (seen.stat.session == self.leader.pid && is_held(&this))
         })
     }
 }
 
-impl Program {
-    fn of(stat: &Stat) -> Self {
-        Self {
-            name: stat.name.clone(),
-            image: stat.image,
-        }
-    }
-
-    /// Whether an exec lies between the two. Where the system hides it, none is assumed.
-    fn differs(&self, earlier: &Self) -> bool {
-        self.image != earlier.image && self.image != 0 && earlier.image != 0
-    }
-}
-
-fn identity(pid: u32, stat: &Stat) -> Identity {
-    Identity {
-        pid,
-        start_time: stat.start_time,
-    }
-}
-
-/// A hold on the very process recognised. It had this start time before it was taken hold of and
-/// has it after, so it is the one that is held.
-fn hold(identity: Identity) -> Result<Member, NoHandle> {
-    let handle = Handle::open(identity.pid)?;
-    let stat = Stat::read(identity.pid).map_err(|error| match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => NoHandle::NoRoom,
-        _ => NoHandle::Gone,
-    })?;
-    if stat.start_time != identity.start_time || !stat.is_running() {
-        return Err(NoHandle::Gone);
-    }
-    Ok(Member {
-        identity,
-        program: Program::of(&stat),
-        handle,
-    })
-}
-
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
     const LEADER: Identity = Identity {
@@ -299,7 +118,7 @@ mod tests {
         Mark::Session(Box::from(*b"a"))
     }
 
-    fn session() -> Session {
+    pub(in crate::process::kill) fn session() -> Session {
         Session {
             leader: LEADER,
             mark: ours(),
@@ -309,7 +128,10 @@ mod tests {
     }
 
     /// A table of `(pid, state, parent, session, start time)`.
-    fn table(rows: &[(u32, char, u32, u32, u64)], marked: &[u32]) -> Processes {
+    pub(in crate::process::kill) fn table(
+        rows: &[(u32, char, u32, u32, u64)],
+        marked: &[u32],
+    ) -> Processes {
         let seen = |&(pid, state, parent, session, start): &(u32, char, u32, u32, u64)| {
             let line = format!(
                 "{pid} (x) {state} {parent} 1 {session} 0 0 0 0 0 0 0 0 0 0 0 0 0 1 0 {start} 0"
@@ -423,35 +245,5 @@ mod tests {
             (61, 'S', 60, 61, 1601),
         ];
         assert_eq!(chosen(&shim, &rows, &[], &[]), [60, 61]);
-    }
-
-    #[test]
-    fn who_cannot_be_told_yet_is_doubtful_unless_a_member_or_too_old_or_stuck() {
-        let mut searcher = Searcher {
-            session: session(),
-            is_this_boot: true,
-            known: HashSet::new(),
-            doubtful: HashMap::new(),
-        };
-        let mut doubts = |rows| {
-            let mut processes = table(rows, &[]);
-            for seen in processes.values_mut() {
-                seen.mark = Mark::Blank;
-            }
-            let members = searcher.session.choose(&processes, |_| false);
-            let doubts = searcher.doubts(&processes, &members);
-            for since in searcher.doubtful.values_mut() {
-                *since -= DOUBT_LIMIT;
-            }
-            doubts
-        };
-        assert!(!doubts(&[(102, 'S', 1, 7, 999)]));
-        assert!(!doubts(&[
-            (100, 'S', 1, 100, 1000),
-            (102, 'S', 100, 7, 1001)
-        ]));
-        assert!(doubts(&[(102, 'S', 1, 7, 1001)]));
-        assert!(!doubts(&[(102, 'S', 1, 7, 1001)]), "it is stuck");
-        assert!(doubts(&[(102, 'S', 1, 7, 1002)]), "it is another");
     }
 }
