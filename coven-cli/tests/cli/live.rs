@@ -59,6 +59,17 @@ fn the_detach_keys_leave_it_running_in_every_encoding() {
 }
 
 #[test]
+fn the_detach_keys_are_heard_in_a_flood() {
+    let home = Home::new();
+    home.launch("echo ready; while :; do echo flood; done");
+    let mut terminal = attach(&home);
+    terminal.wait_for("flood");
+    terminal.press(b"\x1cd");
+    assert_eq!(terminal.end(), 120);
+    home.text(["kill", "@last"]);
+}
+
+#[test]
 fn the_agents_modes_are_undone_when_the_viewer_leaves() {
     let home = Home::new();
     let modes = r"printf '\033[?1049h\033[?2004h\033[>1u\033[?25lready'; read line";
