@@ -25,7 +25,7 @@ use crate::database::Database;
 use crate::error::AppendError;
 use crate::file::{Disk, Reserve};
 use crate::health::Meter;
-use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES, REFUSAL_PATIENCE};
+use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
 use crate::wake::Wakes;
 
 use commit::Unsettled;
@@ -178,10 +178,8 @@ impl Writer {
         let state = &self.state;
         if let Some(suspension) = &state.suspension {
             let patience = suspension.until_next_look();
-            return Some(match self.has_control() {
-                true => patience.min(REFUSAL_PATIENCE),
-                false => patience,
-            });
+            let until_refusal = self.until_refusal();
+            return Some(until_refusal.map_or(patience, |due| patience.min(due)));
         }
         let busy = !state.pending.is_empty()
             || !state.rebuilds.is_empty()

@@ -16,7 +16,7 @@ use crate::batch::Urgency;
 use crate::error::{AppendError, OpenError, StorageFault};
 use crate::fault::Fault;
 use crate::file::{self, Access, Opened, Shadow};
-use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF};
+use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF, REFUSAL_PATIENCE};
 use crate::read;
 
 /// What can be done with the file.
@@ -270,21 +270,26 @@ impl Writer {
         })
     }
 
-    /// Whether anybody waits who is to be refused rather than kept waiting.
-    pub(super) fn has_control(&self) -> bool {
-        let mut pending = self.state.pending.iter();
-        pending.any(|job| job.urgency == Urgency::Control) || !self.state.rebuilds.is_empty()
+    /// How long until somebody who waits is to be refused; `None` when nobody waits who may be.
+    pub(super) fn until_refusal(&self) -> Option<Duration> {
+        if !self.state.rebuilds.is_empty() {
+            return Some(Duration::ZERO);
+        }
+        let refusable = self.state.pending.iter().filter(|job| may_be_refused(job));
+        let oldest = refusable.map(|job| job.queued_at).min()?;
+        Some(REFUSAL_PATIENCE.saturating_sub(oldest.elapsed()))
     }
 
-    /// Answers those who can ask again.
+    /// Answers those who can ask again and have waited long enough.
     fn refuse_control(&mut self) {
         let reason = self.reason();
         for job in std::mem::take(&mut self.state.pending) {
-            match job.urgency {
-                Urgency::Output => self.state.pending.push_back(job),
-                Urgency::Control => job.answer(Err(AppendError::Suspended {
+            if may_be_refused(&job) && job.queued_at.elapsed() >= REFUSAL_PATIENCE {
+                job.answer(Err(AppendError::Suspended {
                     reason: reason.clone(),
-                })),
+                }));
+            } else {
+                self.state.pending.push_back(job);
             }
         }
         for reply in self.state.rebuilds.drain(..) {
@@ -309,6 +314,14 @@ impl Writer {
                 message: "the log is being reopened".to_owned(),
             },
         }
+    }
+}
+
+/// What was observed is kept until it can be written; who asks for something can ask again.
+fn may_be_refused(job: &Job) -> bool {
+    match job.urgency {
+        Urgency::Control => true,
+        Urgency::Output => false,
     }
 }
 
