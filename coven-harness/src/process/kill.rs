@@ -7,7 +7,8 @@
 //! by those holds and one more look.
 //!
 //! What it cannot catch: a process that cleared its environment *and* left the session's terminal
-//! *and* whose parent has ended; and one of another user (`sudo`), which is told as a survivor.
+//! *and* whose parent has ended; one of another user (`sudo`), which is told as a survivor; and
+//! one that forks on and on faster than it can be looked for.
 
 mod members;
 mod search;

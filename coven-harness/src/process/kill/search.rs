@@ -189,10 +189,10 @@ fn is_held(pid: u32, held: &HashMap<Identity, Program>) -> bool {
 /// has it after, so it is the one that is held.
 fn hold(identity: Identity) -> Result<Member, NoHandle> {
     let handle = Handle::open(identity.pid)?;
-    let stat = Stat::read(identity.pid).map_err(|error| match error.raw_os_error() {
-        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM) => NoHandle::NoRoom,
-        _ => NoHandle::Gone,
-    })?;
+    let stat = match table::unless_short(Stat::read(identity.pid)) {
+        Ok(stat) => stat.ok_or(NoHandle::Gone)?,
+        Err(_) => return Err(NoHandle::NoRoom),
+    };
     if stat.start_time != identity.start_time || !stat.is_running() {
         return Err(NoHandle::Gone);
     }

@@ -114,7 +114,7 @@ pub(super) fn read_one(pid: u32) -> io::Result<Option<Seen>> {
 
 /// What was read of one process; nothing where it is gone or hidden. A shortage of files or memory
 /// says nothing of a process, so it is an error: who is not seen would be taken for dead.
-fn unless_short<T>(read: io::Result<T>) -> io::Result<Option<T>> {
+pub(super) fn unless_short<T>(read: io::Result<T>) -> io::Result<Option<T>> {
     match read {
         Ok(read) => Ok(Some(read)),
         Err(error) => match error.raw_os_error() {
