@@ -1,5 +1,7 @@
 //! `coven harnesses`.
 
+use coven::Registry;
+use coven_http::client::Error;
 use coven_http::wire::{Harness, Source};
 
 use crate::connect;
@@ -21,14 +23,39 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach(home).await?;
-    let harnesses = installed::looked_up_here(client.harnesses().await?);
+    let known = match connect::client(home)?.harnesses().await {
+        Ok(harnesses) => harnesses,
+        // The next daemon will know these.
+        Err(Error::Unreachable { .. }) => declared(home),
+        Err(error) => return Err(error.into()),
+    };
+    let harnesses = installed::looked_up_here(known);
     if args.json {
         output::json(&harnesses)?;
     } else {
         output::print(&table(&harnesses))?;
     }
     Ok(Exit::Done)
+}
+
+/// Coven's own, and those of the home's manifests.
+fn declared(home: &Home) -> Vec<Harness> {
+    Registry::load(&home.harnesses())
+        .iter()
+        .map(|harness| Harness {
+            id: harness.id().to_string(),
+            label: harness.label().to_owned(),
+            executable: harness.executable().to_owned(),
+            available: false,
+            path: None,
+            version: None,
+            install_hint: harness.install_hint().to_owned(),
+            source: match harness.source() {
+                coven::Source::Bundled => Source::Bundled,
+                coven::Source::Manifest => Source::Manifest,
+            },
+        })
+        .collect()
 }
 
 fn table(harnesses: &[Harness]) -> String {

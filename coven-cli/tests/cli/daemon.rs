@@ -210,7 +210,7 @@ fn without_a_daemon_reading_says_how_to_start_one() {
     for args in [
         &["sessions"][..],
         &["show", "@last"],
-        &["harnesses"],
+        &["events", "@last"],
         &["kill", "x"],
     ] {
         let said = home.refused(122, args.iter().copied());

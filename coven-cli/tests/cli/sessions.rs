@@ -153,13 +153,16 @@ fn what_is_typed_reaches_the_agent_submitted_or_raw() {
 #[test]
 fn harnesses_are_listed_as_a_launch_from_here_will_find_them() {
     let home = Home::new();
+    let list = || -> serde_json::Value {
+        let mut command = home.coven(["harnesses", "--json"]);
+        let output = command.env("PATH", "/nowhere").output().unwrap();
+        serde_json::from_slice(&output.stdout).unwrap()
+    };
+    let before = list();
+    assert!(home.daemon_pid().is_none());
     home.text(["daemon", "start"]);
-    let output = home
-        .coven(["harnesses", "--json"])
-        .env("PATH", "/nowhere")
-        .output()
-        .unwrap();
-    let list: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    let list = list();
+    assert_eq!(before, list, "a daemon knows the same");
     let find = |id: &str| {
         list.as_array()
             .unwrap()
