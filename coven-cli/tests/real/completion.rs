@@ -1,11 +1,13 @@
 //! A prompt given, an answer got, an end of its own: `coven run` without a terminal, and the same over HTTP.
 
-use std::process::Command;
+use std::process::{Command, Output};
 
 use serde_json::json;
 
 use crate::clis::Agent;
 use crate::lab::Lab;
+
+const COVEN: &str = env!("CARGO_BIN_EXE_coven");
 
 #[test]
 #[ignore = "runs in the namespace"]
@@ -23,25 +25,29 @@ fn coven_run_in_a_pipe_ends_by_itself_with_the_answer(agent: Agent) {
     let lab = Lab::new(agent);
     lab.model.will_say("The tests pass now.");
     // No daemon runs: the command starts one.
-    let run = Command::new("/bin/bash")
-        .args([
-            "-o",
-            "pipefail",
-            "-c",
-            r#""$0" run "$1" "$2" </dev/null | cat"#,
-        ])
-        .arg(env!("CARGO_BIN_EXE_coven"))
-        .args([agent.id(), "fix the failing tests"])
-        .env_clear()
-        .envs(lab.home.env())
-        .current_dir(lab.home.project())
-        .output()
-        .expect("bash runs");
+    let run = coven_run_in_a_pipe(&lab, "fix the failing tests");
     let _stop_the_daemon = lab.running_coven();
     assert_eq!(run.status.code(), Some(0), "{run:?}");
     let printed = String::from_utf8_lossy(&run.stdout);
     assert!(printed.contains("The tests pass now."), "{run:?}");
     assert_eq!(lab.model.turn(1).prompt(), "fix the failing tests");
+
+    // The model has nothing more to say: it refuses, and the agent fails.
+    let run = coven_run_in_a_pipe(&lab, "to be refused");
+    assert_eq!(run.status.code(), Some(1), "{run:?}");
+}
+
+/// The exit status is that of `coven run`, not of `cat`.
+fn coven_run_in_a_pipe(lab: &Lab, prompt: &str) -> Output {
+    Command::new("/bin/bash")
+        .args(["-o", "pipefail", "-c"])
+        .args([r#""$0" run "$1" "$2" </dev/null | cat"#, COVEN])
+        .args([lab.agent.id(), prompt])
+        .env_clear()
+        .envs(lab.home.env())
+        .current_dir(lab.home.project())
+        .output()
+        .expect("bash runs")
 }
 
 #[test]
