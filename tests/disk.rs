@@ -12,8 +12,8 @@ use std::process::Command;
 use std::time::Duration;
 
 use coven::{
-    Code, Engine, Error, Event, EventKind, OpenError, Options, Seq, Status, Unavailable,
-    WriterState,
+    Code, Engine, Error, Event, EventKind, LaunchRequest, OpenError, Options, Seq, Status,
+    Unavailable, WriterState,
 };
 use world::{World, is_alive, kinds, me, noise, options, request, within, written};
 
@@ -26,6 +26,9 @@ const FILLER_BYTES: usize = 72 << 20;
 
 /// What an agent writes: more than fits beside the filler.
 const NOISE_BYTES: usize = 16 << 20;
+
+/// How often another one writes to each of its two pipes.
+const TURNS: usize = 50_000;
 
 #[test]
 fn a_full_disk_loses_nothing_and_all_resumes_when_there_is_room() {
@@ -96,11 +99,15 @@ async fn on_a_read_only_disk(disk: &Path) {
     let engine = Engine::open(Options::at(&old)).await.unwrap();
     engine.shutdown().await;
     drop(engine);
-    let remounted = Command::new("mount")
-        .args(["-o", "remount,ro"])
-        .arg(disk)
-        .status();
-    assert!(remounted.unwrap().success());
+    // Busy as long as a thread that has just ended is still closing its files.
+    within(async {
+        let mut remount = Command::new("mount");
+        remount.args(["-o", "remount,ro"]).arg(disk);
+        while !remount.status().unwrap().success() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    })
+    .await;
     for home in [old, disk.join("new")] {
         match Engine::open(Options::at(&home)).await {
             Err(error @ OpenError::ReadOnly { .. }) => {
@@ -127,12 +134,16 @@ async fn on_a_full_disk(disk: &Path) {
     let idle = world.launch_id("echo pid $$; exec sleep 1000").await;
     let said = world.until(&idle, "\n").await;
     let pid: u32 = said.trim().strip_prefix("pid ").unwrap().parse().unwrap();
+    let turns = within(world.engine.launch(in_turns(&world), me()));
+    let turns = turns.await.unwrap().session.id.clone();
     fs::write(disk.join("filler"), vec![1; FILLER_BYTES]).unwrap();
 
     let flood = world.launch_id("stty raw -echo; cat noise").await;
     until_health(&world.engine, WriterState::Failed).await;
     let health = world.engine.health().store;
     assert!(health.last_error.unwrap().contains("full"));
+
+    fs::write(world.path("go"), "").unwrap();
 
     // What people ask for is refused, and says why; what is on record can be read.
     let launched = world.engine.launch(request(&world.project(), "true"), me());
@@ -168,6 +179,9 @@ async fn on_a_full_disk(disk: &Path) {
     fs::remove_file(disk.join("filler")).unwrap();
     let events = world.to_the_end(&flood).await;
     assert!(written(&events) == noise, "output was lost");
+    let events = world.to_the_end(&turns).await;
+    assert_eq!(written(&events).len(), 2 * TURNS);
+    assert_eq!(kinds(&events).last(), Some(&EventKind::Exited));
     let killed = kinds(&world.to_the_end(&idle).await);
     let place = |kind| killed.iter().position(|of| *of == kind).unwrap();
     assert!(place(EventKind::KillRequested) < place(EventKind::Exited));
@@ -184,6 +198,18 @@ async fn on_a_full_disk(disk: &Path) {
                 panic!("no session was lost");
             }
         }
+    }
+}
+
+/// An agent that writes to one pipe and the other in turns, a byte each, once there is `go`.
+fn in_turns(world: &World) -> LaunchRequest {
+    let script = format!(
+        "until [ -e go ]; do sleep 0.01; done; \
+         i=0; while [ $i -lt {TURNS} ]; do printf o; printf e >&2; i=$((i + 1)); done"
+    );
+    LaunchRequest {
+        launch_mode: Some("stream".to_owned()),
+        ..world.request(&script)
     }
 }
 

@@ -8,10 +8,15 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use coven_core::{Channel, decide};
+use coven_store::limits::MAX_BATCH_EVENTS;
 
 /// Bytes gathered before the process is not read any more: what a terminal at full speed writes
 /// while a slow disk syncs. With less, a flood waits for the disk more often than it must.
 pub(crate) const MAX_GATHERED_BYTES: usize = 4 << 20;
+
+/// Pieces gathered before the process is not read any more. Each is at least one event, and all of
+/// them go into one batch, with what is cut for its size and the facts beside them.
+pub(crate) const MAX_PIECES: usize = MAX_BATCH_EVENTS / 2;
 
 /// The least time from one commit with output to the next: at most 100 a second.
 pub(crate) const COMMIT_INTERVAL: Duration = Duration::from_millis(10);
@@ -35,7 +40,7 @@ pub(super) struct Gather {
 impl Gather {
     /// Whether the process may be read: what one read gives fits.
     pub(super) const fn has_room(&self) -> bool {
-        self.len_bytes < MAX_GATHERED_BYTES
+        self.len_bytes < MAX_GATHERED_BYTES && self.pieces.len() < MAX_PIECES
     }
 
     /// Adds what was read at `now`.
@@ -211,6 +216,23 @@ mod tests {
         assert_eq!(gather.len_bytes, MAX_GATHERED_BYTES);
         gather.take(ms(0));
         assert!(gather.has_room());
+    }
+
+    #[test]
+    fn what_two_pipes_write_in_turns_never_outgrows_one_batch() {
+        let mut gather = Gather::default();
+        let (mut written, mut taken) = (0, 0);
+        while written < 10_000 {
+            while gather.has_room() && written < 10_000 {
+                let channel = [Channel::Stdout, Channel::Stderr][written % 2];
+                gather.push(channel, b"\xe2", ms(0));
+                written += 1;
+            }
+            let pieces = gather.take(ms(100));
+            assert!(pieces.len() <= MAX_PIECES, "{}", pieces.len());
+            taken += text(&pieces).len();
+        }
+        assert_eq!(taken, written);
     }
 
     fn channel() -> impl Strategy<Value = Channel> {
