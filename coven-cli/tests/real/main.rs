@@ -29,7 +29,7 @@ mod stream;
 use std::io::Write;
 use std::process::Command;
 
-/// The one test of a plain `cargo test`. It takes about two minutes where the CLIs are installed.
+/// The one test of a plain `cargo test`. Where the CLIs are installed it takes about a minute.
 #[test]
 fn the_real_clis_pass_in_a_namespace() {
     if namespace::inside() {
