@@ -335,6 +335,44 @@ async fn a_viewer_that_does_not_read_can_still_type_and_slows_nobody() {
     ));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_paste_larger_than_what_a_slow_program_can_be_sent_arrives_whole_and_in_order() {
+    const PIECE_BYTES: usize = 64 << 10;
+    const PASTE_BYTES: usize = 40 * PIECE_BYTES;
+    let daemon = Daemon::start().await;
+    let script = format!(
+        "stty raw -echo; printf ready; while [ ! -e go ]; do sleep 0.02; done; \
+         head -c {PASTE_BYTES} > pasted; printf taken; exec sleep 600"
+    );
+    let live = daemon.launch(&script).await;
+    daemon.until(&live.id, "ready").await;
+    let (mut attach, mut seen) = attach(&daemon, &live.id).await;
+    let noise = support::noise(14, PASTE_BYTES);
+    let paste: Vec<u8> = noise.iter().map(|byte| b'a' + byte % 26).collect();
+    let (sent, mut far_enough) = tokio::sync::watch::channel(0);
+    let pieces = Bytes::from(paste.clone());
+    let typing = tokio::spawn(async move {
+        for start in (0..PASTE_BYTES).step_by(PIECE_BYTES) {
+            let piece = pieces.slice(start..start + PIECE_BYTES);
+            attach.writer.type_bytes(piece).await.unwrap();
+            sent.send_replace(start + PIECE_BYTES);
+        }
+        attach.writer
+    });
+    // More than the daemon queues for a program.
+    let more_than_fits = 28 * PIECE_BYTES;
+    within(far_enough.wait_for(|sent| *sent >= more_than_fits))
+        .await
+        .unwrap();
+    std::fs::write(daemon.path("go"), "").unwrap();
+    seen.until(&mut attach.reader, "taken").await;
+    within(typing).await.unwrap();
+    assert!(std::fs::read(daemon.path("pasted")).unwrap() == paste);
+    let refused = |control: &FromDaemon| matches!(control, FromDaemon::Error { .. });
+    assert!(!seen.controls.iter().any(refused), "{:?}", seen.controls);
+    daemon.stop().await;
+}
+
 #[tokio::test]
 async fn a_viewer_that_vanishes_leaves_the_session_running() {
     let daemon = Daemon::start().await;

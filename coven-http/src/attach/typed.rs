@@ -1,28 +1,55 @@
 //! What a viewer types.
+//!
+//! None of it is lost: what a session does not take just now is kept, in order, and offered again.
+//! Once that is much, the socket is not read on, so that the viewer waits too.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
 use coven::terminal::FromViewer as Keys;
-use coven::{Code, TermSize};
+use coven::{Code, TermSize, Unavailable};
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use hyper_tungstenite::HyperWebsocketStream;
 use hyper_tungstenite::tungstenite::{Error as WsError, Message};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Attached, Note, REDRAW_PAUSE, other_size};
+use crate::limits;
 use crate::wire::{FromDaemon, FromViewer};
 
 /// How long the beginning of a sequence may wait for its end: after that it was a key, Escape.
 const ESCAPE_PAUSE: Duration = Duration::from_millis(50);
+
+/// How soon what was not taken is offered again at first; it doubles up to [`LONGEST_PAUSE`].
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// How often what is not taken for long is offered again.
+const LONGEST_PAUSE: Duration = Duration::from_millis(200);
+
+/// How long what a viewer typed before it left is offered still.
+const LAST_OFFERS: Duration = Duration::from_secs(2);
+
+/// Frames that wait to be taken: a burst of keystrokes.
+const MAX_UNTAKEN: usize = 1024;
+
+/// What was typed and is not taken yet.
+#[derive(Default)]
+struct Untaken {
+    pieces: VecDeque<Bytes>,
+    len_bytes: usize,
+    /// When it is offered again, and after which pause.
+    offer: Option<(Instant, Duration)>,
+}
 
 /// A viewer's hands.
 struct Hands<'a> {
     attached: &'a Attached,
     notes: mpsc::Sender<Note>,
     keys: Keys,
+    untaken: Untaken,
     /// When the sequence that is held back was a key.
     escape_at: Option<Instant>,
     /// When the terminal gets its size back, and which.
@@ -40,40 +67,76 @@ pub(super) async fn run(
         attached,
         notes,
         keys: Keys::new(),
+        untaken: Untaken::default(),
         escape_at: None,
         redraw_at: None,
     };
     if let Some(size) = redraw {
         hands.begin_redraw(size).await;
     }
-    loop {
-        tokio::select! {
-            message = stream.next() => match message {
-                Some(Ok(Message::Binary(bytes))) => hands.type_bytes(bytes).await,
-                Some(Ok(Message::Text(text))) => {
-                    if hands.control(&text).await.is_break() {
-                        return hands.until_told().await;
-                    }
-                }
-                Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
-                Some(Err(WsError::Capacity(_))) => {
-                    hands.refuse(Code::InputTooLarge, "a frame is over the limit of 1 MiB");
-                    let _ = hands.notes.send(Note::Leave).await;
-                    return hands.until_told().await;
-                }
-                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
-            },
-            () = at(hands.escape_at) => {
-                let key = hands.keys.flush();
-                hands.escape_at = None;
-                hands.input(key).await;
-            }
-            () = at(hands.redraw_at.map(|(at, _)| at)) => hands.finish_redraw().await,
-        }
+    let leaves = hands.pass_on(stream).await;
+    // What was typed before was typed to arrive.
+    let _ = timeout(LAST_OFFERS, hands.offer_the_rest()).await;
+    if leaves {
+        let _ = hands.notes.send(Note::Leave).await;
+        // The showing half closes the socket; this half must not end before it.
+        hands.notes.closed().await;
+    }
+}
+
+impl Untaken {
+    fn push(&mut self, bytes: Bytes) {
+        self.len_bytes += bytes.len();
+        self.pieces.push_back(bytes);
+    }
+
+    fn pop(&mut self) {
+        let taken = self.pieces.pop_front();
+        self.len_bytes -= taken.map_or(0, |bytes| bytes.len());
+        self.offer = None;
+    }
+
+    fn put_off(&mut self) {
+        let pause = self.offer.map_or(FIRST_PAUSE, |(_, pause)| pause * 2);
+        let pause = pause.min(LONGEST_PAUSE);
+        self.offer = Some((Instant::now() + pause, pause));
+    }
+
+    fn has_room(&self) -> bool {
+        self.len_bytes < limits::MAX_VIEWER_BACKLOG_BYTES && self.pieces.len() < MAX_UNTAKEN
     }
 }
 
 impl Hands<'_> {
+    /// Passes on what comes. Whether the viewer leaves in order, and is to be told so.
+    async fn pass_on(&mut self, stream: &mut SplitStream<HyperWebsocketStream>) -> bool {
+        loop {
+            tokio::select! {
+                message = stream.next(), if self.untaken.has_room() => match message {
+                    Some(Ok(Message::Binary(bytes))) => self.type_bytes(bytes).await,
+                    Some(Ok(Message::Text(text))) => {
+                        if self.control(&text).await.is_break() {
+                            return true;
+                        }
+                    }
+                    Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
+                    Some(Err(WsError::Capacity(_))) => {
+                        self.refuse(Code::InputTooLarge, "a frame is over the limit of 1 MiB");
+                        return true;
+                    }
+                    Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
+                },
+                () = at(self.escape_at) => {
+                    let key = self.keys.flush();
+                    self.escape_at = None;
+                    self.input(key).await;
+                }
+                () = at(self.untaken.offer.map(|(at, _)| at)) => self.offer().await,
+                () = at(self.redraw_at.map(|(at, _)| at)) => self.finish_redraw().await,
+            }
+        }
+    }
+
     async fn type_bytes(&mut self, bytes: Bytes) {
         let keys = self.keys.pass(bytes);
         self.escape_at = self.keys.holds().then(|| Instant::now() + ESCAPE_PAUSE);
@@ -84,9 +147,31 @@ impl Hands<'_> {
         if bytes.is_empty() {
             return;
         }
+        self.untaken.push(bytes);
+        if self.untaken.offer.is_none() {
+            self.offer().await;
+        }
+    }
+
+    /// Offers the session what it has not taken yet, until it takes no more just now.
+    async fn offer(&mut self) {
         let Attached { engine, id, by, .. } = self.attached;
-        if let Err(error) = engine.input(id, bytes, by.clone()).await {
-            self.refuse(error.code(), &error.to_string());
+        while let Some(bytes) = self.untaken.pieces.front() {
+            match engine.input(id, bytes.clone(), by.clone()).await {
+                Ok(()) => self.untaken.pop(),
+                Err(error) if passes(&error) => return self.untaken.put_off(),
+                Err(error) => {
+                    self.refuse(error.code(), &error.to_string());
+                    self.untaken.pop();
+                }
+            }
+        }
+    }
+
+    async fn offer_the_rest(&mut self) {
+        while !self.untaken.pieces.is_empty() {
+            at(self.untaken.offer.map(|(at, _)| at)).await;
+            self.offer().await;
         }
     }
 
@@ -99,10 +184,7 @@ impl Hands<'_> {
                 }
                 Err(refusal) => self.refuse(refusal.code(), &refusal.to_string()),
             },
-            Ok(FromViewer::Detach) => {
-                let _ = self.notes.send(Note::Leave).await;
-                return std::ops::ControlFlow::Break(());
-            }
+            Ok(FromViewer::Detach) => return std::ops::ControlFlow::Break(()),
             Err(_) => self.refuse(Code::InvalidRequest, "the frame is not a control frame"),
         }
         std::ops::ControlFlow::Continue(())
@@ -142,10 +224,13 @@ impl Hands<'_> {
         };
         let _ = self.notes.try_send(Note::Tell(error));
     }
+}
 
-    /// The showing half closes the socket; this half must not end before it.
-    async fn until_told(&self) {
-        self.notes.closed().await;
+/// Whether the same input may be taken a little later.
+fn passes(error: &coven::Error) -> bool {
+    match error {
+        coven::Error::Unavailable { reason } => *reason != Unavailable::ShuttingDown,
+        _ => false,
     }
 }
 
