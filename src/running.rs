@@ -48,7 +48,7 @@ pub(crate) enum Message {
     Ask(Ask),
     /// Show the terminal as it is on record now.
     View(oneshot::Sender<LiveView>),
-    /// The engine is leaving: record the loss of what still lives, and end.
+    /// The engine is leaving: kill what still lives by force, record its loss, and end.
     Abandon,
 }
 

@@ -11,7 +11,8 @@ use crate::shared::Shared;
 /// the last output, and the disk.
 const BEYOND_GRACE: Duration = Duration::from_secs(8);
 
-/// How long putting on record what could not be ended may take.
+/// How long ending by force what could not be ended, and putting that on record, may take; and how
+/// long closing the log may.
 const LAST_WORDS: Duration = Duration::from_secs(2);
 
 pub(crate) async fn shutdown(shared: &Shared) {
@@ -26,7 +27,11 @@ pub(crate) async fn shutdown(shared: &Shared) {
         tracing::error!(sessions = ?shared.running.ids(), "sessions could not be ended");
         abandon(shared).await;
     }
-    shared.store.clone().close().await;
+    let closing = shared.store.clone().close();
+    if timeout(LAST_WORDS, closing).await.is_err() {
+        // Nothing acknowledged is lost by that: the file is in order after every commit.
+        tracing::error!("the log is left open: the disk does not answer");
+    }
     shared.release_home();
 }
 
@@ -41,11 +46,13 @@ fn ask_to_kill(
     }
 }
 
-/// What could not be ended, or not be put on record, is told to be lost, if that can be; else the
-/// next engine will find it.
+/// What could not be ended, or not be put on record, is killed by force and told to be lost, if
+/// that can be; else the next engine will find it.
 async fn abandon(shared: &Shared) {
     for session in shared.running.ids() {
-        let _ = timeout(LAST_WORDS, shared.running.tell(&session, Message::Abandon)).await;
+        let running = shared.running.clone();
+        // Beside the others: a session that takes no messages must not hold them up.
+        tokio::spawn(async move { running.tell(&session, Message::Abandon).await });
     }
     let _ = timeout(LAST_WORDS, shared.running.none_left()).await;
 }

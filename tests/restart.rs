@@ -141,6 +141,39 @@ async fn a_launch_that_a_shutdown_overtakes_is_refused_and_runs_nothing() {
     assert!(!world.path("ran").exists());
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn a_spawn_that_hangs_holds_up_no_shutdown_and_makes_no_process_after_it() {
+    let (arrived, arrivals) = mpsc::channel();
+    let (open, opened) = mpsc::channel();
+    let (arrived, opened) = (Mutex::new(arrived), Mutex::new(opened));
+    let on_the_way = OnTheWay::call(move |waypoint| {
+        if let Waypoint::BeforeSpawn { session } = waypoint {
+            arrived.lock().unwrap().send(session.clone()).unwrap();
+            opened.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+    });
+    let world = World::with(|options| options.on_the_way = on_the_way).await;
+    let launching = tokio::spawn({
+        let (engine, request) = (world.engine.clone(), world.request("touch ran"));
+        async move { engine.launch(request, me()).await }
+    });
+    let arrival = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE));
+    let id = arrival.await.unwrap().unwrap();
+    let begun = std::time::Instant::now();
+    within(world.engine.shutdown()).await;
+    assert!(begun.elapsed() < Duration::from_secs(14));
+    open.send(()).unwrap();
+    // Its end cannot be put on record any more.
+    within(launching).await.unwrap().unwrap_err();
+    assert!(!world.path("ran").exists());
+
+    let World { engine, dir } = world;
+    let second = within(Engine::open(options(dir.path()))).await.unwrap();
+    let record = second.get(&id).await.unwrap();
+    assert_eq!(record.session.status(), Status::Orphaned);
+    drop(engine);
+}
+
 #[tokio::test]
 async fn a_second_shutdown_waits_for_nothing_and_harms_nothing() {
     let world = World::new().await;

@@ -125,6 +125,10 @@ impl Launching {
                 biased;
                 Some(message) = mailbox.recv() => match message {
                     Message::Ask(ask) if matches!(ask.request, Request::Kill) => self.kill(ask).await,
+                    Message::Abandon => {
+                        self.called_off.store(true, Ordering::Release);
+                        self.deferred.push(Message::Abandon);
+                    }
                     other => self.deferred.push(other),
                 },
                 spawned = &mut spawning => {

@@ -15,6 +15,7 @@ use coven_core::{Actor, Channel, Command, Exit, OrphanReason, ProcessFacts};
 use coven_harness::process::{Child, ExitWatch, KillReport, Output, Terminal, kill};
 use coven_harness::{Harness, IdentitySource};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
 
 use super::control::Control;
 use super::ending::EndWatch;
@@ -25,6 +26,13 @@ use crate::attach::Screenless;
 use crate::running::Message;
 use crate::shared::Shared;
 use crate::{Error, Record};
+
+/// How long a kill waits for the harness's own id to be looked for: what a busy machine takes for
+/// it, and no more than whoever kills will not notice.
+const LAST_LOOK: Duration = Duration::from_millis(200);
+
+/// How long the end of an abandoned session's processes is waited for.
+const FORCE: Duration = Duration::from_secs(1);
 
 /// Something under way; at most one of its kind.
 pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
@@ -209,7 +217,10 @@ impl Live {
                 // Whoever asked may have left.
                 let _ = reply.send(self.screen.view(&self.record));
             }
-            Message::Abandon => self.observations.lost(OrphanReason::Shutdown),
+            Message::Abandon => {
+                self.observations.lost(OrphanReason::Shutdown);
+                self.force();
+            }
         }
         Goes::On
     }
@@ -257,6 +268,10 @@ impl Live {
                 let session = &self.record.session.id;
                 tracing::error!(%session, %error, "the process's end cannot be learnt of");
                 self.observations.lost(OrphanReason::EngineDied);
+                if self.killing.is_none() {
+                    // Nobody would see it run on.
+                    self.terminate();
+                }
                 Goes::On
             }
         }
@@ -267,12 +282,29 @@ impl Live {
         self.end.kill_began();
         let (facts, grace) = (self.facts.clone(), self.shared.grace);
         let session = self.record.session.id.clone();
-        let last_look = self.last_look();
+        let last_look = timeout(LAST_LOOK, self.last_look());
         self.killing = Some(Box::pin(async move {
-            let look = last_look.await;
+            let look = last_look.await.ok().flatten();
             let report = kill(&facts, &session, grace).await;
             Killed { look, report }
         }));
+    }
+
+    /// Signals all that is left once more, and gives it no time to leave by itself.
+    fn force(&mut self) {
+        self.end.kill_began();
+        let facts = self.facts.clone();
+        let session = self.record.session.id.clone();
+        self.killing = Some(Box::pin(async move {
+            let killed = timeout(FORCE, kill(&facts, &session, Duration::ZERO)).await;
+            let report = killed.unwrap_or_else(|late| Err(io::Error::other(late)));
+            Killed { look: None, report }
+        }));
+    }
+
+    /// Whether signals are on their way, and what came of them is not known yet.
+    pub(super) const fn is_being_killed(&self) -> bool {
+        self.killing.is_some()
     }
 
     fn killed(&mut self, Killed { look, report }: Killed) -> Goes {

@@ -125,15 +125,15 @@ impl Live {
         if !self.control.is_idle() {
             return Vec::new();
         }
-        if let Some(reason) = self.observations.lost {
-            return vec![Command::RecordLoss { reason }];
-        }
-        match self.end.end(now) {
-            Some(End { exit, output: end }) => vec![
+        match (self.end.end(now), self.observations.lost) {
+            (Some(End { exit, output: end }), _) => vec![
                 Command::RecordOutputEnd { end },
                 Command::RecordExit { exit },
             ],
-            None => Vec::new(),
+            (None, Some(reason)) if !self.is_being_killed() => {
+                vec![Command::RecordLoss { reason }]
+            }
+            (None, _) => Vec::new(),
         }
     }
 
