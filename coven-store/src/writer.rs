@@ -68,6 +68,7 @@ pub(crate) struct State {
     rebuilds: Vec<oneshot::Sender<Result<(), AppendError>>>,
     /// Erasing what deleted sessions left.
     erasing: Chore,
+    spared: erase::Spared,
     /// Filling the reserve.
     refill: Chore,
     closing: Option<oneshot::Sender<()>>,

@@ -172,18 +172,31 @@ impl Writer {
             self.state.erasing = Chore::Later;
             return;
         }
+        let mut erased = None;
         let step = guarded(|| {
             let txn = self.database.begin_write()?;
-            let more = erase::step(&mut Tables::open(&txn)?)?;
-            if more {
-                txn.commit()?;
+            {
+                let mut tables = Tables::open(&txn)?;
+                let Some((slot, deleted_at)) = erase::next(&tables, &self.state.spared)? else {
+                    return Ok(false);
+                };
+                erased = Some(slot);
+                erase::step(&mut tables, slot, deleted_at)?;
             }
-            Ok(more)
+            txn.commit()?;
+            Ok(true)
         });
         match step {
             Ok(true) => {}
             Ok(false) => self.state.erasing = Chore::Done,
-            Err(fault) => self.lose(&fault),
+            Err(fault) => {
+                if let Fault::Damage(damage) = &fault {
+                    tracing::error!(%damage, "what a deleted session left cannot be erased");
+                    // Met again and again, it would suspend the log for ever.
+                    self.state.spared.add(erased);
+                }
+                self.lose(&fault);
+            }
         }
     }
 

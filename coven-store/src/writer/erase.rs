@@ -1,18 +1,48 @@
 //! Erasing the events of deleted sessions, a bounded number in each transaction.
 
+use std::collections::BTreeSet;
+
 use redb::{ReadableTable, Table};
 
 use crate::fault::Fault;
 use crate::layout::Tables;
 use crate::limits::ERASE_ROWS;
 
-/// Erases some rows of the first deleted session that has any left; `true` when there may be
-/// more to do. What was erased stays erased after a crash, and the rest goes on from there.
-pub(crate) fn step(tables: &mut Tables<'_>) -> Result<bool, Fault> {
-    let first = tables.erasing.first()?;
-    let Some((slot, deleted_at)) = first.map(|(slot, seq)| (slot.value(), seq.value())) else {
-        return Ok(false);
-    };
+/// What stays until the log is opened by another process: it is damaged, and nobody needs it.
+#[derive(Debug, Default)]
+pub(crate) struct Spared {
+    slots: BTreeSet<u64>,
+    /// Even the list of what is to be erased is damaged.
+    all: bool,
+}
+
+impl Spared {
+    /// Adds the slot that damage was met in; all, where none was known yet.
+    pub(crate) fn add(&mut self, slot: Option<u64>) {
+        match slot {
+            Some(slot) => _ = self.slots.insert(slot),
+            None => self.all = true,
+        }
+    }
+}
+
+/// The slot of a deleted session that has any rows left, and the `Seq` of its `Deleted`.
+pub(crate) fn next(tables: &Tables<'_>, spared: &Spared) -> Result<Option<(u64, u64)>, Fault> {
+    if spared.all {
+        return Ok(None);
+    }
+    for row in tables.erasing.iter()? {
+        let (slot, deleted_at) = row?;
+        if !spared.slots.contains(&slot.value()) {
+            return Ok(Some((slot.value(), deleted_at.value())));
+        }
+    }
+    Ok(None)
+}
+
+/// Erases some rows of a deleted session. What was erased stays erased after a crash, and the rest
+/// goes on from there.
+pub(crate) fn step(tables: &mut Tables<'_>, slot: u64, deleted_at: u64) -> Result<(), Fault> {
     let events = first_keys(&tables.events, (slot, 0), (slot, deleted_at))?;
     for &(slot, seq) in &events {
         tables.events.remove((slot, seq))?;
@@ -29,7 +59,7 @@ pub(crate) fn step(tables: &mut Tables<'_>) -> Result<bool, Fault> {
     if events.is_empty() && outputs.is_empty() {
         tables.erasing.remove(slot)?;
     }
-    Ok(true)
+    Ok(())
 }
 
 /// At most [`ERASE_ROWS`] keys, from `start` to before `end`.
@@ -53,7 +83,8 @@ mod tests {
     use redb::ReadableTableMetadata;
 
     use crate::Store;
-    use crate::layout::{ERASING, EVENTS, ORDER, OUTPUT};
+    use super::{Spared, next};
+    use crate::layout::{ERASING, EVENTS, ORDER, OUTPUT, Tables};
     use crate::test_support::{Home, append, exited, output, output_closed, running};
 
     /// Rows that are left: (events, order, output, erasing).
@@ -110,6 +141,27 @@ mod tests {
         wait_until_erased(&store);
         // The event itself, and its place in the order of all.
         assert_eq!(rows(&store), (before.0 + 1, before.1 + 1, before.2, 0));
+    }
+
+    #[tokio::test]
+    async fn what_is_damaged_is_passed_over_and_the_rest_is_erased() {
+        let home = Home::new();
+        home.open().close().await;
+        let db = redb::Database::open(home.path()).expect("it is closed");
+        let txn = db.begin_write().expect("a transaction");
+        let mut tables = Tables::open(&txn).expect("tables");
+        for slot in [1, 2] {
+            tables.erasing.insert(slot, slot + 10).expect("a row");
+        }
+        let mut spared = Spared::default();
+        assert_eq!(next(&tables, &spared), Ok(Some((1, 11))));
+        spared.add(Some(1));
+        assert_eq!(next(&tables, &spared), Ok(Some((2, 12))));
+        spared.add(Some(2));
+        assert_eq!(next(&tables, &spared), Ok(None));
+        let mut spared = Spared::default();
+        spared.add(None);
+        assert_eq!(next(&tables, &spared), Ok(None));
     }
 
     #[tokio::test]
