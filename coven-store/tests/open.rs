@@ -246,6 +246,27 @@ fn a_log_may_be_reached_by_a_link() {
 }
 
 #[tokio::test]
+async fn what_a_link_beside_the_log_leads_to_is_not_written_to() {
+    let elsewhere = tempfile::tempdir().expect("a folder");
+    let precious = elsewhere.path().join("precious");
+    fs::write(&precious, noise(2, 5000)).expect("a file");
+    let home = Home::new();
+    symlink(&precious, home.dir().join("coven.redb.new")).expect("a link");
+    let error = try_open(&home.path()).expect_err("there is no place for a draft");
+    assert!(matches!(error, OpenError::Io { .. }), "{error:?}");
+    fs::remove_file(home.dir().join("coven.redb.new")).expect("a link");
+
+    home.open().close().await;
+    let reserve = home.dir().join("coven.redb.reserve");
+    fs::remove_file(&reserve).expect("a reserve");
+    symlink(&precious, &reserve).expect("a link");
+    let store = home.open();
+    running(&store, "a").await;
+    store.close().await;
+    assert_eq!(fs::read(&precious).expect("a file"), noise(2, 5000));
+}
+
+#[tokio::test]
 async fn what_a_crash_left_of_making_a_log_is_not_in_the_way() {
     let home = Home::new();
     fs::write(home.dir().join("coven.redb.new"), noise(1, 5000)).expect("a file");

@@ -8,14 +8,15 @@ use std::path::Path;
 
 use redb::StorageBackend;
 use redb::backends::FileBackend;
-use rustix::fs::StatVfsMountFlags;
+use rustix::fs::{OFlags, StatVfsMountFlags};
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
     Read,
     Write,
-    /// As `Write`, and it is made, private to its owner, where it is missing.
+    /// As `Write`, and it is made, private to its owner, where it is missing. A symbolic link is
+    /// not followed: these files are cut and filled without a look at what they hold.
     Create,
 }
 
@@ -42,11 +43,16 @@ pub(crate) struct OsDisk;
 
 impl Disk for OsDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<File> {
+        let flags = match access {
+            Access::Read | Access::Write => OFlags::empty(),
+            Access::Create => OFlags::NOFOLLOW,
+        };
         OpenOptions::new()
             .read(true)
             .write(access != Access::Read)
             .create(access == Access::Create)
             .mode(0o600)
+            .custom_flags(flags.bits().cast_signed())
             .open(path)
     }
 

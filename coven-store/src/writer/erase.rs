@@ -82,8 +82,8 @@ mod tests {
     use coven_core::Event;
     use redb::ReadableTableMetadata;
 
-    use crate::Store;
     use super::{Spared, next};
+    use crate::Store;
     use crate::layout::{ERASING, EVENTS, ORDER, OUTPUT, Tables};
     use crate::test_support::{Home, append, exited, output, output_closed, running};
 
