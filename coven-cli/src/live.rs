@@ -1,24 +1,30 @@
 //! A session live in the person's terminal, until it ends or they leave.
 
+mod signals;
+mod to_daemon;
+
 use std::io;
+use std::pin::pin;
 use std::time::Duration;
 
-use bytes::Bytes;
-use coven_http::client::{Attach, AttachWriter, Client, Frame};
+use coven_http::client::{Attach, AttachReader, Client, Frame};
 use coven_http::wire::FromDaemon;
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::Interrupts;
+use crate::live::signals::{Change, Signals};
+use crate::live::to_daemon::{ToDaemon, Waiting};
 use crate::output;
 use crate::terminal::{DetachKeys, Keyboard, RawTerminal, Typed};
 
 /// How long the end of a key's sequence is waited for: far over what lies between two reads of
 /// one key, far under what a person notices.
 const KEY_PATIENCE: Duration = Duration::from_millis(30);
+
+/// How long a daemon may take to hear what was typed last, and that we leave.
+const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Typed bytes read at once.
 const READ_BYTES: usize = 16 * 1024;
@@ -32,7 +38,6 @@ pub(crate) async fn show(client: &Client, id: &str, keys: &DetachKeys) -> Result
     let mut viewer = Viewer {
         terminal: RawTerminal::enter().map_err(|error| no_terminal(&error))?,
         keyboard: Keyboard::new(keys.clone()),
-        key_deadline: None,
         signals: Signals::listen()?,
     };
     let end = loop {
@@ -64,8 +69,6 @@ pub(crate) async fn show(client: &Client, id: &str, keys: &DetachKeys) -> Result
 struct Viewer {
     terminal: RawTerminal,
     keyboard: Keyboard,
-    /// When a key whose end has not come is given up.
-    key_deadline: Option<Instant>,
     signals: Signals,
 }
 
@@ -94,72 +97,136 @@ impl From<End> for Left {
 }
 
 impl Viewer {
-    /// Attaches, and shows the session until something ends the view.
+    /// Attaches, and shows the session until something ends the view. Signals and keys are
+    /// heard all the while, whatever the daemon and the terminal's screen are doing.
     async fn view(&mut self, client: &Client, id: &str) -> Result<Left, Failure> {
-        let Attach {
-            mut reader,
-            mut writer,
-        } = client.attach(id).await?;
-        let mut refusal = None;
-        let mut typed = vec![0; READ_BYTES];
-        loop {
-            tokio::select! {
-                frame = reader.next() => match frame {
-                    Ok(Some(Frame::Bytes(bytes))) => self.write(&bytes).await?,
-                    Ok(Some(Frame::Control(control))) => {
-                        if let Some(left) = self.control(control, &mut writer, &mut refusal).await {
-                            return Ok(left);
-                        }
-                    }
-                    Ok(None) => return gone(client, id, refusal).await,
-                    Err(error) => return gone(client, id, Some(error.to_string())).await,
-                },
-                read = self.terminal.read(&mut typed) => {
-                    let len = read.map_err(|error| no_terminal(&error))?;
-                    if len == 0 {
-                        return Ok(End::Interrupted { exit: Exit::Signal { signal: 1 } }.into());
-                    }
-                    let read = self.keyboard.read(&typed[..len]);
-                    let waiting = self.keyboard.is_waiting();
-                    self.key_deadline = waiting.then(|| Instant::now() + KEY_PATIENCE);
-                    if let Some(left) = pass(read, &mut writer).await {
-                        return Ok(left);
-                    }
+        let Self {
+            terminal,
+            keyboard,
+            signals,
+        } = self;
+        let (to_daemon, waiting) = ToDaemon::new();
+        let mut shown = pin!(show_until_over(terminal, client, id, &to_daemon, waiting));
+        let left = tokio::select! {
+            biased;
+            left = heed(signals, terminal, &to_daemon) => return left,
+            left = type_on(terminal, keyboard, &to_daemon) => left?,
+            left = &mut shown => return left,
+        };
+        // What was typed before goes on its way, unless the daemon does not take it.
+        to_daemon.leave();
+        let _ = timeout(LEAVE_PATIENCE, shown).await;
+        Ok(left)
+    }
+}
+
+/// Does what signals ask for, until one ends the view.
+async fn heed(
+    signals: &mut Signals,
+    terminal: &RawTerminal,
+    to_daemon: &ToDaemon,
+) -> Result<Left, Failure> {
+    loop {
+        match signals.next().await {
+            Change::Size => to_daemon.tell_size(),
+            Change::Continued => {
+                terminal.make_raw().map_err(|error| no_terminal(&error))?;
+                to_daemon.ask_for_redraw();
+            }
+            Change::End { exit } => return Ok(End::Interrupted { exit }.into()),
+        }
+    }
+}
+
+/// Hands on what is typed, until it says to leave. What is left of it then is dropped.
+async fn type_on(
+    terminal: &RawTerminal,
+    keyboard: &mut Keyboard,
+    to_daemon: &ToDaemon,
+) -> Result<Left, Failure> {
+    let mut buffer = vec![0; READ_BYTES];
+    // When a key whose end has not come is given up.
+    let mut key_deadline = None;
+    loop {
+        let typed = tokio::select! {
+            read = terminal.read(&mut buffer) => {
+                let len = read.map_err(|error| no_terminal(&error))?;
+                if len == 0 {
+                    return Ok(End::Interrupted { exit: Exit::Signal { signal: 1 } }.into());
                 }
-                () = until(self.key_deadline) => {
-                    self.key_deadline = None;
-                    let rest = self.keyboard.flush();
-                    if let Some(left) = pass(rest, &mut writer).await {
-                        return Ok(left);
-                    }
-                }
-                change = self.signals.next() => match change {
-                    Change::Size => self.tell_size(&mut writer).await,
-                    Change::Continued => {
-                        self.terminal.make_raw().map_err(|error| no_terminal(&error))?;
-                        self.redraw(&mut writer).await;
-                    }
-                    Change::End { exit } => return Ok(End::Interrupted { exit }.into()),
-                },
+                let typed = keyboard.read(&buffer[..len]);
+                let waiting = keyboard.is_waiting();
+                key_deadline = waiting.then(|| Instant::now() + KEY_PATIENCE);
+                typed
+            }
+            () = until(key_deadline) => {
+                key_deadline = None;
+                keyboard.flush()
+            }
+        };
+        for typed in typed {
+            match typed {
+                Typed::Bytes { data } => to_daemon.type_bytes(data).await,
+                Typed::Detach => return Ok(End::Detached.into()),
+                Typed::Suspend => return Ok(Left::Suspended),
             }
         }
     }
+}
 
-    async fn write(&self, bytes: &[u8]) -> Result<(), Failure> {
-        self.terminal
-            .write(bytes)
-            .await
-            .map_err(|error| no_terminal(&error))
+/// Shows what the daemon sends and sends what is to be told, each at its own pace, until the
+/// session is over or the daemon has been told that we leave.
+async fn show_until_over(
+    terminal: &RawTerminal,
+    client: &Client,
+    id: &str,
+    to_daemon: &ToDaemon,
+    mut waiting: Waiting,
+) -> Result<Left, Failure> {
+    let Attach { reader, writer } = client.attach(id).await?;
+    tokio::select! {
+        () = to_daemon.send(&mut waiting, writer, || terminal.size()) => {
+            Ok(End::Detached.into())
+        }
+        read = read_on(reader, terminal, to_daemon) => match read? {
+            Read::Ended { ending } => Ok(End::Ended { ending }.into()),
+            Read::Closed { reason } => gone(client, id, reason).await,
+        },
     }
+}
 
-    async fn control(
-        &self,
-        control: FromDaemon,
-        writer: &mut AttachWriter,
-        refusal: &mut Option<String>,
-    ) -> Option<Left> {
+/// How reading from the daemon ended.
+enum Read {
+    /// It told the session's end.
+    Ended { ending: Ending },
+    /// It told nothing more, or why.
+    Closed { reason: Option<String> },
+}
+
+/// Shows what the daemon sends, to its end.
+async fn read_on(
+    mut reader: AttachReader,
+    terminal: &RawTerminal,
+    to_daemon: &ToDaemon,
+) -> Result<Read, Failure> {
+    let mut refusal = None;
+    loop {
+        let control = match reader.next().await {
+            Ok(Some(Frame::Bytes(bytes))) => {
+                let written = terminal.write(&bytes).await;
+                written.map_err(|error| no_terminal(&error))?;
+                continue;
+            }
+            Ok(Some(Frame::Control(control))) => control,
+            Ok(None) => return Ok(Read::Closed { reason: refusal }),
+            Err(error) => {
+                return Ok(Read::Closed {
+                    reason: Some(error.to_string()),
+                });
+            }
+        };
         match control {
-            FromDaemon::Hello { live: true, .. } => self.tell_size(writer).await,
+            FromDaemon::Hello { live: true, .. } => to_daemon.tell_size(),
             FromDaemon::Exit {
                 status,
                 exit_code,
@@ -171,28 +238,11 @@ impl Viewer {
                     exit_code,
                     signal,
                 };
-                return Some(End::Ended { ending }.into());
+                return Ok(Read::Ended { ending });
             }
-            FromDaemon::Error { message, .. } => *refusal = Some(message),
+            FromDaemon::Error { message, .. } => refusal = Some(message),
             // Ours is the window's size; a frame of a newer daemon is not ours to understand.
             _ => {}
-        }
-        None
-    }
-
-    async fn tell_size(&self, writer: &mut AttachWriter) {
-        if let Some(size) = self.terminal.size() {
-            // A socket that cannot be written ends its reader too, and that is where it is told.
-            let _ = writer.resize(size.cols(), size.rows()).await;
-        }
-    }
-
-    /// Has the agent draw its screen anew, which programs do when their window's size changes.
-    async fn redraw(&self, writer: &mut AttachWriter) {
-        if let Some(size) = self.terminal.size() {
-            let fewer = size.rows().saturating_sub(1).max(1);
-            let _ = writer.resize(size.cols(), fewer).await;
-            let _ = writer.resize(size.cols(), size.rows()).await;
         }
     }
 }
@@ -203,26 +253,6 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-/// Sends what was typed. What is left of it after a detach or a suspend is dropped.
-async fn pass(typed: Vec<Typed>, writer: &mut AttachWriter) -> Option<Left> {
-    for typed in typed {
-        match typed {
-            Typed::Bytes { data } => {
-                let _ = writer.type_bytes(Bytes::from(data)).await;
-            }
-            Typed::Detach => {
-                let _ = writer.detach().await;
-                return Some(End::Detached.into());
-            }
-            Typed::Suspend => {
-                let _ = writer.detach().await;
-                return Some(Left::Suspended);
-            }
-        }
-    }
-    None
 }
 
 /// The socket closed without a word of the session's end.
@@ -245,42 +275,4 @@ async fn gone(client: &Client, id: &str, reason: Option<String>) -> Result<Left,
 
 fn no_terminal(error: &io::Error) -> Failure {
     Failure::failed(format!("the terminal cannot be used: {error}"))
-}
-
-struct Signals {
-    size: Signal,
-    continued: Signal,
-    quit: Signal,
-    interrupts: Interrupts,
-}
-
-enum Change {
-    Size,
-    Continued,
-    End { exit: Exit },
-}
-
-impl Signals {
-    fn listen() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))
-        };
-        let continued = rustix::process::Signal::CONT.as_raw();
-        Ok(Self {
-            size: listen(SignalKind::window_change())?,
-            continued: listen(SignalKind::from_raw(continued))?,
-            quit: listen(SignalKind::quit())?,
-            interrupts: Interrupts::listen()?,
-        })
-    }
-
-    async fn next(&mut self) -> Change {
-        tokio::select! {
-            _ = self.size.recv() => Change::Size,
-            _ = self.continued.recv() => Change::Continued,
-            _ = self.quit.recv() => Change::End { exit: Exit::Signal { signal: 3 } },
-            exit = self.interrupts.next() => Change::End { exit },
-        }
-    }
 }

@@ -5,16 +5,19 @@
 
 use std::ffi::OsStr;
 use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
+use std::io;
 use std::os::fd::AsFd;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
+use std::time::{Duration, Instant};
 
 use coven::TermSize;
 use coven::terminal::Listener;
+use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
+use rustix::io::Errno;
 use rustix::process::Signal;
 use rustix::termios::{self, OptionalActions, QueueSelector, Termios};
 use tokio::io::unix::AsyncFd;
@@ -28,6 +31,9 @@ struct WayBack {
     /// Hears what the session writes, and so knows which modes it left the terminal in.
     heard: Listener,
 }
+
+/// How long a terminal that is full may take to make room for what gives it back.
+const UNDO_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Plain text again: whatever colour the last text had.
 const PLAIN: &[u8] = b"\x1b[0m";
@@ -74,9 +80,7 @@ impl RawTerminal {
             match attempt {
                 Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
                 // A terminal that hung up.
-                Ok(Err(error))
-                    if error.raw_os_error() == Some(rustix::io::Errno::IO.raw_os_error()) =>
-                {
+                Ok(Err(error)) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => {
                     return Ok(0);
                 }
                 Ok(result) => return result,
@@ -158,15 +162,41 @@ pub(crate) fn give_back() {
         Err(TryLockError::Poisoned(poisoned)) => poisoned.into_inner(),
         Err(TryLockError::WouldBlock) => return,
     };
-    let Some(mut way_back) = way_back.take() else {
+    let Some(way_back) = way_back.take() else {
         return;
     };
-    // A terminal that is gone, or stopped, cannot be helped.
     let mut undo = way_back.heard.modes().reset();
     undo.extend_from_slice(PLAIN);
-    let _ = way_back.terminal.write_all(&undo);
+    // A terminal that is gone, or stopped, cannot be helped.
+    let _ = write_within(&way_back.terminal, &undo, UNDO_PATIENCE);
     let _ = termios::tcflush(&way_back.terminal, QueueSelector::IFlush);
     let _ = termios::tcsetattr(&way_back.terminal, OptionalActions::Now, &way_back.before);
+}
+
+/// Writes all of it to a non-blocking terminal, which is often full: people leave in a flood.
+fn write_within(terminal: &File, mut bytes: &[u8], patience: Duration) -> io::Result<()> {
+    let deadline = Instant::now() + patience;
+    while !bytes.is_empty() {
+        match rustix::io::write(terminal, bytes) {
+            Ok(written) => bytes = &bytes[written..],
+            Err(Errno::INTR) => {}
+            Err(Errno::AGAIN) => wait_for_room(terminal, deadline)?,
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(())
+}
+
+fn wait_for_room(terminal: &File, deadline: Instant) -> io::Result<()> {
+    let left = deadline.saturating_duration_since(Instant::now());
+    if left.is_zero() {
+        return Err(io::ErrorKind::TimedOut.into());
+    }
+    let timeout = Timespec::try_from(left).map_err(io::Error::other)?;
+    match rustix::event::poll(&mut [PollFd::new(terminal, PollFlags::OUT)], Some(&timeout)) {
+        Ok(_) | Err(Errno::INTR) => Ok(()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// A `File` owns its descriptor for as long as it lives: that is all that the unsafe

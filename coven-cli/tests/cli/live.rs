@@ -70,6 +70,70 @@ fn the_detach_keys_are_heard_in_a_flood() {
 }
 
 #[test]
+fn a_terminal_that_is_full_is_given_back_all_the_same() {
+    let home = Home::new();
+    home.launch(r"printf '\033[?1049h\033[?2004h'; while :; do echo flood; done");
+    let mut terminal = attach(&home);
+    let before = terminal.settings();
+    terminal.wait_for("flood");
+    terminal.fill();
+    terminal.press(b"\x1cd");
+    terminal.read_on();
+    assert_eq!(terminal.end(), 120);
+    terminal.wait_for("\x1b[?1049l");
+    assert!(same_settings(&before, &terminal.settings()));
+    home.text(["kill", "@last"]);
+}
+
+#[test]
+fn a_viewer_of_a_daemon_that_stands_still_hears_the_detach_keys_and_signals() {
+    let home = Home::new();
+    home.launch("stty -icanon -echo; echo ready; tail -f /dev/null");
+    for signal in [None, Some(Signal::TERM)] {
+        let mut terminal = attach(&home);
+        let before = terminal.settings();
+        terminal.wait_for("ready");
+        let still = StandsStill::now(&home);
+        // More than the socket between the two takes.
+        terminal.press(&vec![b'x'; 384 * 1024]);
+        let status = match signal {
+            Some(signal) => {
+                kill_process(terminal.pid(), signal).unwrap();
+                143
+            }
+            None => {
+                terminal.press(b"\x1cd");
+                120
+            }
+        };
+        assert_eq!(terminal.end(), status);
+        assert!(same_settings(&before, &terminal.settings()));
+        drop(still);
+    }
+    home.text(["kill", "@last"]);
+}
+
+/// A home's daemon, stopped until this is dropped.
+struct StandsStill {
+    daemon: Pid,
+}
+
+impl StandsStill {
+    fn now(home: &Home) -> Self {
+        let daemon = i32::try_from(home.daemon_pid().unwrap()).unwrap();
+        let daemon = Pid::from_raw(daemon).unwrap();
+        kill_process(daemon, Signal::STOP).unwrap();
+        Self { daemon }
+    }
+}
+
+impl Drop for StandsStill {
+    fn drop(&mut self) {
+        kill_process(self.daemon, Signal::CONT).unwrap();
+    }
+}
+
+#[test]
 fn the_agents_modes_are_undone_when_the_viewer_leaves() {
     let home = Home::new();
     let modes = r"printf '\033[?1049h\033[?2004h\033[>1u\033[?25lready'; read line";

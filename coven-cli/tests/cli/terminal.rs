@@ -8,11 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
-use crate::home::PATIENCE;
+use crate::home::{PATIENCE, eventually};
 
 /// A terminal whose foreground program is the leader of its session.
 pub(crate) struct Terminal {
@@ -26,6 +27,9 @@ pub(crate) struct Terminal {
 struct Screen {
     output: Mutex<Vec<u8>>,
     changed: Condvar,
+    /// Whether it is left unread.
+    unread: Mutex<bool>,
+    read_on: Condvar,
 }
 
 impl Terminal {
@@ -97,6 +101,23 @@ impl Terminal {
         }
     }
 
+    /// Reads nothing more of what is written, until [`Self::read_on`]; returns once the terminal
+    /// takes nothing more. Something must be writing to it.
+    pub(crate) fn fill(&self) {
+        *self.screen.unread.lock().unwrap() = true;
+        eventually("a full terminal", || {
+            let mut slave = [PollFd::new(&self.slave, PollFlags::OUT)];
+            poll(&mut slave, Some(&Timespec::default())).unwrap();
+            (!slave[0].revents().contains(PollFlags::OUT)).then_some(())
+        });
+    }
+
+    /// Reads again what is written.
+    pub(crate) fn read_on(&self) {
+        *self.screen.unread.lock().unwrap() = false;
+        self.screen.read_on.notify_all();
+    }
+
     /// Its settings.
     pub(crate) fn settings(&self) -> Termios {
         tcgetattr(&self.slave).unwrap()
@@ -150,7 +171,12 @@ fn resize(terminal: impl AsFd, cols: u16, rows: u16) {
 fn watch(mut master: File, screen: Arc<Screen>) {
     std::thread::spawn(move || {
         let mut buffer = [0; 4096];
-        while let Ok(len @ 1..) = master.read(&mut buffer) {
+        loop {
+            let unread = screen.unread.lock().unwrap();
+            drop(screen.read_on.wait_while(unread, |unread| *unread).unwrap());
+            let Ok(len @ 1..) = master.read(&mut buffer) else {
+                return;
+            };
             screen
                 .output
                 .lock()
