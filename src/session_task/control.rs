@@ -31,6 +31,10 @@ pub(super) struct Control {
     /// What the commit in flight answers.
     granted: Vec<Granted>,
     killed: bool,
+    /// The last kill is through, and the process is still there: another may be asked.
+    kill_failed: bool,
+    /// Another kill, until it is known what became of it.
+    killing_again: Option<Ask>,
 }
 
 /// A request whose events are on their way.
@@ -64,6 +68,11 @@ impl Live {
             return;
         }
         match ask.request {
+            Request::Kill if std::mem::take(&mut self.control.kill_failed) => {
+                // On record it is being killed already.
+                self.control.killing_again = Some(ask);
+                self.terminate();
+            }
             Request::Kill => match self.kill_now() {
                 Ok(()) => self.control.asked.push_back(ask),
                 Err(refusal) => answer(ask, Err(refusal.into())),
@@ -78,6 +87,19 @@ impl Live {
                     answer(ask, Err(Unavailable::Busy.into()));
                 }
             }
+        }
+    }
+
+    /// A kill is through; `failure` says why the process may still be there.
+    pub(super) fn kill_is_through(&mut self, failure: Option<String>) {
+        self.control.kill_failed = failure.is_some() && self.end.has_process();
+        if let Some(ask) = self.control.killing_again.take() {
+            let session = self.id().clone();
+            let outcome = match failure {
+                Some(message) => Err(Error::KillFailed { session, message }),
+                None => Ok(self.record.clone()),
+            };
+            answer(ask, outcome);
         }
     }
 

@@ -312,17 +312,26 @@ impl Live {
         self.identified(look);
         self.end.kill_done(self.shared.clock.elapsed());
         let session = &self.record.session.id;
-        match report {
+        let failure = match report {
             Ok(report) if report.survivors.is_empty() => {
                 tracing::debug!(%session, ended = report.ended.len(), forced = report.forced.len(),
                     "killed");
+                None
             }
             Ok(report) => {
                 tracing::warn!(%session, survivors = ?report.survivors,
                     "processes of a killed session are still there");
+                Some(format!(
+                    "{} of its processes are still there",
+                    report.survivors.len()
+                ))
             }
-            Err(error) => tracing::error!(%session, %error, "the session could not be killed"),
-        }
+            Err(error) => {
+                tracing::error!(%session, %error, "the session could not be killed");
+                Some(error.to_string())
+            }
+        };
+        self.kill_is_through(failure);
         Goes::On
     }
 
