@@ -118,6 +118,9 @@ fn a_project_and_a_directory_within_it_can_be_named() {
     assert_eq!(record["title"], "in there");
     let outside = home.refused(2, ["run", "--project", &project, "--cwd", "/", "sh", "pwd"]);
     assert!(outside.contains("cwd"), "{outside}");
+    // Nor does --cwd move the project that we are in.
+    let outside = home.refused(2, ["run", "--cwd", "/", "sh", "pwd"]);
+    assert!(outside.contains("cwd"), "{outside}");
 }
 
 #[test]

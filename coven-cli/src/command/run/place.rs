@@ -24,7 +24,7 @@ pub(in crate::command) fn find(project: Option<&str>, cwd: Option<&str>) -> Resu
     })?;
     let project = match project {
         Some(project) => here.join(project),
-        None => root_above(&cwd.map_or(here.clone(), |cwd| here.join(cwd))),
+        None => root_above(&here),
     };
     let cwd = match cwd {
         Some(cwd) => here.join(cwd),
