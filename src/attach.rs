@@ -23,8 +23,8 @@ const STATE_BYTES: u64 = 4 * 1024;
 /// A session's terminal as a viewer should first see it.
 ///
 /// Write `restore`, then `tail`. Then follow the session from `seq`, and pass its output through
-/// `filter`. Where `live` is true, force a redraw: [`Engine::resize`](crate::Engine::resize) to
-/// one row less, and back. When the viewer leaves, write what
+/// `filter`, and ask for a redraw: [`Engine::redraw`](crate::Engine::redraw). When the viewer
+/// leaves, write what
 /// [`Modes::reset`](coven_harness::terminal::Modes::reset) of a listener that heard it all gives,
 /// or at least `reset`.
 #[derive(Debug)]

@@ -13,7 +13,7 @@ use coven_harness::{HarnessCapabilities, Readiness, Registry};
 use coven_store::{Listing, OutputChunk, Page, ReadLimit};
 
 use crate::options::Options;
-use crate::running::Request;
+use crate::running::{Message, Request};
 use crate::shared::Shared;
 use crate::{
     AttachView, Error, Follow, FollowAll, HarnessInfo, Health, OpenError, attach, commit,
@@ -208,6 +208,13 @@ impl Engine {
             None => self.at_rest(id, Command::Resize { size }, by).await,
         };
         answer.map(drop)
+    }
+
+    /// Has a session's program draw its screen anew, for a viewer that has not seen it being drawn:
+    /// its terminal is one row off for a moment, which is not recorded. A program that has written
+    /// nothing yet, or has no terminal, or does not run, is left alone. Returns at once.
+    pub async fn redraw(&self, id: &SessionId) {
+        self.shared.running.tell(id, Message::Redraw).await;
     }
 
     /// Ends a session's process and all that came of it: asks them, then ends who is left after

@@ -48,6 +48,8 @@ pub(crate) enum Message {
     Ask(Ask),
     /// Show the terminal as it is on record now.
     View(oneshot::Sender<LiveView>),
+    /// Have the program draw its screen anew.
+    Redraw,
     /// The engine is leaving: kill what still lives by force, record its loss, and end.
     Abandon,
 }

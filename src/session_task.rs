@@ -11,6 +11,7 @@ mod identity;
 mod launching;
 mod live;
 mod observe;
+mod redraw;
 mod writer;
 
 use std::sync::Arc;

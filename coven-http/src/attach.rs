@@ -8,10 +8,10 @@ mod typed;
 
 use std::time::Duration;
 
-use coven::{Actor, AttachView, Engine, SessionId, TermSize};
+use coven::{Actor, AttachView, Engine, SessionId};
 use futures_util::StreamExt;
 use hyper_tungstenite::HyperWebsocketStream;
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::timeout;
 
 use crate::app::{Stopping, StreamPermit};
@@ -19,10 +19,6 @@ use crate::wire::FromDaemon;
 
 /// Control frames that wait for a viewer who does not read. One more is dropped.
 const MAX_WAITING_CONTROLS: usize = 64;
-
-/// How long a program gets to see the smaller terminal before it gets its size back. Both at once
-/// would look to it as if nothing had changed, and it would not draw anew.
-const REDRAW_PAUSE: Duration = Duration::from_millis(50);
 
 /// How long a viewer may take to read the last frames.
 const FAREWELL: Duration = Duration::from_secs(2);
@@ -38,21 +34,15 @@ pub(crate) struct Attached {
     pub(crate) permit: StreamPermit,
 }
 
-/// What the typing half says to the showing half.
-enum Note {
-    /// For the viewer.
-    Tell(FromDaemon),
-    /// The viewer leaves.
-    Leave,
-}
-
 /// Serves one viewer until it leaves or vanishes, the session ends, or the daemon stops.
 pub(crate) async fn serve(attached: Attached, view: AttachView, socket: HyperWebsocketStream) {
     let (sink, mut stream) = socket.split();
-    let (notes, noted) = mpsc::channel(MAX_WAITING_CONTROLS);
-    let redraw = view.live.then_some(view.size);
-    let shown = shown::run(&attached, view, noted, sink);
-    let typed = typed::run(&attached, redraw, notes, &mut stream);
+    let (tell, controls) = mpsc::channel::<FromDaemon>(MAX_WAITING_CONTROLS);
+    let leaves = Notify::new();
+    // What it has drawn before the tail is not in the view.
+    attached.engine.redraw(&attached.id).await;
+    let shown = shown::run(&attached, view, controls, &leaves, sink);
+    let typed = typed::run(&attached, tell, &leaves, &mut stream);
     // Whichever half ends ends the other: the viewer was told everything, or is gone.
     tokio::select! {
         () = shown => {}
@@ -62,13 +52,4 @@ pub(crate) async fn serve(attached: Attached, view: AttachView, socket: HyperWeb
     // frames: it is waited for, to say that it has.
     let farewell = async { while let Some(Ok(_)) = stream.next().await {} };
     let _ = timeout(FAREWELL, farewell).await;
-}
-
-/// A size that is one row off.
-fn other_size(size: TermSize) -> TermSize {
-    let rows = match size.rows() {
-        1 => 2,
-        rows => rows - 1,
-    };
-    TermSize::parse(size.cols().into(), rows.into()).unwrap_or(size)
 }

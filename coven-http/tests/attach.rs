@@ -125,32 +125,13 @@ async fn a_viewer_sees_what_was_and_what_comes_and_types() {
 #[tokio::test]
 async fn opening_makes_the_program_draw_anew_and_keeps_its_size() {
     let daemon = Daemon::start().await;
-    let script = "trap 'stty size' WINCH; printf up; while :; do sleep 0.02; done";
-    let live = daemon.launch(script).await;
+    let live = daemon.launch(WATCHES_ITS_SIZE).await;
     daemon.until(&live.id, "up").await;
     let (mut attach, mut seen) = attach(&daemon, &live.id).await;
     // A program that was busy may see one change only; it draws anew all the same.
     seen.until(&mut attach.reader, "24 80").await;
-    seen.until_told(&mut attach.reader, |control| {
-        matches!(
-            control,
-            FromDaemon::Resize {
-                cols: 80,
-                rows: 24,
-                ..
-            }
-        )
-    })
-    .await;
-    let sizes: Vec<(u16, u16)> = seen
-        .controls
-        .iter()
-        .filter_map(|control| match control {
-            FromDaemon::Resize { cols, rows, .. } => Some((*cols, *rows)),
-            _ => None,
-        })
-        .collect();
-    assert_eq!(sizes, [(80, 23), (80, 24)]);
+    // Nobody asked for another size, so nobody is told of one.
+    assert!(matches!(seen.controls[..], [FromDaemon::Hello { .. }]));
     let record = daemon.client.session(&live.id).await.unwrap();
     assert_eq!((record.cols, record.rows), (Some(80), Some(24)));
 
@@ -167,6 +148,49 @@ async fn opening_makes_the_program_draw_anew_and_keeps_its_size() {
         )
     })
     .await;
+    daemon.stop().await;
+}
+
+/// Says its terminal's size whenever that changes.
+const WATCHES_ITS_SIZE: &str = "trap 'stty size' WINCH; printf up; while :; do sleep 0.02; done";
+
+#[tokio::test]
+async fn a_viewer_that_leaves_at_once_leaves_the_size_as_it_was() {
+    let daemon = Daemon::start().await;
+    let live = daemon.launch(WATCHES_ITS_SIZE).await;
+    daemon.until(&live.id, "up").await;
+    drop(attach(&daemon, &live.id).await);
+    daemon.until(&live.id, "24 80").await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_size_told_while_the_program_draws_anew_is_the_one_it_keeps() {
+    let daemon = Daemon::start().await;
+    let live = daemon.launch(WATCHES_ITS_SIZE).await;
+    daemon.until(&live.id, "up").await;
+    let (mut attach, mut seen) = attach(&daemon, &live.id).await;
+    attach.writer.resize(101, 33).await.unwrap();
+    seen.until(&mut attach.reader, "33 101").await;
+    // Asked for by the viewer, it is drawn anew too.
+    let before = seen.text().matches("33 101").count();
+    attach.writer.redraw().await.unwrap();
+    while seen.text().matches("33 101").count() == before {
+        assert!(seen.read(&mut attach.reader).await);
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_program_that_has_drawn_nothing_yet_is_not_made_to_draw_anew() {
+    let daemon = Daemon::start().await;
+    let script = "trap 'printf changed' WINCH; while [ ! -e go ]; do sleep 0.01; done; \
+                  stty size; exec sleep 600";
+    let live = daemon.launch(script).await;
+    let (mut attach, mut seen) = attach(&daemon, &live.id).await;
+    std::fs::write(daemon.path("go"), "").unwrap();
+    seen.until(&mut attach.reader, " 80\r\n").await;
+    assert_eq!(seen.text(), "24 80\r\n");
     daemon.stop().await;
 }
 
@@ -370,6 +394,27 @@ async fn a_paste_larger_than_what_a_slow_program_can_be_sent_arrives_whole_and_i
     assert!(std::fs::read(daemon.path("pasted")).unwrap() == paste);
     let refused = |control: &FromDaemon| matches!(control, FromDaemon::Error { .. });
     assert!(!seen.controls.iter().any(refused), "{:?}", seen.controls);
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_has_stopped_reading_may_leave() {
+    let daemon = Daemon::start().await;
+    let script = "stty raw -echo; printf up; head -c 1 >/dev/null; \
+                  head -c 3000000 /dev/zero | tr '\\0' z; printf done; exec sleep 600";
+    let live = daemon.launch(script).await;
+    daemon.until(&live.id, "up").await;
+    let (mut stuck, _) = attach(&daemon, &live.id).await;
+    stuck.writer.type_bytes(typed("g")).await.unwrap();
+    daemon.until(&live.id, "done").await;
+    stuck.writer.detach().await.unwrap();
+    // A daemon that waits for nobody closes the socket, however much is unread.
+    let left = async {
+        while stuck.writer.detach().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(left).await;
     daemon.stop().await;
 }
 

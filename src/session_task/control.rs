@@ -297,6 +297,8 @@ impl Live {
                     session,
                     message: "the process does not read any more".to_owned(),
                 }),
+            // It gets the size that is on record when that is over.
+            Then::Perform(Effect::Resize { .. }) if self.redraw.is_under_way() => Ok(()),
             Then::Perform(Effect::Resize { size }) => {
                 let resized = self.terminal.as_ref().map(|terminal| terminal.resize(size));
                 resized

@@ -43,10 +43,6 @@ impl Gather {
         self.len_bytes < MAX_GATHERED_BYTES && self.pieces.len() < MAX_PIECES
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
-        self.len_bytes == 0
-    }
-
     /// Adds what was read at `now`.
     pub(super) fn push(&mut self, channel: Channel, data: &[u8], now: Duration) {
         self.len_bytes += data.len();

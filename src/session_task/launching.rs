@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coven_core::{Command, Refusal, Status, decide};
+use coven_core::{Command, decide};
 use coven_harness::process::{self, Child, Spawn, SpawnError};
 use coven_store::Urgency;
 use tokio::sync::{mpsc, oneshot};
@@ -11,15 +11,11 @@ use tokio::task::JoinHandle;
 
 use super::live::{Beginning, Live, UnrecordedKill};
 use super::{Accepted, Run};
-use crate::attach::Screenless;
 use crate::commit::{self, Plan};
 use crate::options::Waypoint;
 use crate::running::{Ask, Message, Request};
 use crate::shared::Shared;
-use crate::{Error, Record, Unavailable};
-
-/// Requests that may wait for the process to be made.
-const MAX_DEFERRED: usize = 64;
+use crate::{Error, Record};
 
 type Reply = oneshot::Sender<Result<Record, Error>>;
 
@@ -133,9 +129,7 @@ impl Launching {
                         self.called_off.store(true, Ordering::Release);
                         self.deferred.push(Message::Abandon);
                     }
-                    Message::Ask(ask) => self.put_off(ask),
-                    // Whoever asked may have left.
-                    Message::View(reply) => drop(reply.send(Screenless::default().view(&self.record))),
+                    other => self.deferred.push(other),
                 },
                 spawned = &mut spawning => {
                     return spawned.unwrap_or_else(|panicked| {
@@ -147,38 +141,12 @@ impl Launching {
         }
     }
 
-    /// Answers at once what there must be a process for, and keeps the rest, within bounds.
-    fn put_off(&mut self, ask: Ask) {
-        let refused = match &ask.request {
-            Request::Input { .. } | Request::Submit { .. } => {
-                self.record.session.accepts_input().err()
-            }
-            Request::Resize { size } => {
-                decide(&self.record.session, Command::Resize { size: *size }).err()
-            }
-            Request::Kill | Request::Edit { .. } => None,
-        };
-        let error = match refused {
-            Some(refusal) => refusal.into(),
-            None if self.deferred.len() < MAX_DEFERRED => {
-                return self.deferred.push(Message::Ask(ask));
-            }
-            None => Unavailable::Busy.into(),
-        };
-        // Whoever asked may have left.
-        let _ = ask.reply.send(Err(error));
-    }
-
     /// Calls the launch off. That does not wait for the disk.
     async fn kill(&mut self, ask: Ask) {
         let mut plan = Plan::of(&self.record.session);
         let answer = match plan.add(Command::Kill, self.shared.clock.now(), ask.by.as_ref()) {
             Err(refused) => Err(refused),
-            Ok(_) if self.unrecorded_kill.is_some() => Err(Refusal::NotLive {
-                session: self.record.session.id.clone(),
-                status: Status::Killed,
-            }
-            .into()),
+            Ok(_) if self.unrecorded_kill.is_some() => Ok(self.record.clone()),
             Ok(_) => {
                 self.called_off.store(true, Ordering::Release);
                 let batch = plan.batch(None, Urgency::Control);

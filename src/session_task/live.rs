@@ -21,6 +21,7 @@ use super::control::Control;
 use super::ending::EndWatch;
 use super::identity::IdentityWatch;
 use super::observe::Observations;
+use super::redraw::Redraw;
 use super::writer::{Step, Writer};
 use crate::attach::Screenless;
 use crate::running::Message;
@@ -68,6 +69,7 @@ pub(super) struct Live {
     pub(super) end: EndWatch,
     pub(super) screen: Screenless,
     pub(super) identity: IdentityWatch,
+    pub(super) redraw: Redraw,
     killing: Slot<Killed>,
     output: Output,
     exit: ExitWatch,
@@ -93,6 +95,7 @@ enum Wake {
     Observed(super::observe::Outcome),
     Controlled(super::control::Outcome),
     Identified(super::identity::Look),
+    Redrawn,
     Due,
 }
 
@@ -123,6 +126,7 @@ impl Live {
             end: EndWatch::default(),
             screen: Screenless::default(),
             identity: IdentityWatch::new(beginning.identity),
+            redraw: Redraw::default(),
             killing: None,
             deferred: beginning.deferred,
             launched: Some(launched),
@@ -162,6 +166,7 @@ impl Live {
                 Wake::Told(Some(message)) => self.told(message),
                 // The entry that holds the sender outlives this task.
                 Wake::Told(None) | Wake::Due => Goes::On,
+                Wake::Redrawn => self.redrawn(),
                 Wake::Read(read) => self.read(read),
                 Wake::Exited(exit) => self.exited(exit),
                 Wake::Killed(killed) => self.killed(killed),
@@ -181,7 +186,7 @@ impl Live {
         let now = self.shared.clock.elapsed();
         let reads = self.end.has_output() && self.observations.has_room();
         self.end.set_reading(reads, now);
-        let due = self.next_due();
+        let (due, redrawn) = (self.next_due(), self.redraw.due());
         let clock = &self.shared.clock;
         tokio::select! {
             biased;
@@ -192,6 +197,7 @@ impl Live {
             exit = self.exit.wait(), if self.end.has_process() => Wake::Exited(exit),
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),
             read = self.output.read(), if reads => Wake::Read(read),
+            () = until(redrawn, |due| clock.sleep_until(due)) => Wake::Redrawn,
             () = until(due, |due| clock.sleep_until(due)) => Wake::Due,
         }
     }
@@ -217,6 +223,7 @@ impl Live {
                 // Whoever asked may have left.
                 let _ = reply.send(self.screen.view(&self.record));
             }
+            Message::Redraw => self.begin_redraw(),
             Message::Abandon => {
                 self.observations.lost(OrphanReason::Shutdown);
                 self.force();

@@ -38,7 +38,7 @@ struct Fact {
 
 #[derive(Default)]
 struct Carried {
-    /// What was heard up to the end of its output, if nobody has heard more by then.
+    /// What was heard up to the end of its output.
     heard: Option<Listener>,
     is_last: bool,
 }
@@ -111,9 +111,7 @@ impl Live {
         if plan.is_empty() {
             return if is_last { Goes::Over } else { Goes::On };
         }
-        // The listener has heard what waits, too.
-        let is_all = self.observations.gather.is_empty();
-        let heard = is_all.then(|| self.screen.state());
+        let heard = Some(self.screen.state());
         self.observations.carried = Carried { heard, is_last };
         let store = self.shared.store.clone();
         let batch = plan.batch(None, Urgency::Output);

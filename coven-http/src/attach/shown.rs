@@ -7,10 +7,10 @@ use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
 use hyper_tungstenite::HyperWebsocketStream;
 use hyper_tungstenite::tungstenite::{Error as WsError, Message};
-use tokio::sync::mpsc;
-use tokio::time::{Instant, interval_at};
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, interval_at, sleep};
 
-use super::{Attached, Note};
+use super::{Attached, FAREWELL};
 use crate::render;
 use crate::wire::FromDaemon;
 
@@ -45,7 +45,8 @@ impl From<WsError> for End {
 pub(super) async fn run(
     attached: &Attached,
     view: AttachView,
-    noted: mpsc::Receiver<Note>,
+    mut controls: mpsc::Receiver<FromDaemon>,
+    leaves: &Notify,
     sink: SplitSink<HyperWebsocketStream, Message>,
 ) {
     let after = view.seq;
@@ -61,12 +62,36 @@ pub(super) async fn run(
         rows: view.size.rows(),
         live: view.live,
     };
-    let opened = screen.open(&hello, view.restore, view.tail).await;
-    let end = match opened {
-        Ok(()) => screen.live(attached, after, noted).await,
-        Err(error) => error.into(),
+    let mut stopping = attached.stopping.clone();
+    let telling = async {
+        match screen.open(&hello, view.restore, view.tail).await {
+            Ok(()) => screen.live(attached, after, &mut controls).await,
+            Err(error) => error.into(),
+        }
     };
-    let _ = screen.close(attached, end).await;
+    // These do not wait for a viewer that does not read.
+    let end = tokio::select! {
+        biased;
+        () = stopping.wait() => End::Broken {
+            code: Code::RuntimeUnavailable,
+            message: "the daemon is shutting down".to_owned(),
+        },
+        () = leaves.notified() => End::Left,
+        end = telling => end,
+    };
+    let is_over = matches!(end, End::Over);
+    let closing = screen.close(attached, end, &mut controls);
+    let patience = async {
+        if is_over {
+            // There is a session's end to be read, and all the time for it.
+            stopping.wait().await;
+        }
+        sleep(FAREWELL).await;
+    };
+    tokio::select! {
+        _ = closing => {}
+        () = patience => {}
+    }
 }
 
 impl Screen {
@@ -86,21 +111,15 @@ impl Screen {
         &mut self,
         attached: &Attached,
         after: coven::Seq,
-        mut noted: mpsc::Receiver<Note>,
+        controls: &mut mpsc::Receiver<FromDaemon>,
     ) -> End {
         let mut follow = attached.engine.follow(&attached.id, after);
-        let mut stopping = attached.stopping.clone();
         let first_heartbeat = Instant::now() + attached.heartbeat;
         let mut heartbeat = interval_at(first_heartbeat, attached.heartbeat);
         loop {
             let told = tokio::select! {
-                () = stopping.wait() => return End::Broken {
-                    code: Code::RuntimeUnavailable,
-                    message: "the daemon is shutting down".to_owned(),
-                },
-                note = noted.recv() => match note {
-                    Some(Note::Tell(control)) => self.tell(&control).await,
-                    Some(Note::Leave) => return End::Left,
+                control = controls.recv() => match control {
+                    Some(control) => self.tell(&control).await,
                     None => return End::Vanished,
                 },
                 _ = heartbeat.tick() => self.sink.send(Message::Ping(Bytes::new())).await,
@@ -143,7 +162,12 @@ impl Screen {
         self.tell(&resize).await
     }
 
-    async fn close(&mut self, attached: &Attached, end: End) -> Result<(), WsError> {
+    async fn close(
+        &mut self,
+        attached: &Attached,
+        end: End,
+        controls: &mut mpsc::Receiver<FromDaemon>,
+    ) -> Result<(), WsError> {
         let last = match end {
             End::Vanished => return Ok(()),
             End::Left => FromDaemon::Detached { seq: self.seq },
@@ -153,6 +177,9 @@ impl Screen {
             },
             End::Over => self.exit(attached).await,
         };
+        while let Ok(control) = controls.try_recv() {
+            self.tell(&control).await?;
+        }
         let reset = self.listener.modes().reset();
         self.show(reset.into()).await?;
         self.tell(&last).await?;

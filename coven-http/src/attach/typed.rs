@@ -13,10 +13,10 @@ use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use hyper_tungstenite::HyperWebsocketStream;
 use hyper_tungstenite::tungstenite::{Error as WsError, Message};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Attached, Note, REDRAW_PAUSE, other_size};
+use super::Attached;
 use crate::limits;
 use crate::wire::{FromDaemon, FromViewer};
 
@@ -47,40 +47,34 @@ struct Untaken {
 /// A viewer's hands.
 struct Hands<'a> {
     attached: &'a Attached,
-    notes: mpsc::Sender<Note>,
+    tell: mpsc::Sender<FromDaemon>,
     keys: Keys,
     untaken: Untaken,
     /// When the sequence that is held back was a key.
     escape_at: Option<Instant>,
-    /// When the terminal gets its size back, and which.
-    redraw_at: Option<(Instant, TermSize)>,
 }
 
-/// Forces a redraw, then passes on what the viewer types until it leaves or vanishes.
+/// Passes on what the viewer types until it leaves or vanishes.
 pub(super) async fn run(
     attached: &Attached,
-    redraw: Option<TermSize>,
-    notes: mpsc::Sender<Note>,
+    tell: mpsc::Sender<FromDaemon>,
+    leaves: &Notify,
     stream: &mut SplitStream<HyperWebsocketStream>,
 ) {
     let mut hands = Hands {
         attached,
-        notes,
+        tell,
         keys: Keys::new(),
         untaken: Untaken::default(),
         escape_at: None,
-        redraw_at: None,
     };
-    if let Some(size) = redraw {
-        hands.begin_redraw(size).await;
-    }
-    let leaves = hands.pass_on(stream).await;
+    let in_order = hands.pass_on(stream).await;
     // What was typed before was typed to arrive.
     let _ = timeout(LAST_OFFERS, hands.offer_the_rest()).await;
-    if leaves {
-        let _ = hands.notes.send(Note::Leave).await;
+    if in_order {
+        leaves.notify_one();
         // The showing half closes the socket; this half must not end before it.
-        hands.notes.closed().await;
+        hands.tell.closed().await;
     }
 }
 
@@ -132,7 +126,6 @@ impl Hands<'_> {
                     self.input(key).await;
                 }
                 () = at(self.untaken.offer.map(|(at, _)| at)) => self.offer().await,
-                () = at(self.redraw_at.map(|(at, _)| at)) => self.finish_redraw().await,
             }
         }
     }
@@ -178,35 +171,14 @@ impl Hands<'_> {
     async fn control(&mut self, text: &str) -> std::ops::ControlFlow<()> {
         match serde_json::from_str(text) {
             Ok(FromViewer::Resize { cols, rows }) => match TermSize::parse(cols, rows) {
-                Ok(size) => {
-                    self.redraw_at = None;
-                    self.resize(size).await;
-                }
+                Ok(size) => self.resize(size).await,
                 Err(refusal) => self.refuse(refusal.code(), &refusal.to_string()),
             },
+            Ok(FromViewer::Redraw) => self.attached.engine.redraw(&self.attached.id).await,
             Ok(FromViewer::Detach) => return std::ops::ControlFlow::Break(()),
             Err(_) => self.refuse(Code::InvalidRequest, "the frame is not a control frame"),
         }
         std::ops::ControlFlow::Continue(())
-    }
-
-    async fn begin_redraw(&mut self, size: TermSize) {
-        let Attached { engine, id, by, .. } = self.attached;
-        // A session without a terminal, or one that has just ended, draws nothing.
-        if engine
-            .resize(id, other_size(size), by.clone())
-            .await
-            .is_ok()
-        {
-            self.redraw_at = Some((Instant::now() + REDRAW_PAUSE, size));
-        }
-    }
-
-    async fn finish_redraw(&mut self) {
-        if let Some((_, size)) = self.redraw_at.take() {
-            let Attached { engine, id, by, .. } = self.attached;
-            let _ = engine.resize(id, size, by.clone()).await;
-        }
     }
 
     async fn resize(&mut self, size: TermSize) {
@@ -222,7 +194,7 @@ impl Hands<'_> {
             code: code.as_str().to_owned(),
             message: message.to_owned(),
         };
-        let _ = self.notes.try_send(Note::Tell(error));
+        let _ = self.tell.try_send(error);
     }
 }
 

@@ -130,6 +130,14 @@ impl AttachWriter {
         self.control(&resize).await
     }
 
+    /// Has the session's program draw its screen anew.
+    ///
+    /// # Errors
+    /// [`Error::Broken`].
+    pub async fn redraw(&mut self) -> Result<(), Error> {
+        self.control(&FromViewer::Redraw).await
+    }
+
     /// Leaves. The session goes on; the reader gets [`FromDaemon::Detached`] and then its end.
     ///
     /// # Errors

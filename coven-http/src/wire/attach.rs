@@ -65,6 +65,8 @@ pub enum FromViewer {
         /// Rows, 1 to 1000.
         rows: i64,
     },
+    /// The viewer's screen is not what was drawn on it: have the program draw anew.
+    Redraw,
     /// The viewer leaves. The session goes on.
     Detach,
 }
