@@ -11,7 +11,6 @@ use crate::client::{Client, Error};
 use crate::wire::Daemon;
 
 const NAME: &str = "daemon.json";
-const NEW_NAME: &str = "daemon.json.new";
 
 /// The file, as this process wrote it.
 #[derive(Debug)]
@@ -33,16 +32,20 @@ pub(crate) fn path(home: &Path) -> PathBuf {
 /// may be there, and the file is left alone. A home that cannot be written to is not an error: the
 /// file is only a convenience.
 pub async fn repair(home: &Path) -> Result<Option<Daemon>, Error> {
+    let before = fs::read(path(home)).ok();
     match Client::at_home(home).health().await {
         Ok(health) => {
             let content = content(&health.daemon);
-            if fs::read(path(home)).ok().as_ref() != Some(&content) {
+            if before.as_ref() != Some(&content) {
                 let _ = write(home, &content);
             }
             Ok(Some(health.daemon))
         }
         Err(Error::Unreachable { source, .. }) if is_nobody(&source) => {
-            let _ = fs::remove_file(path(home));
+            // A daemon that has come meanwhile has written its own.
+            if fs::read(path(home)).ok() == before {
+                let _ = fs::remove_file(path(home));
+            }
             Ok(None)
         }
         Err(error) => Err(error),
@@ -81,9 +84,10 @@ fn content(daemon: &Daemon) -> Vec<u8> {
     content
 }
 
-/// Written beside and moved into place, so that it is never seen half.
+/// Written beside and moved into place, so that it is never seen half. The name beside is this
+/// process's alone: others may write theirs at the same time.
 fn write(home: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = home.join(NEW_NAME);
+    let beside = home.join(format!("{NAME}.{}", std::process::id()));
     let _ = fs::remove_file(&beside);
     let mut file: File = OpenOptions::new()
         .write(true)
