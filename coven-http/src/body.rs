@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::time::timeout;
@@ -39,7 +39,7 @@ impl Body {
     /// Reads what was not read, and throws it away, so that a sender that is still writing gets
     /// to read its answer. Gives up on one that sends without end.
     pub(crate) async fn drain(&mut self) {
-        if self.over {
+        if self.over || self.incoming.size_hint().lower() > limits::MAX_DRAINED_BODY_BYTES as u64 {
             return;
         }
         let rest = async {
@@ -56,6 +56,9 @@ impl Body {
     }
 
     async fn bytes(&mut self, max_bytes: usize) -> Result<Bytes, Error> {
+        if self.incoming.size_hint().lower() > max_bytes as u64 {
+            return Err(Error::body_too_large(max_bytes));
+        }
         let patience = self.patience;
         timeout(patience, self.collect(max_bytes))
             .await
@@ -127,6 +130,8 @@ fn shape_error(path: &str, problem: &str, json: &Value) -> Error {
     let expected = match expected {
         "i64" | "i32" | "u32" => "a whole number",
         "a map" => "an object",
+        // It goes on with the name of a type of ours.
+        name if name.starts_with("struct ") => "an object",
         "a sequence" => "a list",
         other => other,
     };
@@ -190,6 +195,7 @@ mod tests {
                 r#"{"conversation":{"mode":1}}"#,
                 "conversation.mode must be a string",
             ),
+            (r#"{"conversation":"zz"}"#, "conversation must be an object"),
             (r#"{"labels":["a",2]}"#, "labels[1] must be a string"),
             (r#"{"cols":"80"}"#, "cols must be a whole number"),
             (r#"{"cols":80.5}"#, "cols must be a whole number"),

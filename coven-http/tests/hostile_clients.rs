@@ -25,6 +25,20 @@ async fn is_well(daemon: &Daemon) {
 }
 
 #[tokio::test]
+async fn a_body_that_says_it_is_too_large_is_refused_before_it_comes() {
+    let daemon = Daemon::with(Timeouts {
+        body: support::PATIENCE * 2,
+        ..Timeouts::default()
+    })
+    .await;
+    let mut stream = daemon.connect().await;
+    let head = b"POST /sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 99999999999\r\n\r\n";
+    stream.write_all(head).await.unwrap();
+    let refused = Raw::parse(&read_to_end(&mut stream).await);
+    refused.is_error(413, "payload_too_large");
+}
+
+#[tokio::test]
 async fn an_answer_is_followed_by_the_end_of_the_connection() {
     let daemon = Daemon::start().await;
     for request in [
