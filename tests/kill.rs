@@ -158,9 +158,6 @@ async fn a_kill_before_the_process_runs_calls_the_launch_off() {
     assert_eq!(record.ended_at, None);
     let refused = within(world.engine.kill(&id, me())).await.unwrap_err();
     assert_eq!(refused.code(), Code::SessionNotLive);
-    // Before there is a process, too, whoever types is answered at once.
-    let refused = world.input(&id, "x").await.unwrap_err();
-    assert_eq!(refused.code(), Code::SessionNotLive);
     open.send(()).unwrap();
     let record = within(launching).await.unwrap().unwrap();
     assert_eq!(record.session.status(), Status::Killed);

@@ -78,40 +78,6 @@ fn a_process_that_outlived_its_terminal_is_ended_before_its_session_is_orphaned(
     });
 }
 
-#[test]
-fn a_tool_in_a_session_of_its_own_is_ended_though_its_agent_died_with_the_engine() {
-    let first = Runtime::new().unwrap();
-    let world = first.block_on(World::new());
-    let tool = "setsid sh -c 'trap \"\" HUP; echo $$ > tool; while :; do sleep 1; done'";
-    let script = format!(
-        "(({tool} < /dev/null > /dev/null 2>&1 &) &); \
-         until [ -s tool ]; do sleep 0.01; done; echo pid $$; exec sleep 1000"
-    );
-    let (id, said) = first.block_on(async {
-        let id = world.launch_id(&script).await;
-        let said = world.until(&id, "\n").await;
-        (id, said)
-    });
-    let tool = std::fs::read_to_string(world.path("tool")).unwrap();
-    let tool: u32 = tool.trim().parse().unwrap();
-    let World { engine, dir } = world;
-    die(first, engine);
-    let deadline = std::time::Instant::now() + PATIENCE;
-    while is_alive(pid(&said)) {
-        assert!(std::time::Instant::now() < deadline, "it hears the hang-up");
-        std::thread::yield_now();
-    }
-    assert!(is_alive(tool), "nobody told it");
-
-    let second = Runtime::new().unwrap();
-    second.block_on(async {
-        let engine = within(Engine::open(options(dir.path()))).await.unwrap();
-        assert!(!is_alive(tool));
-        let record = engine.get(&id).await.unwrap();
-        assert_eq!(record.session.status(), Status::Orphaned);
-    });
-}
-
 #[tokio::test]
 async fn a_shutdown_ends_what_lives_and_frees_the_home() {
     let world = World::new().await;

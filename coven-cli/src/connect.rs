@@ -115,6 +115,7 @@ impl From<Error> for Failure {
                 Exit::Unreachable,
                 format!("{error}; see `coven daemon logs`"),
             ),
+            Error::Stranger { .. } => Self::new(Exit::Unreachable, error.to_string()),
             Error::Broken { .. } => Self::new(
                 Exit::Unreachable,
                 format!("{error}; see `coven daemon status`"),

@@ -16,6 +16,9 @@ use crate::peer::Peer;
 use crate::reply::{Reply, ReplyBody};
 use crate::route::{self, Found};
 
+/// What is answered while the daemon stops: that it is there, and more who want it to stop.
+const WHILE_STOPPING: [&str; 2] = ["/health", "/internal/lifecycle/shutdown"];
+
 /// Answers one request. An error is an answer like any other.
 pub(crate) async fn dispatch(
     app: Arc<App>,
@@ -64,7 +67,7 @@ async fn answer(
 }
 
 async fn handle(found: Found, call: &mut Call) -> Result<Reply, Error> {
-    if call.app.is_stopping() && found.route.path != "/health" {
+    if call.app.is_stopping() && !WHILE_STOPPING.contains(&found.route.path) {
         return Err(Error::shutting_down());
     }
     call.param = found.param;

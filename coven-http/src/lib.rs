@@ -42,3 +42,6 @@ pub(crate) const OUTPUT_COMPLETE: &str = "x-coven-output-complete";
 
 /// The comment that ends a stream of events which is told whole.
 pub(crate) const STREAM_END: &str = "end";
+
+/// How the comment begins that says why a stream of events breaks off; an error envelope follows.
+pub(crate) const STREAM_ERROR: &str = "error ";

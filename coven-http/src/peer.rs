@@ -12,11 +12,11 @@ pub(crate) struct Peer {
     pub(crate) pid: Option<u32>,
 }
 
-/// Why a connection is not served.
+/// Why there is nothing to say to a peer.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Stranger {
     /// Another user, root included.
-    #[error("user {uid} is not the user of this daemon")]
+    #[error("user {uid} is not the user of this process")]
     OtherUser { uid: u32 },
     /// The kernel does not say.
     #[error("the peer's user cannot be told: {0}")]

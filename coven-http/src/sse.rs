@@ -15,7 +15,7 @@ use crate::app::{Call, Stopping, StreamPermit};
 use crate::error::Error;
 use crate::reply::Reply;
 use crate::wire::Event;
-use crate::{STREAM_END, render};
+use crate::{STREAM_END, STREAM_ERROR, render};
 
 /// Where events come from, page by page.
 pub(crate) trait Source: Send + 'static {
@@ -53,7 +53,19 @@ pub(crate) fn cursor(call: &Call) -> Result<Option<coven::Seq>, Error> {
         })?),
         None => call.query().number("afterSeq")?,
     };
-    Ok(parsed.map(coven::Seq::new))
+    let after = parsed.map(coven::Seq::new);
+    match after {
+        // A place of another home, or of one that was put back: nothing comes after it for long.
+        Some(seq) if seq > call.engine().last_seq() => {
+            let field = if header.is_some() {
+                "Last-Event-ID"
+            } else {
+                "afterSeq"
+            };
+            Err(coven::Refusal::invalid(field, seq.to_string(), "is past the last event").into())
+        }
+        _ => Ok(after),
+    }
 }
 
 /// The answer that is a stream: `first`, then what `source` gives, as its reader takes it.
@@ -92,6 +104,12 @@ pub(crate) fn place(seq: coven::Seq) -> Bytes {
     Bytes::from(format!("id: {seq}\n\n"))
 }
 
+/// Why a stream ends before its end: an error envelope, in a comment.
+fn last_words(error: &Error) -> Bytes {
+    let json = serde_json::to_string(&error.body()).expect("a wire type has a JSON form");
+    comment(&format!("{STREAM_ERROR}{json}"))
+}
+
 fn comment(text: &str) -> Bytes {
     Bytes::from(format!(": {text}\n\n"))
 }
@@ -117,6 +135,12 @@ fn events<S: Source>(state: Told<S>) -> impl Stream<Item = Result<Bytes, io::Err
 }
 
 impl<S: Source> Told<S> {
+    /// The last piece. The client may connect again from where it is.
+    fn breaks_off(&mut self, error: &Error) -> Bytes {
+        self.over = true;
+        last_words(error)
+    }
+
     /// The next piece. Nothing is read from the log before its reader has taken what there was.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
@@ -134,7 +158,7 @@ impl<S: Source> Told<S> {
             }
             let page = tokio::select! {
                 biased;
-                () = self.stopping.wait() => return None,
+                () = self.stopping.wait() => return Some(self.breaks_off(&Error::shutting_down())),
                 page = self.source.next() => page,
                 () = sleep_until(self.quiet_since + self.heartbeat) => {
                     return Some(comment("heartbeat"));
@@ -146,11 +170,10 @@ impl<S: Source> Told<S> {
                     self.over = true;
                     return Some(comment(STREAM_END));
                 }
-                Ok(None) => return None,
+                Ok(None) => return Some(self.breaks_off(&Error::shutting_down())),
                 Err(error) => {
-                    // The client connects again from where it is.
                     tracing::warn!(%error, "event stream broken off");
-                    return None;
+                    return Some(self.breaks_off(&error.into()));
                 }
             }
         }

@@ -65,6 +65,34 @@ async fn a_silent_daemon_is_given_up_in_time() {
 }
 
 #[tokio::test]
+async fn a_stream_that_breaks_off_at_once_time_and_again_is_given_up() {
+    let (_dir, path) = stranger(
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nid: 7\n\n",
+        true,
+    );
+    let patience = Duration::from_millis(300);
+    let mut follow = Client::new(path).follow_all(None).patience(patience);
+    let error = within(follow.next()).await.unwrap_err();
+    assert!(matches!(error, Error::Broken { .. }), "{error:?}");
+    assert_eq!(follow.after(), Some(7));
+}
+
+#[tokio::test]
+async fn why_the_daemon_breaks_a_stream_off_is_told_after_what_it_gave() {
+    let (_dir, path) = stranger(
+        b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\nid: 8\nevent: output\n\
+          data: {\"seq\":8,\"id\":\"ev-8\",\"session_id\":\"s\",\"kind\":\"output\",\
+          \"payload_json\":\"{}\",\"created_at\":\"2026-01-01T00:00:00Z\"}\n\n\
+          : error {\"error\":{\"code\":\"internal_error\",\"message\":\"damaged\"}}\n\n",
+        true,
+    );
+    let mut follow = Client::new(path).follow("s", None);
+    assert_eq!(within(follow.next()).await.unwrap().unwrap().seq, 8);
+    let error = within(follow.next()).await.unwrap_err();
+    assert_eq!(error.code(), Some(Code::InternalError));
+}
+
+#[tokio::test]
 async fn an_answer_that_breaks_off_or_is_none_is_told_as_that() {
     let (_dir, path) = stranger(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{", true);
     let broken = within(Client::new(path).health()).await.unwrap_err();

@@ -13,11 +13,25 @@ use coven_http::{BindError, ServeError, ServeOptions, Server, Timeouts};
 use serde_json::json;
 use support::{Daemon, Raw, read_to_end, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
 
 const SHUTDOWN: &str = "/api/v1/internal/lifecycle/shutdown";
 
 async fn identity(daemon: &Daemon) -> Identity {
     daemon.client.health().await.unwrap().daemon
+}
+
+/// A connection on which a daemon was asked to stop.
+async fn ask_to_stop(daemon: &Daemon, who: &Identity) -> UnixStream {
+    let body = json!({"apiVersion": "coven.daemon.v1", "daemon": who}).to_string();
+    let request = format!(
+        "POST {SHUTDOWN} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
+        body.len()
+    );
+    let mut stream = daemon.connect().await;
+    stream.write_all(request.as_bytes()).await.unwrap();
+    stream.shutdown().await.unwrap();
+    stream
 }
 
 #[tokio::test]
@@ -122,14 +136,7 @@ async fn a_shutdown_meant_for_another_process_stops_nothing() {
 async fn who_asked_for_the_stop_sees_the_end_when_it_is_complete() {
     let daemon = Daemon::start().await;
     let who = identity(&daemon).await;
-    let body = json!({"apiVersion": "coven.daemon.v1", "daemon": who}).to_string();
-    let request = format!(
-        "POST {SHUTDOWN} HTTP/1.1\r\nhost: x\r\ncontent-length: {}\r\n\r\n{body}",
-        body.len()
-    );
-    let mut stream = daemon.connect().await;
-    stream.write_all(request.as_bytes()).await.unwrap();
-    stream.shutdown().await.unwrap();
+    let mut stream = ask_to_stop(&daemon, &who).await;
     let stopped = within(daemon.running).await.unwrap();
     assert!(!daemon.dir.path().join("home/coven.sock").exists());
     let mut answer = vec![0; 64 << 10];
@@ -214,9 +221,15 @@ async fn while_it_stops_it_says_so() {
         refused.json()["error"]["details"]["reason"],
         "shutting_down"
     );
-    assert!(daemon.client.health().await.unwrap().ok);
+    let who = identity(&daemon).await;
+    // Others who want it to stop are told the same, and wait for the same end.
+    let mut second = ask_to_stop(&daemon, &who).await;
+    let mut answer = vec![0; 64 << 10];
+    let len = within(second.read(&mut answer)).await.unwrap();
+    assert_eq!(Raw::parse(&answer[..len]).status, 202);
     fs::write(daemon.path("go"), "").unwrap();
     daemon.stop().await;
+    assert_eq!(read_to_end(&mut second).await, b"");
 }
 
 #[tokio::test]
@@ -234,6 +247,15 @@ async fn a_follower_goes_on_over_a_restart_without_gap_or_repeat() {
         }
     }
     let dir = daemon.stop().await;
+    // It is told that the daemon stops; whoever wants the rest asks on.
+    let stopping = loop {
+        match within(follow.next()).await {
+            Ok(event) => seen.push(event.unwrap()),
+            Err(error) => break error,
+        }
+    };
+    let details = stopping.answer().unwrap().details.clone().unwrap();
+    assert_eq!(details["reason"], "shutting_down");
     let rest = tokio::spawn(async move {
         let mut rest = Vec::new();
         while let Some(event) = within(follow.next()).await.unwrap() {

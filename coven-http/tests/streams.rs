@@ -90,7 +90,13 @@ async fn a_stream_resumes_from_any_place_without_gap_or_repeat() {
             assert_eq!(told, seqs(&events[at + 1..]));
         }
     }
-    for (path, header) in [("?afterSeq=x", ""), ("", "last-event-id: x\r\n")] {
+    for (path, header) in [
+        ("?afterSeq=x", ""),
+        ("", "last-event-id: x\r\n"),
+        // Of another home, or of this one before it was put back.
+        ("?afterSeq=999999999", ""),
+        ("", "last-event-id: 999999999\r\n"),
+    ] {
         let request = format!(
             "GET /sessions/{}/events/stream{path} HTTP/1.1\r\nhost: x\r\n{header}\r\n",
             record.id

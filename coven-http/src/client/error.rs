@@ -30,6 +30,14 @@ pub enum Error {
     /// The daemon refused or failed, and says why.
     #[error("{0}")]
     Answer(Box<Answer>),
+    /// Who serves the socket is not of our user. Nothing was sent.
+    #[error("the daemon at {} belongs to another user (uid {uid})", socket.display())]
+    Stranger {
+        /// The socket.
+        socket: PathBuf,
+        /// Whose it is.
+        uid: u32,
+    },
     /// The connection broke before the answer was whole. Whether the daemon did what was asked is
     /// not known.
     #[error("the connection to the daemon broke: {reason}")]
@@ -80,10 +88,17 @@ impl Error {
         match self {
             Self::Answer(answer) => Some(answer),
             Self::Unreachable { .. }
+            | Self::Stranger { .. }
             | Self::Timeout { .. }
             | Self::Broken { .. }
             | Self::Garbled { .. } => None,
         }
+    }
+
+    /// Whether the daemon says that it stops.
+    pub(super) fn is_stopping(&self) -> bool {
+        let details = self.answer().and_then(|answer| answer.details.as_ref());
+        details.is_some_and(|details| details["reason"] == "shutting_down")
     }
 
     /// Whether the daemon is away or busy, so that the same call may succeed later.
@@ -91,7 +106,7 @@ impl Error {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Broken { .. } => true,
             Self::Answer(answer) => answer.code == Some(Code::RuntimeUnavailable),
-            Self::Garbled { .. } => false,
+            Self::Stranger { .. } | Self::Garbled { .. } => false,
         }
     }
 }

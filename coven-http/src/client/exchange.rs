@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::Error;
 use super::error::Answer;
+use crate::peer::{self, Stranger};
 use crate::wire::ErrorBody;
 
 /// Bytes of an answer that is read whole: far over any that a daemon gives.
@@ -264,8 +265,24 @@ async fn send(socket: &Path, client: &str, ask: Ask) -> Result<Open, Error> {
     })
 }
 
-/// A daemon whose queue of connections is full is there, and gets to them.
+/// A connection to a daemon of our own user: what is sent may hold secrets.
 async fn connect(socket: &Path) -> Result<UnixStream, Error> {
+    let stream = reach(socket).await?;
+    match peer::check(&stream) {
+        Ok(_) => Ok(stream),
+        Err(Stranger::OtherUser { uid }) => Err(Error::Stranger {
+            socket: socket.to_owned(),
+            uid,
+        }),
+        Err(Stranger::Unknown(source)) => Err(Error::Unreachable {
+            socket: socket.to_owned(),
+            source,
+        }),
+    }
+}
+
+/// A daemon whose queue of connections is full is there, and gets to them.
+async fn reach(socket: &Path) -> Result<UnixStream, Error> {
     loop {
         match UnixStream::connect(socket).await {
             Ok(stream) => return Ok(stream),
@@ -289,7 +306,7 @@ fn broken(error: hyper::Error) -> Error {
     }
 }
 
-fn answer(status: StatusCode, body: &[u8], what: &str) -> Error {
+pub(super) fn answer(status: StatusCode, body: &[u8], what: &str) -> Error {
     let Ok(ErrorBody { error }) = serde_json::from_slice(body) else {
         return Error::Garbled {
             what: what.to_owned(),

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::exchange::{Ask, Connection};
 use super::sse::{Parser, Said};
-use super::{Client, Error};
+use super::{Client, Error, exchange};
 use crate::wire::Event;
 
 /// The first wait before connecting again; it doubles up to [`LONGEST_WAIT`].
@@ -34,16 +34,18 @@ pub struct Follow {
     patience: Duration,
     ready: VecDeque<Event>,
     state: State,
+    /// Why the daemon broke the stream off, to be told after what it gave.
+    last_words: Option<Error>,
+    /// Since when nothing was said, though it tries to connect.
+    since: Option<Instant>,
+    /// How long it waits before it connects again.
+    wait: Duration,
     connected_before: bool,
 }
 
 #[derive(Debug)]
 enum State {
-    /// `since` is when it first tried; `None` before that.
-    Apart {
-        since: Option<Instant>,
-        wait: Duration,
-    },
+    Apart,
     Connected(Box<Connected>),
     Ended,
 }
@@ -51,6 +53,8 @@ enum State {
 struct Connected {
     body: Incoming,
     parser: Parser,
+    /// Whether it said anything but where it begins.
+    has_said: bool,
     _connection: Connection,
 }
 
@@ -62,7 +66,10 @@ impl Follow {
             after,
             patience: Duration::from_secs(30),
             ready: VecDeque::new(),
-            state: State::apart(Duration::ZERO),
+            state: State::Apart,
+            last_words: None,
+            since: None,
+            wait: Duration::ZERO,
             connected_before: false,
         }
     }
@@ -84,22 +91,27 @@ impl Follow {
     /// events of all sessions never end.
     ///
     /// # Errors
-    /// - [`Error::Answer`]: the daemon refuses, such as for a session that it does not know.
-    /// - Any other: no daemon answered for as long as [`Follow::patience`] says. Calling again
-    ///   tries for as long again.
+    /// - [`Error::Answer`]: the daemon refuses, such as for a session that it does not know, or
+    ///   its log is damaged there. With the reason `shutting_down` it stops: calling again waits
+    ///   for the next one.
+    /// - Any other: no daemon told anything for as long as [`Follow::patience`] says. Calling
+    ///   again tries for as long again.
     pub async fn next(&mut self) -> Result<Option<Event>, Error> {
         loop {
             if let Some(event) = self.ready.pop_front() {
                 self.after = Some(event.seq);
                 return Ok(Some(event));
             }
+            if let Some(error) = self.last_words.take() {
+                self.broken_off(error)?;
+            }
             match &mut self.state {
                 State::Ended => return Ok(None),
-                State::Apart { since, wait } => {
-                    let (since, wait) = (*since.get_or_insert_with(Instant::now), *wait);
-                    tokio::time::sleep(wait).await;
+                State::Apart => {
+                    self.since.get_or_insert_with(Instant::now);
+                    tokio::time::sleep(self.wait).await;
                     if let Err(error) = self.connect().await {
-                        self.stay_apart(error, since, wait)?;
+                        self.stay_apart(error)?;
                     }
                 }
                 State::Connected(connected) => {
@@ -107,7 +119,9 @@ impl Follow {
                     let data = match piece {
                         Ok(Some(Ok(frame))) => frame.into_data().unwrap_or_default(),
                         Ok(Some(Err(_)) | None) | Err(_) => {
-                            self.state = State::apart(FIRST_WAIT);
+                            self.broken_off(Error::Broken {
+                                reason: "the stream broke off".to_owned(),
+                            })?;
                             continue;
                         }
                     };
@@ -130,29 +144,45 @@ impl Follow {
         self.state = State::Connected(Box::new(Connected {
             body,
             parser: Parser::default(),
+            has_said: false,
             _connection: connection,
         }));
         Ok(())
     }
 
-    fn stay_apart(&mut self, error: Error, since: Instant, wait: Duration) -> Result<(), Error> {
+    /// The stream ended before its end. One that said nothing is as good as none.
+    fn broken_off(&mut self, error: Error) -> Result<(), Error> {
+        let state = std::mem::replace(&mut self.state, State::Apart);
+        if matches!(state, State::Connected(connected) if connected.has_said) {
+            self.start_anew(FIRST_WAIT);
+        }
+        if error.is_stopping() {
+            self.start_anew(FIRST_WAIT);
+            return Err(error);
+        }
+        if self.since.is_none() && error.is_passing() {
+            return Ok(());
+        }
+        self.stay_apart(error)
+    }
+
+    fn start_anew(&mut self, wait: Duration) {
+        (self.since, self.wait) = (None, wait);
+    }
+
+    fn stay_apart(&mut self, error: Error) -> Result<(), Error> {
         let gone = error.code() == Some(coven::Code::SessionNotFound);
         if gone && self.connected_before {
             // It was deleted while the connection was away.
             self.state = State::Ended;
             return Ok(());
         }
-        if !error.is_passing() {
+        let is_late = |since: Instant| since.elapsed() >= self.patience;
+        if !error.is_passing() || self.since.is_some_and(is_late) {
+            self.start_anew(Duration::ZERO);
             return Err(error);
         }
-        if since.elapsed() >= self.patience {
-            self.state = State::apart(Duration::ZERO);
-            return Err(error);
-        }
-        self.state = State::Apart {
-            since: Some(since),
-            wait: (wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT),
-        };
+        self.wait = (self.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
         Ok(())
     }
 
@@ -161,13 +191,14 @@ impl Follow {
             return Ok(());
         };
         let Ok(said) = connected.parser.feed(piece) else {
-            return Err(self.garbled("an event without end"));
+            return Err(garbled(&self.path, "an event without end"));
         };
         for said in said {
             match said {
                 Said::Event { data } => {
+                    connected.has_said = true;
                     let event: Event = serde_json::from_str(&data)
-                        .map_err(|error| self.garbled(&error.to_string()))?;
+                        .map_err(|error| garbled(&self.path, &error.to_string()))?;
                     let told = self.ready.back().map(|event| event.seq).or(self.after);
                     if told.is_none_or(|told| event.seq > told) {
                         self.ready.push_back(event);
@@ -182,23 +213,25 @@ impl Follow {
                     self.state = State::Ended;
                     return Ok(());
                 }
-                Said::Comment { .. } => {}
+                Said::Comment { text } => match text.strip_prefix(crate::STREAM_ERROR) {
+                    Some(envelope) => {
+                        let status = hyper::StatusCode::OK;
+                        let what = format!("GET {}", self.path);
+                        let error = exchange::answer(status, envelope.as_bytes(), &what);
+                        self.last_words = Some(error);
+                    }
+                    None => connected.has_said = true,
+                },
             }
         }
         Ok(())
     }
-
-    fn garbled(&self, reason: &str) -> Error {
-        Error::Garbled {
-            what: format!("GET {}", self.path),
-            reason: reason.to_owned(),
-        }
-    }
 }
 
-impl State {
-    const fn apart(wait: Duration) -> Self {
-        Self::Apart { since: None, wait }
+fn garbled(path: &str, reason: &str) -> Error {
+    Error::Garbled {
+        what: format!("GET {path}"),
+        reason: reason.to_owned(),
     }
 }
 
