@@ -113,6 +113,7 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     let size = args.size.or_else(terminal_size);
     let origin = conversation::choose(
         &client,
+        &harness,
         args.conversation.as_deref(),
         args.continue_with.as_deref(),
     )

@@ -298,6 +298,8 @@ fn a_conversation_is_begun_and_gone_on_with() {
         .unwrap();
     let more = home.text(["run", "--continue", "@last", "talker", "more"]);
     assert_eq!(more, format!("again {id}: more\n"));
+    let other = home.refused(2, ["run", "--continue", "@last", "sh", "true"]);
+    assert!(other.contains("talker's"), "{other}");
     let both = home.output([
         "run",
         "--continue",

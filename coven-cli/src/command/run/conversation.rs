@@ -1,7 +1,7 @@
 //! Which conversation a launch begins, or goes on with.
 
-use coven_http::client::{Client, EventsQuery};
-use coven_http::wire::{Conversation, Payload, SessionRecord};
+use coven_http::client::Client;
+use coven_http::wire::Conversation;
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -16,16 +16,14 @@ pub(super) struct Origin {
     pub(super) continues: Option<String>,
 }
 
-/// Events asked for at once.
-const PAGE: usize = 1000;
-
 /// The conversation to begin under an id of the caller's, or to go on with: a session's, or the
 /// one of that id where no session is called so.
 ///
 /// # Errors
-/// When the session has no conversation that is known.
+/// When there is no such session, or it is another harness's.
 pub(super) async fn choose(
     client: &Client,
+    harness: &str,
     begin: Option<&str>,
     continue_with: Option<&str>,
 ) -> Result<Origin, Failure> {
@@ -48,9 +46,15 @@ pub(super) async fn choose(
         }
         Err(failure) => return Err(failure),
     };
-    let id = of_session(client, &session).await?;
+    if session.harness != harness {
+        return Err(Failure::usage(format!(
+            "session {} is {}'s, and {harness} cannot go on with it",
+            session.id, session.harness
+        )));
+    }
     Ok(Origin {
-        conversation: Some(conversation("resume", &id)),
+        // The daemon knows which that is.
+        conversation: None,
         continues: Some(session.id),
     })
 }
@@ -60,34 +64,4 @@ fn conversation(mode: &str, id: &str) -> Conversation {
         mode: mode.to_owned(),
         id: id.to_owned(),
     }
-}
-
-/// What a session's conversation is called: by its caller, else by its harness.
-async fn of_session(client: &Client, session: &SessionRecord) -> Result<String, Failure> {
-    if let Some(id) = &session.conversation_id {
-        return Ok(id.clone());
-    }
-    let mut query = EventsQuery {
-        after_seq: None,
-        limit: Some(PAGE),
-    };
-    loop {
-        let page = client.events(&session.id, query).await?;
-        for event in &page.events {
-            if let Payload::Identified(identified) = event.payload() {
-                return Ok(identified.harness_conversation_id);
-            }
-        }
-        match page.next_cursor {
-            Some(cursor) if page.has_more => query.after_seq = Some(cursor.after_seq),
-            _ => break,
-        }
-    }
-    Err(Failure::new(
-        Exit::Refused,
-        format!(
-            "session {} has no conversation to go on with: its harness never told its id",
-            session.id
-        ),
-    ))
 }
