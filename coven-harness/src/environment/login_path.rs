@@ -137,30 +137,36 @@ mod tests {
     const SOON: Duration = Duration::from_millis(300);
     const PATIENCE: Duration = Duration::from_secs(60);
 
-    /// A shell that does not answer, and another process that it starts.
+    /// A shell that does not answer, and another process that it starts. Both hold a pipe open.
     struct Hanging {
-        home: tempfile::TempDir,
         environment: Environment,
+        gate: pipe::Receiver,
+        /// Without a writer of ours, a pipe that the two never opened would not tell its end.
+        held: pipe::Sender,
+        _home: tempfile::TempDir,
     }
 
     impl Hanging {
         fn new() -> Self {
             let home = tempfile::tempdir().unwrap();
-            let gate = home.path().join("gate");
-            let made = Command::new("mkfifo").arg(&gate).status();
+            let path = home.path().join("gate");
+            let made = Command::new("mkfifo").arg(&path).status();
             assert!(made.unwrap().success());
-            let script = format!("exec 9<> {}; sleep 600 & sleep 601", gate.display());
+            let script = format!("exec 9<> {}; sleep 600 & sleep 601", path.display());
             let environment = shell(home.path(), &script);
-            Self { home, environment }
+            Self {
+                environment,
+                gate: pipe::OpenOptions::new().open_receiver(&path).unwrap(),
+                held: pipe::OpenOptions::new().open_sender(&path).unwrap(),
+                _home: home,
+            }
         }
 
         /// While one of the two lives, the gate has a writer and no end.
-        async fn ends(self) {
-            let gate = self.home.path().join("gate");
-            let mut gate = pipe::OpenOptions::new().open_receiver(gate).unwrap();
+        async fn ends(mut self) {
+            drop(self.held);
             let mut nothing = [0];
-            let end = gate.read(&mut nothing);
-            let end = tokio::time::timeout(PATIENCE, end).await;
+            let end = tokio::time::timeout(PATIENCE, self.gate.read(&mut nothing)).await;
             assert_eq!(end.expect("they live").unwrap(), 0);
         }
     }
