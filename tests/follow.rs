@@ -174,12 +174,16 @@ async fn an_idle_session_writes_nothing_and_waits_for_no_timer() {
         ids.push(id);
     }
     let metrics = tokio::runtime::Handle::current().metrics();
-    let before = (world.engine.last_seq(), metrics.worker_park_count(0));
-    // The one place where time itself is measured.
-    tokio::time::sleep(Duration::from_millis(500)).await;
-    let woken = metrics.worker_park_count(0) - before.1;
-    assert!(woken <= 5, "woken {woken} times");
-    assert_eq!(world.engine.last_seq(), before.0);
+    // The one place where time itself is measured. What the launches left to do may take a few
+    // spells on a busy machine; a timer would wake the engine in every one.
+    let mut spells = Vec::new();
+    while spells.last().is_none_or(|woken| *woken > 5) {
+        assert!(spells.len() < 20, "woken {spells:?} times");
+        let before = (world.engine.last_seq(), metrics.worker_park_count(0));
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert_eq!(world.engine.last_seq(), before.0);
+        spells.push(metrics.worker_park_count(0) - before.1);
+    }
     for id in &ids {
         world.input(id, "\n").await.unwrap();
         world.to_the_end(id).await;
