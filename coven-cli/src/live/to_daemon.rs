@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use coven::TermSize;
-use coven_http::client::{AttachWriter, Error};
+use coven_http::client::AttachWriter;
 use tokio::sync::{Notify, mpsc};
 
 /// Pieces of typing that may wait. A terminal gives up to 4 KiB at once, so a paste of 1 MiB;
@@ -46,7 +46,7 @@ impl ToDaemon {
         self.size.notify_one();
     }
 
-    /// That the agent draw its screen anew, which programs do when their window's size changes.
+    /// That the agent draw its screen anew.
     pub(super) fn ask_for_redraw(&self) {
         self.redraw.notify_one();
     }
@@ -71,10 +71,7 @@ impl ToDaemon {
                     Some(size) => writer.resize(size.cols(), size.rows()).await,
                     None => Ok(()),
                 },
-                () = self.redraw.notified() => match size() {
-                    Some(size) => resize_twice(&mut writer, size).await,
-                    None => Ok(()),
-                },
+                () = self.redraw.notified() => writer.redraw().await,
                 Some(data) = waiting.recv() => writer.type_bytes(data).await,
                 () = self.leave.notified() => {
                     let _ = writer.detach().await;
@@ -86,10 +83,4 @@ impl ToDaemon {
             }
         }
     }
-}
-
-async fn resize_twice(writer: &mut AttachWriter, size: TermSize) -> Result<(), Error> {
-    let fewer = size.rows().saturating_sub(1).max(1);
-    writer.resize(size.cols(), fewer).await?;
-    writer.resize(size.cols(), size.rows()).await
 }
