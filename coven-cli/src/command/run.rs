@@ -20,6 +20,8 @@ use crate::home::Home;
 use crate::output;
 use crate::{follow, live, terminal};
 
+use conversation::Thread;
+
 /// Launch a session and follow it
 #[derive(Debug, clap::Args)]
 #[command(
@@ -40,11 +42,11 @@ pub(crate) struct Args {
     #[arg(required = true, num_args = 1..=2, value_names = ["HARNESS", "PROMPT"])]
     words: Vec<String>,
 
-    /// The harness [env: COVEN_HARNESS] [default: config, else the only one installed]
+    /// The harness [env: COVEN_HARNESS] [default: the continued session's, else config, else the only one installed]
     #[arg(long, value_name = "ID")]
     harness: Option<String>,
 
-    /// The project's root [default: the nearest directory upwards with .git, else this one]
+    /// The project's root [default: the continued session's, else the nearest directory upwards with .git, else this one]
     #[arg(long, value_name = "DIR")]
     project: Option<String>,
 
@@ -107,17 +109,25 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     // Looked at before stdin is read to its end: a terminal there says how to wire it.
     let mode = args.mode.unwrap_or_else(|| mode_for(&args));
     let prompt = prompt::read(&prompt, harness.value.as_deref())?;
-    let place = place::find(args.project.as_deref(), args.cwd.as_deref())?;
+    let found = place::find(args.project.as_deref(), args.cwd.as_deref())?;
     let client = connect::reach_or_start(home).await?;
-    let harness = which_harness::choose(&client, harness).await?;
+    let (begin, go_on) = (args.conversation.as_deref(), args.continue_with.as_deref());
+    let thread = conversation::choose(&client, begin, go_on).await?;
+    let harness = match &thread {
+        Thread::Of(session) => which_harness::of(session, &harness)?,
+        Thread::New | Thread::Named(_) => which_harness::choose(&client, harness).await?,
+    };
+    let place = match &thread {
+        // Some harnesses know a conversation only where it was begun.
+        Thread::Of(session) if args.project.is_none() && args.cwd.is_none() => place::of(session),
+        Thread::Of(_) | Thread::New | Thread::Named(_) => found,
+    };
+    let (conversation, continues) = match thread {
+        Thread::New => (None, None),
+        Thread::Named(conversation) => (Some(conversation), None),
+        Thread::Of(session) => (None, Some(session.id)),
+    };
     let size = args.size.or_else(terminal_size);
-    let origin = conversation::choose(
-        &client,
-        &harness,
-        args.conversation.as_deref(),
-        args.continue_with.as_deref(),
-    )
-    .await?;
     let record = client
         .launch(&LaunchBody {
             project_root: Some(place.project),
@@ -127,8 +137,8 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
             title: args.title,
             model: args.model,
             launch_mode: Some(mode.as_str().to_owned()),
-            conversation: origin.conversation,
-            continues: origin.continues,
+            conversation,
+            continues,
             labels: (!args.labels.is_empty()).then_some(args.labels),
             env: Some(environment()),
             cols: size.map(|size| size.0),

@@ -282,8 +282,11 @@ fn a_conversation_is_begun_and_gone_on_with() {
     assert_eq!(begun, "new talk-1: hello\n");
     let first = home.record("@last");
     assert_eq!(first["status"], "idle");
-    let more = home.text(["run", "--continue", "@last", "talker", "more"]);
+    // The harness and the project are the session's, wherever it is asked for.
+    let more = home.text(["run", "--continue", "@last", "more"]);
     assert_eq!(more, "again talk-1: more\n");
+    assert_eq!(home.record("@last")["harness"], "talker");
+    assert_eq!(home.record("@last")["project_root"], first["project_root"]);
     assert_eq!(home.record("@last")["continues"], first["id"]);
     // An id that names no session is the harness's own.
     let more = home.text(["run", "--continue", "talk-1", "talker", "and more"]);

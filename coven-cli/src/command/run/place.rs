@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use coven_http::wire::SessionRecord;
+
 use crate::failure::Failure;
 
 /// Both as absolute paths.
@@ -35,6 +37,13 @@ pub(in crate::command) fn find(project: Option<&str>, cwd: Option<&str>) -> Resu
         project: text(project)?,
         cwd: text(cwd)?,
     })
+}
+
+/// Where an earlier session ran.
+pub(in crate::command) fn of(session: &SessionRecord) -> Place {
+    let project = session.project_root.clone();
+    let cwd = session.cwd.clone().unwrap_or_else(|| project.clone());
+    Place { project, cwd }
 }
 
 /// The nearest directory upwards that holds `.git` (a directory, or a worktree's file).

@@ -1,9 +1,9 @@
 //! Which harness a launch gets.
 
 use coven_http::client::Client;
-use coven_http::wire::Harness;
+use coven_http::wire::{Harness, SessionRecord};
 
-use crate::config::Setting;
+use crate::config::{Origin, Setting};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::installed;
@@ -28,6 +28,23 @@ pub(super) async fn choose(
             ),
         )),
         None => only_installed(installed::looked_up_here(harnesses)),
+    }
+}
+
+/// The harness of the session that is gone on with: no other knows its conversation.
+///
+/// # Errors
+/// When another one was named.
+pub(super) fn of(
+    session: &SessionRecord,
+    named: &Setting<Option<String>>,
+) -> Result<String, Failure> {
+    match (&named.value, &named.origin) {
+        (Some(id), Origin::Flag { .. }) if *id != session.harness => Err(Failure::usage(format!(
+            "session {} is {}'s, and {id} cannot go on with it",
+            session.id, session.harness
+        ))),
+        _ => Ok(session.harness.clone()),
     }
 }
 
