@@ -2,14 +2,14 @@
 
 use std::fs::File;
 use std::io::{Read, Write};
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Condvar, Mutex};
 use std::time::Instant;
 
-use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags};
+use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
 
@@ -101,14 +101,21 @@ impl Terminal {
         }
     }
 
-    /// Reads nothing more of what is written, until [`Self::read_on`]; returns once the terminal
-    /// takes nothing more. Something must be writing to it.
+    /// Reads nothing more of what is written, until [`Self::read_on`], and fills the terminal.
+    /// What writes to it would not do that alone: the kernel wakes no writer for little room.
     pub(crate) fn fill(&self) {
         *self.screen.unread.lock().unwrap() = true;
+        let again = format!("/proc/self/fd/{}", self.slave.as_raw_fd());
+        let flags = OFlags::WRONLY | OFlags::NOCTTY | OFlags::CLOEXEC | OFlags::NONBLOCK;
+        let slave = rustix::fs::open(again, flags, Mode::empty()).unwrap();
         eventually("a full terminal", || {
-            let mut slave = [PollFd::new(&self.slave, PollFlags::OUT)];
-            poll(&mut slave, Some(&Timespec::default())).unwrap();
-            (!slave[0].revents().contains(PollFlags::OUT)).then_some(())
+            match rustix::io::write(&slave, &[b'.'; 4096]) {
+                Err(Errno::AGAIN) => Some(()),
+                written => {
+                    written.unwrap();
+                    None
+                }
+            }
         });
     }
 
