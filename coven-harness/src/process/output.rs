@@ -13,7 +13,7 @@ use tokio::io::{AsyncRead, AsyncReadExt};
 /// The most bytes one [`Output::read`] gives.
 pub const MAX_READ_BYTES: usize = 64 * 1024;
 
-/// A terminal gives at most this much at once (the kernel keeps a byte of the page to itself).
+/// A terminal seldom gives more at once (its own buffer is a page, less a byte).
 const TERMINAL_READ_BYTES: usize = 4 * 1024;
 
 /// All that a process and its descendants write: to the terminal, or to two pipes.
@@ -92,28 +92,19 @@ impl Source {
         }
     }
 
-    /// Gathers what can be read without waiting, as far as the buffer goes. What is given away
-    /// is a slice of the buffer: nothing is copied.
+    /// One read. What is given away is a slice of the buffer: nothing is copied.
+    ///
+    /// Just one: the kernel moves the next bytes up while these are worked on. To ask for more
+    /// at once is to find nothing yet, and to go to sleep, 15,000 times a second in a flood.
     fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Option<Bytes>>> {
         if self.buffer.capacity() < TERMINAL_READ_BYTES {
             self.buffer.reserve(MAX_READ_BYTES);
         }
-        while self.buffer.len() < self.buffer.capacity() {
-            match self.poll_read_once(cx) {
-                Poll::Ready(Ok(1..)) => {}
-                // What was read comes first; the end, or the error, comes again.
-                _ if !self.buffer.is_empty() => break,
-                end => return end.map_ok(|_| None),
-            }
-        }
-        Poll::Ready(Ok(Some(self.buffer.split().freeze())))
-    }
-
-    /// How many bytes were added to the buffer; 0 at the end.
-    fn poll_read_once(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         match ready!(pin!(self.reader.read_buf(&mut self.buffer)).poll(cx)) {
-            Err(error) if is_hangup(&error) => Poll::Ready(Ok(0)),
-            read => Poll::Ready(read),
+            Ok(1..) => Poll::Ready(Ok(Some(self.buffer.split().freeze()))),
+            Ok(0) => Poll::Ready(Ok(None)),
+            Err(error) if is_hangup(&error) => Poll::Ready(Ok(None)),
+            Err(error) => Poll::Ready(Err(error)),
         }
     }
 }

@@ -5,6 +5,8 @@
 
 use std::ops::Range;
 
+use memchr::memchr3;
+
 /// Longer sequences are pictures or clipboards: passed over, never reported.
 pub(super) const MAX_SEQUENCE_BYTES: usize = 4096;
 
@@ -119,22 +121,50 @@ impl Scanner {
     /// Reads on, and reports every sequence as it ends.
     pub(super) fn scan(&mut self, bytes: &[u8], mut report: impl FnMut(Range<u64>, Sequence<'_>)) {
         let mut rest = bytes;
-        while let Some(&byte) = rest.first() {
+        while !rest.is_empty() {
             if self.state == State::Text {
-                let text = rest
-                    .iter()
-                    .position(|byte| matches!(*byte, ESC | SHIFT_OUT | SHIFT_IN));
-                let text = text.unwrap_or(rest.len());
-                if text > 0 {
-                    self.offset += text as u64;
-                    rest = &rest[text..];
+                let text = memchr3(ESC, SHIFT_OUT, SHIFT_IN, rest).unwrap_or(rest.len());
+                self.offset += text as u64;
+                rest = &rest[text..];
+                let passed = self.pass_whole_csi(rest, &mut report);
+                rest = &rest[passed..];
+                if passed > 0 {
                     continue;
                 }
             }
-            self.offset += 1;
-            self.step(byte, &mut report);
-            rest = &rest[1..];
+            if let Some((&byte, after)) = rest.split_first() {
+                self.offset += 1;
+                self.step(byte, &mut report);
+                rest = after;
+            }
         }
+    }
+
+    /// Reports the CSI sequence that `rest` begins with, if all of it is there, and says how many
+    /// bytes it has; else 0, and [`step`](Self::step) takes it byte by byte. Nearly all sequences of
+    /// a flood are such, and a flood waits for whoever reads it.
+    fn pass_whole_csi(
+        &mut self,
+        rest: &[u8],
+        report: &mut impl FnMut(Range<u64>, Sequence<'_>),
+    ) -> usize {
+        let Some(body) = rest.strip_prefix(b"\x1b[") else {
+            return 0;
+        };
+        let within = &body[..body.len().min(MAX_SEQUENCE_BYTES)];
+        let Some(len) = within.iter().position(|byte| !matches!(byte, 0x20..0x40)) else {
+            return 0;
+        };
+        let last @ 0x40..=0x7e = within[len] else {
+            return 0;
+        };
+        let passed = 2 + len + 1;
+        let start = self.offset;
+        self.offset += passed as u64;
+        if let Some(sequence) = csi(&within[..len], last) {
+            report(start..self.offset, sequence);
+        }
+        passed
     }
 
     /// One byte, of which `offset` is already past.
