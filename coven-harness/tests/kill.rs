@@ -237,11 +237,10 @@ async fn who_cleans_up_hears_the_signal_once() {
     assert_eq!(exit(&mut running.child).await, Exit::Code { code: 7 });
 }
 
-/// Runs itself once more with few file descriptors: of each process found, one would be held.
-#[tokio::test]
-async fn a_session_with_more_processes_than_there_are_file_descriptors_dies() {
-    if std::env::var_os("FEW_DESCRIPTORS").is_none() {
-        let test = "a_session_with_more_processes_than_there_are_file_descriptors_dies";
+/// Whether this is the run with few file descriptors; if not, makes that run, of one test.
+fn has_few_descriptors(test: &str) -> bool {
+    let has_few = std::env::var_os("FEW_DESCRIPTORS").is_some();
+    if !has_few {
         let status = std::process::Command::new("/bin/sh")
             .args(["-c", r#"ulimit -n 40; exec "$0" --exact "$1""#])
             .arg(std::env::current_exe().unwrap())
@@ -249,6 +248,32 @@ async fn a_session_with_more_processes_than_there_are_file_descriptors_dies() {
             .env("FEW_DESCRIPTORS", "1")
             .status();
         assert!(status.unwrap().success());
+    }
+    has_few
+}
+
+/// With one descriptor, every process can be seen and none held.
+#[tokio::test]
+async fn a_session_of_which_nobody_can_be_held_is_not_told_dead() {
+    if !has_few_descriptors("a_session_of_which_nobody_can_be_held_is_not_told_dead") {
+        return;
+    }
+    let (mut running, _) = start("trap '' HUP; echo ready; read x").await;
+    let mut others: Vec<_> = std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()).collect();
+    others.pop();
+    let kill = kill(&running.child.facts, &running.session, SHORT_GRACE);
+    let error = within(kill).await.unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
+    drop(others);
+    assert!(is_there(running.child.facts.pid));
+    assert_eq!(running.kill(GRACE).await.survivors, []);
+    exit(&mut running.child).await;
+}
+
+/// Of each process found, one descriptor would be held.
+#[tokio::test]
+async fn a_session_with_more_processes_than_there_are_file_descriptors_dies() {
+    if !has_few_descriptors("a_session_with_more_processes_than_there_are_file_descriptors_dies") {
         return;
     }
     let script =

@@ -76,8 +76,9 @@ pub struct KillReport {
 /// taken them all) it blocks the caller's. Dropping the future does not stop the kill.
 ///
 /// # Errors
-/// Those of reading `/proc`, or of a shortage of file descriptors that lasted to the end. Who was
-/// found until then has been signalled, SIGKILL included.
+/// Those of reading `/proc` and of taking hold of processes, such as a shortage of file descriptors,
+/// that lasted to the end; `TimedOut` when it could not be told in time whether anybody is left. Who
+/// was found until then has been signalled, SIGKILL included.
 pub async fn kill(
     leader: &ProcessFacts,
     session: &SessionId,
@@ -125,10 +126,15 @@ pub fn kill_blocking(
     hunt.signal_all(&ASK);
     if !hunt.ends_by(Instant::now() + grace, Urgency::Asked)? {
         hunt.signal_all(&FORCE);
-        hunt.ends_by(Instant::now() + FORCE_LIMIT, Urgency::Forced)?;
-    }
-    if let Some(error) = hunt.blind {
-        return Err(error);
+        let is_over = hunt.ends_by(Instant::now() + FORCE_LIMIT, Urgency::Forced)?;
+        // Nobody held and nobody seen are proofs of death only together.
+        if let Some(error) = hunt.blind {
+            return Err(error);
+        }
+        if !is_over && hunt.alive.is_empty() {
+            let doubt = "whether anybody of the session is left could not be told in time";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, doubt));
+        }
     }
     let survivors = hunt.alive.keys().map(|member| hunt.who(member)).collect();
     Ok(KillReport {
@@ -141,13 +147,19 @@ pub fn kill_blocking(
 const ASK: [Signal; 3] = [Signal::HUP, Signal::TERM, Signal::CONT];
 const FORCE: [Signal; 1] = [Signal::KILL];
 
+/// Nothing tells of the end of another process's exec but another look at it, and a look at once
+/// would take the processor from it.
+fn wait_out_an_exec() {
+    thread::sleep(DOUBT_INTERVAL);
+}
+
 struct Hunt {
     searcher: Searcher,
     /// Members that cannot be mistaken for other processes.
     alive: HashMap<Identity, Handle>,
     /// What the members in `alive` run.
     programs: HashMap<Identity, Program>,
-    /// Why the last look saw nothing, if it did not.
+    /// Why the last look did not see everybody, or could not hold who it saw.
     blind: Option<io::Error>,
     report: KillReport,
 }
@@ -179,8 +191,8 @@ impl Hunt {
     fn look(&mut self) -> Found {
         let mut found = Found::default();
         match self.searcher.look(&self.programs) {
-            Ok(look) => {
-                self.blind = None;
+            Ok(mut look) => {
+                self.blind = look.refused.take();
                 found = self.hold(look);
             }
             Err(error) => {
@@ -189,7 +201,7 @@ impl Hunt {
             }
         }
         if found.unsure && found.new.is_empty() {
-            thread::sleep(DOUBT_INTERVAL);
+            wait_out_an_exec();
         }
         found
     }

@@ -50,7 +50,9 @@ impl Output {
 
     /// Waits for output and gives what there is, at most [`MAX_READ_BYTES`] of one channel and
     /// never none; `None` once no process can write any more. That may be before the process
-    /// ends, or long after it. Between two pipes the order of writing is not known.
+    /// ends, or long after it. A process that lets go of its terminal, as the last of all, and opens
+    /// it anew (`/dev/tty`) is not heard any more. Between two pipes the order of writing is not
+    /// known.
     ///
     /// Cancelled, it has lost nothing.
     ///

@@ -145,8 +145,8 @@ pub fn open_files_limit() -> Rlimit {
 /// Runs a program as the leader of a session of its own, with default signals, nothing open but
 /// its three standard streams, and no zombie left when it ends.
 ///
-/// Must be called within a tokio runtime, which from then on handles SIGCHLD. Blocks for a fork and an exec, a millisecond or so; it
-/// returns once the exec has succeeded.
+/// Must be called within a tokio runtime, which from then on handles SIGCHLD. Blocks for a fork and
+/// an exec, a millisecond or so; it returns once the exec has succeeded.
 ///
 /// # Errors
 /// [`SpawnError`] says what to mend. No process of this call is left running.

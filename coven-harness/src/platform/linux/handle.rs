@@ -13,12 +13,13 @@ use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 pub(crate) struct Handle(OwnedFd);
 
 /// Why there is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub(crate) enum NoHandle {
     /// There is no such process any more.
     Gone,
-    /// There are too many open files, or there is no memory. Later there may be.
-    NoRoom,
+    /// There are too many open files or no memory, or the system gives none at all: a kernel before
+    /// Linux 5.3, a sandbox that forbids it.
+    Refused(io::Error),
 }
 
 impl Handle {
@@ -27,8 +28,9 @@ impl Handle {
         let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let pidfd = pidfd_open(pid.ok_or(NoHandle::Gone)?, PidfdFlags::empty());
         pidfd.map(Self).map_err(|errno| match errno {
-            Errno::MFILE | Errno::NFILE | Errno::NOMEM => NoHandle::NoRoom,
-            _ => NoHandle::Gone,
+            // INVAL: a thread of some process has the id by now.
+            Errno::SRCH | Errno::INVAL => NoHandle::Gone,
+            errno => NoHandle::Refused(errno.into()),
         })
     }
 

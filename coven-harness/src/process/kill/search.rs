@@ -35,6 +35,22 @@ pub(super) struct Look {
     /// Somebody is there who cannot be told or held yet: look again before believing that nobody
     /// is left.
     pub(super) unsure: bool,
+    /// Why somebody who was found could not be held, whatever happens to be tried later.
+    pub(super) refused: Option<io::Error>,
+}
+
+impl Look {
+    fn add(&mut self, held: Result<Member, NoHandle>) {
+        match held {
+            Ok(member) => self.new.push(member),
+            // Who has ended since it was seen may have left a child behind.
+            Err(NoHandle::Gone) => self.unsure = true,
+            Err(NoHandle::Refused(error)) => {
+                self.unsure = true;
+                self.refused = Some(error);
+            }
+        }
+    }
 }
 
 /// Looks for a session's members.
@@ -97,11 +113,7 @@ impl Searcher {
                 look.unsure = true;
                 break;
             }
-            match hold(member) {
-                Ok(member) => look.new.push(member),
-                // Who has ended since it was seen may have left a child behind.
-                Err(NoHandle::Gone | NoHandle::NoRoom) => look.unsure = true,
-            }
+            look.add(hold(member));
         }
         Ok(look)
     }
@@ -132,10 +144,7 @@ impl Searcher {
                 continue;
             }
             if seen.mark == self.session.mark || is_held(seen.stat.parent, held) {
-                match hold(Identity::of(pid, &seen.stat)) {
-                    Ok(member) => look.new.push(member),
-                    Err(NoHandle::Gone | NoHandle::NoRoom) => look.unsure = true,
-                }
+                look.add(hold(Identity::of(pid, &seen.stat)));
             } else if seen.mark == Mark::Blank {
                 self.known.remove(&pid);
                 look.unsure = true;
@@ -189,10 +198,8 @@ fn is_held(pid: u32, held: &HashMap<Identity, Program>) -> bool {
 /// has it after, so it is the one that is held.
 fn hold(identity: Identity) -> Result<Member, NoHandle> {
     let handle = Handle::open(identity.pid)?;
-    let stat = match table::unless_short(Stat::read(identity.pid)) {
-        Ok(stat) => stat.ok_or(NoHandle::Gone)?,
-        Err(_) => return Err(NoHandle::NoRoom),
-    };
+    let stat = table::unless_short(Stat::read(identity.pid)).map_err(NoHandle::Refused)?;
+    let stat = stat.ok_or(NoHandle::Gone)?;
     if stat.start_time != identity.start_time || !stat.is_running() {
         return Err(NoHandle::Gone);
     }
