@@ -4,7 +4,7 @@ use std::ffi::OsStr;
 
 /// Families of variables: Coven's own, and what terminals and multiplexers say of themselves.
 /// A harness that believes them speaks to a terminal that is not there.
-const PREFIXES: [&str; 11] = [
+const PREFIXES: [&str; 12] = [
     "COVEN_",
     "TMUX",
     "ZELLIJ",
@@ -12,6 +12,7 @@ const PREFIXES: [&str; 11] = [
     "KITTY_",
     "WEZTERM_",
     "GHOSTTY_",
+    "GNOME_TERMINAL_",
     "ALACRITTY_",
     "KONSOLE_",
     "ITERM_",
@@ -19,13 +20,22 @@ const PREFIXES: [&str; 11] = [
 ];
 
 /// Single variables.
-const NAMES: [&str; 38] = [
+const NAMES: [&str; 47] = [
     // Terminals and multiplexers, as above.
     "STY",
     "VTE_VERSION",
     "LC_TERMINAL",
     "LC_TERMINAL_VERSION",
     "INSIDE_EMACS",
+    "CURSOR_TRACE_ID",
+    "TERMINAL_EMULATOR",
+    "TERMINATOR_UUID",
+    "TERM_SESSION_ID",
+    "TILIX_ID",
+    "VSCODE_INJECTION",
+    "WINDOWID",
+    "XTERM_VERSION",
+    "ZED_TERM",
     // The size and place of another terminal and directory.
     "COLUMNS",
     "LINES",
