@@ -10,7 +10,9 @@ use std::io::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use coven::harness::{CannotRun, CommandLine, ConversationPlan, IdentitySource, Keystroke, Wiring};
+use coven::harness::{
+    About, CannotRun, CommandLine, ConversationPlan, IdentitySource, Keystroke, Wiring,
+};
 use coven::{
     Actor, Engine, Event, Harness, HarnessId, Launch, LaunchMode, LaunchRequest, Options, Refusal,
     Seq, Source,
@@ -27,28 +29,12 @@ const AGENT: &str = r#"
 /// How Coven runs the agent.
 #[derive(Debug)]
 struct Scripted {
-    id: HarnessId,
+    about: About,
 }
 
 impl Harness for Scripted {
-    fn id(&self) -> &HarnessId {
-        &self.id
-    }
-
-    fn label(&self) -> &str {
-        "Scripted agent"
-    }
-
-    fn executable(&self) -> &str {
-        "sh"
-    }
-
-    fn install_hint(&self) -> &str {
-        "Every system has a shell."
-    }
-
-    fn source(&self) -> Source {
-        Source::Bundled
+    fn about(&self) -> &About {
+        &self.about
     }
 
     fn command(&self, launch: &Launch, _: &ConversationPlan) -> Result<CommandLine, CannotRun> {
@@ -78,8 +64,14 @@ impl Harness for Scripted {
 async fn main() -> Result<(), Box<dyn Error>> {
     let home = tempfile::tempdir()?;
     let mut options = Options::at(home.path());
-    let id = HarnessId::parse("scripted")?;
-    options.harnesses = vec![Arc::new(Scripted { id })];
+    let about = About {
+        id: HarnessId::parse("scripted")?,
+        label: "Scripted agent".to_owned(),
+        executable: "sh".to_owned(),
+        install_hint: "Every system has a shell.".to_owned(),
+        source: Source::Bundled,
+    };
+    options.harnesses = vec![Arc::new(Scripted { about })];
     let engine = Engine::open(options).await?;
 
     let me = Actor {

@@ -78,7 +78,7 @@ async fn describe(
     environment: &Environment,
 ) -> HarnessInfo {
     let search = environment.get("PATH").unwrap_or(OsStr::new("")).to_owned();
-    let wanted = harness.executable().to_owned();
+    let wanted = harness.about().executable.clone();
     let path = blocking(move || lookup(wanted, &search))
         .await
         .ok()
@@ -87,14 +87,15 @@ async fn describe(
         Some(program) => shared.versions.of(program, environment).await,
         None => None,
     };
+    let about = harness.about().clone();
     HarnessInfo {
-        id: harness.id().clone(),
-        label: harness.label().to_owned(),
-        executable: harness.executable().to_owned(),
+        id: about.id,
+        label: about.label,
+        executable: about.executable,
         path,
         version,
-        install_hint: harness.install_hint().to_owned(),
-        source: harness.source(),
+        install_hint: about.install_hint,
+        source: about.source,
     }
 }
 
@@ -111,7 +112,7 @@ pub(crate) async fn capabilities(
     let look = move || {
         let harnesses = harnesses.iter();
         harnesses
-            .map(|one| (one.id().clone(), one.capabilities(&environment)))
+            .map(|one| (one.about().id.clone(), one.capabilities(&environment)))
             .collect()
     };
     blocking(look).await

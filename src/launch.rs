@@ -83,7 +83,7 @@ fn harness(shared: &Shared, id: &HarnessId) -> Result<Arc<dyn Harness>, Refusal>
         let known: Vec<_> = shared
             .registry
             .iter()
-            .map(|one| one.id().as_str())
+            .map(|one| one.about().id.as_str())
             .collect();
         let problem = format!("is not one of {}", known.join(", "));
         Refusal::invalid("harness", id.as_str(), problem)
@@ -166,14 +166,13 @@ async fn find(
     environment: &Environment,
 ) -> Result<Result<std::path::PathBuf, String>, Error> {
     let path = environment.get("PATH").unwrap_or(OsStr::new("")).to_owned();
-    let wanted = harness.executable().to_owned();
+    let about = harness.about();
+    let wanted = about.executable.clone();
     let found = blocking(move || lookup(wanted, &path)).await?;
     Ok(found.ok_or_else(|| {
         format!(
             "{} is not installed: there is no executable {} in the launch's PATH. {}",
-            harness.label(),
-            harness.executable(),
-            harness.install_hint()
+            about.label, about.executable, about.install_hint
         )
     }))
 }

@@ -58,7 +58,7 @@ fn registry(home: &Home, options: &Options) -> Result<Registry, OpenError> {
         registry
             .add(Arc::clone(harness))
             .map_err(|harness| OpenError::HarnessTaken {
-                id: harness.id().clone(),
+                id: harness.about().id.clone(),
             })?;
     }
     Ok(registry)

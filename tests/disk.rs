@@ -1,24 +1,22 @@
 //! Disks that take no writes. A full one: nothing is lost, reads go on, a kill works, and all
 //! resumes by itself. A read-only one at the start: a clear refusal.
-//!
-//! They need a file system of their own: a tmpfs in a namespace, where the test runs itself once
-//! more.
 
+#[path = "shared/not_run.rs"]
+mod not_run;
+#[path = "shared/small_disk.rs"]
+mod small_disk;
 mod world;
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use coven::{
     Code, Engine, Error, Event, EventKind, LaunchRequest, OpenError, Options, Seq, Status,
     Unavailable, WriterState,
 };
-use world::{World, is_alive, kinds, me, noise, options, request, within, written};
-
-/// Set for the second run: the mounted directory.
-const DISK: &str = "COVEN_TEST_DISK";
+use tokio::runtime::Runtime;
+use world::{Held, World, kinds, me, noise, options, request, within, written};
 
 /// Bytes of the disk, and of the file that takes up most of it.
 const DISK_BYTES: usize = 96 << 20;
@@ -33,65 +31,17 @@ const TURNS: usize = 50_000;
 #[test]
 fn a_full_disk_loses_nothing_and_all_resumes_when_there_is_room() {
     let name = "a_full_disk_loses_nothing_and_all_resumes_when_there_is_room";
-    if let Some(disk) = disk_of_its_own(name) {
-        tokio::runtime::Runtime::new()
-            .unwrap()
-            .block_on(on_a_full_disk(&disk));
+    if let Some(disk) = small_disk::of_its_own(name, DISK_BYTES) {
+        Runtime::new().unwrap().block_on(on_a_full_disk(&disk));
     }
 }
 
 #[test]
 fn a_home_on_a_read_only_disk_is_refused() {
     let name = "a_home_on_a_read_only_disk_is_refused";
-    if let Some(disk) = disk_of_its_own(name) {
-        tokio::runtime::Runtime::new()
-            .unwrap()
-            .block_on(on_a_read_only_disk(&disk));
+    if let Some(disk) = small_disk::of_its_own(name, DISK_BYTES) {
+        Runtime::new().unwrap().block_on(on_a_read_only_disk(&disk));
     }
-}
-
-/// The disk, in the run that has one; in the other, makes that run and gives `None`.
-fn disk_of_its_own(test: &str) -> Option<PathBuf> {
-    if let Some(disk) = std::env::var_os(DISK) {
-        return Some(disk.into());
-    }
-    let mount = tempfile::tempdir().unwrap();
-    let script = "mount -t tmpfs -o size=$1 tmpfs \"$2\" || exit 77; shift 2; exec \"$@\"";
-    let run = Command::new("unshare")
-        .args([
-            "--user",
-            "--map-root-user",
-            "--mount",
-            "--",
-            "sh",
-            "-c",
-            script,
-            "sh",
-        ])
-        .arg(DISK_BYTES.to_string())
-        .arg(mount.path())
-        .arg(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture"])
-        .env(DISK, mount.path())
-        .output();
-    let run = match run {
-        Ok(run) => run,
-        Err(error) => {
-            eprintln!("skipped: unshare cannot be run: {error}");
-            return None;
-        }
-    };
-    let told = String::from_utf8_lossy(&run.stderr);
-    if run.status.code() == Some(77) || told.starts_with("unshare:") {
-        eprintln!("skipped: no tmpfs can be mounted here: {told}");
-        return None;
-    }
-    assert!(
-        run.status.success(),
-        "{}{told}",
-        String::from_utf8_lossy(&run.stdout)
-    );
-    None
 }
 
 async fn on_a_read_only_disk(disk: &Path) {
@@ -99,15 +49,7 @@ async fn on_a_read_only_disk(disk: &Path) {
     let engine = Engine::open(Options::at(&old)).await.unwrap();
     engine.shutdown().await;
     drop(engine);
-    // Busy as long as a thread that has just ended is still closing its files.
-    within(async {
-        let mut remount = Command::new("mount");
-        remount.args(["-o", "remount,ro"]).arg(disk);
-        while !remount.status().unwrap().success() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-    })
-    .await;
+    small_disk::remount(disk, "ro");
     for home in [old, disk.join("new")] {
         match Engine::open(Options::at(&home)).await {
             Err(error @ OpenError::ReadOnly { .. }) => {
@@ -134,6 +76,7 @@ async fn on_a_full_disk(disk: &Path) {
     let idle = world.launch_id("echo pid $$; exec sleep 1000").await;
     let said = world.until(&idle, "\n").await;
     let pid: u32 = said.trim().strip_prefix("pid ").unwrap().parse().unwrap();
+    let process = Held::open(pid);
     let turns = within(world.engine.launch(in_turns(&world), me()));
     let turns = turns.await.unwrap().session.id.clone();
     fs::write(disk.join("filler"), vec![1; FILLER_BYTES]).unwrap();
@@ -169,12 +112,7 @@ async fn on_a_full_disk(disk: &Path) {
 
     // The agent can be stopped all the same.
     within(world.engine.kill(&idle, me())).await.unwrap();
-    within(async {
-        while is_alive(pid) {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    process.ended().await;
 
     fs::remove_file(disk.join("filler")).unwrap();
     let events = world.to_the_end(&flood).await;

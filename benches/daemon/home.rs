@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::http;
+use crate::{http, leftovers};
 
 /// A shell that runs the first argument's script on the prompt, which is a file or a number.
 const MANIFESTS: [(&str, &str); 3] = [
@@ -17,6 +17,9 @@ const MANIFESTS: [(&str, &str); 3] = [
     ("flood-cooked", "exec cat \\\"$0\\\""),
     ("flood-raw", "stty raw -echo; exec cat \\\"$0\\\""),
 ];
+
+/// More than a healthy daemon takes to start or to stop.
+const PATIENCE: Duration = Duration::from_secs(30);
 
 pub(crate) struct Home {
     daemon: Child,
@@ -47,17 +50,15 @@ impl Home {
         let daemon = Command::new(binary)
             .args(["daemon", "serve"])
             .env("COVEN_HOME", &home)
+            .envs([leftovers::mark()])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
             .expect("the daemon starts");
         let socket = home.join("coven.sock");
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while UnixStream::connect(&socket).is_err() {
-            assert!(Instant::now() < deadline, "the daemon does not answer");
-            std::thread::sleep(Duration::from_millis(5));
-        }
+        let answers = until(PATIENCE, || UnixStream::connect(&socket).ok());
+        assert!(answers.is_some(), "the daemon does not answer");
         Self {
             daemon,
             socket,
@@ -93,13 +94,11 @@ impl Home {
 
     /// Waits until a session has ended, and gives its record.
     pub(crate) fn ended(&self, id: &str) -> Value {
-        loop {
+        until(Duration::MAX, || {
             let record = self.record(id);
-            if !record["ended_at"].is_null() {
-                return record;
-            }
-            std::thread::sleep(Duration::from_millis(5));
-        }
+            (!record["ended_at"].is_null()).then_some(record)
+        })
+        .expect("it waits for ever")
     }
 
     pub(crate) fn kill(&self, id: &str) {
@@ -120,14 +119,23 @@ impl Drop for Home {
         if let Some(pid) = rustix::process::Pid::from_raw(pid) {
             let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
         }
-        let deadline = Instant::now() + Duration::from_secs(30);
-        while Instant::now() < deadline {
-            if let Ok(Some(_)) = self.daemon.try_wait() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(10));
+        if until(PATIENCE, || self.daemon.try_wait().ok().flatten()).is_none() {
+            let _ = self.daemon.kill();
+            let _ = self.daemon.wait();
         }
-        let _ = self.daemon.kill();
-        let _ = self.daemon.wait();
+    }
+}
+
+/// What is looked for, if it comes within `patience`.
+///
+/// It looks every 5 ms: a thread that was woken instead, or a stream that was read, would take
+/// part in what is measured.
+fn until<T>(patience: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
+    let started = Instant::now();
+    loop {
+        match look() {
+            None if started.elapsed() < patience => std::thread::sleep(Duration::from_millis(5)),
+            found => return found,
+        }
     }
 }

@@ -10,6 +10,8 @@ mod home;
 mod http;
 mod idle;
 mod launch;
+#[path = "../../tests/shared/leftovers.rs"]
+mod leftovers;
 #[path = "../support/payload.rs"]
 mod payload;
 mod sse;

@@ -7,49 +7,36 @@ mod readiness;
 
 use std::path::Path;
 
-use coven_core::{HarnessId, Launch, LaunchMode, Refusal};
+use coven_core::{Launch, LaunchMode, Refusal};
 
 use crate::capabilities::HarnessCapabilities;
 use crate::environment::Environment;
 use crate::readiness::Readiness;
 use crate::{
-    CannotRun, CommandLine, ConversationPlan, Harness, IdentitySource, Keystroke, Source,
-    submission,
+    About, CannotRun, CommandLine, ConversationPlan, Harness, IdentitySource, Keystroke, submission,
 };
 
 /// Anthropic's Claude Code CLI. Observed with 2.1.197.
 #[derive(Debug)]
 pub(crate) struct Claude {
-    id: HarnessId,
+    about: About,
 }
 
 impl Claude {
     pub(crate) fn new() -> Self {
         Self {
-            id: HarnessId::parse("claude").expect("it is an id"),
+            about: About::bundled(
+                "claude",
+                "Claude Code",
+                "npm install -g @anthropic-ai/claude-code",
+            ),
         }
     }
 }
 
 impl Harness for Claude {
-    fn id(&self) -> &HarnessId {
-        &self.id
-    }
-
-    fn label(&self) -> &'static str {
-        "Claude Code"
-    }
-
-    fn executable(&self) -> &'static str {
-        "claude"
-    }
-
-    fn install_hint(&self) -> &'static str {
-        "npm install -g @anthropic-ai/claude-code"
-    }
-
-    fn source(&self) -> Source {
-        Source::Bundled
+    fn about(&self) -> &About {
+        &self.about
     }
 
     fn command(

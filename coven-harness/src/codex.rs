@@ -8,49 +8,32 @@ mod readiness;
 
 use std::path::Path;
 
-use coven_core::{HarnessId, Launch, LaunchMode, Refusal};
+use coven_core::{Launch, LaunchMode, Refusal};
 
 use crate::capabilities::HarnessCapabilities;
 use crate::environment::Environment;
 use crate::readiness::Readiness;
 use crate::{
-    CannotRun, CommandLine, ConversationPlan, Harness, IdentitySource, Keystroke, Source,
-    submission,
+    About, CannotRun, CommandLine, ConversationPlan, Harness, IdentitySource, Keystroke, submission,
 };
 
 /// OpenAI's Codex CLI. Observed with 0.169.0.
 #[derive(Debug)]
 pub(crate) struct Codex {
-    id: HarnessId,
+    about: About,
 }
 
 impl Codex {
     pub(crate) fn new() -> Self {
         Self {
-            id: HarnessId::parse("codex").expect("it is an id"),
+            about: About::bundled("codex", "Codex", "npm install -g @openai/codex"),
         }
     }
 }
 
 impl Harness for Codex {
-    fn id(&self) -> &HarnessId {
-        &self.id
-    }
-
-    fn label(&self) -> &'static str {
-        "Codex"
-    }
-
-    fn executable(&self) -> &'static str {
-        "codex"
-    }
-
-    fn install_hint(&self) -> &'static str {
-        "npm install -g @openai/codex"
-    }
-
-    fn source(&self) -> Source {
-        Source::Bundled
+    fn about(&self) -> &About {
+        &self.about
     }
 
     fn command(

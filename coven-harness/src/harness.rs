@@ -16,20 +16,8 @@ use crate::{CommandLine, ConversationPlan, IdentitySource, Keystroke, stream};
 ///
 /// The methods are pure and do not block, but for the two that read the user's files and say so.
 pub trait Harness: fmt::Debug + Send + Sync {
-    /// The word by which a launch asks for it.
-    fn id(&self) -> &HarnessId;
-
-    /// Its name for people.
-    fn label(&self) -> &str;
-
-    /// Its program: a name to look up in the launch's PATH, or an absolute path.
-    fn executable(&self) -> &str;
-
-    /// What to do where the program is missing: a command, or a sentence.
-    fn install_hint(&self) -> &str;
-
-    /// Where it was declared.
-    fn source(&self) -> Source;
+    /// What it is called and where it is found.
+    fn about(&self) -> &About;
 
     /// The command line of a launch. Ask before anything is written.
     ///
@@ -70,6 +58,34 @@ pub trait Harness: fmt::Debug + Send + Sync {
     /// Blocks for reading the user's files, which it never writes.
     fn readiness(&self, _environment: &Environment, _project: &Path) -> Readiness {
         Readiness::unknown("Coven does not know where this harness keeps that")
+    }
+}
+
+/// What a harness is called and where it is found: the same for every launch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct About {
+    /// The word by which a launch asks for it.
+    pub id: HarnessId,
+    /// Its name for people.
+    pub label: String,
+    /// Its program: a name to look up in the launch's PATH, or an absolute path.
+    pub executable: String,
+    /// What to do where the program is missing: a command, or a sentence.
+    pub install_hint: String,
+    /// Where it was declared.
+    pub source: Source,
+}
+
+impl About {
+    /// A harness of Coven itself, whose program has its id for a name.
+    pub(crate) fn bundled(id: &str, label: &str, install_hint: &str) -> Self {
+        Self {
+            id: HarnessId::parse(id).expect("it is an id"),
+            label: label.to_owned(),
+            executable: id.to_owned(),
+            install_hint: install_hint.to_owned(),
+            source: Source::Bundled,
+        }
     }
 }
 

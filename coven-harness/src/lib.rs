@@ -30,7 +30,7 @@ mod version;
 pub use capabilities::HarnessCapabilities;
 pub use command_line::{CommandLine, Wiring};
 pub use conversation::ConversationPlan;
-pub use harness::{CannotRun, Harness, Source};
+pub use harness::{About, CannotRun, Harness, Source};
 pub use identity::{IdentityScan, IdentitySource, OutputMark};
 pub use manifest::BadManifest;
 pub use process::Stdin;

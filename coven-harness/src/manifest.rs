@@ -9,10 +9,10 @@ mod template;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use coven_core::{HarnessId, Launch, LaunchMode, Refusal};
+use coven_core::{Launch, LaunchMode, Refusal};
 
 use crate::{
-    CannotRun, CommandLine, ConversationPlan, Harness, IdentitySource, Keystroke, Source, Stdin,
+    About, CannotRun, CommandLine, ConversationPlan, Harness, IdentitySource, Keystroke, Stdin,
     Wiring, prompt, submission,
 };
 use declaration::{Declaration, Mode, Submit};
@@ -57,24 +57,8 @@ impl Declared {
 }
 
 impl Harness for Declared {
-    fn id(&self) -> &HarnessId {
-        &self.0.id
-    }
-
-    fn label(&self) -> &str {
-        &self.0.label
-    }
-
-    fn executable(&self) -> &str {
-        &self.0.executable
-    }
-
-    fn install_hint(&self) -> &str {
-        &self.0.install_hint
-    }
-
-    fn source(&self) -> Source {
-        Source::Manifest
+    fn about(&self) -> &About {
+        &self.0.about
     }
 
     fn command(
@@ -84,10 +68,10 @@ impl Harness for Declared {
     ) -> Result<CommandLine, CannotRun> {
         if launch.policy.is_some() {
             let problem = "is honoured by codex with launchMode nonInteractive only";
-            return Err(Refusal::invalid("launchPolicy", self.id().as_str(), problem).into());
+            return Err(Refusal::invalid("launchPolicy", self.0.about.id.as_str(), problem).into());
         }
         let Some(mode) = self.0.mode(launch.mode) else {
-            let (label, asked) = (self.label(), launch.mode.as_str());
+            let (label, asked) = (&self.0.about.label, launch.mode.as_str());
             let reason = format!("{label} has no {asked} mode: its manifest declares none");
             return Err(CannotRun::Unsupported { reason });
         };

@@ -35,7 +35,7 @@ impl Registry {
             let added = declared.and_then(|harness| {
                 registry
                     .add(Arc::new(harness))
-                    .map_err(|harness| format!("id {} is taken", harness.id()))
+                    .map_err(|harness| format!("id {} is taken", harness.about().id))
             });
             if let Err(problem) = added {
                 registry.bad_manifests.push(BadManifest { file, problem });
@@ -51,7 +51,9 @@ impl Registry {
 
     /// The harness with this id.
     pub fn get(&self, id: &HarnessId) -> Option<&Arc<dyn Harness>> {
-        self.harnesses.iter().find(|harness| harness.id() == id)
+        self.harnesses
+            .iter()
+            .find(|harness| harness.about().id == *id)
     }
 
     /// All of them.
@@ -64,7 +66,7 @@ impl Registry {
     /// # Errors
     /// The harness itself, when its id is taken.
     pub fn add(&mut self, harness: Arc<dyn Harness>) -> Result<(), Arc<dyn Harness>> {
-        if self.get(harness.id()).is_some() {
+        if self.get(&harness.about().id).is_some() {
             return Err(harness);
         }
         self.harnesses.push(harness);

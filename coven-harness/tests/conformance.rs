@@ -336,7 +336,15 @@ fn a_further_prompt_is_pasted_and_entered_whole() {
 fn the_registry_is_the_allowlist() {
     let told: Vec<_> = REGISTRY
         .iter()
-        .map(|h| (h.id().as_str(), h.label(), h.executable(), h.source()))
+        .map(|h| h.about())
+        .map(|h| {
+            (
+                h.id.as_str(),
+                h.label.as_str(),
+                h.executable.as_str(),
+                h.source,
+            )
+        })
         .collect();
     assert_eq!(
         told,

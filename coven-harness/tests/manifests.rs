@@ -1,11 +1,15 @@
 //! Manifests: what is wrong with one is told by file, line and key, and harms no other.
 
+#[path = "../../tests/shared/not_run.rs"]
+mod not_run;
+
 use std::fs::{self, Permissions};
-use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::path::Path;
 
 use coven_core::HarnessId;
 use coven_harness::Registry;
+use not_run::not_run;
 
 /// The smallest manifest there is.
 const GOOD: &str = "\
@@ -383,9 +387,9 @@ fn a_manifest_made_to_do_harm_is_passed_over() {
 fn a_manifest_of_another_user_is_not_read() {
     let home = tempfile::tempdir().unwrap();
     write(home.path(), "theirs.toml", GOOD);
-    // Only root can give files away; and root is who would be harmed most.
-    if std::os::unix::fs::chown(home.path().join("theirs.toml"), Some(12_345), None).is_err() {
-        return;
+    // Root is who would be harmed most.
+    if chown(home.path().join("theirs.toml"), Some(12_345), None).is_err() {
+        return not_run("only root can give a file away");
     }
     let registry = Registry::load(home.path());
     assert_eq!(
@@ -441,7 +445,7 @@ fn of_two_manifests_with_one_id_the_first_by_name_counts() {
     write(home.path(), "a.toml", &GOOD.replace("my-agent", "first"));
     let registry = Registry::load(home.path());
     let mine = registry.get(&HarnessId::parse("mine").unwrap()).unwrap();
-    assert_eq!(mine.executable(), "first");
+    assert_eq!(mine.about().executable, "first");
     let [bad] = registry.bad_manifests() else {
         panic!("b.toml is bad")
     };

@@ -1,67 +1,33 @@
-//! A disk that is really full, and one that is really read-only: small tmpfs mounts in a mount
-//! namespace of their own. Where none can be made, the tests say so and are skipped.
+//! A disk that is really full, and one that is really read-only.
 
+#[path = "../../tests/shared/not_run.rs"]
+mod not_run;
+#[path = "../../tests/shared/small_disk.rs"]
+mod small_disk;
 mod support;
 
 use std::fs;
-use std::path::PathBuf;
-use std::process::Command;
+use std::path::Path;
 use std::time::Duration;
 
 use coven_core::{Event, Seq};
 use coven_store::{AppendError, OpenError, Options, StorageFault, Store, WriterState};
 use support::*;
-
-/// Tells the inner run, which is this same program, where its mount is.
-const MOUNT: &str = "COVEN_STORE_SMALL_DISK";
-
-/// Runs one of the ignored tests below on a tmpfs of `size`.
-fn on_small_disk(test: &str, size: &str) {
-    let home = Home::new();
-    let mount = home.dir().display();
-    let mut probe = in_namespace(&format!("mount -t tmpfs -o size=1m tmpfs '{mount}'"));
-    if !probe.status().is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no mount namespace can be made here");
-        return;
-    }
-    let program = std::env::current_exe().expect("this program");
-    let output = in_namespace(&format!(
-        "mount -t tmpfs -o size={size} tmpfs '{mount}' && exec '{}' --exact {test} --ignored",
-        program.display()
-    ))
-    .env(MOUNT, home.dir())
-    .output()
-    .expect("it starts");
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}");
-    assert!(told.contains("1 passed"), "{told}");
-}
-
-fn in_namespace(script: &str) -> Command {
-    let mut command = Command::new("unshare");
-    command.args(["--mount", "--map-root-user", "sh", "-c", script]);
-    command
-}
-
-fn mount() -> Option<PathBuf> {
-    std::env::var_os(MOUNT).map(PathBuf::from)
-}
-
-fn remount(options: &str) {
-    let status = Command::new("mount")
-        .args(["-o", &format!("remount,{options}")])
-        .arg(mount().expect("there is one"))
-        .status();
-    assert!(status.expect("it runs").success());
-}
+use tokio::runtime::Runtime;
 
 async fn until_state(store: &Store, state: WriterState) {
-    let waiting = async {
-        while store.health().state != state {
+    until(|| store.health().state == state).await;
+}
+
+/// Waits for what the store tells nobody of: its health, and what it does when there is nothing
+/// else to do.
+async fn until(mut is_so: impl FnMut() -> bool) {
+    in_time(async {
+        while !is_so() {
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
-    };
-    in_time(waiting).await;
+    })
+    .await;
 }
 
 async fn in_time<T>(work: impl Future<Output = T>) -> T {
@@ -70,7 +36,7 @@ async fn in_time<T>(work: impl Future<Output = T>) -> T {
 }
 
 /// Takes what room there is, as another program would.
-fn fill(path: &std::path::Path) {
+fn fill(path: &Path) {
     let mut file = fs::File::create(path).expect("a file");
     let block = noise(1, 64 << 10);
     while std::io::Write::write_all(&mut file, &block).is_ok() {}
@@ -78,24 +44,19 @@ fn fill(path: &std::path::Path) {
 
 #[test]
 fn a_real_full_disk_stops_nothing_but_writing() {
-    on_small_disk("inner_full", "48m");
+    let name = "a_real_full_disk_stops_nothing_but_writing";
+    if let Some(disk) = small_disk::of_its_own(name, 48 << 20) {
+        Runtime::new().unwrap().block_on(on_a_full_disk(&disk));
+    }
 }
 
-#[tokio::test]
-#[ignore = "the test above runs it on a small disk"]
-async fn inner_full() {
-    let Some(dir) = mount() else { return };
+async fn on_a_full_disk(dir: &Path) {
     let store = Store::open(&dir.join("coven.redb"), Options::default()).expect("it opens");
     let before = running(&store, "a").await;
     running(&store, "b").await;
     // The reserve is filled when there is nothing else to do.
     let reserve = dir.join("coven.redb.reserve");
-    in_time(async {
-        while fs::metadata(&reserve).map_or(0, |file| file.len()) < 4 << 20 {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
+    until(|| fs::metadata(&reserve).is_ok_and(|file| file.len() >= 4 << 20)).await;
     fill(&dir.join("filler"));
     let of_a = tokio::spawn({
         let store = store.clone();
@@ -145,13 +106,15 @@ async fn inner_full() {
 
 #[test]
 fn a_log_that_fills_the_disk_itself_goes_on_when_there_is_room() {
-    on_small_disk("inner_filled_by_the_log", "24m");
+    let name = "a_log_that_fills_the_disk_itself_goes_on_when_there_is_room";
+    if let Some(disk) = small_disk::of_its_own(name, 24 << 20) {
+        Runtime::new()
+            .unwrap()
+            .block_on(on_a_disk_that_the_log_fills(&disk));
+    }
 }
 
-#[tokio::test]
-#[ignore = "the test above runs it on a small disk"]
-async fn inner_filled_by_the_log() {
-    let Some(dir) = mount() else { return };
+async fn on_a_disk_that_the_log_fills(dir: &Path) {
     let store = Store::open(&dir.join("coven.redb"), Options::default()).expect("it opens");
     running(&store, "a").await;
     let writing = tokio::spawn({
@@ -170,7 +133,7 @@ async fn inner_filled_by_the_log() {
     let written = all_output(&store, "a").len();
     assert!(written > 8 << 20, "it filled most of the disk: {written}");
     assert!(!writing.is_finished());
-    remount("size=96m");
+    small_disk::remount(dir, "size=96m");
     in_time(writing).await.expect("no panic");
     let expected: Vec<u8> = (0..600).flat_map(|turn| noise(turn, 58_000)).collect();
     assert!(all_output(&store, "a") == expected, "each byte, once");
@@ -184,18 +147,18 @@ async fn inner_filled_by_the_log() {
 
 #[test]
 fn on_a_read_only_disk_a_log_is_not_opened_and_not_made() {
-    on_small_disk("inner_read_only", "24m");
+    let name = "on_a_read_only_disk_a_log_is_not_opened_and_not_made";
+    if let Some(disk) = small_disk::of_its_own(name, 24 << 20) {
+        Runtime::new().unwrap().block_on(on_a_read_only_disk(&disk));
+    }
 }
 
-#[tokio::test]
-#[ignore = "the test above runs it on a small disk"]
-async fn inner_read_only() {
-    let Some(dir) = mount() else { return };
+async fn on_a_read_only_disk(dir: &Path) {
     let path = dir.join("coven.redb");
     let store = Store::open(&path, Options::default()).expect("it opens");
     running(&store, "a").await;
     store.close().await;
-    remount("ro");
+    small_disk::remount(dir, "ro");
     for path in [&path, &dir.join("another.redb")] {
         let refused = Store::open(path, Options::default());
         assert!(
@@ -203,7 +166,7 @@ async fn inner_read_only() {
             "{refused:?}"
         );
     }
-    remount("rw");
+    small_disk::remount(dir, "rw");
     let store = Store::open(&path, Options::default()).expect("it opens");
     assert_eq!(events_of(&store, "a").len(), 2);
     store.close().await;

@@ -52,7 +52,7 @@ pub(super) async fn run(
         .as_ref()
         .ok()
         .and_then(|run| run.command.identity().cloned());
-    let (mode, hint) = (launch.mode, harness.install_hint().to_owned());
+    let (mode, hint) = (launch.mode, harness.about().install_hint.clone());
     let decision = decide::launch(launch, identity);
     let now = shared.clock.now();
     let record = match commit::begin(&shared.store, id, decision, now, Some(by)).await {
@@ -78,7 +78,7 @@ pub(super) async fn run(
         Ok(None) => return launching.called_off(reply).await,
         Err(error) => return launching.fail(explain(&error, &hint), reply).await,
     };
-    let argv = command.recorded(harness.executable());
+    let argv = command.recorded(&harness.about().executable);
     let started = Command::RecordStart {
         process: child.facts.clone(),
         executable,

@@ -2,18 +2,26 @@
 
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
+#[path = "../shared/leftovers.rs"]
+mod leftovers;
+
 use std::fs;
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use coven::harness::{CannotRun, CommandLine, ConversationPlan, IdentitySource, Keystroke, Stdin};
+use coven::harness::{
+    About, CannotRun, CommandLine, ConversationPlan, IdentitySource, Keystroke, Stdin,
+};
 use coven::harness::{OutputMark, Wiring};
 use coven::{
     Actor, Engine, Envelope, Error, Event, Harness, HarnessId, Launch, LaunchMode, LaunchRequest,
     Options, Record, Refusal, Seq, SessionId, Source,
 };
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 /// Generous: it only bounds a test that has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,38 +35,25 @@ pub async fn within<F: Future>(future: F) -> F::Output {
 /// An agent whose prompt is a script for `/bin/sh`.
 #[derive(Debug)]
 pub struct Shell {
-    id: HarnessId,
-    executable: String,
+    about: About,
 }
 
 impl Shell {
     pub fn new(id: &str, executable: &str) -> Arc<Self> {
-        Arc::new(Self {
+        let about = About {
             id: HarnessId::parse(id).unwrap(),
+            label: "Shell".to_owned(),
             executable: executable.to_owned(),
-        })
+            install_hint: "Install a shell.".to_owned(),
+            source: Source::Bundled,
+        };
+        Arc::new(Self { about })
     }
 }
 
 impl Harness for Shell {
-    fn id(&self) -> &HarnessId {
-        &self.id
-    }
-
-    fn label(&self) -> &str {
-        "Shell"
-    }
-
-    fn executable(&self) -> &str {
-        &self.executable
-    }
-
-    fn install_hint(&self) -> &str {
-        "Install a shell."
-    }
-
-    fn source(&self) -> Source {
-        Source::Bundled
+    fn about(&self) -> &About {
+        &self.about
     }
 
     /// A resumed conversation's id is in the variable `RESUMED`.
@@ -200,11 +195,17 @@ pub fn options(dir: &Path) -> Options {
 }
 
 pub fn request(project: &Path, script: &str) -> LaunchRequest {
+    let (mark, of_this_program) = leftovers::mark();
+    let path = std::env::var("PATH").unwrap();
+    let env = [("PATH", path.as_str()), (mark, of_this_program)];
     LaunchRequest {
         project_root: Some(project.to_str().unwrap().to_owned()),
         harness: Some("shell".to_owned()),
         prompt: Some(script.to_owned()),
-        env: Some([("PATH".to_owned(), std::env::var("PATH").unwrap())].into()),
+        env: Some(
+            env.map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+        ),
         ..LaunchRequest::default()
     }
 }
@@ -235,6 +236,23 @@ pub fn kinds(events: &[Envelope]) -> Vec<coven::EventKind> {
         .iter()
         .map(|envelope| envelope.event.kind())
         .collect()
+}
+
+/// A process of which the end can be awaited, whoever's child it is.
+pub struct Held(OwnedFd);
+
+impl Held {
+    pub fn open(pid: u32) -> Self {
+        let pid = Pid::from_raw(pid.cast_signed()).unwrap();
+        Self(pidfd_open(pid, PidfdFlags::empty()).unwrap())
+    }
+
+    pub async fn ended(self) {
+        let patience = Timespec::try_from(PATIENCE).unwrap();
+        let wait = move || poll(&mut [PollFd::new(&self.0, PollFlags::IN)], Some(&patience));
+        let ended = tokio::task::spawn_blocking(wait).await.unwrap();
+        assert_eq!(ended, Ok(1), "it lives on");
+    }
 }
 
 pub fn is_alive(pid: u32) -> bool {

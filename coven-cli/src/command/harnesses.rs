@@ -42,15 +42,16 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
 fn declared(home: &Home) -> Vec<Harness> {
     Registry::load(&home.harnesses())
         .iter()
-        .map(|harness| Harness {
-            id: harness.id().to_string(),
-            label: harness.label().to_owned(),
-            executable: harness.executable().to_owned(),
+        .map(|harness| harness.about())
+        .map(|about| Harness {
+            id: about.id.to_string(),
+            label: about.label.clone(),
+            executable: about.executable.clone(),
             available: false,
             path: None,
             version: None,
-            install_hint: harness.install_hint().to_owned(),
-            source: match harness.source() {
+            install_hint: about.install_hint.clone(),
+            source: match about.source {
                 coven::Source::Bundled => Source::Bundled,
                 coven::Source::Manifest => Source::Manifest,
             },

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use rustix::process::Signal;
 
 use crate::home::Running;
+use crate::leftovers;
 use crate::terminal::Terminal;
 
 fn demo(temporary: &tempfile::TempDir) -> Command {
@@ -14,6 +15,7 @@ fn demo(temporary: &tempfile::TempDir) -> Command {
         .arg("demo")
         .env_clear()
         .env("TMPDIR", temporary.path())
+        .envs([leftovers::mark()])
         .stdin(std::process::Stdio::null());
     command
 }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::leftovers;
+
 /// A script that says it has begun, and goes on until it is killed.
 pub(crate) const ENDLESS: &str = "echo begun; tail -f /dev/null";
 
@@ -65,6 +67,7 @@ impl Home {
             .env("HOME", self.root.path())
             .env("COVEN_HOME", self.dir())
             .env("TERM", "xterm-256color")
+            .envs([leftovers::mark()])
             .current_dir(self.project())
             .stdin(Stdio::null());
         command

@@ -6,6 +6,8 @@ mod daemon;
 mod demo;
 mod fake_daemon;
 mod home;
+#[path = "../../../tests/shared/leftovers.rs"]
+mod leftovers;
 mod live;
 mod reading;
 mod run;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use super::template::{Element, PromptPlace, Template};
+use crate::About;
 
 const MAX_ID_BYTES: usize = 64;
 const MAX_TEXT_BYTES: usize = 1024;
@@ -17,10 +18,7 @@ const MAX_VARIABLES: usize = 256;
 /// A harness as its manifest declares it: whatever is in it can be used.
 #[derive(Debug)]
 pub(super) struct Declaration {
-    pub(super) id: HarnessId,
-    pub(super) label: String,
-    pub(super) executable: String,
-    pub(super) install_hint: String,
+    pub(super) about: About,
     pub(super) submit: Submit,
     pub(super) environment: BTreeMap<String, String>,
     interactive: Option<Mode>,
@@ -86,19 +84,12 @@ impl Declaration {
         if file.interactive.is_none() && file.non_interactive.is_none() {
             return Err("must have [interactive] or [non_interactive], with args".to_owned());
         }
-        let id = source.checked("id", &file.id, id)?;
         Ok(Self {
-            label: match &file.label {
-                Some(label) => source.checked("label", label, text_of_one_line)?,
-                None => id.as_str().to_owned(),
-            },
-            executable: source.checked("executable", &file.executable, executable)?,
-            install_hint: source.checked("install_hint", &file.install_hint, text_of_one_line)?,
+            about: about(source, &file)?,
             submit: file.submit,
             environment: environment(source, &file.environment)?,
             interactive: mode(source, "interactive", file.interactive)?,
             non_interactive: mode(source, "non_interactive", file.non_interactive)?,
-            id,
         })
     }
 
@@ -110,6 +101,20 @@ impl Declaration {
             LaunchMode::Stream => None,
         }
     }
+}
+
+fn about(source: Source<'_>, file: &File) -> Result<About, String> {
+    let id = source.checked("id", &file.id, id)?;
+    Ok(About {
+        label: match &file.label {
+            Some(label) => source.checked("label", label, text_of_one_line)?,
+            None => id.as_str().to_owned(),
+        },
+        executable: source.checked("executable", &file.executable, executable)?,
+        install_hint: source.checked("install_hint", &file.install_hint, text_of_one_line)?,
+        source: crate::Source::Manifest,
+        id,
+    })
 }
 
 /// A manifest's text, to tell where something is wrong.

@@ -2,6 +2,9 @@
 
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
+#[path = "../../../tests/shared/leftovers.rs"]
+mod leftovers;
+
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
@@ -46,7 +49,11 @@ pub fn shell_in(session: &SessionId, script: &str, arguments: &[&str], wiring: W
             .chain(arguments)
             .map(OsString::from)
             .collect(),
-        environment: Environment::of_this_process().for_session(session, Path::new("/"), []),
+        environment: Environment::of_this_process().for_session(
+            session,
+            Path::new("/"),
+            [leftovers::mark()],
+        ),
         directory: directory("/"),
         wiring,
         open_files: open_files_limit(),

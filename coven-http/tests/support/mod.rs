@@ -3,6 +3,9 @@
 
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
+#[path = "../../../tests/shared/leftovers.rs"]
+mod leftovers;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -219,11 +222,17 @@ impl Daemon {
 }
 
 pub fn launch(project: &Path, script: &str) -> LaunchBody {
+    let (mark, of_this_program) = leftovers::mark();
+    let path = std::env::var("PATH").unwrap();
+    let env = [("PATH", path.as_str()), (mark, of_this_program)];
     LaunchBody {
         project_root: Some(project.to_str().unwrap().to_owned()),
         harness: Some("shell".to_owned()),
         prompt: Some(script.to_owned()),
-        env: Some([("PATH".to_owned(), std::env::var("PATH").unwrap())].into()),
+        env: Some(
+            env.map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
+        ),
         ..LaunchBody::default()
     }
 }

@@ -22,7 +22,7 @@ pub(super) async fn look(home: &Home, project: Option<&str>) -> Result<Vec<Findi
     let mut findings = Vec::new();
     let mut any_found = false;
     for harness in registry.iter() {
-        any_found |= installed::find(harness.executable()).is_some();
+        any_found |= installed::find(&harness.about().executable).is_some();
         findings.extend(one(harness, &environment, &project).await);
     }
     for bad in registry.bad_manifests() {
@@ -45,15 +45,17 @@ async fn one(
     environment: &Environment,
     project: &Path,
 ) -> Vec<Finding> {
-    let id = harness.id().as_str();
-    let Some(path) = installed::find(harness.executable()) else {
-        let missing = format!("{} is not on PATH", harness.executable());
-        return vec![Finding::new(id, State::Note, missing).advise(harness.install_hint())];
+    let about = harness.about();
+    let id = about.id.as_str();
+    let Some(path) = installed::find(&about.executable) else {
+        let missing = format!("{} is not on PATH", about.executable);
+        let missing = Finding::new(id, State::Note, missing);
+        return vec![missing.advise(about.install_hint.as_str())];
     };
     let version = version(&path, environment).await;
     let version = version.unwrap_or_else(|| "of unknown version".to_owned());
     let found = Finding::new(id, State::Ok, format!("{} {version}", path.display()));
-    if harness.source() == Source::Manifest {
+    if about.source == Source::Manifest {
         // A manifest does not tell where its harness keeps such things.
         return vec![found];
     }
