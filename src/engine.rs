@@ -56,6 +56,13 @@ impl Engine {
         &self.shared.home
     }
 
+    /// Keeps other engines from the home while what this returns is held, over the end of this
+    /// engine too; `None` once it is shut down. For who serves the home, and has things to put
+    /// away after the engine.
+    pub fn hold_home(&self) -> Option<crate::home::Hold> {
+        self.shared.hold_home()
+    }
+
     /// The harnesses that may be launched, and the manifests that could not be used.
     pub fn registry(&self) -> &Registry {
         &self.shared.registry

@@ -3,11 +3,14 @@
 //! It is checked and locked before anything in it is read. Files that are not ours are left
 //! alone.
 
+mod holder;
+
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Read, Seek, Write};
+use std::io::{self, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rustix::fs::{
@@ -18,6 +21,8 @@ use rustix::process::geteuid;
 
 use crate::OpenError;
 
+pub use holder::Holder;
+
 /// The format of the home that this version reads and writes.
 const FORMAT: u32 = 1;
 
@@ -26,8 +31,8 @@ const LOCK_FILE: &str = "lock";
 const LOG_FILE: &str = "coven.redb";
 const HARNESSES_DIRECTORY: &str = "harnesses";
 
-/// How long this process's own lock may outlive the engine that had it: a process that another
-/// thread is just making has a copy of all that is open, until it runs its program.
+/// How long a lock is waited for that no other process is proved to have: a process that a thread
+/// of its last holder is just making has a copy of all that is open, until it runs its program.
 const SPAWNING: Duration = Duration::from_secs(1);
 
 /// A home of ours that no other engine has open. Dropped, it is free again.
@@ -35,7 +40,65 @@ const SPAWNING: Duration = Duration::from_secs(1);
 pub(crate) struct Home {
     path: PathBuf,
     /// Holds the lock for as long as it is open.
-    _lock: File,
+    lock: Arc<File>,
+}
+
+/// Keeps a home from other engines for as long as it is held.
+#[derive(Debug)]
+pub struct Hold {
+    _lock: Arc<File>,
+}
+
+/// How a home was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Found {
+    /// There is none yet.
+    Missing,
+    /// It is its owner's alone.
+    Private,
+    /// It was open to others, and no longer is.
+    WasOpen,
+}
+
+/// Makes the home at `path` if there is none, readable by its owner only, and checks it as
+/// [`check`] does. Blocks for a few system calls.
+///
+/// # Errors
+/// As [`check`]; and when it cannot be made.
+pub fn make(path: &Path) -> Result<Found, OpenError> {
+    create(path)?;
+    check(path)
+}
+
+/// Whether the home at `path` can be trusted: a real directory of our own. One that is open to
+/// others is closed to them. Whoever reads or connects to anything in it asks this first. Blocks
+/// for a few system calls.
+///
+/// # Errors
+/// [`OpenError::Home`] when it is a symbolic link, no directory, or another user's;
+/// [`OpenError::ReadOnly`] when it cannot be looked into, or not be closed to others.
+pub fn check(path: &Path) -> Result<Found, OpenError> {
+    match open_directory(path) {
+        Ok((_, found)) => Ok(found),
+        Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
+            Ok(Found::Missing)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Waits until no engine has the home at `path` open. Blocks for as long as that takes.
+///
+/// # Errors
+/// When the lock cannot be opened. A lock that does not exist is nobody's.
+pub fn wait_until_free(path: &Path) -> io::Result<()> {
+    let file = match open_lock(path, OpenOptions::new().read(true)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened?,
+    };
+    // Shared, so that others who wait are not kept waiting by us.
+    rustix::io::retry_on_intr(|| flock(&file, FlockOperation::LockShared))?;
+    Ok(())
 }
 
 impl Home {
@@ -44,10 +107,20 @@ impl Home {
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
         let path = std::path::absolute(path).map_err(|source| io_error(path, source))?;
         create(&path)?;
-        let directory = check(&path)?;
-        let lock = lock(&path)?;
+        let (directory, found) = open_directory(&path)?;
+        if found == Found::WasOpen {
+            tracing::info!(home = %path.display(), "the home was open to others; its mode is 0700 now");
+        }
+        let lock = Arc::new(lock(&path)?);
         check_format(&path, &directory)?;
-        Ok(Self { path, _lock: lock })
+        Ok(Self { path, lock })
+    }
+
+    /// Keeps other engines away for longer than this is there.
+    pub(crate) fn hold(&self) -> Hold {
+        Hold {
+            _lock: Arc::clone(&self.lock),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {
@@ -75,7 +148,7 @@ fn create(path: &Path) -> Result<(), OpenError> {
 }
 
 /// A real directory of ours that nobody else may look into.
-fn check(path: &Path) -> Result<OwnedFd, OpenError> {
+fn open_directory(path: &Path) -> Result<(OwnedFd, Found), OpenError> {
     let refuse = |problem: &str| OpenError::Home {
         home: path.to_owned(),
         problem: problem.to_owned(),
@@ -94,25 +167,19 @@ fn check(path: &Path) -> Result<OwnedFd, OpenError> {
     if stat.st_uid != geteuid().as_raw() {
         return Err(refuse("belongs to another user"));
     }
-    if Mode::from_raw_mode(stat.st_mode as RawMode) != Mode::RWXU {
-        fchmod(&directory, Mode::RWXU).map_err(|errno| denied_or(path, errno.into()))?;
-        tracing::info!(home = %path.display(), "the home was open to others; its mode is 0700 now");
+    let mode = Mode::from_raw_mode(stat.st_mode as RawMode);
+    if !mode.intersects(Mode::RWXG | Mode::RWXO) {
+        return Ok((directory, Found::Private));
     }
-    Ok(directory)
+    fchmod(&directory, Mode::RWXU).map_err(|errno| denied_or(path, errno.into()))?;
+    Ok((directory, Found::WasOpen))
 }
 
 fn lock(home: &Path) -> Result<File, OpenError> {
-    let path = home.join(LOCK_FILE);
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits() as i32)
-        .open(&path)
-        .map_err(|source| denied_or(home, source))?;
-    take(&mut file, home)?;
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let mut file = open_lock(home, options).map_err(|source| denied_or(home, source))?;
+    take(&file, home)?;
     let told = file
         .set_len(0)
         .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));
@@ -125,16 +192,18 @@ fn lock(home: &Path) -> Result<File, OpenError> {
 }
 
 /// Takes the lock, or says who has it.
-fn take(file: &mut File, home: &Path) -> Result<(), OpenError> {
+fn take(file: &File, home: &Path) -> Result<(), OpenError> {
     let deadline = Instant::now() + SPAWNING;
     loop {
-        match flock(&*file, FlockOperation::NonBlockingLockExclusive) {
+        match flock(file, FlockOperation::NonBlockingLockExclusive) {
             Ok(()) => return Ok(()),
             Err(Errno::WOULDBLOCK) => {}
             Err(errno) => return Err(io_error(home, errno.into())),
         }
-        let pid = holder(file);
-        if pid != Some(std::process::id()) || Instant::now() >= deadline {
+        let pid = Holder::of(home).map(|holder| holder.pid());
+        // Our own lock may be on its way to be let go of.
+        let is_another = pid.is_some_and(|pid| pid != std::process::id());
+        if is_another || Instant::now() >= deadline {
             let home = home.to_owned();
             return Err(OpenError::InUse { home, pid });
         }
@@ -142,12 +211,11 @@ fn take(file: &mut File, home: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// The process that has the lock, as it wrote itself down.
-fn holder(file: &mut File) -> Option<u32> {
-    let mut text = String::new();
-    file.rewind().ok()?;
-    file.take(16).read_to_string(&mut text).ok()?;
-    text.trim().parse().ok()
+fn open_lock(home: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    options
+        .mode(0o600)
+        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+        .open(home.join(LOCK_FILE))
 }
 
 /// A home says in which format it is, so that an older version refuses it rather than misread it.
@@ -284,6 +352,33 @@ mod tests {
         }
         drop(first);
         Home::open(outer.path()).unwrap();
+    }
+
+    #[test]
+    fn a_home_that_is_held_is_taken_until_it_is_let_go_of() {
+        let outer = temporary();
+        let first = Home::open(outer.path()).unwrap();
+        let hold = first.hold();
+        drop(first);
+        assert!(matches!(
+            Home::open(outer.path()),
+            Err(OpenError::InUse { .. })
+        ));
+        drop(hold);
+        wait_until_free(outer.path()).unwrap();
+        Home::open(outer.path()).unwrap();
+    }
+
+    #[test]
+    fn a_check_makes_nothing_and_tells_how_it_found_the_home() {
+        let outer = temporary();
+        let home = outer.path().join("home");
+        assert_eq!(check(&home).unwrap(), Found::Missing);
+        assert!(!home.exists());
+        assert_eq!(make(&home).unwrap(), Found::Private);
+        fs::set_permissions(&home, fs::Permissions::from_mode(0o770)).unwrap();
+        assert_eq!(check(&home).unwrap(), Found::WasOpen);
+        assert_eq!(check(&home).unwrap(), Found::Private);
     }
 
     #[test]

@@ -40,7 +40,7 @@ mod error;
 mod follow;
 mod harnesses;
 mod health;
-mod home;
+pub mod home;
 mod launch;
 mod opening;
 mod options;

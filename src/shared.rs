@@ -102,6 +102,12 @@ impl Shared {
         Ok(())
     }
 
+    /// Keeps other engines away for longer than this one is there; `None` once it has let go.
+    pub(crate) fn hold_home(&self) -> Option<crate::home::Hold> {
+        let lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        lock.as_ref().map(Home::hold)
+    }
+
     /// Another engine may open the home.
     pub(crate) fn release_home(&self) {
         let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);

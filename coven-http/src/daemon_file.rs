@@ -24,6 +24,11 @@ pub(crate) fn path(home: &Path) -> PathBuf {
     home.join(NAME)
 }
 
+/// Which process serves `home`, as `daemon.json` tells; it may be long gone.
+pub fn told(home: &Path) -> Option<Daemon> {
+    serde_json::from_slice(&fs::read(path(home)).ok()?).ok()
+}
+
 /// Makes `daemon.json` say what is so: asks the home's socket who serves, and writes that, or
 /// removes the file when nobody does. Returns who serves.
 ///

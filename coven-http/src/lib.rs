@@ -14,6 +14,7 @@ mod daemon_file;
 mod dispatch;
 mod error;
 mod handler;
+mod home_watch;
 mod json_list;
 mod limits;
 mod openapi;
@@ -30,7 +31,8 @@ mod socket;
 mod sse;
 pub mod wire;
 
-pub use daemon_file::repair;
+pub use daemon_file::{repair, told};
+pub use home_watch::HomeWatch;
 pub use server::{ServeError, ServeOptions, Server, Stopped, Stopper, Timeouts};
 pub use socket::BindError;
 

@@ -1,22 +1,26 @@
 //! `Server`: the daemon's socket, from bind to the end.
 
+use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use coven::Engine;
+use coven::home::Hold;
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::SOCKET_NAME;
 use crate::app::{App, Stop};
 use crate::connection;
 use crate::daemon_file::{self, DaemonFile};
 use crate::error::Error;
+use crate::home_watch::HomeWatch;
 use crate::limits;
 use crate::peer;
 use crate::socket::{self, BindError, BoundSocket};
@@ -64,6 +68,10 @@ impl Default for ServeOptions {
     }
 }
 
+/// How long a home that is being changed is left alone before it is looked at: a home that is
+/// being removed loses one file after the other.
+const SETTLING: Duration = Duration::from_secs(1);
+
 /// Why a home cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -87,8 +95,14 @@ pub struct Server {
     app: Arc<App>,
     socket: BoundSocket,
     file: DaemonFile,
+    /// No other daemon has the home until the socket and the file are put away.
+    hold: Option<Hold>,
+    home: Identity,
     drain: Duration,
 }
+
+/// Which directory it is: device and inode.
+type Identity = (u64, u64);
 
 /// Stops a server, from anywhere. It keeps neither the server nor its engine alive.
 #[derive(Clone, Debug)]
@@ -118,12 +132,15 @@ impl Server {
             started_at: Time::now().to_string(),
             socket: home.join(SOCKET_NAME).display().to_string(),
         };
-        let file = DaemonFile::write(&home, &daemon).map_err(|source| ServeError::DaemonFile {
+        let cannot_write = |source| ServeError::DaemonFile {
             path: daemon_file::path(&home),
             source,
-        })?;
+        };
+        let file = DaemonFile::write(&home, &daemon).map_err(cannot_write)?;
         tracing::info!(socket = %daemon.socket, "serving");
         Ok(Self {
+            hold: engine.hold_home(),
+            home: identity(&home).map_err(cannot_write)?,
             app: Arc::new(App::new(engine, daemon, options.timeouts)),
             socket,
             file,
@@ -146,17 +163,19 @@ impl Server {
         Stopper(self.app.stop().clone())
     }
 
-    /// Serves until it is stopped, by [`Stopper::stop`] or by a client's shutdown request. Then
-    /// ends every stream, shuts the engine down, waits for open requests (bounded by
-    /// [`ServeOptions::drain`]), and removes the socket and `daemon.json`.
-    pub async fn run(self) -> Stopped {
+    /// Serves until it is stopped, by [`Stopper::stop`], by a client's shutdown request, or by the
+    /// removal of its home. Then ends every stream, shuts the engine down, waits for open requests
+    /// (bounded by [`ServeOptions::drain`]), and removes the socket and `daemon.json`. A socket
+    /// that somebody removes meanwhile is bound again.
+    pub async fn run(mut self) -> Stopped {
         let mut connections = JoinSet::new();
         let permits = Arc::new(Semaphore::new(limits::MAX_CONNECTIONS));
-        let mut stopping = self.app.stopping();
+        let app = self.app.clone();
+        let mut stopping = app.stopping();
         let stop = async {
             stopping.wait().await;
             tracing::info!("stopping");
-            self.app.engine.shutdown().await;
+            app.engine.shutdown().await;
         };
         tokio::select! {
             // Requests are answered while the engine stops: health tells, the others refuse.
@@ -170,6 +189,7 @@ impl Server {
         }
         self.file.remove();
         self.socket.remove();
+        drop(self.hold);
         tracing::info!("stopped");
         Stopped {
             _held: self.app.take_held(),
@@ -177,13 +197,20 @@ impl Server {
     }
 
     async fn accept(
-        &self,
+        &mut self,
         connections: &mut JoinSet<()>,
         permits: &Arc<Semaphore>,
     ) -> std::convert::Infallible {
+        let mut changes = Changes::of(self.app.engine.home());
         loop {
             let accepted = tokio::select! {
+                // First those who came to a socket that is bound anew.
+                biased;
                 accepted = self.socket.accept() => accepted,
+                () = changes.settled() => {
+                    self.look_after_home();
+                    continue;
+                }
                 Some(_) = connections.join_next() => continue,
             };
             let stream = match accepted {
@@ -209,11 +236,88 @@ impl Server {
     }
 }
 
+impl Server {
+    /// Ends with its home, and can be reached as long as that is there.
+    fn look_after_home(&mut self) {
+        let home = self.app.engine.home();
+        if identity(home).ok() != Some(self.home) {
+            tracing::warn!(home = %home.display(), "the home is gone: this daemon ends");
+            self.app.stop().begin();
+        } else if self.socket.is_gone() {
+            match socket::bind(self.socket.path()) {
+                Ok(socket) => {
+                    tracing::warn!("somebody removed the socket: it is bound again");
+                    self.socket = socket;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "somebody removed the socket: it cannot be bound again");
+                }
+            }
+        }
+    }
+}
+
+/// When a home was changed, once it is quiet again.
+struct Changes {
+    watch: Option<HomeWatch>,
+    /// When it is quiet, if it was changed.
+    quiet_at: Option<Instant>,
+}
+
+impl Changes {
+    /// Told at once for the first time: what changed before is not known.
+    fn of(home: &Path) -> Self {
+        let watch = HomeWatch::open(home)
+            .inspect_err(|error| tracing::warn!(%error, "the home cannot be watched"))
+            .ok();
+        Self {
+            watch,
+            quiet_at: Some(Instant::now()),
+        }
+    }
+
+    /// Waits for a change and for the quiet after it. Cancel-safe.
+    async fn settled(&mut self) {
+        loop {
+            let quiet_at = self.quiet_at;
+            tokio::select! {
+                () = self.changed() => self.quiet_at = Some(Instant::now() + SETTLING),
+                () = passed(quiet_at) => {
+                    self.quiet_at = None;
+                    return;
+                }
+            }
+        }
+    }
+
+    async fn changed(&mut self) {
+        if let Some(watch) = &mut self.watch {
+            match watch.changed().await {
+                Ok(()) => return,
+                Err(error) => tracing::warn!(%error, "the home is no longer watched"),
+            }
+        }
+        self.watch = None;
+        std::future::pending::<()>().await;
+    }
+}
+
+async fn passed(at: Option<Instant>) {
+    match at {
+        Some(at) => sleep_until(at).await,
+        None => std::future::pending().await,
+    }
+}
+
 impl Stopper {
     /// Begins to stop the server. Returns at once.
     pub fn stop(&self) {
         self.0.begin();
     }
+}
+
+fn identity(directory: &Path) -> io::Result<Identity> {
+    fs::symlink_metadata(directory).map(|found| (found.dev(), found.ino()))
 }
 
 /// Tells one connection too many why it is not served, without waiting for it.

@@ -277,3 +277,93 @@ async fn a_follower_goes_on_over_a_restart_without_gap_or_repeat() {
         "{record:?}"
     );
 }
+
+/// Waits until the daemon answers at its socket.
+async fn answers(daemon: &Daemon) {
+    let answered = async {
+        while daemon.client.health().await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(answered).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_somebody_removed_is_bound_again() {
+    let daemon = Daemon::start().await;
+    let live = daemon.launch("printf up; exec sleep 600").await;
+    daemon.until(&live.id, "up").await;
+    answers(&daemon).await;
+    for _ in 0..2 {
+        fs::remove_file(daemon.socket()).unwrap();
+        answers(&daemon).await;
+    }
+    let socket = fs::symlink_metadata(daemon.socket()).unwrap();
+    assert_eq!(socket.mode() & 0o7777, 0o600);
+    let record = daemon.client.session(&live.id).await.unwrap();
+    assert_eq!(record.status, Status::Running);
+    let socket = daemon.socket();
+    let _dir = daemon.stop().await;
+    assert!(!socket.exists());
+}
+
+#[tokio::test]
+async fn what_took_the_place_of_a_removed_socket_is_left_alone() {
+    let daemon = Daemon::start().await;
+    answers(&daemon).await;
+    fs::remove_file(daemon.socket()).unwrap();
+    fs::write(daemon.socket(), "mine").unwrap();
+    let socket = daemon.socket();
+    let _dir = daemon.stop().await;
+    assert_eq!(fs::read(&socket).unwrap(), b"mine");
+}
+
+#[tokio::test]
+async fn a_daemon_whose_home_is_removed_ends_its_sessions_and_itself() {
+    let daemon = Daemon::start().await;
+    let pid = daemon.path("pid");
+    let live = daemon
+        .launch(&format!(
+            "echo $$ > {}; printf up; exec sleep 600",
+            pid.display()
+        ))
+        .await;
+    daemon.until(&live.id, "up").await;
+    let pid: i32 = fs::read_to_string(pid).unwrap().trim().parse().unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    fs::remove_dir_all(daemon.home()).unwrap();
+    drop(within(daemon.running).await.unwrap());
+    assert!(rustix::process::test_kill_process(pid).is_err());
+    assert!(!daemon.dir.path().join("home").exists());
+}
+
+#[tokio::test]
+async fn a_home_is_not_free_before_its_daemon_has_put_its_files_away() {
+    let daemon = Daemon::start().await;
+    let who = identity(&daemon).await;
+    // A request that is not whole keeps the daemon from its end for as long as it drains.
+    let mut stalled = daemon.connect().await;
+    stalled
+        .write_all(b"POST /sessions HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\n{")
+        .await
+        .unwrap();
+    answers(&daemon).await;
+    daemon.stopper.stop();
+    let home = daemon.home();
+    let newcomer = async {
+        loop {
+            match coven::Engine::open(coven::Options::at(&home)).await {
+                Ok(engine) => break engine,
+                Err(coven::OpenError::InUse { .. }) => tokio::task::yield_now().await,
+                Err(other) => panic!("{other}"),
+            }
+        }
+    };
+    let engine = within(newcomer).await;
+    assert!(!home.join("coven.sock").exists() && !home.join("daemon.json").exists());
+    let server = Server::bind(engine, ServeOptions::default()).unwrap();
+    drop(within(daemon.running).await.unwrap());
+    let told = coven_http::told(&home).unwrap();
+    assert_eq!(&told, server.daemon());
+    assert_ne!(told, who);
+}

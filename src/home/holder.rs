@@ -1,0 +1,107 @@
+//! `Holder`: the process that has a home open, proved by the kernel.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Read};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use super::LOCK_FILE;
+
+/// The process that has a home open. It is held: however long this is kept, a signal reaches that
+/// very process or none.
+#[derive(Debug)]
+pub struct Holder {
+    pid: u32,
+    process: OwnedFd,
+}
+
+impl Holder {
+    /// Who has `home` open; `None` where no process can be proved to.
+    ///
+    /// The lock's file says which process it was. That alone proves nothing, since ids are used
+    /// again: the kernel must say that this process has the file open, and locked.
+    pub fn of(home: &Path) -> Option<Self> {
+        let path = home.join(LOCK_FILE);
+        let lock = fs::symlink_metadata(&path).ok()?;
+        let pid = written_in(&path)?;
+        // Held before it is looked at, so that what is found is of no later process.
+        let raw = Pid::from_raw(i32::try_from(pid).ok()?)?;
+        let process = pidfd_open(raw, PidfdFlags::empty()).ok()?;
+        has_locked(pid, &lock).then_some(Self { pid, process })
+    }
+
+    /// Its process id.
+    pub const fn pid(&self) -> u32 {
+        self.pid
+    }
+
+    /// Asks it to end, with SIGTERM.
+    ///
+    /// # Errors
+    /// When it has ended, or may not be signalled.
+    pub fn terminate(&self) -> io::Result<()> {
+        Ok(pidfd_send_signal(&self.process, Signal::TERM)?)
+    }
+}
+
+/// The process's descriptor: it can be read from once the process has ended.
+impl AsFd for Holder {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.process.as_fd()
+    }
+}
+
+/// The process that a lock's file names.
+fn written_in(path: &Path) -> Option<u32> {
+    let mut text = String::new();
+    File::open(path)
+        .ok()?
+        .take(16)
+        .read_to_string(&mut text)
+        .ok()?;
+    text.trim().parse().ok()
+}
+
+fn has_locked(pid: u32, lock: &Metadata) -> bool {
+    let process = Path::new("/proc").join(pid.to_string());
+    let Ok(descriptors) = fs::read_dir(process.join("fd")) else {
+        return false;
+    };
+    descriptors.flatten().any(|descriptor| {
+        let is_it = fs::metadata(descriptor.path())
+            .is_ok_and(|open| (open.dev(), open.ino()) == (lock.dev(), lock.ino()));
+        let locks = || fs::read_to_string(process.join("fdinfo").join(descriptor.file_name()));
+        is_it && locks().is_ok_and(|info| info.contains("FLOCK") && info.contains("WRITE"))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Home;
+    use super::*;
+
+    #[test]
+    fn the_holder_of_a_home_is_proved() {
+        let outer = tempfile::tempdir().unwrap();
+        assert!(Holder::of(outer.path()).is_none(), "there is no lock");
+        let home = Home::open(outer.path()).unwrap();
+        let holder = Holder::of(outer.path()).unwrap();
+        assert_eq!(holder.pid(), std::process::id());
+        drop(home);
+        // The file still says so.
+        assert!(Holder::of(outer.path()).is_none());
+    }
+
+    #[test]
+    fn a_process_that_only_has_the_id_or_only_looks_at_the_lock_is_not_the_holder() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = outer.path().join(LOCK_FILE);
+        fs::write(&path, format!("{}\n", std::process::id())).unwrap();
+        assert!(Holder::of(outer.path()).is_none());
+        let _looking = File::open(&path).unwrap();
+        assert!(Holder::of(outer.path()).is_none());
+    }
+}
