@@ -1,0 +1,91 @@
+//! How an attach ends.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use coven_http::client::Frame;
+use coven_http::wire::{FromDaemon, Status};
+
+use crate::support::{Daemon, within};
+use crate::viewer::{attach, typed};
+
+#[tokio::test]
+async fn a_viewer_that_has_stopped_reading_may_leave() {
+    let daemon = Daemon::start().await;
+    let script = "stty raw -echo; printf up; head -c 1 >/dev/null; \
+                  head -c 3000000 /dev/zero | tr '\\0' z; printf done; exec sleep 600";
+    let live = daemon.launch(script).await;
+    daemon.until(&live.id, "up").await;
+    let (mut stuck, _) = attach(&daemon, &live.id).await;
+    stuck.writer.type_bytes(typed("g")).await.unwrap();
+    daemon.until(&live.id, "done").await;
+    stuck.writer.detach().await.unwrap();
+    // A daemon that waits for nobody closes the socket, however much is unread.
+    let left = async {
+        while stuck.writer.detach().await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    within(left).await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_vanishes_leaves_the_session_running() {
+    let daemon = Daemon::start().await;
+    let live = daemon.launch("printf up; read x; printf over").await;
+    daemon.until(&live.id, "up").await;
+    let (one, _) = attach(&daemon, &live.id).await;
+    drop(one);
+    let (mut two, mut seen) = attach(&daemon, &live.id).await;
+    two.writer.type_bytes(typed("\r")).await.unwrap();
+    seen.until(&mut two.reader, "over").await;
+}
+
+#[tokio::test]
+async fn a_message_over_the_limit_ends_the_attach_and_not_the_session() {
+    let daemon = Daemon::start().await;
+    let live = daemon
+        .launch("stty raw -echo; printf up; exec sleep 600")
+        .await;
+    daemon.until(&live.id, "up").await;
+    let (mut attach, mut seen) = attach(&daemon, &live.id).await;
+    // It may be cut off while it still writes.
+    let large = Bytes::from(vec![b'x'; 3 << 20]);
+    let _ = within(attach.writer.type_bytes(large)).await;
+    while let Ok(Some(frame)) = within(attach.reader.next()).await {
+        if let Frame::Control(control) = frame {
+            seen.controls.push(control);
+        }
+    }
+    let record = daemon.client.session(&live.id).await.unwrap();
+    assert_eq!(record.status, Status::Running);
+    let events = daemon
+        .client
+        .events(&live.id, Default::default())
+        .await
+        .unwrap();
+    assert!(events.events.iter().all(|event| event.kind != "input"));
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn an_attach_ends_when_the_daemon_stops() {
+    let daemon = Daemon::start().await;
+    let live = daemon.launch("printf up; exec sleep 600").await;
+    daemon.until(&live.id, "up").await;
+    let (mut attach, mut seen) = attach(&daemon, &live.id).await;
+    let reading = tokio::spawn(async move {
+        seen.read_out(&mut attach.reader).await;
+        seen
+    });
+    daemon.stop().await;
+    let seen = tokio::time::timeout(Duration::from_secs(20), reading)
+        .await
+        .unwrap()
+        .unwrap();
+    assert!(matches!(
+        seen.controls.last(),
+        Some(FromDaemon::Error { code, .. }) if code == "runtime_unavailable"
+    ));
+}

@@ -1,0 +1,9 @@
+//! A viewer's terminal at a session.
+#![allow(unreachable_pub)] // `pub` is for the modules beside each other
+
+mod leaving;
+mod opening;
+#[path = "../support/mod.rs"]
+mod support;
+mod typing;
+mod viewer;
