@@ -29,6 +29,9 @@ impl Redactor {
         let line = replace_in(&JSON, line, |found| {
             format!("{}\"{HIDDEN}\"", &found["name"])
         });
+        let line = replace_in(&JSON_IN_JSON, line, |found| {
+            format!("{}\\\"{HIDDEN}\\\"", &found["name"])
+        });
         let line = replace_in(&ASSIGNMENT, line, |found| {
             format!("{}{HIDDEN}", &found["name"])
         });
@@ -40,27 +43,36 @@ impl Redactor {
 static PRIVATE_KEY: LazyLock<Regex> =
     LazyLock::new(|| pattern(r"-----BEGIN [A-Z0-9 ]*PRIVATE KEY(?: BLOCK)?-----"));
 
-/// `Authorization: …` and `Cookie: …`, to the end of the line (or of the quoted argument).
+/// `Authorization: …`, `Cookie: …` and `X-Api-Key: …`, to the end of the line (or of the quoted
+/// argument).
 static HEADER: LazyLock<Regex> = LazyLock::new(|| {
     pattern(
-        r#"(?i)(?P<name>\b(?:proxy-)?authorization["']?\s*[:=]\s*["']?|\b(?:set-)?cookie["']?\s*:\s*["']?)[^"'\r\n]+"#,
+        r#"(?i)(?P<name>\b(?:proxy-)?authorization\\?["']?\s*[:=]\s*\\?["']?|\b(?:(?:set-)?cookie|x-api-key)\\?["']?\s*:\s*\\?["']?)(?:[^"'\\\r\n]|\\[^"'])+"#,
     )
 });
 
 /// Words of a name whose value is a secret.
 const SECRET_WORDS: &str = "KEY|TOKEN|SECRET|PASSWORD|PASSWD|CREDENTIAL";
 
-/// `"name": "value"` where the name holds such a word.
+/// `"name": value` where the name holds such a word and the value is a text, a number or a list.
 static JSON: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r#"(?i)(?P<name>\\?"[A-Za-z0-9_.-]*(?:{SECRET_WORDS})[A-Za-z0-9_.-]*\\?"\s*:\s*)(?:\\?"(?:[^"\\]|\\[^"])*\\?"|[0-9][^,}}\s]*)"#
+        r#"(?i)(?P<name>"[A-Za-z0-9_.-]*(?:{SECRET_WORDS})[A-Za-z0-9_.-]*"\s*:\s*)(?:"(?:[^"\\]|\\.)*"?|-?[0-9][^,}}\]\s]*|\[[^\]]*\]?)"#
     ))
 });
 
-/// `NAME=value` where the name holds such a word; the value may be quoted.
+/// The same where it is itself a text of JSON, with its quotes escaped.
+static JSON_IN_JSON: LazyLock<Regex> = LazyLock::new(|| {
+    pattern(&format!(
+        r#"(?i)(?P<name>\\"[A-Za-z0-9_.-]*(?:{SECRET_WORDS})[A-Za-z0-9_.-]*\\"\s*:\s*)(?:\\"(?:[^"\\]|\\\\(?:\\.|[^\\])|\\[^"\\])*(?:\\")?|-?[0-9][^,}}\]\s]*|\[[^\]]*\]?)"#
+    ))
+});
+
+/// `NAME=value` where the name holds such a word; the value may be quoted. One that is not goes on
+/// to a blank, or to a quote that closes what the assignment stands in.
 static ASSIGNMENT: LazyLock<Regex> = LazyLock::new(|| {
     pattern(&format!(
-        r#"(?i)(?P<name>[A-Za-z0-9_-]*(?:{SECRET_WORDS})[A-Za-z0-9_-]*\s?=\s?)(?:"[^"]*"?|'[^']*'?|[^\s"'&;,]+)"#
+        r#"(?i)(?P<name>[A-Za-z0-9_-]*(?:{SECRET_WORDS})[A-Za-z0-9_-]*\s?=\s?)(?:"(?:[^"\\]|\\.)*"?|'[^']*'?|[^\s"']+(?:["'][^\s"',;:)\]}}]+)*)"#
     ))
 });
 

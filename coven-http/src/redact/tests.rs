@@ -80,6 +80,30 @@ fn assignments_headers_and_json_are_hidden_by_their_name() {
             "{\"client_secret\":12345}",
             "{\"client_secret\":\"[redacted]\"}",
         ),
+        (
+            r#"{"password": "a\"b", "n": 1}"#,
+            r#"{"password": "[redacted]", "n": 1}"#,
+        ),
+        (
+            r#"{"api_keys": ["a", "b"], "n": 1}"#,
+            r#"{"api_keys": "[redacted]", "n": 1}"#,
+        ),
+        (
+            r#"{"text":"{\"token\":\"a\\\"b\",\"n\":1}"}"#,
+            r#"{"text":"{\"token\":\"[redacted]\",\"n\":1}"}"#,
+        ),
+        ("PASSWORD=a&b;c,d next", "PASSWORD=[redacted] next"),
+        ("PASSWORD=it's next", "PASSWORD=[redacted] next"),
+        (
+            r#"{"run":"TOKEN=abc","n":1}"#,
+            r#"{"run":"TOKEN=[redacted]","n":1}"#,
+        ),
+        ("(KEY='abc')", "(KEY=[redacted])"),
+        ("X-Api-Key: abc", "X-Api-Key: [redacted]"),
+        (
+            r#"{"text":"{\"Authorization\":\"Bearer a.b\"}"}"#,
+            r#"{"text":"{\"Authorization\":\"[redacted]\"}"}"#,
+        ),
     ] {
         assert_eq!(redacted(line), shown);
     }
