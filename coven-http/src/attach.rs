@@ -11,7 +11,8 @@ use std::time::Duration;
 use coven::{Actor, AttachView, Engine, SessionId};
 use futures_util::StreamExt;
 use hyper_tungstenite::HyperWebsocketStream;
-use tokio::sync::{Notify, mpsc};
+use hyper_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
 use crate::app::{Stopping, StreamPermit};
@@ -34,15 +35,25 @@ pub(crate) struct Attached {
     pub(crate) permit: StreamPermit,
 }
 
+/// How a viewer leaves while there is still somebody to answer.
+enum Leaves {
+    /// As it asked, or because it sent too much at once: its terminal is put in order first.
+    InOrder,
+    /// It has closed the socket, and takes nothing more but that this is heard.
+    Closed,
+    /// What it sent is no WebSocket.
+    Garbled { code: CloseCode },
+}
+
 /// Serves one viewer until it leaves or vanishes, the session ends, or the daemon stops.
 pub(crate) async fn serve(attached: Attached, view: AttachView, socket: HyperWebsocketStream) {
     let (sink, mut stream) = socket.split();
     let (tell, controls) = mpsc::channel::<FromDaemon>(MAX_WAITING_CONTROLS);
-    let leaves = Notify::new();
+    let (leave, leaves) = oneshot::channel();
     // What it has drawn before the tail is not in the view.
     attached.engine.redraw(&attached.id).await;
-    let shown = shown::run(&attached, view, controls, &leaves, sink);
-    let typed = typed::run(&attached, tell, &leaves, &mut stream);
+    let shown = shown::run(&attached, view, controls, leaves, sink);
+    let typed = typed::run(&attached, tell, leave, &mut stream);
     // Whichever half ends ends the other: the viewer was told everything, or is gone.
     tokio::select! {
         () = shown => {}

@@ -25,8 +25,9 @@ pub use output::Output;
 use crate::SOCKET_NAME;
 use crate::wire::{
     Accepted, ActionBody, ActionReply, ApiVersion, CONTRACT, Capabilities, CompleteBody, Daemon,
-    EditBody, EventsPage, ExternalBody, Harness, HarnessScan, Harnesses, Health, InputBody,
-    LaunchBody, LogLine, ResizeBody, SessionRecord, SessionsPage, ShutdownBody, SubmitBody,
+    EditBody, EventsPage, ExternalBody, Harness, HarnessCapabilities, HarnessScan, Harnesses,
+    Health, InputBody, LaunchBody, LogLine, ResizeBody, SessionRecord, SessionsPage, ShutdownBody,
+    SubmitBody,
 };
 use exchange::{Ask, Open};
 
@@ -144,7 +145,7 @@ impl Client {
     ///
     /// # Errors
     /// `harness_not_found`.
-    pub async fn scan_harness(&self, harness: &str) -> Outcome<HarnessScan> {
+    pub async fn scan_harness(&self, harness: &str) -> Outcome<HarnessCapabilities> {
         self.get(&format!("/capabilities/{harness}")).await
     }
 

@@ -21,14 +21,7 @@ impl<'a> Query<'a> {
 
     /// A whole number, zero or more.
     pub(crate) fn number(self, key: &'static str) -> Result<Option<u64>, Refusal> {
-        let parse = |text: &str| {
-            let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-            digits
-                .then(|| text.parse().ok())
-                .flatten()
-                .ok_or_else(|| Refusal::invalid(key, text, "must be a whole number"))
-        };
-        self.get(key).map(parse).transpose()
+        self.get(key).map(|text| number(key, text)).transpose()
     }
 
     /// `true` or `false`.
@@ -40,6 +33,15 @@ impl<'a> Query<'a> {
         };
         self.get(key).map(parse).transpose()
     }
+}
+
+/// A whole number, zero or more, of the field `field`: digits and nothing else.
+pub(crate) fn number(field: &'static str, text: &str) -> Result<u64, Refusal> {
+    let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    digits
+        .then(|| text.parse().ok())
+        .flatten()
+        .ok_or_else(|| Refusal::invalid(field, text, "must be a whole number"))
 }
 
 #[cfg(test)]

@@ -19,12 +19,15 @@ pub(crate) enum Asked {
 
 /// Reads a `Range` header for `len_bytes` bytes.
 pub(crate) fn parse(header: Option<&str>, len_bytes: u64) -> Asked {
-    let Some(spec) = header.and_then(|header| header.strip_prefix("bytes=")) else {
+    let Some((unit, spec)) = header.and_then(|header| header.split_once('=')) else {
         return Asked::Whole;
     };
     let Some((first, last)) = spec.trim().split_once('-') else {
         return Asked::Whole;
     };
+    if !unit.eq_ignore_ascii_case("bytes") {
+        return Asked::Whole;
+    }
     match (number(first), number(last)) {
         // The last so many.
         (None, Some(count)) if first.is_empty() => part(len_bytes.saturating_sub(count), len_bytes),
@@ -36,9 +39,10 @@ pub(crate) fn parse(header: Option<&str>, len_bytes: u64) -> Asked {
     }
 }
 
+/// A number too large to be counted is past every end all the same.
 fn number(text: &str) -> Option<u64> {
     let digits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
-    digits.then(|| text.parse().ok()).flatten()
+    digits.then(|| text.parse().unwrap_or(u64::MAX))
 }
 
 const fn part(start: u64, end: u64) -> Asked {
@@ -64,6 +68,9 @@ mod tests {
             ("bytes=-4", part(6, 10)),
             ("bytes=-99", part(0, 10)),
             ("bytes=3-18446744073709551615", part(3, 10)),
+            ("bytes=3-99999999999999999999", part(3, 10)),
+            ("bytes=-99999999999999999999", part(0, 10)),
+            ("Bytes=3-5", part(3, 6)),
             ("bytes=10-", Asked::Nothing),
             ("bytes=11-12", Asked::Nothing),
             ("bytes=-0", Asked::Nothing),
@@ -73,7 +80,8 @@ mod tests {
             ("bytes=-", Asked::Whole),
             ("bytes=", Asked::Whole),
             ("lines=1-2", Asked::Whole),
-            ("bytes=99999999999999999999-", Asked::Whole),
+            ("bytes", Asked::Whole),
+            ("bytes=99999999999999999999-", Asked::Nothing),
         ] {
             assert_eq!(parse(Some(header), 10), asked, "{header}");
         }

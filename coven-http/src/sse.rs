@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::app::{Call, Stopping, StreamPermit};
 use crate::error::Error;
+use crate::query::number;
 use crate::reply::Reply;
 use crate::wire::Event;
 use crate::{STREAM_END, STREAM_ERROR, render};
@@ -47,24 +48,16 @@ impl Source for FollowAll {
 /// sends by itself, before `afterSeq`.
 pub(crate) fn cursor(call: &Call) -> Result<Option<coven::Seq>, Error> {
     let header = call.header(HeaderName::from_static("last-event-id"));
-    let parsed = match header {
-        Some(text) => Some(text.parse().map_err(|_| {
-            coven::Refusal::invalid("Last-Event-ID", text, "must be a whole number")
-        })?),
-        None => call.query().number("afterSeq")?,
+    let (field, after) = match header {
+        Some(text) => ("Last-Event-ID", Some(number("Last-Event-ID", text)?)),
+        None => ("afterSeq", call.query().number("afterSeq")?),
     };
-    let after = parsed.map(coven::Seq::new);
-    match after {
+    match after.map(coven::Seq::new) {
         // A place of another home, or of one that was put back: nothing comes after it for long.
         Some(seq) if seq > call.engine().last_seq() => {
-            let field = if header.is_some() {
-                "Last-Event-ID"
-            } else {
-                "afterSeq"
-            };
             Err(coven::Refusal::invalid(field, seq.to_string(), "is past the last event").into())
         }
-        _ => Ok(after),
+        after => Ok(after),
     }
 }
 
@@ -92,11 +85,11 @@ pub(crate) fn reply(
 
 /// One event, as the stream writes it. JSON has no raw line breaks, so `data` is one line.
 pub(crate) fn event(event: &Event) -> Bytes {
-    let json = serde_json::to_string(event).expect("a wire type has a JSON form");
-    Bytes::from(format!(
-        "id: {}\nevent: {}\ndata: {json}\n\n",
-        event.seq, event.kind
-    ))
+    let head = format!("id: {}\nevent: {}\ndata: ", event.seq, event.kind);
+    let mut written = head.into_bytes();
+    serde_json::to_writer(&mut written, event).expect("a wire type has a JSON form");
+    written.extend_from_slice(b"\n\n");
+    Bytes::from(written)
 }
 
 /// A place with no event: where the stream begins, for a client that connects again.

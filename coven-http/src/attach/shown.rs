@@ -6,11 +6,12 @@ use coven::{AttachView, Code, Envelope, Event, TermSize};
 use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
 use hyper_tungstenite::HyperWebsocketStream;
+use hyper_tungstenite::tungstenite::protocol::CloseFrame;
 use hyper_tungstenite::tungstenite::{Error as WsError, Message};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, interval_at, sleep};
 
-use super::{Attached, FAREWELL};
+use super::{Attached, FAREWELL, Leaves};
 use crate::render;
 use crate::wire::FromDaemon;
 
@@ -28,7 +29,7 @@ enum End {
     /// The session is told whole.
     Over,
     /// The viewer leaves.
-    Left,
+    Left { how: Leaves },
     /// The daemon stops, or cannot go on.
     Broken { code: Code, message: String },
     /// There is nobody to tell.
@@ -46,7 +47,7 @@ pub(super) async fn run(
     attached: &Attached,
     view: AttachView,
     mut controls: mpsc::Receiver<FromDaemon>,
-    leaves: &Notify,
+    leaves: oneshot::Receiver<Leaves>,
     sink: SplitSink<HyperWebsocketStream, Message>,
 ) {
     let after = view.seq;
@@ -76,7 +77,7 @@ pub(super) async fn run(
             code: Code::RuntimeUnavailable,
             message: "the daemon is shutting down".to_owned(),
         },
-        () = leaves.notified() => End::Left,
+        Ok(how) = leaves => End::Left { how },
         end = telling => end,
     };
     let is_over = matches!(end, End::Over);
@@ -170,7 +171,19 @@ impl Screen {
     ) -> Result<(), WsError> {
         let last = match end {
             End::Vanished => return Ok(()),
-            End::Left => FromDaemon::Detached { seq: self.seq },
+            End::Left {
+                how: Leaves::InOrder,
+            } => FromDaemon::Detached { seq: self.seq },
+            End::Left {
+                how: Leaves::Closed,
+            } => return self.sink.close().await,
+            End::Left {
+                how: Leaves::Garbled { code },
+            } => {
+                let reason = "".into();
+                let close = Message::Close(Some(CloseFrame { code, reason }));
+                return self.sink.send(close).await;
+            }
             End::Broken { code, message } => FromDaemon::Error {
                 code: code.as_str().to_owned(),
                 message,

@@ -12,11 +12,12 @@ use coven::{Code, TermSize, Unavailable};
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use hyper_tungstenite::HyperWebsocketStream;
+use hyper_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use hyper_tungstenite::tungstenite::{Error as WsError, Message};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::Attached;
+use super::{Attached, Leaves};
 use crate::limits;
 use crate::wire::{FromDaemon, FromViewer};
 
@@ -58,7 +59,7 @@ struct Hands<'a> {
 pub(super) async fn run(
     attached: &Attached,
     tell: mpsc::Sender<FromDaemon>,
-    leaves: &Notify,
+    leave: oneshot::Sender<Leaves>,
     stream: &mut SplitStream<HyperWebsocketStream>,
 ) {
     let mut hands = Hands {
@@ -68,11 +69,11 @@ pub(super) async fn run(
         untaken: Untaken::default(),
         escape_at: None,
     };
-    let in_order = hands.pass_on(stream).await;
+    let leaves = hands.pass_on(stream).await;
     // What was typed before was typed to arrive.
     let _ = timeout(LAST_OFFERS, hands.offer_the_rest()).await;
-    if in_order {
-        leaves.notify_one();
+    if let Some(leaves) = leaves {
+        let _ = leave.send(leaves);
         // The showing half closes the socket; this half must not end before it.
         hands.tell.closed().await;
     }
@@ -102,23 +103,31 @@ impl Untaken {
 }
 
 impl Hands<'_> {
-    /// Passes on what comes. Whether the viewer leaves in order, and is to be told so.
-    async fn pass_on(&mut self, stream: &mut SplitStream<HyperWebsocketStream>) -> bool {
+    /// Passes on what comes, until the viewer leaves, or (`None`) has vanished.
+    async fn pass_on(&mut self, stream: &mut SplitStream<HyperWebsocketStream>) -> Option<Leaves> {
         loop {
             tokio::select! {
                 message = stream.next(), if self.untaken.has_room() => match message {
                     Some(Ok(Message::Binary(bytes))) => self.type_bytes(bytes).await,
                     Some(Ok(Message::Text(text))) => {
                         if self.control(&text).await.is_break() {
-                            return true;
+                            return Some(Leaves::InOrder);
                         }
                     }
                     Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => {}
                     Some(Err(WsError::Capacity(_))) => {
                         self.refuse(Code::InputTooLarge, "a frame is over the limit of 1 MiB");
-                        return true;
+                        return Some(Leaves::InOrder);
                     }
-                    Some(Ok(Message::Close(_)) | Err(_)) | None => return false,
+                    Some(Ok(Message::Close(_))) => return Some(Leaves::Closed),
+                    Some(Err(WsError::Utf8(_))) => {
+                        return Some(Leaves::Garbled { code: CloseCode::Invalid });
+                    }
+                    // A connection that breaks off is one too: then nobody hears the answer.
+                    Some(Err(WsError::Protocol(_))) => {
+                        return Some(Leaves::Garbled { code: CloseCode::Protocol });
+                    }
+                    Some(Err(_)) | None => return None,
                 },
                 () = at(self.escape_at) => {
                     let key = self.keys.flush();

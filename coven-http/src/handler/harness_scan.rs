@@ -15,19 +15,8 @@ use crate::wire::{
 
 pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     // `refresh` is taken and means nothing more: every scan looks anew.
-    scan(call, None).await
-}
-
-pub(crate) async fn get_one(call: &Call) -> Result<Reply, Error> {
-    let harness = HarnessId::parse(call.param()).map_err(|_| coven::Error::HarnessNotFound {
-        harness: call.param().to_owned(),
-    })?;
-    scan(call, Some(&harness)).await
-}
-
-async fn scan(call: &Call, harness: Option<&HarnessId>) -> Result<Reply, Error> {
     let scanned_at = Time::now();
-    let found = call.engine().capabilities(harness).await?;
+    let found = call.engine().capabilities(None).await?;
     Ok(Reply::ok(&HarnessScan {
         coven_skills: Vec::new(),
         harness_capabilities: found
@@ -36,6 +25,17 @@ async fn scan(call: &Call, harness: Option<&HarnessId>) -> Result<Reply, Error> 
             .collect(),
         scanned_at,
     }))
+}
+
+pub(crate) async fn get_one(call: &Call) -> Result<Reply, Error> {
+    let unknown = || coven::Error::HarnessNotFound {
+        harness: call.param().to_owned(),
+    };
+    let harness = HarnessId::parse(call.param()).map_err(|_| unknown())?;
+    let scanned_at = Time::now();
+    let found = call.engine().capabilities(Some(&harness)).await?;
+    let (harness, found) = found.into_iter().next().ok_or_else(unknown)?;
+    Ok(Reply::ok(&capabilities(&harness, found, scanned_at)))
 }
 
 fn capabilities(
@@ -101,6 +101,6 @@ pub(crate) fn doc() -> Doc {
 
 pub(crate) fn doc_one() -> Doc {
     Doc::new("What one harness has configured for this user.")
-        .answer::<HarnessScan>(200, "What was found. Nothing found means empty lists.")
+        .answer::<HarnessCapabilities>(200, "What was found. Nothing found means empty lists.")
         .errors(&[Code::HarnessNotFound])
 }

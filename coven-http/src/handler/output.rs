@@ -26,8 +26,10 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
         Asked::Whole => (StatusCode::OK, 0, recorded),
         Asked::Part { start, end } => (StatusCode::PARTIAL_CONTENT, start, end),
         Asked::Nothing => {
-            let asked = header.unwrap_or_default();
-            return Err(Error::range_not_satisfiable(asked, recorded, complete));
+            let error =
+                Error::range_not_satisfiable(header.unwrap_or_default(), recorded, complete);
+            let whole = content_range(&format!("*/{recorded}"));
+            return Ok(tell_complete(error.reply(), complete).header(CONTENT_RANGE, whole));
         }
     };
     let reading = Reading {
@@ -40,24 +42,29 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
         _permit: call.app.stream()?,
     };
     call.switch.stream();
+    let octets = HeaderValue::from_static("application/octet-stream");
+    let reply = Reply::stream(status, Some(end - start), bytes(reading))
+        .header(CONTENT_TYPE, octets)
+        .header(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    let reply = tell_complete(reply, complete);
+    Ok(if status == StatusCode::PARTIAL_CONTENT {
+        let range = content_range(&format!("{start}-{}/{recorded}", end - 1));
+        reply.header(CONTENT_RANGE, range)
+    } else {
+        reply
+    })
+}
+
+fn content_range(range: &str) -> HeaderValue {
+    HeaderValue::try_from(format!("bytes {range}")).expect("digits make a header")
+}
+
+fn tell_complete(reply: Reply, complete: bool) -> Reply {
     let complete = if complete { "true" } else { "false" };
-    let mut reply = Reply::stream(status, Some(end - start), bytes(reading))
-        .header(
-            CONTENT_TYPE,
-            HeaderValue::from_static("application/octet-stream"),
-        )
-        .header(ACCEPT_RANGES, HeaderValue::from_static("bytes"))
-        .header(
-            HeaderName::from_static(OUTPUT_COMPLETE),
-            HeaderValue::from_static(complete),
-        );
-    if status == StatusCode::PARTIAL_CONTENT {
-        let range = format!("bytes {start}-{}/{recorded}", end - 1);
-        if let Ok(range) = HeaderValue::try_from(range) {
-            reply = reply.header(CONTENT_RANGE, range);
-        }
-    }
-    Ok(reply)
+    reply.header(
+        HeaderName::from_static(OUTPUT_COMPLETE),
+        HeaderValue::from_static(complete),
+    )
 }
 
 /// A range of output on its way to a reader: read from the log as the reader takes it.

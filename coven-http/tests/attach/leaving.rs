@@ -6,7 +6,9 @@ use bytes::Bytes;
 use coven_http::client::Frame;
 use coven_http::wire::{FromDaemon, Status};
 
-use crate::support::{Daemon, within};
+use tokio::io::AsyncWriteExt;
+
+use crate::support::{self, Daemon, within};
 use crate::viewer::{attach, typed};
 
 #[tokio::test]
@@ -88,4 +90,54 @@ async fn an_attach_ends_when_the_daemon_stops() {
         seen.controls.last(),
         Some(FromDaemon::Error { code, .. }) if code == "runtime_unavailable"
     ));
+}
+
+/// What the daemon sends after `sent`, to the end of the connection.
+async fn answer_to(daemon: &Daemon, id: &str, sent: &[u8]) -> Vec<u8> {
+    let mut stream = daemon.connect().await;
+    let head = format!(
+        "GET /sessions/{id}/attach HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\n\
+         upgrade: websocket\r\nsec-websocket-version: 13\r\n\
+         sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).await.unwrap();
+    stream.write_all(sent).await.unwrap();
+    support::read_to_end(&mut stream).await
+}
+
+#[tokio::test]
+async fn a_viewer_that_closes_or_talks_nonsense_is_answered_with_the_close() {
+    let daemon = Daemon::start().await;
+    let live = daemon.launch("printf up; exec sleep 600").await;
+    daemon.until(&live.id, "up").await;
+    // Every frame of a viewer is masked, here with zeros.
+    for (what, sent, close) in [
+        (
+            "a close that says 1000",
+            &[0x88, 0x82, 0, 0, 0, 0, 0x03, 0xE8][..],
+            &[0x88, 0x02, 0x03, 0xE8][..],
+        ),
+        (
+            "a frame without its mask",
+            &[0x82, 0x01, b'x'],
+            &[0x88, 0x02, 0x03, 0xEA],
+        ),
+        (
+            "a kind of frame that there is not",
+            &[0x83, 0x81, 0, 0, 0, 0, b'x'],
+            &[0x88, 0x02, 0x03, 0xEA],
+        ),
+        (
+            "text that is none",
+            &[0x81, 0x81, 0, 0, 0, 0, 0xFF],
+            &[0x88, 0x02, 0x03, 0xEF],
+        ),
+    ] {
+        let answer = answer_to(&daemon, &live.id, sent).await;
+        assert!(answer.starts_with(b"HTTP/1.1 101"), "{what}");
+        assert!(answer.ends_with(close), "{what}: {answer:02X?}");
+    }
+    let record = daemon.client.session(&live.id).await.unwrap();
+    assert_eq!(record.status, Status::Running);
+    daemon.stop().await;
 }

@@ -128,8 +128,17 @@ async fn capabilities_and_actions_answer_as_control_clients_expect() {
         assert!(harnesses.contains(&&json!(known)), "{harnesses:?}");
     }
     let one = daemon.get("/capabilities/codex").await.json();
-    assert_eq!(one["harness_capabilities"].as_array().unwrap().len(), 1);
-    assert!(one["harness_capabilities"][0]["global_instructions"]["present"].is_boolean());
+    let listed = &scan["harness_capabilities"][0];
+    let keys = |manifest: &Value| -> Vec<String> {
+        manifest.as_object().unwrap().keys().cloned().collect()
+    };
+    assert_eq!(one["harness_id"], "codex");
+    assert_eq!(
+        keys(&one),
+        keys(listed),
+        "one is told as each is in the list"
+    );
+    assert!(one["global_instructions"]["present"].is_boolean());
     let nobody = daemon.get("/capabilities/nobody").await;
     nobody.is_error(404, "harness_not_found");
     assert_eq!(nobody.json()["error"]["details"]["harnessId"], "nobody");

@@ -40,6 +40,7 @@ async fn output_is_given_byte_for_byte_whole_and_in_ranges() {
         ("bytes=699999-", 699_999, 700_001),
         ("bytes=-5", 699_996, 700_001),
         ("bytes=5-99999999", 5, 700_001),
+        ("Bytes=5-99999999999999999999", 5, 700_001),
     ] {
         let part = ranged(range).await;
         assert_eq!(part.status, 206, "{range}");
@@ -60,6 +61,8 @@ async fn output_is_given_byte_for_byte_whole_and_in_ranges() {
     let details = &past.json()["error"]["details"];
     assert_eq!(details["outputBytes"], 700_001);
     assert_eq!(details["complete"], true);
+    assert_eq!(past.headers("content-range"), ["bytes */700001"]);
+    assert_eq!(past.headers("x-coven-output-complete"), ["true"]);
     daemon
         .get("/sessions/nobody/output")
         .await
