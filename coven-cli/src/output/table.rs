@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-/// A table with a header. The last column is never padded, and every cell is one line.
+use unicode_width::UnicodeWidthStr;
+
+/// A table with a header. The last column is never padded, and every cell is one line. Widths are
+/// columns of a terminal: a wide character takes two, a combining one none.
 #[derive(Debug)]
 pub(crate) struct Table<const COLUMNS: usize> {
     rows: Vec<[String; COLUMNS]>,
@@ -27,16 +30,16 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
 }
 
 impl<const COLUMNS: usize> Table<COLUMNS> {
-    /// The table, each of its lines cut to `width` characters.
+    /// The table, each of its lines cut to `width` columns.
     pub(crate) fn cut_to(&self, width: usize) -> String {
         self.to_string()
             .lines()
-            .map(|line| match line.char_indices().nth(width) {
-                Some(_) => {
-                    let kept: String = line.chars().take(width.saturating_sub(1)).collect();
-                    format!("{kept}…\n")
+            .map(|line| {
+                if line.width() <= width {
+                    format!("{line}\n")
+                } else {
+                    format!("{}…\n", start_of(line, width.saturating_sub(1)))
                 }
-                None => format!("{line}\n"),
             })
             .collect()
     }
@@ -44,24 +47,28 @@ impl<const COLUMNS: usize> Table<COLUMNS> {
 
 impl<const COLUMNS: usize> fmt::Display for Table<COLUMNS> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let width = |column: usize| {
-            self.rows
-                .iter()
-                .map(|row| row[column].chars().count())
-                .max()
-        };
+        let width = |column: usize| self.rows.iter().map(|row| row[column].width()).max();
         let widths: [usize; COLUMNS] = std::array::from_fn(|column| width(column).unwrap_or(0));
         for row in &self.rows {
             for (column, cell) in row.iter().enumerate() {
                 if column + 1 == COLUMNS {
                     writeln!(f, "{cell}")?;
                 } else {
-                    write!(f, "{cell:<width$}", width = widths[column] + GAP)?;
+                    let padding = widths[column] + GAP - cell.width();
+                    write!(f, "{cell}{:padding$}", "")?;
                 }
             }
         }
         Ok(())
     }
+}
+
+/// The most of a line that fits `width` columns. What belongs to its last character stays with it:
+/// the width of a whole start is looked at, since joined characters take less than their sum.
+fn start_of(line: &str, width: usize) -> &str {
+    let ends = line.char_indices().map(|(start, c)| start + c.len_utf8());
+    let fits = ends.take_while(|end| line[..*end].width() <= width);
+    &line[..fits.last().unwrap_or(0)]
 }
 
 #[cfg(test)]
@@ -78,5 +85,25 @@ mod tests {
             table.to_string(),
             "ID     TITLE\n12345  two lines ✓\né      \n"
         );
+    }
+
+    #[test]
+    fn wide_characters_take_two_columns_and_combining_ones_none() {
+        let mut table = Table::new(["PROJECT", "TITLE"]);
+        table.row(["修复测试".into(), "修复失败的测试".into()]);
+        table.row([
+            "e\u{301}te\u{301}".into(),
+            "👩\u{200d}👩\u{200d}👧 x".into(),
+        ]);
+        assert_eq!(
+            table.to_string(),
+            "PROJECT   TITLE\n修复测试  修复失败的测试\ne\u{301}te\u{301}       👩\u{200d}👩\u{200d}👧 x\n"
+        );
+        // Half a character is none.
+        assert_eq!(
+            table.cut_to(14),
+            "PROJECT   TIT…\n修复测试  修…\ne\u{301}te\u{301}       👩\u{200d}👩\u{200d}👧 x\n"
+        );
+        assert_eq!(table.cut_to(4), "PRO…\n修…\ne\u{301}te\u{301}…\n");
     }
 }
