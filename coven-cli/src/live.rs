@@ -35,10 +35,12 @@ const READ_BYTES: usize = 16 * 1024;
 /// # Errors
 /// When there is no terminal, or the daemon goes away.
 pub(crate) async fn show(client: &Client, id: &str, keys: &DetachKeys) -> Result<Exit, Failure> {
+    // Heard before the terminal is raw: a signal must not leave it so.
+    let signals = Signals::listen()?;
     let mut viewer = Viewer {
         terminal: RawTerminal::enter().map_err(|error| no_terminal(&error))?,
         keyboard: Keyboard::new(keys.clone()),
-        signals: Signals::listen()?,
+        signals,
     };
     let end = loop {
         match viewer.view(client, id).await? {
@@ -74,7 +76,7 @@ struct Viewer {
 
 /// Why a view ended.
 enum Left {
-    /// Ctrl-Z: there will be another.
+    /// Ctrl-Z, or the signal for it: there will be another.
     Suspended,
     /// There will be none.
     ForGood { end: End },
@@ -109,7 +111,10 @@ impl Viewer {
         let mut shown = pin!(show_until_over(terminal, client, id, &to_daemon, waiting));
         let left = tokio::select! {
             biased;
-            left = heed(signals, terminal, &to_daemon) => return left,
+            left = heed(signals, terminal, &to_daemon) => match left? {
+                Left::Suspended => Left::Suspended,
+                ended @ Left::ForGood { .. } => return Ok(ended),
+            },
             left = type_on(terminal, keyboard, &to_daemon) => left?,
             left = &mut shown => return left,
         };
@@ -129,6 +134,7 @@ async fn heed(
     loop {
         match signals.next().await {
             Change::Size => to_daemon.tell_size(),
+            Change::Stop => return Ok(Left::Suspended),
             Change::Continued => {
                 terminal.make_raw().map_err(|error| no_terminal(&error))?;
                 to_daemon.ask_for_redraw();
@@ -166,7 +172,7 @@ async fn type_on(
         };
         for typed in typed {
             match typed {
-                Typed::Bytes { data } => to_daemon.type_bytes(data).await,
+                Typed::Bytes { data } => to_daemon.type_bytes(data)?,
                 Typed::Detach => return Ok(End::Detached.into()),
                 Typed::Suspend => return Ok(Left::Suspended),
             }

@@ -1,6 +1,7 @@
 //! The person's own terminal: raw while a session is shown in it, and always given back.
 
 mod detach_keys;
+mod job;
 mod key;
 mod keyboard;
 mod raw;

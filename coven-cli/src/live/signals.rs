@@ -9,6 +9,7 @@ use crate::follow::Interrupts;
 /// The signals that a viewer heeds.
 pub(super) struct Signals {
     size: Signal,
+    stop: Signal,
     continued: Signal,
     quit: Signal,
     interrupts: Interrupts,
@@ -18,6 +19,8 @@ pub(super) struct Signals {
 pub(super) enum Change {
     /// The window has another size.
     Size,
+    /// The process is to stop, as with Ctrl-Z.
+    Stop,
     /// The process goes on after it was stopped.
     Continued,
     /// The view is to end.
@@ -37,9 +40,11 @@ impl Signals {
             signal(kind)
                 .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))
         };
+        let stop = rustix::process::Signal::TSTP.as_raw();
         let continued = rustix::process::Signal::CONT.as_raw();
         Ok(Self {
             size: listen(SignalKind::window_change())?,
+            stop: listen(SignalKind::from_raw(stop))?,
             continued: listen(SignalKind::from_raw(continued))?,
             quit: listen(SignalKind::quit())?,
             interrupts: Interrupts::listen()?,
@@ -50,6 +55,7 @@ impl Signals {
     pub(super) async fn next(&mut self) -> Change {
         tokio::select! {
             _ = self.size.recv() => Change::Size,
+            _ = self.stop.recv() => Change::Stop,
             _ = self.continued.recv() => Change::Continued,
             _ = self.quit.recv() => Change::End { exit: Exit::Signal { signal: 3 } },
             exit = self.interrupts.next() => Change::End { exit },

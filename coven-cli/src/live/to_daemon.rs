@@ -1,18 +1,25 @@
 //! `ToDaemon`: what waits to be told to the daemon, so that nobody waits for the daemon.
 
+use std::cell::Cell;
+
 use bytes::Bytes;
 use coven::TermSize;
 use coven_http::client::AttachWriter;
 use tokio::sync::{Notify, mpsc};
 
-/// Pieces of typing that may wait. A terminal gives up to 4 KiB at once, so a paste of 1 MiB;
-/// whoever pastes more waits for the daemon.
-const MOST_WAITING: usize = 256;
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// Typed bytes that may wait. The keys that leave come after them and must be heard, so what
+/// comes before is taken however much the daemon lags behind: far over any paste.
+const MOST_WAITING_BYTES: usize = 64 << 20;
 
 /// The near end.
 #[derive(Debug)]
 pub(super) struct ToDaemon {
-    typed: mpsc::Sender<Bytes>,
+    /// Bounded by `waiting_bytes`.
+    typed: mpsc::UnboundedSender<Bytes>,
+    waiting_bytes: Cell<usize>,
     /// The last one counts: one that waits is enough.
     size: Notify,
     redraw: Notify,
@@ -20,14 +27,15 @@ pub(super) struct ToDaemon {
 }
 
 /// What was typed and is not sent yet.
-pub(super) type Waiting = mpsc::Receiver<Bytes>;
+pub(super) type Waiting = mpsc::UnboundedReceiver<Bytes>;
 
 impl ToDaemon {
     /// Nothing to tell yet.
     pub(super) fn new() -> (Self, Waiting) {
-        let (typed, waiting) = mpsc::channel(MOST_WAITING);
+        let (typed, waiting) = mpsc::unbounded_channel();
         let to_daemon = Self {
             typed,
+            waiting_bytes: Cell::new(0),
             size: Notify::new(),
             redraw: Notify::new(),
             leave: Notify::new(),
@@ -35,10 +43,25 @@ impl ToDaemon {
         (to_daemon, waiting)
     }
 
-    /// Keys for the agent. Waits only while very many wait.
-    pub(super) async fn type_bytes(&self, data: Vec<u8>) {
+    /// Keys for the agent. Does not wait.
+    ///
+    /// # Errors
+    /// When too many wait already.
+    pub(super) fn type_bytes(&self, data: Vec<u8>) -> Result<(), Failure> {
+        let waiting_bytes = self.waiting_bytes.get() + data.len();
+        if waiting_bytes > MOST_WAITING_BYTES {
+            return Err(Failure::new(
+                Exit::Unreachable,
+                format!(
+                    "the daemon has not taken {MOST_WAITING_BYTES} bytes that were typed; see \
+                     `coven daemon status`"
+                ),
+            ));
+        }
+        self.waiting_bytes.set(waiting_bytes);
         // Nobody sends any more: then the view is over, and that is told elsewhere.
-        let _ = self.typed.send(Bytes::from(data)).await;
+        let _ = self.typed.send(Bytes::from(data));
+        Ok(())
     }
 
     /// The window's size.
@@ -72,7 +95,10 @@ impl ToDaemon {
                     None => Ok(()),
                 },
                 () = self.redraw.notified() => writer.redraw().await,
-                Some(data) = waiting.recv() => writer.type_bytes(data).await,
+                Some(data) = waiting.recv() => {
+                    self.waiting_bytes.update(|waiting| waiting - data.len());
+                    writer.type_bytes(data).await
+                }
                 () = self.leave.notified() => {
                     let _ = writer.detach().await;
                     return;

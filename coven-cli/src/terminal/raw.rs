@@ -18,9 +18,10 @@ use coven::terminal::Listener;
 use rustix::event::{PollFd, PollFlags, Timespec};
 use rustix::fs::OFlags;
 use rustix::io::Errno;
-use rustix::process::Signal;
 use rustix::termios::{self, OptionalActions, QueueSelector, Termios};
 use tokio::io::unix::AsyncFd;
+
+use super::job;
 
 static WAY_BACK: Mutex<Option<WayBack>> = Mutex::new(None);
 
@@ -118,14 +119,14 @@ impl RawTerminal {
         super::size_of(self.terminal.get_ref())
     }
 
-    /// Gives the terminal back and stops the whole foreground group, as Ctrl-Z does in any other
-    /// program; returns, raw again, once the shell has continued it. Blocks meanwhile.
+    /// Gives the terminal back and stops the whole job, as Ctrl-Z does in any other program;
+    /// returns, raw again, once the shell has continued it. Blocks meanwhile.
     ///
     /// # Errors
     /// When the terminal cannot be set.
     pub(crate) fn suspend(&self) -> io::Result<()> {
         give_back();
-        rustix::process::kill_current_process_group(Signal::TSTP)?;
+        job::stop()?;
         *way_back() = Some(WayBack {
             terminal: self.terminal.get_ref().try_clone()?,
             before: self.before.clone(),

@@ -94,8 +94,8 @@ fn a_viewer_of_a_daemon_that_stands_still_hears_the_detach_keys_and_signals() {
         let before = terminal.settings();
         terminal.wait_for("ready");
         let still = StandsStill::now(&home);
-        // More than the socket between the two takes.
-        terminal.press(&vec![b'x'; 384 * 1024]);
+        // More than the socket between the two takes, and a large paste more.
+        terminal.press(&vec![b'x'; 4 << 20]);
         let status = match signal {
             Some(signal) => {
                 kill_process(terminal.pid(), signal).unwrap();
@@ -227,6 +227,57 @@ fn ctrl_z_suspends_the_viewer_and_fg_brings_it_back() {
     terminal.press(b"\x1cd");
     terminal.wait_for("prompt> ");
     terminal.press(b"exit $?\r");
+    assert_eq!(terminal.end(), 120);
+}
+
+#[test]
+fn a_viewer_that_is_told_to_stop_gives_the_terminal_back_and_fg_brings_it_back() {
+    let home = Home::new();
+    home.launch(ECHO);
+    let coven = home.coven([]);
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.args(["-i", "-m"]).env("PS1", "prompt> ");
+    shell.envs(
+        coven
+            .get_envs()
+            .map(|(name, value)| (name, value.unwrap_or_default())),
+    );
+    shell.env("COVEN", coven.get_program());
+    shell.current_dir(home.project());
+    let mut terminal = Terminal::run(&shell);
+    terminal.wait_for("prompt> ");
+    let before = terminal.settings();
+    terminal.press(b"sh -c 'echo $$ >pid; exec $COVEN attach @last'\r");
+    terminal.wait_for("ready");
+    assert!(!same_settings(&before, &terminal.settings()));
+    let viewer = std::fs::read_to_string(home.project().join("pid")).unwrap();
+    let viewer = Pid::from_raw(viewer.trim_end().parse().unwrap()).unwrap();
+    kill_process(viewer, Signal::TSTP).unwrap();
+    terminal.wait_for("prompt> ");
+    assert!(same_settings(&before, &terminal.settings()));
+    terminal.press(b"fg\r");
+    terminal.wait_for("ready");
+    terminal.press(b"back\r");
+    terminal.wait_for("<back>");
+    terminal.press(b"\x1cd");
+    terminal.wait_for("prompt> ");
+    terminal.press(b"exit $?\r");
+    assert_eq!(terminal.end(), 120);
+}
+
+#[test]
+fn where_no_shell_would_continue_it_a_viewer_does_not_stop() {
+    let home = Home::new();
+    home.launch(ECHO);
+    let mut terminal = attach(&home);
+    terminal.wait_for("ready");
+    terminal.press(b"\x1a");
+    terminal.wait_for("ready");
+    kill_process(terminal.pid(), Signal::TSTP).unwrap();
+    terminal.wait_for("ready");
+    terminal.press(b"still here\r");
+    terminal.wait_for("<still here>");
+    terminal.press(b"\x1cd");
     assert_eq!(terminal.end(), 120);
 }
 
