@@ -16,6 +16,7 @@ mod log;
 mod run;
 mod sacrifice;
 mod sessions;
+mod several;
 mod show;
 mod summon;
 
@@ -102,9 +103,12 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
 /// Runs a command that waits for the daemon or the terminal, on one thread: a signal that stops
 /// the process (Ctrl-Z) must stop the very thread that asked for it.
 fn wait(command: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?
-        .block_on(command)
+        .map_err(|error| Failure::failed(format!("the runtime cannot be started: {error}")))?;
+    let ended = runtime.block_on(command);
+    // A write to a reader that does not read may never return: nobody waits for it here.
+    runtime.shutdown_background();
+    ended
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 
 use crate::exit::Exit;
+use crate::{output, text};
 
 /// What is printed on stderr, and how the process ends.
 ///
@@ -51,9 +52,20 @@ impl Failure {
         self.exit
     }
 
-    /// Whether there is nothing to print.
-    pub(crate) const fn is_quiet(&self) -> bool {
-        self.message.is_empty()
+    /// Prints it on stderr, unless it is a quiet one. What somebody else said is in some
+    /// messages: one line, and nothing that steers.
+    pub(crate) fn tell(&self) {
+        if !self.message.is_empty() {
+            output::complain(&format!("coven: {}", text::one_line(&self.message)));
+        }
+    }
+
+    /// The same, where it is one of many: it says `whose` it is.
+    pub(crate) fn tell_of(&self, whose: &str) {
+        if self.message.is_empty() || self.message.contains(whose) {
+            return self.tell();
+        }
+        Self::new(self.exit, format!("{whose}: {}", self.message)).tell();
     }
 }
 

@@ -1,22 +1,24 @@
 //! Following a session without a terminal: its output, or its events, until it ends.
 
 mod exact;
+mod interrupts;
 mod line_ends;
 mod screen;
 
-use std::io;
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use coven_http::client::{Client, Follow};
-use coven_http::wire::{Channel, Event, Output, Payload};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use coven_http::wire::{Channel, Event};
+use tokio::io::AsyncWriteExt;
 
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output;
+use crate::output::Stdout;
 
-pub(crate) use exact::exact;
+pub(crate) use exact::ExactOutput;
+pub(crate) use interrupts::Interrupts;
 use screen::Screen;
 
 /// How long a daemon that went away may take to come back before a follow gives up.
@@ -28,49 +30,39 @@ pub(crate) fn events(client: &Client, id: &str, after: Option<u64>) -> Follow {
 }
 
 /// Writes a session's output to stdout (and what a piped agent writes to its stderr, to ours)
-/// until it ends, as its process wrote it.
+/// until it ends, as its process wrote it. A signal breaks that off, whoever does not read.
 ///
 /// # Errors
 /// When the daemon goes away for good, or stdout.
 pub(crate) async fn output(client: &Client, id: &str) -> Result<Exit, Failure> {
-    let mut follow = events(client, id, None);
     let mut screen = Screen::of_stdout();
-    let mut interrupts = Interrupts::listen()?;
-    let interrupted = loop {
-        let event = tokio::select! {
-            event = follow.next() => event?,
-            exit = interrupts.next() => break Some(exit),
-        };
-        let Some(event) = event else { break None };
-        if let Payload::Output(part) = event.payload() {
-            write(client, id, &part, &mut screen).await?;
-        }
+    let mut stdout = Stdout::new();
+    let shown = async {
+        show(ExactOutput::of(client, id), &mut screen, &mut stdout).await?;
+        stdout.write(&screen.end()).await?;
+        ending(client, id).await
     };
-    output::bytes(&screen.end())?;
-    match interrupted {
-        Some(exit) => Ok(exit),
-        None => ending(client, id).await,
+    let shown = Interrupts::listen()?.during(shown).await;
+    if let Ok(ControlFlow::Continue(exit)) = shown {
+        return Ok(exit);
     }
+    stdout.write_last(&screen.end()).await;
+    shown.map(exit_of)
 }
 
-/// Gives every event to `show` until the session ends.
+/// Prints every event as `show` has it, until the session ends.
 ///
 /// # Errors
-/// When the daemon goes away for good, or what `show` returns.
+/// When the daemon goes away for good, or stdout, or what `show` returns.
 pub(crate) async fn each(
     mut follow: Follow,
-    mut show: impl FnMut(&Event) -> Result<(), Failure>,
-) -> Result<Option<Exit>, Failure> {
-    let mut interrupts = Interrupts::listen()?;
-    loop {
-        tokio::select! {
-            event = follow.next() => match event? {
-                Some(event) => show(&event)?,
-                None => return Ok(None),
-            },
-            exit = interrupts.next() => return Ok(Some(exit)),
-        }
+    mut show: impl FnMut(&Event) -> Result<String, Failure>,
+) -> Result<(), Failure> {
+    let mut stdout = Stdout::new();
+    while let Some(event) = follow.next().await? {
+        stdout.write(show(&event)?.as_bytes()).await?;
     }
+    Ok(())
 }
 
 /// How the session stands now, as an exit status.
@@ -81,54 +73,29 @@ pub(crate) async fn ending(client: &Client, id: &str) -> Result<Exit, Failure> {
     Ok(Ending::of(&client.session(id).await?).exit())
 }
 
-async fn write(
-    client: &Client,
-    id: &str,
-    part: &Output,
+/// The exit of what came to its end, or was interrupted.
+pub(crate) fn exit_of(ended: ControlFlow<Exit, Exit>) -> Exit {
+    match ended {
+        ControlFlow::Continue(exit) | ControlFlow::Break(exit) => exit,
+    }
+}
+
+async fn show(
+    mut output: ExactOutput,
     screen: &mut Screen,
+    stdout: &mut Stdout,
 ) -> Result<(), Failure> {
-    let bytes = exact(client, id, part).await?;
-    match part.channel {
-        Channel::Tty => output::bytes(&screen.pass(bytes)),
-        Channel::Stdout => output::bytes(&bytes),
-        Channel::Stderr => {
-            // Where stderr cannot be written, stdout is still worth having.
-            let _ = io::Write::write_all(&mut io::stderr(), &bytes);
-            Ok(())
+    let mut stderr = tokio::io::stderr();
+    while let Some(piece) = output.next().await? {
+        match piece.channel {
+            Channel::Tty => stdout.write(&screen.pass(piece.bytes)).await?,
+            Channel::Stdout => stdout.write(&piece.bytes).await?,
+            Channel::Stderr => {
+                // Where stderr cannot be written, stdout is still worth having.
+                let _ = stderr.write_all(&piece.bytes).await;
+                let _ = stderr.flush().await;
+            }
         }
     }
-}
-
-/// The signals that end a follow and leave the session alone.
-pub(crate) struct Interrupts {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Interrupts {
-    /// Listens from now on.
-    ///
-    /// # Errors
-    /// When the system does not let us.
-    pub(crate) fn listen() -> Result<Self, Failure> {
-        let listen = |kind| {
-            signal(kind)
-                .map_err(|error| Failure::failed(format!("signals cannot be received: {error}")))
-        };
-        Ok(Self {
-            interrupt: listen(SignalKind::interrupt())?,
-            terminate: listen(SignalKind::terminate())?,
-            hangup: listen(SignalKind::hangup())?,
-        })
-    }
-
-    /// How to end, once one has come. Ctrl-C detaches. Cancel-safe.
-    pub(crate) async fn next(&mut self) -> Exit {
-        tokio::select! {
-            _ = self.interrupt.recv() => Exit::Detached,
-            _ = self.terminate.recv() => Exit::Signal { signal: 15 },
-            _ = self.hangup.recv() => Exit::Signal { signal: 1 },
-        }
-    }
+    Ok(())
 }

@@ -37,10 +37,7 @@ fn main() -> ExitCode {
         Ok(exit) => exit,
         Err(failure) => {
             terminal::give_back();
-            if !failure.is_quiet() {
-                // What somebody else said is in some messages: one line, and nothing that steers.
-                output::complain(&format!("coven: {}", text::one_line(&failure.to_string())));
-            }
+            failure.tell();
             failure.exit()
         }
     };

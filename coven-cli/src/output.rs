@@ -1,16 +1,27 @@
 //! What is printed: text, tables, JSON. stdout is for what was asked for, stderr for the rest.
+//!
+//! Who only prints may block on a reader that does not read, and a signal ends that. Who catches
+//! signals writes to [`Stdout`].
 
 mod age;
+mod stdout;
 mod table;
 
 use std::io::{self, IsTerminal, Write};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::failure::Failure;
 
 pub(crate) use age::age;
+pub(crate) use stdout::Stdout;
 pub(crate) use table::Table;
+
+/// How long a line on stderr is waited for: a terminal that is stopped takes none.
+const LINE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Prints text on stdout.
 ///
@@ -51,9 +62,17 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
 /// # Errors
 /// As [`print()`].
 pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
+    print(&as_json_line(value)?)
+}
+
+/// A value as JSON on one line.
+///
+/// # Errors
+/// When it has no JSON form.
+pub(crate) fn as_json_line<T: Serialize>(value: &T) -> Result<String, Failure> {
     let text = serde_json::to_string(value)
         .map_err(|error| Failure::failed(format!("this has no JSON form: {error}")))?;
-    print(&format!("{text}\n"))
+    Ok(text + "\n")
 }
 
 /// Prints a table: its lines cut to the terminal's width, whole where stdout is no terminal.
@@ -67,9 +86,22 @@ pub(crate) fn table<const COLUMNS: usize>(table: &Table<COLUMNS>) -> Result<(), 
     }
 }
 
-/// Prints a line on stderr. Where it cannot be read, nothing can be done about it.
+/// Prints a line on stderr. Where it cannot be read, nothing can be done about it; one who does
+/// not read it keeps nobody for long.
 pub(crate) fn complain(line: &str) {
-    let _ = writeln!(io::stderr(), "{line}");
+    let line = format!("{line}\n");
+    let (done, written) = mpsc::channel();
+    let copy = line.clone();
+    let writing = thread::Builder::new().spawn(move || {
+        let _ = io::stderr().write_all(copy.as_bytes());
+        let _ = done.send(());
+    });
+    let _ = match writing {
+        Ok(_) => written
+            .recv_timeout(LINE_PATIENCE)
+            .map_err(io::Error::other),
+        Err(_no_thread) => io::stderr().write_all(line.as_bytes()),
+    };
 }
 
 /// Prints a line on stderr for a person: nothing when stderr is no terminal.

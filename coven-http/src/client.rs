@@ -10,6 +10,7 @@ mod follow;
 mod output;
 mod sse;
 
+use std::num::NonZeroU64;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -282,9 +283,30 @@ impl Client {
     /// # Errors
     /// `session_not_found`. An offset at or past what is recorded gives no bytes, not an error.
     pub async fn output(&self, id: &str, offset: u64) -> Outcome<Output> {
+        let range = (offset > 0).then(|| format!("bytes={offset}-"));
+        self.output_in(id, range).await
+    }
+
+    /// `len_bytes` bytes of a session's output from byte `offset` on; fewer where no more are
+    /// recorded.
+    ///
+    /// # Errors
+    /// As [`Client::output`].
+    pub async fn output_part(
+        &self,
+        id: &str,
+        offset: u64,
+        len_bytes: NonZeroU64,
+    ) -> Outcome<Output> {
+        let last = offset.saturating_add(len_bytes.get() - 1);
+        self.output_in(id, Some(format!("bytes={offset}-{last}")))
+            .await
+    }
+
+    async fn output_in(&self, id: &str, range: Option<String>) -> Outcome<Output> {
         let mut ask = Ask::get(format!("/sessions/{id}/output"));
-        if offset > 0 {
-            ask = ask.header(header::RANGE, format!("bytes={offset}-"));
+        if let Some(range) = range {
+            ask = ask.header(header::RANGE, range);
         }
         match self.open(ask).await {
             Ok(opened) => Ok(Output::new(opened)),

@@ -6,7 +6,7 @@ use coven_http::wire::{Event, Payload, StatusChange};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow;
+use crate::follow::{self, Interrupts};
 use crate::home::Home;
 use crate::output;
 use crate::select;
@@ -53,29 +53,32 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     };
     let show = |event: &Event| {
         if args.json {
-            output::json_line(event)
+            output::as_json_line(event)
         } else {
-            output::print(&line(event, whose))
+            Ok(line(event, whose))
         }
     };
-    let Some(word) = &args.session else {
-        let told = client.follow_all(args.after);
-        return Ok(follow::each(told, show).await?.unwrap_or(Exit::Done));
+    let told = match &args.session {
+        None => client.follow_all(args.after),
+        Some(word) => {
+            let id = select::session(&client, word).await?.id;
+            if !args.follow {
+                pages(&client, &id, args.after, show).await?;
+                return Ok(Exit::Done);
+            }
+            follow::events(&client, &id, args.after)
+        }
     };
-    let id = select::session(&client, word).await?.id;
-    if args.follow {
-        let told = follow::events(&client, &id, args.after);
-        return Ok(follow::each(told, show).await?.unwrap_or(Exit::Done));
-    }
-    pages(&client, &id, args.after, show).await?;
-    Ok(Exit::Done)
+    let mut interrupts = Interrupts::listen()?;
+    let told = interrupts.during(follow::each(told, show)).await?;
+    Ok(follow::exit_of(told.map_continue(|()| Exit::Done)))
 }
 
 async fn pages(
     client: &Client,
     id: &str,
     after: Option<u64>,
-    show: impl Fn(&Event) -> Result<(), Failure>,
+    show: impl Fn(&Event) -> Result<String, Failure>,
 ) -> Result<(), Failure> {
     let mut query = EventsQuery {
         after_seq: after,
@@ -83,7 +86,8 @@ async fn pages(
     };
     loop {
         let page = client.events(id, query).await?;
-        page.events.iter().try_for_each(&show)?;
+        let shown: Result<String, Failure> = page.events.iter().map(&show).collect();
+        output::print(&shown?)?;
         match page.next_cursor {
             Some(cursor) if page.has_more => query.after_seq = Some(cursor.after_seq),
             _ => return Ok(()),

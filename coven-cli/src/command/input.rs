@@ -37,19 +37,30 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     if args.raw {
         client.input(&id, &text).await?;
     } else {
-        client.submit(&id, &text).await?;
+        client.submit(&id, without_line_end(&text)).await?;
     }
     Ok(Exit::Done)
 }
 
 fn from_stdin() -> Result<String, Failure> {
-    let mut text = String::new();
-    // One more than may be sent: the daemon then says that it is too long.
+    let mut bytes = Vec::new();
     let limit = MAX_INPUT_BYTES as u64 + 1;
     io::stdin()
         .lock()
         .take(limit)
-        .read_to_string(&mut text)
-        .map_err(|error| Failure::usage(format!("stdin cannot be used as input: {error}")))?;
-    Ok(text)
+        .read_to_end(&mut bytes)
+        .map_err(|error| Failure::failed(format!("stdin cannot be read: {error}")))?;
+    if bytes.len() > MAX_INPUT_BYTES {
+        return Err(Failure::usage(format!(
+            "the input on stdin is over {MAX_INPUT_BYTES} bytes; send it in pieces"
+        )));
+    }
+    String::from_utf8(bytes)
+        .map_err(|_| Failure::usage("the input on stdin is not UTF-8; give it as text"))
+}
+
+/// What `echo` and files end with is no part of a prompt: Enter is pressed anyway.
+fn without_line_end(text: &str) -> &str {
+    text.strip_suffix('\n')
+        .map_or(text, |text| text.strip_suffix('\r').unwrap_or(text))
 }

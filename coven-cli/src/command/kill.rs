@@ -1,14 +1,13 @@
 //! `coven kill`.
 
-use coven_http::client::Client;
+use coven_http::wire::SessionRecord;
 
+use super::several::Several;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow;
+use crate::follow::{self, Interrupts};
 use crate::home::Home;
-use crate::output;
-use crate::select;
 
 /// End sessions: every process of theirs
 #[derive(Debug, clap::Args)]
@@ -24,21 +23,25 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let client = connect::reach(home).await?;
-    for word in &args.sessions {
-        let record = select::session(&client, word).await?;
-        client.kill(&record.id).await?;
-        if args.no_wait {
-            output::print(&format!("{} is being killed\n", record.id))?;
-        } else if let Some(exit) = death(&client, &record.id, record.last_seq).await? {
-            return Ok(exit);
-        } else {
-            output::print(&format!("{} killed\n", record.id))?;
+    let (mut several, sessions) = Several::named(&client, &args.sessions).await;
+    let mut dying = Vec::new();
+    // All of them at once: none has to wait for the death of another.
+    for session in sessions {
+        let killed = client.kill(&session.id).await.map_err(Failure::from);
+        if several.keep(&session.id, killed).is_some() {
+            dying.push(session);
         }
     }
-    Ok(Exit::Done)
-}
-
-/// Waits for a session's end; `Some` when a signal was faster.
-async fn death(client: &Client, id: &str, after: u64) -> Result<Option<Exit>, Failure> {
-    follow::each(follow::events(client, id, Some(after)), |_| Ok(())).await
+    if args.no_wait {
+        let told = async |session: &SessionRecord| Ok(format!("{} is being killed", session.id));
+        return Ok(several.each(&dying, told).await);
+    }
+    let told = several.each(&dying, async |session: &SessionRecord| {
+        let mut events = follow::events(&client, &session.id, Some(session.last_seq));
+        while events.next().await?.is_some() {}
+        Ok(format!("{} killed", session.id))
+    });
+    let mut interrupts = Interrupts::listen()?;
+    let told = interrupts.during(async { Ok(told.await) }).await?;
+    Ok(follow::exit_of(told))
 }

@@ -1,17 +1,17 @@
 //! `coven log`.
 
 use std::io::{self, IsTerminal};
+use std::ops::ControlFlow;
 
 use coven_http::client::Client;
-use coven_http::wire::{Output, Payload};
 use serde::Serialize;
 
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{self, Interrupts};
+use crate::follow::{self, ExactOutput, Interrupts};
 use crate::home::Home;
-use crate::output;
+use crate::output::{self, Stdout};
 use crate::select;
 use crate::text::{Colours, Readable};
 
@@ -43,55 +43,53 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let client = connect::reach(home).await?;
     let id = select::session(&client, &args.session).await?.id;
     let mut printer = Printer::new(args);
-    let exit = if args.follow {
-        followed(&client, &id, args, &mut printer).await?
-    } else {
-        recorded(&client, &id, &mut printer).await?;
-        Exit::Done
-    };
-    printer.finish()?;
-    Ok(exit)
-}
-
-/// All that is recorded now.
-async fn recorded(client: &Client, id: &str, printer: &mut Printer) -> Result<(), Failure> {
-    let mut output = client.output(id, 0).await?;
-    while let Some(bytes) = output.next().await? {
-        printer.print(&bytes)?;
+    let mut stdout = Stdout::new();
+    if args.follow {
+        return followed(&client, &id, printer, &mut stdout).await;
     }
-    Ok(())
+    let mut output = client.output(&id, 0).await?;
+    while let Some(bytes) = output.next().await? {
+        stdout.write(&printer.read(bytes.into())?).await?;
+    }
+    stdout.write(&printer.finish()?).await?;
+    Ok(Exit::Done)
 }
 
 /// All that is recorded, and what comes.
 async fn followed(
     client: &Client,
     id: &str,
-    args: &Args,
-    printer: &mut Printer,
+    mut printer: Printer,
+    stdout: &mut Stdout,
 ) -> Result<Exit, Failure> {
-    let mut events = follow::events(client, id, None);
     let mut interrupts = Interrupts::listen()?;
-    loop {
-        let event = tokio::select! {
-            event = events.next() => event?,
-            exit = interrupts.next() => return Ok(exit),
-        };
-        let Some(event) = event else {
-            return Ok(Exit::Done);
-        };
-        if let Payload::Output(part) = event.payload() {
-            printer.print(&bytes(client, id, args, part).await?)?;
-            printer.flush()?;
+    let told = interrupts.during(tell(client, id, &mut printer, stdout));
+    let told = told.await;
+    let last = printer.finish()?;
+    match told {
+        Ok(ControlFlow::Continue(())) => {
+            let written = interrupts.during(stdout.write(&last)).await?;
+            Ok(follow::exit_of(written.map_continue(|()| Exit::Done)))
+        }
+        broken_off => {
+            stdout.write_last(&last).await;
+            broken_off.map(|told| follow::exit_of(told.map_continue(|()| Exit::Done)))
         }
     }
 }
 
-async fn bytes(client: &Client, id: &str, args: &Args, part: Output) -> Result<Vec<u8>, Failure> {
-    if args.raw {
-        follow::exact(client, id, &part).await
-    } else {
-        Ok(part.data.into_bytes())
+async fn tell(
+    client: &Client,
+    id: &str,
+    printer: &mut Printer,
+    stdout: &mut Stdout,
+) -> Result<(), Failure> {
+    let mut output = ExactOutput::of(client, id);
+    while let Some(piece) = output.next().await? {
+        stdout.write(&printer.read(piece.bytes)?).await?;
+        stdout.write(&printer.flush()).await?;
     }
+    Ok(())
 }
 
 /// What becomes of the output.
@@ -115,34 +113,35 @@ impl Printer {
         }
     }
 
-    fn print(&mut self, bytes: &[u8]) -> Result<(), Failure> {
+    fn read(&mut self, bytes: Vec<u8>) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::Raw => output::bytes(bytes),
-            Self::Text { readable } => output::print(&readable.read(bytes)),
-            Self::Json { readable } => lines(&readable.read(bytes)),
+            Self::Raw => Ok(bytes),
+            Self::Text { readable } => Ok(readable.read(&bytes).into_bytes()),
+            Self::Json { readable } => lines(&readable.read(&bytes)),
         }
     }
 
-    /// Shows a line that is not whole yet, where a person looks on.
-    fn flush(&mut self) -> Result<(), Failure> {
+    /// A line that is not whole yet, where a person looks on.
+    fn flush(&mut self) -> Vec<u8> {
         match self {
-            Self::Text { readable } if io::stdout().is_terminal() => {
-                output::print(&readable.flush())
-            }
-            Self::Raw | Self::Text { .. } | Self::Json { .. } => Ok(()),
+            Self::Text { readable } if io::stdout().is_terminal() => readable.flush().into_bytes(),
+            Self::Raw | Self::Text { .. } | Self::Json { .. } => Vec::new(),
         }
     }
 
-    fn finish(self) -> Result<(), Failure> {
+    fn finish(self) -> Result<Vec<u8>, Failure> {
         match self {
-            Self::Raw => Ok(()),
-            Self::Text { readable } => output::print(&readable.finish()),
+            Self::Raw => Ok(Vec::new()),
+            Self::Text { readable } => Ok(readable.finish().into_bytes()),
             Self::Json { readable } => lines(&readable.finish()),
         }
     }
 }
 
-fn lines(text: &str) -> Result<(), Failure> {
-    text.lines()
-        .try_for_each(|text| output::json_line(&Line { text }))
+fn lines(text: &str) -> Result<Vec<u8>, Failure> {
+    let lines: Result<String, Failure> = text
+        .lines()
+        .map(|text| output::as_json_line(&Line { text }))
+        .collect();
+    Ok(lines?.into_bytes())
 }

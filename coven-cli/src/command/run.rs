@@ -16,9 +16,10 @@ use crate::config::{Config, Origin, Setting};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::follow::{self, Interrupts};
 use crate::home::Home;
 use crate::output;
-use crate::{follow, live, terminal};
+use crate::{live, terminal};
 
 use conversation::Thread;
 
@@ -105,17 +106,18 @@ enum Mode {
 
 pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     let config = Config::load(home)?;
-    let (harness, prompt) = words(&args, &config)?;
+    let (named, prompt) = words(&args, &config)?;
     // Looked at before stdin is read to its end: a terminal there says how to wire it.
     let mode = args.mode.unwrap_or_else(|| mode_for(&args));
-    let prompt = prompt::read(&prompt, harness.value.as_deref())?;
+    let shown = Shown::of(&args, mode);
+    let prompt = prompt::read(&prompt, named.value.as_deref())?;
     let found = place::find(args.project.as_deref(), args.cwd.as_deref())?;
     let client = connect::reach_or_start(home).await?;
     let (begin, go_on) = (args.conversation.as_deref(), args.continue_with.as_deref());
     let thread = conversation::choose(&client, begin, go_on).await?;
     let harness = match &thread {
-        Thread::Of(session) => which_harness::of(session, &harness)?,
-        Thread::New | Thread::Named(_) => which_harness::choose(&client, harness).await?,
+        Thread::Of(session) => which_harness::of(session, &named)?,
+        Thread::New | Thread::Named(_) => which_harness::choose(&client, &named).await?,
     };
     let place = match &thread {
         // Some harnesses know a conversation only where it was begun.
@@ -132,7 +134,7 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
         .launch(&LaunchBody {
             project_root: Some(place.project),
             cwd: Some(place.cwd),
-            harness: Some(harness),
+            harness: Some(harness.clone()),
             prompt: Some(prompt),
             title: args.title,
             model: args.model,
@@ -145,32 +147,56 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
             rows: size.map(|size| size.1),
             ..LaunchBody::default()
         })
-        .await?;
-    if args.detach {
-        if args.json {
-            output::json(&record)?;
-        } else {
-            output::print(&format!("{}\n", record.id))?;
+        .await
+        .map_err(|error| which_harness::refused(error, &harness, &named))?;
+    match shown {
+        Shown::Id => output::print(&format!("{}\n", record.id)).map(|()| Exit::Done),
+        Shown::Record => output::json(&record).map(|()| Exit::Done),
+        Shown::Live => {
+            let keys = &config.detach_keys.value;
+            output::tell(&format!("coven: session {}; {keys} detaches", record.id));
+            live::show(&client, &record.id, keys).await
         }
-        return Ok(Exit::Done);
+        Shown::Output => {
+            output::tell(&format!(
+                "coven: session {}; Ctrl-C leaves it running",
+                record.id
+            ));
+            let exit = follow::output(&client, &record.id).await?;
+            Ok(left_running(exit, &record.id))
+        }
+        Shown::Events => {
+            let exit = events(&client, &record.id).await?;
+            Ok(left_running(exit, &record.id))
+        }
     }
-    if args.json {
-        return events(&client, &record.id).await;
+}
+
+/// What is shown of a session that was launched.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shown {
+    /// Its id; it is left running.
+    Id,
+    /// Its record, as JSON; it is left running.
+    Record,
+    /// Its terminal, live.
+    Live,
+    /// Its output.
+    Output,
+    /// Its events, as JSON.
+    Events,
+}
+
+impl Shown {
+    fn of(args: &Args, mode: Mode) -> Self {
+        match (args.detach, args.json) {
+            (true, false) => Self::Id,
+            (true, true) => Self::Record,
+            (false, true) => Self::Events,
+            (false, false) if mode == Mode::Interactive && both_are_terminals() => Self::Live,
+            (false, false) => Self::Output,
+        }
     }
-    if mode == Mode::Interactive && both_are_terminals() {
-        let keys = &config.detach_keys.value;
-        output::tell(&format!("coven: session {}; {keys} detaches", record.id));
-        return live::show(&client, &record.id, keys).await;
-    }
-    output::tell(&format!(
-        "coven: session {}; Ctrl-C leaves it running",
-        record.id
-    ));
-    let exit = follow::output(&client, &record.id).await?;
-    if exit == Exit::Detached {
-        left_running(&record.id);
-    }
-    Ok(exit)
 }
 
 impl Mode {
@@ -233,21 +259,25 @@ pub(super) fn environment() -> BTreeMap<String, String> {
 }
 
 async fn events(client: &Client, id: &str) -> Result<Exit, Failure> {
-    let told = follow::events(client, id, None);
-    match follow::each(told, output::json_line).await? {
-        Some(Exit::Detached) => {
-            left_running(id);
-            Ok(Exit::Detached)
-        }
-        Some(exit) => Ok(exit),
-        None => follow::ending(client, id).await,
-    }
+    let told = async {
+        let told = follow::events(client, id, None);
+        follow::each(told, output::as_json_line).await?;
+        follow::ending(client, id).await
+    };
+    Interrupts::listen()?
+        .during(told)
+        .await
+        .map(follow::exit_of)
 }
 
-fn left_running(id: &str) {
-    output::complain(&format!(
-        "coven: session {id} goes on; `coven log --follow {id}` shows it, `coven kill {id}` ends it"
-    ));
+/// Says how to find a session that was left.
+fn left_running(exit: Exit, id: &str) -> Exit {
+    if exit == Exit::Detached {
+        output::complain(&format!(
+            "coven: session {id} goes on; `coven log --follow {id}` shows it, `coven kill {id}` ends it"
+        ));
+    }
+    exit
 }
 
 #[cfg(test)]

@@ -1,11 +1,12 @@
 //! `coven sacrifice`.
 
+use coven_http::wire::SessionRecord;
+
+use super::several::Several;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::output;
-use crate::select;
 
 /// Delete ended sessions and all their events, for good
 #[derive(Debug, clap::Args)]
@@ -20,16 +21,16 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let client = connect::reach(home).await?;
-    for word in &args.sessions {
-        let record = select::session(&client, word).await?;
+    let (several, sessions) = Several::named(&client, &args.sessions).await;
+    let act = async |session: &SessionRecord| {
         if !args.yes {
             return Err(Failure::usage(format!(
                 "this deletes session {} ({}) and its {} bytes of output for good; add --yes",
-                record.id, record.title, record.output_bytes
+                session.id, session.title, session.output_bytes
             )));
         }
-        client.delete(&record.id).await?;
-        output::print(&format!("{} sacrificed\n", record.id))?;
-    }
-    Ok(Exit::Done)
+        client.delete(&session.id).await?;
+        Ok(format!("{} sacrificed", session.id))
+    };
+    Ok(several.each(&sessions, act).await)
 }

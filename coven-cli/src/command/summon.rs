@@ -1,11 +1,12 @@
 //! `coven summon`.
 
+use coven_http::wire::SessionRecord;
+
+use super::several::Several;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::output;
-use crate::select;
 
 /// Bring archived sessions back into plain lists
 #[derive(Debug, clap::Args)]
@@ -17,10 +18,10 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let client = connect::reach(home).await?;
-    for word in &args.sessions {
-        let id = select::session(&client, word).await?.id;
-        client.summon(&id).await?;
-        output::print(&format!("{id} summoned\n"))?;
-    }
-    Ok(Exit::Done)
+    let (several, sessions) = Several::named(&client, &args.sessions).await;
+    let act = async |session: &SessionRecord| {
+        client.summon(&session.id).await?;
+        Ok(format!("{} summoned", session.id))
+    };
+    Ok(several.each(&sessions, act).await)
 }

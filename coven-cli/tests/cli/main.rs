@@ -4,6 +4,7 @@
 mod configuration;
 mod daemon;
 mod demo;
+mod exact;
 mod fake_daemon;
 mod home;
 #[path = "../../../tests/shared/leftovers.rs"]
@@ -12,4 +13,6 @@ mod live;
 mod reading;
 mod run;
 mod sessions;
+mod several;
+mod stalled;
 mod terminal;

@@ -140,6 +140,30 @@ fn an_unknown_harness_is_told_with_those_there_are() {
 }
 
 #[test]
+fn a_harness_that_is_named_has_no_other_asked_for_its_version() {
+    let home = Home::new();
+    let asked = home.project().join("asked");
+    let spy = home.project().join("spy");
+    let script = format!("#!/bin/sh\necho \"$@\" >>{}\n", asked.display());
+    std::fs::write(&spy, script).unwrap();
+    std::fs::set_permissions(&spy, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    home.declare("spy", "[\"{prompt}\"]", &spy.display().to_string());
+    home.text(["run", "sh", "true"]);
+    home.text(["run", "--harness", "sh", "true"]);
+    let by_env = home
+        .coven(["run", "true"])
+        .env("COVEN_HARNESS", "sh")
+        .output();
+    assert!(by_env.unwrap().status.success());
+    std::fs::write(home.dir().join("config.toml"), "harness = \"sh\"\n").unwrap();
+    home.text(["run", "true"]);
+    assert!(!asked.exists(), "{:?}", std::fs::read_to_string(&asked));
+    // It would have told.
+    home.text(["harnesses"]);
+    assert_eq!(std::fs::read_to_string(&asked).unwrap(), "--version\n");
+}
+
+#[test]
 fn the_only_installed_harness_is_the_default_and_the_configuration_wins() {
     let home = Home::new();
     let alone = |args: &[&str]| {

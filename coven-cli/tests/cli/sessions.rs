@@ -1,8 +1,12 @@
 //! Listing, finding, hiding and deleting sessions.
 
-use std::process::{Command, Stdio};
+use std::io::Write;
+use std::process::{Command, Output, Stdio};
 
-use crate::home::Home;
+use unicode_width::UnicodeWidthStr;
+
+use crate::home::{ENDLESS, Home};
+use crate::terminal::Terminal;
 
 #[test]
 fn sessions_are_listed_newest_first_and_filtered() {
@@ -32,6 +36,20 @@ fn sessions_are_listed_newest_first_and_filtered() {
         table.contains("completed") && table.contains("echo one"),
         "{table}"
     );
+}
+
+#[test]
+fn on_a_terminal_no_line_of_a_list_is_wider_than_it_however_wide_its_characters() {
+    let home = Home::new();
+    let title = "修复失败的测试".repeat(9);
+    home.text(["run", "--title", &title, "sh", "true"]);
+    let mut terminal = Terminal::run(&home.coven(["sessions"]));
+    terminal.wait_for("TITLE\r\n");
+    let line = terminal.line();
+    assert!(line.ends_with('…'), "{line}");
+    // A wide character takes two columns: one may be left.
+    assert!((79..=80).contains(&line.width()), "{line}");
+    assert_eq!(terminal.end(), 0);
 }
 
 #[test]
@@ -148,6 +166,57 @@ fn what_is_typed_reaches_the_agent_submitted_or_raw() {
     home.wait_for_end(id);
     let log = home.text(["log", id]);
     assert!(log.contains("<-x one|two>"), "{log}");
+}
+
+#[test]
+fn what_is_piped_into_input_is_submitted_without_the_end_of_its_line() {
+    let home = Home::new();
+    let id = home.launch("echo ready; read a; read b; echo \"<$a|$b>\"");
+    home.wait_for_output(&id, "ready");
+    for line in ["one\n", "two\r\n"] {
+        assert!(
+            piped(&home, &["input", &id, "-"], line.as_bytes())
+                .status
+                .success()
+        );
+    }
+    home.wait_for_end(&id);
+    let log = home.text(["log", &id]);
+    assert!(log.contains("<one|two>"), "{log}");
+}
+
+#[test]
+fn what_cannot_be_input_is_told_as_what_it_is() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let limit = 1 << 20;
+    // A character that the limit would cut is not what is wrong with it.
+    for (input, problem) in [
+        (b"\xff\xfe".to_vec(), "not UTF-8"),
+        (
+            [vec![b'x'; limit], "é".into()].concat(),
+            "over 1048576 bytes",
+        ),
+    ] {
+        let output = piped(&home, &["input", "--raw", &id, "-"], &input);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(problem), "{said}");
+    }
+    home.text(["kill", &id]);
+}
+
+/// Runs it with this on stdin.
+fn piped(home: &Home, args: &[&str], input: &[u8]) -> Output {
+    let mut child = home
+        .coven(args.iter().copied())
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    // One that does not want all of it ends before it is written.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    child.wait_with_output().unwrap()
 }
 
 #[test]

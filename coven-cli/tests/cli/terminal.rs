@@ -11,7 +11,7 @@ use std::time::Instant;
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Termios, Winsize, tcgetattr, tcsetwinsize};
+use rustix::termios::{Action, Termios, Winsize, tcflow, tcgetattr, tcsetwinsize};
 
 use crate::home::{PATIENCE, eventually};
 
@@ -78,14 +78,25 @@ impl Terminal {
 
     /// Waits until what was written since the start holds `text`, and forgets up to there.
     pub(crate) fn wait_for(&self, text: &str) {
+        self.up_to(text);
+    }
+
+    /// Waits for the rest of a line, and forgets it.
+    pub(crate) fn line(&self) -> String {
+        String::from_utf8(self.up_to("\r\n")).unwrap()
+    }
+
+    /// Waits for `text`; forgets it, and gives what came before it.
+    fn up_to(&self, text: &str) -> Vec<u8> {
         let deadline = Instant::now() + PATIENCE;
         let mut output = self.screen.output.lock().unwrap();
         loop {
             let text = text.as_bytes();
             let found = output.windows(text.len()).position(|part| part == text);
             if let Some(at) = found {
-                output.drain(..at + text.len());
-                return;
+                let mut found: Vec<u8> = output.drain(..at + text.len()).collect();
+                found.truncate(at);
+                return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
             let (held, waited) = self.screen.changed.wait_timeout(output, left).unwrap();
@@ -117,6 +128,11 @@ impl Terminal {
                 }
             }
         });
+    }
+
+    /// Takes nothing more, as with Ctrl-S where that stops a terminal.
+    pub(crate) fn stop(&self) {
+        tcflow(&self.slave, Action::OOff).unwrap();
     }
 
     /// Reads again what is written.

@@ -1,6 +1,6 @@
 //! Which harness a launch gets.
 
-use coven_http::client::Client;
+use coven_http::client::{Client, Error};
 use coven_http::wire::{Harness, SessionRecord};
 
 use crate::config::{Origin, Setting};
@@ -11,24 +11,33 @@ use crate::installed;
 /// The harness that was named, else the only one that is installed.
 ///
 /// # Errors
-/// When none was named and none, or several, are installed; when the one named does not exist.
+/// When none was named and none, or several, are installed.
 pub(super) async fn choose(
     client: &Client,
-    named: Setting<Option<String>>,
+    named: &Setting<Option<String>>,
 ) -> Result<String, Failure> {
-    let harnesses = client.harnesses().await?;
-    match named.value {
-        Some(id) if harnesses.iter().any(|harness| harness.id == id) => Ok(id),
-        Some(id) => Err(Failure::new(
-            Exit::NotFound,
-            format!(
-                "there is no harness {id:?} (from {}); there are {}, and `coven harnesses` tells more",
-                named.origin,
-                ids(&harnesses)
-            ),
-        )),
-        None => only_installed(installed::looked_up_here(harnesses)),
+    match &named.value {
+        // Whether it exists is told by the launch: a list of them has each say its version first.
+        Some(id) => Ok(id.clone()),
+        None => only_installed(installed::looked_up_here(client.harnesses().await?)),
     }
+}
+
+/// Why a launch of `harness` was refused; where there is no such harness, with what named it.
+pub(super) fn refused(error: Error, harness: &str, named: &Setting<Option<String>>) -> Failure {
+    let details = error.answer().and_then(|answer| answer.details.as_ref());
+    if details.is_none_or(|details| details["field"] != "harness") {
+        return error.into();
+    }
+    let origin = if named.value.as_deref() == Some(harness) {
+        format!(" (from {})", named.origin)
+    } else {
+        String::new()
+    };
+    Failure::new(
+        Exit::NotFound,
+        format!("there is no harness {harness:?}{origin}: {error}; `coven harnesses` tells more"),
+    )
 }
 
 /// The harness of the session that is gone on with: no other knows its conversation.
