@@ -22,6 +22,8 @@ mod health;
 mod layout;
 pub mod limits;
 mod options;
+#[cfg(test)]
+mod power_loss;
 mod projection;
 mod read;
 mod store;

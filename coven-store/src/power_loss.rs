@@ -1,0 +1,89 @@
+//! Power that is cut, or a disk that fails, at every single operation of a story; and what the log
+//! has then.
+//!
+//! The disk is a model: what was written and not synced yet may be there after a cut or not, and a
+//! write may be torn. Folders are real, so that a cut never loses a rename.
+
+mod disk;
+mod story;
+
+use proptest::prelude::*;
+use rustix::io::Errno;
+
+use crate::test_support::Home;
+use disk::{Mishap, ModelDisk, Survival};
+use story::{Log, Step, Told};
+
+/// Lives a story on a disk that something befalls, and says what was told meanwhile. It stops where
+/// the power is cut.
+async fn live(home: &Home, story: &[Step], mishap: Option<Mishap>) -> (ModelDisk, Told) {
+    let disk = ModelDisk::new(mishap);
+    let mut told = Told::default();
+    let lived = async {
+        let mut log = Log::open(home, &disk).await;
+        for step in story {
+            log.live(step, &mut told).await;
+        }
+        log.close().await;
+    };
+    tokio::select! {
+        biased;
+        () = disk.cut() => {}
+        () = lived => {}
+    }
+    disk.settle();
+    (disk, told)
+}
+
+/// The operations that a story takes of the disk, give or take those of chores in the background.
+async fn operations(story: &[Step]) -> u64 {
+    let home = Home::new();
+    let (disk, told) = live(&home, story, None).await;
+    story::check(&home, &told, "without a mishap").await;
+    disk.operations()
+}
+
+/// Lives a story until `mishap`, and looks whether all that was acknowledged is there, and nothing
+/// by halves.
+async fn survive(story: &[Step], mishap: Mishap) {
+    let home = Home::new();
+    let (_, told) = live(&home, story, Some(mishap)).await;
+    story::check(&home, &told, &format!("{mishap:?}")).await;
+}
+
+#[tokio::test]
+async fn whatever_operation_the_power_is_cut_at_what_was_acked_is_there_and_nothing_by_halves() {
+    let story = story::everything();
+    for at in 0..operations(&story).await {
+        let survivals = [
+            Survival::Nothing,
+            Survival::All,
+            Survival::Some { seed: at },
+        ];
+        for survival in survivals {
+            survive(&story, Mishap::Cut { at, survival }).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_operation_fails_nothing_is_lost_and_it_goes_on_by_itself() {
+    let story = story::everything();
+    for at in 0..operations(&story).await {
+        let with = [Errno::IO, Errno::NOSPC][usize::try_from(at % 2).expect("0 or 1")];
+        survive(&story, Mishap::Fault { at, with }).await;
+    }
+}
+
+proptest! {
+    #[test]
+    fn whatever_happened_before_a_cut_loses_nothing_that_was_acked(
+        story in story::any(),
+        at in 0..400_u64,
+        seed: u64,
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        let survival = Survival::Some { seed };
+        runtime.expect("a runtime").block_on(survive(&story, Mishap::Cut { at, survival }));
+    }
+}

@@ -1,0 +1,341 @@
+//! The model of a disk: writes are pending until a sync, and a mishap befalls one operation.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::ops::Bound;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use redb::{BackendError, StorageBackend};
+use rustix::io::Errno;
+use tokio::sync::watch;
+
+use crate::file::{Access, Disk, OsDisk, Room};
+
+/// What a disk writes at once or not at all.
+const SECTOR_BYTES: usize = 512;
+
+/// What befalls the operation of this number, counted from 0: writes, changes of length and syncs.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Mishap {
+    /// The power fails while it is under way.
+    Cut { at: u64, survival: Survival },
+    /// It is not done and fails; all others go through.
+    Fault { at: u64, with: Errno },
+}
+
+/// What a cut leaves of what was not synced.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Survival {
+    Nothing,
+    All,
+    /// A choice by lot, down to the sectors of one write.
+    Some {
+        seed: u64,
+    },
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct ModelDisk(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    cut: watch::Sender<bool>,
+}
+
+#[derive(Debug)]
+struct State {
+    mishap: Option<Mishap>,
+    operations: u64,
+    is_cut: bool,
+    /// By inode.
+    drives: HashMap<u64, Drive>,
+}
+
+/// One file: what the disk has of it for sure, and what was done since.
+#[derive(Debug)]
+struct Drive {
+    file: File,
+    synced: Vec<u8>,
+    now: Vec<u8>,
+    pending: Vec<Change>,
+}
+
+enum Operation {
+    Change(Change),
+    Sync,
+}
+
+#[derive(Debug)]
+enum Change {
+    Write { offset: usize, data: Vec<u8> },
+    SetLen { len: usize },
+}
+
+impl ModelDisk {
+    pub(super) fn new(mishap: Option<Mishap>) -> Self {
+        Self(Arc::new(Shared {
+            state: Mutex::new(State {
+                mishap,
+                operations: 0,
+                is_cut: false,
+                drives: HashMap::new(),
+            }),
+            cut: watch::Sender::new(false),
+        }))
+    }
+
+    /// Completes when the power is cut.
+    pub(super) async fn cut(&self) {
+        let mut cut = self.0.cut.subscribe();
+        let told = cut.wait_for(|is_cut| *is_cut).await;
+        told.expect("the disk holds the sender");
+    }
+
+    pub(super) fn operations(&self) -> u64 {
+        self.state().operations
+    }
+
+    /// Puts into the files what is there once the power is back, and lets go of them.
+    pub(super) fn settle(&self) {
+        let mut state = self.state();
+        for drive in std::mem::take(&mut state.drives).into_values() {
+            let left = match state.mishap {
+                Some(Mishap::Cut { survival, .. }) if state.is_cut => drive.survivors(survival),
+                _ => drive.now.clone(),
+            };
+            drive.put(&left).expect("the file takes it");
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does one operation, unless something befalls it.
+    fn operate(&self, inode: u64, operation: Operation) -> io::Result<()> {
+        let mut state = self.state();
+        state.refuse_after_cut()?;
+        let number = state.operations;
+        state.operations += 1;
+        match (state.mishap, operation) {
+            (Some(Mishap::Fault { at, with }), _) if at == number => return Err(with.into()),
+            (Some(Mishap::Cut { at, .. }), operation) if at == number => {
+                // A change under way may be there or not; a sync under way has ensured nothing.
+                if let Operation::Change(change) = operation {
+                    state.drive(inode)?.pending.push(change);
+                }
+                state.is_cut = true;
+                self.0.cut.send_replace(true);
+            }
+            (_, Operation::Change(change)) => state.drive(inode)?.change(change),
+            (_, Operation::Sync) => state.drive(inode)?.sync(),
+        }
+        state.refuse_after_cut()
+    }
+}
+
+impl State {
+    fn drive(&mut self, inode: u64) -> io::Result<&mut Drive> {
+        self.refuse_after_cut()?;
+        let drive = self.drives.get_mut(&inode);
+        Ok(drive.expect("a file is known from when it is opened"))
+    }
+
+    fn refuse_after_cut(&self) -> io::Result<()> {
+        if self.is_cut {
+            return Err(Errno::IO.into());
+        }
+        Ok(())
+    }
+}
+
+impl Drive {
+    fn of(file: &File) -> io::Result<Self> {
+        // A file of its own: this one must not hold the lock of whoever has it open.
+        let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
+        let file = File::options().read(true).write(true).open(itself)?;
+        let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
+        let mut now = vec![0; len];
+        file.read_exact_at(&mut now, 0)?;
+        Ok(Self {
+            file,
+            synced: now.clone(),
+            now,
+            pending: Vec::new(),
+        })
+    }
+
+    fn change(&mut self, change: Change) {
+        change.apply(&mut self.now);
+        self.pending.push(change);
+    }
+
+    fn sync(&mut self) {
+        for change in self.pending.drain(..) {
+            change.apply(&mut self.synced);
+        }
+    }
+
+    fn survivors(&self, survival: Survival) -> Vec<u8> {
+        let mut left = self.synced.clone();
+        let mut lot = match survival {
+            Survival::Nothing => return left,
+            Survival::All => None,
+            Survival::Some { seed } => Some(Lot(seed)),
+        };
+        for change in &self.pending {
+            match &mut lot {
+                None => change.apply(&mut left),
+                Some(lot) => change.apply_some(&mut left, lot),
+            }
+        }
+        left
+    }
+
+    fn put(&self, bytes: &[u8]) -> io::Result<()> {
+        self.file.set_len(bytes.len() as u64)?;
+        self.file.write_all_at(bytes, 0)
+    }
+}
+
+impl Change {
+    fn apply(&self, to: &mut Vec<u8>) {
+        match self {
+            Self::Write { offset, data } => write(to, *offset, data),
+            Self::SetLen { len } => to.resize(*len, 0),
+        }
+    }
+
+    /// All of it, nothing, or for a write some of its sectors.
+    fn apply_some(&self, to: &mut Vec<u8>, lot: &mut Lot) {
+        match (lot.draw() % 3, self) {
+            (0, _) => {}
+            (1, Self::Write { offset, data }) => {
+                let mut sector = *offset;
+                let end = offset + data.len();
+                while sector < end {
+                    let next = ((sector / SECTOR_BYTES + 1) * SECTOR_BYTES).min(end);
+                    if lot.draw().is_multiple_of(2) {
+                        write(to, sector, &data[sector - offset..next - offset]);
+                    }
+                    sector = next;
+                }
+            }
+            (_, whole) => whole.apply(to),
+        }
+    }
+}
+
+fn write(to: &mut Vec<u8>, offset: usize, data: &[u8]) {
+    let end = offset + data.len();
+    if to.len() < end {
+        to.resize(end, 0);
+    }
+    to[offset..end].copy_from_slice(data);
+}
+
+/// SplitMix64.
+struct Lot(u64);
+
+impl Lot {
+    fn draw(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.0;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        mixed ^ (mixed >> 31)
+    }
+}
+
+impl Disk for ModelDisk {
+    fn open(&self, path: &Path, access: Access) -> io::Result<File> {
+        self.state().refuse_after_cut()?;
+        OsDisk.open(path, access)
+    }
+
+    fn backend(&self, file: File) -> io::Result<Box<dyn StorageBackend>> {
+        let mut state = self.state();
+        let inode = file.metadata()?.ino();
+        let mut drive = match state.drives.remove(&inode) {
+            Some(drive) => drive,
+            None => Drive::of(&file)?,
+        };
+        // Emptied since it was closed, by whoever begins it anew.
+        if file.metadata()?.len() == 0 {
+            drive.change(Change::SetLen { len: 0 });
+        }
+        state.drives.insert(inode, drive);
+        Ok(Box::new(ModelFile {
+            disk: self.clone(),
+            inode,
+            _locked: file,
+        }))
+    }
+
+    fn room(&self, path: &Path) -> io::Result<Room> {
+        OsDisk.room(path)
+    }
+}
+
+#[derive(Debug)]
+struct ModelFile {
+    disk: ModelDisk,
+    inode: u64,
+    _locked: File,
+}
+
+impl StorageBackend for ModelFile {
+    fn len(&self) -> io::Result<u64> {
+        Ok(self.disk.state().drive(self.inode)?.now.len() as u64)
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let offset = position(offset);
+        let there = state.drive(self.inode)?.now.get(offset..offset + out.len());
+        out.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        let len = position(len);
+        let change = Operation::Change(Change::SetLen { len });
+        self.disk.operate(self.inode, change)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        self.disk.operate(self.inode, Operation::Sync)
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let change = Operation::Change(Change::Write {
+            offset: position(offset),
+            data: data.to_vec(),
+        });
+        self.disk.operate(self.inode, change)
+    }
+
+    /// What the system would have: whoever opens the file next sees it.
+    fn close(&self) -> io::Result<()> {
+        let mut state = self.disk.state();
+        let drive = state.drive(self.inode)?;
+        drive.put(&drive.now)
+    }
+
+    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
+        Ok(true)
+    }
+
+    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
+        Ok(())
+    }
+}
+
+fn position(offset: u64) -> usize {
+    usize::try_from(offset).expect("the files of a test are small")
+}

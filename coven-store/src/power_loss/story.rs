@@ -1,0 +1,295 @@
+//! What is done to a log, what it acknowledged, and what it must have for that.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use coven_core::{Event, OrphanReason, Seq};
+use futures_util::future::join_all;
+use proptest::prelude::*;
+
+use super::disk::ModelDisk;
+use crate::test_support::{
+    ALL, Home, batch, created, ended, events_of, exited, labels, noise, output, output_closed,
+    registered, started, urgent,
+};
+use crate::{AppendError, Options, Store};
+
+/// Small, so that pages leave the cache in the middle of a transaction, and nothing but the log
+/// itself asks anything of the disk.
+const OPTIONS: Options = Options {
+    cache_bytes: 256 << 10,
+    reserve_bytes: 0,
+    queue_bytes: 1 << 20,
+};
+
+#[derive(Clone, Debug)]
+pub(super) enum Step {
+    /// Appends to sessions, each another, all asked for at once.
+    Append(Vec<(usize, Vec<Kind>)>),
+    Reopen,
+    Rebuild,
+}
+
+/// An event, whether or not it can follow.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Kind {
+    Created,
+    Registered,
+    Started,
+    Output { len_bytes: usize },
+    Labelled,
+    Kill,
+    Closed,
+    Exited,
+    Completed,
+    Orphaned,
+    Archived,
+    Summoned,
+    Deleted,
+}
+
+const SESSIONS: [&str; 4] = ["a", "b", "c", "d"];
+
+/// A story with everything in it that a log can be asked for.
+pub(super) fn everything() -> Vec<Step> {
+    use Kind::{
+        Archived, Closed, Completed, Created, Deleted, Exited, Kill, Labelled, Orphaned, Output,
+        Registered, Started, Summoned,
+    };
+    const fn out(len_bytes: usize) -> Kind {
+        Output { len_bytes }
+    }
+    vec![
+        Step::Append(vec![
+            (0, vec![Created, Started]),
+            (1, vec![Created]),
+            (2, vec![Registered]),
+        ]),
+        Step::Append(vec![(0, vec![out(5000)]), (1, vec![Started, out(1)])]),
+        Step::Append(vec![(0, vec![out(700); 12]), (2, vec![Labelled])]),
+        Step::Append(vec![(0, vec![Kill])]),
+        Step::Append(vec![
+            (0, vec![out(30_000), Closed, Exited]),
+            (1, vec![out(300)]),
+        ]),
+        Step::Append(vec![(0, vec![Archived]), (2, vec![Completed])]),
+        Step::Reopen,
+        Step::Append(vec![(0, vec![Deleted]), (1, vec![out(9000), Labelled])]),
+        Step::Append(vec![(0, vec![Created]), (3, vec![Created, Started])]),
+        Step::Append(vec![(2, vec![Deleted]), (3, vec![out(60_000)])]),
+        Step::Append(vec![(2, vec![Registered]), (1, vec![Orphaned])]),
+        Step::Rebuild,
+        Step::Append(vec![(1, vec![Archived, Summoned]), (3, vec![out(40)])]),
+    ]
+}
+
+/// Any story.
+pub(super) fn any() -> impl Strategy<Value = Vec<Step>> {
+    let kind = prop_oneof![
+        2 => Just(Kind::Created),
+        1 => Just(Kind::Registered),
+        3 => Just(Kind::Started),
+        6 => (1..20_000usize).prop_map(|len_bytes| Kind::Output { len_bytes }),
+        1 => Just(Kind::Labelled),
+        1 => Just(Kind::Kill),
+        2 => Just(Kind::Closed),
+        2 => Just(Kind::Exited),
+        1 => Just(Kind::Completed),
+        1 => Just(Kind::Orphaned),
+        1 => Just(Kind::Archived),
+        2 => Just(Kind::Deleted),
+    ];
+    let kinds = prop::collection::vec(kind, 1..5);
+    let appends = prop::collection::btree_map(0..SESSIONS.len(), kinds, 1..=SESSIONS.len());
+    let step = prop_oneof![
+        9 => appends.prop_map(|batches| Step::Append(batches.into_iter().collect())),
+        1 => Just(Step::Reopen),
+        1 => Just(Step::Rebuild),
+    ];
+    prop::collection::vec(step, 1..14)
+}
+
+/// What was asked for and what was answered.
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    sessions: BTreeMap<&'static str, Session>,
+    newest: Seq,
+}
+
+#[derive(Debug, Default)]
+struct Session {
+    /// What it has for sure.
+    acked: Vec<(Seq, Event)>,
+    /// What it may have besides, all of it or nothing.
+    asked: Vec<Event>,
+}
+
+impl Session {
+    fn output_bytes(&self) -> u64 {
+        let ends = self.acked.iter().map(|(_, event)| match event {
+            Event::Output { offset, data, .. } => offset + data.len() as u64,
+            _ => 0,
+        });
+        ends.max().unwrap_or(0)
+    }
+
+    /// What was asked for is there.
+    fn acknowledge(&mut self, first: Seq) {
+        for event in std::mem::take(&mut self.asked) {
+            if event == Event::Deleted {
+                self.acked.clear();
+            } else {
+                let seq = self
+                    .acked
+                    .last()
+                    .map_or(first, |(last, _)| first.max(last.next()));
+                self.acked.push((seq, event));
+            }
+        }
+    }
+}
+
+/// The log while a story is lived.
+pub(super) struct Log<'a> {
+    home: &'a Home,
+    disk: &'a ModelDisk,
+    store: Store,
+}
+
+impl<'a> Log<'a> {
+    pub(super) async fn open(home: &'a Home, disk: &'a ModelDisk) -> Self {
+        let store = open(home, disk).await;
+        Self { home, disk, store }
+    }
+
+    pub(super) async fn close(self) {
+        self.store.close().await;
+    }
+
+    pub(super) async fn live(&mut self, step: &Step, told: &mut Told) {
+        match step {
+            Step::Append(batches) => self.append(batches, told).await,
+            Step::Reopen => {
+                self.store.clone().close().await;
+                self.store = open(self.home, self.disk).await;
+            }
+            // A disk that fails may refuse it; the projections are what they were then.
+            Step::Rebuild => drop(self.store.rebuild_projections().await),
+        }
+    }
+
+    async fn append(&self, batches: &[(usize, Vec<Kind>)], told: &mut Told) {
+        for (session, kinds) in batches {
+            let name = SESSIONS[*session];
+            let entry = told.sessions.entry(name).or_default();
+            entry.asked = events(name, kinds, entry.output_bytes());
+        }
+        let asked = batches.iter().map(|(session, _)| {
+            let name = SESSIONS[*session];
+            ask(&self.store, name, told.sessions[name].asked.clone())
+        });
+        let answers = join_all(asked).await;
+        for ((session, _), answer) in batches.iter().zip(answers) {
+            let entry = told.sessions.entry(SESSIONS[*session]).or_default();
+            match answer {
+                Some((first, last)) => {
+                    entry.acknowledge(first);
+                    told.newest = told.newest.max(last);
+                }
+                None => entry.asked.clear(),
+            }
+        }
+    }
+}
+
+/// Opens the log, however often the disk fails meanwhile.
+async fn open(home: &Home, disk: &ModelDisk) -> Store {
+    loop {
+        if let Ok(store) = Store::open_on(Arc::new(disk.clone()), &home.path(), OPTIONS) {
+            return store;
+        }
+        // Where the power is cut, whoever asks for this is dropped here.
+        tokio::task::yield_now().await;
+    }
+}
+
+/// Appends as whoever means it does: again, while the log is suspended. `None` is a refusal.
+async fn ask(store: &Store, session: &str, events: Vec<Event>) -> Option<(Seq, Seq)> {
+    loop {
+        let asked = batch(session, None, events.clone());
+        let asked = match events[..] {
+            [Event::KillRequested] => urgent(asked),
+            _ => asked,
+        };
+        match store.append(asked).await {
+            Ok(appended) => return Some((appended.first, appended.last)),
+            Err(AppendError::Suspended { .. }) => {}
+            Err(AppendError::Illegal(_) | AppendError::Conflict { .. }) => return None,
+            Err(error) => panic!("{session}: {error}"),
+        }
+    }
+}
+
+fn events(session: &str, kinds: &[Kind], mut offset: u64) -> Vec<Event> {
+    let mut event = |kind: &Kind| match *kind {
+        Kind::Created => created(),
+        Kind::Registered => registered(session),
+        Kind::Started => started(),
+        Kind::Output { len_bytes } => {
+            let event = output(offset, noise(offset, len_bytes));
+            offset += len_bytes as u64;
+            event
+        }
+        Kind::Labelled => Event::Labelled {
+            labels: labels(&["one", "two"]),
+        },
+        Kind::Kill => Event::KillRequested,
+        Kind::Closed => output_closed(),
+        Kind::Exited => exited(0),
+        Kind::Completed => Event::Completed { exit_code: None },
+        Kind::Orphaned => Event::Orphaned {
+            reason: OrphanReason::Reboot,
+        },
+        Kind::Archived => Event::Archived,
+        Kind::Summoned => Event::Summoned,
+        Kind::Deleted => Event::Deleted,
+    };
+    kinds.iter().map(&mut event).collect()
+}
+
+/// Looks whether the log has what it must, on a disk that is in order again.
+pub(super) async fn check(home: &Home, told: &Told, when: &str) {
+    let store =
+        Store::open(&home.path(), OPTIONS).unwrap_or_else(|error| panic!("{when}: {error}"));
+    for (name, session) in &told.sessions {
+        let found: Vec<_> = events_of(&store, name)
+            .into_iter()
+            .map(|it| (it.seq, it.event))
+            .collect();
+        let with_asked = |session: &Session| {
+            let mut session = Session {
+                acked: session.acked.clone(),
+                asked: session.asked.clone(),
+            };
+            let next = found.get(session.acked.len());
+            session.acknowledge(next.map_or(Seq::ZERO, |(seq, _)| *seq));
+            session.acked
+        };
+        let is_right = found == session.acked || found == with_asked(session);
+        assert!(is_right, "{when}: {name} has {found:?}, told {session:?}");
+    }
+    let findings = store.verify().expect("a read");
+    assert_eq!(findings.problems, Vec::<String>::new(), "{when}");
+    let seqs = store.read_all(Seq::ZERO, ALL).expect("a read");
+    let seqs = seqs.iter().map(|it| it.seq);
+    assert!(seqs.is_sorted_by(|one, next| one < next), "{when}");
+    let newest = told.newest.max(store.last_seq());
+    assert_eq!(
+        store.last_seq(),
+        newest,
+        "{when}: a Seq would be used again"
+    );
+    let next = ended(&store, "afterwards").await;
+    assert!(next.first > newest, "{when}: Seqs only grow");
+    store.close().await;
+}
