@@ -6,6 +6,8 @@ use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 use coven_core::{Event, Seq};
 use coven_store::{Options, Store};
@@ -13,6 +15,11 @@ use support::*;
 
 /// Tells the child, which is this same program, where the log is and which round it is.
 const CHILD: &str = "COVEN_STORE_CRASH_CHILD";
+
+/// Says how many times to kill.
+const KILLS: &str = "COVEN_STORE_KILLS";
+
+const KILLS_PER_HOME: u32 = 20;
 
 const SESSIONS: u64 = 4;
 
@@ -88,8 +95,9 @@ fn start_child(home: &Home, round: u32) -> Child {
         .expect("the child starts")
 }
 
-/// Lets the child write until it has told of so many batches, kills it, and hears the rest.
-fn kill_after(mut child: Child, lines: usize) -> Acked {
+/// Lets the child write until it has told of so many batches and for so long after that, kills it,
+/// and hears the rest.
+fn kill_after(mut child: Child, lines: usize, after: Duration) -> Acked {
     let told = BufReader::new(child.stdout.take().expect("it was piped"));
     let mut acked = Acked::new();
     let mut heard = 0;
@@ -103,6 +111,8 @@ fn kill_after(mut child: Child, lines: usize) -> Acked {
             acked.insert(session.to_owned(), (seq, end));
             heard += 1;
             if heard == lines {
+                // Not to wait for anything: this is the moment, and any will do.
+                thread::sleep(after);
                 child.kill().expect("it runs");
             }
         }
@@ -139,29 +149,50 @@ fn check(store: &Store, session: &str, (seq, end): (u64, u64)) {
     }
 }
 
-#[tokio::test]
-async fn after_kill_minus_9_every_acked_event_is_there_once() {
+/// Kills writers of one home, one after the other, and looks after each whether its sessions have
+/// what was acknowledged, and in the end whether all have.
+async fn kill_in_one_home(kills: u32, seed: u64) {
     let home = Home::new();
+    let moments = noise(seed, 2 * kills as usize);
     let mut all = Acked::new();
     let mut last = 0;
-    for (round, lines) in (0..).zip([1, 7, 40, 3, 120, 11]) {
-        let acked = kill_after(start_child(&home, round), lines);
-        all.extend(acked);
+    for (round, moment) in (0..kills).zip(moments.chunks(2)) {
+        // Some are killed before their first commit is old, some in the middle of many.
+        let lines = 1 + usize::from(moment[0]) % 48;
+        let after = Duration::from_micros(u64::from(moment[1]) * 16);
+        let acked = kill_after(start_child(&home, round), lines, after);
         let store = home.open();
-        let newest = all.values().map(|(seq, _)| *seq).max();
+        let newest = acked.values().map(|(seq, _)| *seq).max();
         assert!(store.last_seq().get() >= newest.expect("something was acked"));
         assert!(store.last_seq().get() > last, "Seqs only grow");
         last = store.last_seq().get();
-        for (session, told) in &all {
+        for (session, told) in &acked {
             check(&store, session, *told);
         }
-        let seqs = store.read_all(Seq::ZERO, ALL).expect("a read");
-        assert!(
-            seqs.iter().map(|it| it.seq.get()).eq(1..=last),
-            "no Seq is missing or there twice"
-        );
-        let problems = store.verify().expect("a read").problems;
-        assert_eq!(problems, Vec::<String>::new());
+        all.extend(acked);
         store.close().await;
+    }
+    let store = home.open();
+    for (session, told) in &all {
+        check(&store, session, *told);
+    }
+    let seqs = store.read_all(Seq::ZERO, ALL).expect("a read");
+    assert!(
+        seqs.iter().map(|it| it.seq.get()).eq(1..=last),
+        "no Seq is missing or there twice"
+    );
+    let problems = store.verify().expect("a read").problems;
+    assert_eq!(problems, Vec::<String>::new());
+    store.close().await;
+}
+
+/// `COVEN_STORE_KILLS=5000 cargo test -p coven-store --test crash` kills as often as that.
+#[tokio::test]
+async fn after_kill_minus_9_every_acked_event_is_there_once() {
+    let kills = std::env::var(KILLS).map_or(200_u32, |text| text.parse().expect("a number"));
+    // In homes of their own, or opening ever larger logs would be most of the work.
+    let homes = u64::from(kills).div_ceil(u64::from(KILLS_PER_HOME));
+    for home in 0..homes {
+        kill_in_one_home(KILLS_PER_HOME, home).await;
     }
 }
