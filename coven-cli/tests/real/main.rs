@@ -46,7 +46,9 @@ fn the_real_clis_pass_in_a_namespace() {
     }
     tell("running the tests with the real CLIs, in a namespace:\n");
     let this_binary = std::env::current_exe().expect("a test knows its own binary");
-    let status = Command::new(namespace::SCRIPT)
+    // A test program that is killed takes the namespace with it.
+    let status = Command::new("setpriv")
+        .args(["--pdeathsig", "KILL", namespace::SCRIPT])
         .arg(this_binary)
         .arg("--ignored")
         .status()
