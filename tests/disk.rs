@@ -12,8 +12,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use coven::{
-    Code, Engine, Error, Event, EventKind, LaunchRequest, OpenError, Options, Seq, Status,
-    Unavailable, WriterState,
+    Code, Engine, Error, Event, EventKind, OpenError, Options, Seq, Status, Unavailable,
+    WriterState,
 };
 use tokio::runtime::Runtime;
 use world::{Held, World, kinds, me, noise, options, request, within, written};
@@ -77,8 +77,7 @@ async fn on_a_full_disk(disk: &Path) {
     let said = world.until(&idle, "\n").await;
     let pid: u32 = said.trim().strip_prefix("pid ").unwrap().parse().unwrap();
     let process = Held::open(pid);
-    let turns = within(world.engine.launch(in_turns(&world), me()));
-    let turns = turns.await.unwrap().session.id.clone();
+    let turns = world.launch_in("stream", &in_turns()).await;
     fs::write(disk.join("filler"), vec![1; FILLER_BYTES]).unwrap();
 
     let flood = world.launch_id("stty raw -echo; cat noise").await;
@@ -140,15 +139,11 @@ async fn on_a_full_disk(disk: &Path) {
 }
 
 /// An agent that writes to one pipe and the other in turns, a byte each, once there is `go`.
-fn in_turns(world: &World) -> LaunchRequest {
-    let script = format!(
+fn in_turns() -> String {
+    format!(
         "until [ -e go ]; do sleep 0.01; done; \
          i=0; while [ $i -lt {TURNS} ]; do printf o; printf e >&2; i=$((i + 1)); done"
-    );
-    LaunchRequest {
-        launch_mode: Some("stream".to_owned()),
-        ..world.request(&script)
-    }
+    )
 }
 
 /// Nothing wakes for a change of health: it is looked at, as those who watch it do.

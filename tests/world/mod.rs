@@ -138,6 +138,16 @@ impl World {
         self.launch(script).await.session.id.clone()
     }
 
+    /// Launches a script in another mode than a terminal's.
+    pub async fn launch_in(&self, mode: &str, script: &str) -> SessionId {
+        let request = LaunchRequest {
+            launch_mode: Some(mode.to_owned()),
+            ..self.request(script)
+        };
+        let launched = within(self.engine.launch(request, me())).await;
+        launched.unwrap().session.id.clone()
+    }
+
     /// Runs a script to its end and gives its record and what it wrote.
     pub async fn run(&self, script: &str) -> (Record, Vec<u8>) {
         let id = self.launch_id(script).await;

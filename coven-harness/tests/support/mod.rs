@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use coven_core::{Channel, Exit, SessionId, TermSize};
 use coven_harness::environment::Environment;
-use coven_harness::process::{Child, Output, Spawn, Wiring, open_files_limit, spawn};
+use coven_harness::process::{Child, Output, Spawn, Stdin, Wiring, open_files_limit, spawn};
 
 /// Generous: it only bounds a test that has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -26,6 +26,15 @@ pub fn in_terminal() -> Wiring {
         size: TermSize::DEFAULT,
     }
 }
+
+pub fn terminal_output(stdin: Stdin) -> Wiring {
+    Wiring::TerminalOutput {
+        size: size(80, 24),
+        stdin,
+    }
+}
+
+pub const SUCCESS: Exit = Exit::Code { code: 0 };
 
 pub fn directory(path: impl AsRef<Path>) -> OwnedFd {
     std::fs::File::open(path).unwrap().into()
