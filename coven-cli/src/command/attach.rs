@@ -2,6 +2,8 @@
 
 use std::io::{self, IsTerminal};
 
+use coven_http::wire::LaunchMode;
+
 use crate::config::Config;
 use crate::connect;
 use crate::exit::Exit;
@@ -32,6 +34,13 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let client = connect::reach(home).await?;
     let record = select::session(&client, &args.session).await?;
     let keys = &config.detach_keys.value;
-    output::tell(&format!("coven: session {}; {keys} detaches", record.id));
+    let input = match record.launch_mode {
+        Some(LaunchMode::Interactive) | None => "",
+        Some(LaunchMode::NonInteractive | LaunchMode::Stream) => " takes no keys",
+    };
+    output::tell(&format!(
+        "coven: session {}{input}; {keys} detaches",
+        record.id
+    ));
     live::show(&client, &record.id, keys).await
 }

@@ -28,18 +28,29 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let client = connect::reach(home).await?;
-    let id = select::session(&client, &args.session).await?.id;
+    let session = select::session(&client, &args.session).await?;
+    let id = &session.id;
     let text = if args.text == "-" {
         from_stdin()?
     } else {
         args.text.clone()
     };
-    if args.raw {
-        client.input(&id, &text).await?;
+    let taken = if args.raw {
+        client.input(id, &text).await
     } else {
-        client.submit(&id, without_line_end(&text)).await?;
+        client.submit(id, without_line_end(&text)).await
+    };
+    let can_go_on = session.ended_at.is_some() && !session.external;
+    match taken.map_err(Failure::from) {
+        Ok(()) => Ok(Exit::Done),
+        Err(failure) if can_go_on => Err(Failure::new(
+            failure.exit(),
+            format!(
+                "{failure}; `coven run --continue {id}` goes on with its conversation, if it has one"
+            ),
+        )),
+        Err(failure) => Err(failure),
     }
-    Ok(Exit::Done)
 }
 
 fn from_stdin() -> Result<String, Failure> {

@@ -3,6 +3,7 @@
 mod conversation;
 pub(super) mod place;
 mod prompt;
+mod refused;
 mod which_harness;
 
 use std::collections::BTreeMap;
@@ -148,7 +149,7 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
             ..LaunchBody::default()
         })
         .await
-        .map_err(|error| which_harness::refused(error, &harness, &named))?;
+        .map_err(|error| refused::why(error, &harness, &named))?;
     match shown {
         Shown::Id => output::print(&format!("{}\n", record.id)).map(|()| Exit::Done),
         Shown::Record => output::json(&record).map(|()| Exit::Done),

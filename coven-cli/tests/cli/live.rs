@@ -2,7 +2,7 @@
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::home::Home;
+use crate::home::{ENDLESS, Home};
 use crate::terminal::{Terminal, same_settings};
 
 /// Echoes each line it is given, in capitals around it, until it is told to leave.
@@ -315,6 +315,18 @@ fn without_driving_it_a_terminal_is_spared_queries_and_put_back() {
     terminal.wait_for("ab\x1b[?1049hready\r\n");
     terminal.wait_for("\x1b[?1049l");
     assert_eq!(terminal.end(), 137);
+}
+
+#[test]
+fn a_session_that_takes_no_keys_says_so_and_can_be_watched_and_left() {
+    let home = Home::new();
+    home.text(["run", "--detach", "sh", ENDLESS]);
+    let mut terminal = attach(&home);
+    terminal.wait_for("takes no keys; ctrl-\\ d detaches");
+    terminal.wait_for("begun");
+    terminal.press(b"ignored\r\x1cd");
+    assert_eq!(terminal.end(), 120);
+    home.text(["kill", "@last"]);
 }
 
 #[test]

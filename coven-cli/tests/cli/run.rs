@@ -124,6 +124,30 @@ fn a_project_and_a_directory_within_it_can_be_named() {
 }
 
 #[test]
+fn a_launch_that_is_refused_is_told_in_the_words_of_the_command_line() {
+    let home = Home::new();
+    let nowhere = home.project().join("nowhere").display().to_string();
+    for (args, words) in [
+        (&["--project", "nowhere"][..], "--project does not exist"),
+        (&["--cwd", "nowhere"], "--cwd does not exist"),
+        (&["--model", "a b"], "--model is not a model name: a b"),
+        (&["--label", "a b"], "--label must"),
+        (&["--size", "0x24"], "the columns of --size must be"),
+        (&["--conversation", "a b"], "the conversation's id must"),
+    ] {
+        let mut line = vec!["run"];
+        line.extend(args);
+        line.extend(["sh", "true"]);
+        let said = home.refused(2, line);
+        assert!(said.contains(words), "{said}");
+        let names_it = args[1] != "nowhere" || said.contains(&nowhere);
+        assert!(names_it, "{said}");
+    }
+    let said = home.refused(2, ["run", "sh", " "]);
+    assert!(said.contains("the prompt must not be blank"), "{said}");
+}
+
+#[test]
 fn a_missing_program_says_how_to_install_it() {
     let home = Home::new();
     home.declare("ghost", "[\"--\", \"{prompt}\"]", "no-such-program");
@@ -325,6 +349,12 @@ fn a_conversation_is_begun_and_gone_on_with() {
         .unwrap();
     let more = home.text(["run", "--continue", "@last", "talker", "more"]);
     assert_eq!(more, format!("again {id}: more\n"));
+    let over = home.record("@last")["id"].as_str().unwrap().to_owned();
+    let said = home.refused(124, ["input", &over, "more"]);
+    assert!(
+        said.contains(&format!("coven run --continue {over}")),
+        "{said}"
+    );
     let other = home.refused(2, ["run", "--continue", "@last", "sh", "true"]);
     assert!(other.contains("talker's"), "{other}");
     let both = home.output([

@@ -1,6 +1,6 @@
 //! Which harness a launch gets.
 
-use coven_http::client::{Client, Error};
+use coven_http::client::Client;
 use coven_http::wire::{Harness, SessionRecord};
 
 use crate::config::{Origin, Setting};
@@ -21,23 +21,6 @@ pub(super) async fn choose(
         Some(id) => Ok(id.clone()),
         None => only_installed(installed::looked_up_here(client.harnesses().await?)),
     }
-}
-
-/// Why a launch of `harness` was refused; where there is no such harness, with what named it.
-pub(super) fn refused(error: Error, harness: &str, named: &Setting<Option<String>>) -> Failure {
-    let details = error.answer().and_then(|answer| answer.details.as_ref());
-    if details.is_none_or(|details| details["field"] != "harness") {
-        return error.into();
-    }
-    let origin = if named.value.as_deref() == Some(harness) {
-        format!(" (from {})", named.origin)
-    } else {
-        String::new()
-    };
-    Failure::new(
-        Exit::NotFound,
-        format!("there is no harness {harness:?}{origin}: {error}; `coven harnesses` tells more"),
-    )
 }
 
 /// The harness of the session that is gone on with: no other knows its conversation.
