@@ -24,6 +24,7 @@ mod model;
 mod namespace;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
+mod options;
 mod plain_text;
 mod prompts;
 mod stream;

@@ -48,6 +48,8 @@ pub(crate) enum Permission {
 pub(crate) struct Turn {
     /// Everything the user has said in this conversation, as the CLI sent it.
     pub(crate) prompts: Vec<String>,
+    /// Which model the CLI asked for.
+    pub(crate) model: String,
     /// What the command printed, when this turn brings the result of one.
     pub(crate) command_output: Option<String>,
 }

@@ -21,7 +21,12 @@ fn prompts_arrive_byte_for_byte(agent: Agent) {
     let lab = Lab::new(agent);
     let coven = lab.coven();
     let mut turns = 0;
-    for prompt in ["--help", "two\nlines,\ta tab and 🙂 é", &of_bytes(100_000)] {
+    for prompt in [
+        "--help",
+        "-",
+        "two\nlines,\ta tab and 🙂 é",
+        &of_bytes(100_000),
+    ] {
         for mode in ["nonInteractive", "interactive"] {
             lab.model.will_say("an-answer");
             let session = coven.launch(mode, prompt, &json!({}));

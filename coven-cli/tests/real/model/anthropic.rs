@@ -27,6 +27,7 @@ pub(super) fn turn(body: &Value) -> Option<Turn> {
         .collect();
     Some(Turn {
         prompts,
+        model: body["model"].as_str().unwrap_or_default().to_owned(),
         command_output,
     })
 }

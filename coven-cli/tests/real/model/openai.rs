@@ -40,6 +40,7 @@ pub(super) fn turn(body: &Value) -> Option<Turn> {
         });
     Some(Turn {
         prompts,
+        model: body["model"].as_str().unwrap_or_default().to_owned(),
         command_output,
     })
 }
