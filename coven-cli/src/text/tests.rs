@@ -1,3 +1,5 @@
+use unicode_width::UnicodeWidthStr;
+
 use super::*;
 
 fn plain(output: &[u8]) -> String {
@@ -36,6 +38,65 @@ fn a_line_written_over_is_given_as_it_ended() {
     assert_eq!(plain(b"long line\rab\x1b[K\n"), "ab\n");
     assert_eq!(plain(b"abc\x08\x08X\n"), "aXc\n");
     assert_eq!(plain(b"\x1b[2Kspin\x1b[1G\x1b[2Kdone\n"), "done\n");
+}
+
+#[test]
+fn a_wide_character_has_two_columns_and_a_combining_one_none() {
+    assert_eq!(plain("修复\x1b[5Gx\r\n".as_bytes()), "修复x\n");
+    assert_eq!(plain("e\u{301}\x1b[2Gx\n".as_bytes()), "e\u{301}x\n");
+    assert_eq!(plain("修\u{301}x\r\x1b[2Cy\n".as_bytes()), "修\u{301}y\n");
+    assert_eq!(plain("👩\u{200d}👧\n".as_bytes()), "👩\u{200d}👧\n");
+    // With no character before it there is nothing to see.
+    assert_eq!(plain("\u{301}x\n".as_bytes()), "x\n");
+}
+
+#[test]
+fn half_a_wide_character_is_none() {
+    assert_eq!(plain("修复\rx\n".as_bytes()), "x 复\n");
+    assert_eq!(plain("修复\x1b[2Gx\n".as_bytes()), " x复\n");
+    assert_eq!(plain("修复\x1b[4G\x1b[K\n".as_bytes()), "修\n");
+    assert_eq!(plain("修复\x1b[3G\x1b[1Kx\n".as_bytes()), "  x\n");
+    assert_eq!(plain("修复\x1b[2G\x1b[P\n".as_bytes()), " 复\n");
+    assert_eq!(plain("修复\x1b[2G\x1b[@x\n".as_bytes()), " x 复\n");
+    assert_eq!(plain("修复\x1b[2G\x1b[Xx\n".as_bytes()), " x复\n");
+}
+
+#[test]
+fn however_wide_characters_are_edited_their_line_stays_whole() {
+    const PIECES: [&str; 14] = [
+        "修", "a", "e\u{301}", "\u{301}", "\r", "\x08", "\x1b[3G", "\x1b[C", "\x1b[K", "\x1b[1K",
+        "\x1b[P", "\x1b[@", "\x1b[2X", "\x1b[2P",
+    ];
+    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+    for _ in 0..2_000 {
+        let mut output = String::new();
+        for _ in 0..24 {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            output += PIECES[usize::try_from(state % 14).unwrap()];
+        }
+        // A mark at the end of every column tells how many there are.
+        let text = plain(format!("{output}\x1b[60G|\n").as_bytes());
+        assert_eq!(text.trim_end().width(), 60, "{output:?}: {text:?}");
+    }
+}
+
+#[test]
+fn a_mark_that_comes_late_goes_on_with_its_line() {
+    for text in ["e\u{301}!", "修\u{301}!"] {
+        let (first, rest) = text.split_at(text.len() - "\u{301}!".len());
+        let mut readable = Readable::new(Colours::Drop);
+        let mut given = readable.read(first.as_bytes()) + &readable.flush();
+        given += &readable.read(rest.as_bytes());
+        given += &readable.finish();
+        assert_eq!(given, format!("{text}\n"));
+    }
+    // One that comes to what was passed already does not.
+    let mut readable = Readable::new(Colours::Drop);
+    let mut given = readable.read(b"ab") + &readable.flush();
+    given += &readable.read("\x1b[2G\u{301}\n".as_bytes());
+    assert_eq!(given, "ab\na\u{301}b\n");
 }
 
 #[test]
