@@ -1,0 +1,94 @@
+//! Reading a session.
+
+use std::num::NonZeroU64;
+
+use hyper::{StatusCode, header};
+
+use super::exchange::Ask;
+use super::{Client, Error, Follow, Outcome, Output};
+use crate::wire::{EventsPage, LogLine};
+
+/// Which page of events.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct EventsQuery {
+    /// After this place. `None`: from the start.
+    pub after_seq: Option<u64>,
+    /// At most how many, 1 to 1000. `None`: all, or the error `event_response_too_large`.
+    pub limit: Option<usize>,
+}
+
+impl Client {
+    /// A page of a session's events.
+    ///
+    /// # Errors
+    /// - `session_not_found`.
+    /// - `event_response_too_large`: ask with a limit.
+    pub async fn events(&self, id: &str, query: EventsQuery) -> Outcome<EventsPage> {
+        let after = query.after_seq.unwrap_or(0);
+        let mut path = format!("/sessions/{id}/events?afterSeq={after}");
+        if let Some(limit) = query.limit {
+            path.push_str(&format!("&limit={limit}"));
+        }
+        self.get(&path).await
+    }
+
+    /// A preview of a session for people, redacted.
+    ///
+    /// # Errors
+    /// `session_not_found`.
+    pub async fn log(&self, id: &str) -> Outcome<Vec<LogLine>> {
+        self.get(&format!("/sessions/{id}/log")).await
+    }
+
+    /// Follows one session's events from after the place `after` (`None`: from its first).
+    /// Connects when it is first asked for an event.
+    pub fn follow(&self, id: &str, after: Option<u64>) -> Follow {
+        let path = format!("/sessions/{id}/events/stream");
+        Follow::new(self.clone(), path, Some(after.unwrap_or(0)))
+    }
+
+    /// Follows the events of all sessions from after the place `after` (`None`: from now, which
+    /// is when it is first asked for an event).
+    pub fn follow_all(&self, after: Option<u64>) -> Follow {
+        Follow::new(self.clone(), "/events/stream".to_owned(), after)
+    }
+
+    /// A session's output from byte `offset` on, as it was written.
+    ///
+    /// # Errors
+    /// `session_not_found`. An offset at or past what is recorded gives no bytes, not an error.
+    pub async fn output(&self, id: &str, offset: u64) -> Outcome<Output> {
+        let range = (offset > 0).then(|| format!("bytes={offset}-"));
+        self.output_in(id, range).await
+    }
+
+    /// `len_bytes` bytes of a session's output from byte `offset` on; fewer where no more are
+    /// recorded.
+    ///
+    /// # Errors
+    /// As [`Client::output`].
+    pub async fn output_part(
+        &self,
+        id: &str,
+        offset: u64,
+        len_bytes: NonZeroU64,
+    ) -> Outcome<Output> {
+        let last = offset.saturating_add(len_bytes.get() - 1);
+        self.output_in(id, Some(format!("bytes={offset}-{last}")))
+            .await
+    }
+
+    async fn output_in(&self, id: &str, range: Option<String>) -> Outcome<Output> {
+        let mut ask = Ask::get(format!("/sessions/{id}/output"));
+        if let Some(range) = range {
+            ask = ask.header(header::RANGE, range);
+        }
+        match self.open(ask).await {
+            Ok(opened) => Ok(Output::new(opened)),
+            Err(Error::Answer(answer)) if answer.status == StatusCode::RANGE_NOT_SATISFIABLE => {
+                Ok(Output::nothing(&answer))
+            }
+            Err(error) => Err(error),
+        }
+    }
+}
