@@ -2,11 +2,15 @@
 
 use serde::Serialize;
 
-/// A list, written as it grows.
+/// Bytes there is room for at first: most lists fit, and a long one is not moved often.
+const FIRST_BYTES: usize = 16 << 10;
+
+/// A list, written as it grows, at its place in a JSON text.
 #[derive(Debug)]
 pub(crate) struct JsonList {
     json: Vec<u8>,
     items: usize,
+    /// Of the text up to here, the list's closing bracket not counted.
     max_bytes: usize,
 }
 
@@ -15,12 +19,15 @@ pub(crate) struct JsonList {
 pub(crate) struct Full;
 
 impl JsonList {
-    /// A list of at most `max_bytes`, its brackets included.
-    pub(crate) fn new(max_bytes: usize) -> Self {
+    /// A list of at most `max_bytes`, its brackets included, that comes after `before`.
+    pub(crate) fn new(before: &str, max_bytes: usize) -> Self {
+        let mut json = Vec::with_capacity(FIRST_BYTES);
+        json.extend_from_slice(before.as_bytes());
+        json.push(b'[');
         Self {
-            json: vec![b'['],
+            json,
             items: 0,
-            max_bytes,
+            max_bytes: before.len() + max_bytes - 1,
         }
     }
 
@@ -31,8 +38,7 @@ impl JsonList {
             self.json.push(b',');
         }
         serde_json::to_writer(&mut self.json, item).expect("a wire type has a JSON form");
-        // Its closing bracket counts too.
-        if self.json.len() + 1 > self.max_bytes {
+        if self.json.len() > self.max_bytes {
             self.json.truncate(before);
             return Err(Full);
         }
@@ -44,18 +50,11 @@ impl JsonList {
         self.items
     }
 
-    /// The list as JSON.
-    pub(crate) fn finish(mut self) -> Vec<u8> {
+    /// The whole text: what came before, the list, and `after`.
+    pub(crate) fn finish(mut self, after: &str) -> Vec<u8> {
         self.json.push(b']');
+        self.json.extend_from_slice(after.as_bytes());
         self.json
-    }
-
-    /// The list between `before` and `after`, as one JSON text.
-    pub(crate) fn within(self, before: &str, after: &str) -> Vec<u8> {
-        let mut json = before.as_bytes().to_vec();
-        json.extend_from_slice(&self.finish());
-        json.extend_from_slice(after.as_bytes());
-        json
     }
 }
 
@@ -66,13 +65,16 @@ mod tests {
     #[test]
     fn a_list_never_passes_its_bound_and_stays_json() {
         for max_bytes in 2..40 {
-            let mut list = JsonList::new(max_bytes);
+            let mut list = JsonList::new("{\"list\":", max_bytes);
             let taken = (0..20).take_while(|n| list.push(n).is_ok()).count();
             assert_eq!(list.len(), taken);
-            let json = list.finish();
-            assert!(json.len() <= max_bytes);
-            let read: Vec<usize> = serde_json::from_slice(&json).unwrap();
-            assert_eq!(read, (0..taken).collect::<Vec<_>>());
+            let json = list.finish("}");
+            assert!(json.len() <= max_bytes + "{\"list\":}".len());
+            let read: serde_json::Value = serde_json::from_slice(&json).unwrap();
+            assert_eq!(
+                read["list"],
+                serde_json::json!((0..taken).collect::<Vec<_>>())
+            );
         }
     }
 }

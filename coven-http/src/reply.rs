@@ -28,8 +28,8 @@ impl Reply {
     }
 
     /// A whole answer that is JSON already.
-    pub(crate) fn raw_json(status: StatusCode, json: Vec<u8>) -> Self {
-        Self::whole(status, Bytes::from(json))
+    pub(crate) fn raw_json(status: StatusCode, json: impl Into<Bytes>) -> Self {
+        Self::whole(status, json.into())
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
     }
 

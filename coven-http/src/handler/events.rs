@@ -1,5 +1,7 @@
 //! `GET /events?sessionId=…` and `GET /sessions/{id}/events`: a session's events, page by page.
 
+use std::ops::Range;
+
 use coven::{Code, ReadLimit, Refusal, Seq, SessionId};
 use hyper::StatusCode;
 
@@ -34,24 +36,29 @@ async fn page(call: &Call, id: &SessionId) -> Result<Reply, Error> {
         .number("limit")?
         .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
         .map(|limit| limit.clamp(1, limits::MAX_PAGE_ROWS));
-    call.engine().get(id).await?;
+    // What is asked for is what there is now: a session that goes on writing is not chased.
+    let end = call.engine().get(id).await?.last_seq;
     let after = match (after, query.get("afterEventId")) {
         (Some(after), _) => after,
         (None, Some(event)) => place_of(call, id, event).await?,
         (None, None) => Seq::ZERO,
     };
-    collect(call, id, after, limit).await
+    collect(call, id, after..end, limit).await
 }
 
 async fn collect(
     call: &Call,
     id: &SessionId,
-    mut after: Seq,
+    Range { start, end }: Range<Seq>,
     limit: Option<usize>,
 ) -> Result<Reply, Error> {
-    let mut list = JsonList::new(limits::MAX_PAGE_BYTES - ENVELOPE_BYTES);
+    let mut list = JsonList::new("{\"events\":", limits::MAX_PAGE_BYTES - ENVELOPE_BYTES);
+    let mut after = start;
     let mut last = None;
     let has_more = 'reading: loop {
+        if after >= end {
+            break false;
+        }
         let read = ReadLimit {
             events: limits::MAX_PAGE_ROWS,
             bytes: limits::STREAM_READ_BYTES,
@@ -76,8 +83,7 @@ async fn collect(
     };
     let next = last.map_or("null".to_owned(), |seq| format!("{{\"afterSeq\":{seq}}}"));
     let envelope_end = format!(",\"nextCursor\":{next},\"hasMore\":{has_more}}}");
-    let json = list.within("{\"events\":", &envelope_end);
-    Ok(Reply::raw_json(StatusCode::OK, json))
+    Ok(Reply::raw_json(StatusCode::OK, list.finish(&envelope_end)))
 }
 
 /// The place of the event with this id; the start when the session has no such event.

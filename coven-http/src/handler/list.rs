@@ -29,7 +29,7 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
 
 /// A plain list: the newest that are not archived, as many as known clients read.
 async fn newest(call: &Call) -> Result<Vec<u8>, Error> {
-    let mut list = JsonList::new(limits::MAX_PLAIN_ANSWER_BYTES);
+    let mut list = JsonList::new("", limits::MAX_PLAIN_ANSWER_BYTES);
     let mut before = None;
     loop {
         let listing = call
@@ -42,12 +42,12 @@ async fn newest(call: &Call) -> Result<Vec<u8>, Error> {
             .await?;
         for record in &listing.records {
             if list.push(&render::record(record)).is_err() {
-                return Ok(list.finish());
+                return Ok(list.finish(""));
             }
         }
         before = listing.next;
         if before.is_none() {
-            return Ok(list.finish());
+            return Ok(list.finish(""));
         }
     }
 }
@@ -76,7 +76,7 @@ async fn page(call: &Call) -> Result<Vec<u8>, Error> {
             archived,
         })
         .await?;
-    let mut list = JsonList::new(limits::MAX_PAGE_BYTES - ENVELOPE_BYTES);
+    let mut list = JsonList::new("{\"sessions\":", limits::MAX_PAGE_BYTES - ENVELOPE_BYTES);
     let mut next = listing.next;
     let mut last: Option<Position> = None;
     for record in &listing.records {
@@ -93,7 +93,7 @@ async fn page(call: &Call) -> Result<Vec<u8>, Error> {
         Some(position) => format!("\"{}\"", cursor::encode(&position)),
         None => "null".to_owned(),
     };
-    Ok(list.within("{\"sessions\":", &format!(",\"next_cursor\":{next}}}")))
+    Ok(list.finish(&format!(",\"next_cursor\":{next}}}")))
 }
 
 pub(crate) fn doc() -> Doc {

@@ -1,6 +1,6 @@
 //! `GET /sessions/{id}/log`: a preview for people.
 
-use coven::{Code, ReadLimit, Seq, SessionId};
+use coven::{Code, ReadLimit, Record, Seq};
 
 use crate::app::Call;
 use crate::error::Error;
@@ -12,30 +12,30 @@ use crate::wire::LogLine;
 
 pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let id = call.session()?;
-    let mut after = beginning(call, &id).await?;
+    let record = call.engine().get(&id).await?;
+    let mut after = beginning(call, &record).await?;
     let mut preview = Preview::default();
-    loop {
+    // A session that goes on writing is not chased.
+    while after < record.last_seq {
         let limit = ReadLimit {
             events: limits::MAX_PAGE_ROWS,
             bytes: limits::STREAM_READ_BYTES,
         };
         let envelopes = call.engine().read(&id, after, limit).await?;
-        let Some(last) = envelopes.last() else {
-            return Ok(Reply::ok(&preview.finish()));
-        };
+        let Some(last) = envelopes.last() else { break };
         after = last.seq;
         envelopes.iter().for_each(|envelope| preview.take(envelope));
     }
+    Ok(Reply::ok(&preview.finish()))
 }
 
 /// Where to begin: far enough back to fill an answer, however much the session wrote before.
-async fn beginning(call: &Call, id: &SessionId) -> Result<Seq, Error> {
-    let record = call.engine().get(id).await?;
+async fn beginning(call: &Call, record: &Record) -> Result<Seq, Error> {
     let written = record.session.output_bytes;
     let Some(skipped) = written.checked_sub(limits::PREVIEW_OUTPUT_BYTES) else {
         return Ok(Seq::ZERO);
     };
-    let chunks = call.engine().output(id, skipped, 1).await?;
+    let chunks = call.engine().output(&record.session.id, skipped, 1).await?;
     Ok(chunks.first().map_or(Seq::ZERO, |chunk| chunk.seq))
 }
 

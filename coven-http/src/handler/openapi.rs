@@ -2,6 +2,7 @@
 
 use std::sync::LazyLock;
 
+use bytes::Bytes;
 use hyper::StatusCode;
 
 use crate::app::Call;
@@ -9,8 +10,11 @@ use crate::error::Error;
 use crate::openapi::{self, Doc};
 use crate::reply::Reply;
 
-static DOCUMENT: LazyLock<Result<Vec<u8>, String>> =
-    LazyLock::new(|| serde_json::to_vec(&openapi::document()).map_err(|error| error.to_string()));
+static DOCUMENT: LazyLock<Result<Bytes, String>> = LazyLock::new(|| {
+    serde_json::to_vec(&openapi::document())
+        .map(Bytes::from)
+        .map_err(|error| error.to_string())
+});
 
 pub(crate) async fn get(_: &Call) -> Result<Reply, Error> {
     match &*DOCUMENT {
