@@ -70,5 +70,9 @@ pub(crate) const MAX_SOCKET_PATH_BYTES: usize = 107;
 /// Bytes of one WebSocket message from a viewer: a large paste.
 pub(crate) const MAX_VIEWER_MESSAGE_BYTES: usize = coven::limits::MAX_INPUT_BYTES;
 
+/// Bytes read from a viewer at once, held for as long as it is attached: keystrokes are few, and a
+/// paste comes in pieces.
+pub(crate) const VIEWER_READ_BYTES: usize = 4 << 10;
+
 /// Bytes that wait in a WebSocket for a viewer that does not read; over it the log is not read on.
 pub(crate) const MAX_VIEWER_BACKLOG_BYTES: usize = 1 << 20;

@@ -26,6 +26,7 @@ pub(crate) async fn get(call: &mut Call) -> Result<Reply, Error> {
         permit: call.app.stream()?,
     };
     let config = WebSocketConfig::default()
+        .read_buffer_size(limits::VIEWER_READ_BYTES)
         .max_message_size(Some(limits::MAX_VIEWER_MESSAGE_BYTES))
         .max_frame_size(Some(limits::MAX_VIEWER_MESSAGE_BYTES))
         .max_write_buffer_size(limits::MAX_VIEWER_BACKLOG_BYTES);
