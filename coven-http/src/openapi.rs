@@ -109,17 +109,36 @@ impl Doc {
         )
     }
 
-    /// An answer whose JSON body is a `T`, or the list of `T`'s items alone.
+    /// An answer whose JSON body is a `T`, or the list of `Item`s alone.
     pub(crate) fn answer_page_or_list<T: ToSchema, Item: ToSchema>(
         mut self,
         status: u16,
         description: &'static str,
     ) -> Self {
+        let page = self.known::<T>();
         let list = ArrayBuilder::new().items(self.known::<Item>()).build();
-        let either = OneOfBuilder::new()
-            .item(self.known::<T>())
-            .item(Schema::Array(list))
-            .build();
+        self.either(status, description, page, RefOr::T(Schema::Array(list)))
+    }
+
+    /// An answer whose JSON body is a `T` or an error.
+    pub(crate) fn answer_or_error<T: ToSchema>(
+        mut self,
+        status: u16,
+        description: &'static str,
+    ) -> Self {
+        let answer = self.known::<T>();
+        let error = self.known::<ErrorBody>();
+        self.either(status, description, answer, error)
+    }
+
+    fn either(
+        self,
+        status: u16,
+        description: &'static str,
+        one: RefOr<Schema>,
+        other: RefOr<Schema>,
+    ) -> Self {
+        let either = OneOfBuilder::new().item(one).item(other).build();
         let schema = RefOr::T(Schema::OneOf(either));
         self.raw(
             status,

@@ -163,6 +163,49 @@ async fn every_route_is_asked_and_answers_as_it_is_documented() {
     daemon.stop().await;
 }
 
+#[tokio::test]
+async fn an_error_is_an_answer_that_its_route_documents() {
+    let daemon = Daemon::start().await;
+    let id = daemon.run("printf x").await.0.id;
+    let document = document(&daemon).await;
+    let of = |what: &str| format!("/api/v1/sessions/{id}{what}");
+    let large = "x".repeat(5 << 20);
+    for (method, path, body, expected) in [
+        ("POST", "/api/v1/actions".to_owned(), "[", 400),
+        ("POST", "/api/v1/actions".to_owned(), "{}", 400),
+        ("POST", "/api/v1/actions".to_owned(), &large, 413),
+        ("POST", "/api/v1/sessions".to_owned(), "{}", 400),
+        ("POST", "/api/v1/sessions".to_owned(), &large, 413),
+        ("GET", "/api/v1/sessions?limit=x".to_owned(), "", 400),
+        ("GET", "/api/v1/events".to_owned(), "", 400),
+        (
+            "GET",
+            "/api/v1/events/stream?afterSeq=x".to_owned(),
+            "",
+            400,
+        ),
+        ("GET", of("/events?limit=x"), "", 400),
+        ("GET", of("/events/stream?afterSeq=x"), "", 400),
+        ("GET", of("/attach"), "", 400),
+        ("PATCH", of(""), r#"{"title":5}"#, 400),
+        ("POST", of("/input"), "", 409),
+        ("POST", of("/submit"), "", 409),
+        ("POST", of("/resize"), r#"{"cols":1,"rows":1}"#, 409),
+        ("POST", of("/kill"), "", 409),
+        ("POST", of("/complete"), "", 422),
+    ] {
+        let answer = daemon.request(method, &path, body).await;
+        assert_eq!(answer.status, expected, "{method} {path}");
+        let template = template(&path, &[&id]);
+        let responses = &document["paths"][&template][method.to_lowercase()]["responses"];
+        let schema = &responses[expected.to_string()]["content"]["application/json"]["schema"];
+        assert!(
+            schema.to_string().contains("/ErrorBody"),
+            "{method} {template} does not document {expected}"
+        );
+    }
+}
+
 fn template(path: &str, ids: &[&str]) -> String {
     let path = path.split('?').next().unwrap();
     let path = ids.iter().fold(path.to_owned(), |path, id| {

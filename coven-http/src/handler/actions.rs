@@ -1,5 +1,6 @@
 //! `POST /actions`: an action of a capability.
 
+use coven::Code;
 use hyper::StatusCode;
 use serde_json::json;
 
@@ -60,5 +61,9 @@ pub(crate) fn doc() -> Doc {
     Doc::new("Asks for an action of a capability.")
         .body::<ActionBody>()
         .answer::<ActionReply>(200, "It was done.")
-        .answer::<ActionReply>(400, "It is not known (`status` is `rejected`).")
+        .answer_or_error::<ActionReply>(
+            400,
+            "It is not known (`status` is `rejected`), or the body is malformed.",
+        )
+        .errors(&[Code::PayloadTooLarge])
 }

@@ -14,6 +14,7 @@ use crate::error::Error;
 use crate::openapi::Doc;
 use crate::range::{self, Asked};
 use crate::reply::Reply;
+use crate::wire::ErrorBody;
 use crate::{OUTPUT_COMPLETE, limits};
 
 pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
@@ -131,10 +132,9 @@ pub(crate) fn doc() -> Doc {
     )
     .answer_of(200, "All that is recorded.", "application/octet-stream")
     .answer_of(206, "The range.", "application/octet-stream")
-    .answer_of(
+    .answer::<ErrorBody>(
         416,
         "The range holds nothing; `details` has `outputBytes` and `complete`.",
-        "application/json",
     )
     .errors(&[Code::SessionNotFound])
 }
