@@ -11,7 +11,8 @@ impl Client {
     /// How the daemon is.
     ///
     /// # Errors
-    /// [`Error::Unreachable`] when none serves. See [`Error`] for the others, as for every call.
+    /// [`Error::Unreachable`](super::Error::Unreachable) when none serves. See
+    /// [`Error`](super::Error) for the others, as for every call.
     pub async fn health(&self) -> Outcome<Health> {
         self.get("/health").await
     }
@@ -19,7 +20,7 @@ impl Client {
     /// The versions that the daemon speaks.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`Error`](super::Error).
     pub async fn api_version(&self) -> Outcome<ApiVersion> {
         self.get("/api-version").await
     }
@@ -27,7 +28,7 @@ impl Client {
     /// What control clients may ask for.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`Error`](super::Error).
     pub async fn capabilities(&self) -> Outcome<Capabilities> {
         self.get("/capabilities").await
     }
@@ -35,7 +36,7 @@ impl Client {
     /// What every harness has configured for this user.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`Error`](super::Error).
     pub async fn scan_harnesses(&self) -> Outcome<HarnessScan> {
         self.get("/capabilities/harnesses").await
     }
@@ -51,8 +52,8 @@ impl Client {
     /// Asks for an action of a capability.
     ///
     /// # Errors
-    /// See [`Error`]. An action that is not known is refused with a reply that is not an error
-    /// envelope: [`Error::Garbled`] says its status.
+    /// See [`Error`](super::Error). An action that is not known is refused with a reply that is
+    /// not an error envelope: [`Error::Garbled`](super::Error::Garbled) says its status.
     pub async fn act(&self, action: &ActionBody) -> Outcome<ActionReply> {
         self.call(Ask::post("/actions").json(action)).await
     }
@@ -60,7 +61,7 @@ impl Client {
     /// The harnesses that can be launched.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`Error`](super::Error).
     pub async fn harnesses(&self) -> Outcome<Vec<Harness>> {
         let Harnesses { harnesses } = self.get("/harnesses").await?;
         Ok(harnesses)
@@ -69,7 +70,7 @@ impl Client {
     /// The OpenAPI document of the daemon.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`Error`](super::Error).
     pub async fn openapi(&self) -> Outcome<serde_json::Value> {
         self.get("/openapi.json").await
     }
@@ -78,7 +79,7 @@ impl Client {
     ///
     /// # Errors
     /// - `daemon_identity_mismatch`: another process serves by now; nothing was stopped.
-    /// - [`Error::Timeout`]: it is still stopping.
+    /// - [`Error::Timeout`](super::Error::Timeout): it is still stopping.
     pub async fn shutdown(&self, daemon: &Daemon) -> Outcome<()> {
         let body = ShutdownBody {
             api_version: CONTRACT.to_owned(),

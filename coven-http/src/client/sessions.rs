@@ -21,7 +21,7 @@ impl Client {
     /// The newest sessions that are not archived: as many as fit 1,000,000 bytes.
     ///
     /// # Errors
-    /// See [`Error`].
+    /// See [`Error`](super::Error).
     pub async fn sessions(&self) -> Outcome<Vec<SessionRecord>> {
         self.get("/sessions").await
     }
