@@ -1,9 +1,11 @@
 //! A real engine in a home of its own, and agents that are shell scripts in real terminals.
 
-#![allow(dead_code, unreachable_pub)] // each test file uses a part of it
+#![allow(dead_code, unreachable_pub, unused_imports)] // each test file uses a part of it
 
 #[path = "../shared/leftovers.rs"]
 mod leftovers;
+#[path = "../shared/noise.rs"]
+mod noise;
 
 use std::fs;
 use std::os::fd::OwnedFd;
@@ -20,6 +22,7 @@ use coven::{
     Actor, Engine, Envelope, Error, Event, Harness, HarnessId, Launch, LaunchMode, LaunchRequest,
     Options, Record, Refusal, Seq, SessionId, Source,
 };
+pub use noise::noise;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
@@ -275,22 +278,4 @@ pub fn is_alive(pid: u32) -> bool {
         ),
         Err(_) => false,
     }
-}
-
-/// Bytes that no text tool likes: every byte value, lone ESC, cut UTF-8; the same for one seed.
-pub fn noise(seed: u64, len_bytes: usize) -> Vec<u8> {
-    let mut state = seed | 1;
-    let mut bytes = Vec::with_capacity(len_bytes + 16);
-    while bytes.len() < len_bytes {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        match state % 11 {
-            0 => bytes.push(0x1b),
-            1 => bytes.extend_from_slice(&"é€🦀".as_bytes()[..(state >> 32) as usize % 9]),
-            _ => bytes.extend_from_slice(&state.to_le_bytes()),
-        }
-    }
-    bytes.truncate(len_bytes);
-    bytes
 }

@@ -1,9 +1,11 @@
 //! Real processes for the tests, run by `/bin/sh`.
 
-#![allow(dead_code, unreachable_pub)] // each test file uses a part of it
+#![allow(dead_code, unreachable_pub, unused_imports)] // each test file uses a part of it
 
 #[path = "../../../tests/shared/leftovers.rs"]
 mod leftovers;
+#[path = "../../../tests/shared/noise.rs"]
+mod noise;
 
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
@@ -13,6 +15,8 @@ use std::time::Duration;
 use coven_core::{Channel, Exit, SessionId, TermSize};
 use coven_harness::environment::Environment;
 use coven_harness::process::{Child, Output, Spawn, Stdin, Wiring, open_files_limit, spawn};
+
+pub use noise::noise;
 
 /// Generous: it only bounds a test that has failed.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -125,22 +129,4 @@ pub async fn within<F: Future>(future: F) -> F::Output {
     tokio::time::timeout(PATIENCE, future)
         .await
         .expect("it takes far too long")
-}
-
-/// Bytes that no text tool likes: every byte value, lone ESC, cut UTF-8; the same for one seed.
-pub fn noise(seed: u64, len_bytes: usize) -> Vec<u8> {
-    let mut state = seed | 1;
-    let mut bytes = Vec::with_capacity(len_bytes);
-    while bytes.len() < len_bytes {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        match state % 11 {
-            0 => bytes.push(0x1b),
-            1 => bytes.extend_from_slice(&"é€🦀".as_bytes()[..(state >> 32) as usize % 9]),
-            _ => bytes.extend_from_slice(&state.to_le_bytes()),
-        }
-    }
-    bytes.truncate(len_bytes);
-    bytes
 }
