@@ -1,6 +1,6 @@
 //! Lists of sessions, and their ids.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::shape::is_time;
 use crate::support::Daemon;
@@ -94,4 +94,40 @@ async fn ids_of_other_shapes_are_sessions_that_are_not_found() {
         }
     }
     daemon.get("/events").await.is_error(400, "invalid_request");
+}
+
+#[tokio::test]
+async fn a_plain_list_is_the_newest_that_fit_and_pages_are_cut_but_join_whole() {
+    let daemon = Daemon::start().await;
+    let mut ids = Vec::new();
+    // Six times as long in JSON.
+    let path = format!("/{}", "\u{1}".repeat(4000));
+    for n in 0..100 {
+        let id = format!("theirs:{n:02}");
+        let body = json!({
+            "id": id, "projectRoot": path, "harness": "h", "transcriptPath": path,
+        });
+        let registered = daemon.post("/sessions/external", &body).await;
+        assert_eq!(registered.status, 201, "{registered:?}");
+        ids.insert(0, id);
+    }
+    let listed = |rows: &Value| -> Vec<String> {
+        let rows = rows.as_array().unwrap().iter();
+        rows.map(|row| row["id"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let plain = daemon.get("/sessions").await;
+    assert!(plain.body.len() <= 1_000_000, "{}", plain.body.len());
+    let newest = listed(&plain.json());
+    assert_eq!(newest, ids[..20], "as many as fit, no fewer");
+
+    let first = daemon.get("/sessions?limit=1000").await;
+    assert!(first.body.len() <= 4 << 20, "{}", first.body.len());
+    let first = first.json();
+    let cursor = first["next_cursor"].as_str().expect("it was cut short");
+    let after = format!("/sessions?limit=1000&cursor={cursor}");
+    let rest = daemon.get(&after).await.json();
+    assert_eq!(rest["next_cursor"], Value::Null);
+    let both = [listed(&first["sessions"]), listed(&rest["sessions"])].concat();
+    assert_eq!(both, ids);
 }
