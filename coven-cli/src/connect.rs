@@ -1,11 +1,14 @@
 //! Reaching the daemon, and starting one where that was asked for.
 
-use std::time::{Duration, Instant};
+use std::io::Read;
+use std::time::Duration;
 
+use coven_http::HomeWatch;
 use coven_http::client::{Client, Error};
 use coven_http::wire::Health;
+use tokio::time::{Instant, timeout_at};
 
-use crate::daemon;
+use crate::daemon::{self, Spawned};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -17,17 +20,24 @@ const CLIENT_NAME: &str = concat!("coven-cli/", env!("CARGO_PKG_VERSION"));
 /// The longest path a Unix socket can have.
 const MAX_SOCKET_PATH_BYTES: usize = 107;
 
-/// How long a daemon that somebody else is starting, or stopping, is waited for.
+/// How long a home that another process has open is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two looks at such a daemon.
-const PAUSE: Duration = Duration::from_millis(100);
+/// The address of the daemon of a home that can be trusted. Nothing is opened.
+///
+/// # Errors
+/// When the home is not our own, or its path is too long for a socket.
+pub(crate) fn client(home: &Home) -> Result<Client, Failure> {
+    let client = address(home)?;
+    home.check()?;
+    Ok(client)
+}
 
-/// The address of the home's daemon. Nothing is opened.
+/// The address of a home's daemon. Nothing is looked at.
 ///
 /// # Errors
 /// When the home's path is too long for a socket.
-pub(crate) fn client(home: &Home) -> Result<Client, Failure> {
+pub(crate) fn address(home: &Home) -> Result<Client, Failure> {
     let socket = home.socket();
     let len_bytes = socket.as_os_str().len();
     if len_bytes > MAX_SOCKET_PATH_BYTES {
@@ -40,15 +50,17 @@ pub(crate) fn client(home: &Home) -> Result<Client, Failure> {
     Ok(Client::new(socket).named(CLIENT_NAME))
 }
 
-/// The home's daemon, which must be running.
+/// The home's daemon, if one serves it now.
 ///
 /// # Errors
-/// [`Exit::Unreachable`] when it is not.
-pub(crate) async fn reach(home: &Home) -> Result<Client, Failure> {
+/// When something else answers.
+pub(crate) async fn serving(home: &Home) -> Result<Option<Client>, Failure> {
     let client = client(home)?;
-    let health = client.health().await?;
+    let Some(health) = look(&client).await? else {
+        return Ok(None);
+    };
     compare_versions(&health);
-    Ok(client)
+    Ok(Some(client))
 }
 
 /// The home's daemon; if none runs, one is started, however many ask at once.
@@ -56,37 +68,144 @@ pub(crate) async fn reach(home: &Home) -> Result<Client, Failure> {
 /// # Errors
 /// [`Exit::Unreachable`] when it does not start; the message says why.
 pub(crate) async fn reach_or_start(home: &Home) -> Result<Client, Failure> {
+    if let Some(client) = serving(home).await? {
+        return Ok(client);
+    }
     let client = client(home)?;
-    let health = match client.health().await {
-        Ok(health) => health,
-        Err(Error::Unreachable { .. }) => start(home, &client).await?,
-        Err(error) => return Err(error.into()),
-    };
-    compare_versions(&health);
+    compare_versions(&start(home, &client, daemon::spawn).await?);
     Ok(client)
 }
 
-/// Starts the home's daemon unless one runs by then.
-async fn start(home: &Home, client: &Client) -> Result<Health, Failure> {
-    home.create()?;
+/// The home's daemon, started where there is something to read; `None` in a home where nothing
+/// ever ran, which is left as it is.
+///
+/// # Errors
+/// As [`reach_or_start`].
+pub(crate) async fn reach_if_any(home: &Home) -> Result<Option<Client>, Failure> {
+    if !home.has_log() {
+        return serving(home).await;
+    }
+    reach_or_start(home).await.map(Some)
+}
+
+/// The home's daemon, for a command about a session.
+///
+/// # Errors
+/// [`Exit::NotFound`] in a home where nothing ever ran; as [`reach_or_start`] in others.
+pub(crate) async fn reach(home: &Home) -> Result<Client, Failure> {
+    reach_if_any(home).await?.ok_or_else(|| {
+        Failure::new(
+            Exit::NotFound,
+            format!(
+                "there are no sessions yet in {}; start one with `coven run`",
+                home.dir().display()
+            ),
+        )
+    })
+}
+
+/// How the daemon is; `None` where none takes requests: it is not there, or about to end.
+async fn look(client: &Client) -> Result<Option<Health>, Failure> {
+    let mut health = client.health().await;
+    if matches!(health, Err(Error::Broken { .. })) {
+        // It may have ended while it was asked.
+        health = client.health().await;
+    }
+    let health = match health {
+        Ok(health) => health,
+        Err(Error::Unreachable { .. }) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    // Health is told to the end; anything else says that it ends.
+    match client.api_version().await {
+        Ok(_) => Ok(Some(health)),
+        Err(error) if is_ending(&error) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn is_ending(error: &Error) -> bool {
+    match error {
+        Error::Unreachable { .. } | Error::Broken { .. } => true,
+        Error::Answer(answer) => answer
+            .details
+            .as_ref()
+            .is_some_and(|details| details["reason"] == "shutting_down"),
+        _ => false,
+    }
+}
+
+/// Starts the home's daemon with `spawn`, unless one serves by then.
+async fn start(
+    home: &Home,
+    client: &Client,
+    mut spawn: impl FnMut(&Home) -> Result<Spawned, Failure>,
+) -> Result<Health, Failure> {
+    home.make()?;
     let _starting = home.lock_start()?;
     let deadline = Instant::now() + PATIENCE;
+    let mut was_ready = false;
     loop {
-        match client.health().await {
-            Ok(health) => return Ok(health),
-            Err(Error::Unreachable { .. }) => {}
-            Err(error) => return Err(error.into()),
+        // From before the look, so that nothing that comes after it is missed.
+        let changes = HomeWatch::open(home.dir()).ok();
+        if let Some(health) = look(client).await? {
+            return Ok(health);
         }
-        match daemon::spawn(home)? {
-            daemon::Spawned::Ready => {}
-            // Another daemon holds the home: one that was started by hand and does not serve
-            // yet, or one that is about to end.
-            daemon::Spawned::HomeIsTaken { reason } if Instant::now() > deadline => {
-                return Err(Failure::new(Exit::Unreachable, reason));
+        if was_ready {
+            return Err(ended_at_once(home));
+        }
+        match spawn(home)? {
+            Spawned::Ready => was_ready = true,
+            // A daemon that was started by hand and does not serve yet, one that ends, one whose
+            // socket is gone; or a program that embeds the engine.
+            Spawned::HomeIsTaken { reason } => {
+                output::tell(&format!("coven: waiting, since {reason}"));
+                if timeout_at(deadline, turn(home, changes)).await.is_err() {
+                    return Err(Failure::new(
+                        Exit::Unreachable,
+                        format!(
+                            "{reason}, and nobody answers at {}; see `coven daemon status`",
+                            home.socket().display()
+                        ),
+                    ));
+                }
             }
-            daemon::Spawned::HomeIsTaken { .. } => tokio::time::sleep(PAUSE).await,
         }
     }
+}
+
+/// Waits until it is worth looking again: the home is free, or something in it came or went.
+async fn turn(home: &Home, changes: Option<HomeWatch>) {
+    let changed = async {
+        if let Some(mut changes) = changes
+            && changes.changed().await.is_ok()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
+    };
+    tokio::select! {
+        () = home.free() => {}
+        () = changed => {}
+    }
+}
+
+/// What is known of a daemon that was ready, and is gone.
+fn ended_at_once(home: &Home) -> Failure {
+    let log = home.daemon_log();
+    let mut said = Vec::new();
+    // A log that cannot be read says nothing.
+    let _ = daemon::open_log(&log).and_then(|mut file| file.read_to_end(&mut said));
+    let said = String::from_utf8_lossy(&said);
+    let last = said.lines().next_back().unwrap_or("nothing");
+    Failure::new(
+        Exit::Unreachable,
+        format!(
+            "the daemon ended as soon as it was ready; the last it wrote to {}: {}",
+            log.display(),
+            crate::text::one_line(last)
+        ),
+    )
 }
 
 fn compare_versions(health: &Health) {
@@ -128,5 +247,57 @@ impl From<Error> for Failure {
                 "{error}; compare `coven --version` with `coven daemon status`"
             )),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_daemon_that_ends_as_soon_as_it_is_ready_is_started_once_and_its_last_word_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("home"));
+        let mut spawned = 0;
+        let failure = start(&home, &client(&home).unwrap(), |home| {
+            spawned += 1;
+            std::fs::write(home.daemon_log(), "first\nout of memory\n").unwrap();
+            Ok(Spawned::Ready)
+        })
+        .await
+        .unwrap_err();
+        assert_eq!(spawned, 1);
+        assert!(
+            failure.to_string().ends_with(": out of memory"),
+            "{failure}"
+        );
+        assert_eq!(failure.exit(), Exit::Unreachable);
+    }
+
+    #[tokio::test]
+    async fn a_home_that_is_taken_is_tried_again_when_it_is_free() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("home"));
+        home.make().unwrap();
+        let engine = coven::Engine::open(coven::Options::at(home.dir()))
+            .await
+            .unwrap();
+        let mut holding = Some(engine);
+        let mut spawned = 0;
+        let failure = start(&home, &client(&home).unwrap(), |_| {
+            spawned += 1;
+            match holding.take() {
+                Some(engine) => {
+                    // It ends once it is waited for.
+                    tokio::spawn(async move { engine.shutdown().await });
+                    let reason = "somebody has it".to_owned();
+                    Ok(Spawned::HomeIsTaken { reason })
+                }
+                None => Err(Failure::failed("free")),
+            }
+        })
+        .await
+        .unwrap_err();
+        assert_eq!((spawned, failure.to_string().as_str()), (2, "free"));
     }
 }

@@ -6,5 +6,6 @@ mod ready;
 mod serve;
 mod spawn;
 
+pub(crate) use log_file::open_log;
 pub(crate) use serve::{Attachment, serve};
 pub(crate) use spawn::{Spawned, spawn};

@@ -1,5 +1,6 @@
 //! How a session's end is told: as an exit status, and in words.
 
+use coven::OrphanReason;
 use coven_http::wire::{SessionRecord, Status};
 
 use crate::exit::Exit;
@@ -57,6 +58,24 @@ impl std::fmt::Display for Ending {
             (None, Some(signal)) => write!(f, "{status} by signal {signal}"),
         }
     }
+}
+
+/// An orphan's reason in words; the code itself where a newer daemon has another.
+pub(crate) fn lost_because(code: &str) -> String {
+    let words = [
+        (OrphanReason::EngineDied, "its daemon died while it ran"),
+        (OrphanReason::Reboot, "the machine restarted while it ran"),
+        (
+            OrphanReason::Shutdown,
+            "its daemon was stopped and could not end it in time",
+        ),
+        (
+            OrphanReason::LaunchInterrupted,
+            "its daemon died while it was being started",
+        ),
+    ];
+    let known = words.iter().find(|(reason, _)| reason.as_str() == code);
+    known.map_or(code, |(_, words)| words).to_owned()
 }
 
 #[cfg(test)]

@@ -1,16 +1,19 @@
 //! `Home`: the directory that holds everything of one Coven, and what each file in it is.
 //! `docs/home.md` describes them all.
 
-use std::fs::{DirBuilder, File, OpenOptions};
+use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use coven::OpenError;
+use coven::home::Found;
 use rustix::fs::{FlockOperation, OFlags};
 
 use crate::config::Origin;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output;
 
 /// Where a home is. Nothing in it is looked at until it is needed.
 #[derive(Clone, Debug)]
@@ -80,35 +83,52 @@ impl Home {
         self.dir.join("harnesses")
     }
 
-    /// Creates the directory if it is missing, readable by its owner only. The engine checks it
-    /// further before it trusts it.
+    /// Whether a session was ever run here.
+    pub(crate) fn has_log(&self) -> bool {
+        self.dir.join("coven.redb").is_file()
+    }
+
+    /// Creates the directory if it is missing, readable by its owner only, and checks it.
     ///
     /// # Errors
-    /// When it cannot be made, is no directory of its own, or belongs to somebody else.
-    pub(crate) fn create(&self) -> Result<(), Failure> {
-        let wrong = |problem: &str| {
-            Failure::failed(format!(
-                "the home {} {problem}; set COVEN_HOME to a directory of your own",
-                self.dir.display()
-            ))
-        };
-        match DirBuilder::new()
-            .recursive(true)
-            .mode(0o700)
-            .create(&self.dir)
-        {
-            Ok(()) => {}
-            Err(error) => return Err(wrong(&format!("cannot be created: {error}"))),
+    /// As [`Home::check`]; and when it cannot be made.
+    pub(crate) fn make(&self) -> Result<(), Failure> {
+        Self::checked(coven::home::make(&self.dir))
+    }
+
+    /// Makes sure that nobody else can have put anything into the home, if there is one: before
+    /// its socket or its files are trusted.
+    ///
+    /// # Errors
+    /// When it is no directory of its own, or belongs to somebody else.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        Self::checked(coven::home::check(&self.dir))
+    }
+
+    fn checked(found: Result<Found, OpenError>) -> Result<(), Failure> {
+        match found {
+            Ok(Found::Missing | Found::Private) => Ok(()),
+            Ok(Found::WasOpen) => {
+                output::complain("coven: the home was open to other users; its mode is 0700 now");
+                Ok(())
+            }
+            Err(error) => Err(Failure::failed(format!(
+                "the home {error}; set COVEN_HOME, or --home, to a directory of your own"
+            ))),
         }
-        let metadata = std::fs::symlink_metadata(&self.dir)
-            .map_err(|error| wrong(&format!("cannot be read: {error}")))?;
-        if metadata.is_symlink() {
-            return Err(wrong("is a symlink"));
-        }
-        if metadata.uid() != rustix::process::geteuid().as_raw() {
-            return Err(wrong("belongs to another user"));
-        }
-        Ok(())
+    }
+
+    /// Waits until no process has the home open.
+    pub(crate) async fn free(&self) {
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let dir = self.dir.clone();
+        // Of its own: nobody waits for this thread when the command ends.
+        std::thread::spawn(move || {
+            // A lock that cannot be opened is for the daemon to complain of.
+            let _ = coven::home::wait_until_free(&dir);
+            let _ = tell.send(());
+        });
+        let _ = told.await;
     }
 
     /// Takes the lock that lets one process at a time start a daemon; blocks until it is free.

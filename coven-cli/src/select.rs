@@ -13,6 +13,9 @@ const PAGE: usize = 1000;
 /// How many ids an ambiguous word is answered with.
 const MOST_NAMED: usize = 4;
 
+/// Characters of an id that are shown at least.
+const LEAST_CHARS: usize = 8;
+
 /// The session that `word` names, archived or not.
 ///
 /// # Errors
@@ -48,21 +51,8 @@ async fn newest(client: &Client) -> Result<SessionRecord, Failure> {
 }
 
 async fn by_start(client: &Client, start: &str) -> Result<SessionRecord, Failure> {
-    let mut found = Vec::new();
-    let mut query = SessionsQuery {
-        limit: Some(PAGE),
-        cursor: None,
-        include_archived: true,
-    };
-    loop {
-        let page = client.sessions_page(&query).await?;
-        let ids = page.sessions.into_iter().map(|session| session.id);
-        found.extend(ids.filter(|id| id.starts_with(start)));
-        query.cursor = page.next_cursor;
-        if query.cursor.is_none() {
-            break;
-        }
-    }
+    let mut found = ids(client).await?;
+    found.retain(|id| id.starts_with(start));
     match found.as_slice() {
         [] => Err(Failure::new(
             Exit::NotFound,
@@ -88,19 +78,65 @@ fn ambiguous(start: &str, ids: &[String]) -> String {
     )
 }
 
-/// The shortest starts, of at least `least` characters, that tell these ids apart.
-pub(crate) fn short_ids(ids: &[&str], least: usize) -> Vec<String> {
-    let mut sorted = ids.to_vec();
-    sorted.sort_unstable();
-    let needed = sorted
-        .windows(2)
-        .map(|pair| shared(pair[0], pair[1]) + 1)
-        .max()
-        .unwrap_or(0)
-        .max(least);
-    ids.iter()
-        .map(|id| id.chars().take(needed).collect())
-        .collect()
+/// Every session's id, archived or not.
+async fn ids(client: &Client) -> Result<Vec<String>, Failure> {
+    let mut ids = Vec::new();
+    let mut query = SessionsQuery {
+        limit: Some(PAGE),
+        cursor: None,
+        include_archived: true,
+    };
+    loop {
+        let page = client.sessions_page(&query).await?;
+        ids.extend(page.sessions.into_iter().map(|session| session.id));
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            return Ok(ids);
+        }
+    }
+}
+
+/// What to call these sessions: the start of each id that names it and no other session there is,
+/// listed or not.
+///
+/// # Errors
+/// Whatever the client says.
+pub(crate) async fn short_ids(
+    client: &Client,
+    sessions: &[SessionRecord],
+) -> Result<Vec<String>, Failure> {
+    let all = Starts::of(ids(client).await?);
+    Ok(sessions
+        .iter()
+        .map(|session| all.shortest(&session.id))
+        .collect())
+}
+
+/// Ids in order: those that share most with one are beside it.
+struct Starts {
+    sorted: Vec<String>,
+}
+
+impl Starts {
+    fn of(mut ids: Vec<String>) -> Self {
+        ids.sort_unstable();
+        Self { sorted: ids }
+    }
+
+    /// The shortest start of `id`, of at least [`LEAST_CHARS`], that no other begins with.
+    fn shortest(&self, id: &str) -> String {
+        let before = self.sorted.partition_point(|other| other.as_str() < id);
+        let after = self.sorted.partition_point(|other| other.as_str() <= id);
+        let beside = [before.checked_sub(1), Some(after)];
+        let needed = beside
+            .into_iter()
+            .filter_map(|place| self.sorted.get(place?))
+            .map(|other| shared(id, other) + 1)
+            .max();
+        id.chars()
+            .take(needed.unwrap_or(0).max(LEAST_CHARS))
+            .collect()
+    }
 }
 
 fn shared(a: &str, b: &str) -> usize {
@@ -112,23 +148,33 @@ mod tests {
     use super::*;
 
     #[test]
-    fn short_ids_are_as_long_as_it_takes_to_tell_them_apart() {
+    fn an_id_is_shown_as_far_as_it_takes_to_tell_it_from_all_others() {
+        let ids = [
+            "aaaabbbbcd",
+            "aaaabbbbce",
+            "aaaazzzz",
+            "x",
+            "xy",
+            "yyyyyyyyyyy",
+        ];
+        let all = Starts::of(ids.map(str::to_owned).to_vec());
+        let shown = ids.map(|id| all.shortest(id));
         assert_eq!(
-            short_ids(&["abcdefgh", "abcdezzz"], 4),
-            ["abcdef", "abcdez"]
+            shown,
+            [
+                "aaaabbbbcd",
+                "aaaabbbbce",
+                "aaaazzzz",
+                "x",
+                "xy",
+                "yyyyyyyy"
+            ]
         );
-        assert_eq!(short_ids(&["abcdefgh"], 4), ["abcd"]);
-        assert_eq!(short_ids(&["x", "xy"], 4), ["x", "xy"]);
-        assert_eq!(short_ids(&[], 4), Vec::<String>::new());
-    }
-
-    #[test]
-    fn an_ambiguous_start_is_answered_with_some_ids() {
-        let ids: Vec<String> = (0..6).map(|n| format!("a{n}")).collect();
-        let sentence = ambiguous("a", &ids);
-        assert!(
-            sentence.contains("6 sessions (a0, a1, a2, a3 and 2 more)"),
-            "{sentence}"
+        assert_eq!(
+            all.shortest("aaaabbbbzzzz"),
+            "aaaabbbbz",
+            "one that is gone"
         );
+        assert_eq!(Starts::of(Vec::new()).shortest("abcdefghij"), "abcdefgh");
     }
 }

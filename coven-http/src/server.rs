@@ -187,8 +187,8 @@ impl Server {
         if timeout(self.drain, drained).await.is_err() {
             connections.shutdown().await;
         }
-        self.file.remove();
         self.socket.remove();
+        self.file.remove();
         drop(self.hold);
         tracing::info!("stopped");
         Stopped {

@@ -4,6 +4,7 @@ mod logs;
 mod start;
 mod status;
 mod stop;
+mod unserved;
 
 use clap::Subcommand;
 

@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{self, Interrupts};
 use crate::output;
+use crate::select;
 use crate::text::Colours;
 use stage::Stage;
 use voice::Voice;
@@ -77,7 +78,8 @@ async fn play(stage: &Stage) -> Result<Exit, Failure> {
     let query = coven_http::client::SessionsQuery::default();
     let page = client.sessions_page(&query).await?;
     output::print("\n$ coven sessions\n")?;
-    output::table(&sessions::table(&page.sessions))?;
+    let ids = select::short_ids(client, &page.sessions).await?;
+    output::table(&sessions::table(&page.sessions, ids))?;
     output::print(NEXT)?;
     Ok(Exit::Done)
 }

@@ -4,6 +4,7 @@ use coven_http::client::{Client, EventsQuery};
 use coven_http::wire::{Event, Payload, StatusChange};
 
 use crate::connect;
+use crate::ending::lost_because;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{self, Interrupts};
@@ -116,7 +117,9 @@ fn what(payload: &Payload) -> String {
             Some(pid) => format!("running as process {pid}"),
             None => "running".to_owned(),
         },
-        Payload::Status(StatusChange::Orphaned { reason }) => format!("orphaned: {reason}"),
+        Payload::Status(StatusChange::Orphaned { reason }) => {
+            format!("orphaned: {}", lost_because(reason))
+        }
         Payload::Output(output) => format!(
             "{} bytes from {}: {}",
             output.bytes,

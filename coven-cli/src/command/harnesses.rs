@@ -1,7 +1,6 @@
 //! `coven harnesses`.
 
 use coven::Registry;
-use coven_http::client::Error;
 use coven_http::wire::{Harness, Source};
 
 use crate::connect;
@@ -23,11 +22,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let known = match connect::client(home)?.harnesses().await {
-        Ok(harnesses) => harnesses,
+    let known = match connect::serving(home).await? {
+        Some(client) => client.harnesses().await?,
         // The next daemon will know these.
-        Err(Error::Unreachable { .. }) => declared(home),
-        Err(error) => return Err(error.into()),
+        None => declared(home),
     };
     let harnesses = installed::looked_up_here(known);
     if args.json {

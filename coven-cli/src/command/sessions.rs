@@ -11,7 +11,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{self, Table};
-use crate::select::short_ids;
+use crate::select;
 
 /// List sessions, newest first
 #[derive(Debug, clap::Args)]
@@ -55,23 +55,41 @@ enum StatusWord {
     Orphaned,
 }
 
-/// Characters of an id that are shown at least.
-const LEAST_ID: usize = 8;
-
 /// Sessions asked for at once.
 const PAGE: usize = 500;
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach(home).await?;
-    let sessions = matching(&client, args).await?;
+    let client = connect::reach_if_any(home).await?;
+    let sessions = match &client {
+        Some(client) => matching(client, args).await?,
+        None => Vec::new(),
+    };
     if args.json {
         output::json(&sessions)?;
-    } else if sessions.is_empty() {
-        output::tell("coven: no sessions; start one with `coven run`");
-    } else {
-        output::table(&table(&sessions))?;
+        return Ok(Exit::Done);
+    }
+    match client {
+        Some(client) if !sessions.is_empty() => {
+            let ids = select::short_ids(&client, &sessions).await?;
+            output::table(&table(&sessions, ids))?;
+        }
+        Some(_) if args.is_choosy() => {
+            output::tell("coven: no such sessions; `coven sessions --all` lists all there are");
+        }
+        Some(_) | None => output::tell("coven: no sessions yet; start one with `coven run`"),
     }
     Ok(Exit::Done)
+}
+
+impl Args {
+    /// Whether there may be sessions that it leaves out.
+    const fn is_choosy(&self) -> bool {
+        !self.all
+            || self.status.is_some()
+            || self.harness.is_some()
+            || self.project.is_some()
+            || self.limit.is_some()
+    }
 }
 
 async fn matching(client: &Client, args: &Args) -> Result<Vec<SessionRecord>, Failure> {
@@ -116,16 +134,15 @@ fn root(path: &std::path::Path) -> Result<String, Failure> {
     Ok(root.display().to_string())
 }
 
-/// Sessions as a table.
-pub(super) fn table(sessions: &[SessionRecord]) -> Table<6> {
+/// Sessions as a table, each called by its name in `ids`.
+pub(super) fn table(sessions: &[SessionRecord], ids: Vec<String>) -> Table<6> {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| {
             i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
         });
-    let ids: Vec<&str> = sessions.iter().map(|session| session.id.as_str()).collect();
     let mut table = Table::new(["ID", "STATUS", "HARNESS", "AGE", "PROJECT", "TITLE"]);
-    for (session, id) in sessions.iter().zip(short_ids(&ids, LEAST_ID)) {
+    for (session, id) in sessions.iter().zip(ids) {
         let archived = if session.archived_at.is_some() {
             " (archived)"
         } else {

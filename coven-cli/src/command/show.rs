@@ -3,7 +3,7 @@
 use coven_http::wire::SessionRecord;
 
 use crate::connect;
-use crate::ending::Ending;
+use crate::ending::{Ending, lost_because};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -38,7 +38,7 @@ fn for_people(record: &SessionRecord) -> String {
     for (what, value) in [
         ("title", Some(record.title.clone())),
         ("status", Some(Ending::of(record).to_string())),
-        ("orphaned by", record.orphan_reason.clone()),
+        ("lost", record.orphan_reason.as_deref().map(lost_because)),
         ("harness", Some(record.harness.clone())),
         ("model", record.model.clone()),
         ("mode", record.launch_mode.map(mode)),

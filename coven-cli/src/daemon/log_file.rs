@@ -89,19 +89,28 @@ impl Write for LogFile {
     }
 }
 
+/// Opens a home's log to read it.
+///
+/// # Errors
+/// When there is none, or it is a symbolic link.
+pub(crate) fn open_log(path: &Path) -> io::Result<File> {
+    no_link(OpenOptions::new().read(true)).open(path)
+}
+
 fn open(path: &Path, stderr: Stderr) -> io::Result<File> {
-    let file = OpenOptions::new()
-        .append(true)
-        .create(true)
-        .mode(0o600)
-        .custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
-        .open(path)?;
+    let mut options = OpenOptions::new();
+    let file = no_link(options.append(true).create(true).mode(0o600)).open(path)?;
     match stderr {
         Stderr::Joins => rustix::stdio::dup2_stderr(&file)?,
         #[cfg(test)]
         Stderr::Stays => {}
     }
     Ok(file)
+}
+
+/// What is logged goes into the home and nowhere else.
+fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
+    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
 }
 
 fn move_over(from: &Path, to: &Path) -> io::Result<()> {

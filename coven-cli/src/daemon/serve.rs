@@ -5,7 +5,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use coven::{Engine, OpenError, Options};
-use coven_http::{BindError, ServeError, ServeOptions, Server, Stopper};
+use coven_http::{ServeError, ServeOptions, Server, Stopper};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::fmt::MakeWriter;
@@ -41,6 +41,7 @@ const MOST_THREADS: usize = 4;
 pub(crate) fn serve(home: &Home, attachment: Attachment) -> Result<Exit, Failure> {
     match attachment {
         Attachment::Foreground => {
+            home.make()?;
             let config = Config::load(home)?;
             log_to(&config, io::stderr, Colours::suiting(&io::stderr()));
             run(home, &config, || {}).map_err(Refused::into_failure)?;
@@ -65,7 +66,7 @@ pub(crate) fn serve(home: &Home, attachment: Attachment) -> Result<Exit, Failure
 
 fn run_detached(home: &Home) -> Result<(), Refused> {
     detach().map_err(|error| Refused::other(&error))?;
-    home.create().map_err(|failure| Refused::other(&failure))?;
+    home.make().map_err(|failure| Refused::other(&failure))?;
     let log = LogFile::open(&home.daemon_log(), Stderr::Joins)
         .map_err(|error| Refused::other(&format!("{}: {error}", home.daemon_log().display())))?;
     let config = Config::load(home).map_err(|failure| Refused::other(&failure))?;
@@ -156,11 +157,7 @@ impl From<OpenError> for Refused {
 
 impl From<ServeError> for Refused {
     fn from(error: ServeError) -> Self {
-        let reason = error.to_string();
-        match error {
-            ServeError::Bind(BindError::Live { .. }) => Self::Taken { reason },
-            _ => Self::Other { reason },
-        }
+        Self::other(&error)
     }
 }
 

@@ -112,6 +112,42 @@ fn doctor_ends_with_one_when_something_keeps_sessions_from_being_run() {
 }
 
 #[test]
+fn doctor_names_the_file_of_a_bad_manifest() {
+    let home = Home::new();
+    fs::write(home.dir().join("harnesses/bad.toml"), "id = 7\n").unwrap();
+    let text = String::from_utf8(home.output(["doctor"]).stdout).unwrap();
+    let advice = text.split("What to do").nth(1).unwrap();
+    assert!(advice.contains("harnesses/bad.toml"), "{text}");
+}
+
+#[test]
+fn doctor_tells_of_a_home_that_cannot_be_written_to_and_leaves_it_as_it_is() {
+    let home = Home::new();
+    let mut shell = std::process::Command::new("unshare");
+    // In a mount namespace of its own, so that root meets a read-only home too.
+    shell.args(["--mount", "--map-root-user", "sh", "-c"]).arg(
+        "mount --bind \"$COVEN_HOME\" \"$COVEN_HOME\" && \
+         mount -o remount,bind,ro \"$COVEN_HOME\" && \
+         \"$COVEN\" doctor; echo \"doctor: $?\"; \"$COVEN\" run sh true 2>&1; echo \"run: $?\"",
+    );
+    let doctor = home.coven(["doctor"]);
+    for (name, value) in doctor.get_envs() {
+        shell.env(name, value.unwrap_or_default());
+    }
+    shell
+        .env("COVEN", doctor.get_program())
+        .current_dir(home.project());
+    let output = shell.output().unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    let failed = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("cannot be written to"), "{said} {failed}");
+    assert!(
+        said.contains("doctor: 1") && said.contains("run: 122"),
+        "{said} {failed}"
+    );
+}
+
+#[test]
 fn doctor_tells_how_a_running_daemon_is() {
     let home = Home::new();
     home.text(["daemon", "start"]);

@@ -47,9 +47,11 @@ fn answer(mut connection: UnixStream, health: &str) -> bool {
     if request.starts_with(b"STOP") {
         return false;
     }
-    let is_health = request.windows(7).any(|part| part == b"/health");
-    let body = if is_health {
+    let asks = |path: &[u8]| request.windows(path.len()).any(|part| part == path);
+    let body = if asks(b"/health") {
         health
+    } else if asks(b"/api-version") {
+        "{\"apiVersion\":\"v1\",\"supportedApiVersions\":[\"v1\"]}"
     } else {
         "{\"sessions\":[],\"next_cursor\":null}"
     };

@@ -7,6 +7,7 @@ mod demo;
 mod exact;
 mod fake_daemon;
 mod home;
+mod home_trust;
 #[path = "../../../tests/shared/leftovers.rs"]
 mod leftovers;
 mod live;
@@ -16,3 +17,5 @@ mod sessions;
 mod several;
 mod stalled;
 mod terminal;
+mod unserved;
+mod without_daemon;

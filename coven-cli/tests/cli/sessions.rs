@@ -109,6 +109,33 @@ fn an_ambiguous_start_names_the_sessions_it_could_be() {
 }
 
 #[test]
+fn what_a_list_calls_a_session_names_it_whatever_the_list_leaves_out() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    // As ids made within a minute do, they begin the same.
+    for id in ["0198a0b1-aaaa", "0198a0b1-aaab", "0198a0b1-b", "0198a0b1"] {
+        register(&home, id);
+    }
+    post(&home, "/sessions/0198a0b1-aaab/complete", "{}", "200");
+    home.text(["archive", "0198a0b1-aaab"]);
+    home.text(["run", "sh", "true"]);
+    for filter in [
+        &["-n", "4"][..],
+        &["--harness", "sh"],
+        &["--project", "/"],
+        &["--all"],
+    ] {
+        let table = home.text(["sessions"].into_iter().chain(filter.iter().copied()));
+        assert!(table.lines().count() > 1, "{filter:?}");
+        for line in table.lines().skip(1) {
+            let name = line.split_whitespace().next().unwrap();
+            let id = home.record(name)["id"].as_str().unwrap().to_owned();
+            assert!(id.starts_with(name), "{filter:?}: {name}");
+        }
+    }
+}
+
+#[test]
 fn an_ended_session_is_archived_summoned_and_sacrificed() {
     let home = Home::new();
     home.text(["run", "sh", "echo gone"]);
@@ -247,9 +274,14 @@ fn harnesses_are_listed_as_a_launch_from_here_will_find_them() {
 
 fn register(home: &Home, id: &str) {
     let body = format!(r#"{{"id":"{id}","projectRoot":"/","harness":"other"}}"#);
+    post(home, "/sessions/external", &body, "201");
+}
+
+/// What the command line has no word for.
+fn post(home: &Home, path: &str, body: &str, status: &str) {
     let script = format!(
         "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n\
-         s.sendall(b'POST /api/v1/sessions/external HTTP/1.1\\r\\nhost: x\\r\\ncontent-length: {}\\r\\n\\r\\n{body}')\n\
+         s.sendall(b'POST /api/v1{path} HTTP/1.1\\r\\nhost: x\\r\\ncontent-length: {}\\r\\n\\r\\n{body}')\n\
          print(s.recv(99))",
         body.len()
     );
@@ -261,7 +293,7 @@ fn register(home: &Home, id: &str) {
         .output()
         .unwrap();
     assert!(
-        String::from_utf8_lossy(&output.stdout).contains("201"),
+        String::from_utf8_lossy(&output.stdout).contains(status),
         "{output:?}"
     );
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::daemon::open_log;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::Interrupts;
@@ -47,7 +48,7 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         )),
         _ => Failure::failed(format!("{} cannot be read: {error}", path.display())),
     };
-    let mut file = File::open(&path).map_err(cannot)?;
+    let mut file = open_log(&path).map_err(cannot)?;
     let end = end_of(&mut file).map_err(cannot)?;
     let all: Vec<&str> = end.lines().collect();
     show(args, &all[all.len().saturating_sub(args.lines)..])?;
@@ -82,11 +83,11 @@ fn read_more(file: &mut File, path: &std::path::Path, rest: &mut String) -> io::
     use std::os::unix::fs::MetadataExt;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    let current = std::fs::metadata(path);
+    let current = std::fs::symlink_metadata(path);
     if let Ok(current) = current
         && current.ino() != file.metadata()?.ino()
     {
-        *file = File::open(path)?;
+        *file = open_log(path)?;
         file.read_to_end(&mut bytes)?;
     }
     rest.push_str(&String::from_utf8_lossy(&bytes));

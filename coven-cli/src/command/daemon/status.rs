@@ -4,6 +4,7 @@ use coven_http::client::Error;
 use coven_http::wire::{Health, WriterState};
 use serde::Serialize;
 
+use super::unserved::Unserved;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,7 +22,10 @@ pub(crate) struct Args {
 
 #[derive(Serialize)]
 struct Shown<'a> {
+    /// Whether it answers.
     running: bool,
+    /// The process that has the home.
+    pid: Option<u32>,
     home: String,
     socket: String,
     log: String,
@@ -30,37 +34,44 @@ struct Shown<'a> {
 }
 
 pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let health = match connect::client(home)?.health().await {
-        Ok(health) => Some(health),
-        Err(Error::Unreachable { .. }) => None,
-        Err(error) => return Err(error.into()),
-    };
+    match connect::client(home)?.health().await {
+        Ok(health) => {
+            show(args, home, health.daemon.pid.into(), Ok(&health))?;
+            Ok(Exit::Done)
+        }
+        Err(Error::Unreachable { .. }) => {
+            let unserved = Unserved::of(home);
+            show(args, home, unserved.pid(), Err(&unserved))?;
+            Ok(Exit::Unreachable)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn show(
+    args: &Args,
+    home: &Home,
+    pid: Option<u32>,
+    found: Result<&Health, &Unserved>,
+) -> Result<(), Failure> {
     if args.json {
-        output::json(&Shown {
-            running: health.is_some(),
+        return output::json(&Shown {
+            running: found.is_ok(),
+            pid,
             home: home.dir().display().to_string(),
             socket: home.socket().display().to_string(),
             log: home.daemon_log().display().to_string(),
             version: env!("CARGO_PKG_VERSION"),
-            health: health.as_ref(),
-        })?;
-    } else {
-        output::print(&for_people(home, health.as_ref()))?;
+            health: found.ok(),
+        });
     }
-    Ok(if health.is_some() {
-        Exit::Done
-    } else {
-        Exit::Unreachable
+    output::print(&match found {
+        Ok(health) => for_people(home, health),
+        Err(unserved) => format!("{}\n", unserved.in_words(home)),
     })
 }
 
-fn for_people(home: &Home, health: Option<&Health>) -> String {
-    let Some(health) = health else {
-        return format!(
-            "no daemon runs for {}; `coven run` and `coven daemon start` start one\n",
-            home.dir().display()
-        );
-    };
+fn for_people(home: &Home, health: &Health) -> String {
     let writer = &health.event_writer;
     let mut log = in_words(writer.state).to_owned();
     if let Some(error) = &writer.last_error {

@@ -1,6 +1,6 @@
 //! `coven daemon stop`, and the first half of `restart`.
 
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
 use coven_http::client::{Client, Error};
@@ -8,6 +8,7 @@ use coven_http::wire::{Daemon, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::unserved::Unserved;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -48,7 +49,7 @@ pub(super) async fn stop(args: &Args, home: &Home) -> Result<Stopped, Failure> {
     let client = connect::client(home)?.timeout(timeout);
     let daemon = match client.health().await {
         Ok(health) => health.daemon,
-        Err(Error::Unreachable { .. }) => return Ok(Stopped::Before),
+        Err(Error::Unreachable { .. }) => return stop_unserved(home, timeout).await,
         Err(error) => return Err(error.into()),
     };
     tell_running(&client).await;
@@ -56,9 +57,25 @@ pub(super) async fn stop(args: &Args, home: &Home) -> Result<Stopped, Failure> {
     let process = hold(&daemon);
     client.shutdown(&daemon).await?;
     if let Some(process) = process {
-        wait_for_end(process, &daemon, timeout).await?;
+        wait_for_end(process, daemon.pid, timeout).await?;
     }
     Ok(Stopped::Now)
+}
+
+/// Stops a daemon that cannot be asked to, if one is proved to have the home.
+async fn stop_unserved(home: &Home, timeout: Duration) -> Result<Stopped, Failure> {
+    let unserved = Unserved::of(home);
+    match unserved {
+        Unserved::Free => Ok(Stopped::Before),
+        Unserved::ByDaemon(holder) => {
+            // Where that fails, it has ended by itself.
+            let _ = holder.terminate();
+            let pid = holder.pid();
+            wait_for_end(holder, pid, timeout).await?;
+            Ok(Stopped::Now)
+        }
+        Unserved::ByAnother(_) => Err(Failure::new(Exit::Unreachable, unserved.in_words(home))),
+    }
 }
 
 /// Says how many sessions end with the daemon.
@@ -80,7 +97,11 @@ fn hold(daemon: &Daemon) -> Option<OwnedFd> {
     pidfd_open(pid, PidfdFlags::empty()).ok()
 }
 
-async fn wait_for_end(process: OwnedFd, daemon: &Daemon, timeout: Duration) -> Result<(), Failure> {
+async fn wait_for_end(
+    process: impl AsFd + Send + 'static,
+    pid: u32,
+    timeout: Duration,
+) -> Result<(), Failure> {
     let limit = Timespec::try_from(timeout).ok();
     let ended = tokio::task::spawn_blocking(move || {
         let mut fds = [PollFd::new(&process, PollFlags::IN)];
@@ -92,8 +113,7 @@ async fn wait_for_end(process: OwnedFd, daemon: &Daemon, timeout: Duration) -> R
         _ => Err(Failure::new(
             Exit::Unreachable,
             format!(
-                "the daemon (process {}) has not ended after {} s; see `coven daemon logs`",
-                daemon.pid,
+                "the daemon (process {pid}) has not ended after {} s; see `coven daemon logs`",
                 timeout.as_secs()
             ),
         )),

@@ -34,7 +34,7 @@ impl Stage {
     pub(super) async fn open() -> Result<Self, Failure> {
         let folder = Folder::make()?;
         let home = Home::at(folder.path.join("home"));
-        home.create()?;
+        home.make()?;
         declare_agent(&home)?;
         make(&folder.project())?;
         let cannot = |error: &dyn std::fmt::Display| {

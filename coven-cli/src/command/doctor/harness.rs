@@ -27,8 +27,10 @@ pub(super) async fn look(home: &Home, project: Option<&str>) -> Result<Vec<Findi
     }
     for bad in registry.bad_manifests() {
         findings.push(
-            Finding::new("manifest", State::Note, bad.to_string())
-                .advise("mend it; until then that harness does not exist"),
+            Finding::new("manifest", State::Note, bad.to_string()).advise(format!(
+                "mend {}; until then its harness does not exist",
+                bad.file.display()
+            )),
         );
     }
     if !any_found {

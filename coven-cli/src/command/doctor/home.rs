@@ -4,8 +4,11 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use coven::home::Holder;
 use coven_http::client::Error;
 use coven_http::wire::{Health, WriterState};
+use rustix::fs::{Access, AtFlags, CWD, accessat};
+use rustix::io::Errno;
 
 use super::{Finding, State};
 use crate::config::Config;
@@ -19,7 +22,12 @@ const LITTLE_SPACE_BYTES: u64 = 1 << 30;
 const NO_SPACE_BYTES: u64 = 64 << 20;
 
 pub(super) async fn look(home: &Home) -> Vec<Finding> {
-    let mut findings = vec![directory(home), settings(home)];
+    let directory = directory(home);
+    if directory.state == State::Bad {
+        // Nothing in it is ours to look at.
+        return vec![directory];
+    }
+    let mut findings = vec![directory, settings(home)];
     findings.extend(daemon(home).await);
     findings.push(disk(home));
     findings
@@ -30,13 +38,7 @@ fn directory(home: &Home) -> Finding {
     let shown = format!("{} ({})", path.display(), home.origin());
     let metadata = match std::fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Finding::new(
-                "home",
-                State::Ok,
-                format!("{shown}, made by the first session"),
-            );
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return missing(home, &shown),
         Err(error) => {
             return bad_home(format!("{shown}: {error}"));
         }
@@ -47,16 +49,48 @@ fn directory(home: &Home) -> Finding {
         bad_home(format!("{shown} is not a directory"))
     } else if metadata.uid() != rustix::process::geteuid().as_raw() {
         bad_home(format!("{shown} belongs to user {}", metadata.uid()))
+    } else if let Err(error) = writable(path) {
+        bad_home(format!("{shown} cannot be written to: {error}"))
+            .advise("make it writable, or set COVEN_HOME, or --home, to a directory that is")
     } else if metadata.mode() & 0o077 != 0 {
         Finding::new(
             "home",
             State::Note,
             format!("{shown} is open to other users"),
         )
-        .advise("the daemon closes it to others when it starts")
+        .advise("the next command that needs the home closes it to them")
     } else {
         Finding::new("home", State::Ok, shown)
     }
+}
+
+/// One that is made by the first session, if it can be.
+fn missing(home: &Home, shown: &str) -> Finding {
+    let parent = nearest(home.dir());
+    match writable(parent) {
+        Ok(()) => Finding::new(
+            "home",
+            State::Ok,
+            format!("{shown}, made by the first session"),
+        ),
+        Err(error) => bad_home(format!(
+            "{shown} does not exist, and {} cannot be written to: {error}",
+            parent.display()
+        )),
+    }
+}
+
+/// Whether files can be made in a directory, as far as it can be told without making one.
+fn writable(directory: &Path) -> Result<(), Errno> {
+    let access = Access::WRITE_OK | Access::EXEC_OK;
+    accessat(CWD, directory, access, AtFlags::EACCESS)
+}
+
+/// What there is of a path: a home that does not exist yet will be there.
+fn nearest(path: &Path) -> &Path {
+    path.ancestors()
+        .find(|path| path.exists())
+        .unwrap_or(Path::new("/"))
 }
 
 fn bad_home(found: String) -> Finding {
@@ -78,7 +112,7 @@ fn settings(home: &Home) -> Finding {
 }
 
 async fn daemon(home: &Home) -> Vec<Finding> {
-    let client = match connect::client(home) {
+    let client = match connect::address(home) {
         Ok(client) => client,
         Err(failure) => {
             return vec![
@@ -94,15 +128,30 @@ async fn daemon(home: &Home) -> Vec<Finding> {
             version(&health),
             log(&health),
         ],
-        Err(Error::Unreachable { .. }) => vec![Finding::new(
-            "daemon",
-            State::Ok,
-            format!("does not run; the first session starts it, at {socket}"),
-        )],
+        Err(Error::Unreachable { .. }) => vec![unserved(home, &socket)],
         Err(error) => vec![
             Finding::new("daemon", State::Bad, error.to_string())
                 .advise("see `coven daemon logs`, and try `coven daemon restart`"),
         ],
+    }
+}
+
+fn unserved(home: &Home, socket: &str) -> Finding {
+    match Holder::of(home.dir()) {
+        None => Finding::new(
+            "daemon",
+            State::Ok,
+            format!("does not run; the first session starts it, at {socket}"),
+        ),
+        Some(holder) => Finding::new(
+            "daemon",
+            State::Bad,
+            format!(
+                "process {} has the home open, and nobody answers at {socket}",
+                holder.pid()
+            ),
+        )
+        .advise("see `coven daemon status`"),
     }
 }
 
@@ -141,9 +190,7 @@ fn log(health: &Health) -> Finding {
 }
 
 fn disk(home: &Home) -> Finding {
-    // A home that does not exist yet will be where its nearest ancestor is.
-    let existing = home.dir().ancestors().find(|path| path.exists());
-    let existing = existing.unwrap_or(Path::new("/"));
+    let existing = nearest(home.dir());
     let space = match rustix::fs::statvfs(existing) {
         Ok(space) => space,
         Err(error) => {

@@ -1,0 +1,66 @@
+//! Whose home it is: before anything in it is trusted, a daemon that runs there among it.
+
+use std::fs;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
+
+use rustix::process::geteuid;
+
+use crate::fake_daemon::FakeDaemon;
+use crate::home::Home;
+
+/// One of each kind.
+const COMMANDS: [&[&str]; 7] = [
+    &["sessions"],
+    &["kill", "x"],
+    &["harnesses"],
+    &["run", "sh", "true"],
+    &["daemon", "start"],
+    &["daemon", "status"],
+    &["daemon", "stop"],
+];
+
+#[test]
+fn a_home_that_is_a_symlink_is_refused_though_a_daemon_runs_there() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    let link = home.project().join("link");
+    symlink(home.dir(), &link).unwrap();
+    for command in COMMANDS {
+        let args = ["--home", link.to_str().unwrap()];
+        let said = home.refused(1, args.into_iter().chain(command.iter().copied()));
+        assert!(said.contains("symbolic link"), "{command:?}: {said}");
+    }
+    assert!(home.daemon_pid().is_some());
+}
+
+#[test]
+fn a_home_of_another_user_is_refused_though_a_daemon_runs_there() {
+    if !geteuid().is_root() {
+        // Only root can give a directory away.
+        return;
+    }
+    let home = Home::new();
+    let fake = FakeDaemon::start(&home.dir(), env!("CARGO_PKG_VERSION"));
+    chown(home.dir(), Some(65_534), None).unwrap();
+    for command in COMMANDS {
+        let said = home.refused(1, command.iter().copied());
+        assert!(said.contains("another user"), "{command:?}: {said}");
+    }
+    let doctor = home.output(["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1), "{doctor:?}");
+    chown(home.dir(), Some(0), None).unwrap();
+    fake.stop();
+}
+
+#[test]
+fn a_home_that_its_group_can_write_to_is_closed_to_it_before_it_is_used() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    fs::set_permissions(home.dir(), fs::Permissions::from_mode(0o770)).unwrap();
+    let output = home.output(["sessions", "--json"]);
+    assert_eq!(output.stdout, b"[]\n");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("open to other users"), "{said}");
+    assert_eq!(fs::metadata(home.dir()).unwrap().mode() & 0o7777, 0o700);
+    assert!(home.output(["sessions"]).stderr.is_empty(), "told once");
+}
