@@ -57,19 +57,11 @@ pub(crate) fn json<T: Serialize>(value: &T) -> Result<(), Failure> {
     print(&format!("{text}\n"))
 }
 
-/// Prints a value as JSON on one line, for streams of them.
-///
-/// # Errors
-/// As [`print()`].
-pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<(), Failure> {
-    print(&as_json_line(value)?)
-}
-
-/// A value as JSON on one line.
+/// A value as JSON on one line, for streams of them.
 ///
 /// # Errors
 /// When it has no JSON form.
-pub(crate) fn as_json_line<T: Serialize>(value: &T) -> Result<String, Failure> {
+pub(crate) fn json_line<T: Serialize>(value: &T) -> Result<String, Failure> {
     let text = serde_json::to_string(value)
         .map_err(|error| Failure::failed(format!("this has no JSON form: {error}")))?;
     Ok(text + "\n")

@@ -54,7 +54,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     };
     let show = |event: &Event| {
         if args.json {
-            output::as_json_line(event)
+            output::json_line(event)
         } else {
             Ok(line(event, whose))
         }

@@ -141,7 +141,7 @@ impl Printer {
 fn lines(text: &str) -> Result<Vec<u8>, Failure> {
     let lines: Result<String, Failure> = text
         .lines()
-        .map(|text| output::as_json_line(&Line { text }))
+        .map(|text| output::json_line(&Line { text }))
         .collect();
     Ok(lines?.into_bytes())
 }

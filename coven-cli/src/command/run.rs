@@ -262,7 +262,7 @@ pub(super) fn environment() -> BTreeMap<String, String> {
 async fn events(client: &Client, id: &str) -> Result<Exit, Failure> {
     let told = async {
         let told = follow::events(client, id, None);
-        follow::each(told, output::as_json_line).await?;
+        follow::each(told, output::json_line).await?;
         follow::ending(client, id).await
     };
     Interrupts::listen()?

@@ -67,6 +67,16 @@ fn a_reader_that_does_not_read_keeps_no_signal_from_ending_a_follow() {
 }
 
 #[test]
+fn nor_from_ending_a_follow_of_the_daemons_log() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    home.text(["daemon", "stop"]);
+    std::fs::write(home.dir().join("daemon.log"), "a line\n".repeat(30_000)).unwrap();
+    let stalled = Stalled::run(home.coven(["daemon", "logs", "--follow", "-n", "30000"]));
+    assert_eq!(stalled.end_by(Signal::INT), Some(0));
+}
+
+#[test]
 fn a_terminal_that_is_stopped_keeps_nobody_from_leaving() {
     let home = Home::new();
     home.launch("echo ready; while :; do echo flood; done");

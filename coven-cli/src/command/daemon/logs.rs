@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
+use std::ops::ControlFlow;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -11,7 +12,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::Interrupts;
 use crate::home::Home;
-use crate::output;
+use crate::output::{self, Stdout};
 use crate::text::{Colours, Readable};
 
 /// Show its log
@@ -51,22 +52,31 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let mut file = open_log(&path).map_err(cannot)?;
     let end = end_of(&mut file).map_err(cannot)?;
     let all: Vec<&str> = end.lines().collect();
-    show(args, &all[all.len().saturating_sub(args.lines)..])?;
+    let last = shown(
+        args,
+        all[all.len().saturating_sub(args.lines)..].iter().copied(),
+    )?;
+    let mut stdout = Stdout::new();
     if !args.follow {
+        stdout.write(last.as_bytes()).await?;
         return Ok(Exit::Done);
     }
     let mut interrupts = Interrupts::listen()?;
-    let mut rest = String::new();
-    loop {
-        tokio::select! {
-            _ = interrupts.next() => return Ok(Exit::Done),
-            () = tokio::time::sleep(PAUSE) => {}
+    let told = async {
+        stdout.write(last.as_bytes()).await?;
+        let mut rest = String::new();
+        loop {
+            tokio::time::sleep(PAUSE).await;
+            read_more(&mut file, &path, &mut rest).map_err(cannot)?;
+            if let Some(whole) = rest.rfind('\n') {
+                let lines: String = rest.drain(..=whole).collect();
+                stdout.write(shown(args, lines.lines())?.as_bytes()).await?;
+            }
         }
-        read_more(&mut file, &path, &mut rest).map_err(cannot)?;
-        if let Some(whole) = rest.rfind('\n') {
-            let lines: String = rest.drain(..=whole).collect();
-            show(args, &lines.lines().collect::<Vec<_>>())?;
-        }
+    };
+    match interrupts.during(told).await? {
+        ControlFlow::Break(_) => Ok(Exit::Done),
+        ControlFlow::Continue(never) => never,
     }
 }
 
@@ -94,15 +104,14 @@ fn read_more(file: &mut File, path: &std::path::Path, rest: &mut String) -> io::
     Ok(())
 }
 
-fn show(args: &Args, lines: &[&str]) -> Result<(), Failure> {
-    for line in lines {
-        if args.json {
-            output::json_line(&Line { line })?;
-        } else {
+fn shown<'a>(args: &Args, lines: impl Iterator<Item = &'a str>) -> Result<String, Failure> {
+    lines
+        .map(|line| {
+            if args.json {
+                return output::json_line(&Line { line });
+            }
             let mut readable = Readable::new(Colours::Drop);
-            let text = readable.read(line.as_bytes()) + &readable.finish();
-            output::print(&text)?;
-        }
-    }
-    Ok(())
+            Ok(readable.read(line.as_bytes()) + &readable.finish())
+        })
+        .collect()
 }
