@@ -170,7 +170,8 @@ async fn an_idle_session_writes_nothing_and_waits_for_no_timer() {
     let mut ids = Vec::new();
     for _ in 0..10 {
         let id = world.launch_id("echo ready; read go").await;
-        world.until(&id, "ready").await;
+        // To the end of the line, which may come by itself.
+        world.until(&id, "ready\r\n").await;
         ids.push(id);
     }
     let metrics = tokio::runtime::Handle::current().metrics();
