@@ -399,7 +399,8 @@ impl Engine {
         FollowAll::new(Arc::clone(&self.shared), after)
     }
 
-    /// The place of the last event of all.
+    /// The place of the last event of all that followers were told of. What was committed just
+    /// now may be read a moment before.
     pub fn last_seq(&self) -> Seq {
         self.shared.store.last_seq()
     }

@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coven::clock::ManualClock;
-use coven::{Event, EventKind, ReadLimit, Seq};
+use coven::{Event, EventKind, ReadLimit, Seq, Title};
+use world::{World, kinds, me, within, written};
+
 /// What one session's commits with output keep between them.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(10);
-
-use world::{World, kinds, me, within, written};
 
 #[tokio::test]
 async fn a_follower_is_told_everything_once_from_wherever_it_begins() {
@@ -170,20 +170,24 @@ async fn an_idle_session_writes_nothing_and_waits_for_no_timer() {
     let mut ids = Vec::new();
     for _ in 0..10 {
         let id = world.launch_id("echo ready; read go").await;
-        // To the end of the line, which may come by itself.
         world.until(&id, "ready\r\n").await;
         ids.push(id);
     }
+    // What was committed can be read a moment before everybody is told of it. What is answered was
+    // told, and with it all that was committed before.
+    let title = Some(Title::parse("the last commit").unwrap());
+    let edited = within(world.engine.edit(&ids[0], title, None, me()));
+    let last = edited.await.unwrap().last_seq;
     let metrics = tokio::runtime::Handle::current().metrics();
     // The one place where time itself is measured. What the launches left to do may take a few
     // spells on a busy machine; a timer would wake the engine in every one.
     let mut spells = Vec::new();
     while spells.last().is_none_or(|woken| *woken > 5) {
         assert!(spells.len() < 20, "woken {spells:?} times");
-        let before = (world.engine.last_seq(), metrics.worker_park_count(0));
+        let parked = metrics.worker_park_count(0);
         tokio::time::sleep(Duration::from_millis(500)).await;
-        assert_eq!(world.engine.last_seq(), before.0);
-        spells.push(metrics.worker_park_count(0) - before.1);
+        assert_eq!(world.engine.last_seq(), last);
+        spells.push(metrics.worker_park_count(0) - parked);
     }
     for id in &ids {
         world.input(id, "\n").await.unwrap();
