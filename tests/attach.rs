@@ -87,6 +87,25 @@ async fn a_view_of_much_output_is_its_tail_in_the_modes_that_were_in_force() {
 }
 
 #[tokio::test]
+async fn a_view_of_much_text_without_a_line_s_end_begins_with_a_whole_character() {
+    let world = World::new().await;
+    let script = "stty raw -echo; printf a; yes \u{e9} | tr -d '\\n' | head -c 100000
+        printf ready; read go";
+    let id = world.launch_id(script).await;
+    world.until(&id, "ready").await;
+    let live = view(&world, &id).await;
+    world.input(&id, "\n").await.unwrap();
+    world.to_the_end(&id).await;
+    let ended = within(world.engine.attach_view(&id)).await.unwrap();
+    for view in [live, ended] {
+        let tail = std::str::from_utf8(&view.tail).expect("whole characters");
+        // The cut is in the middle of one.
+        assert_eq!(tail.len(), 32 * 1024 - 1);
+        assert!(tail.starts_with('\u{e9}') && tail.ends_with("ready"));
+    }
+}
+
+#[tokio::test]
 async fn a_viewer_is_shown_no_query() {
     let world = World::new().await;
     // The query is cut in two, and the viewer comes in between.

@@ -154,11 +154,28 @@ fn output_resumes_where_a_sequence_surely_starts() {
         ("itle of it\x1b\\text", 12),
         ("itle of it\x07text", 11),
         ("\u{fffd}x\x1b", 4),
-        ("no place at all", 15),
+        ("no place at all", 0),
         ("", 0),
         ("\x1b[H", 0),
     ] {
         assert_eq!(resume_point(tail.as_bytes()), place, "{tail:?}");
+    }
+}
+
+#[test]
+fn text_without_a_line_s_end_resumes_at_its_first_whole_character() {
+    let text = "\u{e9}".repeat(4000);
+    for end in ["", "\r\n", "\x1b[0m"] {
+        let tail = [&text.as_bytes()[1..], end.as_bytes()].concat();
+        assert_eq!(resume_point(&tail), 1, "{end:?}");
+    }
+    for end in ["\x07", "\x1b\\"] {
+        let tail = [&text.as_bytes()[1..], end.as_bytes()].concat();
+        assert_eq!(
+            resume_point(&tail),
+            tail.len(),
+            "the end of a string: {end:?}"
+        );
     }
 }
 
