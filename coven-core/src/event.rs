@@ -183,7 +183,8 @@ pub enum OutputEnd {
 /// How a process was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrphanReason {
-    /// The program that held the terminal ended without recording an end.
+    /// The program that held the terminal ended without recording an end, or could not tell what
+    /// the end was.
     EngineDied,
     /// The machine restarted.
     Reboot,

@@ -101,12 +101,13 @@ impl Live {
         };
         let (mut plan, at) = (Plan::of(&self.record.session), self.shared.clock.now());
         for Fact { command, at, by } in std::mem::take(&mut self.observations.facts) {
-            self.plan(&mut plan, command, at, by.as_ref());
+            add(&mut plan, command, at, by.as_ref());
         }
-        let output = pieces.into_iter();
-        let output = output.map(|(channel, data)| Command::RecordOutput { channel, data });
-        for command in output.chain(last) {
-            self.plan(&mut plan, command, at, None);
+        for (channel, data) in pieces {
+            add(&mut plan, Command::RecordOutput { channel, data }, at, None);
+        }
+        if is_last {
+            add_last(&mut plan, last, at);
         }
         if plan.is_empty() {
             return if is_last { Goes::Over } else { Goes::On };
@@ -134,15 +135,6 @@ impl Live {
                 vec![Command::RecordLoss { reason }]
             }
             (None, _) => Vec::new(),
-        }
-    }
-
-    /// What was observed is refused only where it cannot be true: a bug of ours, told and passed
-    /// over, so that what can be recorded is.
-    fn plan(&self, plan: &mut Plan, command: Command, at: Timestamp, by: Option<&Actor>) {
-        if let Err(error) = plan.add(command, at, by) {
-            let session = &self.record.session.id;
-            tracing::error!(%session, %error, "an observation does not fit the session");
         }
     }
 
@@ -181,5 +173,86 @@ impl Live {
                 tracing::error!(%session, %error, "the session could not be killed");
             }
         });
+    }
+}
+
+/// What was observed is refused only where it cannot be true: a bug of ours, told and passed over,
+/// so that what can be recorded is.
+fn add(plan: &mut Plan, command: Command, at: Timestamp, by: Option<&Actor>) {
+    if let Err(error) = plan.add(command, at, by) {
+        let session = &plan.session().id;
+        tracing::error!(%session, %error, "an observation does not fit the session");
+    }
+}
+
+/// Adds what ends a session. If that does not fit it, the session is lost: it must not be live on
+/// record when nobody drives it any more.
+fn add_last(plan: &mut Plan, last: Vec<Command>, at: Timestamp) {
+    for command in last {
+        add(plan, command, at, None);
+    }
+    if !plan.session().phase.has_ended() {
+        let reason = OrphanReason::EngineDied;
+        add(plan, Command::RecordLoss { reason }, at, None);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coven_core::{Draft, Event, Exit, LaunchRequest, OutputEnd, Phase, Place, Session};
+    use coven_core::{ProcessFacts, SessionId};
+
+    use super::*;
+
+    fn created() -> Session {
+        let request = LaunchRequest {
+            project_root: Some("/p".to_owned()),
+            harness: Some("shell".to_owned()),
+            prompt: Some("true".to_owned()),
+            ..LaunchRequest::default()
+        };
+        let place = Place::new("/p", "/p").unwrap();
+        let launch = Box::new(Draft::parse(&request).unwrap().at(place));
+        Session::begin(SessionId::parse("one").unwrap(), &Event::Created { launch }).unwrap()
+    }
+
+    fn running() -> Session {
+        let process = ProcessFacts {
+            pid: 7,
+            start_time: 1,
+            boot_id: "boot".to_owned(),
+            shim_pid: None,
+        };
+        let started = Event::Started {
+            process,
+            executable: "/bin/sh".to_owned(),
+            argv: Vec::new(),
+        };
+        created().evolve(&started).unwrap()
+    }
+
+    fn phase_at_the_end_of(session: &Session) -> Phase {
+        let (output, exit) = (OutputEnd::Complete, Exit::Code { code: 0 });
+        let last = vec![
+            Command::RecordOutputEnd { end: output },
+            Command::RecordExit { exit },
+        ];
+        let mut plan = Plan::of(session);
+        add_last(&mut plan, last, Timestamp::from_nanos(1));
+        plan.session().phase.clone()
+    }
+
+    #[test]
+    fn an_exit_that_fits_is_the_end() {
+        assert!(matches!(
+            phase_at_the_end_of(&running()),
+            Phase::Ended { .. }
+        ));
+    }
+
+    #[test]
+    fn a_session_that_its_exit_does_not_fit_is_lost_and_not_live_for_ever() {
+        let reason = OrphanReason::EngineDied;
+        assert_eq!(phase_at_the_end_of(&created()), Phase::Orphaned { reason });
     }
 }
