@@ -77,7 +77,7 @@ impl Engine {
     /// What one harness, or each, has configured for this user, as far as its own files tell.
     ///
     /// # Errors
-    /// [`Error::HarnessNotFound`].
+    /// [`Error::HarnessNotFound`]; [`Error::Internal`]: see there.
     pub async fn capabilities(
         &self,
         harness: Option<&HarnessId>,
@@ -89,7 +89,7 @@ impl Engine {
     /// something, as far as its own files tell.
     ///
     /// # Errors
-    /// [`Error::HarnessNotFound`].
+    /// [`Error::HarnessNotFound`]; [`Error::Internal`]: see there.
     pub async fn readiness(
         &self,
         harness: &HarnessId,
@@ -124,7 +124,10 @@ impl Engine {
     /// - [`Refusal::Invalid`](coven_core::Refusal::Invalid): a field is malformed, a path does not
     ///   exist, the harness is unknown. Nothing was written.
     /// - [`Error::LaunchFailed`]: a record says so; the message says what to do.
-    /// - [`Error::Unavailable`]: nothing was written; ask again.
+    /// - [`Error::Unavailable`]: nothing runs; ask again. With
+    ///   [`ShuttingDown`](crate::Unavailable::ShuttingDown) a record may be there, to be told lost
+    ///   by the next engine.
+    /// - [`Error::Internal`]: see there.
     pub async fn launch(&self, request: LaunchRequest, by: Actor) -> Result<Record, Error> {
         launch::launch(&self.shared, request, by).await
     }
@@ -134,8 +137,9 @@ impl Engine {
     /// # Errors
     /// - [`Refusal::Invalid`](coven_core::Refusal::Invalid): a field is malformed.
     /// - [`Refusal::IdConflict`](coven_core::Refusal::IdConflict): the id is one of a session that
-    ///   Coven launched.
+    ///   Coven launched, or was deleted.
     /// - [`Error::Unavailable`]: nothing was written; ask again.
+    /// - [`Error::Internal`]: see there.
     pub async fn register(
         &self,
         request: ExternalRequest,
@@ -160,7 +164,8 @@ impl Engine {
     /// Reports the end of an external session.
     ///
     /// # Errors
-    /// Not found, not external, or ended already; [`Error::Unavailable`]: ask again.
+    /// Not found, not external, or ended already; [`Error::Unavailable`]: nothing was written, ask
+    /// again; [`Error::Internal`]: see there.
     pub async fn complete(
         &self,
         id: &SessionId,
@@ -173,7 +178,8 @@ impl Engine {
     /// Whether the session takes input now, before the input is looked at.
     ///
     /// # Errors
-    /// The refusal that any input would get: not found, not running, or takes none.
+    /// The refusal that any input would get: not found, not running, or takes none. As
+    /// [`get`](Self::get) where its record cannot be read.
     pub async fn accepts_input(&self, id: &SessionId) -> Result<(), Error> {
         Ok(self.get(id).await?.session.accepts_input()?)
     }
@@ -183,10 +189,12 @@ impl Engine {
     /// into one write.
     ///
     /// # Errors
-    /// - A refusal: not found, not running, takes no input, over 1 MiB.
+    /// - A refusal: not found, not running, takes no input, over 1 MiB; in a `stream` session, no
+    ///   UTF-8.
     /// - [`Unavailable::InputQueueFull`](crate::Unavailable::InputQueueFull): the process has not
     ///   taken 1 MiB yet. Nothing was recorded; ask again. The other reasons likewise.
     /// - [`Error::SendInputFailed`]: it is on record, and the process is gone.
+    /// - [`Error::Internal`]: see there.
     pub async fn input(&self, id: &SessionId, data: Bytes, by: Actor) -> Result<(), Error> {
         match self.ask(id, Request::Input { data }, &by).await {
             Some(answer) => answer.map(drop),
@@ -208,7 +216,8 @@ impl Engine {
     /// Changes the size of a session's terminal.
     ///
     /// # Errors
-    /// Not found, not running, no terminal; [`Error::Unavailable`]: ask again.
+    /// Not found, not running, no terminal; [`Error::Unavailable`]: nothing was written, ask again;
+    /// [`Error::Internal`]: see there, or the system refused a size that is on record.
     pub async fn resize(&self, id: &SessionId, size: TermSize, by: Actor) -> Result<(), Error> {
         let answer = match self.ask(id, Request::Resize { size }, &by).await {
             Some(answer) => answer,
@@ -229,7 +238,11 @@ impl Engine {
     /// for a disk that is full.
     ///
     /// # Errors
-    /// Not found, not running, already being killed, or external.
+    /// - A refusal: not found, not running, already being killed, or external.
+    /// - [`Error::KillFailed`]: an earlier kill had left processes, and so did this one. Ask again.
+    /// - [`Error::Unavailable`]: its record cannot be read, or the engine is shutting down, which
+    ///   kills it too. Never because of a full disk.
+    /// - [`Error::Internal`]: see there.
     pub async fn kill(&self, id: &SessionId, by: Actor) -> Result<(), Error> {
         let answer = match self.ask(id, Request::Kill, &by).await {
             Some(answer) => answer,
@@ -241,7 +254,8 @@ impl Engine {
     /// Hides an ended session from plain lists. Archived already is fine.
     ///
     /// # Errors
-    /// Not found, or it may still be alive; [`Error::Unavailable`]: ask again.
+    /// Not found, or it may still be alive; [`Error::Unavailable`]: nothing was written, ask again;
+    /// [`Error::Internal`]: see there.
     pub async fn archive(&self, id: &SessionId, by: Actor) -> Result<Record, Error> {
         self.at_rest(id, Command::Archive, by).await
     }
@@ -249,7 +263,7 @@ impl Engine {
     /// Brings an archived session back into plain lists. Not archived is fine.
     ///
     /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again.
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn summon(&self, id: &SessionId, by: Actor) -> Result<Record, Error> {
         self.at_rest(id, Command::Summon, by).await
     }
@@ -257,7 +271,8 @@ impl Engine {
     /// Deletes an ended session and all its events.
     ///
     /// # Errors
-    /// Not found, or it may still be alive; [`Error::Unavailable`]: ask again.
+    /// Not found, or it may still be alive; [`Error::Unavailable`]: nothing was written, ask again;
+    /// [`Error::Internal`]: see there.
     pub async fn delete(&self, id: &SessionId, by: Actor) -> Result<(), Error> {
         self.at_rest(id, Command::Delete, by).await.map(drop)
     }
@@ -265,7 +280,7 @@ impl Engine {
     /// Changes a session's title or labels; `None` leaves a part as it is.
     ///
     /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again.
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn edit(
         &self,
         id: &SessionId,
@@ -311,7 +326,7 @@ impl Engine {
     /// A session's record.
     ///
     /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again.
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn get(&self, id: &SessionId) -> Result<Record, Error> {
         self.shared.record(id).await
     }
@@ -319,7 +334,7 @@ impl Engine {
     /// The whole launch of a session, its prompt included; `None` for an external one.
     ///
     /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again.
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn launch_of(&self, id: &SessionId) -> Result<Option<Launch>, Error> {
         let wanted = id.clone();
         match self.shared.read(move |store| store.launch(&wanted)).await? {
@@ -331,7 +346,7 @@ impl Engine {
     /// One page of all sessions, newest first.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: ask again.
+    /// [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn list(&self, page: Page) -> Result<Listing, Error> {
         self.shared.read(move |store| store.list(&page)).await
     }
@@ -339,7 +354,7 @@ impl Engine {
     /// A session's events after `after`, oldest first; none at the end.
     ///
     /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again.
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn read(
         &self,
         id: &SessionId,
@@ -360,7 +375,7 @@ impl Engine {
     /// The events of all sessions after `after`, oldest first; of a deleted session only that.
     ///
     /// # Errors
-    /// [`Error::Unavailable`]: ask again.
+    /// [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn read_all(&self, after: Seq, limit: ReadLimit) -> Result<Vec<Envelope>, Error> {
         self.shared
             .read(move |store| store.read_all(after, limit))
@@ -371,7 +386,7 @@ impl Engine {
     /// at the end of what is on record.
     ///
     /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again.
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn output(
         &self,
         id: &SessionId,
@@ -408,7 +423,7 @@ impl Engine {
     /// A session's terminal as a viewer should first see it.
     ///
     /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again.
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn attach_view(&self, id: &SessionId) -> Result<AttachView, Error> {
         attach::view(&self.shared, id).await
     }
