@@ -111,6 +111,8 @@ async fn on_a_full_disk(disk: &Path) {
 
     // The agent can be stopped all the same.
     within(world.engine.kill(&idle, me())).await.unwrap();
+    let refused = within(world.engine.kill(&idle, me())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::SessionNotLive, "it is killed once");
     process.ended().await;
 
     fs::remove_file(disk.join("filler")).unwrap();
@@ -122,6 +124,8 @@ async fn on_a_full_disk(disk: &Path) {
     let killed = kinds(&world.to_the_end(&idle).await);
     let place = |kind| killed.iter().position(|of| *of == kind).unwrap();
     assert!(place(EventKind::KillRequested) < place(EventKind::Exited));
+    let kills = killed.iter().filter(|of| **of == EventKind::KillRequested);
+    assert_eq!(kills.count(), 1);
     until_health(&world.engine, WriterState::Healthy).await;
     let id = world.launch_id("echo again").await;
     assert_eq!(written(&world.to_the_end(&id).await), b"again\r\n");
