@@ -1,24 +1,22 @@
 //! `Engine`: what programs hold.
 
+mod reading;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
 use coven_core::decide::{Registration, register};
 use coven_core::{
-    Actor, Command, Envelope, External, ExternalRequest, HarnessId, Labels, Launch, LaunchRequest,
-    Record, Seq, SessionId, TermSize, Title,
+    Actor, Command, External, ExternalRequest, HarnessId, Labels, LaunchRequest, Record, SessionId,
+    TermSize, Title,
 };
 use coven_harness::{HarnessCapabilities, Readiness, Registry};
-use coven_store::{Listing, OutputChunk, Page, ReadLimit};
 
 use crate::options::Options;
 use crate::running::{Message, Request};
 use crate::shared::Shared;
-use crate::{
-    AttachView, Error, Follow, FollowAll, HarnessInfo, Health, OpenError, attach, commit,
-    harnesses, launch, opening, shutdown,
-};
+use crate::{Error, HarnessInfo, Health, OpenError, commit, harnesses, launch, opening, shutdown};
 
 /// Runs coding agents in one home, and records everything they do.
 ///
@@ -321,117 +319,10 @@ impl Engine {
     }
 }
 
-/// Reading.
-impl Engine {
-    /// A session's record.
-    ///
-    /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
-    pub async fn get(&self, id: &SessionId) -> Result<Record, Error> {
-        self.shared.record(id).await
-    }
-
-    /// The whole launch of a session, its prompt included; `None` for an external one.
-    ///
-    /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
-    pub async fn launch_of(&self, id: &SessionId) -> Result<Option<Launch>, Error> {
-        let wanted = id.clone();
-        match self.shared.read(move |store| store.launch(&wanted)).await? {
-            Some(launch) => Ok(Some(launch)),
-            None => self.get(id).await.map(|_| None),
-        }
-    }
-
-    /// One page of all sessions, newest first.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
-    pub async fn list(&self, page: Page) -> Result<Listing, Error> {
-        self.shared.read(move |store| store.list(&page)).await
-    }
-
-    /// A session's events after `after`, oldest first; none at the end.
-    ///
-    /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
-    pub async fn read(
-        &self,
-        id: &SessionId,
-        after: Seq,
-        limit: ReadLimit,
-    ) -> Result<Vec<Envelope>, Error> {
-        let wanted = id.clone();
-        let events = self
-            .shared
-            .read(move |store| store.read(&wanted, after, limit))
-            .await?;
-        if events.is_empty() {
-            self.get(id).await?;
-        }
-        Ok(events)
-    }
-
-    /// The events of all sessions after `after`, oldest first; of a deleted session only that.
-    ///
-    /// # Errors
-    /// [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
-    pub async fn read_all(&self, after: Seq, limit: ReadLimit) -> Result<Vec<Envelope>, Error> {
-        self.shared
-            .read(move |store| store.read_all(after, limit))
-            .await
-    }
-
-    /// What a session wrote, byte for byte, from `offset` on and at most `max_bytes` of it; none
-    /// at the end of what is on record.
-    ///
-    /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
-    pub async fn output(
-        &self,
-        id: &SessionId,
-        offset: u64,
-        max_bytes: usize,
-    ) -> Result<Vec<OutputChunk>, Error> {
-        let wanted = id.clone();
-        let output = self
-            .shared
-            .read(move |store| store.output(&wanted, offset, max_bytes));
-        let output = output.await?;
-        if output.is_empty() {
-            self.get(id).await?;
-        }
-        Ok(output)
-    }
-
-    /// Follows a session's events from `after`: what is on record, then what comes.
-    pub fn follow(&self, id: &SessionId, after: Seq) -> Follow {
-        Follow::new(Arc::clone(&self.shared), id.clone(), after)
-    }
-
-    /// Follows the events of all sessions from `after`, or from now.
-    pub fn follow_all(&self, after: Option<Seq>) -> FollowAll {
-        FollowAll::new(Arc::clone(&self.shared), after)
-    }
-
-    /// The place of the last event of all that followers were told of. What was committed just
-    /// now may be read a moment before.
-    pub fn last_seq(&self) -> Seq {
-        self.shared.store.last_seq()
-    }
-
-    /// A session's terminal as a viewer should first see it.
-    ///
-    /// # Errors
-    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
-    pub async fn attach_view(&self, id: &SessionId) -> Result<AttachView, Error> {
-        attach::view(&self.shared, id).await
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{AttachView, Follow, FollowAll};
 
     #[test]
     fn an_engine_and_its_followers_go_wherever_a_program_wants_them() {

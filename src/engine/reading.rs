@@ -1,0 +1,116 @@
+//! Reading: records, events, output, and following them.
+
+use std::sync::Arc;
+
+use coven_core::{Envelope, Launch, Record, Seq, SessionId};
+use coven_store::{Listing, OutputChunk, Page, ReadLimit};
+
+use super::Engine;
+use crate::{AttachView, Error, Follow, FollowAll, attach};
+
+impl Engine {
+    /// A session's record.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
+    pub async fn get(&self, id: &SessionId) -> Result<Record, Error> {
+        self.shared.record(id).await
+    }
+
+    /// The whole launch of a session, its prompt included; `None` for an external one.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
+    pub async fn launch_of(&self, id: &SessionId) -> Result<Option<Launch>, Error> {
+        let wanted = id.clone();
+        match self.shared.read(move |store| store.launch(&wanted)).await? {
+            Some(launch) => Ok(Some(launch)),
+            None => self.get(id).await.map(|_| None),
+        }
+    }
+
+    /// One page of all sessions, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
+    pub async fn list(&self, page: Page) -> Result<Listing, Error> {
+        self.shared.read(move |store| store.list(&page)).await
+    }
+
+    /// A session's events after `after`, oldest first; none at the end.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
+    pub async fn read(
+        &self,
+        id: &SessionId,
+        after: Seq,
+        limit: ReadLimit,
+    ) -> Result<Vec<Envelope>, Error> {
+        let wanted = id.clone();
+        let events = self
+            .shared
+            .read(move |store| store.read(&wanted, after, limit))
+            .await?;
+        if events.is_empty() {
+            self.get(id).await?;
+        }
+        Ok(events)
+    }
+
+    /// The events of all sessions after `after`, oldest first; of a deleted session only that.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
+    pub async fn read_all(&self, after: Seq, limit: ReadLimit) -> Result<Vec<Envelope>, Error> {
+        self.shared
+            .read(move |store| store.read_all(after, limit))
+            .await
+    }
+
+    /// What a session wrote, byte for byte, from `offset` on and at most `max_bytes` of it; none
+    /// at the end of what is on record.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
+    pub async fn output(
+        &self,
+        id: &SessionId,
+        offset: u64,
+        max_bytes: usize,
+    ) -> Result<Vec<OutputChunk>, Error> {
+        let wanted = id.clone();
+        let output = self
+            .shared
+            .read(move |store| store.output(&wanted, offset, max_bytes));
+        let output = output.await?;
+        if output.is_empty() {
+            self.get(id).await?;
+        }
+        Ok(output)
+    }
+
+    /// Follows a session's events from `after`: what is on record, then what comes.
+    pub fn follow(&self, id: &SessionId, after: Seq) -> Follow {
+        Follow::new(Arc::clone(&self.shared), id.clone(), after)
+    }
+
+    /// Follows the events of all sessions from `after`, or from now.
+    pub fn follow_all(&self, after: Option<Seq>) -> FollowAll {
+        FollowAll::new(Arc::clone(&self.shared), after)
+    }
+
+    /// The place of the last event of all that followers were told of. What was committed just
+    /// now may be read a moment before.
+    pub fn last_seq(&self) -> Seq {
+        self.shared.store.last_seq()
+    }
+
+    /// A session's terminal as a viewer should first see it.
+    ///
+    /// # Errors
+    /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
+    pub async fn attach_view(&self, id: &SessionId) -> Result<AttachView, Error> {
+        attach::view(&self.shared, id).await
+    }
+}
