@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use coven_core::decide::{Registration, register};
 use coven_core::{
-    Actor, Command, External, ExternalRequest, HarnessId, Labels, LaunchRequest, Record, SessionId,
-    TermSize, Title,
+    Actor, Command, External, ExternalRequest, HarnessId, Labels, LaunchRequest, Record, Refusal,
+    SessionId, TermSize, Title,
 };
 use coven_harness::{HarnessCapabilities, Readiness, Registry};
 
@@ -145,17 +145,21 @@ impl Engine {
     ) -> Result<(Registered, Record), Error> {
         self.shared.refuse_when_shutting_down()?;
         let (id, external) = External::parse(&request)?;
-        let wanted = id.clone();
-        let existing = self.shared.read(move |store| store.record(&wanted)).await?;
-        let existing_session = existing.as_ref().map(|record| &record.session);
-        match (register(existing_session, external)?, existing) {
-            (Registration::Again, Some(record)) => Ok((Registered::Again, record)),
-            (Registration::New { decision }, _) => {
-                let (store, now) = (&self.shared.store, self.shared.clock.now());
-                let appended = commit::begin(store, id, decision, now, Some(by)).await?;
-                Ok((Registered::New, appended.record))
+        loop {
+            let wanted = id.clone();
+            let existing = self.shared.read(move |store| store.record(&wanted)).await?;
+            let standing = existing.as_ref().map(|record| &record.session);
+            let Registration::New { decision } = register(standing, external.clone())? else {
+                let record = existing.expect("only what is there can be registered again");
+                return Ok((Registered::Again, record));
+            };
+            let (store, now) = (&self.shared.store, self.shared.clock.now());
+            match commit::begin(store, id.clone(), decision, now, Some(by.clone())).await {
+                Ok(appended) => return Ok((Registered::New, appended.record)),
+                // Somebody was faster: what they registered may be the same.
+                Err(Error::Refused(Refusal::IdConflict { .. })) => {}
+                Err(error) => return Err(error),
             }
-            (Registration::Again, None) => unreachable!("what is not there was not there before"),
         }
     }
 

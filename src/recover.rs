@@ -1,19 +1,22 @@
 //! Recovery: what was live when an engine ended is not any more, and is said to be lost.
 //!
 //! The terminal of such a session is gone with the engine that held it, and the kernel has hung
-//! it up. A process that outlived that would run on unseen, so it is ended before the session is
-//! told to be orphaned.
+//! it up. The agent is dead of that as a rule, and its tools, in sessions of their own, are not:
+//! whatever is left would run on unseen, so it is ended before the session is told to be orphaned.
 
 use std::sync::Arc;
 
-use coven_core::{Command, OrphanReason, Phase, ProcessFacts, Record, SessionId};
-use coven_harness::process::{boot_id, is_running, kill};
+use coven_core::{Command, OrphanReason, Phase, Record};
+use coven_harness::process::{boot_id, kill, kill_marked};
 use coven_store::{AppendError, ReadError, Urgency};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 
 use crate::commit::Plan;
-use crate::shared::{Shared, blocking};
+use crate::shared::Shared;
 use crate::{Error, OpenError};
+
+/// Sessions whose leftovers are looked for at once: each look reads all processes there are.
+const MAX_AT_ONCE: usize = 8;
 
 /// Orphans every session that is live on record. Returns when all are on record, or wait for a
 /// disk that is full.
@@ -23,14 +26,22 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     };
     let live = shared.read(|store| -> Result<_, ReadError> { store.live() });
     let mut orphaned = JoinSet::new();
+    let through = |done: Result<Result<(), Error>, JoinError>| {
+        done.map_err(|error| Error::internal(&error))
+            .and_then(std::convert::identity)
+            .map_err(unreadable)
+    };
     for record in live.await.map_err(unreadable)? {
+        if orphaned.len() == MAX_AT_ONCE
+            && let Some(done) = orphaned.join_next().await
+        {
+            through(done)?;
+        }
         let shared = Arc::clone(shared);
         orphaned.spawn(async move { orphan(&shared, record).await });
     }
     while let Some(done) = orphaned.join_next().await {
-        done.map_err(|error| Error::internal(&error))
-            .and_then(std::convert::identity)
-            .map_err(unreadable)?;
+        through(done)?;
     }
     Ok(())
 }
@@ -38,8 +49,8 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
 async fn orphan(shared: &Shared, record: Record) -> Result<(), Error> {
     let session = record.session.id.clone();
     let reason = reason(&record.session.phase);
-    if let (OrphanReason::EngineDied, Some(process)) = (reason, record.session.phase.process()) {
-        end_leftover(shared, &session, process).await?;
+    if reason != OrphanReason::Reboot {
+        end_leftovers(shared, &record).await;
     }
     tracing::warn!(%session, reason = reason.as_str(), "a session was lost");
     let mut plan = Plan::of(&record.session);
@@ -76,28 +87,27 @@ fn reason(phase: &Phase) -> OrphanReason {
     }
 }
 
-/// Ends a process that outlived its terminal, if it is provably that very one.
-async fn end_leftover(
-    shared: &Shared,
-    session: &SessionId,
-    process: &ProcessFacts,
-) -> Result<(), Error> {
-    let facts = process.clone();
-    if !blocking(move || is_running(&facts)).await? {
-        return Ok(());
-    }
-    match kill(process, session, shared.grace).await {
+/// Ends what is left of a session: its process, if it outlived its terminal, and all that came of
+/// it. Of one whose start is not on record, whoever carries its mark.
+async fn end_leftovers(shared: &Shared, record: &Record) {
+    let session = &record.session.id;
+    let killed = match record.session.phase.process() {
+        Some(process) => kill(process, session, shared.grace).await,
+        None => kill_marked(session, shared.grace).await,
+    };
+    match killed {
         Ok(report) if report.survivors.is_empty() => {
-            tracing::warn!(%session, pid = process.pid, "a process that had lost its terminal was ended");
+            let ended = report.ended.len() + report.forced.len();
+            if ended > 0 {
+                tracing::warn!(%session, ended, "processes that had lost their engine were ended");
+            }
         }
         Ok(report) => {
             tracing::error!(%session, survivors = ?report.survivors,
                 "processes of a lost session could not be ended");
         }
         Err(error) => {
-            tracing::error!(%session, pid = process.pid, %error,
-                "the process of a lost session could not be ended");
+            tracing::error!(%session, %error, "what is left of a lost session could not be ended");
         }
     }
-    Ok(())
 }

@@ -209,6 +209,29 @@ async fn nothing_of_a_session_runs_when_it_is_told_to_have_ended() {
 }
 
 #[tokio::test]
+async fn of_registrations_at_once_under_one_id_one_is_new_and_the_others_are_told_so() {
+    let world = World::new().await;
+    for round in 0..20 {
+        let request = coven::ExternalRequest {
+            id: Some(format!("theirs-{round}")),
+            project_root: Some("/elsewhere".to_owned()),
+            harness: Some("codex".to_owned()),
+            ..coven::ExternalRequest::default()
+        };
+        let (one, other) = tokio::join!(
+            world.engine.register(request.clone(), me()),
+            world.engine.register(request, me()),
+        );
+        let mut registered = [one.unwrap().0, other.unwrap().0];
+        registered.sort_by_key(|it| *it == coven::Registered::Again);
+        assert_eq!(
+            registered,
+            [coven::Registered::New, coven::Registered::Again]
+        );
+    }
+}
+
+#[tokio::test]
 async fn an_external_session_is_not_killed_from_here() {
     let world = World::new().await;
     let request = coven::ExternalRequest {

@@ -78,6 +78,26 @@ fn a_process_that_outlived_its_terminal_is_ended_before_its_session_is_orphaned(
     });
 }
 
+#[test]
+fn a_tool_that_outlived_its_agent_and_its_engine_is_ended_before_its_session_is_orphaned() {
+    let first = Runtime::new().unwrap();
+    let world = first.block_on(World::new());
+    let script = "setsid sh -c 'echo pid $$; exec sleep 1000 > /dev/null 2>&1 < /dev/null' & wait";
+    let said = first.block_on(async {
+        let id = world.launch_id(script).await;
+        world.until(&id, "\n").await
+    });
+    let World { engine, dir } = world;
+    die(first, engine);
+    assert!(is_alive(pid(&said)), "nobody hangs it up");
+
+    let second = Runtime::new().unwrap();
+    second.block_on(async {
+        within(Engine::open(options(dir.path()))).await.unwrap();
+        assert!(!is_alive(pid(&said)));
+    });
+}
+
 #[tokio::test]
 async fn a_shutdown_ends_what_lives_and_frees_the_home() {
     let world = World::new().await;

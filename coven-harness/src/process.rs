@@ -16,7 +16,7 @@ mod terminal;
 pub use exit::ExitWatch;
 pub use facts::{boot_id, is_running};
 pub use input::Input;
-pub use kill::{KillReport, Signalled, kill, kill_blocking};
+pub use kill::{KillReport, Signalled, kill, kill_blocking, kill_marked};
 pub use output::{MAX_READ_BYTES, Output};
 pub(crate) use question::Question;
 pub use spawn::{Child, Spawn, SpawnError, Stdin, Wiring, open_files_limit, spawn};

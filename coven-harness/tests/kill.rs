@@ -7,7 +7,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use coven_core::{Exit, SessionId};
-use coven_harness::process::{Child, KillReport, Wiring, kill, spawn};
+use coven_harness::process::{Child, KillReport, Wiring, kill, kill_marked, spawn};
 use support::{all, exit, in_terminal, session, shell_in, until, within};
 
 /// Long enough for who listens to end, and no time for who does not.
@@ -82,6 +82,25 @@ async fn a_tool_double_forked_into_a_session_of_its_own_dies_too() {
         exit(&mut running.child).await,
         Exit::Signal { .. }
     ));
+}
+
+#[tokio::test]
+async fn a_session_whose_first_process_is_not_known_is_ended_by_its_mark() {
+    let (mut running, mut pids) = start(
+        "(setsid sh -c 'echo $$; setsid env -i sleep 600 & echo $!; echo ready; wait' &); read x",
+    )
+    .await;
+    let (stranger, _) = start("echo ready; read x").await;
+    pids.push(running.child.facts.pid);
+    let report = within(kill_marked(&running.session, GRACE)).await.unwrap();
+    assert_eq!(report.survivors, []);
+    assert!(pids.len() == 3 && !pids.iter().any(|pid| is_there(*pid)));
+    assert!(matches!(
+        exit(&mut running.child).await,
+        Exit::Signal { .. }
+    ));
+    assert!(is_there(stranger.child.facts.pid));
+    assert_eq!(stranger.kill(GRACE).await.survivors, []);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 
 use bytes::Bytes;
-use coven::{Envelope, Follow, FollowAll};
+use coven::{Engine, Envelope, Follow, FollowAll, ReadLimit};
 use futures_util::{Stream, stream};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
@@ -46,19 +46,35 @@ impl Source for FollowAll {
 
 /// The place that a follower has told up to: `Last-Event-ID`, which a client that connects again
 /// sends by itself, before `afterSeq`.
-pub(crate) fn cursor(call: &Call) -> Result<Option<coven::Seq>, Error> {
+pub(crate) async fn cursor(call: &Call) -> Result<Option<coven::Seq>, Error> {
     let header = call.header(HeaderName::from_static("last-event-id"));
     let (field, after) = match header {
         Some(text) => ("Last-Event-ID", Some(number("Last-Event-ID", text)?)),
         None => ("afterSeq", call.query().number("afterSeq")?),
     };
-    match after.map(coven::Seq::new) {
+    let Some(seq) = after.map(coven::Seq::new) else {
+        return Ok(None);
+    };
+    if !is_there(call.engine(), seq).await? {
         // A place of another home, or of one that was put back: nothing comes after it for long.
-        Some(seq) if seq > call.engine().last_seq() => {
-            Err(coven::Refusal::invalid(field, seq.to_string(), "is past the last event").into())
-        }
-        after => Ok(after),
+        return Err(
+            coven::Refusal::invalid(field, seq.to_string(), "is past the last event").into(),
+        );
     }
+    Ok(Some(seq))
+}
+
+/// Whether the log has come to `seq`. It can be read a moment before anybody is told of it.
+async fn is_there(engine: &Engine, seq: coven::Seq) -> Result<bool, Error> {
+    if seq <= engine.last_seq() {
+        return Ok(true);
+    }
+    let one = ReadLimit {
+        events: 1,
+        bytes: 0,
+    };
+    let before = coven::Seq::new(seq.get() - 1);
+    Ok(!engine.read_all(before, one).await?.is_empty())
 }
 
 /// The answer that is a stream: `first`, then what `source` gives, as its reader takes it.

@@ -23,7 +23,7 @@ use coven_core::{ProcessFacts, SessionId};
 use rustix::process::Signal;
 use tokio::sync::oneshot;
 
-use crate::platform::{Handle, until_one_ended};
+use crate::platform::{self, Handle, until_one_ended};
 use members::Identity;
 use search::{Look, Program, Searcher};
 
@@ -99,6 +99,22 @@ pub async fn kill(
             kill_blocking(leader, session, grace)
         }
     }
+}
+
+/// [`kill`] of a session whose first process, if it ever had one, is not known: its members are who
+/// carries its id, and all descendants of these.
+///
+/// # Errors
+/// As [`kill`].
+pub async fn kill_marked(session: &SessionId, grace: Duration) -> io::Result<KillReport> {
+    let nobody = ProcessFacts {
+        // Over any id that the kernel gives.
+        pid: u32::MAX,
+        start_time: 0,
+        boot_id: platform::boot_id()?.to_owned(),
+        shim_pid: None,
+    };
+    kill(&nobody, session, grace).await
 }
 
 /// [`kill`] for a caller without a runtime: blocks until it is done.

@@ -10,7 +10,7 @@ use crate::sse;
 
 pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let id = call.session()?;
-    let after = sse::cursor(call)?.unwrap_or(Seq::ZERO);
+    let after = sse::cursor(call).await?.unwrap_or(Seq::ZERO);
     call.engine().get(&id).await?;
     sse::reply(call, None, call.engine().follow(&id, after))
 }

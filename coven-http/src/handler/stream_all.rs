@@ -9,7 +9,7 @@ use crate::reply::Reply;
 use crate::sse;
 
 pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
-    let cursor = sse::cursor(call)?;
+    let cursor = sse::cursor(call).await?;
     // Where "now" is must be known to the client too, so that it can go on from there.
     let after = cursor.unwrap_or_else(|| call.engine().last_seq());
     let first = Some(sse::place(after));
