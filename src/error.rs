@@ -204,7 +204,10 @@ pub enum OpenError {
         home: PathBuf,
     },
     /// The home was made by a newer Coven.
-    #[error("{} was made by a newer version of Coven (format {found})", home.display())]
+    #[error(
+        "{} was made by a newer version of Coven (format {found}); use that, or another home",
+        home.display()
+    )]
     Newer {
         /// The home.
         home: PathBuf,

@@ -66,7 +66,7 @@ pub enum Found {
 /// # Errors
 /// As [`check`]; and when it cannot be made.
 pub fn make(path: &Path) -> Result<Found, OpenError> {
-    create(path)?;
+    create(&named(path)?)?;
     check(path)
 }
 
@@ -78,7 +78,7 @@ pub fn make(path: &Path) -> Result<Found, OpenError> {
 /// [`OpenError::Home`] when it is a symbolic link, no directory, or another user's;
 /// [`OpenError::ReadOnly`] when it cannot be looked into, or not be closed to others.
 pub fn check(path: &Path) -> Result<Found, OpenError> {
-    match open_directory(path) {
+    match open_directory(&named(path)?) {
         Ok((_, found)) => Ok(found),
         Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
             Ok(Found::Missing)
@@ -105,7 +105,7 @@ impl Home {
     /// Makes the home at `path` if there is none, checks it, and locks it. Blocks for a few
     /// system calls.
     pub(crate) fn open(path: &Path) -> Result<Self, OpenError> {
-        let path = std::path::absolute(path).map_err(|source| io_error(path, source))?;
+        let path = named(path)?;
         create(&path)?;
         let (directory, found) = open_directory(&path)?;
         if found == Found::WasOpen {
@@ -135,6 +135,12 @@ impl Home {
     pub(crate) fn harnesses(&self) -> PathBuf {
         self.path.join(HARNESSES_DIRECTORY)
     }
+}
+
+/// The absolute path, without a slash or a dot at its end: those would have a link followed.
+fn named(path: &Path) -> Result<PathBuf, OpenError> {
+    let absolute = std::path::absolute(path).map_err(|source| io_error(path, source))?;
+    Ok(absolute.components().collect())
 }
 
 fn create(path: &Path) -> Result<(), OpenError> {
@@ -314,7 +320,11 @@ mod tests {
         let (real, link) = (outer.path().join("real"), outer.path().join("link"));
         fs::create_dir(&real).unwrap();
         symlink(&real, &link).unwrap();
-        assert!(matches!(Home::open(&link), Err(OpenError::Home { .. })));
+        for link in [link.clone(), link.join(""), link.join(".")] {
+            assert!(matches!(Home::open(&link), Err(OpenError::Home { .. })));
+            assert!(matches!(check(&link), Err(OpenError::Home { .. })));
+            assert!(matches!(make(&link), Err(OpenError::Home { .. })));
+        }
         assert_eq!(fs::read_dir(&real).unwrap().count(), 0);
     }
 

@@ -42,6 +42,8 @@ impl Home {
         };
         let dir = std::path::absolute(&dir)
             .map_err(|error| Failure::usage(format!("{} is no path: {error}", dir.display())))?;
+        // Without a slash at its end, which would have a link followed.
+        let dir = dir.components().collect();
         Ok(Self { dir, origin })
     }
 

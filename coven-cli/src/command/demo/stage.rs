@@ -122,7 +122,10 @@ fn make(directory: &Path) -> Result<(), Failure> {
         .mode(0o700)
         .create(directory)
         .map_err(|error| {
-            Failure::failed(format!("{} cannot be made: {error}", directory.display()))
+            Failure::failed(format!(
+                "{} cannot be made: {error}; set TMPDIR to a directory of your own",
+                directory.display()
+            ))
         })
 }
 
