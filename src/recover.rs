@@ -64,6 +64,11 @@ async fn orphan(shared: &Shared, record: Record) -> Result<(), Error> {
             tokio::spawn(async move { store.append(batch).await });
             Ok(())
         }
+        // The other sessions are not to be kept from people for it.
+        Err(AppendError::Damaged(damage)) => {
+            tracing::error!(%session, %damage, "the loss cannot be put on record");
+            Ok(())
+        }
         appended => Ok(appended.map(drop)?),
     }
 }

@@ -20,7 +20,7 @@ const ARROWS: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates that belong to one place, so that what they bring is known to one crate.
-const ONLY_IN: [(&str, &str); 8] = [
+const ONLY_IN: [(&str, &str); 7] = [
     ("redb", "coven-store"),
     ("postcard", "coven-store"),
     ("pty-process", "coven-harness"),
@@ -28,7 +28,6 @@ const ONLY_IN: [(&str, &str); 8] = [
     ("tower", "coven-http"),
     ("matchit", "coven-http"),
     ("clap", "coven-cli"),
-    ("anyhow", "coven-cli"),
 ];
 
 #[test]

@@ -153,7 +153,8 @@ impl Store {
         self.run(|txn| read::record(txn, id))
     }
 
-    /// A page of all records, newest first.
+    /// A page of all records, newest first. One that is damaged is left out, so that the others can
+    /// be seen; [`Store::record`] says what is wrong with it.
     ///
     /// # Errors
     /// As [`Store::record`].
@@ -161,7 +162,8 @@ impl Store {
         self.run(|txn| read::list(txn, page))
     }
 
-    /// The records of all launched sessions that have not ended: those a restart must look at.
+    /// The records of all launched sessions that have not ended: those a restart must look at. Less
+    /// damaged ones, as in a page.
     ///
     /// # Errors
     /// As [`Store::record`].

@@ -18,7 +18,7 @@ pub(crate) const MAX_OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(2);
 /// What is known of a session's end.
 #[derive(Debug, Default)]
 pub(super) struct EndWatch {
-    exit: Option<Exit>,
+    process: Process,
     /// When the process had ended and, where it was killed, all others had too.
     over_at: Option<Duration>,
     killing: bool,
@@ -30,6 +30,18 @@ pub(super) struct EndWatch {
     countdown_from: Option<Duration>,
 }
 
+/// What is known of the process.
+#[derive(Debug, Default)]
+enum Process {
+    #[default]
+    Runs,
+    Ended {
+        exit: Exit,
+    },
+    /// Its end cannot be learnt of.
+    Lost,
+}
+
 /// How a session ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct End {
@@ -39,8 +51,13 @@ pub(super) struct End {
 
 impl EndWatch {
     pub(super) fn process_ended(&mut self, exit: Exit, now: Duration) {
-        self.exit = Some(exit);
+        self.process = Process::Ended { exit };
         self.settle(now);
+    }
+
+    /// How the process ends will not be known.
+    pub(super) fn process_lost(&mut self) {
+        self.process = Process::Lost;
     }
 
     pub(super) fn kill_began(&mut self) {
@@ -55,7 +72,7 @@ impl EndWatch {
     }
 
     fn settle(&mut self, now: Duration) {
-        if self.exit.is_some() && !self.killing {
+        if matches!(self.process, Process::Ended { .. }) && !self.killing {
             self.over_at = Some(now);
             self.set_reading(self.reading, now);
         }
@@ -87,13 +104,17 @@ impl EndWatch {
         self.output.is_none()
     }
 
+    /// Whether the process's end is still to be waited for.
     pub(super) const fn has_process(&self) -> bool {
-        self.exit.is_none()
+        matches!(self.process, Process::Runs)
     }
 
     /// How the session ended, if at `now` it has.
     pub(super) fn end(&self, now: Duration) -> Option<End> {
-        let (exit, _) = self.exit.zip(self.over_at)?;
+        let (Process::Ended { exit }, Some(_)) = (&self.process, self.over_at) else {
+            return None;
+        };
+        let exit = *exit;
         let output = match self.output {
             Some(end) => end,
             None if now >= self.deadline()? => OutputEnd::Cut,

@@ -274,6 +274,7 @@ impl Live {
             Err(error) => {
                 let session = &self.record.session.id;
                 tracing::error!(%session, %error, "the process's end cannot be learnt of");
+                self.end.process_lost();
                 self.observations.lost(OrphanReason::EngineDied);
                 if self.killing.is_none() {
                     // Nobody would see it run on.

@@ -3,7 +3,7 @@
 use coven_core::{Record, SessionId, Timestamp};
 use redb::ReadTransaction;
 
-use super::record::load_record;
+use super::record::load_whole;
 use crate::fault::{Fault, damage};
 use crate::layout::{BY_CREATED, RECORDS};
 
@@ -65,7 +65,7 @@ pub(crate) fn list(txn: &ReadTransaction, page: &Page) -> Result<Listing, Fault>
             return Ok(Listing { records, next });
         }
         let id = SessionId::parse(key.value().1).map_err(|_| damage("an id is not one"))?;
-        records.push(load_record(&table, slot, &id)?);
+        records.extend(load_whole(&table, slot, &id)?);
     }
     Ok(Listing {
         records,

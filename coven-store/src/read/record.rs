@@ -15,17 +15,16 @@ pub(crate) fn record(txn: &ReadTransaction, id: &SessionId) -> Result<Option<Rec
     Ok(entry.map(|entry| entry.record))
 }
 
-/// The records of launched sessions that have not ended, oldest slot first.
+/// The records of launched sessions that have not ended, oldest slot first, less damaged ones.
 pub(crate) fn live(txn: &ReadTransaction) -> Result<Vec<Record>, Fault> {
     let slots = txn.open_table(SLOTS)?;
     let records = txn.open_table(RECORDS)?;
-    txn.open_table(LIVE)?
-        .iter()?
-        .map(|row| {
-            let slot = row?.0.value();
-            load_record(&records, slot, &session_of_slot(&slots, slot)?)
-        })
-        .collect()
+    let mut live = Vec::new();
+    for row in txn.open_table(LIVE)?.iter()? {
+        let slot = row?.0.value();
+        live.extend(load_whole(&records, slot, &session_of_slot(&slots, slot)?)?);
+    }
+    Ok(live)
 }
 
 /// The newest session that was launched under a conversation's id.
@@ -89,6 +88,22 @@ pub(crate) fn load_record(
     decode::<RecordRow>(row.value())
         .and_then(|row| row.into_record(id.clone()))
         .map_err(|malformed| of_session(format!("its record cannot be read: {malformed}")))
+}
+
+/// The same, for those who look at many: `None` for one that is damaged, so that the others can be
+/// seen. Who asks for it by its id is told what is wrong.
+pub(crate) fn load_whole(
+    records: &impl ReadableTable<u64, &'static [u8]>,
+    slot: u64,
+    id: &SessionId,
+) -> Result<Option<Record>, Fault> {
+    match load_record(records, slot, id) {
+        Err(Fault::Damage(damage)) => {
+            tracing::error!(%damage, "a session is left out");
+            Ok(None)
+        }
+        loaded => loaded.map(Some),
+    }
 }
 
 /// Whose a slot is.
