@@ -234,6 +234,10 @@ impl From<Error> for Failure {
                 Exit::Unreachable,
                 format!("{error}; see `coven daemon logs`"),
             ),
+            Error::NotASocket { .. } => Self::new(
+                Exit::Unreachable,
+                format!("{error}; remove it, and the daemon puts its own there"),
+            ),
             Error::Stranger { .. } => Self::new(Exit::Unreachable, error.to_string()),
             Error::Broken { .. } => Self::new(
                 Exit::Unreachable,

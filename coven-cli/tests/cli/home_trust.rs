@@ -37,6 +37,33 @@ fn a_home_that_is_a_symlink_is_refused_though_a_daemon_runs_there() {
 }
 
 #[test]
+fn a_socket_that_is_a_symlink_is_not_followed_to_another_homes_daemon() {
+    let (home, other) = (Home::new(), Home::new());
+    other.text(["daemon", "start"]);
+    let socket = home.dir().join("coven.sock");
+    symlink(other.dir().join("coven.sock"), &socket).unwrap();
+    for command in COMMANDS
+        .iter()
+        .filter(|command| **command != ["daemon", "stop"])
+    {
+        let said = home.refused(122, command.iter().copied());
+        assert!(said.contains("a symbolic link"), "{command:?}: {said}");
+        assert!(said.contains("remove it"), "{command:?}: {said}");
+    }
+    assert_eq!(home.text(["daemon", "stop"]), "no daemon runs\n");
+    let doctor = home.output(["doctor"]);
+    assert_eq!(doctor.status.code(), Some(1), "{doctor:?}");
+    assert!(other.daemon_pid().is_some());
+    assert_eq!(other.json(["sessions", "--json"]), serde_json::json!([]));
+    fs::remove_file(&socket).unwrap();
+    fs::write(&socket, "").unwrap();
+    let said = home.refused(122, ["sessions"]);
+    assert!(said.contains("another file"), "{said}");
+    fs::remove_file(&socket).unwrap();
+    assert_eq!(home.text(["run", "sh", "echo own"]), "own\n");
+}
+
+#[test]
 fn a_home_of_another_user_is_refused_though_a_daemon_runs_there() {
     if !geteuid().is_root() {
         // Only root can give a directory away.

@@ -38,6 +38,15 @@ pub enum Error {
         /// Whose it is.
         uid: u32,
     },
+    /// What lies at the socket's path is no socket: a symbolic link among them, which may lead to
+    /// somebody else's daemon. Nothing was sent.
+    #[error("{} is {found}, not the socket of a daemon", socket.display())]
+    NotASocket {
+        /// The socket's path.
+        socket: PathBuf,
+        /// What lies there.
+        found: &'static str,
+    },
     /// The connection broke before the answer was whole. Whether the daemon did what was asked is
     /// not known.
     #[error("the connection to the daemon broke: {reason}")]
@@ -89,6 +98,7 @@ impl Error {
             Self::Answer(answer) => Some(answer),
             Self::Unreachable { .. }
             | Self::Stranger { .. }
+            | Self::NotASocket { .. }
             | Self::Timeout { .. }
             | Self::Broken { .. }
             | Self::Garbled { .. } => None,
@@ -106,7 +116,7 @@ impl Error {
         match self {
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::Broken { .. } => true,
             Self::Answer(answer) => answer.code == Some(Code::RuntimeUnavailable),
-            Self::Stranger { .. } | Self::Garbled { .. } => false,
+            Self::Stranger { .. } | Self::NotASocket { .. } | Self::Garbled { .. } => false,
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One request and its answer, on a connection of its own.
 
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -267,6 +268,7 @@ async fn send(socket: &Path, client: &str, ask: Ask) -> Result<Open, Error> {
 
 /// A connection to a daemon of our own user: what is sent may hold secrets.
 async fn connect(socket: &Path) -> Result<UnixStream, Error> {
+    check(socket)?;
     let stream = reach(socket).await?;
     match peer::check(&stream) {
         Ok(_) => Ok(stream),
@@ -279,6 +281,29 @@ async fn connect(socket: &Path) -> Result<UnixStream, Error> {
             source,
         }),
     }
+}
+
+/// Makes sure that a socket, if anything, lies at the path: a link is not followed, for it may lead
+/// to the daemon of another home.
+fn check(socket: &Path) -> Result<(), Error> {
+    let Ok(metadata) = std::fs::symlink_metadata(socket) else {
+        // Connecting tells why.
+        return Ok(());
+    };
+    let kind = metadata.file_type();
+    let found = if kind.is_socket() {
+        return Ok(());
+    } else if kind.is_symlink() {
+        "a symbolic link"
+    } else if kind.is_dir() {
+        "a directory"
+    } else {
+        "another file"
+    };
+    Err(Error::NotASocket {
+        socket: socket.to_owned(),
+        found,
+    })
 }
 
 /// A daemon whose queue of connections is full is there, and gets to them.

@@ -39,8 +39,12 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
             show(args, home, health.daemon.pid.into(), Ok(&health))?;
             Ok(Exit::Done)
         }
-        Err(Error::Unreachable { .. }) => {
+        Err(error @ (Error::Unreachable { .. } | Error::NotASocket { .. })) => {
             let unserved = Unserved::of(home);
+            if let (Error::NotASocket { .. }, Unserved::Free) = (&error, &unserved) {
+                // None can be started before that is mended.
+                return Err(error.into());
+            }
             show(args, home, unserved.pid(), Err(&unserved))?;
             Ok(Exit::Unreachable)
         }

@@ -49,7 +49,9 @@ pub(super) async fn stop(args: &Args, home: &Home) -> Result<Stopped, Failure> {
     let client = connect::client(home)?.timeout(timeout);
     let daemon = match client.health().await {
         Ok(health) => health.daemon,
-        Err(Error::Unreachable { .. }) => return stop_unserved(home, timeout).await,
+        Err(Error::Unreachable { .. } | Error::NotASocket { .. }) => {
+            return stop_unserved(home, timeout).await;
+        }
         Err(error) => return Err(error.into()),
     };
     tell_running(&client).await;

@@ -129,6 +129,10 @@ async fn daemon(home: &Home) -> Vec<Finding> {
             log(&health),
         ],
         Err(Error::Unreachable { .. }) => vec![unserved(home, &socket)],
+        Err(error @ Error::NotASocket { .. }) => vec![
+            Finding::new("socket", State::Bad, error.to_string())
+                .advise("remove it, and the daemon puts its own there"),
+        ],
         Err(error) => vec![
             Finding::new("daemon", State::Bad, error.to_string())
                 .advise("see `coven daemon logs`, and try `coven daemon restart`"),
