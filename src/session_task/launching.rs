@@ -1,11 +1,13 @@
 //! From an accepted launch to a running process: on record first, then the process.
 
+use std::future::{Future, pending};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use coven_core::{Command, decide};
 use coven_harness::process::{self, Child, Spawn, SpawnError};
-use coven_store::Urgency;
+use coven_store::{AppendError, Appended, Urgency};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -25,10 +27,18 @@ struct Launching {
     record: Record,
     /// Set by the first kill, and looked at right before the process is made.
     called_off: Arc<AtomicBool>,
+    /// A kill that is on its way into the log.
+    recording: Option<Recording>,
     /// A kill that could not be put on record yet.
     unrecorded_kill: Option<UnrecordedKill>,
     /// What came before there was a process to do it to.
     deferred: Vec<Message>,
+}
+
+/// The record of a kill under way, and who is to be told of it.
+struct Recording {
+    append: Pin<Box<dyn Future<Output = Result<Appended, AppendError>> + Send>>,
+    ask: Ask,
 }
 
 pub(super) async fn run(
@@ -64,6 +74,7 @@ pub(super) async fn run(
         shared,
         record,
         called_off: Arc::default(),
+        recording: None,
         unrecorded_kill: None,
         deferred: Vec::new(),
     };
@@ -78,6 +89,7 @@ pub(super) async fn run(
         Ok(None) => return launching.called_off(reply).await,
         Err(error) => return launching.fail(explain(&error, &hint), reply).await,
     };
+    launching.signal_before_it_is_recorded(&child).await;
     let argv = command.recorded(&harness.about().executable);
     let started = Command::RecordStart {
         process: child.facts.clone(),
@@ -123,8 +135,14 @@ impl Launching {
         loop {
             tokio::select! {
                 biased;
+                outcome = recorded(&mut self.recording) => self.told_of_kill(outcome),
                 Some(message) = mailbox.recv() => match message {
-                    Message::Ask(ask) if matches!(ask.request, Request::Kill) => self.kill(ask).await,
+                    // A second one is answered when what became of the first is known.
+                    Message::Ask(ask)
+                        if matches!(ask.request, Request::Kill) && self.recording.is_none() =>
+                    {
+                        self.kill(ask);
+                    }
                     Message::Abandon => {
                         self.called_off.store(true, Ordering::Release);
                         self.deferred.push(Message::Abandon);
@@ -142,37 +160,74 @@ impl Launching {
     }
 
     /// Calls the launch off. That does not wait for the disk.
-    async fn kill(&mut self, ask: Ask) {
+    fn kill(&mut self, ask: Ask) {
         let mut plan = Plan::of(&self.record.session);
         let answer = match plan.add(Command::Kill, self.shared.clock.now(), ask.by.as_ref()) {
             Err(refused) => Err(refused),
             Ok(_) if self.unrecorded_kill.is_some() => Ok(self.record.clone()),
             Ok(_) => {
                 self.called_off.store(true, Ordering::Release);
-                let batch = plan.batch(None, Urgency::Control);
-                match self.shared.store.append(batch).await {
-                    Ok(appended) => self.record = appended.record,
-                    Err(error) => {
-                        tracing::warn!(session = %self.record.session.id, %error,
-                            "a kill is carried out, and not on record yet");
-                        self.unrecorded_kill = Some(UnrecordedKill { by: ask.by });
-                    }
-                }
-                Ok(self.record.clone())
+                let (store, batch) = (
+                    self.shared.store.clone(),
+                    plan.batch(None, Urgency::Control),
+                );
+                let append = Box::pin(async move { store.append(batch).await });
+                self.recording = Some(Recording { append, ask });
+                return;
             }
         };
         // Whoever asked may have left.
         let _ = ask.reply.send(answer);
     }
 
+    /// What became of a kill's record.
+    fn told_of_kill(&mut self, outcome: Result<Appended, AppendError>) {
+        let Some(Recording { ask, .. }) = self.recording.take() else {
+            return;
+        };
+        match outcome {
+            Ok(appended) => self.record = appended.record,
+            Err(error) => {
+                tracing::warn!(session = %self.record.session.id, %error,
+                    "a kill is carried out, and not on record yet");
+                self.unrecorded_kill = Some(UnrecordedKill { by: ask.by });
+            }
+        }
+        // Whoever asked may have left.
+        let _ = ask.reply.send(Ok(self.record.clone()));
+    }
+
+    /// Waits for a kill's record, if one is on its way.
+    async fn settle(&mut self) {
+        if self.recording.is_some() {
+            let outcome = recorded(&mut self.recording).await;
+            self.told_of_kill(outcome);
+        }
+    }
+
+    /// A process that was made although it was called off, and whose kill is not on record yet, is
+    /// signalled meanwhile: the disk may hang.
+    async fn signal_before_it_is_recorded(&mut self, child: &Child) {
+        if self.recording.is_none() {
+            return;
+        }
+        let (facts, grace) = (child.facts.clone(), self.shared.grace);
+        let session = self.record.session.id.clone();
+        // Who drives the session from here on kills once more, and learns what came of it.
+        tokio::spawn(async move { process::kill(&facts, &session, grace).await });
+        self.settle().await;
+    }
+
     /// The process provably never ran, as somebody wished.
-    async fn called_off(self, reply: Reply) {
+    async fn called_off(mut self, reply: Reply) {
+        self.settle().await;
         let ended = self.record_end("it was killed before it ran").await;
         let _ = reply.send(ended);
     }
 
     /// The process provably never ran.
-    async fn fail(self, reason: String, reply: Reply) {
+    async fn fail(mut self, reason: String, reply: Reply) {
+        self.settle().await;
         let session = self.record.session.id.clone();
         tracing::info!(%session, %reason, "the launch failed");
         let ended = self.record_end(&reason).await;
@@ -181,7 +236,7 @@ impl Launching {
     }
 
     /// Waits for the disk, however long: the end must be on record.
-    async fn record_end(&self, reason: &str) -> Result<Record, Error> {
+    async fn record_end(&mut self, reason: &str) -> Result<Record, Error> {
         let now = self.shared.clock.now();
         let mut plan = Plan::of(&self.record.session);
         if let Some(UnrecordedKill { by }) = &self.unrecorded_kill {
@@ -191,6 +246,14 @@ impl Launching {
         plan.add(Command::RecordLaunchFailure { reason }, now, None)?;
         let batch = plan.batch(None, Urgency::Output);
         Ok(self.shared.store.append(batch).await?.record)
+    }
+}
+
+/// The outcome of what is on its way; never, where nothing is.
+async fn recorded(recording: &mut Option<Recording>) -> Result<Appended, AppendError> {
+    match recording {
+        Some(recording) => recording.append.as_mut().await,
+        None => pending().await,
     }
 }
 
