@@ -61,11 +61,12 @@ impl Writer {
     }
 
     /// Sets room aside for an input of `len_bytes`, which is then due as a [`Step::Input`] or to
-    /// be given back. False when too much is undelivered.
+    /// be given back. False when too much is undelivered. Where the process does not read any more
+    /// nothing will ever be delivered, and the step is what says so.
     pub(super) fn reserve(&self, len_bytes: usize) -> bool {
         let waiting = self.waiting.input.load(Ordering::Relaxed);
         // Only the session's task adds, so nothing is added between the look and the addition.
-        let fits = waiting + len_bytes <= MAX_UNDELIVERED_INPUT_BYTES;
+        let fits = self.task.is_finished() || waiting + len_bytes <= MAX_UNDELIVERED_INPUT_BYTES;
         if fits {
             self.waiting.input.fetch_add(len_bytes, Ordering::Relaxed);
         }
