@@ -59,7 +59,7 @@ pub(crate) async fn serving(home: &Home) -> Result<Option<Client>, Failure> {
     let Some(health) = look(&client).await? else {
         return Ok(None);
     };
-    compare_versions(&health);
+    met(home, &health).await;
     Ok(Some(client))
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn reach_or_start(home: &Home) -> Result<Client, Failure> {
         return Ok(client);
     }
     let client = client(home)?;
-    compare_versions(&start(home, &client, daemon::spawn).await?);
+    met(home, &start(home, &client, daemon::spawn).await?).await;
     Ok(client)
 }
 
@@ -206,6 +206,16 @@ fn ended_at_once(home: &Home) -> Failure {
             crate::text::one_line(last)
         ),
     )
+}
+
+/// What is due when a daemon has told how it is: a word on its version, and a `daemon.json` that
+/// says so too.
+pub(crate) async fn met(home: &Home, health: &Health) {
+    compare_versions(health);
+    if coven_http::told(home.dir()).as_ref() != Some(&health.daemon) {
+        // The file is only a convenience: without it everything works.
+        let _ = coven_http::repair(home.dir()).await;
+    }
 }
 
 fn compare_versions(health: &Health) {

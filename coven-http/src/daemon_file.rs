@@ -68,9 +68,13 @@ impl DaemonFile {
         })
     }
 
-    /// Removes the file, unless another process has written its own.
+    /// Removes the file, unless another process has written its own. What names no process is
+    /// nobody's.
     pub(crate) fn remove(self) {
-        if fs::read(&self.path).is_ok_and(|found| found == self.content) {
+        let Ok(found) = fs::read(&self.path) else {
+            return;
+        };
+        if found == self.content || serde_json::from_slice::<Daemon>(&found).is_err() {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -140,6 +144,15 @@ mod tests {
         let _theirs = DaemonFile::write(home.path(), &daemon(8)).unwrap();
         ours.remove();
         assert!(path(home.path()).exists());
+    }
+
+    #[test]
+    fn rubbish_in_place_of_the_file_goes_with_its_process() {
+        let home = tempfile::tempdir().unwrap();
+        let ours = DaemonFile::write(home.path(), &daemon(7)).unwrap();
+        fs::write(path(home.path()), "{ half").unwrap();
+        ours.remove();
+        assert!(!path(home.path()).exists());
     }
 
     #[tokio::test]

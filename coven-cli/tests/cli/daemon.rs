@@ -205,6 +205,41 @@ fn a_daemon_that_died_is_replaced_with_its_socket() {
 }
 
 #[test]
+fn a_daemon_file_that_is_not_so_is_mended_or_cleared() {
+    let home = Home::new();
+    let file = home.dir().join("daemon.json");
+    home.text(["daemon", "start"]);
+    let told = fs::read(&file).unwrap();
+    let stale = "{\"pid\":1,\"startedAt\":\"x\",\"socket\":\"y\"}\n";
+    for (wrong, command) in [
+        (stale, &["sessions"][..]),
+        ("{ half", &["daemon", "start"]),
+        ("", &["daemon", "status"]),
+    ] {
+        fs::write(&file, wrong).unwrap();
+        home.text(command.iter().copied());
+        assert_eq!(fs::read(&file).unwrap(), told, "{command:?}");
+    }
+    fs::write(&file, "rubbish").unwrap();
+    let process = pidfd_open(told_pid(&told), PidfdFlags::empty()).unwrap();
+    kill_process(told_pid(&told), Signal::TERM).unwrap();
+    let patience = Timespec::try_from(PATIENCE).unwrap();
+    poll(&mut [PollFd::new(&process, PollFlags::IN)], Some(&patience)).unwrap();
+    assert!(!file.exists(), "its daemon left it");
+    for (command, status) in [("status", 122), ("stop", 0)] {
+        fs::write(&file, stale).unwrap();
+        let output = home.output(["daemon", command]);
+        assert_eq!(output.status.code(), Some(status), "{output:?}");
+        assert!(!file.exists(), "{command}");
+    }
+}
+
+fn told_pid(daemon_file: &[u8]) -> Pid {
+    let told: serde_json::Value = serde_json::from_slice(daemon_file).unwrap();
+    Pid::from_raw(i32::try_from(told["pid"].as_i64().unwrap()).unwrap()).unwrap()
+}
+
+#[test]
 fn a_path_too_long_for_a_socket_is_told_before_anything_is_made() {
     let home = Home::new();
     let long = home.dir().join("x".repeat(120));
@@ -234,13 +269,15 @@ fn a_daemon_that_cannot_start_says_why() {
 fn another_version_is_told_in_one_line() {
     let home = Home::new();
     let fake = FakeDaemon::start(&home.dir(), "99.0.0");
-    let output = home.output(["sessions"]);
-    let said = String::from_utf8(output.stderr).unwrap();
-    assert_eq!(said.lines().count(), 1, "{said}");
-    assert!(
-        said.contains("99.0.0") && said.contains("coven daemon restart"),
-        "{said}"
-    );
+    for args in [&["sessions", "--json"][..], &["daemon", "status"]] {
+        let output = home.output(args.iter().copied());
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(said.lines().count(), 1, "{args:?}: {said}");
+        assert!(
+            said.contains("99.0.0") && said.contains("coven daemon restart"),
+            "{args:?}: {said}"
+        );
+    }
     fake.stop();
 }
 

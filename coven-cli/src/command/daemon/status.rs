@@ -36,11 +36,13 @@ struct Shown<'a> {
 pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     match connect::client(home)?.health().await {
         Ok(health) => {
+            connect::met(home, &health).await;
             show(args, home, health.daemon.pid.into(), Ok(&health))?;
             Ok(Exit::Done)
         }
         Err(error @ (Error::Unreachable { .. } | Error::NotASocket { .. })) => {
             let unserved = Unserved::of(home);
+            unserved.clear(home).await;
             if let (Error::NotASocket { .. }, Unserved::Free) = (&error, &unserved) {
                 // None can be started before that is mended.
                 return Err(error.into());

@@ -67,6 +67,7 @@ pub(super) async fn stop(args: &Args, home: &Home) -> Result<Stopped, Failure> {
 /// Stops a daemon that cannot be asked to, if one is proved to have the home.
 async fn stop_unserved(home: &Home, timeout: Duration) -> Result<Stopped, Failure> {
     let unserved = Unserved::of(home);
+    unserved.clear(home).await;
     match unserved {
         Unserved::Free => Ok(Stopped::Before),
         Unserved::ByDaemon(holder) => {

@@ -29,6 +29,14 @@ impl Unserved {
         }
     }
 
+    /// Removes what a daemon that is gone left in `daemon.json`, where nobody has the home.
+    pub(super) async fn clear(&self, home: &Home) {
+        if let Self::Free = self {
+            // The file is only a convenience: without it everything works.
+            let _ = coven_http::repair(home.dir()).await;
+        }
+    }
+
     /// The process that has it.
     pub(super) const fn pid(&self) -> Option<u32> {
         match self {
