@@ -1,9 +1,12 @@
 //! How a session's end is told: as an exit status, and in words.
 
 use coven::OrphanReason;
-use coven_http::wire::{SessionRecord, Status};
+use coven_http::client::{Client, EventsQuery};
+use coven_http::wire::{Payload, SessionRecord, Status};
 
 use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::text::one_line;
 
 /// What is known of how a session ended, or did not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,6 +79,67 @@ pub(crate) fn lost_because(code: &str) -> String {
     ];
     let known = words.iter().find(|(reason, _)| reason.as_str() == code);
     known.map_or(code, |(_, words)| words).to_owned()
+}
+
+/// What became of a session, in a sentence, where its exit status alone does not say it: it was
+/// lost, killed, ended by a signal, or never ran.
+///
+/// # Errors
+/// When the daemon cannot say.
+pub(crate) async fn told(
+    client: &Client,
+    record: &SessionRecord,
+) -> Result<Option<String>, Failure> {
+    let id = &record.id;
+    let ending = Ending::of(record);
+    Ok(match ending.exit() {
+        Exit::Orphaned => {
+            let code = record.orphan_reason.as_deref();
+            let reason = one_line(&code.map_or("the reason is not known".to_owned(), lost_because));
+            Some(format!(
+                "session {id} was lost: {reason}; how it ended is not known"
+            ))
+        }
+        Exit::LaunchFailed => {
+            let reason = why_it_never_ran(client, record).await?;
+            let reason = reason.map(|reason| format!(": {}", one_line(&reason)));
+            Some(format!(
+                "session {id} could not be started{}",
+                reason.unwrap_or_default()
+            ))
+        }
+        Exit::Signal { signal } => Some(match record.status {
+            Status::Killed => format!("session {id} was killed, by signal {signal}"),
+            _ => format!("session {id} was ended by signal {signal}, which Coven did not send"),
+        }),
+        _ => None,
+    })
+}
+
+/// Why a session's process never ran, as its exit event says; `None` for any other session.
+///
+/// # Errors
+/// When the daemon cannot say.
+pub(crate) async fn why_it_never_ran(
+    client: &Client,
+    record: &SessionRecord,
+) -> Result<Option<String>, Failure> {
+    if Ending::of(record).exit() != Exit::LaunchFailed {
+        return Ok(None);
+    }
+    let mut query = EventsQuery::default();
+    loop {
+        let page = client.events(&record.id, query).await?;
+        for event in &page.events {
+            if let Payload::Exit(exit) = event.payload() {
+                return Ok(exit.reason);
+            }
+        }
+        match page.next_cursor {
+            Some(cursor) if page.has_more => query.after_seq = Some(cursor.after_seq),
+            _ => return Ok(None),
+        }
+    }
 }
 
 #[cfg(test)]

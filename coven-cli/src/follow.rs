@@ -12,10 +12,10 @@ use coven_http::client::{Client, Follow};
 use coven_http::wire::{Channel, Event};
 use tokio::io::AsyncWriteExt;
 
-use crate::ending::Ending;
+use crate::ending::{self, Ending};
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::output::Stdout;
+use crate::output::{self, Stdout};
 
 pub(crate) use exact::ExactOutput;
 pub(crate) use interrupts::Interrupts;
@@ -65,12 +65,16 @@ pub(crate) async fn each(
     Ok(())
 }
 
-/// How the session stands now, as an exit status.
+/// How the session stands now, as an exit status; what that does not say is told on stderr.
 ///
 /// # Errors
 /// When the daemon cannot say.
 pub(crate) async fn ending(client: &Client, id: &str) -> Result<Exit, Failure> {
-    Ok(Ending::of(&client.session(id).await?).exit())
+    let record = client.session(id).await?;
+    if let Some(told) = ending::told(client, &record).await? {
+        output::complain(&format!("coven: {told}"));
+    }
+    Ok(Ending::of(&record).exit())
 }
 
 /// The exit of what came to its end, or was interrupted.

@@ -11,7 +11,7 @@ use coven_http::client::{Attach, AttachReader, Client, Frame};
 use coven_http::wire::FromDaemon;
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::ending::Ending;
+use crate::ending::{self, Ending};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::live::signals::{Change, Signals};
@@ -55,7 +55,7 @@ pub(crate) async fn show(client: &Client, id: &str, keys: &DetachKeys) -> Result
     drop(viewer);
     Ok(match end {
         End::Ended { ending } => {
-            output::tell(&format!("coven: session {id} {ending}"));
+            tell_ending(client, id, ending).await;
             ending.exit()
         }
         End::Detached => {
@@ -250,6 +250,18 @@ async fn read_on(
             // Ours is the window's size; a frame of a newer daemon is not ours to understand.
             _ => {}
         }
+    }
+}
+
+/// Says what became of a session; as far as is known, where the daemon is gone by now.
+async fn tell_ending(client: &Client, id: &str, ending: Ending) {
+    let told = async {
+        let record = client.session(id).await?;
+        ending::told(client, &record).await
+    };
+    match told.await {
+        Ok(Some(told)) => output::complain(&format!("coven: {told}")),
+        Ok(None) | Err(_) => output::tell(&format!("coven: session {id} {ending}")),
     }
 }
 

@@ -55,7 +55,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// All that is recorded, and what comes.
+/// All that is recorded, and what comes; at the end, what became of the session.
 async fn followed(
     client: &Client,
     id: &str,
@@ -68,8 +68,12 @@ async fn followed(
     let last = printer.finish()?;
     match told {
         Ok(ControlFlow::Continue(())) => {
-            let written = interrupts.during(stdout.write(&last)).await?;
-            Ok(follow::exit_of(written.map_continue(|()| Exit::Done)))
+            let written = async {
+                stdout.write(&last).await?;
+                follow::ending(client, id).await
+            };
+            let written = interrupts.during(written).await?;
+            Ok(follow::exit_of(written.map_continue(|_| Exit::Done)))
         }
         broken_off => {
             stdout.write_last(&last).await;

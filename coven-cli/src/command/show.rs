@@ -3,7 +3,7 @@
 use coven_http::wire::SessionRecord;
 
 use crate::connect;
-use crate::ending::{Ending, lost_because};
+use crate::ending::{self, Ending, lost_because};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -26,18 +26,20 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     if args.json {
         output::json(&record)?;
     } else {
-        output::print(&for_people(&record))?;
+        let reason = ending::why_it_never_ran(&client, &record).await?;
+        output::print(&for_people(&record, reason))?;
     }
     Ok(Exit::Done)
 }
 
-fn for_people(record: &SessionRecord) -> String {
+fn for_people(record: &SessionRecord, reason: Option<String>) -> String {
     let mut table = Table::new(["SESSION", &record.id]);
     let known = |value: Option<String>| value.filter(|value| !value.is_empty());
     let size = record.cols.zip(record.rows);
     for (what, value) in [
         ("title", Some(record.title.clone())),
         ("status", Some(Ending::of(record).to_string())),
+        ("reason", reason),
         ("lost", record.orphan_reason.as_deref().map(lost_because)),
         ("harness", Some(record.harness.clone())),
         ("model", record.model.clone()),

@@ -7,6 +7,7 @@ use rustix::process::Signal;
 use serde_json::Value;
 
 use crate::home::{ENDLESS, Home, Running};
+use crate::terminal::Terminal;
 
 #[test]
 fn output_goes_to_stdout_as_the_agent_wrote_it_and_its_status_is_ours() {
@@ -37,6 +38,10 @@ fn a_signal_that_ended_the_agent_is_128_and_its_number() {
     let home = Home::new();
     let output = home.output(["run", "sh", "kill -KILL $$"]);
     assert_eq!(output.status.code(), Some(137), "{output:?}");
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("ended by signal 9"), "{said}");
+    let followed = home.output(["log", "--follow", "@last"]);
+    assert_eq!(String::from_utf8(followed.stderr).unwrap(), said);
 }
 
 #[test]
@@ -154,6 +159,12 @@ fn a_missing_program_says_how_to_install_it() {
     let said = home.refused(125, ["run", "ghost", "boo"]);
     assert!(said.contains("install ghost first"), "{said}");
     assert_eq!(home.record("@last")["status"], "failed");
+    let shown = home.text(["show", "@last"]);
+    let reason = shown.lines().find(|line| line.starts_with("reason "));
+    assert!(
+        reason.is_some_and(|reason| reason.contains("no-such-program")),
+        "{shown}"
+    );
 }
 
 #[test]
@@ -251,6 +262,7 @@ fn a_killed_session_ends_its_follow_with_the_signal() {
     assert!(killed.ends_with(" killed\n"), "{killed}");
     let (status, said) = run.end();
     assert!(status > 128, "{status}: {said}");
+    assert!(said.contains("was killed, by signal"), "{said}");
     assert_eq!(home.record("@last")["status"], "killed");
 }
 
@@ -316,6 +328,28 @@ fn a_follow_whose_daemon_is_gone_for_good_ends_as_unreachable() {
     // The next daemon tells what became of it.
     home.text(["daemon", "start"]);
     assert_eq!(home.record("@last")["status"], "orphaned");
+}
+
+#[test]
+fn a_session_that_was_lost_is_told_with_the_reason() {
+    const WHY: &str = "was lost: its daemon died while it ran";
+    let home = Home::new();
+    let mut run = Running::start(home.coven(["run", "sh", ENDLESS]));
+    run.wait_for("begun");
+    let pid = i32::try_from(home.daemon_pid().unwrap()).unwrap();
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    home.text(["daemon", "start"]);
+    let (status, said) = run.end();
+    assert_eq!(status, 121, "{said}");
+    assert_eq!(said.matches(WHY).count(), 1, "{said}");
+    assert_eq!(said.lines().count(), 1, "{said}");
+    let followed = home.output(["log", "--follow", "@last"]);
+    assert!(followed.status.success(), "{followed:?}");
+    assert_eq!(String::from_utf8(followed.stderr).unwrap(), said);
+    let mut terminal = Terminal::run(&home.coven(["attach", "@last"]));
+    terminal.wait_for(WHY);
+    assert_eq!(terminal.end(), 121);
 }
 
 #[test]
