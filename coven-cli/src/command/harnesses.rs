@@ -9,6 +9,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::installed;
 use crate::output::{self, Table};
+use crate::text::one_line;
 
 /// List the harnesses there are, and whether they are installed
 #[derive(Debug, clap::Args)]
@@ -22,10 +23,12 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let known = match connect::serving(home).await? {
+    let client = connect::serving(home).await?;
+    let registry = Registry::load(&home.harnesses());
+    let known = match client {
         Some(client) => client.harnesses().await?,
         // The next daemon will know these.
-        None => declared(home),
+        None => declared(&registry),
     };
     let harnesses = installed::looked_up_here(known);
     if args.json {
@@ -33,12 +36,18 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     } else {
         output::print(&table(&harnesses))?;
     }
+    for bad in registry.bad_manifests() {
+        output::complain(&format!(
+            "coven: a manifest is passed over until it is mended: {}",
+            one_line(&bad.to_string())
+        ));
+    }
     Ok(Exit::Done)
 }
 
 /// Coven's own, and those of the home's manifests.
-fn declared(home: &Home) -> Vec<Harness> {
-    Registry::load(&home.harnesses())
+fn declared(registry: &Registry) -> Vec<Harness> {
+    registry
         .iter()
         .map(|harness| harness.about())
         .map(|about| Harness {

@@ -1,5 +1,6 @@
 //! Listing, finding, hiding and deleting sessions.
 
+use std::fs;
 use std::io::Write;
 use std::process::{Command, Output, Stdio};
 
@@ -270,6 +271,23 @@ fn harnesses_are_listed_as_a_launch_from_here_will_find_them() {
     assert_eq!(find("sh")["available"], true);
     assert_eq!(find("sh")["source"], "manifest");
     assert!(home.text(["harnesses"]).contains("/bin/sh"));
+}
+
+#[test]
+fn manifests_that_are_passed_over_are_named_beside_the_list() {
+    let home = Home::new();
+    fs::write(home.dir().join("harnesses/bad.toml"), "id = 7\n").unwrap();
+    for daemon in ["stop", "start"] {
+        home.text(["daemon", daemon]);
+        for args in [&["harnesses"][..], &["harnesses", "--json"]] {
+            let output = home.output(args.iter().copied());
+            assert!(output.status.success(), "{output:?}");
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert_eq!(said.lines().count(), 1, "{said}");
+            assert!(said.contains("harnesses/bad.toml"), "{said}");
+            assert!(String::from_utf8_lossy(&output.stdout).contains("/bin/sh"));
+        }
+    }
 }
 
 fn register(home: &Home, id: &str) {
