@@ -74,9 +74,9 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
             output::table(&table(&sessions, ids))?;
         }
         Some(_) if args.is_choosy() => {
-            output::tell("coven: no such sessions; `coven sessions --all` lists all there are");
+            output::complain("coven: no such sessions; `coven sessions --all` lists all there are");
         }
-        Some(_) | None => output::tell("coven: no sessions yet; start one with `coven run`"),
+        Some(_) | None => output::complain("coven: no sessions yet; start one with `coven run`"),
     }
     Ok(Exit::Done)
 }

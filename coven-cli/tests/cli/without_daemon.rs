@@ -3,7 +3,6 @@
 use std::fs;
 
 use crate::home::Home;
-use crate::terminal::Terminal;
 
 /// A home with a session in it, as a restart of the machine leaves it: no daemon runs.
 fn after_a_restart() -> Home {
@@ -49,11 +48,15 @@ fn a_command_about_a_session_reaches_a_daemon_that_it_starts() {
 fn where_nothing_ever_ran_there_are_no_sessions_and_nothing_is_made() {
     let home = Home::new();
     fs::remove_dir_all(home.dir()).unwrap();
-    assert_eq!(home.text(["sessions"]), "");
-    assert_eq!(home.text(["sessions", "--all", "--json"]), "[]\n");
-    let mut terminal = Terminal::run(&home.coven(["sessions"]));
-    terminal.wait_for("no sessions yet; start one with `coven run`");
-    assert_eq!(terminal.end(), 0);
+    let none = home.output(["sessions"]);
+    assert!(none.status.success() && none.stdout.is_empty(), "{none:?}");
+    assert_eq!(
+        String::from_utf8(none.stderr).unwrap(),
+        "coven: no sessions yet; start one with `coven run`\n"
+    );
+    let json = home.output(["sessions", "--all", "--json"]);
+    assert_eq!(json.stdout, b"[]\n");
+    assert!(json.stderr.is_empty(), "{json:?}");
     assert!(home.text(["harnesses"]).contains("codex"));
     for args in [
         &["show", "@last"][..],
