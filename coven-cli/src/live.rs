@@ -17,11 +17,14 @@ use crate::failure::Failure;
 use crate::live::signals::{Change, Signals};
 use crate::live::to_daemon::{ToDaemon, Waiting};
 use crate::output;
-use crate::terminal::{DetachKeys, Keyboard, RawTerminal, Typed};
+use crate::terminal::{Awaited, DetachKeys, Keyboard, RawTerminal, Typed};
 
-/// How long the end of a key's sequence is waited for: far over what lies between two reads of
-/// one key, far under what a person notices.
-const KEY_PATIENCE: Duration = Duration::from_millis(30);
+/// How long more is waited for after an Escape: a person who presses that key does not notice it.
+const ESCAPE_PATIENCE: Duration = Duration::from_millis(30);
+
+/// How long the end of a sequence is waited for: over what lies between two reads of one key on a
+/// slow line.
+const SEQUENCE_PATIENCE: Duration = Duration::from_millis(300);
 
 /// How long a daemon may take to hear what was typed last, and that we leave.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
@@ -155,14 +158,18 @@ async fn type_on(
     let mut key_deadline = None;
     loop {
         let typed = tokio::select! {
+            // What has come in time is read, however late we get to it.
+            biased;
             read = terminal.read(&mut buffer) => {
                 let len = read.map_err(|error| no_terminal(&error))?;
                 if len == 0 {
                     return Ok(End::Interrupted { exit: Exit::Signal { signal: 1 } }.into());
                 }
                 let typed = keyboard.read(&buffer[..len]);
-                let waiting = keyboard.is_waiting();
-                key_deadline = waiting.then(|| Instant::now() + KEY_PATIENCE);
+                key_deadline = keyboard.awaited().map(|awaited| Instant::now() + match awaited {
+                    Awaited::Escape => ESCAPE_PATIENCE,
+                    Awaited::Sequence => SEQUENCE_PATIENCE,
+                });
                 typed
             }
             () = until(key_deadline) => {

@@ -7,7 +7,7 @@ mod keyboard;
 mod raw;
 
 pub(crate) use detach_keys::DetachKeys;
-pub(crate) use keyboard::{Keyboard, Typed};
+pub(crate) use keyboard::{Awaited, Keyboard, Typed};
 pub(crate) use raw::{RawTerminal, give_back};
 
 use std::os::fd::AsFd;

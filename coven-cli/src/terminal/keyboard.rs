@@ -23,6 +23,15 @@ pub(crate) enum Typed {
     Suspend,
 }
 
+/// What a keyboard waits for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Awaited {
+    /// What comes after an Escape, which may be the whole key.
+    Escape,
+    /// The end of a sequence: that was no Escape key.
+    Sequence,
+}
+
 /// Reads typed bytes, however they are split over reads, and knows keys in the plain, kitty and
 /// modifyOtherKeys encodings. What is pasted is never taken for a key.
 ///
@@ -78,10 +87,14 @@ impl Keyboard {
         typed
     }
 
-    /// Whether a sequence has begun and not ended. Real keys arrive whole: after a moment without
-    /// its end it was the Escape key, and [`Keyboard::flush`] gives it up.
-    pub(crate) const fn is_waiting(&self) -> bool {
-        !self.partial.is_empty()
+    /// What has begun and not ended; `None` when nothing is waited for. [`Keyboard::flush`] gives
+    /// it up.
+    pub(crate) fn awaited(&self) -> Option<Awaited> {
+        match self.partial.as_slice() {
+            [] => None,
+            [0x1b] => Some(Awaited::Escape),
+            _ => Some(Awaited::Sequence),
+        }
     }
 
     /// Gives up waiting for the end of a sequence: its start is for the session.
@@ -299,10 +312,19 @@ mod tests {
     fn a_lone_escape_waits_for_its_sequence_and_is_sent_when_none_comes() {
         let mut keyboard = keyboard();
         assert_eq!(keyboard.read(b"\x1b"), []);
-        assert!(keyboard.is_waiting());
+        assert_eq!(keyboard.awaited(), Some(Awaited::Escape));
         assert_eq!(keyboard.flush(), bytes(b"\x1b"));
-        assert!(!keyboard.is_waiting());
+        assert_eq!(keyboard.awaited(), None);
         assert_eq!(keyboard.flush(), []);
+    }
+
+    #[test]
+    fn a_sequence_that_has_begun_is_no_lone_escape() {
+        for begun in [&b"\x1b["[..], b"\x1b[92;5", b"\x1b[200~\x1b[2"] {
+            let mut keyboard = keyboard();
+            keyboard.read(begun);
+            assert_eq!(keyboard.awaited(), Some(Awaited::Sequence), "{begun:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Sessions live in a terminal.
 
+use std::time::{Duration, Instant};
+
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::home::{ENDLESS, Home};
@@ -56,6 +58,33 @@ fn the_detach_keys_leave_it_running_in_every_encoding() {
         assert!(same_settings(&before, &terminal.settings()));
     }
     assert_eq!(home.record(&id)["status"], "running");
+}
+
+#[test]
+fn the_detach_keys_are_heard_though_a_slow_line_takes_them_apart() {
+    let home = Home::new();
+    home.launch(ECHO);
+    let mut terminal = attach(&home);
+    terminal.wait_for("ready");
+    // Over the time that a lone Escape has, and well under that of a sequence; a machine too busy
+    // to keep to it is asked again.
+    let gap = Duration::from_millis(60);
+    loop {
+        let mut longest = Duration::ZERO;
+        terminal.press(b"\x1b[9");
+        for part in [&b"2;5"[..], b"u"] {
+            let since = Instant::now();
+            std::thread::sleep(gap);
+            terminal.press(part);
+            longest = longest.max(since.elapsed());
+        }
+        terminal.press(b"d");
+        if longest < Duration::from_millis(150) {
+            break;
+        }
+    }
+    terminal.wait_for("detached");
+    assert_eq!(terminal.end(), 120);
 }
 
 #[test]
