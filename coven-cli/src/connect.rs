@@ -3,6 +3,7 @@
 use std::io::Read;
 use std::time::Duration;
 
+use coven::home::Holder;
 use coven_http::HomeWatch;
 use coven_http::client::{Client, Error};
 use coven_http::wire::Health;
@@ -22,6 +23,9 @@ const MAX_SOCKET_PATH_BYTES: usize = 107;
 
 /// How long a home that another process has open is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a daemon is waited for by who only asks how it is.
+const LOOK_PATIENCE: Duration = Duration::from_secs(5);
 
 /// The address of the daemon of a home that can be trusted. Nothing is opened.
 ///
@@ -48,6 +52,41 @@ pub(crate) fn address(home: &Home) -> Result<Client, Failure> {
         )));
     }
     Ok(Client::new(socket).named(CLIENT_NAME))
+}
+
+/// The address of a home's daemon, for who only asks how it is: one that hangs keeps nobody long.
+///
+/// # Errors
+/// As [`address`].
+pub(crate) fn address_to_look(home: &Home) -> Result<Client, Failure> {
+    Ok(address(home)?.timeout(LOOK_PATIENCE))
+}
+
+/// What is known of a daemon that did not say in time how it is, and what to do about it.
+pub(crate) struct Hangs {
+    /// In a clause.
+    pub(crate) found: String,
+    /// What to do.
+    pub(crate) advice: String,
+}
+
+impl Hangs {
+    /// Looks which process it is.
+    pub(crate) fn at(home: &Home) -> Self {
+        let holder = Holder::of(home.dir()).map(|holder| holder.pid().to_string());
+        let process = holder.as_deref().unwrap_or("unknown");
+        let pid = holder.as_deref().unwrap_or("PID");
+        Self {
+            found: format!(
+                "the daemon (process {process}) hangs: it has not answered within {} s",
+                LOOK_PATIENCE.as_secs()
+            ),
+            advice: format!(
+                "see `coven daemon logs`; `kill -CONT {pid}` wakes it if it was stopped, and \
+                 `kill -KILL {pid}` ends it, its sessions then being lost"
+            ),
+        }
+    }
 }
 
 /// The home's daemon, if one serves it now.

@@ -142,6 +142,27 @@ fn a_viewer_of_a_daemon_that_stands_still_hears_the_detach_keys_and_signals() {
     home.text(["kill", "@last"]);
 }
 
+#[test]
+fn a_daemon_that_stands_still_is_soon_told_to_hang_and_what_to_do() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    let pid = home.daemon_pid().unwrap();
+    let still = StandsStill::now(&home);
+    let begun = Instant::now();
+    let status = home.refused(122, ["daemon", "status"]);
+    let doctor = home.output(["doctor"]);
+    // Far under the minute that one answer may take.
+    assert!(begun.elapsed() < Duration::from_secs(50));
+    assert_eq!(doctor.status.code(), Some(1), "{doctor:?}");
+    let doctor = String::from_utf8(doctor.stdout).unwrap();
+    for said in [status, doctor] {
+        assert!(said.contains(&format!("(process {pid}) hangs")), "{said}");
+        assert!(said.contains(&format!("`kill -KILL {pid}`")), "{said}");
+    }
+    drop(still);
+    home.text(["daemon", "status"]);
+}
+
 /// A home's daemon, stopped until this is dropped.
 struct StandsStill {
     daemon: Pid,

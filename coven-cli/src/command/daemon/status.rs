@@ -5,7 +5,7 @@ use coven_http::wire::{Health, WriterState};
 use serde::Serialize;
 
 use super::unserved::Unserved;
-use crate::connect;
+use crate::connect::{self, Hangs};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -34,7 +34,9 @@ struct Shown<'a> {
 }
 
 pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    match connect::client(home)?.health().await {
+    let client = connect::address_to_look(home)?;
+    home.check()?;
+    match client.health().await {
         Ok(health) => {
             connect::met(home, &health).await;
             show(args, home, health.daemon.pid.into(), Ok(&health))?;
@@ -49,6 +51,13 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
             }
             show(args, home, unserved.pid(), Err(&unserved))?;
             Ok(Exit::Unreachable)
+        }
+        Err(Error::Timeout { .. }) => {
+            let Hangs { found, advice } = Hangs::at(home);
+            Err(Failure::new(
+                Exit::Unreachable,
+                format!("{found}; {advice}"),
+            ))
         }
         Err(error) => Err(error.into()),
     }

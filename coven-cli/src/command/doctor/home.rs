@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::{Finding, State};
 use crate::config::Config;
-use crate::connect;
+use crate::connect::{self, Hangs};
 use crate::home::Home;
 
 /// Less free space than this is told: an agent that builds something writes more.
@@ -112,7 +112,7 @@ fn settings(home: &Home) -> Finding {
 }
 
 async fn daemon(home: &Home) -> Vec<Finding> {
-    let client = match connect::address(home) {
+    let client = match connect::address_to_look(home) {
         Ok(client) => client,
         Err(failure) => {
             return vec![
@@ -133,6 +133,10 @@ async fn daemon(home: &Home) -> Vec<Finding> {
             Finding::new("socket", State::Bad, error.to_string())
                 .advise("remove it, and the daemon puts its own there"),
         ],
+        Err(Error::Timeout { .. }) => {
+            let Hangs { found, advice } = Hangs::at(home);
+            vec![Finding::new("daemon", State::Bad, found).advise(advice)]
+        }
         Err(error) => vec![
             Finding::new("daemon", State::Bad, error.to_string())
                 .advise("see `coven daemon logs`, and try `coven daemon restart`"),
