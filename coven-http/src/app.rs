@@ -23,6 +23,8 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) daemon: Daemon,
     pub(crate) timeouts: Timeouts,
+    /// A permit is a byte of a body that is not a short one.
+    pub(crate) bodies: Arc<Semaphore>,
     streams: Arc<Semaphore>,
     stage: Stop,
     held: Mutex<Vec<OwnedFd>>,
@@ -68,6 +70,7 @@ impl App {
             engine,
             daemon,
             timeouts,
+            bodies: Arc::new(Semaphore::new(limits::MAX_BODIES_BYTES)),
             streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
             stage: Stop(watch::Sender::new(Stage::Serving)),
             held: Mutex::new(Vec::new()),

@@ -1,13 +1,15 @@
 //! Reading a request's body: bounded in bytes and time, and parsed so that errors name the field.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_body_util::BodyExt;
-use hyper::body::{Body as _, Incoming};
+use hyper::body::{Body as _, Frame, Incoming};
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use tokio::time::timeout;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::error::Error;
 use crate::limits;
@@ -17,23 +19,39 @@ use crate::limits;
 pub(crate) struct Body {
     incoming: Incoming,
     patience: Duration,
+    bodies: Arc<Semaphore>,
     over: bool,
 }
 
+/// A body, read to its end.
+struct Whole {
+    bytes: Bytes,
+    /// What it takes of the room for all bodies, unless it is short.
+    room: Option<OwnedSemaphorePermit>,
+}
+
 impl Body {
-    /// Gives up on a body that has not arrived within `patience`.
-    pub(crate) const fn new(incoming: Incoming, patience: Duration) -> Self {
+    /// Gives up on a body that has not arrived within `patience`; a long one takes its room of
+    /// `bodies`.
+    pub(crate) const fn new(
+        incoming: Incoming,
+        patience: Duration,
+        bodies: Arc<Semaphore>,
+    ) -> Self {
         Self {
             incoming,
             patience,
+            bodies,
             over: false,
         }
     }
 
     /// The body as `T`; absent or blank it is `{}`.
-    pub(crate) async fn json<T: DeserializeOwned>(&mut self, max_bytes: usize) -> Result<T, Error> {
-        let bytes = self.bytes(max_bytes).await?;
-        parse(&bytes)
+    pub(crate) async fn json<T: DeserializeOwned + Send + 'static>(
+        &mut self,
+        max_bytes: usize,
+    ) -> Result<T, Error> {
+        self.read(max_bytes).await?.parse().await
     }
 
     /// Reads what was not read, and throws it away, so that a sender that is still writing gets
@@ -55,35 +73,82 @@ impl Body {
         self.over = true;
     }
 
-    async fn bytes(&mut self, max_bytes: usize) -> Result<Bytes, Error> {
-        if self.incoming.size_hint().lower() > max_bytes as u64 {
+    async fn read(&mut self, max_bytes: usize) -> Result<Whole, Error> {
+        let size = self.incoming.size_hint();
+        if size.lower() > max_bytes as u64 {
             return Err(Error::body_too_large(max_bytes));
         }
-        let patience = self.patience;
-        timeout(patience, self.collect(max_bytes))
-            .await
-            .unwrap_or_else(|_| {
-                self.over = true;
-                Err(Error::body_stalled())
-            })
-    }
-
-    async fn collect(&mut self, max_bytes: usize) -> Result<Bytes, Error> {
-        let mut whole = BytesMut::new();
-        while let Some(frame) = self.incoming.frame().await {
-            let Ok(frame) = frame else {
-                self.over = true;
-                return Err(Error::malformed_body("ended before it was whole"));
-            };
-            if let Ok(data) = frame.into_data() {
-                if whole.len() + data.len() > max_bytes {
-                    return Err(Error::body_too_large(max_bytes));
-                }
-                whole.extend_from_slice(&data);
+        let at_most = size.upper().map_or(max_bytes, |upper| {
+            usize::try_from(upper).map_or(max_bytes, |upper| upper.min(max_bytes))
+        });
+        let deadline = Instant::now() + self.patience;
+        let mut bytes = BytesMut::new();
+        let mut room = None;
+        while let Some(data) = self.data(deadline).await? {
+            let len_bytes = bytes.len() + data.len();
+            if len_bytes > max_bytes {
+                return Err(Error::body_too_large(max_bytes));
             }
+            if room.is_none() && len_bytes > limits::MAX_UNCOUNTED_BODY_BYTES {
+                room = Some(self.room(at_most, deadline).await?);
+                bytes.reserve(at_most - bytes.len());
+            }
+            bytes.extend_from_slice(&data);
         }
         self.over = true;
-        Ok(whole.freeze())
+        Ok(Whole {
+            bytes: bytes.freeze(),
+            room,
+        })
+    }
+
+    /// What comes next.
+    async fn data(&mut self, deadline: Instant) -> Result<Option<Bytes>, Error> {
+        loop {
+            let Ok(frame) = timeout_at(deadline, self.incoming.frame()).await else {
+                self.over = true;
+                return Err(Error::body_stalled());
+            };
+            match frame.map(|frame| frame.map(Frame::into_data)) {
+                Some(Ok(Ok(data))) => return Ok(Some(data)),
+                Some(Ok(Err(_trailers))) => {}
+                Some(Err(_)) => {
+                    self.over = true;
+                    return Err(Error::malformed_body("ended before it was whole"));
+                }
+                None => return Ok(None),
+            }
+        }
+    }
+
+    /// Room for all of a body at once: two that each hold a part and wait for the rest would wait
+    /// for each other.
+    async fn room(
+        &self,
+        len_bytes: usize,
+        deadline: Instant,
+    ) -> Result<OwnedSemaphorePermit, Error> {
+        let permits = u32::try_from(len_bytes).unwrap_or(u32::MAX);
+        let room = self.bodies.clone().acquire_many_owned(permits);
+        match timeout_at(deadline, room).await {
+            Ok(Ok(room)) => Ok(room),
+            Ok(Err(_)) | Err(_) => Err(Error::no_room_for_body()),
+        }
+    }
+}
+
+impl Whole {
+    async fn parse<T: DeserializeOwned + Send + 'static>(self) -> Result<T, Error> {
+        let Self { bytes, room } = self;
+        if room.is_none() {
+            return parse(&bytes);
+        }
+        tokio::task::spawn_blocking(move || {
+            let _until_parsed = room;
+            parse(&bytes)
+        })
+        .await
+        .unwrap_or_else(|_| Err(Error::internal("a body could not be parsed")))
     }
 }
 

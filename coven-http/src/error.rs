@@ -78,6 +78,12 @@ impl Error {
         Self::malformed_body("did not arrive in time")
     }
 
+    /// A body for which there is no room beside the others.
+    pub(crate) fn no_room_for_body() -> Self {
+        let message = "too many large bodies are being read; try again later";
+        Self::new(Code::RuntimeUnavailable, message).with(json!({"reason": "too_many_bodies"}))
+    }
+
     /// Events that do not fit one answer; the one at `seq` would pass the limit.
     pub(crate) fn events_too_large(event_id: &str, seq: u64) -> Self {
         let message = "the events do not fit one answer of 4 MiB; ask for pages with limit";

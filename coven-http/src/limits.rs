@@ -5,6 +5,17 @@ use std::time::Duration;
 /// Bytes of a request's body: far over any real launch, little enough to hold in memory.
 pub(crate) const MAX_BODY_BYTES: usize = 4 << 20;
 
+/// Bytes of a body that holds no text of a person's or a program's: a size, a title, labels.
+pub(crate) const MAX_SMALL_BODY_BYTES: usize = 256 << 10;
+
+/// Bytes up to which a body is read and parsed at once. A longer one is counted in
+/// [`MAX_BODIES_BYTES`] and parsed where it holds up nobody.
+pub(crate) const MAX_UNCOUNTED_BODY_BYTES: usize = 64 << 10;
+
+/// Bytes of all the longer bodies that are held at once: however many send a large body and stall,
+/// memory is bounded, and short requests get in.
+pub(crate) const MAX_BODIES_BYTES: usize = 32 << 20;
+
 /// Bytes of the shutdown request's body.
 pub(crate) const MAX_SHUTDOWN_BODY_BYTES: usize = 16 << 10;
 

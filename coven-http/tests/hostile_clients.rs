@@ -295,3 +295,79 @@ fn raise_file_limit() {
     };
     rustix::process::setrlimit(rustix::process::Resource::Nofile, raised).unwrap();
 }
+
+/// Sends all of a body of nearly 4 MiB but its last byte, as far as the daemon reads it.
+async fn stall_with_a_large_body(daemon: &Daemon) -> tokio::net::UnixStream {
+    const BODY_BYTES: usize = (4 << 20) - 1;
+    let mut stream = daemon.connect().await;
+    let head =
+        format!("POST /sessions HTTP/1.1\r\nhost: x\r\ncontent-length: {BODY_BYTES}\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.unwrap();
+    within(stream.write_all(&vec![b' '; BODY_BYTES - 1]))
+        .await
+        .unwrap();
+    stream
+}
+
+#[tokio::test]
+async fn large_bodies_that_stall_leave_no_room_for_another_but_for_short_requests_and_a_kill() {
+    const FIT: usize = 8;
+    let daemon = Daemon::with(Timeouts {
+        body: support::PATIENCE * 2,
+        ..Timeouts::default()
+    })
+    .await;
+    let live = daemon.launch("exec sleep 600").await;
+    let mut stalled = Vec::new();
+    for _ in 0..FIT {
+        stalled.push(stall_with_a_large_body(&daemon).await);
+    }
+    // The ninth is not read: what fits no socket's buffer is not taken from it.
+    let ninth = tokio::time::timeout(SHORT, stall_with_a_large_body(&daemon)).await;
+    assert!(ninth.is_err(), "a ninth large body was read");
+    let resized = daemon
+        .post(
+            &format!("/sessions/{}/resize", live.id),
+            &serde_json::json!({"cols": 90, "rows": 30}),
+        )
+        .await;
+    assert_eq!(resized.status, 202);
+    within(daemon.client.kill(&live.id)).await.unwrap();
+    drop(stalled);
+    // Their room is free again.
+    stall_with_a_large_body(&daemon).await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_short_routes_body_over_its_own_limit_is_refused() {
+    let daemon = Daemon::start().await;
+    let large = format!("{{\"action\":\"{}\"}}", "x".repeat(300 << 10));
+    let answer = daemon.request("POST", "/actions", &large).await;
+    answer.is_error(413, "payload_too_large");
+}
+
+/// One thread runs the daemon and this test: parsing on it would hold up both.
+#[tokio::test(flavor = "current_thread")]
+async fn a_large_body_is_parsed_beside_the_requests_of_others() {
+    let daemon = Daemon::start().await;
+    let body = format!("{{\"future\":[1{}]}}", ",1".repeat((2 << 20) - 32));
+    let parsing = daemon.request("POST", "/sessions", &body);
+    tokio::pin!(parsing);
+    let mut longest = Duration::ZERO;
+    let started = std::time::Instant::now();
+    let mut last = started;
+    let mut tick = tokio::time::interval(Duration::from_millis(1));
+    let answer = loop {
+        tokio::select! {
+            answer = &mut parsing => break answer,
+            _ = tick.tick() => {}
+        }
+        longest = longest.max(last.elapsed());
+        last = std::time::Instant::now();
+    };
+    longest = longest.max(last.elapsed());
+    answer.is_error(400, "invalid_request");
+    let all = started.elapsed();
+    assert!(longest * 3 < all, "held up for {longest:?} of {all:?}");
+}

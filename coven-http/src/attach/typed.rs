@@ -1,12 +1,15 @@
 //! What a viewer types.
 //!
-//! None of it is lost: what a session does not take just now is kept, in order, and offered again.
-//! Once that is much, the socket is not read on, so that the viewer waits too.
+//! What a session does not take just now is kept, in order, and offered again. Once that is much, the
+//! socket is not read on, so that the viewer waits too. Only two things are dropped: what a session
+//! refuses for good, of which the viewer is told, and what it still has not taken [`LAST_OFFERS`]
+//! after the viewer left.
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
 use bytes::Bytes;
+use coven::limits::MAX_INPUT_BYTES;
 use coven::terminal::FromViewer as Keys;
 use coven::{Code, TermSize, Unavailable};
 use futures_util::StreamExt;
@@ -30,7 +33,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// How often what is not taken for long is offered again.
 const LONGEST_PAUSE: Duration = Duration::from_millis(200);
 
-/// How long what a viewer typed before it left is offered still.
+/// How long what a viewer typed before it left is offered still. Then it is dropped.
 const LAST_OFFERS: Duration = Duration::from_secs(2);
 
 /// Frames that wait to be taken: a burst of keystrokes.
@@ -80,9 +83,14 @@ pub(super) async fn run(
 }
 
 impl Untaken {
-    fn push(&mut self, bytes: Bytes) {
+    /// Keeps it in pieces that a session can take: what was held back and a whole message together
+    /// are more than one input may be.
+    fn push(&mut self, mut bytes: Bytes) {
         self.len_bytes += bytes.len();
-        self.pieces.push_back(bytes);
+        while !bytes.is_empty() {
+            let piece = bytes.split_to(bytes.len().min(MAX_INPUT_BYTES));
+            self.pieces.push_back(piece);
+        }
     }
 
     fn pop(&mut self) {
@@ -146,9 +154,6 @@ impl Hands<'_> {
     }
 
     async fn input(&mut self, bytes: Bytes) {
-        if bytes.is_empty() {
-            return;
-        }
         self.untaken.push(bytes);
         if self.untaken.offer.is_none() {
             self.offer().await;

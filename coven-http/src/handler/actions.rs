@@ -15,7 +15,7 @@ use crate::wire::{ActionBody, ActionEvent, ActionReply};
 pub(super) const REFRESH: &str = "coven.capabilities.refresh";
 
 pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
-    let asked: ActionBody = call.body.json(limits::MAX_BODY_BYTES).await?;
+    let asked: ActionBody = call.body.json(limits::MAX_SMALL_BODY_BYTES).await?;
     let action = asked.action.clone().unwrap_or_default();
     Ok(if action == REFRESH {
         Reply::ok(&refreshed(action, asked))

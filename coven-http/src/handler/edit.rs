@@ -12,7 +12,7 @@ use crate::{limits, render};
 pub(crate) async fn patch(call: &mut Call) -> Result<Reply, Error> {
     let id = call.session()?;
     call.engine().get(&id).await?;
-    let body: EditBody = call.body.json(limits::MAX_BODY_BYTES).await?;
+    let body: EditBody = call.body.json(limits::MAX_SMALL_BODY_BYTES).await?;
     let title = body.title.as_deref().map(Title::parse).transpose()?;
     let labels = body.labels.as_deref().map(Labels::parse).transpose()?;
     let engine = call.engine();

@@ -12,7 +12,7 @@ use crate::wire::{Accepted, ResizeBody};
 pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
     let id = call.session()?;
     call.engine().get(&id).await?;
-    let body: ResizeBody = call.body.json(limits::MAX_BODY_BYTES).await?;
+    let body: ResizeBody = call.body.json(limits::MAX_SMALL_BODY_BYTES).await?;
     let size = TermSize::parse(body.cols, body.rows)?;
     call.engine().resize(&id, size, call.actor()).await?;
     Ok(Reply::accepted())

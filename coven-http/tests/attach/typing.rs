@@ -154,3 +154,27 @@ async fn a_paste_larger_than_what_a_slow_program_can_be_sent_arrives_whole_and_i
     assert!(!seen.controls.iter().any(refused), "{:?}", seen.controls);
     daemon.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_held_back_and_the_largest_message_after_it_arrive_whole() {
+    const MESSAGE_BYTES: usize = 1 << 20;
+    let daemon = Daemon::start().await;
+    let script = format!(
+        "stty raw -echo; printf ready; head -c {} > pasted; printf taken; exec sleep 600",
+        MESSAGE_BYTES + 1
+    );
+    let live = daemon.launch(&script).await;
+    daemon.until(&live.id, "ready").await;
+    let (mut attach, mut seen) = attach(&daemon, &live.id).await;
+    attach.writer.type_bytes(typed("\x1b")).await.unwrap();
+    let message = Bytes::from(vec![b'a'; MESSAGE_BYTES]);
+    attach.writer.type_bytes(message).await.unwrap();
+    while !seen.text().contains("taken") {
+        assert!(seen.read(&mut attach.reader).await);
+        let refused = |control: &FromDaemon| matches!(control, FromDaemon::Error { .. });
+        assert!(!seen.controls.iter().any(refused), "{:?}", seen.controls);
+    }
+    let pasted = std::fs::read(daemon.path("pasted")).unwrap();
+    assert!(pasted.len() == MESSAGE_BYTES + 1 && pasted[..2] == *b"\x1ba");
+    daemon.stop().await;
+}
