@@ -9,6 +9,7 @@ use tokio::net::UnixStream;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Peer {
     pub(crate) uid: u32,
+    /// None for one outside our PID namespace, for which the kernel says 0.
     pub(crate) pid: Option<u32>,
 }
 
@@ -31,5 +32,8 @@ pub(crate) fn check(stream: &UnixStream) -> Result<Peer, Stranger> {
         return Err(Stranger::OtherUser { uid });
     }
     let pid = credentials.pid().and_then(|pid| u32::try_from(pid).ok());
-    Ok(Peer { uid, pid })
+    Ok(Peer {
+        uid,
+        pid: pid.filter(|pid| *pid != 0),
+    })
 }

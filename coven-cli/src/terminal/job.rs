@@ -2,7 +2,7 @@
 
 use std::io;
 
-use rustix::process::{self, Pid, Signal};
+use rustix::process::{self, Signal};
 
 /// Stops our whole process group until its shell continues it; returns then. Does nothing where
 /// no shell would continue it, as the system does with the stop signal of a terminal.
@@ -21,20 +21,46 @@ pub(super) fn stop() -> io::Result<()> {
 /// Whether our process group was started by a process of another group of our session: that is
 /// the shell, or acts as one.
 fn has_shell() -> bool {
-    let group = process::getpgrp();
-    let mut parent = process::getppid();
-    while let Some(pid) = parent
-        && process::getpgid(Some(pid)) == Ok(group)
+    let Some(us) = Kin::of("self") else {
+        return false;
+    };
+    let mut parent = us.parent();
+    while let Some(kin) = &parent
+        && kin.group == us.group
     {
-        parent = parent_of(pid);
+        parent = kin.parent();
     }
-    parent.is_some_and(|pid| process::getsid(Some(pid)) == process::getsid(None))
+    parent.is_some_and(|shell| shell.session == us.session)
 }
 
-fn parent_of(pid: Pid) -> Option<Pid> {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name before it may hold anything, parentheses and blanks among it.
-    let (_, after_name) = stat.rsplit_once(')')?;
-    let parent = after_name.split_ascii_whitespace().nth(1)?;
-    Pid::from_raw(parent.parse().ok()?)
+/// Where a process stands among the others: `proc_pid_stat(5)`.
+///
+/// An id is 0 where it belongs to a process outside our PID namespace, as in a container. The
+/// typed system calls have no value for that.
+struct Kin {
+    parent: i32,
+    group: i32,
+    session: i32,
+}
+
+impl Kin {
+    /// None where there is no such process, or no `/proc`.
+    fn of(process: &str) -> Option<Self> {
+        let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
+        // The name before it may hold anything, parentheses and blanks among it.
+        let (_, after_name) = stat.rsplit_once(')')?;
+        let mut ids = after_name
+            .split_ascii_whitespace()
+            .skip(1)
+            .map_while(|id| id.parse().ok());
+        Some(Self {
+            parent: ids.next()?,
+            group: ids.next()?,
+            session: ids.next()?,
+        })
+    }
+
+    fn parent(&self) -> Option<Self> {
+        Self::of(&self.parent.to_string())
+    }
 }

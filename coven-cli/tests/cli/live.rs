@@ -319,16 +319,48 @@ fn a_viewer_that_is_told_to_stop_gives_the_terminal_back_and_fg_brings_it_back()
 fn where_no_shell_would_continue_it_a_viewer_does_not_stop() {
     let home = Home::new();
     home.launch(ECHO);
-    let mut terminal = attach(&home);
-    terminal.wait_for("ready");
-    terminal.press(b"\x1a");
+    let terminal = attach(&home);
     terminal.wait_for("ready");
     kill_process(terminal.pid(), Signal::TSTP).unwrap();
-    terminal.wait_for("ready");
-    terminal.press(b"still here\r");
-    terminal.wait_for("<still here>");
-    terminal.press(b"\x1cd");
-    assert_eq!(terminal.end(), 120);
+    goes_on_when_told_to_stop(terminal);
+}
+
+#[test]
+fn nor_does_it_in_a_container_where_its_group_and_session_have_no_ids() {
+    let home = Home::new();
+    home.launch(ECHO);
+    let viewer = home.coven(["attach", "@last"]);
+    let mut container = std::process::Command::new("unshare");
+    // Two processes, so that the viewer's parent is one with an id, of a group without.
+    container
+        .args([
+            "--user",
+            "--map-root-user",
+            "--pid",
+            "--fork",
+            "--mount-proc",
+        ])
+        .args(["sh", "-c", "\"$@\"; exit $?", "sh"])
+        .arg(viewer.get_program())
+        .args(viewer.get_args())
+        .envs(
+            viewer
+                .get_envs()
+                .filter_map(|(name, value)| Some((name, value?))),
+        )
+        .current_dir(home.project());
+    goes_on_when_told_to_stop(Terminal::run(&container));
+}
+
+/// Types Ctrl-Z into a viewer of [`ECHO`], then something else, and detaches.
+fn goes_on_when_told_to_stop(mut viewer: Terminal) {
+    viewer.wait_for("ready");
+    viewer.press(b"\x1a");
+    viewer.wait_for("ready");
+    viewer.press(b"still here\r");
+    viewer.wait_for("<still here>");
+    viewer.press(b"\x1cd");
+    assert_eq!(viewer.end(), 120);
 }
 
 #[test]
