@@ -115,6 +115,26 @@ pub(crate) async fn reach_or_start(home: &Home) -> Result<Client, Failure> {
     Ok(client)
 }
 
+/// What the home's daemon answers, one being started if none runs. When it begins to end before
+/// it has heard the question, the next one is asked.
+///
+/// # Errors
+/// As [`reach_or_start`] and `ask`.
+pub(crate) async fn ask_running<T>(
+    home: &Home,
+    ask: impl AsyncFn(&Client) -> Result<T, Failure>,
+) -> Result<(Client, T), Failure> {
+    let mut client = reach_or_start(home).await?;
+    let answer = match ask(&client).await {
+        Err(failure) if failure.is_unheard() => {
+            client = reach_or_start(home).await?;
+            ask(&client).await?
+        }
+        answer => answer?,
+    };
+    Ok((client, answer))
+}
+
 /// The home's daemon, started where there is something to read; `None` in a home where nothing
 /// ever ran, which is left as it is.
 ///
@@ -164,14 +184,7 @@ async fn look(client: &Client) -> Result<Option<Health>, Failure> {
 }
 
 fn is_ending(error: &Error) -> bool {
-    match error {
-        Error::Unreachable { .. } | Error::Broken { .. } => true,
-        Error::Answer(answer) => answer
-            .details
-            .as_ref()
-            .is_some_and(|details| details["reason"] == "shutting_down"),
-        _ => false,
-    }
+    matches!(error, Error::Unreachable { .. } | Error::Broken { .. }) || error.is_stopping()
 }
 
 /// Starts the home's daemon with `spawn`, unless one serves by then.
@@ -278,7 +291,8 @@ impl From<Error> for Failure {
                     "no daemon answers at {} ({source}); start one with `coven daemon start`",
                     socket.display()
                 ),
-            ),
+            )
+            .unheard(),
             Error::Timeout { .. } => Self::new(
                 Exit::Unreachable,
                 format!("{error}; see `coven daemon logs`"),
@@ -294,7 +308,12 @@ impl From<Error> for Failure {
             ),
             Error::Answer(answer) => {
                 let exit = answer.code.map_or(Exit::Failed, Exit::of_code);
-                Self::new(exit, answer.message.clone())
+                let failure = Self::new(exit, answer.message.clone());
+                if error.is_stopping() {
+                    failure.unheard()
+                } else {
+                    failure
+                }
             }
             _ => Self::failed(format!(
                 "{error}; compare `coven --version` with `coven daemon status`"

@@ -13,6 +13,7 @@ use crate::{output, text};
 pub(crate) struct Failure {
     exit: Exit,
     message: String,
+    unheard: bool,
 }
 
 impl Failure {
@@ -21,6 +22,15 @@ impl Failure {
         Self {
             exit,
             message: message.into(),
+            unheard: false,
+        }
+    }
+
+    /// The same, of a request that no daemon took: there was none, or it is about to end.
+    pub(crate) fn unheard(self) -> Self {
+        Self {
+            unheard: true,
+            ..self
         }
     }
 
@@ -50,6 +60,11 @@ impl Failure {
     /// How the process ends.
     pub(crate) const fn exit(&self) -> Exit {
         self.exit
+    }
+
+    /// Whether nothing was done, and the next daemon may do it.
+    pub(crate) const fn is_unheard(&self) -> bool {
+        self.unheard
     }
 
     /// Prints it on stderr, unless it is a quiet one. What somebody else said is in some

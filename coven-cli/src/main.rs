@@ -19,33 +19,52 @@ mod output;
 mod select;
 mod terminal;
 mod text;
+mod usage;
 
 use std::process::ExitCode;
 
 use clap::Parser;
+use clap::error::ErrorKind;
 
 use crate::args::Args;
 use crate::exit::Exit;
+use crate::failure::Failure;
 
 fn main() -> ExitCode {
     give_terminal_back_on_panic();
     let args = match Args::try_parse() {
         Ok(args) => args,
-        Err(error) => return print_usage(&error),
+        Err(error) if is_help(&error) => return print_help(&error),
+        Err(error) => return refuse(&usage::failure(&error)),
     };
     let exit = match command::run(args) {
         Ok(exit) => exit,
         Err(failure) => {
             terminal::give_back();
-            failure.tell();
-            failure.exit()
+            return refuse(&failure);
         }
     };
     exit.into()
 }
 
-/// Help and version go to stdout and are a success; anything else is the caller's mistake.
-fn print_usage(error: &clap::Error) -> ExitCode {
+fn refuse(failure: &Failure) -> ExitCode {
+    failure.tell();
+    failure.exit().into()
+}
+
+/// Whether it is no mistake in the line, but a text to show.
+fn is_help(error: &clap::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::DisplayHelp
+            | ErrorKind::DisplayVersion
+            | ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand
+    )
+}
+
+/// Help and version that were asked for go to stdout and are a success. Help for a line without a
+/// command goes to stderr, and is not.
+fn print_help(error: &clap::Error) -> ExitCode {
     let exit = if error.use_stderr() {
         Exit::Usage
     } else {

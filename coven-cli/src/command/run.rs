@@ -11,7 +11,7 @@ use std::io::{self, IsTerminal};
 
 use clap::ValueEnum;
 use coven_http::client::Client;
-use coven_http::wire::LaunchBody;
+use coven_http::wire::{LaunchBody, SessionRecord};
 
 use crate::config::{Config, Origin, Setting};
 use crate::connect;
@@ -23,6 +23,7 @@ use crate::output;
 use crate::{live, terminal};
 
 use conversation::Thread;
+use place::Place;
 
 /// Launch a session and follow it
 #[derive(Debug, clap::Args)]
@@ -41,7 +42,7 @@ The exit status is the harness's own; 120 detached, 121 lost, 122 no daemon, 125
 )]
 pub(crate) struct Args {
     /// The harness, and what it is to do; - reads that from stdin
-    #[arg(required = true, num_args = 1..=2, value_names = ["HARNESS", "PROMPT"])]
+    #[arg(num_args = 1..=2, value_names = ["HARNESS", "PROMPT"])]
     words: Vec<String>,
 
     /// The harness [env: COVEN_HARNESS] [default: the continued session's, else config, else the only one installed]
@@ -111,45 +112,15 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     // Looked at before stdin is read to its end: a terminal there says how to wire it.
     let mode = args.mode.unwrap_or_else(|| mode_for(&args));
     let shown = Shown::of(&args, mode);
-    let prompt = prompt::read(&prompt, named.value.as_deref())?;
-    let found = place::find(args.project.as_deref(), args.cwd.as_deref())?;
-    let client = connect::reach_or_start(home).await?;
-    let (begin, go_on) = (args.conversation.as_deref(), args.continue_with.as_deref());
-    let thread = conversation::choose(&client, begin, go_on).await?;
-    let harness = match &thread {
-        Thread::Of(session) => which_harness::of(session, &named)?,
-        Thread::New | Thread::Named(_) => which_harness::choose(&client, &named).await?,
+    let asked = Asked {
+        prompt: prompt::read(&prompt, named.value.as_deref())?,
+        place: place::find(args.project.as_deref(), args.cwd.as_deref())?,
+        args,
+        mode,
+        named,
     };
-    let place = match &thread {
-        // Some harnesses know a conversation only where it was begun.
-        Thread::Of(session) if args.project.is_none() && args.cwd.is_none() => place::of(session),
-        Thread::Of(_) | Thread::New | Thread::Named(_) => found,
-    };
-    let (conversation, continues) = match thread {
-        Thread::New => (None, None),
-        Thread::Named(conversation) => (Some(conversation), None),
-        Thread::Of(session) => (None, Some(session.id)),
-    };
-    let size = args.size.or_else(terminal_size);
-    let record = client
-        .launch(&LaunchBody {
-            project_root: Some(place.project),
-            cwd: Some(place.cwd),
-            harness: Some(harness.clone()),
-            prompt: Some(prompt),
-            title: args.title,
-            model: args.model,
-            launch_mode: Some(mode.as_str().to_owned()),
-            conversation,
-            continues,
-            labels: (!args.labels.is_empty()).then_some(args.labels),
-            env: Some(environment()),
-            cols: size.map(|size| size.0),
-            rows: size.map(|size| size.1),
-            ..LaunchBody::default()
-        })
-        .await
-        .map_err(|error| refused::why(error, &harness, &named))?;
+    let launching = async |client: &Client| asked.launch(client).await;
+    let (client, record) = connect::ask_running(home, launching).await?;
     match shown {
         Shown::Id => output::print(&format!("{}\n", record.id)).map(|()| Exit::Done),
         Shown::Record => output::json(&record).map(|()| Exit::Done),
@@ -170,6 +141,61 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
             let exit = events(&client, &record.id).await?;
             Ok(left_running(exit, &record.id))
         }
+    }
+}
+
+/// A launch as it was asked for.
+struct Asked {
+    args: Args,
+    mode: Mode,
+    /// The harness.
+    named: Setting<Option<String>>,
+    prompt: String,
+    /// Where, unless it goes on with a session that ran elsewhere.
+    place: Place,
+}
+
+impl Asked {
+    async fn launch(&self, client: &Client) -> Result<SessionRecord, Failure> {
+        let args = &self.args;
+        let (begin, go_on) = (args.conversation.as_deref(), args.continue_with.as_deref());
+        let thread = conversation::choose(client, begin, go_on).await?;
+        let harness = match &thread {
+            Thread::Of(session) => which_harness::of(session, &self.named)?,
+            Thread::New | Thread::Named(_) => which_harness::choose(client, &self.named).await?,
+        };
+        let place = match &thread {
+            // Some harnesses know a conversation only where it was begun.
+            Thread::Of(session) if args.project.is_none() && args.cwd.is_none() => {
+                place::of(session)
+            }
+            Thread::Of(_) | Thread::New | Thread::Named(_) => self.place.clone(),
+        };
+        let (conversation, continues) = match thread {
+            Thread::New => (None, None),
+            Thread::Named(conversation) => (Some(conversation), None),
+            Thread::Of(session) => (None, Some(session.id)),
+        };
+        let size = args.size.or_else(terminal_size);
+        client
+            .launch(&LaunchBody {
+                project_root: Some(place.project),
+                cwd: Some(place.cwd),
+                harness: Some(harness.clone()),
+                prompt: Some(self.prompt.clone()),
+                title: args.title.clone(),
+                model: args.model.clone(),
+                launch_mode: Some(self.mode.as_str().to_owned()),
+                conversation,
+                continues,
+                labels: (!args.labels.is_empty()).then(|| args.labels.clone()),
+                env: Some(environment()),
+                cols: size.map(|size| size.0),
+                rows: size.map(|size| size.1),
+                ..LaunchBody::default()
+            })
+            .await
+            .map_err(|error| refused::why(error, &harness, &self.named))
     }
 }
 
@@ -223,7 +249,9 @@ fn words(args: &Args, config: &Config) -> Result<(Setting<Option<String>>, Strin
         ([first, ..], Some(harness)) => Err(Failure::usage(format!(
             "both {first:?} and --harness {harness} name a harness; give one, and the prompt in quotes"
         ))),
-        _ => Err(Failure::usage("give the prompt in quotes, as one word")),
+        _ => Err(Failure::usage(
+            "the prompt is missing; write: coven run [HARNESS] \"what to do\", or - to read it from stdin",
+        )),
     }
 }
 

@@ -1,24 +1,65 @@
-//! A daemon that only answers how it is, for versions that do not exist.
+//! A daemon that only says how it is: one of a version that does not exist, or one that is about
+//! to end.
 
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
-/// Answers every request on the home's socket with the same health, as version `version`.
+/// Answers requests on a home's socket.
 pub(crate) struct FakeDaemon {
     socket: PathBuf,
     serving: JoinHandle<()>,
 }
 
 impl FakeDaemon {
+    /// One of version `version`, without sessions.
     pub(crate) fn start(home: &Path, version: &str) -> Self {
+        Self::serve(home, version, |connection, request| {
+            let goes_on = !request.starts_with(b"STOP");
+            if goes_on {
+                let none = "{\"sessions\":[],\"next_cursor\":null}";
+                answer(connection, "200 OK", none);
+            }
+            goes_on
+        })
+    }
+
+    /// One that begins to end once it has said how it is: it refuses what is asked next, and is
+    /// gone by the time that is known.
+    pub(crate) fn leaving(home: &Path) -> Self {
+        let socket = home.join("coven.sock");
+        Self::serve(home, env!("CARGO_PKG_VERSION"), move |connection, _| {
+            std::fs::remove_file(&socket).unwrap();
+            let refusal = serde_json::json!({"error": {
+                "code": "runtime_unavailable", "message": "the daemon is shutting down",
+                "details": {"reason": "shutting_down"},
+            }});
+            answer(connection, "503 Service Unavailable", &refusal.to_string());
+            false
+        })
+    }
+
+    /// Says how it is, and leaves the rest to `other`, until that returns false.
+    fn serve(
+        home: &Path,
+        version: &str,
+        other: impl Fn(&mut UnixStream, &[u8]) -> bool + Send + 'static,
+    ) -> Self {
         let socket = home.join("coven.sock");
         let listener = UnixListener::bind(&socket).unwrap();
         let health = health(version, &socket);
         let serving = std::thread::spawn(move || {
             for connection in listener.incoming() {
-                if !answer(connection.unwrap(), &health) {
+                let mut connection = connection.unwrap();
+                let request = read(&mut connection);
+                let asks = |path: &[u8]| request.windows(path.len()).any(|part| part == path);
+                if asks(b"/health") {
+                    answer(&mut connection, "200 OK", &health);
+                } else if asks(b"/api-version") {
+                    let version = "{\"apiVersion\":\"v1\",\"supportedApiVersions\":[\"v1\"]}";
+                    answer(&mut connection, "200 OK", version);
+                } else if !other(&mut connection, &request) {
                     return;
                 }
             }
@@ -26,42 +67,47 @@ impl FakeDaemon {
         Self { socket, serving }
     }
 
+    /// Stops one that goes on.
     pub(crate) fn stop(self) {
         let mut last = UnixStream::connect(&self.socket).unwrap();
         last.write_all(b"STOP\r\n\r\n").unwrap();
         self.serving.join().unwrap();
         std::fs::remove_file(&self.socket).unwrap();
     }
+
+    /// Waits for one that leaves.
+    pub(crate) fn wait(self) {
+        self.serving.join().unwrap();
+    }
 }
 
-/// Answers one request; `false` when it is the one to stop.
-fn answer(mut connection: UnixStream, health: &str) -> bool {
+/// One request with its body; what came of it, where it ends too soon.
+fn read(connection: &mut UnixStream) -> Vec<u8> {
     let mut request = Vec::new();
     let mut byte = [0];
     while !request.ends_with(b"\r\n\r\n") {
         if connection.read(&mut byte).unwrap_or(0) == 0 {
-            return true;
+            return request;
         }
         request.push(byte[0]);
     }
-    if request.starts_with(b"STOP") {
-        return false;
-    }
-    let asks = |path: &[u8]| request.windows(path.len()).any(|part| part == path);
-    let body = if asks(b"/health") {
-        health
-    } else if asks(b"/api-version") {
-        "{\"apiVersion\":\"v1\",\"supportedApiVersions\":[\"v1\"]}"
-    } else {
-        "{\"sessions\":[],\"next_cursor\":null}"
-    };
-    let head = format!(
-        "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n",
-        body.len()
+    let head = String::from_utf8(request.clone()).unwrap().to_lowercase();
+    let len = head
+        .lines()
+        .find_map(|line| line.strip_prefix("content-length: "));
+    let mut body = vec![0; len.map_or(0, |len| len.parse().unwrap())];
+    connection.read_exact(&mut body).unwrap();
+    request.extend(body);
+    request
+}
+
+fn answer(connection: &mut UnixStream, status: &str, body: &str) {
+    let len = body.len();
+    // Who asked may be gone.
+    let _ = write!(
+        connection,
+        "HTTP/1.1 {status}\r\ncontent-type: application/json\r\ncontent-length: {len}\r\n\r\n{body}"
     );
-    connection
-        .write_all(format!("{head}{body}").as_bytes())
-        .is_ok()
 }
 
 fn health(version: &str, socket: &Path) -> String {

@@ -7,6 +7,7 @@ use std::time::Instant;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
 
+use crate::fake_daemon::FakeDaemon;
 use crate::home::{ENDLESS, Home, PATIENCE, Running, eventually};
 
 /// Puts something in the socket's place, so that its daemon cannot bind it again.
@@ -102,6 +103,15 @@ fn a_home_that_is_being_left_is_waited_for() {
     assert_ne!(home.daemon_pid(), daemon);
     assert_ne!(home.record(&id)["status"], "running");
     assert_eq!(home.record("@last")["title"], "echo after");
+}
+
+#[test]
+fn a_launch_that_meets_a_daemon_which_begins_to_end_is_taken_by_the_next() {
+    let home = Home::new();
+    let leaving = FakeDaemon::leaving(&home.dir());
+    assert_eq!(home.text(["run", "sh", "echo taken"]), "taken\n");
+    leaving.wait();
+    assert_eq!(home.record("@last")["title"], "echo taken");
 }
 
 #[test]

@@ -105,8 +105,8 @@ impl Error {
         }
     }
 
-    /// Whether the daemon says that it stops.
-    pub(super) fn is_stopping(&self) -> bool {
+    /// Whether the daemon says that it stops. It did nothing of what was asked.
+    pub fn is_stopping(&self) -> bool {
         let details = self.answer().and_then(|answer| answer.details.as_ref());
         details.is_some_and(|details| details["reason"] == "shutting_down")
     }
