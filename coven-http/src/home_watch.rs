@@ -1,4 +1,4 @@
-//! `HomeWatch`: being told when something in a home comes or goes.
+//! `HomeWatch`: being told when something in a home comes or goes, or is written to.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -35,6 +35,16 @@ impl HomeWatch {
         Ok(Self {
             inotify: register(inotify)?,
         })
+    }
+
+    /// Wakes for what is written to a file from now on too, under whatever name it goes.
+    ///
+    /// # Errors
+    /// When there is no such file, or it is a symbolic link.
+    pub fn also_writes_to(&self, file: &Path) -> io::Result<()> {
+        let what = WatchFlags::MODIFY | WatchFlags::DONT_FOLLOW;
+        inotify::add_watch(self.inotify.get_ref(), file, what)?;
+        Ok(())
     }
 
     /// Waits until something has changed since the last call. Cancel-safe.
@@ -81,7 +91,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn it_wakes_for_what_comes_and_goes_and_not_for_what_is_written() {
+    async fn it_wakes_for_what_comes_and_goes_and_for_writes_only_where_it_was_asked_to() {
         let dir = tempfile::tempdir().unwrap();
         let home = dir.path().join("home");
         fs::create_dir(&home).unwrap();
@@ -92,6 +102,9 @@ mod tests {
         fs::write(&file, "written").unwrap();
         let woken = tokio::time::timeout(Duration::from_millis(50), watch.changed());
         assert!(woken.await.is_err());
+        watch.also_writes_to(&file).unwrap();
+        fs::write(&file, "written again").unwrap();
+        watch.changed().await.unwrap();
         fs::remove_file(&file).unwrap();
         watch.changed().await.unwrap();
         fs::remove_dir(&home).unwrap();

@@ -3,8 +3,10 @@
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
 use std::ops::ControlFlow;
-use std::time::Duration;
+use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
+use coven_http::HomeWatch;
 use serde::Serialize;
 
 use crate::daemon::open_log;
@@ -34,9 +36,6 @@ struct Line<'a> {
     line: &'a str,
 }
 
-/// Between two looks at the file.
-const PAUSE: Duration = Duration::from_millis(200);
-
 /// The most of the file's end that is looked through for the last lines.
 const MOST_BYTES: u64 = 10 << 20;
 
@@ -51,27 +50,23 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     };
     let mut file = open_log(&path).map_err(cannot)?;
     let end = end_of(&mut file).map_err(cannot)?;
-    let all: Vec<&str> = end.lines().collect();
-    let last = shown(
-        args,
-        all[all.len().saturating_sub(args.lines)..].iter().copied(),
-    )?;
+    let (whole, begun) = end.split_at(after_last_line(&end));
+    let all: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
+    let last = all[all.len().saturating_sub(args.lines)..].concat();
     let mut stdout = Stdout::new();
     if !args.follow {
-        stdout.write(last.as_bytes()).await?;
+        let last = [&last, begun].concat();
+        stdout.write(shown(args, &last)?.as_bytes()).await?;
         return Ok(Exit::Done);
     }
     let mut interrupts = Interrupts::listen()?;
     let told = async {
-        stdout.write(last.as_bytes()).await?;
-        let mut rest = String::new();
+        stdout.write(shown(args, &last)?.as_bytes()).await?;
+        let mut growing = Growing::from(file, &path, begun).map_err(cannot)?;
         loop {
-            tokio::time::sleep(PAUSE).await;
-            read_more(&mut file, &path, &mut rest).map_err(cannot)?;
-            if let Some(whole) = rest.rfind('\n') {
-                let lines: String = rest.drain(..=whole).collect();
-                stdout.write(shown(args, lines.lines())?.as_bytes()).await?;
-            }
+            let lines = growing.lines().map_err(cannot)?;
+            stdout.write(shown(args, &lines)?.as_bytes()).await?;
+            growing.watch.changed().await.map_err(cannot)?;
         }
     };
     match interrupts.during(told).await? {
@@ -80,32 +75,67 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     }
 }
 
-fn end_of(file: &mut File) -> io::Result<String> {
+fn end_of(file: &mut File) -> io::Result<Vec<u8>> {
     let len_bytes = file.metadata()?.len();
     file.seek(SeekFrom::Start(len_bytes.saturating_sub(MOST_BYTES)))?;
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(bytes)
 }
 
-/// Reads what came, and goes on with the new file when the old one was put aside.
-fn read_more(file: &mut File, path: &std::path::Path, rest: &mut String) -> io::Result<()> {
-    use std::os::unix::fs::MetadataExt;
-    let mut bytes = Vec::new();
-    file.read_to_end(&mut bytes)?;
-    let current = std::fs::symlink_metadata(path);
-    if let Ok(current) = current
-        && current.ino() != file.metadata()?.ino()
-    {
-        *file = open_log(path)?;
-        file.read_to_end(&mut bytes)?;
+/// Where the line begins that is not written to its end yet.
+fn after_last_line(bytes: &[u8]) -> usize {
+    let last = bytes.iter().rposition(|byte| *byte == b'\n');
+    last.map_or(0, |newline| newline + 1)
+}
+
+/// A log that is written to, and now and then put aside for a new one.
+struct Growing<'a> {
+    path: &'a Path,
+    file: File,
+    /// Wakes when there is more.
+    watch: HomeWatch,
+    /// A line's beginning.
+    begun: Vec<u8>,
+}
+
+impl<'a> Growing<'a> {
+    fn from(file: File, path: &'a Path, begun: &[u8]) -> io::Result<Self> {
+        let watch = HomeWatch::open(path.parent().unwrap_or(path))?;
+        watch.also_writes_to(path)?;
+        Ok(Self {
+            path,
+            file,
+            watch,
+            begun: begun.to_vec(),
+        })
     }
-    rest.push_str(&String::from_utf8_lossy(&bytes));
-    Ok(())
+
+    /// The whole lines that came since the last call.
+    fn lines(&mut self) -> io::Result<Vec<u8>> {
+        // Asked first, so that all that was written to the old one is read.
+        let is_put_aside = self.is_put_aside()?;
+        self.file.read_to_end(&mut self.begun)?;
+        if is_put_aside {
+            self.watch.also_writes_to(self.path)?;
+            self.file = open_log(self.path)?;
+            self.file.read_to_end(&mut self.begun)?;
+        }
+        let rest = self.begun.split_off(after_last_line(&self.begun));
+        Ok(std::mem::replace(&mut self.begun, rest))
+    }
+
+    fn is_put_aside(&self) -> io::Result<bool> {
+        let ours = self.file.metadata()?.ino();
+        // Between the old one and the new one there is none.
+        let current = std::fs::symlink_metadata(self.path);
+        Ok(current.is_ok_and(|current| current.ino() != ours))
+    }
 }
 
-fn shown<'a>(args: &Args, lines: impl Iterator<Item = &'a str>) -> Result<String, Failure> {
-    lines
+fn shown(args: &Args, lines: &[u8]) -> Result<String, Failure> {
+    String::from_utf8_lossy(lines)
+        .lines()
         .map(|line| {
             if args.json {
                 return output::json_line(&Line { line });
