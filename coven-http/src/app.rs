@@ -8,7 +8,7 @@ use hyper::Request;
 use hyper::header::{HeaderName, USER_AGENT};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::body::Body;
+use crate::body::{Body, Room};
 use crate::connection::Switch;
 use crate::error::Error;
 use crate::limits;
@@ -23,8 +23,7 @@ pub(crate) struct App {
     pub(crate) engine: Engine,
     pub(crate) daemon: Daemon,
     pub(crate) timeouts: Timeouts,
-    /// A permit is a byte of a body that is not a short one.
-    pub(crate) bodies: Arc<Semaphore>,
+    pub(crate) room: Arc<Room>,
     streams: Arc<Semaphore>,
     stage: Stop,
     held: Mutex<Vec<OwnedFd>>,
@@ -70,7 +69,7 @@ impl App {
             engine,
             daemon,
             timeouts,
-            bodies: Arc::new(Semaphore::new(limits::MAX_BODIES_BYTES)),
+            room: Arc::new(Room::new(limits::MAX_BODIES_BYTES)),
             streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
             stage: Stop(watch::Sender::new(Stage::Serving)),
             held: Mutex::new(Vec::new()),

@@ -44,7 +44,7 @@ async fn answer(
     let found = route::find(request.method(), request.uri().path());
     let (parts, incoming) = request.into_parts();
     let mut call = Call {
-        body: Body::new(incoming, app.timeouts.body, app.bodies.clone()),
+        body: Body::new(incoming, app.timeouts.body, app.room.clone()),
         app,
         peer,
         switch,

@@ -9,7 +9,8 @@ pub(crate) const MAX_BODY_BYTES: usize = 4 << 20;
 pub(crate) const MAX_SMALL_BODY_BYTES: usize = 256 << 10;
 
 /// Bytes up to which a body is read and parsed at once. A longer one is counted in
-/// [`MAX_BODIES_BYTES`] and parsed where it holds up nobody.
+/// [`MAX_BODIES_BYTES`], parsed where it holds up nobody, one at a time, and of what is wrong in it
+/// no value is told.
 pub(crate) const MAX_UNCOUNTED_BODY_BYTES: usize = 64 << 10;
 
 /// Bytes of all the longer bodies that are held at once: however many send a large body and stall,
