@@ -324,17 +324,4 @@ impl Engine {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{AttachView, Follow, FollowAll};
-
-    #[test]
-    fn an_engine_and_its_followers_go_wherever_a_program_wants_them() {
-        fn shared<T: Clone + Send + Sync + 'static>() {}
-        fn sent<T: Send + 'static>() {}
-        shared::<Engine>();
-        sent::<Follow>();
-        sent::<FollowAll>();
-        sent::<AttachView>();
-    }
-}
+mod tests;

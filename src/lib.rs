@@ -32,6 +32,10 @@
 //! ```
 #![forbid(unsafe_code)]
 
+// The tests share the world of those outside.
+#[cfg(test)]
+extern crate self as coven;
+
 mod attach;
 pub mod clock;
 mod commit;

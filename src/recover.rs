@@ -47,11 +47,23 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
 }
 
 async fn orphan(shared: &Shared, record: Record) -> Result<(), Error> {
-    let session = record.session.id.clone();
     let reason = reason(&record.session.phase);
     if reason != OrphanReason::Reboot {
         end_leftovers(shared, &record).await;
     }
+    record_loss(shared, &record, reason).await
+}
+
+/// Says on record that a session is lost, as soon as that can be.
+///
+/// # Errors
+/// The log takes it neither now nor later.
+pub(crate) async fn record_loss(
+    shared: &Shared,
+    record: &Record,
+    reason: OrphanReason,
+) -> Result<(), Error> {
+    let session = &record.session.id;
     tracing::warn!(%session, reason = reason.as_str(), "a session was lost");
     let mut plan = Plan::of(&record.session);
     plan.add(Command::RecordLoss { reason }, shared.clock.now(), None)?;

@@ -4,10 +4,9 @@ mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::mpsc;
 
-use coven::{Code, Error, Event, EventKind, OnTheWay, Seq, Status, Waypoint};
-use world::{PATIENCE, World, is_alive, kinds, me, within, written};
+use coven::{Code, Error, Event, EventKind, Seq, Status};
+use world::{World, is_alive, kinds, me, within, written};
 
 /// The process ids that a script told, as words after `pids`.
 fn pids(said: &str) -> Vec<u32> {
@@ -123,64 +122,6 @@ async fn two_kills_at_once_are_one() {
         .filter(|kind| **kind == EventKind::KillRequested)
         .count();
     assert_eq!(kills, 1);
-}
-
-/// A hook that says that a process is about to be made, and waits until it may.
-fn gate() -> (OnTheWay, mpsc::Receiver<coven::SessionId>, mpsc::Sender<()>) {
-    let (arrived, arrivals) = mpsc::channel();
-    let (open, opened) = mpsc::channel();
-    let (arrived, opened) = (
-        std::sync::Mutex::new(arrived),
-        std::sync::Mutex::new(opened),
-    );
-    let action = OnTheWay::call(move |waypoint| {
-        if let Waypoint::BeforeSpawn { session } = waypoint {
-            arrived.lock().unwrap().send(session.clone()).unwrap();
-            opened.lock().unwrap().recv_timeout(PATIENCE).unwrap();
-        }
-    });
-    (action, arrivals, open)
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_kill_before_the_process_runs_calls_the_launch_off() {
-    let (action, arrivals, open) = gate();
-    let world = World::with(|options| options.on_the_way = action).await;
-    let launching = tokio::spawn({
-        let (engine, request) = (world.engine.clone(), world.request("touch ran"));
-        async move { engine.launch(request, me()).await }
-    });
-    let id = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE).unwrap());
-    let id = id.await.unwrap();
-    within(world.engine.kill(&id, me())).await.unwrap();
-    let record = world.engine.get(&id).await.unwrap();
-    assert_eq!(record.session.status(), Status::Killed);
-    assert_eq!(record.ended_at, None);
-    let refused = within(world.engine.kill(&id, me())).await.unwrap_err();
-    assert_eq!(refused.code(), Code::SessionNotLive);
-    open.send(()).unwrap();
-    let record = within(launching).await.unwrap().unwrap();
-    assert_eq!(record.session.status(), Status::Killed);
-    let events = world.to_the_end(&id).await;
-    use EventKind::{Created, KillRequested, LaunchFailed};
-    assert_eq!(kinds(&events), [Created, KillRequested, LaunchFailed]);
-    assert!(!world.path("ran").exists());
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_launch_goes_on_when_whoever_asked_for_it_has_left() {
-    let (action, arrivals, open) = gate();
-    let world = World::with(|options| options.on_the_way = action).await;
-    let launching = tokio::spawn({
-        let (engine, request) = (world.engine.clone(), world.request("echo done"));
-        async move { engine.launch(request, me()).await }
-    });
-    let id = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE).unwrap());
-    let id = id.await.unwrap();
-    launching.abort();
-    open.send(()).unwrap();
-    let events = world.to_the_end(&id).await;
-    assert_eq!(written(&events), b"done\r\n");
 }
 
 #[tokio::test]

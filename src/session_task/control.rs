@@ -19,7 +19,7 @@ use crate::running::{Ask, Request};
 use crate::{Error, Unavailable};
 
 /// Requests that may wait for the commit in flight: a burst of keystrokes. A kill always may.
-const MAX_ASKED: usize = 256;
+pub(super) const MAX_ASKED: usize = 256;
 
 pub(super) type Outcome = Result<Appended, AppendError>;
 
@@ -116,13 +116,22 @@ impl Live {
         Ok(())
     }
 
-    /// Begins the next commit of this lane, if anything was asked.
+    /// Begins the next commit of this lane, if anything was asked. All but a kill waits until the
+    /// process is on record.
     pub(super) fn begin_control(&mut self) {
-        if self.control.in_flight.is_some() || self.control.asked.is_empty() {
+        if self.control.in_flight.is_some() {
+            return;
+        }
+        let has_started = self.observations.has_started();
+        let (due, early): (VecDeque<Ask>, VecDeque<Ask>) = std::mem::take(&mut self.control.asked)
+            .into_iter()
+            .partition(|ask| has_started || matches!(ask.request, Request::Kill));
+        self.control.asked = early;
+        if due.is_empty() {
             return;
         }
         let mut plan = Plan::of(&self.record.session);
-        for ask in std::mem::take(&mut self.control.asked) {
+        for ask in due {
             match self.grant(&mut plan, &ask.request, ask.by.as_ref()) {
                 Ok(then) => self.control.granted.push(Granted { ask, then }),
                 Err(error) => answer(ask, Err(error)),

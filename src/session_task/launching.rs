@@ -5,19 +5,20 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coven_core::{Command, decide};
+use coven_core::{Command, Refusal, Status, decide};
 use coven_harness::process::{self, Child, Spawn, SpawnError};
 use coven_store::{AppendError, Appended, Urgency};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::control::MAX_ASKED;
 use super::live::{Beginning, Live, UnrecordedKill};
 use super::{Accepted, Run};
 use crate::commit::{self, Plan};
 use crate::options::Waypoint;
 use crate::running::{Ask, Message, Request};
 use crate::shared::Shared;
-use crate::{Error, Record};
+use crate::{Error, Record, Unavailable};
 
 type Reply = oneshot::Sender<Result<Record, Error>>;
 
@@ -147,7 +148,7 @@ impl Launching {
                         self.called_off.store(true, Ordering::Release);
                         self.deferred.push(Message::Abandon);
                     }
-                    other => self.deferred.push(other),
+                    other => self.defer(other),
                 },
                 spawned = &mut spawning => {
                     return spawned.unwrap_or_else(|panicked| {
@@ -159,12 +160,27 @@ impl Launching {
         }
     }
 
+    /// Keeps what is to be done once there is a process, within the bound that holds for a live one.
+    fn defer(&mut self, message: Message) {
+        match message {
+            Message::Ask(ask) if self.deferred.len() >= MAX_ASKED => {
+                // Whoever asked may have left.
+                let _ = ask.reply.send(Err(Unavailable::Busy.into()));
+            }
+            other => self.deferred.push(other),
+        }
+    }
+
     /// Calls the launch off. That does not wait for the disk.
     fn kill(&mut self, ask: Ask) {
         let mut plan = Plan::of(&self.record.session);
         let answer = match plan.add(Command::Kill, self.shared.clock.now(), ask.by.as_ref()) {
             Err(refused) => Err(refused),
-            Ok(_) if self.unrecorded_kill.is_some() => Ok(self.record.clone()),
+            Ok(_) if self.unrecorded_kill.is_some() => Err(Refusal::NotLive {
+                session: self.record.session.id.clone(),
+                status: Status::Killed,
+            }
+            .into()),
             Ok(_) => {
                 self.called_off.store(true, Ordering::Release);
                 let (store, batch) = (

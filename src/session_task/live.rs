@@ -24,6 +24,7 @@ use super::observe::Observations;
 use super::redraw::Redraw;
 use super::writer::{Step, Writer};
 use crate::attach::Screenless;
+use crate::recover;
 use crate::running::Message;
 use crate::shared::Shared;
 use crate::{Error, Record};
@@ -174,9 +175,30 @@ impl Live {
                 Wake::Controlled(outcome) => self.controlled(outcome),
                 Wake::Identified(look) => self.looked(look),
             };
-            if let Goes::Over = goes_on {
-                return;
+            match goes_on {
+                Goes::On => {}
+                Goes::Over => return,
+                Goes::Unrecorded => return self.give_up().await,
             }
+        }
+    }
+
+    /// What is not recorded must not run on unseen: it is ended, and the session lost, on record
+    /// too where the log takes that.
+    async fn give_up(self) {
+        let (shared, session) = (&self.shared, &self.record.session.id);
+        if let Err(error) = kill(&self.facts, session, shared.grace).await {
+            tracing::error!(%session, %error, "the session could not be killed");
+        }
+        let lost = async {
+            let record = shared.record(session).await?;
+            if record.session.phase.has_ended() {
+                return Ok(());
+            }
+            recover::record_loss(shared, &record, OrphanReason::EngineDied).await
+        };
+        if let Err(error) = lost.await {
+            tracing::error!(%session, %error, "its loss is found at the next start");
         }
     }
 
@@ -363,6 +385,8 @@ impl Live {
 pub(super) enum Goes {
     On,
     Over,
+    /// It is over: the log takes nothing more of what is observed.
+    Unrecorded,
 }
 
 /// The outcome of what is under way; never, where nothing is. The slot is emptied by whoever

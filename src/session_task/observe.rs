@@ -153,26 +153,12 @@ impl Live {
                 if is_last { Goes::Over } else { Goes::On }
             }
             Err(error) => {
-                // The log is closed, or contradicts this session: nothing more can be recorded,
-                // and what is not recorded must not run on unseen. The terminal hangs up as its
-                // parts are dropped, and the signals go out beside that.
-                let session = self.record.session.id.clone();
+                // The log is closed, damaged, or contradicts this session.
+                let session = &self.record.session.id;
                 tracing::error!(%session, %error, "the session is stopped: it cannot be recorded");
-                self.kill_unrecorded();
-                Goes::Over
+                Goes::Unrecorded
             }
         }
-    }
-
-    /// Ends the processes of a session that cannot be recorded any more.
-    fn kill_unrecorded(&self) {
-        let (facts, grace) = (self.facts.clone(), self.shared.grace);
-        let session = self.record.session.id.clone();
-        tokio::spawn(async move {
-            if let Err(error) = coven_harness::process::kill(&facts, &session, grace).await {
-                tracing::error!(%session, %error, "the session could not be killed");
-            }
-        });
     }
 }
 

@@ -1,0 +1,106 @@
+//! What may happen while a session's process is being made.
+
+mod world;
+
+use std::sync::mpsc;
+
+use bytes::Bytes;
+use coven::{Code, Error, EventKind, OnTheWay, Status, Unavailable, Waypoint};
+use tokio::task::JoinSet;
+use world::{PATIENCE, World, kinds, me, within, written};
+
+/// A hook that says that a process is about to be made, and waits until it may.
+fn gate() -> (OnTheWay, mpsc::Receiver<coven::SessionId>, mpsc::Sender<()>) {
+    let (arrived, arrivals) = mpsc::channel();
+    let (open, opened) = mpsc::channel();
+    let (arrived, opened) = (
+        std::sync::Mutex::new(arrived),
+        std::sync::Mutex::new(opened),
+    );
+    let action = OnTheWay::call(move |waypoint| {
+        if let Waypoint::BeforeSpawn { session } = waypoint {
+            arrived.lock().unwrap().send(session.clone()).unwrap();
+            opened.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+        }
+    });
+    (action, arrivals, open)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_kill_before_the_process_runs_calls_the_launch_off() {
+    let (action, arrivals, open) = gate();
+    let world = World::with(|options| options.on_the_way = action).await;
+    let launching = tokio::spawn({
+        let (engine, request) = (world.engine.clone(), world.request("touch ran"));
+        async move { engine.launch(request, me()).await }
+    });
+    let id = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE).unwrap());
+    let id = id.await.unwrap();
+    within(world.engine.kill(&id, me())).await.unwrap();
+    let record = world.engine.get(&id).await.unwrap();
+    assert_eq!(record.session.status(), Status::Killed);
+    assert_eq!(record.ended_at, None);
+    let refused = within(world.engine.kill(&id, me())).await.unwrap_err();
+    assert_eq!(refused.code(), Code::SessionNotLive);
+    open.send(()).unwrap();
+    let record = within(launching).await.unwrap().unwrap();
+    assert_eq!(record.session.status(), Status::Killed);
+    let events = world.to_the_end(&id).await;
+    use EventKind::{Created, KillRequested, LaunchFailed};
+    assert_eq!(kinds(&events), [Created, KillRequested, LaunchFailed]);
+    assert!(!world.path("ran").exists());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_launch_goes_on_when_whoever_asked_for_it_has_left() {
+    let (action, arrivals, open) = gate();
+    let world = World::with(|options| options.on_the_way = action).await;
+    let launching = tokio::spawn({
+        let (engine, request) = (world.engine.clone(), world.request("echo done"));
+        async move { engine.launch(request, me()).await }
+    });
+    let id = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE).unwrap());
+    let id = id.await.unwrap();
+    launching.abort();
+    open.send(()).unwrap();
+    let events = world.to_the_end(&id).await;
+    assert_eq!(written(&events), b"done\r\n");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_typed_before_the_process_runs_waits_for_it_up_to_a_bound() {
+    const MOST: usize = 256;
+    let (action, arrivals, open) = gate();
+    let world = World::with(|options| options.on_the_way = action).await;
+    let script = format!("stty raw -echo; head -c {MOST} | wc -c");
+    let launching = tokio::spawn({
+        let (engine, request) = (world.engine.clone(), world.request(&script));
+        async move { engine.launch(request, me()).await }
+    });
+    let id = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE).unwrap());
+    let id = id.await.unwrap();
+    let mut typing = JoinSet::new();
+    for _ in 0..MOST + 7 {
+        let (engine, id) = (world.engine.clone(), id.clone());
+        typing.spawn(async move { engine.input(&id, Bytes::from_static(b"x"), me()).await });
+    }
+    for _ in 0..7 {
+        let surplus = within(typing.join_next()).await.unwrap().unwrap();
+        assert!(
+            matches!(
+                surplus,
+                Err(Error::Unavailable {
+                    reason: Unavailable::Busy
+                })
+            ),
+            "{surplus:?}"
+        );
+    }
+    open.send(()).unwrap();
+    within(launching).await.unwrap().unwrap();
+    while let Some(typed) = within(typing.join_next()).await {
+        typed.unwrap().unwrap();
+    }
+    let events = world.to_the_end(&id).await;
+    assert_eq!(written(&events), format!("{MOST}\n").as_bytes());
+}
