@@ -196,7 +196,7 @@ impl Writer {
         self.meter.oldest(oldest);
     }
 
-    /// Answers whoever is left, and closes the file.
+    /// Answers whoever is left, and closes the files.
     fn finish(mut self) {
         self.rooms.close();
         if let Some(unsettled) = self.state.unsettled.take() {
@@ -216,7 +216,10 @@ impl Writer {
         }
         self.database.close();
         self.wakes.close();
-        if let Some(reply) = self.state.closing.take() {
+        let closing = self.state.closing.take();
+        // With it goes the reserve.
+        drop(self);
+        if let Some(reply) = closing {
             let _ = reply.send(());
         }
     }

@@ -179,3 +179,25 @@ async fn a_closed_store_says_so_to_its_other_clones() {
     assert!(woken.changed().await.is_err(), "followers are told");
     assert_eq!(other.last_seq(), Seq::ZERO.next());
 }
+
+#[tokio::test]
+async fn no_file_of_a_closed_store_is_open() {
+    let home = Home::new();
+    let open_files = || {
+        let all = std::fs::read_dir("/proc/self/fd").expect("a proc file system");
+        all.filter_map(|file| std::fs::read_link(file.ok()?.path()).ok())
+            .filter(|path| path.starts_with(home.dir()))
+            .count()
+    };
+    // What is closed a moment too late is so only now and then.
+    for round in 0..50 {
+        let store = home.open();
+        let session = round.to_string();
+        append(&store, &session, vec![created()])
+            .await
+            .expect("new");
+        assert!(open_files() > 0);
+        store.close().await;
+        assert_eq!(open_files(), 0, "round {round}");
+    }
+}
