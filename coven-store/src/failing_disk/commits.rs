@@ -1,0 +1,96 @@
+//! Commits of which a write or a sync fails.
+
+use super::*;
+
+#[tokio::test]
+async fn who_asked_is_told_the_truth_when_a_commit_fails() {
+    for done in [true, false] {
+        let home = Home::new();
+        let disk = FailingDisk::default();
+        let store = open(&home, &disk, LEFT);
+        running(&store, "a").await;
+        let lost = fail(Kind::Write, 0, u64::MAX, Errno::IO);
+        let had = Fail {
+            done,
+            ..fail(Kind::Sync, 0, 1, Errno::IO)
+        };
+        disk.plan(|plan| plan.fail = Some(if done { had } else { lost }));
+        let asked = store.append(urgent(batch("b", Seq::ZERO, vec![created()])));
+        let answer = in_time("the answer", asked).await;
+        disk.plan(|plan| plan.fail = None);
+        until_state(&store, WriterState::Healthy).await;
+        let there = events_of(&store, "b").len();
+        match answer {
+            Ok(appended) => assert_eq!((there, appended.last), (1, Seq::new(3))),
+            Err(AppendError::Suspended { .. }) => assert_eq!(there, 0),
+            Err(error) => panic!("{error}"),
+        }
+        assert_eq!(done, there == 1);
+    }
+}
+
+/// Appends to a session while operation after operation of the disk fails, and looks whether all
+/// of it is there once, in memory and after a restart.
+async fn append_through(fail: Fail) {
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let store = open(&home, &disk, LEFT);
+    let mut last = running(&store, "a").await.last;
+    disk.plan(|plan| plan.fail = Some(fail));
+    let mut written = Vec::new();
+    let mut acked = Vec::new();
+    for turn in 0..6 {
+        // Large enough that the file grows.
+        let data = noise(turn, 300_000);
+        let events = vec![output(written.len() as u64, data.clone())];
+        let append = store.append(batch("a", last, events));
+        let appended = in_time(&format!("append {turn} at {fail:?}"), append).await;
+        let appended = appended.unwrap_or_else(|error| panic!("{error} at {fail:?}"));
+        assert_eq!(appended.first, last.next(), "at {fail:?}");
+        last = appended.last;
+        written.extend(data);
+        acked.push(last);
+    }
+    let check = |store: &Store| {
+        let events = events_of(store, "a");
+        let seqs: Vec<Seq> = events.iter().skip(2).map(|it| it.seq).collect();
+        assert_eq!(seqs, acked, "each once, at {fail:?}");
+        assert_eq!(all_output(store, "a"), written, "at {fail:?}");
+        let findings = store.verify().expect("a read");
+        assert_eq!(findings.problems, Vec::<String>::new(), "at {fail:?}");
+    };
+    check(&store);
+    until_state(&store, WriterState::Healthy).await;
+    store.close().await;
+    check(&home.open());
+}
+
+#[tokio::test]
+async fn a_write_that_fails_anywhere_loses_nothing_and_doubles_nothing() {
+    let errors = [Errno::NOSPC, Errno::IO].into_iter().cycle();
+    for (after, with) in [0, 1, 2, 3, 5, 8, 13, 21, 34].into_iter().zip(errors) {
+        append_through(fail(Kind::Write, after, 1, with)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_sync_that_fails_anywhere_loses_nothing_and_doubles_nothing() {
+    for after in 0..6 {
+        append_through(fail(Kind::Sync, after, 1, Errno::IO)).await;
+    }
+}
+
+#[tokio::test]
+async fn a_commit_that_the_disk_has_although_it_said_no_is_not_repeated() {
+    for after in 0..6 {
+        let fail = fail(Kind::Sync, after, 1, Errno::IO);
+        append_through(Fail { done: true, ..fail }).await;
+    }
+}
+
+#[tokio::test]
+async fn a_disk_that_fails_for_a_while_is_tried_until_it_works() {
+    for kind in [Kind::Write, Kind::Sync, Kind::SetLen] {
+        append_through(fail(kind, 2, 5, Errno::IO)).await;
+    }
+}

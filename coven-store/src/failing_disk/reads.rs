@@ -1,0 +1,54 @@
+//! Reads that fail.
+
+use super::*;
+
+#[tokio::test]
+async fn a_read_that_fails_is_read_again_from_a_reopened_database() {
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    // Hardly a cache, so that reads reach the disk.
+    let store = open(
+        &home,
+        &disk,
+        Options {
+            cache_bytes: 0,
+            ..LEFT
+        },
+    );
+    running(&store, "a").await;
+    let data = noise(4, 200_000);
+    append(&store, "a", vec![output(0, data.clone())])
+        .await
+        .expect("it follows");
+    disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 1, 1, Errno::IO)));
+    let reader = store.clone();
+    let read = tokio::task::spawn_blocking(move || all_output(&reader, "a"));
+    assert_eq!(in_time("the read", read).await.expect("no panic"), data);
+    assert!(store.health().opens > 1);
+    let next = append(&store, "a", vec![output(200_000, "x")]);
+    in_time("an append", next).await.expect("it writes again");
+}
+
+#[tokio::test]
+async fn a_read_that_always_fails_says_so_and_what_can_be_read_is_read() {
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let options = Options {
+        cache_bytes: 0,
+        ..LEFT
+    };
+    let store = open(&home, &disk, options);
+    running(&store, "a").await;
+    disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 0, u64::MAX, Errno::IO)));
+    let reader = store.clone();
+    let read = tokio::task::spawn_blocking(move || reader.record(&id("a")));
+    let read = in_time("the answer", read).await.expect("no panic");
+    assert!(
+        matches!(read, Err(ReadError::Unavailable { .. })),
+        "{read:?}"
+    );
+    assert_eq!(store.health().state, WriterState::Failed);
+    disk.plan(|plan| plan.fail = None);
+    until_state(&store, WriterState::Healthy).await;
+    assert!(store.record(&id("a")).expect("a read").is_some());
+}
