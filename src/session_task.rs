@@ -8,6 +8,7 @@ mod control;
 mod ending;
 mod gather;
 mod identity;
+mod killing;
 mod launching;
 mod live;
 mod observe;
