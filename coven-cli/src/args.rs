@@ -37,6 +37,15 @@ pub(crate) struct Args {
     pub(crate) command: Command,
 }
 
+/// A number on the command line.
+///
+/// # Errors
+/// When it is none, or too large.
+pub(crate) fn whole_number<T: std::str::FromStr>(text: &str) -> Result<T, String> {
+    text.parse()
+        .map_err(|_| "give a whole number, not negative and not too large".to_owned())
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;

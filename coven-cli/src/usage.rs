@@ -62,6 +62,11 @@ mod tests {
                  [possible values: interactive, noninteractive, stream]",
             ),
             (
+                "coven events --after x",
+                "invalid value 'x' for '--after <SEQ>': \
+                 give a whole number, not negative and not too large",
+            ),
+            (
                 "coven run --size odd b",
                 "invalid value 'odd' for '--size <COLSxROWS>': write it like 120x40",
             ),

@@ -103,7 +103,7 @@ fn command(
     let (template, id) = match conversation {
         ConversationPlan::New { id } => (&mode.args, id),
         ConversationPlan::Resume { id } => {
-            let problem = "cannot be resume: this harness declares no way to resume in this mode";
+            let problem = "is not to be had: this harness declares no way to resume in this mode";
             let none = || Refusal::invalid("conversation.mode", "resume", problem);
             (mode.resume.as_ref().ok_or_else(none)?, id)
         }

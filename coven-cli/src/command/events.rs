@@ -3,6 +3,7 @@
 use coven_http::client::{Client, EventsQuery};
 use coven_http::wire::{Event, Payload, StatusChange};
 
+use crate::args::whole_number;
 use crate::connect;
 use crate::ending::lost_because;
 use crate::exit::Exit;
@@ -23,7 +24,7 @@ pub(crate) struct Args {
     #[arg(short, long)]
     follow: bool,
     /// Only events after this place (an event's seq)
-    #[arg(long, value_name = "SEQ")]
+    #[arg(long, value_name = "SEQ", value_parser = whole_number::<u64>)]
     after: Option<u64>,
     /// As JSON, one event on a line
     #[arg(long)]

@@ -86,7 +86,7 @@ pub(crate) struct Args {
     detach: bool,
 
     /// The terminal's size [default: this terminal's, else 80x24]
-    #[arg(long, value_name = "COLSxROWS", value_parser = size)]
+    #[arg(long, value_name = "COLSxROWS", value_parser = size, allow_hyphen_values = true)]
     size: Option<(i64, i64)>,
 
     /// Print its events as JSON, one object on a line; with --detach, its record

@@ -6,6 +6,7 @@ use clap::ValueEnum;
 use coven_http::client::{Client, SessionsQuery};
 use coven_http::wire::{SessionRecord, Status};
 
+use crate::args::whole_number;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -29,7 +30,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     project: Option<std::path::PathBuf>,
     /// At most how many
-    #[arg(short = 'n', long, value_name = "COUNT")]
+    #[arg(short = 'n', long, value_name = "COUNT", value_parser = whole_number::<usize>)]
     limit: Option<usize>,
     /// As JSON: an array of records
     #[arg(long)]

@@ -9,6 +9,7 @@ use std::path::Path;
 use coven_http::HomeWatch;
 use serde::Serialize;
 
+use crate::args::whole_number;
 use crate::daemon::open_log;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,7 +22,7 @@ use crate::text::{Colours, Readable};
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// How many lines, the last ones
-    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100)]
+    #[arg(short = 'n', long, value_name = "LINES", default_value_t = 100, value_parser = whole_number::<usize>)]
     lines: usize,
     /// Go on with what is logged from now on, until Ctrl-C
     #[arg(short, long)]

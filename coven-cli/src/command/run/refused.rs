@@ -7,7 +7,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 /// What the fields of a launch are called here.
-const FIELDS: [(&str, &str); 11] = [
+const FIELDS: [(&str, &str); 12] = [
     ("projectRoot", "--project"),
     ("cwd", "--cwd"),
     ("prompt", "the prompt"),
@@ -17,6 +17,7 @@ const FIELDS: [(&str, &str); 11] = [
     ("labels", "--label"),
     ("continues", "--continue"),
     ("conversation.id", "the conversation's id"),
+    ("conversation.mode", "--continue"),
     ("cols", "the columns of --size"),
     ("rows", "the rows of --size"),
 ];
@@ -36,8 +37,12 @@ pub(super) fn why(error: Error, harness: &str, named: &Setting<Option<String>>) 
         return error.into();
     };
     let value = match detail("value") {
-        // What is long, or blank, says nothing here.
-        Some(value) if !matches!(field, "prompt" | "title") => format!(": {value}"),
+        // What is long, or blank, or not in their own words says nothing here.
+        Some(value)
+            if !value.is_empty() && !matches!(field, "prompt" | "title" | "conversation.mode") =>
+        {
+            format!(": {value}")
+        }
         Some(_) | None => String::new(),
     };
     let told = format!("{words}{problem}{value}");
