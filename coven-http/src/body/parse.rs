@@ -28,6 +28,10 @@ pub(super) fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Error> {
             Ok(taken)
         }
         Err(error) => {
+            // What is passed over is not looked at as closely.
+            if !error.inner().is_data() {
+                return Err(malformed(error.inner()));
+            }
             check(text)?;
             let path = error.path().to_string();
             Err(shape_error(&path, &error.inner().to_string(), text))
@@ -145,6 +149,7 @@ mod tests {
             "{\"a\":\u{1}}",
             "{\"prompt\":5,",
             "{\"env\":",
+            r#"{"prompt":"\ud800"}"#,
         ] {
             assert!(refusal::<LaunchBody>(bad).starts_with("the body "), "{bad}");
         }

@@ -1,6 +1,7 @@
 //! `GET /sessions/{id}/attach`: a WebSocket to a session's terminal.
 
 use coven::{Code, Refusal};
+use hyper_tungstenite::tungstenite::error::ProtocolError;
 use hyper_tungstenite::tungstenite::protocol::WebSocketConfig;
 use hyper_tungstenite::{is_upgrade_request, upgrade};
 
@@ -30,8 +31,8 @@ pub(crate) async fn get(call: &mut Call) -> Result<Reply, Error> {
         .max_message_size(Some(limits::MAX_VIEWER_MESSAGE_BYTES))
         .max_frame_size(Some(limits::MAX_VIEWER_MESSAGE_BYTES))
         .max_write_buffer_size(limits::MAX_VIEWER_BACKLOG_BYTES);
-    let (response, socket) = upgrade(&mut call.request, Some(config))
-        .map_err(|problem| Refusal::invalid("Sec-WebSocket-Key", "", problem.to_string()))?;
+    let (response, socket) =
+        upgrade(&mut call.request, Some(config)).map_err(|problem| unfit(&problem))?;
     call.switch.afterwards(async move {
         match socket.await {
             Ok(socket) => attach::serve(attached, view, socket).await,
@@ -39,6 +40,19 @@ pub(crate) async fn get(call: &mut Call) -> Result<Reply, Error> {
         }
     });
     Ok(Reply::head(response.map(|_| ())))
+}
+
+/// What a WebSocket's first request lacks.
+fn unfit(problem: &ProtocolError) -> Refusal {
+    match problem {
+        ProtocolError::MissingSecWebSocketVersionHeader => {
+            Refusal::invalid("Sec-WebSocket-Version", "", "must be 13")
+        }
+        ProtocolError::MissingSecWebSocketKey => {
+            Refusal::invalid("Sec-WebSocket-Key", "", "is required")
+        }
+        other => Refusal::invalid("Upgrade", "", other.to_string()),
+    }
 }
 
 pub(crate) fn doc() -> Doc {

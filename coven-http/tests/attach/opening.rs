@@ -193,10 +193,19 @@ async fn what_is_no_attach_is_refused() {
     let path = format!("/sessions/{}/attach", record.id);
     let plain = daemon.get(&path).await;
     plain.is_error(400, "invalid_request");
-    let old = format!(
-        "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
-         sec-websocket-version: 8\r\nsec-websocket-key: eHh4\r\n\r\n"
-    );
-    let old = support::Raw::parse(&daemon.raw(old.as_bytes()).await);
-    old.is_error(400, "invalid_request");
+    for (field, headers) in [
+        (
+            "Sec-WebSocket-Version",
+            "sec-websocket-version: 8\r\nsec-websocket-key: eHh4",
+        ),
+        ("Sec-WebSocket-Key", "sec-websocket-version: 13"),
+    ] {
+        let unfit = format!(
+            "GET {path} HTTP/1.1\r\nhost: x\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+             {headers}\r\n\r\n"
+        );
+        let answer = support::Raw::parse(&daemon.raw(unfit.as_bytes()).await);
+        answer.is_error(400, "invalid_request");
+        assert_eq!(answer.json()["error"]["details"]["field"], field);
+    }
 }
