@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use coven_core::{Command, OrphanReason, Phase, Record};
+use coven_core::{Command, OrphanReason, Phase, ProcessFacts, Record, SessionId};
 use coven_harness::process::{boot_id, kill, kill_marked};
 use coven_store::{AppendError, ReadError, Urgency};
 use tokio::task::{JoinError, JoinSet};
@@ -49,7 +49,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
 async fn orphan(shared: &Shared, record: Record) -> Result<(), Error> {
     let reason = reason(&record.session.phase);
     if reason != OrphanReason::Reboot {
-        end_leftovers(shared, &record).await;
+        end_processes(shared, &record.session.id, record.session.phase.process()).await;
     }
     record_loss(shared, &record, reason).await
 }
@@ -104,11 +104,14 @@ fn reason(phase: &Phase) -> OrphanReason {
     }
 }
 
-/// Ends what is left of a session: its process, if it outlived its terminal, and all that came of
-/// it. Of one whose start is not on record, whoever carries its mark.
-async fn end_leftovers(shared: &Shared, record: &Record) {
-    let session = &record.session.id;
-    let killed = match record.session.phase.process() {
+/// Ends what is left of a lost session: its process, if it outlived its terminal, and all that came
+/// of it. Of one whose process is not known, whoever carries its mark.
+pub(crate) async fn end_processes(
+    shared: &Shared,
+    session: &SessionId,
+    process: Option<&ProcessFacts>,
+) {
+    let killed = match process {
         Some(process) => kill(process, session, shared.grace).await,
         None => kill_marked(session, shared.grace).await,
     };
@@ -116,7 +119,7 @@ async fn end_leftovers(shared: &Shared, record: &Record) {
         Ok(report) if report.survivors.is_empty() => {
             let ended = report.ended.len() + report.forced.len();
             if ended > 0 {
-                tracing::warn!(%session, ended, "processes that had lost their engine were ended");
+                tracing::warn!(%session, ended, "what was left of a lost session was ended");
             }
         }
         Ok(report) => {

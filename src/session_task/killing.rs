@@ -88,9 +88,7 @@ impl Live {
     /// too where the log takes that.
     pub(super) async fn give_up(self) {
         let (shared, session) = (&self.shared, &self.record.session.id);
-        if let Err(error) = kill(&self.facts, session, shared.grace).await {
-            tracing::error!(%session, %error, "the session could not be killed");
-        }
+        recover::end_processes(shared, session, Some(&self.facts)).await;
         let lost = async {
             let record = shared.record(session).await?;
             if record.session.phase.has_ended() {

@@ -1,7 +1,7 @@
 //! Parsing a body into its type, so that errors name the field.
 //!
-//! A body is parsed straight into what is taken of it: a tree of all its values would take a
-//! hundred times its bytes.
+//! A body is parsed straight into what is taken of it: a tree of all its values would take many
+//! times its bytes.
 
 use serde::de::{DeserializeOwned, IgnoredAny};
 use serde_json::Value;

@@ -51,18 +51,17 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     };
     let mut file = open_log(&path).map_err(cannot)?;
     let end = end_of(&mut file).map_err(cannot)?;
-    let (whole, begun) = end.split_at(after_last_line(&end));
-    let all: Vec<&[u8]> = whole.split_inclusive(|byte| *byte == b'\n').collect();
-    let last = all[all.len().saturating_sub(args.lines)..].concat();
     let mut stdout = Stdout::new();
     if !args.follow {
-        let last = [&last, begun].concat();
-        stdout.write(shown(args, &last)?.as_bytes()).await?;
+        let last = shown(args, last_lines(&end, args.lines))?;
+        stdout.write(last.as_bytes()).await?;
         return Ok(Exit::Done);
     }
+    let (whole, begun) = end.split_at(after_last_line(&end));
     let mut interrupts = Interrupts::listen()?;
     let told = async {
-        stdout.write(shown(args, &last)?.as_bytes()).await?;
+        let last = shown(args, last_lines(whole, args.lines))?;
+        stdout.write(last.as_bytes()).await?;
         let mut growing = Growing::from(file, &path, begun).map_err(cannot)?;
         loop {
             let lines = growing.lines().map_err(cannot)?;
@@ -82,6 +81,12 @@ fn end_of(file: &mut File) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     file.read_to_end(&mut bytes)?;
     Ok(bytes)
+}
+
+fn last_lines(bytes: &[u8], count: usize) -> &[u8] {
+    let lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    let len_bytes: usize = lines.rev().take(count).map(<[u8]>::len).sum();
+    &bytes[bytes.len() - len_bytes..]
 }
 
 /// Where the line begins that is not written to its end yet.
