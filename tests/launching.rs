@@ -5,12 +5,12 @@ mod world;
 use std::sync::mpsc;
 
 use bytes::Bytes;
-use coven::{Code, Error, EventKind, OnTheWay, Status, Unavailable, Waypoint};
-use tokio::task::JoinSet;
+use coven::{Code, Error, EventKind, OnTheWay, Record, SessionId, Status, Unavailable, Waypoint};
+use tokio::task::{JoinHandle, JoinSet};
 use world::{PATIENCE, World, kinds, me, within, written};
 
 /// A hook that says that a process is about to be made, and waits until it may.
-fn gate() -> (OnTheWay, mpsc::Receiver<coven::SessionId>, mpsc::Sender<()>) {
+fn gate() -> (OnTheWay, mpsc::Receiver<SessionId>, mpsc::Sender<()>) {
     let (arrived, arrivals) = mpsc::channel();
     let (open, opened) = mpsc::channel();
     let (arrived, opened) = (
@@ -26,16 +26,39 @@ fn gate() -> (OnTheWay, mpsc::Receiver<coven::SessionId>, mpsc::Sender<()>) {
     (action, arrivals, open)
 }
 
+/// A launch that waits right before its process is made.
+struct Held {
+    world: World,
+    id: SessionId,
+    launching: JoinHandle<Result<Record, Error>>,
+    open: mpsc::Sender<()>,
+}
+
+impl Held {
+    async fn launch(script: &str) -> Self {
+        let (action, arrivals, open) = gate();
+        let world = World::with(|options| options.on_the_way = action).await;
+        let (engine, request) = (world.engine.clone(), world.request(script));
+        let launching = tokio::spawn(async move { engine.launch(request, me()).await });
+        let arrival = move || arrivals.recv_timeout(PATIENCE).unwrap();
+        let id = tokio::task::spawn_blocking(arrival).await.unwrap();
+        Self {
+            world,
+            id,
+            launching,
+            open,
+        }
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_kill_before_the_process_runs_calls_the_launch_off() {
-    let (action, arrivals, open) = gate();
-    let world = World::with(|options| options.on_the_way = action).await;
-    let launching = tokio::spawn({
-        let (engine, request) = (world.engine.clone(), world.request("touch ran"));
-        async move { engine.launch(request, me()).await }
-    });
-    let id = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE).unwrap());
-    let id = id.await.unwrap();
+    let Held {
+        world,
+        id,
+        launching,
+        open,
+    } = Held::launch("touch ran").await;
     within(world.engine.kill(&id, me())).await.unwrap();
     let record = world.engine.get(&id).await.unwrap();
     assert_eq!(record.session.status(), Status::Killed);
@@ -53,14 +76,12 @@ async fn a_kill_before_the_process_runs_calls_the_launch_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_launch_goes_on_when_whoever_asked_for_it_has_left() {
-    let (action, arrivals, open) = gate();
-    let world = World::with(|options| options.on_the_way = action).await;
-    let launching = tokio::spawn({
-        let (engine, request) = (world.engine.clone(), world.request("echo done"));
-        async move { engine.launch(request, me()).await }
-    });
-    let id = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE).unwrap());
-    let id = id.await.unwrap();
+    let Held {
+        world,
+        id,
+        launching,
+        open,
+    } = Held::launch("echo done").await;
     launching.abort();
     open.send(()).unwrap();
     let events = world.to_the_end(&id).await;
@@ -70,15 +91,13 @@ async fn a_launch_goes_on_when_whoever_asked_for_it_has_left() {
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_typed_before_the_process_runs_waits_for_it_up_to_a_bound() {
     const MOST: usize = 256;
-    let (action, arrivals, open) = gate();
-    let world = World::with(|options| options.on_the_way = action).await;
     let script = format!("stty raw -echo; head -c {MOST} | wc -c");
-    let launching = tokio::spawn({
-        let (engine, request) = (world.engine.clone(), world.request(&script));
-        async move { engine.launch(request, me()).await }
-    });
-    let id = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE).unwrap());
-    let id = id.await.unwrap();
+    let Held {
+        world,
+        id,
+        launching,
+        open,
+    } = Held::launch(&script).await;
     let mut typing = JoinSet::new();
     for _ in 0..MOST + 7 {
         let (engine, id) = (world.engine.clone(), id.clone());

@@ -8,10 +8,10 @@ use crate::home::{ENDLESS, Home};
 use crate::terminal::{Terminal, same_settings};
 
 /// Echoes each line it is given, in capitals around it, until it is told to leave.
-const ECHO: &str = "echo ready; while read line; do echo \"<$line>\"; \
+pub(crate) const ECHO: &str = "echo ready; while read line; do echo \"<$line>\"; \
                     if [ \"$line\" = leave ]; then exit 5; fi; done";
 
-fn attach(home: &Home) -> Terminal {
+pub(crate) fn attach(home: &Home) -> Terminal {
     Terminal::run(&home.coven(["attach", "@last"]))
 }
 
@@ -246,121 +246,6 @@ fn the_agents_terminal_takes_the_size_of_the_viewers() {
     terminal.wait_for("31 101");
     terminal.press(b"\x1cd");
     assert_eq!(terminal.end(), 120);
-}
-
-#[test]
-fn ctrl_z_suspends_the_viewer_and_fg_brings_it_back() {
-    let home = Home::new();
-    home.launch(ECHO);
-    let mut shell = home.coven([]);
-    let mut line = std::process::Command::new("/bin/sh");
-    line.args(["-i", "-m"]).env("PS1", "prompt> ");
-    for (name, value) in shell.get_envs() {
-        line.env(name, value.unwrap_or_default());
-    }
-    line.env("COVEN", shell.get_program());
-    line.current_dir(home.project());
-    shell.args(["unused"]);
-    let mut terminal = Terminal::run(&line);
-    terminal.wait_for("prompt> ");
-    terminal.press(b"$COVEN attach @last\r");
-    terminal.wait_for("detaches");
-    terminal.wait_for("ready");
-    terminal.press(b"\x1a");
-    terminal.wait_for("prompt> ");
-    terminal.press(b"echo in the $((1+1))nd shell\r");
-    terminal.wait_for("in the 2nd shell");
-    terminal.press(b"fg\r");
-    terminal.wait_for("ready");
-    terminal.press(b"back\r");
-    terminal.wait_for("<back>");
-    terminal.press(b"\x1cd");
-    terminal.wait_for("prompt> ");
-    terminal.press(b"exit $?\r");
-    assert_eq!(terminal.end(), 120);
-}
-
-#[test]
-fn a_viewer_that_is_told_to_stop_gives_the_terminal_back_and_fg_brings_it_back() {
-    let home = Home::new();
-    home.launch(ECHO);
-    let coven = home.coven([]);
-    let mut shell = std::process::Command::new("/bin/sh");
-    shell.args(["-i", "-m"]).env("PS1", "prompt> ");
-    shell.envs(
-        coven
-            .get_envs()
-            .map(|(name, value)| (name, value.unwrap_or_default())),
-    );
-    shell.env("COVEN", coven.get_program());
-    shell.current_dir(home.project());
-    let mut terminal = Terminal::run(&shell);
-    terminal.wait_for("prompt> ");
-    let before = terminal.settings();
-    terminal.press(b"sh -c 'echo $$ >pid; exec $COVEN attach @last'\r");
-    terminal.wait_for("ready");
-    assert!(!same_settings(&before, &terminal.settings()));
-    let viewer = std::fs::read_to_string(home.project().join("pid")).unwrap();
-    let viewer = Pid::from_raw(viewer.trim_end().parse().unwrap()).unwrap();
-    kill_process(viewer, Signal::TSTP).unwrap();
-    terminal.wait_for("prompt> ");
-    assert!(same_settings(&before, &terminal.settings()));
-    terminal.press(b"fg\r");
-    terminal.wait_for("ready");
-    terminal.press(b"back\r");
-    terminal.wait_for("<back>");
-    terminal.press(b"\x1cd");
-    terminal.wait_for("prompt> ");
-    terminal.press(b"exit $?\r");
-    assert_eq!(terminal.end(), 120);
-}
-
-#[test]
-fn where_no_shell_would_continue_it_a_viewer_does_not_stop() {
-    let home = Home::new();
-    home.launch(ECHO);
-    let terminal = attach(&home);
-    terminal.wait_for("ready");
-    kill_process(terminal.pid(), Signal::TSTP).unwrap();
-    goes_on_when_told_to_stop(terminal);
-}
-
-#[test]
-fn nor_does_it_in_a_container_where_its_group_and_session_have_no_ids() {
-    let home = Home::new();
-    home.launch(ECHO);
-    let viewer = home.coven(["attach", "@last"]);
-    let mut container = std::process::Command::new("unshare");
-    // Two processes, so that the viewer's parent is one with an id, of a group without.
-    container
-        .args([
-            "--user",
-            "--map-root-user",
-            "--pid",
-            "--fork",
-            "--mount-proc",
-        ])
-        .args(["sh", "-c", "\"$@\"; exit $?", "sh"])
-        .arg(viewer.get_program())
-        .args(viewer.get_args())
-        .envs(
-            viewer
-                .get_envs()
-                .filter_map(|(name, value)| Some((name, value?))),
-        )
-        .current_dir(home.project());
-    goes_on_when_told_to_stop(Terminal::run(&container));
-}
-
-/// Types Ctrl-Z into a viewer of [`ECHO`], then something else, and detaches.
-fn goes_on_when_told_to_stop(mut viewer: Terminal) {
-    viewer.wait_for("ready");
-    viewer.press(b"\x1a");
-    viewer.wait_for("ready");
-    viewer.press(b"still here\r");
-    viewer.wait_for("<still here>");
-    viewer.press(b"\x1cd");
-    assert_eq!(viewer.end(), 120);
 }
 
 #[test]

@@ -16,6 +16,7 @@ mod run;
 mod sessions;
 mod several;
 mod stalled;
+mod suspending;
 mod terminal;
 mod unserved;
 mod without_daemon;
