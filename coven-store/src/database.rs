@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use redb::{ReadTransaction, ReadableDatabase, WriteTransaction};
 
-use crate::error::{ReadError, StorageFault};
+use crate::error::{Damage, ReadError, StorageFault};
 use crate::fault::{Fault, damage};
 use crate::limits::{READ_PATIENCE, READ_TRIES};
 
@@ -63,6 +63,14 @@ impl Database {
                 Err(Fault::Damage(damage)) => return Err(ReadError::Damaged(damage)),
                 Err(fault @ (Fault::Disk(_) | Fault::Stale)) => {
                     alarm(opening);
+                    // However often it is opened, that stays.
+                    if let Fault::Disk(StorageFault::Damaged { message }) = fault {
+                        return Err(ReadError::Damaged(Damage {
+                            session: None,
+                            seq: None,
+                            problem: message,
+                        }));
+                    }
                     met = Some(opening);
                     tries += 1;
                     if tries == READ_TRIES {

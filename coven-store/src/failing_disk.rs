@@ -51,10 +51,33 @@ struct Fail {
     after: u64,
     /// How many of them fail; the rest go through.
     times: u64,
-    with: Errno,
+    with: With,
     /// Whether the failing operation is done all the same: a sync or a write of which the
     /// system says that it failed, and the disk has it.
     done: bool,
+}
+
+/// What an operation fails with.
+#[derive(Clone, Copy, Debug)]
+enum With {
+    System(Errno),
+    /// What was to be read is past the end of the file.
+    EndOfFile,
+}
+
+impl From<Errno> for With {
+    fn from(errno: Errno) -> Self {
+        Self::System(errno)
+    }
+}
+
+impl From<With> for io::Error {
+    fn from(with: With) -> Self {
+        match with {
+            With::System(errno) => errno.into(),
+            With::EndOfFile => io::ErrorKind::UnexpectedEof.into(),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -183,12 +206,12 @@ fn open(home: &Home, disk: &FailingDisk, options: Options) -> Store {
     Store::open_on(Arc::new(disk.clone()), &home.path(), options).expect("the store opens")
 }
 
-fn fail(kind: Kind, after: u64, times: u64, with: Errno) -> Fail {
+fn fail(kind: Kind, after: u64, times: u64, with: impl Into<With>) -> Fail {
     Fail {
         kind,
         after,
         times,
-        with,
+        with: with.into(),
         done: false,
     }
 }

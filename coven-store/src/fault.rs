@@ -38,6 +38,10 @@ pub(crate) fn storage_fault(error: &io::Error) -> StorageFault {
     match Errno::from_io_error(error) {
         Some(Errno::NOSPC | Errno::DQUOT) => StorageFault::Full,
         Some(Errno::ROFS) => StorageFault::ReadOnly,
+        // The file is too short for what it says it holds: no disk will give that.
+        None if error.kind() == io::ErrorKind::UnexpectedEof => StorageFault::Damaged {
+            message: "its file ends before what it refers to".to_owned(),
+        },
         Some(_) | None => StorageFault::Io {
             message: error.to_string(),
         },

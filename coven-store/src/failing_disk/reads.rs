@@ -52,3 +52,25 @@ async fn a_read_that_always_fails_says_so_and_what_can_be_read_is_read() {
     until_state(&store, WriterState::Healthy).await;
     assert!(store.record(&id("a")).expect("a read").is_some());
 }
+
+#[tokio::test]
+async fn a_place_past_the_end_of_the_file_is_damage_and_the_log_goes_on() {
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let options = Options {
+        cache_bytes: 0,
+        ..LEFT
+    };
+    let store = open(&home, &disk, options);
+    running(&store, "a").await;
+    disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 0, 1, With::EndOfFile)));
+    let reader = store.clone();
+    let read = tokio::task::spawn_blocking(move || reader.record(&id("a")));
+    let read = in_time("the answer", read).await.expect("no panic");
+    let Err(ReadError::Damaged(damage)) = read else {
+        panic!("{read:?}");
+    };
+    assert_eq!(damage.problem, "its file ends before what it refers to");
+    let next = append(&store, "a", vec![output(0, "x")]);
+    in_time("an append", next).await.expect("it writes again");
+}
