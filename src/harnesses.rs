@@ -41,9 +41,9 @@ pub(crate) struct Versions(Mutex<HashMap<PathBuf, (SystemTime, Option<String>)>>
 
 impl Versions {
     async fn of(&self, program: &Path, environment: &Environment) -> Option<String> {
-        let changed_at = fs::metadata(program)
-            .and_then(|file| file.modified())
-            .ok()?;
+        let file = program.to_owned();
+        let changed_at = blocking(move || fs::metadata(file)?.modified()).await;
+        let changed_at = changed_at.ok()?.ok()?;
         if let Some((asked_at, told)) = self.lock().get(program)
             && *asked_at == changed_at
         {

@@ -14,6 +14,7 @@ mod daemon_file;
 mod dispatch;
 mod error;
 mod handler;
+mod home_standing;
 mod home_watch;
 mod json_list;
 mod limits;

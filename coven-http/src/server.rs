@@ -1,9 +1,7 @@
 //! `Server`: the daemon's socket, from bind to the end.
 
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,14 +11,14 @@ use coven::home::Hold;
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::time::{sleep, timeout};
 
 use crate::SOCKET_NAME;
 use crate::app::{App, Stop};
 use crate::connection;
 use crate::daemon_file::{self, DaemonFile};
 use crate::error::Error;
-use crate::home_watch::HomeWatch;
+use crate::home_standing::{HomeStanding, Standing};
 use crate::limits;
 use crate::peer;
 use crate::socket::{self, BindError, BoundSocket};
@@ -68,10 +66,6 @@ impl Default for ServeOptions {
     }
 }
 
-/// How long a home that is being changed is left alone before it is looked at: a home that is
-/// being removed loses one file after the other.
-const SETTLING: Duration = Duration::from_secs(1);
-
 /// Why a home cannot be served.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -97,12 +91,9 @@ pub struct Server {
     file: DaemonFile,
     /// No other daemon has the home until the socket and the file are put away.
     hold: Option<Hold>,
-    home: Identity,
+    home: HomeStanding,
     drain: Duration,
 }
-
-/// Which directory it is: device and inode.
-type Identity = (u64, u64);
 
 /// Stops a server, from anywhere. It keeps neither the server nor its engine alive.
 #[derive(Clone, Debug)]
@@ -140,7 +131,7 @@ impl Server {
         tracing::info!(socket = %daemon.socket, "serving");
         Ok(Self {
             hold: engine.hold_home(),
-            home: identity(&home).map_err(cannot_write)?,
+            home: HomeStanding::of(home.clone()).map_err(cannot_write)?,
             app: Arc::new(App::new(engine, daemon, options.timeouts)),
             socket,
             file,
@@ -201,14 +192,13 @@ impl Server {
         connections: &mut JoinSet<()>,
         permits: &Arc<Semaphore>,
     ) -> std::convert::Infallible {
-        let mut changes = Changes::of(self.app.engine.home());
         loop {
             let accepted = tokio::select! {
                 // First those who came to a socket that is bound anew.
                 biased;
                 accepted = self.socket.accept() => accepted,
-                () = changes.settled() => {
-                    self.look_after_home();
+                standing = self.home.next() => {
+                    self.look_after_home(standing);
                     continue;
                 }
                 Some(_) = connections.join_next() => continue,
@@ -238,13 +228,20 @@ impl Server {
 
 impl Server {
     /// Ends with its home, and can be reached as long as that is there.
-    fn look_after_home(&mut self) {
+    fn look_after_home(&mut self, standing: Standing) {
         let home = self.app.engine.home();
-        if identity(home).ok() != Some(self.home) {
-            tracing::warn!(home = %home.display(), "the home is gone: this daemon ends");
-            self.app.stop().begin();
-        } else if self.socket.is_gone() {
-            match socket::bind(self.socket.path()) {
+        match standing {
+            Standing::Whole => {}
+            Standing::Gone => {
+                tracing::warn!(home = %home.display(), "the home is gone: this daemon ends");
+                self.app.stop().begin();
+            }
+            Standing::Unknown { error } => {
+                tracing::warn!(home = %home.display(), %error, "the home cannot be looked at");
+            }
+            // On this task, not beside it: a socket that is bound while the daemon stops would
+            // outlive it.
+            Standing::SocketGone => match socket::bind(self.socket.path()) {
                 Ok(socket) => {
                     tracing::warn!("somebody removed the socket: it is bound again");
                     self.socket = socket;
@@ -252,60 +249,8 @@ impl Server {
                 Err(error) => {
                     tracing::warn!(%error, "somebody removed the socket: it cannot be bound again");
                 }
-            }
+            },
         }
-    }
-}
-
-/// When a home was changed, once it is quiet again.
-struct Changes {
-    watch: Option<HomeWatch>,
-    /// When it is quiet, if it was changed.
-    quiet_at: Option<Instant>,
-}
-
-impl Changes {
-    /// Told at once for the first time: what changed before is not known.
-    fn of(home: &Path) -> Self {
-        let watch = HomeWatch::open(home)
-            .inspect_err(|error| tracing::warn!(%error, "the home cannot be watched"))
-            .ok();
-        Self {
-            watch,
-            quiet_at: Some(Instant::now()),
-        }
-    }
-
-    /// Waits for a change and for the quiet after it. Cancel-safe.
-    async fn settled(&mut self) {
-        loop {
-            let quiet_at = self.quiet_at;
-            tokio::select! {
-                () = self.changed() => self.quiet_at = Some(Instant::now() + SETTLING),
-                () = passed(quiet_at) => {
-                    self.quiet_at = None;
-                    return;
-                }
-            }
-        }
-    }
-
-    async fn changed(&mut self) {
-        if let Some(watch) = &mut self.watch {
-            match watch.changed().await {
-                Ok(()) => return,
-                Err(error) => tracing::warn!(%error, "the home is no longer watched"),
-            }
-        }
-        self.watch = None;
-        std::future::pending::<()>().await;
-    }
-}
-
-async fn passed(at: Option<Instant>) {
-    match at {
-        Some(at) => sleep_until(at).await,
-        None => std::future::pending().await,
     }
 }
 
@@ -314,10 +259,6 @@ impl Stopper {
     pub fn stop(&self) {
         self.0.begin();
     }
-}
-
-fn identity(directory: &Path) -> io::Result<Identity> {
-    fs::symlink_metadata(directory).map(|found| (found.dev(), found.ino()))
 }
 
 /// Tells one connection too many why it is not served, without waiting for it.

@@ -108,17 +108,17 @@ impl BoundSocket {
         Ok(stream)
     }
 
-    /// Whether nothing is at its path any more, so that nobody can reach it.
-    pub(crate) fn is_gone(&self) -> bool {
-        fs::symlink_metadata(&self.path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
-    }
-
     /// Stops listening, and removes the socket unless another has taken its place.
     pub(crate) fn remove(self) {
         if identity(&self.path).is_ok_and(|found| found == self.identity) {
             let _ = fs::remove_file(&self.path);
         }
     }
+}
+
+/// Whether nothing is at a socket's path any more, so that nobody can reach who listens.
+pub(crate) fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// Nothing, or a socket that nobody serves.

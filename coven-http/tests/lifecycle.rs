@@ -338,6 +338,29 @@ async fn a_daemon_whose_home_is_removed_ends_its_sessions_and_itself() {
 }
 
 #[tokio::test]
+async fn a_daemon_whose_home_cannot_be_looked_at_goes_on_and_looks_again() {
+    let parent = tempfile::tempdir().unwrap();
+    let dir = Daemon::new_dir_in(parent.path());
+    let mut daemon = Daemon::in_dir(dir, Timeouts::default()).await;
+    let live = daemon.launch("printf up; exec sleep 600").await;
+    daemon.until(&live.id, "up").await;
+    // A home whose parent is a link to itself cannot be looked at.
+    let (outer, aside) = (daemon.dir.path().to_owned(), parent.path().join("aside"));
+    fs::rename(&outer, &aside).unwrap();
+    std::os::unix::fs::symlink(&outer, &outer).unwrap();
+    fs::remove_file(aside.join("home/coven.sock")).unwrap();
+    let looks = Duration::from_secs(3);
+    let ended = tokio::time::timeout(looks, &mut daemon.running).await;
+    assert!(ended.is_err(), "it ended");
+    fs::remove_file(&outer).unwrap();
+    fs::rename(&aside, &outer).unwrap();
+    answers(&daemon).await;
+    let record = daemon.client.session(&live.id).await.unwrap();
+    assert_eq!(record.status, Status::Running);
+    daemon.stop().await;
+}
+
+#[tokio::test]
 async fn a_home_is_not_free_before_its_daemon_has_put_its_files_away() {
     let daemon = Daemon::start().await;
     let who = identity(&daemon).await;

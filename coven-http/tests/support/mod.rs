@@ -83,7 +83,12 @@ impl Daemon {
     }
 
     fn new_dir() -> tempfile::TempDir {
-        let dir = tempfile::tempdir().unwrap();
+        Self::new_dir_in(&std::env::temp_dir())
+    }
+
+    /// What [`Daemon::in_dir`] is given for a daemon that begins anew.
+    pub fn new_dir_in(parent: &Path) -> tempfile::TempDir {
+        let dir = tempfile::tempdir_in(parent).unwrap();
         fs::create_dir(dir.path().join("project")).unwrap();
         let harnesses = dir.path().join("home/harnesses");
         fs::create_dir_all(&harnesses).unwrap();
