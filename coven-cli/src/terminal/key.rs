@@ -8,6 +8,9 @@ use super::detach_keys::Chord;
 /// A sequence longer than this is no key; it is passed on as it comes.
 const MAX_SEQUENCE_BYTES: usize = 128;
 
+/// What ends a paste.
+pub(super) const PASTE_END: &[u8] = b"\x1b[201~";
+
 /// What the first bytes of typed input are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Piece {
@@ -60,7 +63,7 @@ pub(super) fn meaning(piece: &[u8]) -> Meaning {
     match piece {
         [byte] => plain(*byte),
         b"\x1b[200~" => Meaning::PasteBegin,
-        b"\x1b[201~" => Meaning::PasteEnd,
+        PASTE_END => Meaning::PasteEnd,
         [0x1b, b'[', parameters @ .., b'u'] => kitty(parameters),
         [0x1b, b'[', parameters @ .., b'~'] => other_keys(parameters),
         // Cursor and function keys report going up as well: `CSI 1 ; modifiers : 3 A`.

@@ -1,7 +1,7 @@
 //! `Keyboard`: finds the keys meant for Coven in what a person types; all else is the session's.
 
 use super::detach_keys::{Chord, DetachKeys};
-use super::key::{Meaning, Piece, first_piece, meaning};
+use super::key::{Meaning, PASTE_END, Piece, first_piece, meaning};
 
 /// Ctrl-Z: suspends the viewer.
 const SUSPEND: Chord = Chord {
@@ -42,6 +42,8 @@ pub(crate) struct Keyboard {
     keys: DetachKeys,
     /// The start of a sequence whose end has not come yet.
     partial: Vec<u8>,
+    /// How much of that the session was given all the same, since it was waited for too long.
+    given: usize,
     /// What was typed since the first detach key, for the session if the rest does not follow.
     held: Vec<u8>,
     /// Detach keys seen so far.
@@ -55,6 +57,7 @@ impl Keyboard {
         Self {
             keys,
             partial: Vec::new(),
+            given: 0,
             held: Vec::new(),
             matched: 0,
             in_paste: false,
@@ -75,9 +78,11 @@ impl Keyboard {
             };
             let (piece, after) = rest.split_at(len);
             rest = after;
+            // What was given is in a paste, and of a paste everything is passed on.
+            let given = std::mem::take(&mut self.given);
             match self.take(piece) {
                 Taken::Held => {}
-                Taken::Pass { data } => pass(&mut typed, data),
+                Taken::Pass { data } => pass(&mut typed, data[given..].to_vec()),
                 Taken::Command { command } => {
                     typed.push(command);
                     break;
@@ -91,17 +96,22 @@ impl Keyboard {
     /// it up.
     pub(crate) fn awaited(&self) -> Option<Awaited> {
         match self.partial.as_slice() {
-            [] => None,
+            all if all.len() == self.given => None,
             [0x1b] => Some(Awaited::Escape),
             _ => Some(Awaited::Sequence),
         }
     }
 
-    /// Gives up waiting for the end of a sequence: its start is for the session.
+    /// Gives up waiting for the end of a sequence: its start is for the session. The start of a
+    /// paste's end ends the paste all the same when the rest of it comes.
     pub(crate) fn flush(&mut self) -> Vec<Typed> {
         let mut data = std::mem::take(&mut self.held);
         self.matched = 0;
-        data.append(&mut self.partial);
+        data.extend_from_slice(&self.partial[self.given..]);
+        if !self.in_paste || !PASTE_END.starts_with(&self.partial) {
+            self.partial.clear();
+        }
+        self.given = self.partial.len();
         let mut typed = Vec::new();
         pass(&mut typed, data);
         typed
@@ -306,6 +316,33 @@ mod tests {
             byte_by_byte(&mut keyboard(), paste).last(),
             Some(&Typed::Detach)
         );
+    }
+
+    #[test]
+    fn a_paste_whose_end_comes_in_two_halves_long_apart_has_ended() {
+        const END: &[u8] = b"\x1b[201~";
+        for cut in 1..END.len() {
+            let (first, rest) = END.split_at(cut);
+            let mut keyboard = keyboard();
+            keyboard.read(b"\x1b[200~text");
+            assert_eq!(keyboard.read(first), []);
+            assert_eq!(keyboard.flush(), bytes(first));
+            assert_eq!((keyboard.awaited(), keyboard.flush()), (None, vec![]));
+            assert_eq!(keyboard.read(rest), bytes(rest));
+            assert_eq!(keyboard.read(b"\x1cd"), [Typed::Detach], "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_looked_like_a_pastes_end_and_was_none_does_not_end_it() {
+        let mut keyboard = keyboard();
+        keyboard.read(b"\x1b[200~\x1b[2");
+        assert_eq!(keyboard.flush(), bytes(b"\x1b[2"));
+        assert_eq!(keyboard.read(b"0"), []);
+        assert_eq!(keyboard.flush(), bytes(b"0"));
+        for more in [&b"\x1b[A"[..], b"\x1cd\x1a"] {
+            assert_eq!(keyboard.read(more), bytes(more));
+        }
     }
 
     #[test]

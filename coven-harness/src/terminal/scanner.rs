@@ -113,11 +113,6 @@ impl Scanner {
         }
     }
 
-    /// Forgets an unfinished sequence: what follows is text.
-    pub(super) fn give_up(&mut self) {
-        self.state = State::Text;
-    }
-
     /// Reads on, and reports every sequence as it ends.
     pub(super) fn scan(&mut self, bytes: &[u8], mut report: impl FnMut(Range<u64>, Sequence<'_>)) {
         let mut rest = bytes;

@@ -9,6 +9,9 @@ use super::answer::answer;
 use super::modes::Modes;
 use super::scanner::{Scanner, Sequence, StringKind};
 
+/// What ends a paste.
+const PASTE_END: &[u8] = b"\x1b[201~";
+
 /// Takes the queries out of a program's output, for one viewer.
 #[derive(Debug)]
 pub struct ToViewer {
@@ -74,12 +77,29 @@ impl FromViewer {
 
     /// Whether something is held back.
     pub fn holds(&self) -> bool {
-        !self.filter.held.is_empty()
+        self.filter.given < self.filter.held.len()
     }
 
-    /// Gives what is held back: it was no answer, or half of one that is too late.
+    /// Gives what is held back: it was no answer, or half of one that is too late. What may be the
+    /// first half of a paste's end is given too, and still ends the paste when the rest comes.
     pub fn flush(&mut self) -> Bytes {
-        self.filter.flush()
+        let kept = if self.in_paste {
+            start_of_paste_end(&self.filter.held)
+        } else {
+            0
+        };
+        self.filter.flush(kept)
+    }
+}
+
+/// How many bytes at the end of `held` a paste's end may begin with.
+fn start_of_paste_end(held: &[u8]) -> usize {
+    let start = held.iter().rposition(|byte| *byte == 0x1b);
+    let tail = start.map_or(&[][..], |start| &held[start..]);
+    if PASTE_END.starts_with(tail) {
+        tail.len()
+    } else {
+        0
     }
 }
 
@@ -140,6 +160,8 @@ struct Filter {
     scanner: Scanner,
     /// An unfinished sequence.
     held: Vec<u8>,
+    /// How much of its beginning was passed on all the same. Such a sequence is never taken.
+    given: usize,
 }
 
 impl Filter {
@@ -147,6 +169,7 @@ impl Filter {
         Self {
             scanner: Scanner::starting_at(0),
             held: Vec::new(),
+            given: 0,
         }
     }
 
@@ -174,12 +197,22 @@ impl Filter {
         }
         passed.extend_from_slice(&all[done..place(to)]);
         self.held = all.split_off(place(to));
+        if passed.is_empty() {
+            return Bytes::new();
+        }
+        passed.drain(..std::mem::take(&mut self.given));
         passed.into()
     }
 
-    fn flush(&mut self) -> Bytes {
-        self.scanner.give_up();
-        std::mem::take(&mut self.held).into()
+    /// Gives what is held back, and goes on to look for the end of the sequence that its last
+    /// `kept` bytes begin.
+    fn flush(&mut self, kept: usize) -> Bytes {
+        let mut all = std::mem::take(&mut self.held);
+        self.held = all[all.len() - kept..].to_vec();
+        self.scanner = Scanner::starting_at(self.scanner.offset() - kept as u64);
+        self.scanner.scan(&self.held, |_, _| {});
+        all.drain(..std::mem::replace(&mut self.given, kept));
+        all.into()
     }
 }
 

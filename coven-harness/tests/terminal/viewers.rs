@@ -108,6 +108,40 @@ fn an_escape_key_is_held_until_it_is_sure() {
     );
 }
 
+#[test]
+fn a_paste_whose_end_comes_in_two_halves_long_apart_has_ended() {
+    const END: &[u8] = b"\x1b[201~";
+    for start in [
+        &b"\x1b[200~text"[..],
+        b"\x1b[200~\x1b]0;text",
+        b"\x1b[200~\x1b[2",
+    ] {
+        for cut in 1..END.len() {
+            let (first, rest) = END.split_at(cut);
+            let mut viewer = FromViewer::new();
+            let mut typed = viewer.pass([start, first].concat().into()).to_vec();
+            typed.extend_from_slice(&viewer.flush());
+            assert_eq!(typed, [start, first].concat(), "all of it is given");
+            assert!(!viewer.holds());
+            assert_eq!(viewer.flush(), "", "once");
+            let passed = viewer.pass([rest, b"\x1b[?62;22ckeys"].concat().into());
+            assert_eq!(passed, [rest, b"keys"].concat(), "{start:?} {cut}");
+        }
+    }
+}
+
+#[test]
+fn what_looked_like_a_pastes_end_and_was_none_does_not_end_it() {
+    let mut viewer = FromViewer::new();
+    viewer.pass(Bytes::from_static(b"\x1b[200~\x1b[20"));
+    assert_eq!(viewer.flush(), "\x1b[20");
+    for more in [&b"\x1b[2"[..], b"4;80R", b"\x1b[6n"] {
+        let mut passed = viewer.pass(Bytes::from_static(more)).to_vec();
+        passed.extend_from_slice(&viewer.flush());
+        assert_eq!(passed, more);
+    }
+}
+
 proptest! {
     #[test]
     fn however_output_is_cut_viewers_see_the_same_without_queries(
