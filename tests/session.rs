@@ -79,6 +79,27 @@ async fn everything_an_agent_writes_is_on_record_byte_for_byte() {
 }
 
 #[tokio::test]
+async fn an_agent_that_lets_go_of_its_terminal_and_opens_it_anew_is_recorded_to_its_end() {
+    let world = World::new().await;
+    let lets_go = "echo early; exec 0<&- 1>&- 2>&-; sleep 1";
+    let numbers: String = (1..=30_000).map(|n| format!("{n}\r\n")).collect();
+    for (then, said) in [("echo late", "late\r\n"), ("seq 1 30000", &numbers)] {
+        let id = world
+            .launch_id(&format!("{lets_go}; {then} >/dev/tty"))
+            .await;
+        let events = world.to_the_end(&id).await;
+        let written = written(&events);
+        assert!(
+            written == format!("early\r\n{said}").as_bytes(),
+            "{} bytes",
+            written.len()
+        );
+        let (exit, output) = (Exit::Code { code: 0 }, OutputEnd::Complete);
+        assert_eq!(events.last().unwrap().event, Event::Exited { exit, output });
+    }
+}
+
+#[tokio::test]
 async fn the_output_is_read_by_offset_without_a_gap() {
     let world = World::new().await;
     let noise = noise(11, 300_000);
@@ -144,7 +165,7 @@ async fn a_descendant_that_keeps_the_output_open_is_left_alone_and_the_output_cu
 #[tokio::test]
 async fn a_natural_exit_kills_nobody() {
     let world = World::new().await;
-    // The kernel hangs the terminal up when its session's leader ends.
+    // The kernel sends SIGHUP to the terminal's foreground group when the session's leader ends.
     let (_, said) = world.run("trap '' HUP; sleep 1000 & echo pid $!").await;
     end_leftover(&said);
 }

@@ -1,8 +1,8 @@
 //! A harness's process: spawn it, read it, write to it, learn of its end, kill it.
 //!
 //! [`spawn`] gives a [`Child`] in parts, so that one task reads, another writes, and a third
-//! waits for the exit. Dropping a part closes its descriptors and nothing else; once the last
-//! part that holds a terminal is dropped, the kernel hangs that terminal up.
+//! waits for the exit. Dropping a part closes its descriptors and nothing else; once all of
+//! [`Output`], [`Input`] and [`Terminal`] are dropped, the kernel hangs the terminal up.
 
 mod exit;
 pub(crate) mod facts;

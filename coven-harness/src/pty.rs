@@ -22,9 +22,12 @@ pub(crate) struct Pair {
     pub(crate) master: pty_process::Pty,
     /// Our end once more, for its size and modes.
     pub(crate) control: OwnedFd,
-    /// The child's end. It must be gone from this process when the child runs, or the end of
-    /// output never shows.
+    /// The child's end.
     pub(crate) slave: pty_process::Pts,
+    /// The child's end once more, to be kept until the child has ended, and no longer. Without it
+    /// the terminal reads as ended at any moment in which no process has that end open; as long
+    /// as it is there, the end of output never shows.
+    pub(crate) hold: OwnedFd,
 }
 
 /// What a child gets back that this process may have changed for itself.
@@ -45,7 +48,7 @@ pub(crate) fn open(size: TermSize) -> io::Result<Pair> {
     modes.input_modes |= InputModes::IUTF8;
     tcsetattr(&slave, OptionalActions::Now, &modes)?;
     fcntl_setfl(&master, fcntl_getfl(&master)? | OFlags::NONBLOCK)?;
-    let control = master.try_clone()?;
+    let (control, hold) = (master.try_clone()?, slave.try_clone()?);
     // SAFETY: `master` is open, owned by us, a pseudoterminal's master, and non-blocking;
     // `slave` is open, owned by us, and the other end of it. Both are given away here.
     let (master, slave) = unsafe {
@@ -58,6 +61,7 @@ pub(crate) fn open(size: TermSize) -> io::Result<Pair> {
         master: master.map_err(io_error)?,
         control,
         slave,
+        hold,
     })
 }
 

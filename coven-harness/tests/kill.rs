@@ -251,7 +251,7 @@ async fn who_cleans_up_hears_the_signal_once() {
                   trap '' HUP; trap heard TERM; echo ready; read x";
     let (mut running, _) = start(script).await;
     assert_eq!(running.kill(GRACE).await.forced, []);
-    let said = String::from_utf8(all(&mut running.child.output).await).unwrap();
+    let said = String::from_utf8(all(&mut running.child).await).unwrap();
     assert_eq!(said.matches("heard").count(), 1, "{said:?}");
     assert_eq!(exit(&mut running.child).await, Exit::Code { code: 7 });
 }

@@ -17,8 +17,8 @@ use support::{
 async fn output_written_just_before_the_exit_is_read_to_its_end() {
     let script = "i=0; while [ $i -lt 2000 ]; do echo line $i; i=$((i+1)); done";
     let mut child = run(script, in_terminal());
-    let (output, end) = tokio::join!(all(&mut child.output), child.exit.wait());
-    assert_eq!(end.unwrap(), SUCCESS);
+    let output = all(&mut child).await;
+    assert_eq!(exit(&mut child).await, SUCCESS);
     let expected: String = (0..2000).map(|i| format!("line {i}\r\n")).collect();
     assert_eq!(String::from_utf8(output).unwrap(), expected);
 }
@@ -27,11 +27,27 @@ async fn output_written_just_before_the_exit_is_read_to_its_end() {
 async fn output_left_in_the_terminal_by_an_ended_process_is_read() {
     let mut child = run("printf 'last words'", in_terminal());
     assert_eq!(exit(&mut child).await, SUCCESS);
-    assert_eq!(all(&mut child.output).await, b"last words");
+    assert_eq!(all(&mut child).await, b"last words");
     assert!(
         within(child.output.read()).await.unwrap().is_none(),
         "the end stays the end"
     );
+}
+
+#[tokio::test]
+async fn a_process_that_lets_go_of_its_terminal_and_opens_it_anew_is_heard() {
+    let lets_go = "echo early; exec 0<&- 1>&- 2>&-; sleep 1";
+    let (said, end) = told(&format!("{lets_go}; echo late >/dev/tty"), in_terminal()).await;
+    assert_eq!((said.as_str(), end), ("early\r\nlate\r\n", SUCCESS));
+
+    let (said, end) = told(&format!("{lets_go}; seq 1 30000 >/dev/tty"), in_terminal()).await;
+    let numbers: String = (1..=30_000).map(|n| format!("{n}\r\n")).collect();
+    assert!(
+        said == format!("early\r\n{numbers}"),
+        "{} bytes",
+        said.len()
+    );
+    assert_eq!(end, SUCCESS);
 }
 
 #[tokio::test]
@@ -45,7 +61,7 @@ async fn a_descendant_that_keeps_the_terminal_is_heard_after_the_exit() {
     tokio::task::spawn_blocking(move || std::fs::write(gate, "now\n").unwrap())
         .await
         .unwrap();
-    assert_eq!(all(&mut child.output).await, b"later now\r\n");
+    assert_eq!(all(&mut child).await, b"later now\r\n");
 }
 
 #[tokio::test]
@@ -64,7 +80,7 @@ async fn the_exit_is_told_while_a_descendant_keeps_the_terminal_open() {
             .unwrap()
             .success()
     );
-    assert_eq!(all(&mut child.output).await, b"");
+    assert_eq!(all(&mut child).await, b"");
 }
 
 #[tokio::test]
@@ -73,7 +89,7 @@ async fn every_byte_passes_a_raw_terminal_unchanged() {
         let (_home, path, expected) = noise_file(seed, 3_000_000);
         let script = r#"stty raw -echo; cat "$1""#;
         let mut child = spawn(shell(script, &[path.to_str().unwrap()], in_terminal())).unwrap();
-        assert!(all(&mut child.output).await == expected, "seed {seed}");
+        assert!(all(&mut child).await == expected, "seed {seed}");
         assert_eq!(exit(&mut child).await, SUCCESS);
     }
 }
@@ -98,7 +114,7 @@ async fn a_cooked_terminal_changes_line_ends_and_nothing_else() {
         })
         .copied()
         .collect();
-    assert!(all(&mut child.output).await == expected);
+    assert!(all(&mut child).await == expected);
 }
 
 #[tokio::test]
@@ -267,7 +283,7 @@ async fn what_the_terminal_answers_is_typed_to_who_listens_and_never_echoed() {
     assert_eq!(said, "\x1b[1;1Rdeaf", "it came, and was told once");
     assert!(!terminal.answer(b"\x1b[0n").unwrap());
     drop(terminal);
-    assert_eq!(all(&mut child.output).await, b"");
+    assert_eq!(all(&mut child).await, b"");
 }
 
 #[tokio::test]

@@ -63,7 +63,7 @@ async fn a_child_has_default_signals_and_the_given_limit_of_open_files() {
         let mut spawned = shell(script, &[], wiring);
         spawned.open_files.current = Some(77);
         let mut child = spawn(spawned).unwrap();
-        let said = String::from_utf8(all(&mut child.output).await).unwrap();
+        let said = String::from_utf8(all(&mut child).await).unwrap();
         let lines: Vec<&str> = said.split_whitespace().collect();
         let [files, blocked, ignored] = lines[..] else {
             panic!("{said:?}")
@@ -99,7 +99,7 @@ async fn a_hundred_processes_spawned_by_many_tasks_at_once_end_each_in_its_own_w
                 };
                 let script = format!("echo says {code}; exit {code}");
                 let mut child = spawn(shell(&script, &[], wiring)).unwrap();
-                let said = all(&mut child.output).await;
+                let said = all(&mut child).await;
                 assert_eq!(said.trim_ascii_end(), format!("says {code}").as_bytes());
                 assert_eq!(exit(&mut child).await, Exit::Code { code: code.into() });
                 pids.push(child.facts.pid);
@@ -138,7 +138,7 @@ async fn a_directory_swapped_after_it_was_opened_is_not_entered() {
         std::fs::remove_file(&link).unwrap();
         symlink(&evil, &link).unwrap();
         let mut child = spawn(asked).unwrap();
-        let said = String::from_utf8(all(&mut child.output).await).unwrap();
+        let said = String::from_utf8(all(&mut child).await).unwrap();
         assert_eq!(Path::new(said.trim_end()), good);
         std::fs::remove_file(&link).unwrap();
         symlink(&good, &link).unwrap();
@@ -156,7 +156,7 @@ async fn arguments_arrive_as_they_are_up_to_the_systems_limit() {
         longest.as_str(),
     ] {
         let mut child = spawn(shell(r#"printf %s "$1""#, &[argument], Wiring::Pipes)).unwrap();
-        assert!(all(&mut child.output).await == argument.as_bytes());
+        assert!(all(&mut child).await == argument.as_bytes());
     }
     let over = shell("true", &[&"x".repeat(131_072)], in_terminal());
     assert!(matches!(spawn(over), Err(SpawnError::TooLong)));
@@ -215,5 +215,5 @@ async fn the_environment_is_exactly_the_given_one() {
     asked.args = Vec::new();
     asked.environment = [("B", "2"), ("A", "1 \n=")].into_iter().collect();
     let mut child = spawn(asked).unwrap();
-    assert_eq!(all(&mut child.output).await, b"A=1 \n=\nB=2\n");
+    assert_eq!(all(&mut child).await, b"A=1 \n=\nB=2\n");
 }

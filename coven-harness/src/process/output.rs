@@ -49,10 +49,15 @@ impl Output {
     }
 
     /// Waits for output and gives what there is, at most [`MAX_READ_BYTES`] of one channel and
-    /// never none; `None` once no process can write any more. That may be before the process
-    /// ends, or long after it. A process that lets go of its terminal, as the last of all, and opens
-    /// it anew (`/dev/tty`) is not heard any more. Between two pipes the order of writing is not
-    /// known.
+    /// never none; `None` once no process can write any more. Between two pipes the order of
+    /// writing is not known.
+    ///
+    /// Pipes may end before the process does, or long after it. A terminal ends once
+    /// [`ExitWatch::wait`](super::ExitWatch::wait) has told of the process's end, or was dropped,
+    /// and no process has the terminal open: so wait for both at once. Until then a process may
+    /// let go of it and open it anew (`/dev/tty`); those that are left after that may not, and lost
+    /// it as their controlling terminal anyway. Only a process with the right to hang up its own
+    /// terminal (`vhangup`) can end it before.
     ///
     /// Cancelled, it has lost nothing.
     ///
@@ -102,16 +107,21 @@ impl Source {
         if self.buffer.capacity() < TERMINAL_READ_BYTES {
             self.buffer.reserve(MAX_READ_BYTES);
         }
-        match ready!(pin!(self.reader.read_buf(&mut self.buffer)).poll(cx)) {
-            Ok(1..) => Poll::Ready(Ok(Some(self.buffer.split().freeze()))),
-            Ok(0) => Poll::Ready(Ok(None)),
-            Err(error) if is_hangup(&error) => Poll::Ready(Ok(None)),
-            Err(error) => Poll::Ready(Err(error)),
+        let mut was_hung_up = false;
+        loop {
+            match ready!(pin!(self.reader.read_buf(&mut self.buffer)).poll(cx)) {
+                Ok(1..) => return Poll::Ready(Ok(Some(self.buffer.split().freeze()))),
+                Ok(0) => return Poll::Ready(Ok(None)),
+                // What was written while this read looked may lie behind the first EIO.
+                Err(error) if is_hangup(&error) && !was_hung_up => was_hung_up = true,
+                Err(error) if is_hangup(&error) => return Poll::Ready(Ok(None)),
+                Err(error) => return Poll::Ready(Err(error)),
+            }
         }
     }
 }
 
-/// A terminal's master reads EIO once no process has the other end open.
+/// A terminal's master reads EIO while no process, this one included, has the other end open.
 fn is_hangup(error: &io::Error) -> bool {
     error.raw_os_error() == Some(libc::EIO)
 }

@@ -175,7 +175,7 @@ pub fn spawn(spawn: Spawn) -> Result<Child, SpawnError> {
                 child,
                 Output::terminal(reader),
                 Some(Input::terminal(writer)),
-                Some(pair.control),
+                Some((pair.control, pair.hold)),
             )
         }
         Wiring::TerminalOutput { size, stdin } => {
@@ -190,7 +190,8 @@ pub fn spawn(spawn: Spawn) -> Result<Child, SpawnError> {
                 feed(pipe, bytes);
             }
             let (reader, _) = pair.master.into_split();
-            assemble(child, Output::terminal(reader), None, Some(pair.control))
+            let ours = Some((pair.control, pair.hold));
+            assemble(child, Output::terminal(reader), None, ours)
         }
         Wiring::Pipes => {
             command
@@ -226,7 +227,7 @@ fn assemble(
     mut child: tokio::process::Child,
     output: Output,
     input: Option<Input>,
-    control: Option<OwnedFd>,
+    control_and_hold: Option<(OwnedFd, OwnedFd)>,
 ) -> Result<Child, SpawnError> {
     let pid = child
         .id()
@@ -236,7 +237,8 @@ fn assemble(
         let _ = child.start_kill();
         SpawnError::System { source }
     })?;
-    let (terminal, exit) = (control.map(Terminal::new), ExitWatch::new(child));
+    let (control, hold) = control_and_hold.unzip();
+    let (terminal, exit) = (control.map(Terminal::new), ExitWatch::new(child, hold));
     Ok(Child {
         facts,
         output,

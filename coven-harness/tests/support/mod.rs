@@ -80,7 +80,7 @@ pub fn run(script: &str, wiring: Wiring) -> Child {
 /// Runs `script` to the end of its output and of itself.
 pub async fn told(script: &str, wiring: Wiring) -> (String, Exit) {
     let mut child = run(script, wiring);
-    let bytes = all(&mut child.output).await;
+    let bytes = all(&mut child).await;
     (
         String::from_utf8_lossy(&bytes).into_owned(),
         exit(&mut child).await,
@@ -91,12 +91,17 @@ pub async fn exit(child: &mut Child) -> Exit {
     within(child.exit.wait()).await.unwrap()
 }
 
-/// All output to its end, of whatever channel.
-pub async fn all(output: &mut Output) -> Vec<u8> {
-    let mut bytes = Vec::new();
-    while let Some((_, more)) = within(output.read()).await.unwrap() {
-        bytes.extend_from_slice(&more);
-    }
+/// All output to its end, of whatever channel, and the end of the process itself.
+pub async fn all(child: &mut Child) -> Vec<u8> {
+    let Child { output, exit, .. } = child;
+    let reading = async {
+        let mut bytes = Vec::new();
+        while let Some((_, more)) = within(output.read()).await.unwrap() {
+            bytes.extend_from_slice(&more);
+        }
+        bytes
+    };
+    let (bytes, _) = tokio::join!(reading, async { within(exit.wait()).await.unwrap() });
     bytes
 }
 
