@@ -2,8 +2,8 @@
 //!
 //! The end of output is read, as a rule, right after the process ended. A descendant that keeps
 //! the terminal open can put it off for ever: then the output is cut, once it has been quiet for
-//! 200 ms, and at the latest after 2 s. A killed session also waits for the proof that all its
-//! processes are gone.
+//! 200 ms, and at the latest after 2 s, of which only the time counts that it is read. A killed
+//! session also waits for the proof that all its processes are gone.
 
 use std::time::Duration;
 
@@ -26,8 +26,10 @@ pub(super) struct EndWatch {
     last_byte_at: Duration,
     /// Whether the process is read; it is not, for want of room.
     reading: bool,
-    /// When the output's last two seconds began: once the process was over and was read.
-    countdown_from: Option<Duration>,
+    /// Since when the process, which is over, is read without a break.
+    counted_from: Option<Duration>,
+    /// How long it was read before that, once it was over.
+    counted: Duration,
 }
 
 /// What is known of the process.
@@ -63,7 +65,8 @@ impl EndWatch {
     pub(super) fn kill_began(&mut self) {
         self.killing = true;
         self.over_at = None;
-        self.countdown_from = None;
+        self.counted_from = None;
+        self.counted = Duration::ZERO;
     }
 
     pub(super) fn kill_done(&mut self, now: Duration) {
@@ -91,12 +94,15 @@ impl EndWatch {
         self.output = Some(OutputEnd::Cut);
     }
 
-    /// Whether the process is being read. The countdown does not begin before it is: what the
-    /// process wrote before its end still waits in the terminal.
+    /// Whether the process is being read. While it is not, no time counts: what it wrote before
+    /// its end still waits in the terminal.
     pub(super) fn set_reading(&mut self, reading: bool, now: Duration) {
         self.reading = reading;
-        if reading && self.over_at.is_some() && self.countdown_from.is_none() {
-            self.countdown_from = Some(now);
+        if !reading {
+            let from = self.counted_from.take();
+            self.counted += from.map_or(Duration::ZERO, |from| now.saturating_sub(from));
+        } else if self.over_at.is_some() && self.counted_from.is_none() {
+            self.counted_from = Some(now);
         }
     }
 
@@ -128,9 +134,10 @@ impl EndWatch {
         if self.output.is_some() || !self.reading {
             return None;
         }
-        let start = self.countdown_from?;
-        let quiet = start.max(self.last_byte_at) + QUIET_BEFORE_CUT;
-        Some(quiet.min(start + MAX_OUTPUT_AFTER_EXIT))
+        let from = self.counted_from?;
+        let quiet = from.max(self.last_byte_at) + QUIET_BEFORE_CUT;
+        let left = MAX_OUTPUT_AFTER_EXIT.saturating_sub(self.counted);
+        Some(quiet.min(from + left))
     }
 }
 
@@ -199,6 +206,39 @@ mod tests {
         watch.set_reading(true, ms(9000));
         assert_eq!(watch.end(ms(9100)), None);
         assert_eq!(watch.end(ms(9200)), ended(OutputEnd::Cut));
+    }
+
+    #[test]
+    fn a_process_that_is_read_again_has_its_quiet_spell_from_then_on() {
+        let mut watch = read_from_the_start();
+        watch.process_ended(EXIT, ms(1000));
+        for at in [1010, 9000, 20_000] {
+            watch.set_reading(true, ms(at));
+            assert_eq!(watch.end(ms(at + 150)), None, "{at}");
+            watch.byte_read(ms(at + 150));
+            watch.set_reading(false, ms(at + 150));
+            assert_eq!((watch.deadline(), watch.end(ms(at + 5000))), (None, None));
+        }
+        watch.set_reading(true, ms(30_000));
+        assert_eq!(watch.deadline(), Some(ms(30_200)));
+        assert_eq!(watch.end(ms(30_200)), ended(OutputEnd::Cut));
+    }
+
+    #[test]
+    fn of_the_2_s_only_the_time_that_it_is_read_counts() {
+        let mut watch = read_from_the_start();
+        watch.process_ended(EXIT, ms(1000));
+        // Read for 100 ms of every 1000.
+        for at in (1000..20_000).step_by(1000) {
+            watch.set_reading(true, ms(at));
+            watch.byte_read(ms(at + 90));
+            assert_eq!(watch.end(ms(at + 99)), None, "{at}");
+            watch.set_reading(false, ms(at + 100));
+        }
+        watch.set_reading(true, ms(20_000));
+        watch.byte_read(ms(20_090));
+        assert_eq!(watch.deadline(), Some(ms(20_100)));
+        assert_eq!(watch.end(ms(20_100)), ended(OutputEnd::Cut));
     }
 
     #[test]
