@@ -241,7 +241,9 @@ impl Engine {
     ///
     /// # Errors
     /// - A refusal: not found, not running, already being killed, or external.
-    /// - [`Error::KillFailed`]: an earlier kill had left processes, and so did this one. Ask again.
+    /// - [`Error::KillFailed`]: an earlier kill had left processes, and so did this one, which takes
+    ///   some seconds to tell. Ask again. The engine looks by itself, too: the exit event comes
+    ///   once nobody is left, and not before.
     /// - [`Error::Unavailable`]: its record cannot be read, or the engine is shutting down, which
     ///   kills it too. Never because of a full disk.
     /// - [`Error::Internal`]: see there.

@@ -34,7 +34,7 @@ pub enum Error {
         /// Why.
         message: String,
     },
-    /// The process could not be signalled.
+    /// Processes of a killed session are still there, or it cannot be told who is left.
     #[error("the session could not be killed: {message}")]
     KillFailed {
         /// The session.

@@ -7,7 +7,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use coven_core::{Exit, SessionId};
-use coven_harness::process::{Child, KillReport, Wiring, kill, kill_marked, spawn};
+use coven_harness::process::{Child, KillReport, Signalled, Wiring, spawn};
+use coven_harness::process::{kill, kill_again, kill_marked, until_ended};
 use support::{all, exit, in_terminal, session, shell_in, until, within};
 
 /// Long enough for who listens to end, and no time for who does not.
@@ -282,7 +283,7 @@ async fn a_session_of_which_nobody_can_be_held_is_not_told_dead() {
     others.pop();
     let kill = kill(&running.child.facts, &running.session, SHORT_GRACE);
     let error = within(kill).await.unwrap_err();
-    assert_eq!(error.raw_os_error(), Some(libc::EMFILE), "{error}");
+    assert_eq!(error.source.raw_os_error(), Some(libc::EMFILE), "{error}");
     drop(others);
     assert!(is_there(running.child.facts.pid));
     assert_eq!(running.kill(GRACE).await.survivors, []);
@@ -324,6 +325,45 @@ async fn sessions_killed_at_once_die_each_with_its_own_and_nobody_elses() {
     for (running, pids) in spared {
         assert!(pids.iter().all(|pid| is_there(*pid)));
         running.kill(GRACE).await;
+    }
+}
+
+/// It left the terminal, hides its environment, and its parent has ended: nothing shows that it
+/// belongs to the session.
+#[tokio::test]
+async fn who_survived_an_earlier_kill_dies_with_all_that_came_of_it_whatever_hides_it() {
+    let (running, pids) =
+        start("(setsid env -i sh -c 'echo $$; sleep 600 & echo $!; echo ready; wait' &); read x")
+            .await;
+    assert_eq!(running.kill(GRACE).await.survivors, []);
+    assert!(pids.len() == 2 && pids.iter().all(|pid| is_there(*pid)));
+    let survivors = [survivor(pids[0])];
+    let ended = until_ended(&survivors);
+    tokio::pin!(ended);
+    assert!(is_pending(&mut ended).await, "it is not over");
+    let (leader, session) = (&running.child.facts, &running.session);
+    let report = within(kill_again(leader, session, &survivors, GRACE)).await;
+    assert_eq!(report.unwrap().survivors, []);
+    within(ended).await.unwrap();
+    assert!(!pids.iter().any(|pid| is_there(*pid)));
+    within(until_ended(&survivors)).await.unwrap();
+}
+
+fn survivor(pid: u32) -> Signalled {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let start_time = stat.rsplit(')').next().unwrap().split(' ').nth(20).unwrap();
+    Signalled {
+        pid,
+        start_time: start_time.parse().unwrap(),
+        name: "sh".to_owned(),
+    }
+}
+
+async fn is_pending(future: &mut (impl Future + Unpin)) -> bool {
+    tokio::select! {
+        biased;
+        _ = future => false,
+        () = tokio::task::yield_now() => true,
     }
 }
 

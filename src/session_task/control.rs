@@ -31,10 +31,8 @@ pub(super) struct Control {
     /// What the commit in flight answers.
     granted: Vec<Granted>,
     killed: bool,
-    /// The last kill is through, and the process is still there: another may be asked.
-    kill_failed: bool,
-    /// Another kill, until it is known what became of it.
-    killing_again: Option<Ask>,
+    /// Further kills after one that failed, until it is known what became of them.
+    killing_again: Vec<Ask>,
 }
 
 /// A request whose events are on their way.
@@ -68,11 +66,8 @@ impl Live {
             return;
         }
         match ask.request {
-            Request::Kill if std::mem::take(&mut self.control.kill_failed) => {
-                // On record it is being killed already.
-                self.control.killing_again = Some(ask);
-                self.terminate();
-            }
+            // On record it is being killed already.
+            Request::Kill if self.killing.has_failed() => self.kill_again(ask),
             Request::Kill => match self.kill_now() {
                 Ok(()) => self.control.asked.push_back(ask),
                 Err(refusal) => answer(ask, Err(refusal.into())),
@@ -90,13 +85,26 @@ impl Live {
         }
     }
 
-    /// A kill is through; `failure` says why the process may still be there.
-    pub(super) fn kill_is_through(&mut self, failure: Option<String>) {
-        self.control.kill_failed = failure.is_some() && self.end.has_process();
-        if let Some(ask) = self.control.killing_again.take() {
+    /// Has another kill made, or waits for the one that is.
+    fn kill_again(&mut self, ask: Ask) {
+        if self.control.killing_again.len() >= MAX_ASKED {
+            return answer(ask, Err(Unavailable::Busy.into()));
+        }
+        self.control.killing_again.push(ask);
+        if !self.killing.is_under_way() {
+            self.terminate_again();
+        }
+    }
+
+    /// A kill is through; `failure` says why processes may still be there.
+    pub(super) fn kill_is_through(&mut self, failure: Option<&str>) {
+        for ask in std::mem::take(&mut self.control.killing_again) {
             let session = self.id().clone();
             let outcome = match failure {
-                Some(message) => Err(Error::KillFailed { session, message }),
+                Some(message) => Err(Error::KillFailed {
+                    session,
+                    message: message.to_owned(),
+                }),
                 None => Ok(self.record.clone()),
             };
             answer(ask, outcome);

@@ -69,6 +69,7 @@ impl EndWatch {
         self.counted = Duration::ZERO;
     }
 
+    /// Nobody is left, for certain.
     pub(super) fn kill_done(&mut self, now: Duration) {
         self.killing = false;
         self.settle(now);

@@ -1,14 +1,19 @@
 //! Signals: to all that belongs to a session, as often as it takes, and what comes of them.
+//!
+//! Death is proved when nobody is left, and not before: a kill that leaves somebody, or cannot
+//! tell, is made again. That waits for the end of who is left; where that cannot be waited for, for
+//! a while that grows. Whoever asks meanwhile has it made at once.
 
 use std::io;
 use std::time::Duration;
 
 use coven_core::OrphanReason;
-use coven_harness::process::{KillReport, kill};
+use coven_harness::process::{KillError, KillReport, Signalled, kill_again, until_ended};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::identity::Look;
-use super::live::{Goes, Live};
+use super::live::{Goes, Live, Slot};
 use crate::recover;
 
 /// How long a kill waits for the harness's own id to be looked for: what a busy machine takes for
@@ -18,70 +23,156 @@ const LAST_LOOK: Duration = Duration::from_millis(200);
 /// How long the end of an abandoned session's processes is waited for.
 const FORCE: Duration = Duration::from_secs(1);
 
+/// The wait between the first two kills of a session of which it cannot be told who is left; it
+/// doubles with each.
+const FIRST_PAUSE: Duration = Duration::from_secs(2);
+
+/// The longest such wait.
+const MAX_PAUSE: Duration = Duration::from_secs(30);
+
+/// Survivors that are told one by one.
+const MAX_NAMED: usize = 8;
+
+/// What came of one kill.
+pub(super) type Report = Result<KillReport, KillError>;
+
 /// What became of a kill.
 pub(super) struct Killed {
     /// What was learned before the first signal.
     look: Look,
-    report: io::Result<KillReport>,
+    report: Report,
+}
+
+/// What is under way to end a session's processes.
+#[derive(Default)]
+pub(super) struct Killing {
+    pub(super) under_way: Slot<Killed>,
+    /// Until another kill is worth it, after one that failed.
+    pub(super) pause: Slot<()>,
+    failed: Option<Failed>,
+}
+
+/// Kills have failed so far.
+struct Failed {
+    survivors: Vec<Signalled>,
+    next_pause: Duration,
+}
+
+impl Killing {
+    /// The last kill is through, and processes may still be there.
+    pub(super) const fn has_failed(&self) -> bool {
+        self.failed.is_some()
+    }
+
+    /// Whether signals are on their way, and what came of them is not known yet.
+    pub(super) const fn is_under_way(&self) -> bool {
+        self.under_way.is_some()
+    }
+
+    fn survivors(&self) -> Vec<Signalled> {
+        let failed = self.failed.as_ref();
+        failed.map_or_else(Vec::new, |failed| failed.survivors.clone())
+    }
 }
 
 impl Live {
     /// Signals the process and all that belongs to the session. It does not wait for the disk.
     pub(super) fn terminate(&mut self) {
-        self.end.kill_began();
         let (facts, grace) = (self.facts.clone(), self.shared.grace);
         let session = self.record.session.id.clone();
+        let survivors = self.killing.survivors();
         let last_look = timeout(LAST_LOOK, self.last_look());
-        self.killing = Some(Box::pin(async move {
+        self.begin_kill(async move {
             let look = last_look.await.ok().flatten();
-            let report = kill(&facts, &session, grace).await;
+            let report = kill_again(&facts, &session, &survivors, grace).await;
             Killed { look, report }
-        }));
+        });
+    }
+
+    /// Goes on with a kill that began before the process was driven from here.
+    pub(super) fn take_over(&mut self, kill: JoinHandle<Report>) {
+        self.begin_kill(async move {
+            let panicked = |error| Err(KillError::new(io::Error::other(error)));
+            let report = kill.await.unwrap_or_else(panicked);
+            Killed { look: None, report }
+        });
+    }
+
+    /// Signals who is left after kills that failed. They had their grace.
+    pub(super) fn terminate_again(&mut self) {
+        let (facts, survivors) = (self.facts.clone(), self.killing.survivors());
+        let session = self.record.session.id.clone();
+        self.begin_kill(async move {
+            let report = kill_again(&facts, &session, &survivors, Duration::ZERO).await;
+            Killed { look: None, report }
+        });
     }
 
     /// Signals all that is left once more, and gives it no time to leave by itself.
     pub(super) fn force(&mut self) {
-        self.end.kill_began();
-        let facts = self.facts.clone();
+        let (facts, survivors) = (self.facts.clone(), self.killing.survivors());
         let session = self.record.session.id.clone();
-        self.killing = Some(Box::pin(async move {
-            let killed = timeout(FORCE, kill(&facts, &session, Duration::ZERO)).await;
-            let report = killed.unwrap_or_else(|late| Err(io::Error::other(late)));
+        self.begin_kill(async move {
+            let kill = kill_again(&facts, &session, &survivors, Duration::ZERO);
+            let late = |late| Err(KillError::new(io::Error::other(late)));
+            let report = timeout(FORCE, kill).await.unwrap_or_else(late);
             Killed { look: None, report }
-        }));
+        });
     }
 
-    /// Whether signals are on their way, and what came of them is not known yet.
-    pub(super) const fn is_being_killed(&self) -> bool {
-        self.killing.is_some()
+    fn begin_kill(&mut self, kill: impl Future<Output = Killed> + Send + 'static) {
+        self.end.kill_began();
+        self.killing.pause = None;
+        self.killing.under_way = Some(Box::pin(kill));
     }
 
     pub(super) fn killed(&mut self, Killed { look, report }: Killed) -> Goes {
-        self.killing = None;
+        self.killing.under_way = None;
         self.identified(look);
-        self.end.kill_done(self.shared.clock.elapsed());
         let session = &self.record.session.id;
         let failure = match report {
             Ok(report) if report.survivors.is_empty() => {
                 tracing::debug!(%session, ended = report.ended.len(), forced = report.forced.len(),
                     "killed");
+                self.killing.failed = None;
+                self.end.kill_done(self.shared.clock.elapsed());
                 None
             }
-            Ok(report) => {
-                tracing::warn!(%session, survivors = ?report.survivors,
+            Ok(KillReport { survivors, .. }) => {
+                tracing::warn!(%session, ?survivors,
                     "processes of a killed session are still there");
-                Some(format!(
-                    "{} of its processes are still there",
-                    report.survivors.len()
-                ))
+                let message = still_there(&survivors);
+                self.kill_failed(survivors, true);
+                Some(message)
             }
-            Err(error) => {
-                tracing::error!(%session, %error, "the session could not be killed");
-                Some(error.to_string())
+            Err(KillError { source, survivors }) => {
+                tracing::error!(%session, error = %source, ?survivors,
+                    "whether a killed session is dead cannot be told");
+                self.kill_failed(survivors, false);
+                Some(source.to_string())
             }
         };
-        self.kill_is_through(failure);
+        self.kill_is_through(failure.as_deref());
         Goes::On
+    }
+
+    /// Prepares for another kill, unless the session is given up as lost anyway.
+    fn kill_failed(&mut self, survivors: Vec<Signalled>, are_all_known: bool) {
+        let earlier = self.killing.failed.take();
+        let pause = earlier.map_or(FIRST_PAUSE, |failed| failed.next_pause);
+        self.killing.failed = Some(Failed {
+            survivors: survivors.clone(),
+            next_pause: (pause * 2).min(MAX_PAUSE),
+        });
+        if self.observations.is_lost() {
+            return;
+        }
+        let clock = self.shared.clock.clone();
+        self.killing.pause = Some(Box::pin(async move {
+            if !are_all_known || until_ended(&survivors).await.is_err() {
+                clock.sleep_until(clock.elapsed() + pause).await;
+            }
+        }));
     }
 
     /// What is not recorded must not run on unseen: it is ended, and the session lost, on record
@@ -100,4 +191,16 @@ impl Live {
             tracing::error!(%session, %error, "its loss is found at the next start");
         }
     }
+}
+
+fn still_there(survivors: &[Signalled]) -> String {
+    let named = survivors.iter().take(MAX_NAMED);
+    let mut named: Vec<String> = named
+        .map(|who| format!("{} (process {})", who.name.escape_debug(), who.pid))
+        .collect();
+    if let Some(more) = survivors.len().checked_sub(MAX_NAMED + 1) {
+        named.push(format!("and {} more", more + 1));
+    }
+    let named = named.join(", ");
+    format!("still there: {named}; end them as the user whose they are, or ask again")
 }

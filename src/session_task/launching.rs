@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
 use super::control::MAX_ASKED;
+use super::killing::Report;
 use super::live::{Beginning, Live, UnrecordedKill};
 use super::{Accepted, Run};
 use crate::commit::{self, Plan};
@@ -90,7 +91,7 @@ pub(super) async fn run(
         Ok(None) => return launching.called_off(reply).await,
         Err(error) => return launching.fail(explain(&error, &hint), reply).await,
     };
-    launching.signal_before_it_is_recorded(&child).await;
+    let early_kill = launching.signal_before_it_is_recorded(&child).await;
     let argv = command.recorded(&harness.about().executable);
     let started = Command::RecordStart {
         process: child.facts.clone(),
@@ -103,6 +104,7 @@ pub(super) async fn run(
         first_input: command.first_input().cloned(),
         identity: harness.identity(mode),
         called_off: launching.called_off.load(Ordering::Acquire),
+        early_kill,
         unrecorded_kill: launching.unrecorded_kill,
         deferred: launching.deferred,
     };
@@ -223,15 +225,13 @@ impl Launching {
 
     /// A process that was made although it was called off, and whose kill is not on record yet, is
     /// signalled meanwhile: the disk may hang.
-    async fn signal_before_it_is_recorded(&mut self, child: &Child) {
-        if self.recording.is_none() {
-            return;
-        }
+    async fn signal_before_it_is_recorded(&mut self, child: &Child) -> Option<JoinHandle<Report>> {
+        self.recording.as_ref()?;
         let (facts, grace) = (child.facts.clone(), self.shared.grace);
         let session = self.record.session.id.clone();
-        // Who drives the session from here on kills once more, and learns what came of it.
-        tokio::spawn(async move { process::kill(&facts, &session, grace).await });
+        let kill = tokio::spawn(async move { process::kill(&facts, &session, grace).await });
         self.settle().await;
+        Some(kill)
     }
 
     /// The process provably never ran, as somebody wished.

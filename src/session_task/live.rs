@@ -15,11 +15,12 @@ use coven_core::{Actor, Channel, Command, Exit, OrphanReason, ProcessFacts};
 use coven_harness::process::{Child, ExitWatch, Output, Terminal};
 use coven_harness::{Harness, IdentitySource};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
 use super::control::Control;
 use super::ending::EndWatch;
 use super::identity::IdentityWatch;
-use super::killing::Killed;
+use super::killing::{Killed, Killing, Report};
 use super::observe::Observations;
 use super::redraw::Redraw;
 use super::writer::{Step, Writer};
@@ -39,6 +40,8 @@ pub(super) struct Beginning {
     pub(super) identity: IdentitySource,
     /// A kill came while the process was being made.
     pub(super) called_off: bool,
+    /// That kill, where it was carried out already.
+    pub(super) early_kill: Option<JoinHandle<Report>>,
     pub(super) unrecorded_kill: Option<UnrecordedKill>,
     pub(super) deferred: Vec<Message>,
 }
@@ -63,7 +66,7 @@ pub(super) struct Live {
     pub(super) screen: Screenless,
     pub(super) identity: IdentityWatch,
     pub(super) redraw: Redraw,
-    pub(super) killing: Slot<Killed>,
+    pub(super) killing: Killing,
     output: Output,
     exit: ExitWatch,
     mailbox: mpsc::Receiver<Message>,
@@ -78,6 +81,7 @@ enum Wake {
     Read(io::Result<Option<(Channel, Bytes)>>),
     Exited(io::Result<Exit>),
     Killed(Killed),
+    KillAgain,
     Observed(super::observe::Outcome),
     Controlled(super::control::Outcome),
     Identified(super::identity::Look),
@@ -113,7 +117,7 @@ impl Live {
             screen: Screenless::default(),
             identity: IdentityWatch::new(beginning.identity),
             redraw: Redraw::default(),
-            killing: None,
+            killing: Killing::default(),
             deferred: beginning.deferred,
             launched: Some(launched),
             shared,
@@ -133,7 +137,10 @@ impl Live {
         live.observations.note(beginning.started, now, None);
         if beginning.called_off {
             live.control.kill_was_asked();
-            live.terminate();
+            match beginning.early_kill {
+                Some(kill) => live.take_over(kill),
+                None => live.terminate(),
+            }
         }
         live
     }
@@ -156,6 +163,10 @@ impl Live {
                 Wake::Read(read) => self.read(read),
                 Wake::Exited(exit) => self.exited(exit),
                 Wake::Killed(killed) => self.killed(killed),
+                Wake::KillAgain => {
+                    self.terminate_again();
+                    Goes::On
+                }
                 Wake::Observed(outcome) => self.observed(outcome),
                 Wake::Controlled(outcome) => self.controlled(outcome),
                 Wake::Identified(look) => self.looked(look),
@@ -181,7 +192,8 @@ impl Live {
             message = self.mailbox.recv() => Wake::Told(message),
             outcome = arrival(&mut self.control.in_flight) => Wake::Controlled(outcome),
             outcome = arrival(&mut self.observations.in_flight) => Wake::Observed(outcome),
-            killed = arrival(&mut self.killing) => Wake::Killed(killed),
+            killed = arrival(&mut self.killing.under_way) => Wake::Killed(killed),
+            () = arrival(&mut self.killing.pause) => Wake::KillAgain,
             exit = self.exit.wait(), if self.end.has_process() => Wake::Exited(exit),
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),
             read = self.output.read(), if reads => Wake::Read(read),
@@ -264,7 +276,7 @@ impl Live {
                 tracing::error!(%session, %error, "the process's end cannot be learnt of");
                 self.end.process_lost();
                 self.observations.lost(OrphanReason::EngineDied);
-                if self.killing.is_none() {
+                if !self.killing.is_under_way() {
                     // Nobody would see it run on.
                     self.terminate();
                 }

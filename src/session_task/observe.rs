@@ -58,6 +58,10 @@ impl Observations {
         self.lost = Some(reason);
     }
 
+    pub(super) const fn is_lost(&self) -> bool {
+        self.lost.is_some()
+    }
+
     pub(super) const fn has_room(&self) -> bool {
         self.gather.has_room()
     }
@@ -131,7 +135,7 @@ impl Live {
                 Command::RecordOutputEnd { end },
                 Command::RecordExit { exit },
             ],
-            (None, Some(reason)) if !self.is_being_killed() => {
+            (None, Some(reason)) if !self.killing.is_under_way() => {
                 vec![Command::RecordLoss { reason }]
             }
             (None, _) => Vec::new(),

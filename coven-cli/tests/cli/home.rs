@@ -21,12 +21,19 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// it is stopped when this is dropped.
 pub(crate) struct Home {
     root: TempDir,
+    program: PathBuf,
 }
 
 impl Home {
     pub(crate) fn new() -> Self {
+        Self::of(env!("CARGO_BIN_EXE_coven"))
+    }
+
+    /// One for this `coven`.
+    pub(crate) fn of(program: impl Into<PathBuf>) -> Self {
+        let program = program.into();
         let root = tempfile::Builder::new().prefix("cli").tempdir().unwrap();
-        let home = Self { root };
+        let home = Self { root, program };
         fs::create_dir(home.project()).unwrap();
         home.declare(
             "sh",
@@ -59,7 +66,7 @@ impl Home {
 
     /// `coven` with these arguments, in the project, knowing nothing of who runs the tests.
     pub(crate) fn coven<'a>(&self, args: impl IntoIterator<Item = &'a str>) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_coven"));
+        let mut command = Command::new(&self.program);
         command
             .args(args)
             .env_clear()

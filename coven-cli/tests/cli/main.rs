@@ -8,9 +8,12 @@ mod exact;
 mod fake_daemon;
 mod home;
 mod home_trust;
+mod kill;
 #[path = "../../../tests/shared/leftovers.rs"]
 mod leftovers;
 mod live;
+#[path = "../../../tests/shared/not_run.rs"]
+mod not_run;
 mod reading;
 mod run;
 mod sessions;
@@ -18,5 +21,7 @@ mod several;
 mod stalled;
 mod suspending;
 mod terminal;
+#[path = "../../../tests/shared/unkillable.rs"]
+mod unkillable;
 mod unserved;
 mod without_daemon;

@@ -11,7 +11,9 @@
 //! one that forks on and on faster than it can be looked for.
 
 mod members;
+mod report;
 mod search;
+mod survivors;
 mod table;
 
 use std::collections::HashMap;
@@ -27,6 +29,9 @@ use crate::platform::{self, Handle, until_one_ended};
 use members::Identity;
 use search::{Look, Program, Searcher};
 
+pub use report::{KillError, KillReport, Signalled};
+pub use survivors::until_ended;
+
 /// Members that start while others are being ended are looked for this often.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
 
@@ -40,28 +45,6 @@ const MAX_TIME_BEFORE_SIGNAL: Duration = Duration::from_millis(500);
 
 /// How long SIGKILL may take: a process in the midst of a system call ends after it.
 const FORCE_LIMIT: Duration = Duration::from_secs(5);
-
-/// A process of a killed session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Signalled {
-    /// Its process id, which may belong to another process by now.
-    pub pid: u32,
-    /// When it started, in clock ticks since boot.
-    pub start_time: u64,
-    /// Its name, as the kernel keeps it (15 bytes).
-    pub name: String,
-}
-
-/// What a kill did. It is the proof of death, unless somebody survived.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct KillReport {
-    /// Who ended before SIGKILL.
-    pub ended: Vec<Signalled>,
-    /// Who ended after it.
-    pub forced: Vec<Signalled>,
-    /// Who is still there: of another user, or stuck in the kernel. Kill again, as that user.
-    pub survivors: Vec<Signalled>,
-}
 
 /// Ends every process of `session`, whose first process is or was `leader`: SIGHUP and SIGTERM,
 /// then, after `grace`, SIGKILL to who is left. Returns once nobody is, and at the latest some
@@ -83,20 +66,40 @@ pub async fn kill(
     leader: &ProcessFacts,
     session: &SessionId,
     grace: Duration,
-) -> io::Result<KillReport> {
+) -> Result<KillReport, KillError> {
+    kill_again(leader, session, &[], grace).await
+}
+
+/// [`kill`] of a session of which earlier kills left `survivors`. These are members, too, and so is
+/// who comes of them: with their parents dead, nothing else may show it.
+///
+/// # Errors
+/// As [`kill`].
+pub async fn kill_again(
+    leader: &ProcessFacts,
+    session: &SessionId,
+    survivors: &[Signalled],
+    grace: Duration,
+) -> Result<KillReport, KillError> {
     let (reply, report) = oneshot::channel();
     let killer = {
         let (leader, session) = (leader.clone(), session.clone());
+        let survivors = survivors.to_owned();
         thread::Builder::new()
             .name("coven-kill".to_owned())
             // Whoever asked may have left.
-            .spawn(move || drop(reply.send(kill_blocking(&leader, &session, grace))))
+            .spawn(move || drop(reply.send(end_all(&leader, &session, &survivors, grace))))
     };
     match killer {
-        Ok(_) => report.await.map_err(io::Error::other)?,
+        Ok(_) => report.await.unwrap_or_else(|panicked| {
+            Err(KillError {
+                source: io::Error::other(panicked),
+                survivors: survivors.to_owned(),
+            })
+        }),
         Err(error) => {
             tracing::warn!(%error, "no thread for a kill, so it holds up others");
-            kill_blocking(leader, session, grace)
+            end_all(leader, session, survivors, grace)
         }
     }
 }
@@ -106,12 +109,12 @@ pub async fn kill(
 ///
 /// # Errors
 /// As [`kill`].
-pub async fn kill_marked(session: &SessionId, grace: Duration) -> io::Result<KillReport> {
+pub async fn kill_marked(session: &SessionId, grace: Duration) -> Result<KillReport, KillError> {
     let nobody = ProcessFacts {
         // Over any id that the kernel gives.
         pid: u32::MAX,
         start_time: 0,
-        boot_id: platform::boot_id()?.to_owned(),
+        boot_id: platform::boot_id().map_err(KillError::new)?.to_owned(),
         shim_pid: None,
     };
     kill(&nobody, session, grace).await
@@ -125,38 +128,34 @@ pub fn kill_blocking(
     leader: &ProcessFacts,
     session: &SessionId,
     grace: Duration,
-) -> io::Result<KillReport> {
-    let mut hunt = Hunt {
-        searcher: Searcher::new(leader, session)?,
-        alive: HashMap::new(),
-        programs: HashMap::new(),
-        blind: None,
-        report: KillReport::default(),
+) -> Result<KillReport, KillError> {
+    end_all(leader, session, &[], grace)
+}
+
+fn end_all(
+    leader: &ProcessFacts,
+    session: &SessionId,
+    survivors: &[Signalled],
+    grace: Duration,
+) -> Result<KillReport, KillError> {
+    let failed = |source, mut held: Vec<Signalled>| {
+        let others = survivors.iter().filter(|known| !held.contains(known));
+        held.extend(others.cloned().collect::<Vec<_>>());
+        let survivors = held;
+        KillError { source, survivors }
     };
-    let begun_at = Instant::now();
-    for _ in 0..MAX_LOOKS_BEFORE_SIGNAL {
-        if hunt.look().is_calm() || begun_at.elapsed() > MAX_TIME_BEFORE_SIGNAL {
-            break;
+    let searcher = Searcher::new(leader, session, survivors);
+    let mut hunt = Hunt::new(searcher.map_err(|error| failed(error, Vec::new()))?);
+    match hunt.end(grace) {
+        Ok(()) => {
+            let survivors = hunt.held();
+            Ok(KillReport {
+                survivors,
+                ..hunt.report
+            })
         }
+        Err(error) => Err(failed(error, hunt.held())),
     }
-    hunt.signal_all(&ASK);
-    if !hunt.ends_by(Instant::now() + grace, Urgency::Asked)? {
-        hunt.signal_all(&FORCE);
-        let is_over = hunt.ends_by(Instant::now() + FORCE_LIMIT, Urgency::Forced)?;
-        // Nobody held and nobody seen are proofs of death only together.
-        if let Some(error) = hunt.blind {
-            return Err(error);
-        }
-        if !is_over && hunt.alive.is_empty() {
-            let doubt = "whether anybody of the session is left could not be told in time";
-            return Err(io::Error::new(io::ErrorKind::TimedOut, doubt));
-        }
-    }
-    let survivors = hunt.alive.keys().map(|member| hunt.who(member)).collect();
-    Ok(KillReport {
-        survivors,
-        ..hunt.report
-    })
 }
 
 /// SIGCONT, because a stopped process does not hear the others.
@@ -202,6 +201,41 @@ impl Found {
 }
 
 impl Hunt {
+    fn new(searcher: Searcher) -> Self {
+        Self {
+            searcher,
+            alive: HashMap::new(),
+            programs: HashMap::new(),
+            blind: None,
+            report: KillReport::default(),
+        }
+    }
+
+    /// Ends all members, but for those who are in `alive` then.
+    fn end(&mut self, grace: Duration) -> io::Result<()> {
+        let begun_at = Instant::now();
+        for _ in 0..MAX_LOOKS_BEFORE_SIGNAL {
+            if self.look().is_calm() || begun_at.elapsed() > MAX_TIME_BEFORE_SIGNAL {
+                break;
+            }
+        }
+        self.signal_all(&ASK);
+        if self.ends_by(Instant::now() + grace, Urgency::Asked)? {
+            return Ok(());
+        }
+        self.signal_all(&FORCE);
+        let is_over = self.ends_by(Instant::now() + FORCE_LIMIT, Urgency::Forced)?;
+        // Nobody held and nobody seen are proofs of death only together.
+        if let Some(error) = self.blind.take() {
+            return Err(error);
+        }
+        if !is_over && self.alive.is_empty() {
+            let doubt = "whether anybody of the session is left could not be told in time";
+            return Err(io::Error::new(io::ErrorKind::TimedOut, doubt));
+        }
+        Ok(())
+    }
+
     /// Looks for members not held yet, and holds them. A look that fails leaves everything in
     /// doubt: those that are held are to be signalled all the same.
     fn look(&mut self) -> Found {
@@ -327,6 +361,10 @@ impl Hunt {
         for signal in signals {
             let _ = self.alive[member].signal(*signal);
         }
+    }
+
+    fn held(&self) -> Vec<Signalled> {
+        self.alive.keys().map(|member| self.who(member)).collect()
     }
 
     fn who(&self, member: &Identity) -> Signalled {

@@ -55,7 +55,8 @@ impl Client {
     /// Ends a session's process. It is over once its record has `ended_at`.
     ///
     /// # Errors
-    /// - `session_not_live`: it does not run, or was killed before.
+    /// - `session_not_live`: it does not run, or is being killed.
+    /// - `kill_failed`: an earlier kill left processes, which are named, and so did this one.
     /// - `external_session_not_killable`.
     pub async fn kill(&self, id: &str) -> Outcome<()> {
         self.accepted(Ask::post(format!("/sessions/{id}/kill")))

@@ -7,6 +7,8 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
 
 /// A pidfd. It takes a file descriptor.
 #[derive(Debug)]
@@ -37,6 +39,16 @@ impl Handle {
     /// Signals it. Fails if it has ended, or is another user's.
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
         Ok(pidfd_send_signal(&self.0, signal)?)
+    }
+
+    /// Waits until it has ended, reaped or not, within a tokio runtime.
+    pub(crate) async fn ended(self) -> io::Result<()> {
+        #[expect(
+            deprecated,
+            reason = "sound for what owns its descriptor, and free of unsafe code"
+        )]
+        let pidfd = AsyncFd::with_interest(self.0, Interest::READABLE)?;
+        pidfd.readable().await.map(drop)
     }
 }
 

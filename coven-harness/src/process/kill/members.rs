@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use coven_core::{ProcessFacts, SessionId};
 
+use super::Signalled;
 use super::table::{Mark, Seen};
 use crate::platform::Stat;
 
@@ -21,10 +22,21 @@ impl Identity {
     }
 }
 
+impl From<&Signalled> for Identity {
+    fn from(process: &Signalled) -> Self {
+        Self {
+            pid: process.pid,
+            start_time: process.start_time,
+        }
+    }
+}
+
 /// By what members are recognised.
 #[derive(Clone, Debug)]
 pub(super) struct Session {
     leader: Identity,
+    /// Members from earlier kills, by whatever they were recognised then.
+    survivors: HashSet<Identity>,
     pub(super) mark: Mark,
     /// The process that looks; it never belongs to the session, nor does anybody by being its
     /// child, unless it is the session's shim.
@@ -37,13 +49,14 @@ pub(super) type Processes = HashMap<u32, Seen>;
 
 impl Session {
     /// The session of `leader`, as this process sees it.
-    pub(super) fn new(leader: &ProcessFacts, id: &SessionId) -> Self {
+    pub(super) fn new(leader: &ProcessFacts, id: &SessionId, survivors: &[Signalled]) -> Self {
         let own_pid = std::process::id();
         Self {
             leader: Identity {
                 pid: leader.pid,
                 start_time: leader.start_time,
             },
+            survivors: survivors.iter().map(Identity::from).collect(),
             mark: Mark::Session(id.as_str().as_bytes().into()),
             own_pid,
             is_shim: leader.shim_pid == Some(own_pid),
@@ -66,6 +79,7 @@ impl Session {
             }
             children.entry(stat.parent).or_default().push(pid);
             if Identity::of(pid, stat) == self.leader
+                || self.survivors.contains(&Identity::of(pid, stat))
                 || is_held(&Identity::of(pid, stat))
                 || (trusts_session && stat.session == self.leader.pid)
                 || (self.is_shim && stat.parent == self.own_pid)
@@ -121,6 +135,7 @@ pub(super) mod tests {
     pub(in crate::process::kill) fn session() -> Session {
         Session {
             leader: LEADER,
+            survivors: HashSet::new(),
             mark: ours(),
             own_pid: OWN_PID,
             is_shim: false,

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use coven_core::{ProcessFacts, SessionId};
 
+use super::Signalled;
 use super::members::{Identity, Processes, Session};
 use super::table::{self, Mark};
 use crate::platform::{self, Handle, NoHandle, Stat};
@@ -73,10 +74,14 @@ const DOUBT_LIMIT: Duration = Duration::from_secs(2);
 const MAX_HELD: usize = 256;
 
 impl Searcher {
-    pub(super) fn new(leader: &ProcessFacts, session: &SessionId) -> io::Result<Self> {
+    pub(super) fn new(
+        leader: &ProcessFacts,
+        session: &SessionId,
+        survivors: &[Signalled],
+    ) -> io::Result<Self> {
         let is_this_boot = platform::boot_id()? == leader.boot_id;
         Ok(Self {
-            session: Session::new(leader, session),
+            session: Session::new(leader, session, survivors),
             is_this_boot,
             known: HashSet::new(),
             doubtful: HashMap::new(),
@@ -196,7 +201,7 @@ fn is_held(pid: u32, held: &HashMap<Identity, Program>) -> bool {
 
 /// A hold on the very process recognised. It had this start time before it was taken hold of and
 /// has it after, so it is the one that is held.
-fn hold(identity: Identity) -> Result<Member, NoHandle> {
+pub(super) fn hold(identity: Identity) -> Result<Member, NoHandle> {
     let handle = Handle::open(identity.pid)?;
     let stat = table::unless_short(Stat::read(identity.pid)).map_err(NoHandle::Refused)?;
     let stat = stat.ok_or(NoHandle::Gone)?;
