@@ -194,7 +194,7 @@ impl Engine {
     /// - A refusal: not found, not running, takes no input, over 1 MiB; in a `stream` session, no
     ///   UTF-8.
     /// - [`Unavailable::InputQueueFull`](crate::Unavailable::InputQueueFull): the process has not
-    ///   taken 1 MiB yet. Nothing was recorded; ask again. The other reasons likewise.
+    ///   taken 1 MiB or 4,096 inputs yet. Nothing was recorded; ask again. The other reasons likewise.
     /// - [`Error::SendInputFailed`]: it is on record, and the process is gone.
     /// - [`Error::Internal`]: see there.
     pub async fn input(&self, id: &SessionId, data: Bytes, by: Actor) -> Result<(), Error> {

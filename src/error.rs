@@ -68,7 +68,7 @@ pub enum Unavailable {
     ReadOnly,
     /// The log met an error and is being reopened.
     Reopening,
-    /// More than 1 MiB of input has not been taken by the process yet.
+    /// As much input has not been taken by the process yet as may wait: 1 MiB, or 4,096 inputs.
     InputQueueFull,
     /// Too many requests wait for the disk.
     Busy,

@@ -2,10 +2,14 @@
 
 mod world;
 
+use std::fs;
+
 use bytes::Bytes;
+use coven::limits::MAX_UNDELIVERED_INPUTS;
 use coven::{
     Channel, Code, Event, EventKind, InputData, LaunchRequest, Origin, TermSize, Unavailable,
 };
+use tokio::task::JoinSet;
 use world::{World, kinds, me, within, written};
 
 #[tokio::test]
@@ -105,12 +109,7 @@ async fn a_process_that_reads_nothing_fills_the_queue_and_nothing_more_is_record
         }
     };
     assert_eq!(refused.code(), Code::RuntimeUnavailable);
-    assert!(matches!(
-        refused,
-        coven::Error::Unavailable {
-            reason: Unavailable::InputQueueFull
-        }
-    ));
+    assert!(is_queue_full(&refused), "{refused:?}");
     world.engine.kill(&id, me()).await.unwrap();
     let events = world.to_the_end(&id).await;
     let inputs = kinds(&events)
@@ -118,6 +117,54 @@ async fn a_process_that_reads_nothing_fills_the_queue_and_nothing_more_is_record
         .filter(|kind| **kind == EventKind::Input)
         .count();
     assert_eq!(inputs, accepted);
+}
+
+/// More bytes than a terminal takes for a process that reads nothing.
+const TERMINAL_BYTES: usize = 80_000;
+
+#[tokio::test]
+async fn inputs_of_one_byte_fill_the_queue_by_their_number_until_they_are_read() {
+    let world = World::new().await;
+    let script = "stty raw -echo; echo ready; until [ -e go ]; do sleep 0.05; done; cat >/dev/null";
+    let id = world.launch_id(script).await;
+    world.until(&id, "ready").await;
+    let mut accepted = 0;
+    let mut refused = None;
+    while refused.is_none() {
+        let mut burst = JoinSet::new();
+        for _ in 0..200 {
+            let (engine, id) = (world.engine.clone(), id.clone());
+            burst.spawn(async move { engine.input(&id, Bytes::from_static(b"x"), me()).await });
+        }
+        for answer in within(burst.join_all()).await {
+            match answer {
+                Ok(()) => accepted += 1,
+                Err(error) => refused = Some(error),
+            }
+        }
+        assert!(accepted <= MAX_UNDELIVERED_INPUTS + TERMINAL_BYTES);
+    }
+    let refused = refused.unwrap();
+    assert!(is_queue_full(&refused), "{refused:?}");
+    assert!(accepted >= MAX_UNDELIVERED_INPUTS, "{accepted}");
+    fs::write(world.path("go"), "").unwrap();
+    within(async {
+        while let Err(error) = world.input(&id, "x").await {
+            assert!(is_queue_full(&error), "{error:?}");
+        }
+    })
+    .await;
+    world.engine.kill(&id, me()).await.unwrap();
+    world.to_the_end(&id).await;
+}
+
+fn is_queue_full(error: &coven::Error) -> bool {
+    matches!(
+        error,
+        coven::Error::Unavailable {
+            reason: Unavailable::InputQueueFull
+        }
+    )
 }
 
 #[tokio::test]

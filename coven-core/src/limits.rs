@@ -6,6 +6,10 @@ pub const MAX_INPUT_BYTES: usize = 1 << 20;
 /// Bytes of input accepted but not yet taken by the session's process. Over it, input is refused.
 pub const MAX_UNDELIVERED_INPUT_BYTES: usize = 1 << 20;
 
+/// Inputs accepted but not yet taken by the session's process, however small: each takes some memory
+/// beside its bytes. Over it, input is refused.
+pub const MAX_UNDELIVERED_INPUTS: usize = 4096;
+
 /// Bytes of a prompt that can be one argument: Linux's `MAX_ARG_STRLEN` (128 KiB) less the NUL.
 pub const MAX_ARGUMENT_BYTES: usize = 131_071;
 

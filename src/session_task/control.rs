@@ -191,14 +191,8 @@ impl Live {
         let (mut steps, mut whole) = (Vec::new(), plan.clone());
         for keystroke in self.harness.submission(text)? {
             match keystroke {
-                Keystroke::Type(data) => match self.type_in(&mut whole, &data, by) {
-                    Ok(then) => steps.extend(then),
-                    Err(error) => {
-                        // All of it or nothing.
-                        self.give_back(&steps);
-                        return Err(error);
-                    }
-                },
+                // All of it or nothing.
+                Keystroke::Type(data) => steps.extend(self.type_in(&mut whole, &data, by)?),
                 Keystroke::Pause(pause) => steps.push(Then::Write(Step::Pause(pause))),
             }
         }
@@ -227,17 +221,17 @@ impl Live {
             session: self.id().clone(),
             message: "it has no input".to_owned(),
         })?;
-        if !writer.reserve(data.len()) {
+        let mut room = writer.reserve(data.len());
+        if room.is_none() {
             return Err(Unavailable::InputQueueFull.into());
         }
-        let added = plan.add_decision(decision, self.shared.clock.now(), by);
-        let effects = added.inspect_err(|_| writer.give_back(data.len()))?;
+        let effects = plan.add_decision(decision, self.shared.clock.now(), by)?;
         Ok(effects
             .into_iter()
             .map(|effect| match effect {
                 Effect::Deliver { data: bytes } => Then::Write(Step::Input {
                     data: bytes,
-                    len_bytes: data.len(),
+                    room: room.take(),
                 }),
                 other => Then::Perform(other),
             })
@@ -337,7 +331,7 @@ impl Live {
     /// that can be, and before the exit.
     fn put_off(&mut self, error: &Error) {
         for Granted { ask, then } in std::mem::take(&mut self.control.granted) {
-            self.give_back(&then);
+            drop(then);
             if matches!(ask.request, Request::Kill) {
                 tracing::warn!(session = %self.id(), %error,
                     "a kill is carried out, and not on record yet");
@@ -346,15 +340,6 @@ impl Live {
                 answer(ask, Ok(self.record.clone()));
             } else {
                 answer(ask, Err(error.clone()));
-            }
-        }
-    }
-
-    fn give_back(&self, then: &[Then]) {
-        for step in then {
-            if let (Then::Write(Step::Input { len_bytes, .. }), Some(writer)) = (step, &self.writer)
-            {
-                writer.give_back(*len_bytes);
             }
         }
     }

@@ -108,7 +108,7 @@ impl Live {
         let writer = input.map(|input| Writer::spawn(input, Arc::clone(&shared.clock)));
         if let (Some(writer), Some(data)) = (&writer, beginning.first_input) {
             // A process that is gone already reads nothing.
-            let _ = writer.step(Step::Input { data, len_bytes: 0 });
+            let _ = writer.step(Step::Input { data, room: None });
         }
         let mut live = Self {
             observations: Observations::default(),

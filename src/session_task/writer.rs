@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use coven_core::limits::MAX_UNDELIVERED_INPUT_BYTES;
+use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
 use coven_harness::process::Input;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -25,18 +25,37 @@ pub(super) struct Writer {
     task: JoinHandle<()>,
 }
 
-/// Bytes not taken by the process yet.
+/// What the process has not taken yet.
 #[derive(Debug, Default)]
 struct Waiting {
-    input: AtomicUsize,
-    answers: AtomicUsize,
+    inputs: AtomicUsize,
+    input_bytes: AtomicUsize,
+    answer_bytes: AtomicUsize,
+}
+
+/// The room of one input among those that the process has not taken yet. It is free again once this
+/// is dropped.
+#[derive(Debug)]
+pub(super) struct Room {
+    waiting: Arc<Waiting>,
+    len_bytes: usize,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.waiting.inputs.fetch_sub(1, Ordering::Relaxed);
+        let len_bytes = self.len_bytes;
+        self.waiting
+            .input_bytes
+            .fetch_sub(len_bytes, Ordering::Relaxed);
+    }
 }
 
 /// One step of writing.
 #[derive(Debug)]
 pub(super) enum Step {
-    /// Write what somebody typed. `len_bytes` of the undelivered bytes are its.
-    Input { data: Bytes, len_bytes: usize },
+    /// Write what somebody typed. What is part of the launch takes no room.
+    Input { data: Bytes, room: Option<Room> },
     /// Wait before the next step.
     Pause(Duration),
     /// Write what the terminal answers.
@@ -49,7 +68,7 @@ pub(super) struct Gone;
 
 impl Writer {
     pub(super) fn spawn(input: Input, clock: Arc<dyn Clock>) -> Self {
-        // Bounded by bytes, not by steps: see `reserve` and `answer`.
+        // Bounded all the same: see `reserve` and `answer`.
         let (queue, steps) = mpsc::unbounded_channel();
         let waiting = Arc::new(Waiting::default());
         let task = tokio::spawn(write(input, steps, Arc::clone(&waiting), clock));
@@ -60,22 +79,25 @@ impl Writer {
         }
     }
 
-    /// Sets room aside for an input of `len_bytes`, which is then due as a [`Step::Input`] or to
-    /// be given back. False when too much is undelivered. Where the process does not read any more
-    /// nothing will ever be delivered, and the step is what says so.
-    pub(super) fn reserve(&self, len_bytes: usize) -> bool {
-        let waiting = self.waiting.input.load(Ordering::Relaxed);
+    /// Sets room aside for an input of `len_bytes`; none when too much is undelivered. Where the
+    /// process does not read any more nothing will ever be delivered, and the step is what says so.
+    pub(super) fn reserve(&self, len_bytes: usize) -> Option<Room> {
+        let Waiting {
+            inputs,
+            input_bytes,
+            ..
+        } = &*self.waiting;
         // Only the session's task adds, so nothing is added between the look and the addition.
-        let fits = self.task.is_finished() || waiting + len_bytes <= MAX_UNDELIVERED_INPUT_BYTES;
-        if fits {
-            self.waiting.input.fetch_add(len_bytes, Ordering::Relaxed);
-        }
-        fits
-    }
-
-    /// Gives back what was reserved for an input that will not be written.
-    pub(super) fn give_back(&self, len_bytes: usize) {
-        self.waiting.input.fetch_sub(len_bytes, Ordering::Relaxed);
+        let fits = inputs.load(Ordering::Relaxed) < MAX_UNDELIVERED_INPUTS
+            && input_bytes.load(Ordering::Relaxed) + len_bytes <= MAX_UNDELIVERED_INPUT_BYTES;
+        (fits || self.task.is_finished()).then(|| {
+            inputs.fetch_add(1, Ordering::Relaxed);
+            input_bytes.fetch_add(len_bytes, Ordering::Relaxed);
+            Room {
+                waiting: Arc::clone(&self.waiting),
+                len_bytes,
+            }
+        })
     }
 
     /// Queues a step.
@@ -86,9 +108,11 @@ impl Writer {
     /// Queues what the terminal answers, unless too many answers wait.
     pub(super) fn answer(&self, data: Bytes) {
         let len_bytes = data.len();
-        let waiting = self.waiting.answers.load(Ordering::Relaxed);
+        let waiting = self.waiting.answer_bytes.load(Ordering::Relaxed);
         if waiting + len_bytes <= MAX_WAITING_ANSWER_BYTES {
-            self.waiting.answers.fetch_add(len_bytes, Ordering::Relaxed);
+            self.waiting
+                .answer_bytes
+                .fetch_add(len_bytes, Ordering::Relaxed);
             // A process that does not read any more needs no answer.
             let _ = self.step(Step::Answer { data });
         }
@@ -110,14 +134,16 @@ async fn write(
 ) {
     while let Some(step) = steps.recv().await {
         let written = match step {
-            Step::Input { data, len_bytes } => {
+            Step::Input { data, room } => {
                 let written = input.write(&data).await;
-                waiting.input.fetch_sub(len_bytes, Ordering::Relaxed);
+                drop(room);
                 written
             }
             Step::Answer { data } => {
                 let written = input.write(&data).await;
-                waiting.answers.fetch_sub(data.len(), Ordering::Relaxed);
+                waiting
+                    .answer_bytes
+                    .fetch_sub(data.len(), Ordering::Relaxed);
                 written
             }
             Step::Pause(pause) => {
