@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use coven_core::SessionId;
 use coven_harness::Harness;
-use coven_harness::process::open_files_limit;
+use coven_harness::process::{MAX_GRACE, open_files_limit};
 use rustix::process::Rlimit;
 
 use crate::clock::{Clock, SystemClock};
@@ -17,7 +17,8 @@ use crate::clock::{Clock, SystemClock};
 pub struct Options {
     /// The directory that holds all Coven keeps. It is made if it is missing.
     pub home: PathBuf,
-    /// How long a killed process may take to end by itself before it is ended.
+    /// How long a killed process may take to end by itself before it is ended: at most
+    /// [`MAX_GRACE`](Self::MAX_GRACE), for which a longer one is taken.
     pub grace: Duration,
     /// Harnesses of the embedding program, beside Coven's own and the home's manifests.
     pub harnesses: Vec<Arc<dyn Harness>>,
@@ -34,6 +35,9 @@ pub struct Options {
 }
 
 impl Options {
+    /// The longest grace there is: a day.
+    pub const MAX_GRACE: Duration = MAX_GRACE;
+
     /// The defaults, with this home: five seconds of grace, the system's clocks.
     pub fn at(home: impl Into<PathBuf>) -> Self {
         Self {

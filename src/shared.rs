@@ -49,7 +49,7 @@ impl Shared {
             store,
             registry,
             clock: options.clock,
-            grace: options.grace,
+            grace: options.grace.min(crate::Options::MAX_GRACE),
             open_files: options.open_files,
             on_the_way: options.on_the_way,
             running: Running::default(),

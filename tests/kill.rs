@@ -4,6 +4,7 @@ mod world;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use coven::{Code, Error, Event, EventKind, Seq, Status};
 use world::{World, is_alive, kinds, me, within, written};
@@ -72,6 +73,19 @@ async fn a_process_that_ignores_the_question_is_ended_after_the_grace() {
         }
     ));
     assert!(!is_alive(pids[0]));
+}
+
+#[tokio::test]
+async fn with_a_grace_without_end_kills_and_shutdowns_end_all_the_same() {
+    let world = World::with(|options| options.grace = Duration::MAX).await;
+    let script = "echo pids $$; exec sleep 1000";
+    let (killed, left) = (world.launch_id(script).await, world.launch_id(script).await);
+    within(world.engine.kill(&killed, me())).await.unwrap();
+    let events = world.to_the_end(&killed).await;
+    assert_eq!(kinds(&events).last(), Some(&EventKind::Exited));
+    let left = pids(&world.until(&left, "\n").await);
+    within(world.engine.shutdown()).await;
+    assert!(!is_alive(left[0]));
 }
 
 #[tokio::test]

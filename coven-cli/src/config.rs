@@ -93,13 +93,18 @@ impl Config {
                 "kill_grace_ms",
                 "COVEN_KILL_GRACE_MS",
                 DEFAULT_KILL_GRACE_MS,
-                |text| {
-                    text.parse()
-                        .map_err(|_| "must be a number of milliseconds".to_owned())
-                },
+                kill_grace_ms,
             )?,
         })
     }
+}
+
+fn kill_grace_ms(text: &str) -> Result<u64, String> {
+    let most = coven::Options::MAX_GRACE.as_millis();
+    let millis = text.parse().ok();
+    millis
+        .filter(|millis| u128::from(*millis) <= most)
+        .ok_or_else(|| format!("must be a number of milliseconds, at most {most} (a day)"))
 }
 
 impl fmt::Display for Origin {
@@ -199,12 +204,19 @@ mod tests {
             ("log = \"loud\"", "log (from config.toml)"),
             ("kill_grace_ms = -1", "kill_grace_ms"),
             ("kill_grace_ms = \"5s\"", "kill_grace_ms"),
+            ("kill_grace_ms = 86400001", "at most 86400000 (a day)"),
             ("not toml", "config.toml"),
         ] {
             let message = load(toml, &[]).unwrap_err();
             assert!(message.contains(part), "{toml}: {message}");
             assert!(!message.contains('\n'), "{toml}: {message}");
         }
+    }
+
+    #[test]
+    fn a_grace_may_last_a_day() {
+        let config = load("kill_grace_ms = 86400000", &[]).unwrap();
+        assert_eq!(config.kill_grace_ms.value, 86_400_000);
     }
 
     #[test]

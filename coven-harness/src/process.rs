@@ -16,7 +16,7 @@ mod terminal;
 pub use exit::ExitWatch;
 pub use facts::{boot_id, is_running};
 pub use input::Input;
-pub use kill::{KillError, KillReport, Signalled};
+pub use kill::{KillError, KillReport, MAX_GRACE, Signalled};
 pub use kill::{kill, kill_again, kill_blocking, kill_marked, until_ended};
 pub use output::{MAX_READ_BYTES, Output};
 pub(crate) use question::Question;

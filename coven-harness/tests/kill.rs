@@ -115,6 +115,12 @@ async fn a_tool_without_the_mark_dies_by_its_parent_or_its_terminal() {
 }
 
 #[tokio::test]
+async fn a_grace_without_end_is_one_all_the_same() {
+    let (running, _) = start("echo ready; read x").await;
+    assert_eq!(running.kill(Duration::MAX).await.survivors, []);
+}
+
+#[tokio::test]
 async fn who_ignores_hangup_and_termination_is_forced_after_the_grace() {
     let (mut running, _) = start("trap '' HUP TERM; echo ready; while :; do sleep 600; done").await;
     let report = running.kill(SHORT_GRACE).await;

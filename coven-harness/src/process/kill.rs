@@ -46,8 +46,11 @@ const MAX_TIME_BEFORE_SIGNAL: Duration = Duration::from_millis(500);
 /// How long SIGKILL may take: a process in the midst of a system call ends after it.
 const FORCE_LIMIT: Duration = Duration::from_secs(5);
 
+/// The longest grace there is: a day. A longer one is taken for it.
+pub const MAX_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
+
 /// Ends every process of `session`, whose first process is or was `leader`: SIGHUP and SIGTERM,
-/// then, after `grace`, SIGKILL to who is left. Returns once nobody is, and at the latest some
+/// then, after `grace` (at most [`MAX_GRACE`]), SIGKILL to who is left. Returns once nobody is, and at the latest some
 /// five seconds after `grace`.
 ///
 /// Members are `leader`, who stands in its terminal's session, who carries the session's id in
@@ -146,7 +149,7 @@ fn end_all(
     };
     let searcher = Searcher::new(leader, session, survivors);
     let mut hunt = Hunt::new(searcher.map_err(|error| failed(error, Vec::new()))?);
-    match hunt.end(grace) {
+    match hunt.end(grace.min(MAX_GRACE)) {
         Ok(()) => {
             let survivors = hunt.held();
             Ok(KillReport {
