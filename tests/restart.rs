@@ -169,7 +169,8 @@ async fn a_spawn_that_hangs_holds_up_no_shutdown_and_makes_no_process_after_it()
     let on_the_way = OnTheWay::call(move |waypoint| {
         if let Waypoint::BeforeSpawn { session } = waypoint {
             arrived.lock().unwrap().send(session.clone()).unwrap();
-            opened.lock().unwrap().recv_timeout(PATIENCE).unwrap();
+            // As long as the test lets it: it outlasts the shutdown.
+            opened.lock().unwrap().recv().unwrap();
         }
     });
     let world = World::with(|options| options.on_the_way = on_the_way).await;
@@ -179,9 +180,7 @@ async fn a_spawn_that_hangs_holds_up_no_shutdown_and_makes_no_process_after_it()
     });
     let arrival = tokio::task::spawn_blocking(move || arrivals.recv_timeout(PATIENCE));
     let id = arrival.await.unwrap().unwrap();
-    let begun = std::time::Instant::now();
     within(world.engine.shutdown()).await;
-    assert!(begun.elapsed() < Duration::from_secs(14));
     open.send(()).unwrap();
     // Its end cannot be put on record any more.
     within(launching).await.unwrap().unwrap_err();
