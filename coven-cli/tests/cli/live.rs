@@ -64,17 +64,18 @@ fn the_detach_keys_leave_it_running_in_every_encoding() {
 fn the_detach_keys_are_heard_though_a_slow_line_takes_them_apart() {
     let home = Home::new();
     home.launch(ECHO);
-    let mut terminal = attach(&home);
+    let (mut terminal, mut other) = (attach(&home), attach(&home));
     terminal.wait_for("ready");
-    // Over the time that a lone Escape has, and well under that of a sequence; a machine too busy
-    // to keep to it is asked again.
-    let gap = Duration::from_millis(60);
+    other.wait_for("ready");
+    // An Escape typed at the other tells when the time that a lone one has is over. That of a
+    // sequence is much longer; a machine too busy to keep well under it is asked again.
     loop {
         let mut longest = Duration::ZERO;
         terminal.press(b"\x1b[9");
         for part in [&b"2;5"[..], b"u"] {
             let since = Instant::now();
-            std::thread::sleep(gap);
+            other.press(b"\x1b");
+            other.wait_for("^[");
             terminal.press(part);
             longest = longest.max(since.elapsed());
         }
