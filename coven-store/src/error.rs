@@ -5,6 +5,8 @@ use std::path::PathBuf;
 
 use coven_core::{IllegalTransition, Seq, SessionId};
 
+use crate::fault::Fault;
+
 /// Why a log could not be opened. The file is as it was, to the byte.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -107,6 +109,17 @@ pub enum ReadError {
     /// The log was closed, by its owner.
     #[error("the log is closed")]
     Closed,
+}
+
+impl From<Fault> for ReadError {
+    fn from(fault: Fault) -> Self {
+        match fault {
+            Fault::Damage(damage) => Self::Damaged(damage),
+            fault @ (Fault::Disk(_) | Fault::Stale) => Self::Unavailable {
+                reason: fault.reason(),
+            },
+        }
+    }
 }
 
 /// Stored bytes that mean nothing.

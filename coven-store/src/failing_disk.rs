@@ -146,9 +146,9 @@ impl Disk for FailingDisk {
         }))
     }
 
-    fn room(&self, path: &Path) -> io::Result<Room> {
+    fn room(&self, folder: &File) -> io::Result<Room> {
         let plan = self.now();
-        let room = OsDisk.room(path)?;
+        let room = OsDisk.room(folder)?;
         let available_bytes = match plan.left {
             Left::TheTruth => room.available_bytes,
             Left::Bytes(bytes) => bytes,
@@ -235,6 +235,7 @@ async fn until_state(store: &Store, state: WriterState) {
 
 const LEFT: Options = Options {
     cache_bytes: 4 << 20,
+    fold_bytes: 8 << 20,
     reserve_bytes: 0,
     queue_bytes: 1 << 20,
 };

@@ -1,15 +1,18 @@
-//! The file on disk: opening it without harming what is not ours, and finding room for it.
+//! The files on disk: opening them without harming what is not ours, and finding room for them.
 
 mod create;
 mod disk;
 mod identity;
+mod kept;
+mod kind;
 mod open;
 mod reserve;
 mod shadow;
 
 #[cfg(test)]
-pub(crate) use disk::Room;
-pub(crate) use disk::{Access, Disk, OsDisk};
-pub(crate) use open::{Opened, fault_error, open, open_error, reopen};
+pub(crate) use disk::{Access, Room};
+pub(crate) use disk::{Disk, OsDisk};
+pub(crate) use kept::{Kept, folder_of};
+pub(crate) use kind::{Kind, journal_path, log_id};
+pub(crate) use open::{fault_error, open_cold, open_error, open_journal};
 pub(crate) use reserve::Reserve;
-pub(crate) use shadow::Shadow;

@@ -23,7 +23,7 @@ pub struct StoreHealth {
     pub transactions: u64,
     /// Events committed.
     pub committed_events: u64,
-    /// How often the database was opened: 1 when there was no fault.
+    /// How often either of its databases was opened: 1 when there was no fault.
     pub opens: u64,
     /// What went wrong last, even if it is over.
     pub last_error: Option<String>,
@@ -41,7 +41,7 @@ pub enum WriterState {
     Healthy,
     /// More than half of the queue is in use, or a batch has been waiting for over two seconds.
     Pressured,
-    /// It does not write. It looks again by itself.
+    /// It does not write, or cannot reach what it wrote long ago. It looks again by itself.
     Failed,
 }
 
@@ -62,6 +62,8 @@ pub(crate) struct Meter {
 #[derive(Debug, Default)]
 struct Marks {
     fault: Option<StorageFault>,
+    /// Why nothing can be folded.
+    stuck: Option<StorageFault>,
     last_error: Option<String>,
     last_ack: Option<Instant>,
     oldest: Option<Instant>,
@@ -99,6 +101,20 @@ impl Meter {
         marks.fault = Some(fault.clone());
     }
 
+    pub(crate) fn stuck(&self, fault: &StorageFault) {
+        let mut marks = self.marks();
+        marks.last_error = Some(fault.to_string());
+        marks.stuck = Some(fault.clone());
+    }
+
+    pub(crate) fn folds_again(&self) {
+        self.marks().stuck = None;
+    }
+
+    pub(crate) fn why_stuck(&self) -> Option<StorageFault> {
+        self.marks().stuck.clone()
+    }
+
     pub(crate) fn resumed(&self) {
         self.marks().fault = None;
     }
@@ -108,7 +124,8 @@ impl Meter {
         let marks = self.marks();
         let oldest_waiting = marks.oldest.map(|since| since.elapsed());
         let slow = oldest_waiting.is_some_and(|waiting| waiting > SLOW);
-        let state = if marks.fault.is_some() {
+        let fault = marks.fault.clone().or_else(|| marks.stuck.clone());
+        let state = if fault.is_some() {
             WriterState::Failed
         } else if slow || queued_bytes > capacity_bytes / 2 {
             WriterState::Pressured
@@ -117,7 +134,7 @@ impl Meter {
         };
         StoreHealth {
             state,
-            fault: marks.fault.clone(),
+            fault,
             queued_events: self.queued_events.load(Ordering::Relaxed),
             queued_bytes,
             capacity_bytes,

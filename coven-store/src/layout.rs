@@ -1,33 +1,43 @@
-//! The tables: where everything is in the file.
+//! The tables: where everything is in the two files.
 //!
-//! A session is known by its *slot* in every key, a short number that is never used again. The
-//! log proper is `events` with `order` (which batch came when), `slots`, `ids`, `gone` and
-//! `erasing`. The rest are projections: they follow from the log, change in the same transaction
-//! as it, and can be rebuilt to the same bytes.
+//! The **journal** is small and takes every commit: one row for each group of batches. The **cold**
+//! file has all that was folded out of it: the events of each session in [`SEGMENTS`], the order of
+//! all in [`ORDER`], and the records and indexes that follow from them. A fold is one transaction
+//! of the cold file and writes into it how far it came ([`meta::FOLDED`]), so the two files never
+//! have to agree on anything but that; what is folded is then taken out of the journal.
+//!
+//! A session is known by its *slot* in every key, a short number that is never used again.
 
 use redb::{Table, TableDefinition, WriteTransaction};
 
-use crate::fault::{Fault, damage};
+use crate::fault::Fault;
 
-/// What `magic` holds in every log of Coven, in every format.
+/// What `magic` holds in the cold file of every log of Coven, in every format.
 pub(crate) const MAGIC: &[u8] = b"coven event log";
+
+/// The same in every journal.
+pub(crate) const JOURNAL_MAGIC: &[u8] = b"coven journal";
 
 /// The keys of [`META`].
 pub(crate) mod meta {
-    /// [`MAGIC`](super::MAGIC).
+    /// [`MAGIC`](super::MAGIC), or [`JOURNAL_MAGIC`](super::JOURNAL_MAGIC).
     pub(crate) const MAGIC: &str = "magic";
     /// The format's number, a little-endian u32.
     pub(crate) const FORMAT: &str = "format";
-    /// The last Seq given, a little-endian u64. Never derived from what is stored, since a
-    /// deletion can lower that.
-    pub(crate) const LAST_SEQ: &str = "last_seq";
-    /// The last slot given, a little-endian u64.
-    pub(crate) const LAST_SLOT: &str = "last_slot";
+    /// What a journal has in common with the cold file it belongs to, and with no other: 16 bytes.
+    pub(crate) const LOG: &str = "log";
+    /// In the cold file: how far it has everything, a [`Mark`](crate::stored::Mark).
+    pub(crate) const FOLDED: &str = "folded";
+    /// In the journal: how far it was emptied, a [`Mark`](crate::stored::Mark).
+    pub(crate) const TRIMMED: &str = "trimmed";
 }
 
-/// What the file is, and its counters. Stays as it is in every format, so that any version of
-/// Coven can tell what it has before it.
+/// Both files: what it is, and how far it is. Stays as it is in every format, so that any version
+/// of Coven can tell what it has before it.
 pub(crate) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
+
+/// The journal: position → a group of batches (`crate::journal`).
+pub(crate) const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("journal");
 
 /// slot → whose it is. Kept for ever: a few bytes for each session there ever was.
 pub(crate) const SLOTS: TableDefinition<u64, &[u8]> = TableDefinition::new("slots");
@@ -38,12 +48,12 @@ pub(crate) const IDS: TableDefinition<&str, u64> = TableDefinition::new("ids");
 /// id → the place of its last `Deleted` event.
 pub(crate) const GONE: TableDefinition<&str, u64> = TableDefinition::new("gone");
 
-/// (slot, seq) → event.
-pub(crate) const EVENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("events");
+/// (slot, the first seq in it) → a run of the session's events (`crate::cold::segment`).
+pub(crate) const SEGMENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("segments");
 
-/// The first seq of a batch → (slot, its last seq). With one row a batch, the order of all
-/// sessions costs next to nothing in a flood.
-pub(crate) const ORDER: TableDefinition<u64, (u64, u64)> = TableDefinition::new("order");
+/// The first seq of a stretch of the log → whose events follow one another in it
+/// (`crate::cold::order`).
+pub(crate) const ORDER: TableDefinition<u64, &[u8]> = TableDefinition::new("order");
 
 /// The slots of deleted sessions whose events are not all erased yet → the place of `Deleted`.
 pub(crate) const ERASING: TableDefinition<u64, u64> = TableDefinition::new("erasing");
@@ -62,18 +72,18 @@ pub(crate) const BY_CONVERSATION: TableDefinition<(&str, &str, u64), ()> =
 /// Projection: the slots of launched sessions that have not ended.
 pub(crate) const LIVE: TableDefinition<u64, ()> = TableDefinition::new("live");
 
-/// Projection: (slot, offset in its output) → the seq of the output event that begins there, for
-/// the first such event of each batch.
+/// Projection: (slot, offset in its output) → the first seq of the segment whose output begins
+/// there.
 pub(crate) const OUTPUT: TableDefinition<(u64, u64), u64> = TableDefinition::new("output");
 
-/// Every table, open for writing.
+/// Every table of the cold file, open for writing.
 pub(crate) struct Tables<'txn> {
     pub(crate) meta: Table<'txn, &'static str, &'static [u8]>,
     pub(crate) slots: Table<'txn, u64, &'static [u8]>,
     pub(crate) ids: Table<'txn, &'static str, u64>,
     pub(crate) gone: Table<'txn, &'static str, u64>,
-    pub(crate) events: Table<'txn, (u64, u64), &'static [u8]>,
-    pub(crate) order: Table<'txn, u64, (u64, u64)>,
+    pub(crate) segments: Table<'txn, (u64, u64), &'static [u8]>,
+    pub(crate) order: Table<'txn, u64, &'static [u8]>,
     pub(crate) erasing: Table<'txn, u64, u64>,
     pub(crate) records: Table<'txn, u64, &'static [u8]>,
     pub(crate) by_created: Table<'txn, (i64, &'static str), (u64, bool)>,
@@ -90,7 +100,7 @@ impl<'txn> Tables<'txn> {
             slots: txn.open_table(SLOTS)?,
             ids: txn.open_table(IDS)?,
             gone: txn.open_table(GONE)?,
-            events: txn.open_table(EVENTS)?,
+            segments: txn.open_table(SEGMENTS)?,
             order: txn.open_table(ORDER)?,
             erasing: txn.open_table(ERASING)?,
             records: txn.open_table(RECORDS)?,
@@ -100,14 +110,4 @@ impl<'txn> Tables<'txn> {
             output: txn.open_table(OUTPUT)?,
         })
     }
-}
-
-/// A counter from its bytes in [`META`].
-pub(crate) fn counter(bytes: &[u8]) -> Result<u64, Fault> {
-    let bytes = bytes.try_into().map(u64::from_le_bytes);
-    // Clients read a Seq as a signed number. Nothing counts as far as that.
-    bytes
-        .ok()
-        .filter(|&count| i64::try_from(count).is_ok())
-        .ok_or_else(|| damage("a counter is not one"))
 }

@@ -12,15 +12,21 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod cold;
 mod database;
 mod error;
 #[cfg(test)]
 mod failing_disk;
 mod fault;
 mod file;
+mod folder;
+#[cfg(test)]
+mod golden;
 mod health;
+mod journal;
 mod layout;
 pub mod limits;
+mod opening;
 mod options;
 #[cfg(test)]
 mod power_loss;
@@ -28,6 +34,7 @@ mod projection;
 mod read;
 mod store;
 mod stored;
+mod tail;
 #[cfg(test)]
 mod test_support;
 mod wake;
@@ -46,4 +53,4 @@ pub use read::{Archived, Listing, OutputChunk, Page, Position, ReadLimit};
 pub use store::Store;
 
 /// The format of the log's file that this version writes, and the newest it reads.
-pub const FORMAT: u32 = 1;
+pub const FORMAT: u32 = 2;

@@ -19,11 +19,23 @@ pub(crate) const MAX_GROUP_BATCHES: usize = 1024;
 /// Bytes of control batches that may wait at once, beside the queue of output.
 pub(crate) const CONTROL_QUEUE_BYTES: usize = 2 * MAX_BATCH_BYTES;
 
-/// Sessions whose folded records the writer keeps in memory, a few KiB each.
-pub(crate) const MAX_FOLDED_SESSIONS: usize = 512;
+/// Sessions whose records the writer keeps in memory, a few KiB each.
+pub(crate) const MAX_RECENT_SESSIONS: usize = 512;
 
-/// Rows of a deleted session erased in one transaction, so that nobody waits long behind it.
-pub(crate) const ERASE_ROWS: usize = 512;
+/// Segments of a deleted session erased in one transaction, so that no fold waits long behind it.
+pub(crate) const ERASE_SEGMENTS: usize = 64;
+
+/// Bytes of the journal that may wait to be folded; then the writer waits too.
+pub(crate) const MAX_TAIL_BYTES: u64 = 48 << 20;
+
+/// How long a writer that is too fast waits for a fold before it looks whether one goes on.
+pub(crate) const FOLD_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Groups taken out of the journal in one transaction, so that nobody waits long behind it.
+pub(crate) const TRIM_GROUPS: usize = 1024;
+
+/// How long nothing is written before what there is is folded.
+pub(crate) const FOLD_AFTER: Duration = Duration::from_secs(2);
 
 /// How long a read waits for the database to be reopened after a fault.
 pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);

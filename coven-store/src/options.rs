@@ -3,12 +3,16 @@
 /// How a log is kept. The default suits a daemon on a developer's machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Bytes of memory the database may fill with pages it has read or not yet written. Default
-    /// 8 MiB: four times what one transaction takes in, so that even values that fill only half
-    /// of their pages stay within the half of it that unwritten pages may use, and a daemon stays
-    /// small. More makes reading again faster; the system keeps the file's pages as well. The
-    /// database's own default would be 1 GiB.
+    /// Bytes of memory that each of the log's two databases may fill with pages it has read or not
+    /// yet written. Default 8 MiB: four times what one group of batches takes in, so that even
+    /// values that fill only half of their pages stay within the half of it that unwritten pages
+    /// may use, and a daemon stays small. More makes reading again faster; the system keeps the
+    /// files' pages as well. The database's own default would be 1 GiB, each.
     pub cache_bytes: usize,
+    /// Bytes of the journal that make a fold due. They are in memory too, and are read again after
+    /// a crash. Default 8 MiB: enough that busy sessions fill segments of their own, few enough to
+    /// be read again in a moment.
+    pub fold_bytes: u64,
     /// Bytes kept free for a full disk, in a file beside the log; let go so that the end of a
     /// session can still be recorded. Default 4 MiB; 0 keeps none.
     pub reserve_bytes: u64,
@@ -21,6 +25,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             cache_bytes: 8 << 20,
+            fold_bytes: 8 << 20,
             reserve_bytes: 4 << 20,
             queue_bytes: 8 << 20,
         }

@@ -7,7 +7,8 @@ use coven_core::{Origin, Record};
 
 use crate::fault::Fault;
 use crate::layout::Tables;
-use crate::stored::{RecordRow, encode};
+use crate::read::record_place;
+use crate::stored::{RecordRow, sealed};
 
 pub use verify::Findings;
 
@@ -21,7 +22,7 @@ pub(crate) fn update(
     before: Option<&Record>,
     after: &Record,
 ) -> Result<(), Fault> {
-    let row = encode(&RecordRow::from(after));
+    let row = record_row(slot, after);
     tables.records.insert(slot, row.as_slice())?;
     let archived = after.session.archived;
     if before.is_none_or(|before| before.session.archived != archived) {
@@ -57,6 +58,12 @@ pub(crate) fn forget(tables: &mut Tables<'_>, slot: u64, record: &Record) -> Res
     Ok(())
 }
 
+/// A record as it is kept.
+fn record_row(slot: u64, record: &Record) -> Vec<u8> {
+    let place = record_place(slot, &record.session.id);
+    sealed::seal(&RecordRow::from(record), &place)
+}
+
 fn created_key(record: &Record) -> (i64, &str) {
     (record.created_at.as_nanos(), record.session.id.as_str())
 }
@@ -72,6 +79,7 @@ fn conversation_key(record: &Record) -> Option<(&str, &str)> {
     }
 }
 
-fn is_live(record: &Record) -> bool {
+/// Whether a restart must look at a session.
+pub(crate) fn is_live(record: &Record) -> bool {
     !record.session.phase.has_ended() && !record.session.is_external()
 }

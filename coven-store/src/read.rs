@@ -1,17 +1,20 @@
-//! Reading: every function here is one short transaction, and a page of bounded size.
+//! Reading: every function here is a look into the tail and then, where that has not everything, one
+//! short transaction of the cold file, and a page of bounded size.
 
 mod events;
 mod list;
 mod output;
 mod record;
+mod segments;
 
 pub use events::ReadLimit;
 pub use list::{Archived, Listing, Page, Position};
 pub use output::OutputChunk;
 
-pub(crate) use events::{decode_event, first_event, of_all, of_session};
+pub(crate) use events::{OfAll, OfSession, decode_event};
 pub(crate) use list::list;
-pub(crate) use output::output;
+pub(crate) use output::OutputRange;
 pub(crate) use record::{
-    by_conversation, counters, live, load_entry, record, session_of_slot, slot_row,
+    by_conversation, entry, folded, gone, live, load_record, record_place, session_of_slot,
 };
+pub(crate) use segments::each_row;

@@ -10,13 +10,16 @@ use tokio::sync::{oneshot, watch};
 
 use crate::batch::{Appended, Batch};
 use crate::database::Database;
-use crate::error::{AppendError, OpenError, ReadError, StorageFault};
-use crate::fault::{Fault, storage_fault};
-use crate::file::{self, Disk, OsDisk, Reserve};
+use crate::error::{AppendError, OpenError, ReadError};
+use crate::fault::Fault;
+use crate::file::{self, Disk, OsDisk};
+use crate::folder::{self, Folder};
 use crate::health::{Meter, StoreHealth};
+use crate::opening;
 use crate::options::Options;
 use crate::projection::{self, Findings};
 use crate::read::{self, Listing, OutputChunk, Page, ReadLimit};
+use crate::tail::{SharedTail, Standing};
 use crate::wake::Wakes;
 use crate::writer::{Message, Queue, Rooms, Writer};
 
@@ -57,16 +60,26 @@ pub struct Store(Arc<Inner>);
 
 struct Inner {
     queue: Queue,
-    database: Arc<Database>,
+    folder: mpsc::Sender<folder::Message>,
+    cold: Arc<Database>,
+    tail: Arc<SharedTail>,
     wakes: Arc<Wakes>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The folder speaks to the writer too, so that nobody is left is not seen there.
+        let _ = self.queue.sender.send(Message::Close { reply: None });
+    }
 }
 
 impl Store {
     /// Opens the log at `path`, or makes an empty one where nothing is. One `Store` at a time can
-    /// have it open. Blocks for the disk: after a crash for as long as repairing takes, which
-    /// grows with the file.
+    /// have it open. Blocks for the disk: after a crash until what was not folded yet is read
+    /// again, which is bounded whatever the history.
     ///
-    /// A second file, `path` with `.reserve` at its end, keeps room for a full disk.
+    /// Two more files stand beside it: `path` with `.journal` at its end is part of the log and
+    /// goes where it goes; the one with `.reserve` keeps room for a full disk.
     ///
     /// # Errors
     /// [`OpenError`], each with what to do about it. What is at `path` is then as it was.
@@ -79,50 +92,56 @@ impl Store {
         path: &Path,
         options: Options,
     ) -> Result<Self, OpenError> {
-        let opened = file::open(disk.as_ref(), path, options.cache_bytes)?;
-        let io = |source| file::open_error(path, source);
-        let mut reserve = Reserve::beside(disk.as_ref(), path, options.reserve_bytes);
-        if let Err(error) = opened.shadow.release() {
-            // Repairing after a crash takes room, and on a full disk the reserve has it.
-            if storage_fault(&error) != StorageFault::Full {
-                return Err(io(error));
-            }
-            reserve.give(u64::MAX).map_err(io)?;
-            opened.shadow.release().map_err(io)?;
-        }
-        let database = Arc::new(Database::new(opened.db));
-        let counters = database
-            .read_once(read::counters)
-            .map_err(|fault| file::fault_error(path, &fault))?;
+        let opening::Files {
+            journal,
+            cold,
+            tail,
+            reserve,
+        } = opening::open(&disk, path, options)?;
         let meter = Arc::new(Meter::default());
         meter.opened();
-        let wakes = Arc::new(Wakes::new(counters.last_seq));
+        let mark = tail.last();
+        let tail = Arc::new(SharedTail::new(tail));
+        let wakes = Arc::new(Wakes::new(mark.seq()));
         let rooms = Rooms::new(options.queue_bytes);
         let (sender, inbox) = mpsc::channel();
+        let (folder_sender, folder_inbox) = mpsc::channel();
+        let database = Arc::clone(&cold.database);
+        let folder = Folder {
+            inbox: folder_inbox,
+            writer: sender.clone(),
+            cold,
+            tail: Arc::clone(&tail),
+            meter: Arc::clone(&meter),
+            fold_bytes: options.fold_bytes,
+            state: folder::State::default(),
+        };
         let writer = Writer {
             inbox,
-            database: Arc::clone(&database),
-            path: path.to_owned(),
-            cache_bytes: options.cache_bytes,
+            journal,
+            cold: Arc::clone(&database),
+            tail: Arc::clone(&tail),
+            folder: folder_sender.clone(),
+            fold_bytes: options.fold_bytes,
             reserve,
-            disk,
             wakes: Arc::clone(&wakes),
             meter: Arc::clone(&meter),
             rooms: rooms.clone(),
-            counters,
+            mark,
             state: crate::writer::State::default(),
         };
-        thread::Builder::new()
-            .name("coven-log".to_owned())
-            .spawn(move || writer.run())
-            .map_err(io)?;
+        let io = |source| file::open_error(path, source);
+        spawn("coven-log", move || writer.run()).map_err(io)?;
+        spawn("coven-fold", move || folder.run()).map_err(io)?;
         Ok(Self(Arc::new(Inner {
             queue: Queue {
                 sender,
                 rooms,
                 meter,
             },
-            database,
+            folder: folder_sender,
+            cold: database,
+            tail,
             wakes,
         })))
     }
@@ -150,7 +169,14 @@ impl Store {
     /// # Errors
     /// [`ReadError`], each with what to do about it; so for every read.
     pub fn record(&self, id: &SessionId) -> Result<Option<Record>, ReadError> {
-        self.run(|txn| read::record(txn, id))
+        if let Some((_, standing)) = self.0.tail.look().standing(id) {
+            return Ok(match standing {
+                Standing::Living(record) => Some(Record::clone(record)),
+                Standing::Deleted { .. } => None,
+            });
+        }
+        let entry = self.run(|txn| read::entry(txn, id))?;
+        Ok(entry.map(|entry| Arc::unwrap_or_clone(entry.record)))
     }
 
     /// A page of all records, newest first. One that is damaged is left out, so that the others can
@@ -159,7 +185,8 @@ impl Store {
     /// # Errors
     /// As [`Store::record`].
     pub fn list(&self, page: &Page) -> Result<Listing, ReadError> {
-        self.run(|txn| read::list(txn, page))
+        let tail = self.0.tail.look().standings();
+        self.run(|txn| read::list(txn, &tail, page))
     }
 
     /// The records of all launched sessions that have not ended: those a restart must look at. Less
@@ -168,7 +195,8 @@ impl Store {
     /// # Errors
     /// As [`Store::record`].
     pub fn live(&self) -> Result<Vec<Record>, ReadError> {
-        self.run(read::live)
+        let tail = self.0.tail.look().standings();
+        self.run(|txn| read::live(txn, &tail))
     }
 
     /// The first event of a session, which says how it began.
@@ -176,7 +204,11 @@ impl Store {
     /// # Errors
     /// As [`Store::record`].
     pub fn first_event(&self, id: &SessionId) -> Result<Option<Envelope>, ReadError> {
-        self.run(|txn| read::first_event(txn, id))
+        let one = ReadLimit {
+            events: 1,
+            bytes: 0,
+        };
+        Ok(self.read(id, Seq::ZERO, one)?.pop())
     }
 
     /// The whole launch of a session, prompt included; `None` where there is no such session or
@@ -203,7 +235,11 @@ impl Store {
         after: Seq,
         limit: ReadLimit,
     ) -> Result<Vec<Envelope>, ReadError> {
-        self.run(|txn| read::of_session(txn, id, after, limit))
+        let page = read::OfSession::begin(&self.0.tail, id, after, limit);
+        match page.without_the_cold_file() {
+            Some(events) => events.map_err(ReadError::from),
+            None => self.run(|txn| page.read(txn)),
+        }
     }
 
     /// The events of all sessions after `after`, in the order of their Seqs. Of a deleted session
@@ -212,7 +248,11 @@ impl Store {
     /// # Errors
     /// As [`Store::record`].
     pub fn read_all(&self, after: Seq, limit: ReadLimit) -> Result<Vec<Envelope>, ReadError> {
-        self.run(|txn| read::of_all(txn, after, limit))
+        let page = read::OfAll::begin(&self.0.tail, after, limit);
+        match page.without_the_cold_file() {
+            Some(events) => events.map_err(ReadError::from),
+            None => self.run(|txn| page.read(txn)),
+        }
     }
 
     /// A session's output from `offset` on, without a gap and at most `max_bytes` of it; the
@@ -227,7 +267,11 @@ impl Store {
         offset: u64,
         max_bytes: usize,
     ) -> Result<Vec<OutputChunk>, ReadError> {
-        self.run(|txn| read::output(txn, id, offset, max_bytes))
+        let range = read::OutputRange::begin(&self.0.tail, id, offset, max_bytes);
+        match range.without_the_cold_file() {
+            Some(chunks) => chunks.map_err(ReadError::from),
+            None => self.run(|txn| range.read(txn)),
+        }
     }
 
     /// The newest session that `harness` was launched for under this `conversation_id`.
@@ -239,7 +283,11 @@ impl Store {
         harness: &HarnessId,
         conversation_id: &str,
     ) -> Result<Option<SessionId>, ReadError> {
-        self.run(|txn| read::by_conversation(txn, harness, conversation_id))
+        let (here, deleted) = self.0.tail.look().of_conversation(harness, conversation_id);
+        let there =
+            self.run(|txn| read::by_conversation(txn, harness, conversation_id, &deleted))?;
+        let newest = here.into_iter().chain(there).max_by_key(|(slot, _)| *slot);
+        Ok(newest.map(|(_, id)| id))
     }
 
     /// The last Seq that is durable; [`Seq::ZERO`] in an empty log. Does not block.
@@ -267,22 +315,23 @@ impl Store {
     }
 
     /// Folds every session again and compares with what is kept of it. Blocks for reading the
-    /// whole log.
+    /// whole log. What the disk does not let into the cold file is not looked at.
     ///
     /// # Errors
     /// As [`Store::record`].
     pub fn verify(&self) -> Result<Findings, ReadError> {
+        folder::fold_all(&self.0.folder);
         self.run(projection::verify)
     }
 
-    /// Writes all records and indexes anew from the events. Nothing else is written meanwhile.
+    /// Writes all records and indexes anew from the events.
     ///
     /// # Errors
     /// - [`AppendError::Damaged`]: an event cannot be read or cannot follow. Nothing was changed.
     /// - [`AppendError::Suspended`], [`AppendError::Closed`]: as for [`Store::append`].
     pub async fn rebuild_projections(&self) -> Result<(), AppendError> {
         let (reply, answer) = oneshot::channel();
-        self.tell(Message::Rebuild { reply });
+        let _ = self.0.folder.send(folder::Message::Rebuild { reply });
         answer.await.unwrap_or(Err(AppendError::Closed))
     }
 
@@ -291,7 +340,8 @@ impl Store {
     /// answered with [`AppendError::Closed`].
     pub async fn close(self) {
         let (reply, answer) = oneshot::channel();
-        self.tell(Message::Close { reply });
+        let reply = Some(reply);
+        let _ = self.0.queue.sender.send(Message::Close { reply });
         // An error means that it is closed already.
         let _ = answer.await;
     }
@@ -300,14 +350,16 @@ impl Store {
         &self,
         read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, ReadError> {
-        let alarm = |opening| self.tell(Message::Alarm { opening });
-        self.0.database.read(read, alarm)
+        let alarm = |opening| {
+            let _ = self.0.folder.send(folder::Message::Alarm { opening });
+        };
+        self.0.cold.read(read, alarm)
     }
+}
 
-    /// Tells the writer something, unless it is gone: then whoever waits for an answer sees that.
-    fn tell(&self, message: Message) {
-        let _ = self.0.queue.sender.send(message);
-    }
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)?;
+    Ok(())
 }
 
 impl std::fmt::Debug for Store {

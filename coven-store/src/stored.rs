@@ -10,10 +10,13 @@ mod actor;
 mod codec;
 mod event;
 mod launch;
+mod mark;
 mod record;
+pub(crate) mod sealed;
 mod slot;
 
 pub(crate) use codec::{Malformed, decode, encode};
 pub(crate) use event::EventRow;
+pub(crate) use mark::Mark;
 pub(crate) use record::RecordRow;
 pub(crate) use slot::SlotRow;

@@ -1,4 +1,4 @@
-//! The writer: one thread that owns every write to the database.
+//! The writer: one thread that owns every write to the journal.
 //!
 //! It takes whatever is queued, writes it in one transaction, commits, and then answers: a disk
 //! sync is shared by all who wait. When the disk takes no writes it is *suspended*
@@ -6,56 +6,59 @@
 //! again by itself.
 
 mod commit;
-mod erase;
-mod folded;
 mod group;
 mod queue;
+mod recent;
 mod room;
 mod suspension;
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use crate::database::Database;
 use crate::error::AppendError;
-use crate::file::{Disk, Reserve};
+use crate::file::{Kept, Reserve};
+use crate::folder;
 use crate::health::Meter;
-use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
+use crate::limits::{FOLD_AFTER, MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
+use crate::stored::Mark;
+use crate::tail::SharedTail;
 use crate::wake::Wakes;
 
-use commit::Unsettled;
-use folded::Folded;
-use suspension::{FileState, Suspension};
+use commit::{Folding, Unsettled};
+use recent::Recent;
+use suspension::Suspension;
 
-pub(crate) use folded::Entry;
-pub(crate) use group::Counters;
+pub(crate) use group::span;
 pub(crate) use queue::{Message, Queue, Rooms};
+pub(crate) use recent::Entry;
+pub(crate) use room::{MARGIN_BYTES, cost};
 
 /// What the writer works with.
 pub(crate) struct Writer {
     pub(crate) inbox: Receiver<Message>,
-    pub(crate) database: Arc<Database>,
-    pub(crate) disk: Arc<dyn Disk>,
-    pub(crate) path: PathBuf,
-    pub(crate) cache_bytes: usize,
+    pub(crate) journal: Kept,
+    pub(crate) cold: Arc<Database>,
+    pub(crate) tail: Arc<SharedTail>,
+    pub(crate) folder: Sender<folder::Message>,
+    pub(crate) fold_bytes: u64,
     pub(crate) reserve: Reserve,
     pub(crate) wakes: Arc<Wakes>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) rooms: Rooms,
-    pub(crate) counters: Counters,
+    /// How far the log is.
+    pub(crate) mark: Mark,
     pub(crate) state: State,
 }
 
 /// What the writer knows beyond what is on disk.
 #[derive(Default)]
 pub(crate) struct State {
-    folded: Folded,
-    file: FileState,
+    recent: Recent,
     suspension: Option<Suspension>,
     /// How long the last suspension waited before it looked at the disk; zero after a commit.
     backoff: Duration,
@@ -65,10 +68,9 @@ pub(crate) struct State {
     pending: VecDeque<queue::Job>,
     /// How many of them are written each in a group of its own.
     alone: usize,
-    rebuilds: Vec<oneshot::Sender<Result<(), AppendError>>>,
-    /// Erasing what deleted sessions left.
-    erasing: Chore,
-    spared: erase::Spared,
+    folding: Folding,
+    /// Taking out of the journal what is folded.
+    trimming: Chore,
     /// Filling the reserve.
     refill: Chore,
     closing: Option<oneshot::Sender<()>>,
@@ -128,9 +130,9 @@ impl Writer {
 
     fn work(&mut self) {
         self.write_group();
-        self.rebuild();
-        self.erase_some();
+        self.trim_alone();
         self.fill_reserve();
+        self.fold_when_quiet();
     }
 
     /// Takes in what is queued, up to a group's worth; waits when there is nothing to do.
@@ -149,10 +151,9 @@ impl Writer {
                     bytes += job.len_bytes;
                     self.state.pending.push_back(job);
                 }
-                Ok(Message::Rebuild { reply }) => self.state.rebuilds.push(reply),
-                Ok(Message::Alarm { opening }) => self.alarm(opening),
+                Ok(Message::Folded) => self.state.trimming = Chore::Now,
                 Ok(Message::Close { reply }) => {
-                    self.state.closing = Some(reply);
+                    self.state.closing = reply;
                     self.hurry();
                     return Callers::None;
                 }
@@ -182,11 +183,12 @@ impl Writer {
             let until_refusal = self.until_refusal();
             return Some(until_refusal.map_or(patience, |due| patience.min(due)));
         }
-        let busy = !state.pending.is_empty()
-            || !state.rebuilds.is_empty()
-            || state.erasing == Chore::Now
-            || state.refill == Chore::Now;
-        busy.then_some(Duration::ZERO)
+        let busy =
+            !state.pending.is_empty() || state.trimming == Chore::Now || state.refill == Chore::Now;
+        if busy {
+            return Some(Duration::ZERO);
+        }
+        state.folding.until_due(FOLD_AFTER)
     }
 
     fn note_oldest(&self) {
@@ -194,6 +196,27 @@ impl Writer {
         let unsettled = self.state.unsettled.iter().flat_map(Unsettled::queued_at);
         let oldest: Option<Instant> = queued.chain(unsettled).min();
         self.meter.oldest(oldest);
+    }
+
+    /// Has everything folded, so that the next who opens the log finds an empty journal.
+    fn close_files(&mut self) {
+        let (reply, answer) = mpsc::channel();
+        if self.folder.send(folder::Message::Close { reply }).is_ok() {
+            let _ = answer.recv();
+        }
+        if self.state.suspension.is_none() {
+            self.state.trimming = Chore::Now;
+            while self.state.trimming == Chore::Now && self.state.suspension.is_none() {
+                self.trim_alone();
+            }
+        }
+        self.journal.database.close();
+    }
+
+    fn tell_folder(&self, message: folder::Message) {
+        // It ends after this writer, unless it died: then reading and writing go on without it,
+        // until the tail is full.
+        let _ = self.folder.send(message);
     }
 
     /// Answers whoever is left, and closes the files.
@@ -205,16 +228,13 @@ impl Writer {
         for job in self.state.pending.drain(..) {
             job.answer(Err(AppendError::Closed));
         }
-        for reply in self.state.rebuilds.drain(..) {
-            let _ = reply.send(Err(AppendError::Closed));
-        }
         // Whoever asked after the close was queued.
         while let Ok(message) = self.inbox.try_recv() {
             if let Message::Append(job) = message {
                 job.answer(Err(AppendError::Closed));
             }
         }
-        self.database.close();
+        self.close_files();
         self.wakes.close();
         let closing = self.state.closing.take();
         // With it goes the reserve.

@@ -52,16 +52,20 @@ async fn closed_log() -> Home {
     home
 }
 
+/// What a log consists of.
+const FILES: [&str; 3] = ["coven.redb", "coven.redb.journal", "coven.redb.reserve"];
+
 #[tokio::test]
 async fn a_new_log_is_private_to_its_owner_and_stands_alone() {
     let home = Home::new();
     let store = home.open();
-    let mode = fs::metadata(home.path())
-        .expect("a file")
-        .permissions()
-        .mode();
-    assert_eq!(mode & 0o777, 0o600);
+    // With that, the reserve is there too.
+    append(&store, "a", vec![created()]).await.expect("new");
     store.close().await;
+    for file in FILES {
+        let found = fs::metadata(home.dir().join(file)).expect("a file");
+        assert_eq!(found.permissions().mode() & 0o777, 0o600, "{file}");
+    }
     let names: Vec<_> = fs::read_dir(home.dir())
         .expect("the folder")
         .map(|file| {
@@ -70,7 +74,7 @@ async fn a_new_log_is_private_to_its_owner_and_stands_alone() {
                 .into_string()
                 .expect("text")
         })
-        .filter(|name| name != "coven.redb" && name != "coven.redb.reserve")
+        .filter(|name| !FILES.contains(&name.as_str()))
         .collect();
     assert_eq!(names, Vec::<String>::new());
 }

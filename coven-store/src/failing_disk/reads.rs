@@ -20,6 +20,8 @@ async fn a_read_that_fails_is_read_again_from_a_reopened_database() {
     append(&store, "a", vec![output(0, data.clone())])
         .await
         .expect("it follows");
+    // With that it is folded: what is in the tail is read without the disk.
+    store.verify().expect("a read");
     disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 1, 1, Errno::IO)));
     let reader = store.clone();
     let read = tokio::task::spawn_blocking(move || all_output(&reader, "a"));
@@ -39,6 +41,8 @@ async fn a_read_that_always_fails_says_so_and_what_can_be_read_is_read() {
     };
     let store = open(&home, &disk, options);
     running(&store, "a").await;
+    // With that it is folded: what is in the tail is read without the disk.
+    store.verify().expect("a read");
     disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 0, u64::MAX, Errno::IO)));
     let reader = store.clone();
     let read = tokio::task::spawn_blocking(move || reader.record(&id("a")));
@@ -63,7 +67,9 @@ async fn a_place_past_the_end_of_the_file_is_damage_and_the_log_goes_on() {
     };
     let store = open(&home, &disk, options);
     running(&store, "a").await;
-    disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 0, 1, With::EndOfFile)));
+    // With that it is folded: what is in the tail is read without the disk.
+    store.verify().expect("a read");
+    disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 0, u64::MAX, With::EndOfFile)));
     let reader = store.clone();
     let read = tokio::task::spawn_blocking(move || reader.record(&id("a")));
     let read = in_time("the answer", read).await.expect("no panic");
@@ -71,6 +77,7 @@ async fn a_place_past_the_end_of_the_file_is_damage_and_the_log_goes_on() {
         panic!("{read:?}");
     };
     assert_eq!(damage.problem, "its file ends before what it refers to");
+    disk.plan(|plan| plan.fail = None);
     let next = append(&store, "a", vec![output(0, "x")]);
     in_time("an append", next).await.expect("it writes again");
 }

@@ -6,27 +6,29 @@
 use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use redb::Database;
 use rustix::fs::RenameFlags;
 use rustix::io::Errno;
 
 use super::disk::{Access, Disk};
+use super::kind::{Kind, LogId, beside};
 use super::open::{builder, open_error};
 use super::shadow::Shadow;
-use crate::FORMAT;
 use crate::error::OpenError;
-use crate::fault::Fault;
-use crate::layout::{MAGIC, Tables, meta};
 
 /// Bytes of memory for a database that has nothing in it yet.
 const CACHE_BYTES: usize = 1 << 20;
 
-/// Makes a log at `path`, where nothing is. It is closed again when this returns.
-pub(super) fn create(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+/// Makes an empty file of a log at `path`, where nothing is. It is closed again when this returns.
+pub(super) fn create(
+    disk: &dyn Disk,
+    path: &Path,
+    kind: Kind,
+    log: LogId,
+) -> Result<(), OpenError> {
     let io = |source| open_error(path, source);
-    let draft = draft_path(path);
+    let draft = beside(path, ".new");
     let file = lock_draft(disk, path, &draft)?;
     // Whatever a crash left there is ours alone now.
     file.set_len(0).map_err(io)?;
@@ -34,7 +36,8 @@ pub(super) fn create(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     let db = builder(CACHE_BYTES)
         .create_with_backend(Shadow::none(backend))
         .map_err(|error| super::open::database_error(path, error))?;
-    initialise(&db).map_err(|fault| super::open::fault_error(path, &fault))?;
+    kind.initialise(&db, log)
+        .map_err(|fault| super::open::fault_error(path, &fault))?;
     // It is moved while it is still locked: nobody else may take it for a draft of theirs.
     match rustix::fs::renameat_with(
         rustix::fs::CWD,
@@ -57,28 +60,6 @@ pub(super) fn create(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
         .map_err(io)?;
     drop(db);
     Ok(())
-}
-
-fn initialise(db: &Database) -> Result<(), Fault> {
-    let txn = db.begin_write()?;
-    {
-        let mut tables = Tables::open(&txn)?;
-        let zero = 0u64.to_le_bytes();
-        tables.meta.insert(meta::MAGIC, MAGIC)?;
-        tables
-            .meta
-            .insert(meta::FORMAT, FORMAT.to_le_bytes().as_slice())?;
-        tables.meta.insert(meta::LAST_SEQ, zero.as_slice())?;
-        tables.meta.insert(meta::LAST_SLOT, zero.as_slice())?;
-    }
-    txn.commit()?;
-    Ok(())
-}
-
-fn draft_path(path: &Path) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    name.into()
 }
 
 /// Opens the draft and takes it for ourselves.

@@ -33,8 +33,8 @@ pub(crate) trait Disk: Debug + Send + Sync {
     /// How the database reads and writes an open file.
     fn backend(&self, file: File) -> io::Result<Box<dyn StorageBackend>>;
 
-    /// What is left on the file system that holds `path`.
-    fn room(&self, path: &Path) -> io::Result<Room>;
+    /// What is left on the file system that a folder is on.
+    fn room(&self, folder: &File) -> io::Result<Room>;
 }
 
 /// The real one.
@@ -64,8 +64,8 @@ impl Disk for OsDisk {
         }
     }
 
-    fn room(&self, path: &Path) -> io::Result<Room> {
-        let stat = rustix::fs::statvfs(path)?;
+    fn room(&self, folder: &File) -> io::Result<Room> {
+        let stat = rustix::fs::fstatvfs(folder)?;
         // Some network file systems have no size at all.
         let available_bytes = match stat.f_blocks {
             0 => u64::MAX / 2,

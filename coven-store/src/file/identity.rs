@@ -1,10 +1,14 @@
 //! Whether a database is a log of Coven, and of which format.
 
-use redb::{Database, ReadTransaction, ReadableDatabase, TableError};
+use redb::{Database, ReadableDatabase, TableError};
 
+use super::kind::Kind;
 use crate::FORMAT;
 use crate::fault::Fault;
-use crate::layout::{self, MAGIC, META, meta};
+use crate::layout::{META, meta};
+
+/// A format with one file, of before the first release.
+const UNRELEASED: u32 = 1;
 
 pub(super) enum Identity {
     Ours,
@@ -12,7 +16,7 @@ pub(super) enum Identity {
     Newer { found: u32 },
 }
 
-pub(super) fn of(db: &Database) -> Result<Identity, Fault> {
+pub(super) fn of(db: &Database, kind: Kind) -> Result<Identity, Fault> {
     let txn = db.begin_read()?;
     let table = match txn.open_table(META) {
         Ok(table) => table,
@@ -25,7 +29,7 @@ pub(super) fn of(db: &Database) -> Result<Identity, Fault> {
     };
     if table
         .get(meta::MAGIC)?
-        .is_none_or(|row| row.value() != MAGIC)
+        .is_none_or(|row| row.value() != kind.magic())
     {
         return Ok(Identity::Foreign {
             problem: "it is a database of another program",
@@ -35,34 +39,15 @@ pub(super) fn of(db: &Database) -> Result<Identity, Fault> {
     let format = format.and_then(|row| row.value().try_into().ok());
     match format.map(u32::from_le_bytes) {
         Some(FORMAT) => {
-            check_tables(&txn)?;
+            kind.check_tables(&txn)?;
             Ok(Identity::Ours)
         }
         Some(found) if found > FORMAT => Ok(Identity::Newer { found }),
+        Some(UNRELEASED) => Ok(Identity::Foreign {
+            problem: "it has a format that no Coven was ever released with",
+        }),
         Some(_) | None => Err(crate::fault::damage(
             "its format is not a number there ever was",
         )),
     }
-}
-
-/// A log that says it is of our format has all its tables, and its counters.
-fn check_tables(txn: &ReadTransaction) -> Result<(), Fault> {
-    let table = txn.open_table(META)?;
-    for key in [meta::LAST_SEQ, meta::LAST_SLOT] {
-        let row = table.get(key)?;
-        let row = row.ok_or_else(|| crate::fault::damage("a counter is missing"))?;
-        layout::counter(row.value())?;
-    }
-    txn.open_table(layout::SLOTS)?;
-    txn.open_table(layout::IDS)?;
-    txn.open_table(layout::GONE)?;
-    txn.open_table(layout::EVENTS)?;
-    txn.open_table(layout::ORDER)?;
-    txn.open_table(layout::ERASING)?;
-    txn.open_table(layout::RECORDS)?;
-    txn.open_table(layout::BY_CREATED)?;
-    txn.open_table(layout::BY_CONVERSATION)?;
-    txn.open_table(layout::LIVE)?;
-    txn.open_table(layout::OUTPUT)?;
-    Ok(())
 }

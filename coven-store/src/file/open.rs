@@ -5,13 +5,15 @@ use std::io::{self, Read};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use redb::{Builder, Database, DatabaseError, StorageError};
+use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
 
 use super::disk::{Access, Disk};
 use super::identity::{self, Identity};
+use super::kind::{Kind, LogId};
 use super::shadow::{Locking, Shadow};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
+use crate::stored::Mark;
 
 /// What every redb file begins with.
 const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -24,25 +26,63 @@ pub(crate) struct Opened {
     pub(crate) access: Access,
 }
 
-/// Opens the log at `path`, or makes it. What is not a log of ours, of this format and whole, is
-/// not touched.
-pub(crate) fn open(disk: &dyn Disk, path: &Path, cache_bytes: usize) -> Result<Opened, OpenError> {
-    match sniff(path)? {
-        Sniffed::Nothing => super::create::create(disk, path)?,
-        Sniffed::Database => {}
-    }
-    open_held(disk, path, cache_bytes, Access::Write)
-}
-
-/// Opens the log again after a fault, for reading at least.
-pub(crate) fn reopen(
+/// Opens a log's cold file at `path`, or makes it. What is not a log of ours, of this format and
+/// whole, is not touched.
+pub(crate) fn open_cold(
     disk: &dyn Disk,
     path: &Path,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
+    if sniff(path)? == Sniffed::Nothing {
+        let log = uuid::Uuid::new_v4().into_bytes();
+        super::create::create(disk, path, Kind::Cold, log)?;
+    }
+    open_held(disk, path, Kind::Cold, cache_bytes, Access::Write)
+}
+
+/// Opens the journal of `log` at `path`, whose cold file is open and has everything up to `folded`.
+/// A log that is new has none yet: then it is made.
+pub(crate) fn open_journal(
+    disk: &dyn Disk,
+    path: &Path,
+    log: LogId,
+    folded: Mark,
+    cache_bytes: usize,
+) -> Result<Opened, OpenError> {
+    let damaged = |problem: &str| OpenError::Damaged {
+        path: path.to_owned(),
+        problem: problem.to_owned(),
+    };
+    if sniff(path)? == Sniffed::Nothing {
+        if folded != Mark::default() {
+            return Err(damaged("it is missing, and what was last recorded with it"));
+        }
+        super::create::create(disk, path, Kind::Journal, log)?;
+    }
+    let opened = open_held(disk, path, Kind::Journal, cache_bytes, Access::Write)?;
+    let found = opened
+        .db
+        .begin_read()
+        .map_err(Fault::from)
+        .and_then(|txn| super::kind::log_id(&txn))
+        .map_err(|fault| fault_error(path, &fault))?;
+    if found == log {
+        Ok(opened)
+    } else {
+        Err(damaged("it belongs to another log than the file beside it"))
+    }
+}
+
+/// Opens a file of the log again after a fault, for reading at least.
+pub(crate) fn reopen(
+    disk: &dyn Disk,
+    path: &Path,
+    kind: Kind,
+    cache_bytes: usize,
+) -> Result<Opened, OpenError> {
     forget_cached_pages(disk, path);
-    match open_held(disk, path, cache_bytes, Access::Write) {
-        Err(OpenError::ReadOnly { .. }) => open_held(disk, path, cache_bytes, Access::Read),
+    match open_held(disk, path, kind, cache_bytes, Access::Write) {
+        Err(OpenError::ReadOnly { .. }) => open_held(disk, path, kind, cache_bytes, Access::Read),
         result => result,
     }
 }
@@ -60,6 +100,7 @@ fn forget_cached_pages(disk: &dyn Disk, path: &Path) {
 #[cfg(not(target_os = "linux"))]
 fn forget_cached_pages(_disk: &dyn Disk, _path: &Path) {}
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Sniffed {
     Nothing,
     Database,
@@ -94,6 +135,7 @@ fn sniff(path: &Path) -> Result<Sniffed, OpenError> {
 fn open_held(
     disk: &dyn Disk,
     path: &Path,
+    kind: Kind,
     cache_bytes: usize,
     access: Access,
 ) -> Result<Opened, OpenError> {
@@ -109,7 +151,7 @@ fn open_held(
         let db = builder(cache_bytes)
             .create_with_backend(shadow.clone())
             .map_err(|error| database_error(path, error))?;
-        match identity::of(&db).map_err(|fault| fault_error(path, &fault))? {
+        match identity::of(&db, kind).map_err(|fault| fault_error(path, &fault))? {
             Identity::Ours => Ok(db),
             Identity::Foreign { problem } => Err(OpenError::Foreign {
                 path: path.to_owned(),

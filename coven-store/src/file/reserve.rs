@@ -5,6 +5,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::FallocateFlags;
@@ -78,7 +79,9 @@ impl Reserve {
     fn open(&mut self, disk: &dyn Disk) -> io::Result<()> {
         if self.file.is_none() {
             let file = disk.open(&self.path, Access::Create)?;
-            self.held_bytes = file.metadata()?.len();
+            // A copy of it may be all hole.
+            let found = file.metadata()?;
+            self.held_bytes = found.len().min(found.blocks() * 512);
             self.file = Some(file);
         }
         Ok(())

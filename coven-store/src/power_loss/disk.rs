@@ -277,8 +277,8 @@ impl Disk for ModelDisk {
         }))
     }
 
-    fn room(&self, path: &Path) -> io::Result<Room> {
-        OsDisk.room(path)
+    fn room(&self, folder: &File) -> io::Result<Room> {
+        OsDisk.room(folder)
     }
 }
 

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeSet;
 
-use coven_core::{Record, SessionId};
+use coven_core::{Record, Seq, SessionId};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable, ReadableTableMetadata};
 
-use super::rebuild::{fold_session, for_each_output_batch, living_slots};
-use super::{conversation_key, created_key, is_live};
+use super::rebuild::{fold_session, for_each_output_segment, living_slots};
+use super::{conversation_key, created_key, is_live, record_row};
+use crate::cold::order::{Goes, runs_after};
 use crate::fault::Fault;
 use crate::layout::{
-    BY_CONVERSATION, BY_CREATED, EVENTS, IDS, LIVE, ORDER, OUTPUT, RECORDS, SLOTS,
+    BY_CONVERSATION, BY_CREATED, ERASING, IDS, LIVE, ORDER, OUTPUT, RECORDS, SEGMENTS, SLOTS,
 };
-use crate::read::session_of_slot;
-use crate::stored::{RecordRow, encode};
+use crate::read::{folded, session_of_slot};
 
 /// Problems that are told one by one; more help nobody.
 const MAX_PROBLEMS: usize = 100;
@@ -28,16 +28,24 @@ pub struct Findings {
     pub problems: Vec<String>,
 }
 
-/// Folds every session and compares.
+/// Folds every session of the cold file and compares.
 pub(crate) fn verify(txn: &ReadTransaction) -> Result<Findings, Fault> {
     let slots = txn.open_table(SLOTS)?;
-    let events = txn.open_table(EVENTS)?;
+    let segments = txn.open_table(SEGMENTS)?;
     let projections = Projections::open(txn)?;
     let mut findings = Findings::default();
     let mut expected = Sizes::default();
+    let mut output = BTreeSet::new();
     for slot in living_slots(&txn.open_table(IDS)?)? {
         let id = session_of_slot(&slots, slot)?;
-        match fold_session(&events, slot, &id) {
+        let folded = fold_session(&segments, slot, &id).and_then(|folded| {
+            for_each_output_segment(&segments, slot, &id, |key, seq| {
+                output.insert((key, seq));
+                Ok(())
+            })?;
+            Ok(folded)
+        });
+        match folded {
             Ok((record, count)) => {
                 findings.sessions += 1;
                 findings.events += count;
@@ -48,7 +56,8 @@ pub(crate) fn verify(txn: &ReadTransaction) -> Result<Findings, Fault> {
         }
     }
     projections.compare_sizes(&expected, &mut findings)?;
-    compare_output(txn, &mut findings)?;
+    compare_output(txn, output, &mut findings)?;
+    compare_order(txn, &mut findings)?;
     Ok(findings)
 }
 
@@ -93,7 +102,7 @@ impl Projections {
         expected: &mut Sizes,
         findings: &mut Findings,
     ) -> Result<(), Fault> {
-        let row = encode(&RecordRow::from(record));
+        let row = record_row(slot, record);
         let stored = self.records.get(slot)?;
         if stored.is_none_or(|stored| stored.value() != row) {
             findings.report(format!("the record of {id} is not what its events fold to"));
@@ -140,33 +149,52 @@ impl Projections {
     }
 }
 
-fn compare_output(txn: &ReadTransaction, findings: &mut Findings) -> Result<(), Fault> {
-    let mut expected = BTreeSet::new();
-    let (slots, events) = (txn.open_table(SLOTS)?, txn.open_table(EVENTS)?);
-    for_each_output_batch(&slots, &events, &txn.open_table(ORDER)?, |key, seq| {
-        expected.insert((key, seq));
-        Ok(())
-    })?;
-    let mut erased = 0;
-    let erasing = txn.open_table(crate::layout::ERASING)?;
+fn compare_output(
+    txn: &ReadTransaction,
+    mut expected: BTreeSet<((u64, u64), u64)>,
+    findings: &mut Findings,
+) -> Result<(), Fault> {
+    let erasing = txn.open_table(ERASING)?;
     for row in txn.open_table(OUTPUT)?.iter()? {
         let (key, seq) = row?;
-        if erasing.get(key.value().0)?.is_some() {
-            erased += 1;
-        } else if !expected.remove(&(key.value(), seq.value())) {
+        let is_erased = erasing.get(key.value().0)?.is_some();
+        if !is_erased && !expected.remove(&(key.value(), seq.value())) {
             findings.report(format!(
                 "the index of output has a row for event {} that it should not have",
                 seq.value()
             ));
         }
     }
-    tracing::debug!(
-        erased,
-        "rows of deleted sessions are still in the index of output"
-    );
     for ((_, offset), seq) in expected {
         findings.report(format!(
             "the index of output lacks event {seq}, at offset {offset}"
+        ));
+    }
+    Ok(())
+}
+
+/// The order has every event once, up to where the cold file says that it has everything.
+fn compare_order(txn: &ReadTransaction, findings: &mut Findings) -> Result<(), Fault> {
+    let mut last = Seq::ZERO;
+    let mut gap = None;
+    let read = runs_after(&txn.open_table(ORDER)?, Seq::ZERO, |run| {
+        if run.first != last.next() {
+            gap.get_or_insert(run.first);
+        }
+        last = run.last;
+        Ok(Goes::On)
+    });
+    match read {
+        Err(Fault::Damage(damage)) => findings.report(damage.to_string()),
+        result => result?,
+    }
+    if let Some(seq) = gap {
+        findings.report(format!("the order of events has a gap before event {seq}"));
+    }
+    let folded = folded(txn)?.seq();
+    if gap.is_none() && last != folded {
+        findings.report(format!(
+            "the order of events ends at {last}, and the cold file has all up to {folded}"
         ));
     }
     Ok(())

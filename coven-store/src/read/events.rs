@@ -1,15 +1,19 @@
 //! Events: of one session, and of all in the order they were appended.
 
-use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 
 use coven_core::{Envelope, Seq, SessionId};
-use redb::{ReadTransaction, ReadableTable};
+use redb::ReadTransaction;
 
 use super::record::slot_row;
+use super::segments::Segments;
+use crate::cold::order::{Goes, runs_after};
 use crate::error::Damage;
 use crate::fault::Fault;
-use crate::layout::{EVENTS, IDS, ORDER, SLOTS};
+use crate::layout::{IDS, ORDER, SLOTS};
 use crate::stored::{EventRow, decode};
+use crate::tail::{AllRows, Run, SharedTail, TailRows};
 
 /// How much one read returns at most. The first event is returned whatever its size, so that
 /// reading always gets on.
@@ -47,110 +51,223 @@ impl Filling {
         }
     }
 
-    /// Whether a row of so many bytes still fits.
-    fn takes(&mut self, len_bytes: usize) -> bool {
+    /// Puts an event on the page, unless it is full.
+    fn put(&mut self, session: &SessionId, seq: Seq, row: &[u8]) -> Result<Goes, Fault> {
         let fits = self.events.len() < self.limit.events
-            && (self.events.is_empty() || self.bytes + len_bytes <= self.limit.bytes);
-        if fits {
-            self.bytes += len_bytes;
+            && (self.events.is_empty() || self.bytes + row.len() <= self.limit.bytes);
+        if !fits {
+            return Ok(Goes::Enough);
         }
-        fits
+        self.bytes += row.len();
+        self.events.push(decode_event(row, session, seq)?);
+        Ok(Goes::On)
     }
 }
 
-/// The events of one session after `after`; none when there is no such session.
-pub(crate) fn of_session(
-    txn: &ReadTransaction,
-    id: &SessionId,
+/// The events of one session after some place: what the tail has of them, and how to read the
+/// rest.
+pub(crate) struct OfSession<'a> {
+    id: &'a SessionId,
     after: Seq,
     limit: ReadLimit,
-) -> Result<Vec<Envelope>, Fault> {
-    let Some(slot) = txn
-        .open_table(IDS)?
-        .get(id.as_str())?
-        .map(|row| row.value())
-    else {
-        return Ok(Vec::new());
-    };
-    let mut page = Filling::new(limit);
-    let table = txn.open_table(EVENTS)?;
-    for row in table.range((slot, after.get().saturating_add(1))..=(slot, u64::MAX))? {
-        let (key, value) = row?;
-        if !page.takes(value.value().len()) {
-            break;
-        }
-        let seq = Seq::new(key.value().1);
-        page.events.push(decode_event(value.value(), id, seq)?);
-    }
-    Ok(page.events)
+    tail: TailRows,
 }
 
-/// The events of all sessions after `after`. Of a deleted session there is only its `Deleted`.
-pub(crate) fn of_all(
-    txn: &ReadTransaction,
-    after: Seq,
-    limit: ReadLimit,
-) -> Result<Vec<Envelope>, Fault> {
-    let start = after.get().saturating_add(1);
-    let order = txn.open_table(ORDER)?;
-    let slots = txn.open_table(SLOTS)?;
-    let events = txn.open_table(EVENTS)?;
-    let mut page = Filling::new(limit);
-    let mut owners = HashMap::new();
-    // The batch that holds `start` may begin before it.
-    let from = order.range(..=start)?.next_back().transpose()?;
-    let from = from.map_or(start, |(first, _)| first.value());
-    for row in order.range(from..)? {
-        let (first, batch) = row?;
-        let (slot, last) = batch.value();
-        if last < start {
-            continue;
+impl<'a> OfSession<'a> {
+    pub(crate) fn begin(
+        tail: &SharedTail,
+        id: &'a SessionId,
+        after: Seq,
+        limit: ReadLimit,
+    ) -> Self {
+        let tail = tail.look().rows(id, after, limit);
+        Self {
+            id,
+            after,
+            limit,
+            tail,
         }
-        let owner = match owners.get(&slot) {
-            Some(owner) => owner,
-            None => owners.entry(slot).or_insert(slot_row(&slots, slot)?),
+    }
+
+    /// The page, where the tail has all of it.
+    pub(crate) fn without_the_cold_file(&self) -> Option<Result<Vec<Envelope>, Fault>> {
+        let alone = self.tail.is_whole || self.tail.is_deleted;
+        alone.then(|| self.finish(Filling::new(self.limit)))
+    }
+
+    pub(crate) fn read(&self, txn: &ReadTransaction) -> Result<Vec<Envelope>, Fault> {
+        let mut page = Filling::new(self.limit);
+        let slot = match self.tail.slot {
+            Some(slot) => Some(slot),
+            None => txn
+                .open_table(IDS)?
+                .get(self.id.as_str())?
+                .map(|row| row.value()),
         };
-        let (session, deleted_at) = owner;
-        let first = first.value().max(start).max(deleted_at.map_or(0, Seq::get));
-        if !take_batch(&events, &mut page, session, slot, first..=last)? {
-            break;
+        let Some(slot) = slot else {
+            return Ok(Vec::new());
+        };
+        let segments = Segments::open(txn)?;
+        let goes = segments.each(slot, self.id, self.after, |seq, row| {
+            page.put(self.id, seq, row)
+        })?;
+        match goes {
+            Goes::On => self.finish(page),
+            Goes::Enough => Ok(page.events),
         }
     }
-    Ok(page.events)
-}
 
-/// Puts a batch's events on the page; `false` when it is full.
-fn take_batch(
-    events: &impl ReadableTable<(u64, u64), &'static [u8]>,
-    page: &mut Filling,
-    session: &SessionId,
-    slot: u64,
-    seqs: std::ops::RangeInclusive<u64>,
-) -> Result<bool, Fault> {
-    if seqs.is_empty() {
-        return Ok(true);
-    }
-    for row in events.range((slot, *seqs.start())..=(slot, *seqs.end()))? {
-        let (key, value) = row?;
-        if !page.takes(value.value().len()) {
-            return Ok(false);
+    /// Adds what the tail has and the page does not.
+    fn finish(&self, mut page: Filling) -> Result<Vec<Envelope>, Fault> {
+        let last = page.events.last().map_or(self.after, |last| last.seq);
+        for row in self.tail.rows.iter().filter(|row| row.seq > last) {
+            if page.put(self.id, row.seq, &row.bytes)? == Goes::Enough {
+                break;
+            }
         }
-        let seq = Seq::new(key.value().1);
-        page.events.push(decode_event(value.value(), session, seq)?);
+        Ok(page.events)
     }
-    Ok(true)
 }
 
-/// The first event of a session, which holds how it began.
-pub(crate) fn first_event(
-    txn: &ReadTransaction,
-    id: &SessionId,
-) -> Result<Option<Envelope>, Fault> {
-    let one = ReadLimit {
-        events: 1,
-        bytes: 0,
-    };
-    Ok(of_session(txn, id, Seq::ZERO, one)?.pop())
+/// The events of all sessions after some place. Of a deleted session there is only its `Deleted`.
+pub(crate) struct OfAll {
+    after: Seq,
+    limit: ReadLimit,
+    tail: AllRows,
+}
+
+impl OfAll {
+    pub(crate) fn begin(tail: &SharedTail, after: Seq, limit: ReadLimit) -> Self {
+        let tail = tail.look().all_rows(after, limit);
+        Self { after, limit, tail }
+    }
+
+    /// The page, where the tail has all of it.
+    pub(crate) fn without_the_cold_file(&self) -> Option<Result<Vec<Envelope>, Fault>> {
+        self.tail
+            .is_whole
+            .then(|| self.finish(Filling::new(self.limit), self.after))
+    }
+
+    pub(crate) fn read(&self, txn: &ReadTransaction) -> Result<Vec<Envelope>, Fault> {
+        let mut owners = Owners::open(txn, &self.tail.deleted)?;
+        let (runs, cold) = self.cold_runs(txn, &mut owners)?;
+        let mut page = Filling::new(self.limit);
+        for (seq, (session, row)) in rows_of(txn, &runs, &mut owners)? {
+            if page.put(&session, seq, &row)? == Goes::Enough {
+                return Ok(page.events);
+            }
+        }
+        match cold {
+            Cold::More => Ok(page.events),
+            Cold::End { last } => self.finish(page, last),
+        }
+    }
+
+    /// The runs of the cold file that fill a page, or all there are, but for what is void.
+    fn cold_runs(
+        &self,
+        txn: &ReadTransaction,
+        owners: &mut Owners<'_>,
+    ) -> Result<(Vec<Run>, Cold), Fault> {
+        let mut runs: Vec<Run> = Vec::new();
+        let (mut events, mut bytes) = (0, 0);
+        let mut cold = Cold::End { last: self.after };
+        runs_after(&txn.open_table(ORDER)?, self.after, |run| {
+            let full = events >= self.limit.events as u64 || bytes >= self.limit.bytes as u64;
+            if full && !runs.is_empty() {
+                cold = Cold::More;
+                return Ok(Goes::Enough);
+            }
+            cold = Cold::End { last: run.last };
+            let (_, shown_from) = owners.of(run.slot)?;
+            let first = run.first.max(self.after.next()).max(*shown_from);
+            if first <= run.last {
+                events += run.last.get() - first.get() + 1;
+                bytes += run.len_bytes;
+                runs.push(Run { first, ..run });
+            }
+            Ok(Goes::On)
+        })?;
+        Ok((runs, cold))
+    }
+
+    fn finish(&self, mut page: Filling, last: Seq) -> Result<Vec<Envelope>, Fault> {
+        for (session, row) in self.tail.rows.iter().filter(|(_, row)| row.seq > last) {
+            if page.put(session, row.seq, &row.bytes)? == Goes::Enough {
+                break;
+            }
+        }
+        Ok(page.events)
+    }
+}
+
+/// Whether the cold file has more than was looked at.
+enum Cold {
+    More,
+    End { last: Seq },
+}
+
+/// Whose slots are, and from where on their events are to be shown.
+struct Owners<'a> {
+    slots: redb::ReadOnlyTable<u64, &'static [u8]>,
+    deleted: &'a HashMap<u64, Seq>,
+    known: HashMap<u64, (SessionId, Seq)>,
+}
+
+impl<'a> Owners<'a> {
+    fn open(txn: &ReadTransaction, deleted: &'a HashMap<u64, Seq>) -> Result<Self, Fault> {
+        Ok(Self {
+            slots: txn.open_table(SLOTS)?,
+            deleted,
+            known: HashMap::new(),
+        })
+    }
+
+    fn of(&mut self, slot: u64) -> Result<&(SessionId, Seq), Fault> {
+        match self.known.entry(slot) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => {
+                let (id, deleted_at) = slot_row(&self.slots, slot)?;
+                let deleted_at = deleted_at.or_else(|| self.deleted.get(&slot).copied());
+                Ok(unknown.insert((id, deleted_at.unwrap_or(Seq::ZERO))))
+            }
+        }
+    }
+}
+
+type Rows = BTreeMap<Seq, (SessionId, Vec<u8>)>;
+
+/// The events of `runs`. Each session's are read at once, so that no segment is
+/// decompressed twice, however many sessions take turns.
+fn rows_of(txn: &ReadTransaction, runs: &[Run], owners: &mut Owners<'_>) -> Result<Rows, Fault> {
+    let mut spans: HashMap<u64, Vec<(Seq, Seq)>> = HashMap::new();
+    for run in runs {
+        let span = (run.first, run.last);
+        spans.entry(run.slot).or_default().push(span);
+    }
+    let segments = Segments::open(txn)?;
+    let mut rows = Rows::new();
+    for (slot, spans) in spans {
+        let (id, _) = owners.of(slot)?;
+        let mut spans = spans.into_iter();
+        let mut span = spans.next();
+        let before = span.map_or(0, |(first, _)| first.get() - 1);
+        segments.each(slot, id, Seq::new(before), |seq, row| {
+            while let Some((_, last)) = span
+                && last < seq
+            {
+                span = spans.next();
+            }
+            match span {
+                None => return Ok(Goes::Enough),
+                Some((first, _)) if first > seq => {}
+                Some(_) => _ = rows.insert(seq, (id.clone(), row.to_vec())),
+            }
+            Ok(Goes::On)
+        })?;
+    }
+    Ok(rows)
 }
 
 /// An event from its row.

@@ -1,9 +1,13 @@
 //! Lists of records, newest first, page by page.
 
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use coven_core::{Record, SessionId, Timestamp};
 use redb::ReadTransaction;
 
 use super::record::load_whole;
+use crate::cold::order::Goes;
 use crate::fault::{Fault, damage};
 use crate::layout::{BY_CREATED, RECORDS};
 
@@ -46,31 +50,110 @@ pub struct Listing {
     pub next: Option<Position>,
 }
 
-pub(crate) fn list(txn: &ReadTransaction, page: &Page) -> Result<Listing, Fault> {
+pub(crate) fn list(
+    txn: &ReadTransaction,
+    tail: &HashMap<u64, Option<Arc<Record>>>,
+    page: &Page,
+) -> Result<Listing, Fault> {
+    let mut here = Here::of(tail, page);
     let index = txn.open_table(BY_CREATED)?;
     let table = txn.open_table(RECORDS)?;
     let rows = match &page.before {
         Some(position) => index.range(..(position.created_at.as_nanos(), position.id.as_str()))?,
         None => index.range::<(i64, &str)>(..)?,
     };
-    let mut records: Vec<Record> = Vec::new();
+    let mut filling = Filling {
+        page,
+        records: Vec::new(),
+    };
     for row in rows.rev() {
         let (key, value) = row?;
         let (slot, archived) = value.value();
+        // As the tail has it, it is newer.
+        if tail.contains_key(&slot) {
+            continue;
+        }
+        while let Some(record) = here.next_after(key.value()) {
+            if filling.put(record) == Goes::Enough {
+                return Ok(filling.cut());
+            }
+        }
         if archived && page.archived == Archived::Hidden {
             continue;
         }
-        if records.len() == page.limit {
-            let next = records.last().map(position_of);
-            return Ok(Listing { records, next });
-        }
         let id = SessionId::parse(key.value().1).map_err(|_| damage("an id is not one"))?;
-        records.extend(load_whole(&table, slot, &id)?);
+        let Some(record) = load_whole(&table, slot, &id)? else {
+            continue;
+        };
+        if filling.put(record) == Goes::Enough {
+            return Ok(filling.cut());
+        }
+    }
+    while let Some(record) = here.records.pop() {
+        if filling.put(Record::clone(&record)) == Goes::Enough {
+            return Ok(filling.cut());
+        }
     }
     Ok(Listing {
-        records,
+        records: filling.records,
         next: None,
     })
+}
+
+/// The sessions of the tail that belong on the page or behind it, the oldest first.
+struct Here {
+    records: Vec<Arc<Record>>,
+}
+
+impl Here {
+    fn of(tail: &HashMap<u64, Option<Arc<Record>>>, page: &Page) -> Self {
+        let hides = |record: &Record| record.session.archived && page.archived == Archived::Hidden;
+        let is_before = |record: &Record| match &page.before {
+            Some(position) => key(record) < (position.created_at.as_nanos(), position.id.as_str()),
+            None => true,
+        };
+        let records = tail.values().flatten();
+        let mut records: Vec<_> = records
+            .filter(|record| !hides(record) && is_before(record))
+            .map(Arc::clone)
+            .collect();
+        records.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
+        Self { records }
+    }
+
+    /// The newest that is left, if it is newer than what is at `place`.
+    fn next_after(&mut self, place: (i64, &str)) -> Option<Record> {
+        let newer = self.records.pop_if(|record| key(record) > place)?;
+        Some(Record::clone(&newer))
+    }
+}
+
+fn key(record: &Record) -> (i64, &str) {
+    (record.created_at.as_nanos(), record.session.id.as_str())
+}
+
+/// A page being filled.
+struct Filling<'a> {
+    page: &'a Page,
+    records: Vec<Record>,
+}
+
+impl Filling<'_> {
+    fn put(&mut self, record: Record) -> Goes {
+        if self.records.len() == self.page.limit {
+            return Goes::Enough;
+        }
+        self.records.push(record);
+        Goes::On
+    }
+
+    /// The page, when there is more behind it.
+    fn cut(self) -> Listing {
+        Listing {
+            next: self.records.last().map(position_of),
+            records: self.records,
+        }
+    }
 }
 
 fn position_of(record: &Record) -> Position {

@@ -1,60 +1,79 @@
 //! Records, and finding them.
 
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
 use coven_core::{HarnessId, Record, Seq, SessionId};
 use redb::{ReadTransaction, ReadableTable};
 
 use crate::error::Damage;
 use crate::fault::{Fault, damage};
-use crate::layout::{self, BY_CONVERSATION, IDS, LIVE, META, RECORDS, SLOTS, meta};
-use crate::stored::{Malformed, RecordRow, SlotRow, decode};
-use crate::writer::{Counters, Entry};
+use crate::layout::{BY_CONVERSATION, GONE, IDS, LIVE, META, RECORDS, SLOTS, meta};
+use crate::projection::is_live;
+use crate::stored::{Malformed, Mark, RecordRow, SlotRow, sealed};
+use crate::writer::Entry;
 
-/// One session's record.
-pub(crate) fn record(txn: &ReadTransaction, id: &SessionId) -> Result<Option<Record>, Fault> {
-    let entry = load_entry(&txn.open_table(IDS)?, &txn.open_table(RECORDS)?, id)?;
-    Ok(entry.map(|entry| entry.record))
+/// One session's record; `None` where there is no such session.
+pub(crate) fn entry(txn: &ReadTransaction, id: &SessionId) -> Result<Option<Entry>, Fault> {
+    load_entry(&txn.open_table(IDS)?, &txn.open_table(RECORDS)?, id)
+}
+
+/// The place of the last `Deleted` of an id.
+pub(crate) fn gone(txn: &ReadTransaction, id: &SessionId) -> Result<Option<Seq>, Fault> {
+    let row = txn.open_table(GONE)?.get(id.as_str())?;
+    Ok(row.map(|row| Seq::new(row.value())))
 }
 
 /// The records of launched sessions that have not ended, oldest slot first, less damaged ones.
-pub(crate) fn live(txn: &ReadTransaction) -> Result<Vec<Record>, Fault> {
+pub(crate) fn live(
+    txn: &ReadTransaction,
+    tail: &HashMap<u64, Option<Arc<Record>>>,
+) -> Result<Vec<Record>, Fault> {
     let slots = txn.open_table(SLOTS)?;
     let records = txn.open_table(RECORDS)?;
-    let mut live = Vec::new();
+    let mut live = BTreeMap::new();
     for row in txn.open_table(LIVE)?.iter()? {
         let slot = row?.0.value();
-        live.extend(load_whole(&records, slot, &session_of_slot(&slots, slot)?)?);
+        if !tail.contains_key(&slot)
+            && let Some(record) = load_whole(&records, slot, &session_of_slot(&slots, slot)?)?
+        {
+            live.insert(slot, record);
+        }
     }
-    Ok(live)
+    for (&slot, record) in tail {
+        if let Some(record) = record.as_deref().filter(|record| is_live(record)) {
+            live.insert(slot, record.clone());
+        }
+    }
+    Ok(live.into_values().collect())
 }
 
-/// The newest session that was launched under a conversation's id.
+/// The newest session that was launched under a conversation's id, but for those `deleted`.
 pub(crate) fn by_conversation(
     txn: &ReadTransaction,
     harness: &HarnessId,
     conversation_id: &str,
-) -> Result<Option<SessionId>, Fault> {
+    deleted: &[u64],
+) -> Result<Option<(u64, SessionId)>, Fault> {
     let (harness, conversation) = (harness.as_str(), conversation_id);
     let table = txn.open_table(BY_CONVERSATION)?;
     let range = (harness, conversation, 0)..=(harness, conversation, u64::MAX);
-    let Some(row) = table.range(range)?.next_back() else {
-        return Ok(None);
-    };
-    let slot = row?.0.value().2;
-    session_of_slot(&txn.open_table(SLOTS)?, slot).map(Some)
+    for row in table.range(range)?.rev() {
+        let slot = row?.0.value().2;
+        if !deleted.contains(&slot) {
+            let id = session_of_slot(&txn.open_table(SLOTS)?, slot)?;
+            return Ok(Some((slot, id)));
+        }
+    }
+    Ok(None)
 }
 
-/// The log's counters.
-pub(crate) fn counters(txn: &ReadTransaction) -> Result<Counters, Fault> {
+/// How far the cold file has everything.
+pub(crate) fn folded(txn: &ReadTransaction) -> Result<Mark, Fault> {
     let table = txn.open_table(META)?;
-    let counter = |key| {
-        let row = table.get(key)?;
-        let row = row.ok_or_else(|| damage("a counter is missing"))?;
-        layout::counter(row.value())
-    };
-    Ok(Counters {
-        last_seq: Seq::new(counter(meta::LAST_SEQ)?),
-        last_slot: counter(meta::LAST_SLOT)?,
-    })
+    let row = table.get(meta::FOLDED)?;
+    let row = row.ok_or_else(|| damage("how far it was folded is missing"))?;
+    Ok(Mark::unseal(row.value(), meta::FOLDED)?)
 }
 
 /// A session's slot and record, if it exists.
@@ -66,7 +85,7 @@ pub(crate) fn load_entry(
     let Some(slot) = ids.get(id.as_str())?.map(|row| row.value()) else {
         return Ok(None);
     };
-    let record = load_record(records, slot, id)?;
+    let record = Arc::new(load_record(records, slot, id)?);
     Ok(Some(Entry { slot, record }))
 }
 
@@ -85,9 +104,14 @@ pub(crate) fn load_record(
     };
     let row = records.get(slot)?;
     let row = row.ok_or_else(|| of_session("its record is missing".to_owned()))?;
-    decode::<RecordRow>(row.value())
+    sealed::unseal::<RecordRow>(row.value(), &record_place(slot, id))
         .and_then(|row| row.into_record(id.clone()))
         .map_err(|malformed| of_session(format!("its record cannot be read: {malformed}")))
+}
+
+/// What a record's checksum covers beside it.
+pub(crate) fn record_place(slot: u64, id: &SessionId) -> Vec<u8> {
+    [&slot.to_be_bytes(), id.as_str().as_bytes()].concat()
 }
 
 /// The same, for those who look at many: `None` for one that is damaged, so that the others can be
@@ -113,7 +137,7 @@ pub(crate) fn slot_row(
 ) -> Result<(SessionId, Option<Seq>), Fault> {
     let row = slots.get(slot)?;
     let row = row.ok_or_else(|| damage(format!("slot {slot} is nobody's")))?;
-    let row: SlotRow = decode(row.value())?;
+    let row: SlotRow = sealed::unseal(row.value(), &slot.to_be_bytes())?;
     let id = SessionId::parse(&row.id).map_err(|_| Malformed::Value {
         field: "session id",
     })?;

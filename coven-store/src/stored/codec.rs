@@ -17,6 +17,8 @@ pub(crate) enum Malformed {
     Bytes { problem: String },
     #[error("{len_bytes} bytes are left over")]
     Trailing { len_bytes: usize },
+    #[error("its checksum is not that of its bytes")]
+    Checksum,
     #[error("its {field} is not one")]
     Value { field: &'static str },
 }

@@ -126,6 +126,14 @@ impl From<&Envelope> for EventRow {
 }
 
 impl EventRow {
+    /// Where its output begins and how many bytes it is, where it is output.
+    pub(crate) const fn output(&self) -> Option<(u64, usize)> {
+        match &self.body {
+            Body::Output { offset, data, .. } => Some((*offset, data.len())),
+            _ => None,
+        }
+    }
+
     /// The event in its place.
     pub(crate) fn into_envelope(self, session: SessionId, seq: Seq) -> Result<Envelope, Malformed> {
         Ok(Envelope {

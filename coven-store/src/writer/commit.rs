@@ -1,17 +1,23 @@
-//! One transaction: writing a group, committing it, answering.
+//! One transaction of the journal: writing a group, committing it, answering.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use super::group::{self, Done};
+use redb::{ReadableTable, WriteTransaction};
+
+use super::group::{self, Before, Done};
 use super::queue::Job;
 use super::room::{Claim, cost};
-use super::{Chore, Writer, erase};
+use super::{Chore, Writer};
 use crate::database::guarded;
 use crate::error::{AppendError, Damage};
 use crate::fault::Fault;
-use crate::layout::Tables;
-use crate::limits::{ERASE_ROWS, MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
-use crate::projection;
+use crate::folder;
+use crate::journal;
+use crate::layout::{JOURNAL, META, meta};
+use crate::limits::{
+    FOLD_PATIENCE, MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_TAIL_BYTES, TRIM_GROUPS,
+};
+use crate::stored::Mark;
 
 /// A group whose commit failed. Whether the disk has it is known once the file is open again.
 pub(super) struct Unsettled {
@@ -39,15 +45,17 @@ enum Reached {
     Unknown(Done, Fault),
     /// It failed before: the disk does not have it.
     Nothing(Fault),
+    /// Where a session stands could not be read in the cold file.
+    Blind(Fault),
 }
 
 impl Writer {
     /// Writes what is pending, up to a group's worth.
     pub(super) fn write_group(&mut self) {
-        let jobs = self.next_group();
-        if jobs.is_empty() {
+        if self.state.pending.is_empty() || !self.has_room_in_the_tail() {
             return;
         }
+        let jobs = self.next_group();
         self.meter
             .oldest(jobs.iter().map(|job| job.queued_at).min());
         let len_bytes = jobs.iter().map(|job| job.len_bytes).sum();
@@ -58,7 +66,19 @@ impl Writer {
         }
         self.write(jobs);
         self.state.refill.again();
-        self.state.erasing.again();
+    }
+
+    /// Whether more may wait to be folded. Who writes faster than can be folded waits here.
+    fn has_room_in_the_tail(&mut self) -> bool {
+        if self.tail.look().bytes() < MAX_TAIL_BYTES {
+            return true;
+        }
+        self.tell_folder(folder::Message::Fold);
+        match self.meter.why_stuck() {
+            Some(reason) => self.suspend(reason),
+            None => self.tail.wait_for_a_fold(FOLD_PATIENCE),
+        }
+        false
     }
 
     fn next_group(&mut self) -> Vec<Job> {
@@ -93,10 +113,15 @@ impl Writer {
                 self.state.unsettled = Some(Unsettled { jobs, done });
                 self.lose(&fault);
             }
-            Reached::Nothing(Fault::Damage(damage)) => self.write_around(jobs, damage),
             Reached::Nothing(fault) => {
                 self.put_back(jobs);
                 self.lose(&fault);
+            }
+            Reached::Blind(Fault::Damage(damage)) => self.write_around(jobs, damage),
+            Reached::Blind(fault) => {
+                self.put_back(jobs);
+                self.tell_folder(folder::Message::Reopen);
+                self.suspend(fault.reason());
             }
         }
     }
@@ -108,123 +133,169 @@ impl Writer {
             && let Some(job) = jobs.pop()
         {
             damage.session.get_or_insert_with(|| job.session.clone());
-            job.answer(Err(AppendError::Damaged(damage.clone())));
+            job.answer(Err(AppendError::Damaged(damage)));
         }
         self.state.alone = jobs.len();
         self.put_back(jobs);
-        self.lose(&Fault::Damage(damage));
     }
 
     fn transact(&self, jobs: &mut [Job]) -> Reached {
-        let applied = guarded(|| {
-            let txn = self.database.begin_write()?;
-            let done = {
-                let mut tables = Tables::open(&txn)?;
-                group::apply(&mut tables, jobs, &self.state.folded, self.counters)?
-            };
-            Ok((txn, done))
-        });
-        let (txn, done) = match applied {
-            Ok(applied) => applied,
-            Err(fault) => return Reached::Nothing(fault),
+        let done = match group::gather(jobs, self.before()) {
+            Ok(done) => done,
+            Err(fault) => return Reached::Blind(fault),
         };
         // A group of refusals changes nothing, and need not trouble the disk.
         if done.events == 0 {
             return Reached::Committed(done);
         }
+        let written = guarded(|| {
+            let txn = self.journal.database.begin_write()?;
+            self.trim(&txn)?;
+            let mut table = txn.open_table(JOURNAL)?;
+            let mut place = table.insert_reserve(done.mark.position, done.row.len())?;
+            place.as_mut().copy_from_slice(&done.row);
+            drop(place);
+            drop(table);
+            Ok(txn)
+        });
+        let txn = match written {
+            Ok(txn) => txn,
+            Err(fault) => return Reached::Nothing(fault),
+        };
         match guarded(|| Ok(txn.commit()?)) {
             Ok(()) => Reached::Committed(done),
             Err(fault) => Reached::Unknown(done, fault),
         }
     }
 
+    pub(super) fn before(&self) -> Before<'_> {
+        Before {
+            recent: &self.state.recent,
+            tail: &self.tail,
+            cold: &self.cold,
+            mark: self.mark,
+        }
+    }
+
     /// Tells the world of a group that is durable.
     pub(super) fn publish(&mut self, jobs: Vec<Job>, done: Done) {
-        self.counters = done.counters;
         if done.events > 0 {
+            self.mark = done.mark;
+            self.tail
+                .push(done.mark, done.row.len() as u64, done.batches);
             self.meter.committed(done.events);
-            let changed = done.sessions.keys();
-            self.wakes.wake(done.counters.last_seq, changed);
+            self.wakes.wake(done.mark.seq(), done.sessions.keys());
+            self.state.folding.written();
         }
         for (session, entry) in done.sessions {
             match entry {
-                Some(entry) => self.state.folded.put(session, entry),
-                None => self.state.folded.remove(&session),
+                Some(entry) => self.state.recent.put(session, entry),
+                None => self.state.recent.remove(&session),
             }
-        }
-        if done.deletes {
-            self.state.erasing = Chore::Now;
         }
         for (job, answer) in jobs.into_iter().zip(done.answers) {
             job.answer(answer);
         }
         self.recovered();
+        self.fold_if_due();
     }
 
-    /// Erases some rows of deleted sessions.
-    pub(super) fn erase_some(&mut self) {
-        if self.state.erasing != Chore::Now || self.state.suspension.is_some() {
-            return;
+    /// Takes some of what is folded out of the journal.
+    fn trim(&self, txn: &WriteTransaction) -> Result<Trimmed, Fault> {
+        let folded = self.tail.look().folded();
+        let mut table = txn.open_table(JOURNAL)?;
+        let mut gone = Vec::new();
+        for row in table.range(..=folded.position)?.take(TRIM_GROUPS + 1) {
+            let (position, row) = row?;
+            gone.push(journal::mark(position.value(), row.value())?);
         }
-        // Each row may be in a page of its own.
-        let bytes = cost(1, ERASE_ROWS as u64 * 4096 / 2);
-        if self.make_room(bytes, Claim::None).is_err() {
-            self.state.erasing = Chore::Later;
-            return;
-        }
-        let mut erased = None;
-        let step = guarded(|| {
-            let txn = self.database.begin_write()?;
-            {
-                let mut tables = Tables::open(&txn)?;
-                let Some((slot, deleted_at)) = erase::next(&tables, &self.state.spared)? else {
-                    return Ok(false);
-                };
-                erased = Some(slot);
-                erase::step(&mut tables, slot, deleted_at)?;
-            }
-            txn.commit()?;
-            Ok(true)
-        });
-        match step {
-            Ok(true) => {}
-            Ok(false) => self.state.erasing = Chore::Done,
-            Err(fault) => {
-                if let Fault::Damage(damage) = &fault {
-                    tracing::error!(%damage, "what a deleted session left cannot be erased");
-                    // Met again and again, it would suspend the log for ever.
-                    self.state.spared.add(erased);
-                }
-                self.lose(&fault);
-            }
-        }
-    }
-
-    /// Writes the projections anew, where somebody asked for it.
-    pub(super) fn rebuild(&mut self) {
-        if self.state.rebuilds.is_empty() || self.state.suspension.is_some() {
-            return;
-        }
-        let replies = std::mem::take(&mut self.state.rebuilds);
-        let rebuilt = guarded(|| {
-            let txn = self.database.begin_write()?;
-            projection::rebuild(&txn)?;
-            txn.commit()?;
-            Ok(())
-        });
-        self.state.folded.clear();
-        let answer = match rebuilt {
-            Ok(()) => Ok(()),
-            Err(Fault::Damage(damage)) => Err(AppendError::Damaged(damage)),
-            Err(fault) => {
-                self.lose(&fault);
-                Err(AppendError::Suspended {
-                    reason: fault.reason(),
-                })
-            }
+        let left = gone.len() > TRIM_GROUPS;
+        gone.truncate(TRIM_GROUPS);
+        let Some(last) = gone.last() else {
+            return Ok(Trimmed::All);
         };
-        for reply in replies {
-            let _ = reply.send(answer.clone());
+        for mark in &gone {
+            table.remove(mark.position)?;
+        }
+        let last = last.seal(meta::TRIMMED);
+        txn.open_table(META)?
+            .insert(meta::TRIMMED, last.as_slice())?;
+        Ok(if left { Trimmed::Some } else { Trimmed::All })
+    }
+
+    /// The same with nothing to write along.
+    pub(super) fn trim_alone(&mut self) {
+        if self.state.trimming != Chore::Now || self.state.suspension.is_some() {
+            return;
+        }
+        if self.make_room(cost(1, 0), Claim::None).is_err() {
+            self.state.trimming = Chore::Later;
+            return;
+        }
+        let trimmed = guarded(|| {
+            let txn = self.journal.database.begin_write()?;
+            let trimmed = self.trim(&txn)?;
+            txn.commit()?;
+            Ok(trimmed)
+        });
+        match trimmed {
+            Ok(Trimmed::Some) => {}
+            Ok(Trimmed::All) => self.state.trimming = Chore::Done,
+            Err(fault) => self.lose(&fault),
+        }
+    }
+}
+
+/// Whether anything is left that is folded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trimmed {
+    All,
+    Some,
+}
+
+/// How far the journal is.
+pub(crate) fn journal_mark(txn: &redb::ReadTransaction) -> Result<Mark, Fault> {
+    if let Some((position, row)) = txn.open_table(JOURNAL)?.last()? {
+        return Ok(journal::mark(position.value(), row.value())?);
+    }
+    let table = txn.open_table(META)?;
+    let row = table.get(meta::TRIMMED)?;
+    let row = row.ok_or_else(|| crate::fault::damage("how far it was trimmed is missing"))?;
+    Ok(Mark::unseal(row.value(), meta::TRIMMED)?)
+}
+
+/// Nothing was written for so long that what there is should be folded.
+#[derive(Default)]
+pub(super) struct Folding {
+    /// When the last group was written that nobody asked to be folded.
+    since: Option<Instant>,
+}
+
+impl Folding {
+    fn written(&mut self) {
+        self.since = Some(Instant::now());
+    }
+
+    /// How long until a fold is due if nothing is written; `None` when there is nothing to fold.
+    pub(super) fn until_due(&self, after: Duration) -> Option<Duration> {
+        self.since
+            .map(|since| after.saturating_sub(since.elapsed()))
+    }
+}
+
+impl Writer {
+    fn fold_if_due(&mut self) {
+        if self.tail.look().bytes() >= self.fold_bytes {
+            self.tell_folder(folder::Message::Fold);
+        }
+    }
+
+    /// Has what there is folded, where nothing was written for long.
+    pub(super) fn fold_when_quiet(&mut self) {
+        let due = self.state.folding.until_due(crate::limits::FOLD_AFTER);
+        if due.is_some_and(|due| due.is_zero()) {
+            self.state.folding.since = None;
+            self.tell_folder(folder::Message::FoldAll { reply: None });
         }
     }
 }

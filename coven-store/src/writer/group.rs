@@ -1,76 +1,111 @@
-//! `Group`: batches that share one transaction.
+//! `Group`: batches that share one row of the journal.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
+use bytes::Bytes;
 use coven_core::{Envelope, Event, Record, Seq, SessionId};
-use redb::ReadableTable;
 
-use super::folded::{Entry, Folded};
 use super::queue::Job;
+use super::recent::{Entry, Recent};
 use crate::batch::Appended;
+use crate::database::Database;
 use crate::error::AppendError;
 use crate::fault::Fault;
-use crate::layout::{Tables, meta};
-use crate::projection;
-use crate::read::load_entry;
-use crate::stored::{SlotRow, encode};
-
-/// The log's counters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Counters {
-    pub(crate) last_seq: Seq,
-    pub(crate) last_slot: u64,
-}
+use crate::journal;
+use crate::read;
+use crate::stored::Mark;
+use crate::tail::{NewBatch, Row, SharedTail, Span, Standing};
 
 /// What a group will have done once it is committed.
 pub(crate) struct Done {
     /// One for each job, in order.
     pub(crate) answers: Vec<Result<Appended, AppendError>>,
-    pub(crate) counters: Counters,
+    /// Where the log then is.
+    pub(crate) mark: Mark,
+    /// Its row of the journal.
+    pub(crate) row: Bytes,
+    pub(crate) batches: Vec<NewBatch>,
     /// Where each session then stands; `None` where it is deleted.
     pub(crate) sessions: HashMap<SessionId, Option<Entry>>,
     pub(crate) events: u64,
-    pub(crate) deletes: bool,
 }
 
-/// Writes `jobs` into a transaction's tables. A job that is refused leaves no trace in them.
-pub(crate) fn apply(
-    tables: &mut Tables<'_>,
-    jobs: &mut [Job],
-    folded: &Folded,
-    counters: Counters,
-) -> Result<Done, Fault> {
+/// Where sessions stand before the group.
+#[derive(Clone, Copy)]
+pub(crate) struct Before<'a> {
+    pub(crate) recent: &'a Recent,
+    pub(crate) tail: &'a SharedTail,
+    pub(crate) cold: &'a Database,
+    pub(crate) mark: Mark,
+}
+
+impl Before<'_> {
+    /// A session's slot and record; `None` where there is no such session.
+    pub(super) fn entry(&self, session: &SessionId) -> Result<Option<Entry>, Fault> {
+        if let Some(entry) = self.recent.get(session) {
+            return Ok(Some(entry.clone()));
+        }
+        if let Some((slot, standing)) = self.tail.look().standing(session) {
+            return Ok(match standing {
+                Standing::Living(record) => Some(Entry {
+                    slot,
+                    record: Arc::clone(record),
+                }),
+                Standing::Deleted { .. } => None,
+            });
+        }
+        self.cold.read_once(|txn| read::entry(txn, session))
+    }
+
+    /// The place of the last `Deleted` of an id that nobody has.
+    fn gone(&self, session: &SessionId) -> Result<Option<Seq>, Fault> {
+        if let Some((_, Standing::Deleted { at })) = self.tail.look().standing(session) {
+            return Ok(Some(*at));
+        }
+        self.cold.read_once(|txn| read::gone(txn, session))
+    }
+}
+
+/// Puts `jobs` together. A job that is refused leaves no trace in what becomes of them.
+pub(crate) fn gather(jobs: &mut [Job], before: Before<'_>) -> Result<Done, Fault> {
     let mut group = Group {
-        tables,
-        folded,
-        counters,
-        changes: HashMap::new(),
+        before,
+        last_seq: before.mark.seq(),
+        last_slot: before.mark.last_slot,
+        sessions: HashMap::new(),
+        gone: HashMap::new(),
+        draft: journal::Draft::default(),
+        facts: Vec::new(),
         events: 0,
-        deletes: false,
     };
     let answers = jobs
         .iter_mut()
         .map(|job| group.append(job))
         .collect::<Result<_, _>>()?;
-    group.finish(answers)
+    Ok(group.finish(answers))
 }
 
-struct Group<'a, 'txn> {
-    tables: &'a mut Tables<'txn>,
-    folded: &'a Folded,
-    counters: Counters,
-    changes: HashMap<SessionId, Change>,
+struct Group<'a> {
+    before: Before<'a>,
+    last_seq: Seq,
+    last_slot: u64,
+    /// Where each session stands, with what this group has done so far.
+    sessions: HashMap<SessionId, Option<Entry>>,
+    /// What was deleted in this group.
+    gone: HashMap<SessionId, Seq>,
+    draft: journal::Draft,
+    facts: Vec<Facts>,
     events: u64,
-    deletes: bool,
 }
 
-/// A session before the group, as the projections have it, and now.
-struct Change {
-    before: Option<Entry>,
-    now: Option<Entry>,
+/// What is known of a batch beside its bytes.
+struct Facts {
+    spans: Vec<Option<Span>>,
+    standing: Standing,
 }
 
-impl Group<'_, '_> {
+impl Group<'_> {
     fn append(&mut self, job: &mut Job) -> Result<Result<Appended, AppendError>, Fault> {
         let now = match self.stand(&job.session) {
             Ok(now) => now,
@@ -84,59 +119,32 @@ impl Group<'_, '_> {
         if let Some(last) = self.conflict(job, now.as_ref())? {
             return Ok(Err(AppendError::Conflict { last }));
         }
-        let first = self.counters.last_seq.next();
+        let first = self.last_seq.next();
         let record = match fold(now.as_ref(), &mut job.events, first) {
             Ok(record) => record,
             Err(error) => return Ok(Err(error)),
         };
-        let slot = match &now {
-            Some(entry) => entry.slot,
-            None => self.new_slot(&job.session)?,
-        };
-        self.insert(slot, job)?;
-        self.counters.last_seq = record.last_seq;
+        let slot = now.map_or_else(|| self.last_slot + 1, |entry| entry.slot);
+        self.last_slot = self.last_slot.max(slot);
+        self.last_seq = record.last_seq;
         self.events += job.events.len() as u64;
+        self.draft.push(slot, &job.session, first, &job.rows);
         let appended = Appended {
             record: record.clone(),
             first,
             last: record.last_seq,
         };
-        let ends = job
-            .events
-            .iter()
-            .any(|envelope| envelope.event == Event::Deleted);
-        if ends {
-            self.delete(slot, &record)?;
-        }
-        let change = self
-            .changes
-            .get_mut(&job.session)
-            .expect("stand() put it there");
-        if ends {
-            *change = Change {
-                before: None,
-                now: None,
-            };
-        } else {
-            change.now = Some(Entry { slot, record });
-        }
+        self.stands(slot, job, Arc::new(record));
         Ok(Ok(appended))
     }
 
-    /// Where a session stands now, with what this group has done so far.
+    /// Where a session stands now.
     fn stand(&mut self, session: &SessionId) -> Result<Option<Entry>, Fault> {
-        if let Some(change) = self.changes.get(session) {
-            return Ok(change.now.clone());
+        if let Some(entry) = self.sessions.get(session) {
+            return Ok(entry.clone());
         }
-        let entry = match self.folded.get(session) {
-            Some(entry) => Some(entry.clone()),
-            None => load_entry(&self.tables.ids, &self.tables.records, session)?,
-        };
-        let change = Change {
-            before: entry.clone(),
-            now: entry.clone(),
-        };
-        self.changes.insert(session.clone(), change);
+        let entry = self.before.entry(session)?;
+        self.sessions.insert(session.clone(), entry.clone());
         Ok(entry)
     }
 
@@ -151,84 +159,68 @@ impl Group<'_, '_> {
             job.events.first().map(|envelope| &envelope.event),
             Some(Event::Created { .. })
         );
-        if now.is_none() && launches {
-            let gone = self.tables.gone.get(job.session.as_str())?;
-            return Ok(gone.map(|row| Seq::new(row.value())));
+        if now.is_some() || !launches {
+            return Ok(None);
         }
-        Ok(None)
+        match self.gone.get(&job.session) {
+            Some(&at) => Ok(Some(at)),
+            None => self.before.gone(&job.session),
+        }
     }
 
-    fn new_slot(&mut self, session: &SessionId) -> Result<u64, Fault> {
-        self.counters.last_slot += 1;
-        let slot = self.counters.last_slot;
-        let row = encode(&SlotRow {
-            id: session.as_str().to_owned(),
-            deleted_at: None,
-        });
-        self.tables.slots.insert(slot, row.as_slice())?;
-        self.tables.ids.insert(session.as_str(), slot)?;
-        Ok(slot)
+    /// Remembers how a batch leaves its session.
+    fn stands(&mut self, slot: u64, job: &Job, record: Arc<Record>) {
+        let deletes = |envelope: &Envelope| envelope.event == Event::Deleted;
+        let at = record.last_seq;
+        let (now, standing) = if job.events.iter().any(deletes) {
+            self.gone.insert(job.session.clone(), at);
+            (None, Standing::Deleted { at })
+        } else {
+            let standing = Standing::Living(Arc::clone(&record));
+            (Some(Entry { slot, record }), standing)
+        };
+        self.sessions.insert(job.session.clone(), now);
+        let spans = job.events.iter().map(span).collect();
+        self.facts.push(Facts { spans, standing });
     }
 
-    fn insert(&mut self, slot: u64, job: &Job) -> Result<(), Fault> {
-        let mut indexed = false;
-        for (envelope, row) in job.events.iter().zip(&job.rows) {
-            let seq = envelope.seq.get();
-            self.tables.events.insert((slot, seq), row.as_slice())?;
-            if let Event::Output { offset, .. } = envelope.event
-                && !indexed
-            {
-                self.tables.output.insert((slot, offset), seq)?;
-                indexed = true;
+    fn finish(self, answers: Vec<Result<Appended, AppendError>>) -> Done {
+        let mark = Mark {
+            position: self.before.mark.position + 1,
+            last_seq: self.last_seq.get(),
+            last_slot: self.last_slot,
+        };
+        let (row, batches) = self.draft.finish(&mark);
+        let batches = batches.into_iter().zip(self.facts).map(|(batch, facts)| {
+            let rows = batch.rows.into_iter().zip(facts.spans);
+            NewBatch {
+                slot: batch.slot,
+                id: batch.id,
+                rows: rows
+                    .map(|((seq, bytes), output)| Row { seq, bytes, output })
+                    .collect(),
+                standing: facts.standing,
             }
-        }
-        if let (Some(first), Some(last)) = (job.events.first(), job.events.last()) {
-            self.tables
-                .order
-                .insert(first.seq.get(), (slot, last.seq.get()))?;
-        }
-        Ok(())
-    }
-
-    /// From now on the session is unknown. Its events are erased later, bit by bit.
-    fn delete(&mut self, slot: u64, record: &Record) -> Result<(), Fault> {
-        let session = &record.session.id;
-        let seq = record.last_seq.get();
-        projection::forget(self.tables, slot, record)?;
-        let row = encode(&SlotRow {
-            id: session.as_str().to_owned(),
-            deleted_at: Some(seq),
         });
-        self.tables.slots.insert(slot, row.as_slice())?;
-        self.tables.ids.remove(session.as_str())?;
-        self.tables.gone.insert(session.as_str(), seq)?;
-        self.tables.erasing.insert(slot, seq)?;
-        self.deletes = true;
-        Ok(())
-    }
-
-    fn finish(self, answers: Vec<Result<Appended, AppendError>>) -> Result<Done, Fault> {
-        let tables = self.tables;
-        for change in self.changes.values() {
-            if let Some(now) = &change.now {
-                let before = change.before.as_ref().map(|entry| &entry.record);
-                if before != Some(&now.record) {
-                    projection::update(tables, now.slot, before, &now.record)?;
-                }
-            }
-        }
-        write_counters(tables, self.counters)?;
-        Ok(Done {
+        Done {
             answers,
-            counters: self.counters,
-            sessions: self
-                .changes
-                .into_iter()
-                .map(|(session, change)| (session, change.now))
-                .collect(),
+            mark,
+            row,
+            batches: batches.collect(),
+            sessions: self.sessions,
             events: self.events,
-            deletes: self.deletes,
-        })
+        }
+    }
+}
+
+/// Where the output of an event is, where it is output.
+pub(crate) fn span(envelope: &Envelope) -> Option<Span> {
+    match &envelope.event {
+        Event::Output { offset, data, .. } => Some(Span {
+            offset: *offset,
+            len_bytes: data.len() as u64,
+        }),
+        _ => None,
     }
 }
 
@@ -238,7 +230,7 @@ fn fold(
     events: &mut [Envelope],
     first: Seq,
 ) -> Result<Record, AppendError> {
-    let mut record = before.map(|entry| entry.record.clone());
+    let mut record = before.map(|entry| Record::clone(&entry.record));
     let mut seq = first;
     for envelope in events {
         envelope.seq = seq;
@@ -246,12 +238,4 @@ fn fold(
         record = Some(Record::fold(record, envelope)?);
     }
     Ok(record.expect("a batch has an event"))
-}
-
-fn write_counters(tables: &mut Tables<'_>, counters: Counters) -> Result<(), Fault> {
-    let last_seq = counters.last_seq.get().to_le_bytes();
-    let last_slot = counters.last_slot.to_le_bytes();
-    tables.meta.insert(meta::LAST_SEQ, last_seq.as_slice())?;
-    tables.meta.insert(meta::LAST_SLOT, last_slot.as_slice())?;
-    Ok(())
 }

@@ -16,17 +16,11 @@ use crate::stored::{EventRow, encode};
 /// What the writer is told.
 pub(crate) enum Message {
     Append(Job),
-    /// Write the projections anew from the log.
-    Rebuild {
-        reply: oneshot::Sender<Result<(), AppendError>>,
-    },
-    /// A read met a fault of this opening of the database.
-    Alarm {
-        opening: u64,
-    },
-    /// Write what is queued, close the file, and answer.
+    /// Something was folded, and may be taken out of the journal.
+    Folded,
+    /// Write what is queued, close the files, and answer whoever waits for that.
     Close {
-        reply: oneshot::Sender<()>,
+        reply: Option<oneshot::Sender<()>>,
     },
 }
 

@@ -14,7 +14,7 @@ const TRANSACTION_BYTES: u64 = 256 << 10;
 const BATCH_BYTES: u64 = 16 << 10;
 
 /// Bytes that stay free beyond what is needed, since others write too.
-const MARGIN_BYTES: u64 = 512 << 10;
+pub(crate) const MARGIN_BYTES: u64 = 512 << 10;
 
 /// Who may use the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,7 +26,7 @@ pub(super) enum Claim {
 }
 
 /// Bytes that a transaction may add to the file: its values fill pages of a power of two.
-pub(super) const fn cost(batches: usize, len_bytes: u64) -> u64 {
+pub(crate) const fn cost(batches: usize, len_bytes: u64) -> u64 {
     TRANSACTION_BYTES + BATCH_BYTES * batches as u64 + 2 * len_bytes
 }
 
@@ -66,7 +66,7 @@ impl Writer {
             .full_bytes()
             .saturating_sub(self.reserve.held_bytes());
         let room = self.available().unwrap_or(0) >= wanted + cost(0, 0) + MARGIN_BYTES;
-        self.state.refill = if room && self.reserve.fill(self.disk.as_ref()).is_ok() {
+        self.state.refill = if room && self.reserve.fill(self.journal.disk.as_ref()).is_ok() {
             Chore::Done
         } else {
             Chore::Later
@@ -74,8 +74,7 @@ impl Writer {
     }
 
     fn available(&self) -> Result<u64, StorageFault> {
-        let room = self.disk.room(&self.path);
-        let room = room.map_err(|error| storage_fault(&error))?;
+        let room = self.journal.room()?;
         if room.read_only {
             Err(StorageFault::ReadOnly)
         } else {

@@ -8,28 +8,14 @@ use std::time::{Duration, Instant};
 
 use coven_core::{Event, Phase};
 
-use super::commit::Unsettled;
+use super::commit::{Unsettled, journal_mark};
 use super::queue::Job;
 use super::room::{Claim, cost};
 use super::{Chore, Writer};
 use crate::batch::Urgency;
-use crate::error::{AppendError, OpenError, StorageFault};
+use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
-use crate::file::{self, Access, Opened, Shadow};
 use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF, REFUSAL_PATIENCE};
-use crate::read;
-
-/// What can be done with the file.
-#[derive(Default)]
-pub(crate) enum FileState {
-    /// Transactions go through.
-    #[default]
-    Writable,
-    /// It is read; what was written since it was opened is held in memory.
-    Held { shadow: Shadow, access: Access },
-    /// It is not open.
-    Lost,
-}
 
 /// Why nothing is written, and when to look again.
 pub(crate) struct Suspension {
@@ -50,9 +36,10 @@ impl Writer {
             tracing::warn!(%reason, "the log is suspended");
         }
         self.meter.suspended(&reason);
-        let longest = match self.state.file {
-            FileState::Writable | FileState::Held { .. } => MAX_BACKOFF,
-            FileState::Lost => MAX_REOPEN_BACKOFF,
+        let longest = if self.journal.is_lost() {
+            MAX_REOPEN_BACKOFF
+        } else {
+            MAX_BACKOFF
         };
         self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, longest);
         self.state.suspension = Some(Suspension {
@@ -75,11 +62,8 @@ impl Writer {
         }
     }
 
-    /// The database met a fault and is of no use any more: closes it, and opens it again for
-    /// reading at least.
+    /// The journal met a fault and is of no use any more: closes it, and opens it again.
     pub(super) fn lose(&mut self, fault: &Fault) {
-        self.state.file = FileState::Lost;
-        self.state.folded.clear();
         self.suspend(fault.reason());
         if let Err(reason) = self.reopen() {
             self.meter.suspended(&reason);
@@ -89,42 +73,23 @@ impl Writer {
         }
     }
 
-    /// A read met a fault of this opening of the database.
-    pub(super) fn alarm(&mut self, opening: u64) {
-        if self.database.is_open(opening) {
-            self.lose(&Fault::Disk(StorageFault::Io {
-                message: "a read failed".to_owned(),
-            }));
-        }
-    }
-
     fn reopen(&mut self) -> Result<(), StorageFault> {
-        self.database.take_away();
-        self.state.file = FileState::Lost;
-        let reopened = self.open_held();
-        if let Err(reason) = &reopened {
-            self.state.file = FileState::Lost;
-            self.database.fail(reason.clone());
-        }
-        reopened
-    }
-
-    fn open_held(&mut self) -> Result<(), StorageFault> {
-        let opened = file::reopen(self.disk.as_ref(), &self.path, self.cache_bytes);
-        let Opened { db, shadow, access } = opened.map_err(|error| reason_of(&error))?;
+        self.journal.reopen()?;
         self.meter.opened();
-        self.database.put(db);
-        self.state.file = FileState::Held { shadow, access };
-        self.compare().map_err(|fault| fault.reason())
+        let compared = self.compare().map_err(|fault| fault.reason());
+        if let Err(reason) = &compared {
+            self.journal.give_up(reason.clone());
+        }
+        compared
     }
 
-    /// Compares the reopened log with what was acknowledged, and learns what became of the
+    /// Compares the reopened journal with what was acknowledged, and learns what became of the
     /// unsettled group. One that the disk does not have is written again; one that it has is
     /// acknowledged when the file is in order.
     fn compare(&mut self) -> Result<(), Fault> {
-        let found = self.database.read_once(read::counters)?;
-        let committed = self.state.unsettled.as_ref().map(|it| it.done.counters);
-        if found == self.counters {
+        let found = self.journal.database.read_once(journal_mark)?;
+        let committed = self.state.unsettled.as_ref().map(|it| it.done.mark);
+        if found == self.mark {
             if let Some(unsettled) = self.state.unsettled.take() {
                 self.put_back(unsettled.jobs);
             }
@@ -134,7 +99,7 @@ impl Writer {
         } else {
             Err(crate::fault::damage(format!(
                 "its last event is {}, and {} was acknowledged",
-                found.last_seq, self.counters.last_seq
+                found.last_seq, self.mark.last_seq
             )))
         }
     }
@@ -168,33 +133,18 @@ impl Writer {
     }
 
     fn reopen_if_useful(&mut self) -> Result<(), StorageFault> {
-        let useful = match self.state.file {
-            FileState::Lost => true,
-            // What is open for reading cannot become writable; it stays until writing works.
-            FileState::Held { access, .. } => {
-                access == Access::Read && self.disk.open(&self.path, Access::Write).is_ok()
-            }
-            FileState::Writable => false,
-        };
-        if useful { self.reopen() } else { Ok(()) }
+        if self.journal.is_worth_reopening() {
+            self.reopen()
+        } else {
+            Ok(())
+        }
     }
 
     /// Makes sure that a transaction of `bytes` can go through.
     fn make_writable(&mut self, bytes: u64, claim: Claim) -> Result<(), StorageFault> {
-        let held_bytes = match &self.state.file {
-            FileState::Writable => 0,
-            FileState::Held { shadow, .. } => shadow.held_bytes(),
-            FileState::Lost => return Err(self.reason()),
-        };
+        let held_bytes = self.journal.held_bytes().ok_or_else(|| self.reason())?;
         self.make_room(bytes + held_bytes, claim)?;
-        if let FileState::Held { shadow, access } = &self.state.file {
-            if *access == Access::Read {
-                return Err(StorageFault::ReadOnly);
-            }
-            let released = shadow.release();
-            released.map_err(|error| crate::fault::storage_fault(&error))?;
-            self.state.file = FileState::Writable;
-        }
+        self.journal.release()?;
         self.settle();
         Ok(())
     }
@@ -217,7 +167,7 @@ impl Writer {
             let bytes = cost(1, job.len_bytes);
             if in_turn && self.is_ending(&job) && self.make_writable(bytes, Claim::Ending).is_ok() {
                 self.write(vec![job]);
-                if !matches!(self.state.file, FileState::Writable) {
+                if !self.journal.is_writable() {
                     break;
                 }
             } else {
@@ -258,23 +208,17 @@ impl Writer {
     }
 
     fn is_dying(&self, job: &Job) -> bool {
-        let record = match self.state.folded.get(&job.session) {
-            Some(entry) => Some(entry.record.clone()),
-            None => self
-                .database
-                .read_once(|txn| read::record(txn, &job.session))
-                .unwrap_or(None),
-        };
-        record.is_some_and(|record| {
-            matches!(record.session.phase, Phase::Cancelled | Phase::Dying { .. })
+        let entry = self.before().entry(&job.session).unwrap_or(None);
+        entry.is_some_and(|entry| {
+            matches!(
+                entry.record.session.phase,
+                Phase::Cancelled | Phase::Dying { .. }
+            )
         })
     }
 
     /// How long until somebody who waits is to be refused; `None` when nobody waits who may be.
     pub(super) fn until_refusal(&self) -> Option<Duration> {
-        if !self.state.rebuilds.is_empty() {
-            return Some(Duration::ZERO);
-        }
         let refusable = self.state.pending.iter().filter(|job| may_be_refused(job));
         let oldest = refusable.map(|job| job.queued_at).min()?;
         Some(REFUSAL_PATIENCE.saturating_sub(oldest.elapsed()))
@@ -292,17 +236,12 @@ impl Writer {
                 self.state.pending.push_back(job);
             }
         }
-        for reply in self.state.rebuilds.drain(..) {
-            let _ = reply.send(Err(AppendError::Suspended {
-                reason: reason.clone(),
-            }));
-        }
     }
 
     fn resume(&mut self) {
         self.state.suspension = None;
         self.state.refill = Chore::Now;
-        self.state.erasing = Chore::Now;
+        self.state.trimming = Chore::Now;
         self.meter.resumed();
         tracing::info!("the log takes writes again");
     }
@@ -322,20 +261,5 @@ fn may_be_refused(job: &Job) -> bool {
     match job.urgency {
         Urgency::Control => true,
         Urgency::Output => false,
-    }
-}
-
-fn reason_of(error: &OpenError) -> StorageFault {
-    match error {
-        OpenError::ReadOnly { .. } => StorageFault::ReadOnly,
-        OpenError::Io { source, .. } => crate::fault::storage_fault(source),
-        OpenError::Locked { .. } => StorageFault::Io {
-            message: error.to_string(),
-        },
-        OpenError::Foreign { .. } | OpenError::Newer { .. } | OpenError::Damaged { .. } => {
-            StorageFault::Damaged {
-                message: error.to_string(),
-            }
-        }
     }
 }

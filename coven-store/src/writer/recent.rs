@@ -1,21 +1,22 @@
-//! The records of busy sessions, folded and in memory, so that a flood need not decode its
-//! session's record for every batch.
+//! The records of busy sessions in memory, so that a flood need not decode its session's record
+//! after every fold.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use coven_core::{Record, SessionId};
 
-use crate::limits::MAX_FOLDED_SESSIONS;
+use crate::limits::MAX_RECENT_SESSIONS;
 
 /// A session's slot and its record as of the last commit.
 #[derive(Clone)]
 pub(crate) struct Entry {
     pub(crate) slot: u64,
-    pub(crate) record: Record,
+    pub(crate) record: Arc<Record>,
 }
 
 #[derive(Default)]
-pub(crate) struct Folded {
+pub(crate) struct Recent {
     entries: HashMap<SessionId, Used>,
     turn: u64,
 }
@@ -25,7 +26,7 @@ struct Used {
     turn: u64,
 }
 
-impl Folded {
+impl Recent {
     pub(crate) fn get(&self, session: &SessionId) -> Option<&Entry> {
         self.entries.get(session).map(|used| &used.entry)
     }
@@ -34,17 +35,13 @@ impl Folded {
         self.turn += 1;
         let turn = self.turn;
         self.entries.insert(session, Used { entry, turn });
-        if self.entries.len() > MAX_FOLDED_SESSIONS {
+        if self.entries.len() > MAX_RECENT_SESSIONS {
             self.drop_older_half();
         }
     }
 
     pub(crate) fn remove(&mut self, session: &SessionId) {
         self.entries.remove(session);
-    }
-
-    pub(crate) fn clear(&mut self) {
-        self.entries.clear();
     }
 
     fn drop_older_half(&mut self) {

@@ -1,12 +1,12 @@
-//! Erasing the events of deleted sessions, a bounded number in each transaction.
+//! Erasing the events of deleted sessions, a bounded number of segments in each transaction.
 
 use std::collections::BTreeSet;
 
-use redb::{ReadableTable, Table};
+use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::fault::Fault;
 use crate::layout::Tables;
-use crate::limits::ERASE_ROWS;
+use crate::limits::ERASE_SEGMENTS;
 
 /// What stays until the log is opened by another process: it is damaged, and nobody needs it.
 #[derive(Debug, Default)]
@@ -26,8 +26,24 @@ impl Spared {
     }
 }
 
+/// Erases some of one deleted session; `false` when there is nothing left of any. `at` is told
+/// which slot it is about to touch.
+pub(crate) fn some(
+    txn: &WriteTransaction,
+    spared: &Spared,
+    at: &mut Option<u64>,
+) -> Result<bool, Fault> {
+    let mut tables = Tables::open(txn)?;
+    let Some((slot, deleted_at)) = next(&tables, spared)? else {
+        return Ok(false);
+    };
+    *at = Some(slot);
+    step(&mut tables, slot, deleted_at)?;
+    Ok(true)
+}
+
 /// The slot of a deleted session that has any rows left, and the `Seq` of its `Deleted`.
-pub(crate) fn next(tables: &Tables<'_>, spared: &Spared) -> Result<Option<(u64, u64)>, Fault> {
+fn next(tables: &Tables<'_>, spared: &Spared) -> Result<Option<(u64, u64)>, Fault> {
     if spared.all {
         return Ok(None);
     }
@@ -42,27 +58,22 @@ pub(crate) fn next(tables: &Tables<'_>, spared: &Spared) -> Result<Option<(u64, 
 
 /// Erases some rows of a deleted session. What was erased stays erased after a crash, and the rest
 /// goes on from there.
-pub(crate) fn step(tables: &mut Tables<'_>, slot: u64, deleted_at: u64) -> Result<(), Fault> {
-    let events = first_keys(&tables.events, (slot, 0), (slot, deleted_at))?;
-    for &(slot, seq) in &events {
-        tables.events.remove((slot, seq))?;
-        let batch_ends = tables.order.get(seq)?.map(|row| row.value().1);
-        // The batch that holds `Deleted` keeps its place in the order.
-        if batch_ends.is_some_and(|last| last < deleted_at) {
-            tables.order.remove(seq)?;
-        }
+fn step(tables: &mut Tables<'_>, slot: u64, deleted_at: u64) -> Result<(), Fault> {
+    let segments = first_keys(&tables.segments, (slot, 0), (slot, deleted_at))?;
+    for &key in &segments {
+        tables.segments.remove(key)?;
     }
     let outputs = first_keys(&tables.output, (slot, 0), (slot, u64::MAX))?;
     for &key in &outputs {
         tables.output.remove(key)?;
     }
-    if events.is_empty() && outputs.is_empty() {
+    if segments.is_empty() && outputs.is_empty() {
         tables.erasing.remove(slot)?;
     }
     Ok(())
 }
 
-/// At most [`ERASE_ROWS`] keys, from `start` to before `end`.
+/// At most [`ERASE_SEGMENTS`] keys, from `start` to before `end`.
 fn first_keys<V: redb::Value>(
     table: &Table<'_, (u64, u64), V>,
     start: (u64, u64),
@@ -70,7 +81,7 @@ fn first_keys<V: redb::Value>(
 ) -> Result<Vec<(u64, u64)>, Fault> {
     table
         .range(start..end)?
-        .take(ERASE_ROWS)
+        .take(ERASE_SEGMENTS)
         .map(|row| Ok(row?.0.value()))
         .collect()
 }
@@ -84,16 +95,15 @@ mod tests {
 
     use super::{Spared, next};
     use crate::Store;
-    use crate::layout::{ERASING, EVENTS, ORDER, OUTPUT, Tables};
-    use crate::test_support::{Home, append, exited, output, output_closed, running};
+    use crate::layout::{ERASING, OUTPUT, SEGMENTS, Tables};
+    use crate::test_support::{Home, append, exited, noise, output, output_closed, running};
 
-    /// Rows that are left: (events, order, output, erasing).
-    fn rows(store: &Store) -> (u64, u64, u64, u64) {
+    /// Rows that are left: (segments, output, erasing).
+    fn rows(store: &Store) -> (u64, u64, u64) {
         store
             .run(|txn| {
                 Ok((
-                    txn.open_table(EVENTS)?.len()?,
-                    txn.open_table(ORDER)?.len()?,
+                    txn.open_table(SEGMENTS)?.len()?,
                     txn.open_table(OUTPUT)?.len()?,
                     txn.open_table(ERASING)?.len()?,
                 ))
@@ -101,10 +111,12 @@ mod tests {
             .expect("a read")
     }
 
-    /// Waits until the writer has erased what there is to erase.
+    /// Waits until what there is to erase is erased.
     fn wait_until_erased(store: &Store) {
+        // With that, what was deleted is folded.
+        store.verify().expect("a read");
         let deadline = Instant::now() + Duration::from_secs(60);
-        while rows(store).3 > 0 {
+        while rows(store).2 > 0 {
             assert!(
                 Instant::now() < deadline,
                 "still erasing: {:?}",
@@ -114,11 +126,12 @@ mod tests {
         }
     }
 
-    /// A session that has ended, with more rows than are erased in one transaction.
-    async fn long(store: &Store, session: &str, outputs: u64) {
+    /// A session that has ended, in so many segments at least.
+    async fn long(store: &Store, session: &str, segments: u64) {
+        const LEN: usize = 256 << 10;
         running(store, session).await;
-        for offset in 0..outputs {
-            let batch = append(store, session, vec![output(offset, "x")]);
+        for n in 0..segments {
+            let batch = append(store, session, vec![output(n * LEN as u64, noise(n, LEN))]);
             batch.await.expect("it follows");
         }
         let end = append(store, session, vec![output_closed(), exited(0)]);
@@ -135,12 +148,13 @@ mod tests {
         let home = Home::new();
         let store = home.open();
         long(&store, "kept", 3).await;
+        store.verify().expect("a read");
         let before = rows(&store);
-        long(&store, "a", 1200).await;
+        long(&store, "a", 150).await;
         delete(&store, "a").await;
         wait_until_erased(&store);
-        // The event itself, and its place in the order of all.
-        assert_eq!(rows(&store), (before.0 + 1, before.1 + 1, before.2, 0));
+        // The event itself.
+        assert_eq!(rows(&store), (before.0 + 1, before.1, 0));
     }
 
     #[tokio::test]
@@ -168,11 +182,11 @@ mod tests {
     async fn erasing_goes_on_after_the_store_was_closed_in_the_middle() {
         let home = Home::new();
         let store = home.open();
-        long(&store, "a", 1200).await;
+        long(&store, "a", 150).await;
         delete(&store, "a").await;
         store.close().await;
         let store = home.open();
         wait_until_erased(&store);
-        assert_eq!(rows(&store), (1, 1, 0, 0));
+        assert_eq!(rows(&store), (1, 0, 0));
     }
 }

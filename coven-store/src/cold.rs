@@ -1,0 +1,9 @@
+//! The cold file: what was folded out of the journal.
+
+pub(crate) mod erase;
+pub(crate) mod fold;
+pub(crate) mod order;
+pub(crate) mod segment;
+
+mod cut;
+mod extend;

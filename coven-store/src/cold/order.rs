@@ -1,0 +1,100 @@
+//! The order of all sessions' events: whose follow one another.
+//!
+//! Seqs have no gaps, so a stretch of the log is told by its first seq and, for each run of one
+//! session's events, the slot, how many, and their bytes.
+
+use coven_core::Seq;
+use redb::ReadableTable;
+use serde::{Deserialize, Serialize};
+
+use crate::error::Damage;
+use crate::fault::Fault;
+use crate::layout::Tables;
+use crate::stored::{Malformed, sealed};
+use crate::tail::Run;
+
+/// Runs in one row: what a read that begins in its middle passes over at most.
+const ROW_RUNS: usize = 512;
+
+#[derive(Serialize, Deserialize)]
+struct OrderRow(Vec<(u64, u64, u64)>);
+
+/// Puts `runs` behind the order there is. Runs of one session that follow one another become one.
+pub(super) fn append(tables: &mut Tables<'_>, runs: &[Run]) -> Result<(), Fault> {
+    let mut joined: Vec<Run> = Vec::new();
+    for run in runs {
+        match joined.last_mut() {
+            Some(last) if last.slot == run.slot && last.last.next() == run.first => {
+                last.last = run.last;
+                last.len_bytes += run.len_bytes;
+            }
+            _ => joined.push(*run),
+        }
+    }
+    for row in joined.chunks(ROW_RUNS) {
+        let first = row[0].first.get();
+        let runs = row.iter().map(|run| {
+            let count = run.last.get() - run.first.get() + 1;
+            (run.slot, count, run.len_bytes)
+        });
+        let bytes = sealed::seal(&OrderRow(runs.collect()), &first.to_be_bytes());
+        tables.order.insert(first, bytes.as_slice())?;
+    }
+    Ok(())
+}
+
+/// Calls `each` with the runs that end after `after`, in order, until it says it is enough.
+pub(crate) fn runs_after(
+    order: &impl ReadableTable<u64, &'static [u8]>,
+    after: Seq,
+    mut each: impl FnMut(Run) -> Result<Goes, Fault>,
+) -> Result<(), Fault> {
+    let start = after.get().saturating_add(1);
+    // The row that holds `start` may begin before it.
+    let from = order.range(..=start)?.next_back().transpose()?;
+    let from = from.map_or(start, |(first, _)| first.value());
+    for row in order.range(from..)? {
+        let (first, bytes) = row?;
+        for run in decode(first.value(), bytes.value())? {
+            if run.last > after && each(run)? == Goes::Enough {
+                return Ok(());
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Whether somebody wants more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Goes {
+    On,
+    Enough,
+}
+
+fn decode(first: u64, bytes: &[u8]) -> Result<Vec<Run>, Fault> {
+    let damaged = |problem: Malformed| {
+        Fault::Damage(Damage {
+            session: None,
+            seq: Some(Seq::new(first)),
+            problem: format!("the order of events cannot be read: {problem}"),
+        })
+    };
+    let OrderRow(runs) = sealed::unseal(bytes, &first.to_be_bytes()).map_err(damaged)?;
+    let mut next = first;
+    runs.into_iter()
+        .map(|(slot, count, len_bytes)| {
+            let first = next;
+            next = count
+                .checked_sub(1)
+                .and_then(|more| first.checked_add(more))
+                .and_then(|last| last.checked_add(1))
+                .ok_or_else(|| damaged(Malformed::Value { field: "count" }))?;
+            Ok(Run {
+                first: Seq::new(first),
+                last: Seq::new(next - 1),
+                slot,
+                len_bytes,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,207 @@
+//! A segment: a run of one session's events, as one value of the cold file.
+//!
+//! ```text
+//! version │ codec │ head │ body │ crc32(slot, first seq, all of it)
+//! body, once it is decompressed: for each event how far its seq is from the one before it, its
+//!       length, its bytes
+//! ```
+//!
+//! Numbers are postcard's (varints). The codec is stated in each, so that another can be written
+//! one day and these still be read.
+
+use std::borrow::Cow;
+
+use coven_core::Seq;
+use serde::{Deserialize, Serialize};
+
+use crate::stored::{Malformed, sealed};
+
+const VERSION: u8 = 1;
+
+/// What a body takes at most once it is decompressed: a bound on what a read of one event costs,
+/// and on what a damaged length can ask for. One event may be larger, and is then alone.
+pub(crate) const BODY_BYTES: usize = 256 << 10;
+
+/// The most that one event can take, with room to spare.
+const MAX_BODY_BYTES: usize = BODY_BYTES + 2 * crate::limits::MAX_BATCH_BYTES;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Codec {
+    Plain,
+    Lz4,
+}
+
+impl Codec {
+    const fn byte(self) -> u8 {
+        match self {
+            Self::Plain => 0,
+            Self::Lz4 => 1,
+        }
+    }
+
+    const fn of(byte: u8) -> Result<Self, Malformed> {
+        match byte {
+            0 => Ok(Self::Plain),
+            1 => Ok(Self::Lz4),
+            _ => Err(Malformed::Value { field: "codec" }),
+        }
+    }
+}
+
+/// What is known of a segment without decompressing it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    /// The place of its last event.
+    pub(crate) last: u64,
+    /// How many it has.
+    pub(crate) rows: u32,
+    /// Bytes of its body, decompressed.
+    pub(crate) body_bytes: u32,
+    /// Where its first output is in the session's output, if it has any.
+    pub(crate) output: Option<u64>,
+}
+
+/// An event in a segment that is being made.
+#[derive(Clone, Debug)]
+pub(crate) struct SegmentRow<'a> {
+    pub(crate) seq: Seq,
+    pub(crate) bytes: Cow<'a, [u8]>,
+    /// Where its output begins, where it is output.
+    pub(crate) output: Option<u64>,
+}
+
+impl SegmentRow<'_> {
+    /// About what it takes in a body.
+    pub(crate) fn cost(&self) -> usize {
+        self.bytes.len() + 4
+    }
+}
+
+/// The bytes of a segment of `rows`, of which there is at least one.
+pub(crate) fn encode(slot: u64, rows: &[SegmentRow<'_>]) -> Vec<u8> {
+    let first = rows[0].seq.get();
+    let mut body = Vec::with_capacity(rows.iter().map(SegmentRow::cost).sum::<usize>() + 16);
+    let mut before = first;
+    for row in rows {
+        put(&mut body, &(row.seq.get() - before));
+        put(&mut body, &row.bytes.len());
+        body.extend_from_slice(&row.bytes);
+        before = row.seq.get();
+    }
+    let head = Head {
+        last: before,
+        rows: u32::try_from(rows.len()).expect("its body is bounded"),
+        body_bytes: u32::try_from(body.len()).expect("its body is bounded"),
+        output: rows.iter().find_map(|row| row.output),
+    };
+    let packed = lz4_flex::block::compress(&body);
+    let (codec, body) = if packed.len() < body.len() {
+        (Codec::Lz4, packed)
+    } else {
+        (Codec::Plain, body)
+    };
+    let mut bytes = Vec::with_capacity(body.len() + 64);
+    bytes.extend([VERSION, codec.byte()]);
+    put(&mut bytes, &head);
+    bytes.extend_from_slice(&body);
+    sealed::close(&mut bytes, &place(slot, first));
+    bytes
+}
+
+fn put(bytes: &mut Vec<u8>, value: &impl Serialize) {
+    *bytes = postcard::to_extend(value, std::mem::take(bytes)).expect("plain data always encodes");
+}
+
+fn place(slot: u64, first: u64) -> [u8; 16] {
+    let mut place = [0; 16];
+    place[..8].copy_from_slice(&slot.to_be_bytes());
+    place[8..].copy_from_slice(&first.to_be_bytes());
+    place
+}
+
+/// A segment that is whole, its body decompressed.
+#[derive(Debug)]
+pub(crate) struct Segment {
+    first: u64,
+    pub(crate) head: Head,
+    body: Vec<u8>,
+}
+
+impl Segment {
+    /// Reads the segment at (`slot`, `first`).
+    pub(crate) fn decode(slot: u64, first: u64, bytes: &[u8]) -> Result<Self, Malformed> {
+        let (codec, head, packed) = open(slot, first, bytes)?;
+        let len = head.body_bytes as usize;
+        let body = match codec {
+            Codec::Plain => packed.to_vec(),
+            Codec::Lz4 if len > MAX_BODY_BYTES => {
+                return Err(Malformed::Value { field: "length" });
+            }
+            Codec::Lz4 => {
+                lz4_flex::block::decompress(packed, len).map_err(|error| Malformed::Bytes {
+                    problem: error.to_string(),
+                })?
+            }
+        };
+        if body.len() == len {
+            Ok(Self { first, head, body })
+        } else {
+            Err(Malformed::Value { field: "length" })
+        }
+    }
+
+    /// What is known of the segment at (`slot`, `first`) without decompressing it.
+    pub(crate) fn head(slot: u64, first: u64, bytes: &[u8]) -> Result<Head, Malformed> {
+        open(slot, first, bytes).map(|(_, head, _)| head)
+    }
+
+    /// Its events, oldest first. After one that cannot be read there are none.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = Result<(Seq, &[u8]), Malformed>> {
+        let mut rest = self.body.as_slice();
+        let mut seq = self.first;
+        let mut left = self.head.rows;
+        std::iter::from_fn(move || {
+            if left == 0 {
+                return None;
+            }
+            left -= 1;
+            let row = next_row(&mut rest, &mut seq);
+            if row.is_err() {
+                left = 0;
+            }
+            Some(row)
+        })
+    }
+}
+
+fn next_row<'a>(rest: &mut &'a [u8], seq: &mut u64) -> Result<(Seq, &'a [u8]), Malformed> {
+    let step: u64 = take(rest)?;
+    *seq = seq
+        .checked_add(step)
+        .ok_or(Malformed::Value { field: "seq" })?;
+    let len: usize = take(rest)?;
+    let (row, after) = rest.split_at_checked(len).ok_or(Malformed::Empty)?;
+    *rest = after;
+    Ok((Seq::new(*seq), row))
+}
+
+/// The parts of a segment whose checksum is right.
+fn open(slot: u64, first: u64, bytes: &[u8]) -> Result<(Codec, Head, &[u8]), Malformed> {
+    let mut rest = sealed::checked(bytes, &place(slot, first))?;
+    let (&[version, codec], after) = rest.split_first_chunk().ok_or(Malformed::Empty)?;
+    if version != VERSION {
+        return Err(Malformed::Version { found: version });
+    }
+    let codec = Codec::of(codec)?;
+    rest = after;
+    let head = take(&mut rest)?;
+    Ok((codec, head, rest))
+}
+
+fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Malformed> {
+    let (value, after) = postcard::take_from_bytes(rest).map_err(|error| Malformed::Bytes {
+        problem: error.to_string(),
+    })?;
+    *rest = after;
+    Ok(value)
+}

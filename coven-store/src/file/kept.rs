@@ -1,0 +1,150 @@
+//! `Kept`: one of the log's files, open for its one writer, through whatever befalls the disk.
+
+use std::fs::File;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use super::disk::{Access, Disk, Room};
+use super::kind::Kind;
+use super::open::{Opened, reopen};
+use super::shadow::Shadow;
+use crate::database::Database;
+use crate::error::{OpenError, StorageFault};
+use crate::fault::storage_fault;
+
+/// Its writer is the only one who holds this; who reads has the database alone.
+pub(crate) struct Kept {
+    pub(crate) database: Arc<Database>,
+    pub(crate) disk: Arc<dyn Disk>,
+    pub(crate) path: PathBuf,
+    /// The folder it is in. It is asked for room: a path may come to lead elsewhere.
+    folder: Arc<File>,
+    kind: Kind,
+    cache_bytes: usize,
+    state: State,
+}
+
+/// What can be done with the file.
+enum State {
+    /// Transactions go through.
+    Writable,
+    /// It is read; what was written since it was opened is held in memory.
+    Held { shadow: Shadow, access: Access },
+    /// It is not open.
+    Lost,
+}
+
+impl Kept {
+    /// A file that was just opened, and whose shadow was released.
+    pub(crate) fn writable(
+        database: Arc<Database>,
+        disk: Arc<dyn Disk>,
+        path: PathBuf,
+        folder: Arc<File>,
+        kind: Kind,
+        cache_bytes: usize,
+    ) -> Self {
+        Self {
+            database,
+            disk,
+            path,
+            folder,
+            kind,
+            cache_bytes,
+            state: State::Writable,
+        }
+    }
+
+    /// What is left on its file system.
+    pub(crate) fn room(&self) -> Result<Room, StorageFault> {
+        let room = self.disk.room(&self.folder);
+        room.map_err(|error| storage_fault(&error))
+    }
+
+    pub(crate) const fn is_writable(&self) -> bool {
+        matches!(self.state, State::Writable)
+    }
+
+    pub(crate) const fn is_lost(&self) -> bool {
+        matches!(self.state, State::Lost)
+    }
+
+    /// Closes the file, which met a fault, and opens it again, for reading at least.
+    pub(crate) fn reopen(&mut self) -> Result<(), StorageFault> {
+        self.database.take_away();
+        self.state = State::Lost;
+        match reopen(self.disk.as_ref(), &self.path, self.kind, self.cache_bytes) {
+            Ok(Opened { db, shadow, access }) => {
+                self.database.put(db);
+                self.state = State::Held { shadow, access };
+                Ok(())
+            }
+            Err(error) => {
+                let reason = reason_of(&error);
+                self.database.fail(reason.clone());
+                Err(reason)
+            }
+        }
+    }
+
+    /// Whether opening it again may get further than it is.
+    pub(crate) fn is_worth_reopening(&self) -> bool {
+        match self.state {
+            State::Lost => true,
+            // What is open for reading cannot become writable; it stays until writing works.
+            State::Held { access, .. } => {
+                access == Access::Read && self.disk.open(&self.path, Access::Write).is_ok()
+            }
+            State::Writable => false,
+        }
+    }
+
+    /// Gives it up: it is not what it should be.
+    pub(crate) fn give_up(&mut self, reason: StorageFault) {
+        self.state = State::Lost;
+        self.database.fail(reason);
+    }
+
+    /// What will be written to the disk before anything else can be.
+    pub(crate) fn held_bytes(&self) -> Option<u64> {
+        match &self.state {
+            State::Writable => Some(0),
+            State::Held { shadow, .. } => Some(shadow.held_bytes()),
+            State::Lost => None,
+        }
+    }
+
+    /// Makes it writable, if it is open.
+    pub(crate) fn release(&mut self) -> Result<(), StorageFault> {
+        if let State::Held { shadow, access } = &self.state {
+            if *access == Access::Read {
+                return Err(StorageFault::ReadOnly);
+            }
+            shadow.release().map_err(|error| storage_fault(&error))?;
+            self.state = State::Writable;
+        }
+        Ok(())
+    }
+}
+
+/// The folder that a log's files are in, whatever links lead there.
+pub(crate) fn folder_of(path: &Path) -> io::Result<File> {
+    let path = path.canonicalize()?;
+    File::open(path.parent().unwrap_or(Path::new("/")))
+}
+
+fn reason_of(error: &OpenError) -> StorageFault {
+    match error {
+        OpenError::ReadOnly { .. } => StorageFault::ReadOnly,
+        OpenError::Io { source, .. } => storage_fault(source),
+        OpenError::Locked { .. } => StorageFault::Io {
+            message: error.to_string(),
+        },
+        OpenError::Foreign { .. } | OpenError::Newer { .. } | OpenError::Damaged { .. } => {
+            StorageFault::Damaged {
+                message: error.to_string(),
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! The two kinds of file that a log has.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use redb::{Database, ReadTransaction, WriteTransaction};
+
+use crate::FORMAT;
+use crate::fault::Fault;
+use crate::layout::{self, JOURNAL_MAGIC, MAGIC, META, Tables, meta};
+use crate::stored::Mark;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Kind {
+    /// What was folded: the file that a log is known by.
+    Cold,
+    /// What was not folded yet, beside it.
+    Journal,
+}
+
+/// What a journal and a cold file have in common when they are of one log.
+pub(crate) type LogId = [u8; 16];
+
+/// Where the journal of the log at `path` is.
+pub(crate) fn journal_path(path: &Path) -> PathBuf {
+    beside(path, ".journal")
+}
+
+/// A file beside `path`, with its name and an ending.
+pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name: OsString = path.as_os_str().to_owned();
+    name.push(ending);
+    name.into()
+}
+
+impl Kind {
+    pub(super) const fn magic(self) -> &'static [u8] {
+        match self {
+            Self::Cold => MAGIC,
+            Self::Journal => JOURNAL_MAGIC,
+        }
+    }
+
+    const fn mark(self) -> &'static str {
+        match self {
+            Self::Cold => meta::FOLDED,
+            Self::Journal => meta::TRIMMED,
+        }
+    }
+
+    /// Makes an empty one.
+    pub(super) fn initialise(self, db: &Database, log: LogId) -> Result<(), Fault> {
+        let txn = db.begin_write()?;
+        self.put_meta(&txn, log)?;
+        match self {
+            Self::Cold => drop(Tables::open(&txn)?),
+            Self::Journal => drop(txn.open_table(layout::JOURNAL)?),
+        }
+        txn.commit()?;
+        Ok(())
+    }
+
+    fn put_meta(self, txn: &WriteTransaction, log: LogId) -> Result<(), Fault> {
+        let mut table = txn.open_table(META)?;
+        let mark = Mark::default().seal(self.mark());
+        table.insert(meta::MAGIC, self.magic())?;
+        table.insert(meta::FORMAT, FORMAT.to_le_bytes().as_slice())?;
+        table.insert(meta::LOG, log.as_slice())?;
+        table.insert(self.mark(), mark.as_slice())?;
+        Ok(())
+    }
+
+    /// One that says it is of our format has all its tables, and what is in every one.
+    pub(super) fn check_tables(self, txn: &ReadTransaction) -> Result<(), Fault> {
+        log_id(txn)?;
+        let table = txn.open_table(META)?;
+        let row = table.get(self.mark())?;
+        let row = row.ok_or_else(|| crate::fault::damage("how far it is is missing"))?;
+        Mark::unseal(row.value(), self.mark())?;
+        match self {
+            Self::Cold => {
+                txn.open_table(layout::SLOTS)?;
+                txn.open_table(layout::IDS)?;
+                txn.open_table(layout::GONE)?;
+                txn.open_table(layout::SEGMENTS)?;
+                txn.open_table(layout::ORDER)?;
+                txn.open_table(layout::ERASING)?;
+                txn.open_table(layout::RECORDS)?;
+                txn.open_table(layout::BY_CREATED)?;
+                txn.open_table(layout::BY_CONVERSATION)?;
+                txn.open_table(layout::LIVE)?;
+                txn.open_table(layout::OUTPUT)?;
+            }
+            Self::Journal => drop(txn.open_table(layout::JOURNAL)?),
+        }
+        Ok(())
+    }
+}
+
+/// Which log a file belongs to.
+pub(crate) fn log_id(txn: &ReadTransaction) -> Result<LogId, Fault> {
+    let table = txn.open_table(META)?;
+    let row = table.get(meta::LOG)?;
+    let id = row.and_then(|row| row.value().try_into().ok());
+    id.ok_or_else(|| crate::fault::damage("which log it belongs to is missing"))
+}

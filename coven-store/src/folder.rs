@@ -1,0 +1,375 @@
+//! The folder: one thread that moves what is in the journal into the cold file, and does there
+//! whatever else is written there.
+//!
+//! A fold takes everything that the tail has, so that no quiet session holds the journal back. Once
+//! it is durable the tail lets go of it and the writer may take it out of the journal; a crash
+//! before that leaves it in both, and it is told apart by how far the cold file says it is. When
+//! the disk takes no writes, folding waits and is tried again.
+
+use std::sync::Arc;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use crate::cold::{erase, fold};
+use crate::database::guarded;
+use crate::error::{AppendError, StorageFault};
+use crate::fault::Fault;
+use crate::file::Kept;
+use crate::health::Meter;
+use crate::limits::{MAX_BACKOFF, MIN_BACKOFF};
+use crate::projection;
+use crate::read;
+use crate::tail::{Fold, SharedTail};
+use crate::writer;
+
+/// What the folder is told.
+pub(crate) enum Message {
+    /// There is enough to fold.
+    Fold,
+    /// Fold whatever there is, and tell when it is done or cannot be.
+    FoldAll { reply: Option<Sender<()>> },
+    /// Write the projections anew from the log.
+    Rebuild {
+        reply: oneshot::Sender<Result<(), AppendError>>,
+    },
+    /// A read met a fault of this opening of the cold file.
+    Alarm { opening: u64 },
+    /// The writer could not read the cold file.
+    Reopen,
+    /// Fold whatever there is, close the cold file, and tell.
+    Close { reply: Sender<()> },
+}
+
+/// What the folder works with.
+pub(crate) struct Folder {
+    pub(crate) inbox: Receiver<Message>,
+    pub(crate) writer: Sender<writer::Message>,
+    pub(crate) cold: Kept,
+    pub(crate) tail: Arc<SharedTail>,
+    pub(crate) meter: Arc<Meter>,
+    pub(crate) fold_bytes: u64,
+    pub(crate) state: State,
+}
+
+/// What the folder knows beyond what is on disk.
+#[derive(Default)]
+pub(crate) struct State {
+    fold: Wanted,
+    waiting: Vec<Sender<()>>,
+    rebuilds: Vec<oneshot::Sender<Result<(), AppendError>>>,
+    is_erased: bool,
+    spared: erase::Spared,
+    trouble: Option<Trouble>,
+    backoff: Duration,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum Wanted {
+    #[default]
+    Nothing,
+    /// If there is enough.
+    Enough,
+    All,
+}
+
+/// Why nothing is folded, and when to try again.
+struct Trouble {
+    reason: StorageFault,
+    next_try: Instant,
+}
+
+impl Folder {
+    /// Runs until it is told to close, or nobody is left to tell it.
+    pub(crate) fn run(mut self) {
+        loop {
+            let message = match self.patience() {
+                None => self.inbox.recv().map_err(RecvTimeoutError::from),
+                Some(patience) => self.inbox.recv_timeout(patience),
+            };
+            match message {
+                Ok(Message::Close { reply }) => {
+                    self.close();
+                    let _ = reply.send(());
+                    return;
+                }
+                Ok(message) => self.take_in(message),
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.close(),
+            }
+            self.work();
+        }
+    }
+
+    /// How long to wait for a message; `None` is for ever.
+    fn patience(&self) -> Option<Duration> {
+        let busy = !self.state.is_erased
+            || self.state.fold > Wanted::Nothing
+            || !self.state.rebuilds.is_empty();
+        match &self.state.trouble {
+            Some(trouble) => Some(trouble.next_try.saturating_duration_since(Instant::now())),
+            None => busy.then_some(Duration::ZERO),
+        }
+    }
+
+    fn take_in(&mut self, message: Message) {
+        match message {
+            Message::Fold => self.state.fold = self.state.fold.max(Wanted::Enough),
+            Message::FoldAll { reply } => {
+                self.state.fold = Wanted::All;
+                self.state.waiting.extend(reply);
+            }
+            Message::Rebuild { reply } => {
+                self.state.fold = Wanted::All;
+                self.state.rebuilds.push(reply);
+            }
+            Message::Alarm { opening } => {
+                if self.cold.database.is_open(opening) {
+                    self.lose(StorageFault::Io {
+                        message: "a read failed".to_owned(),
+                    });
+                }
+            }
+            Message::Reopen => {
+                if self.cold.is_lost() {
+                    self.try_again();
+                }
+            }
+            Message::Close { .. } => {}
+        }
+    }
+
+    fn work(&mut self) {
+        if let Some(trouble) = &self.state.trouble {
+            if !trouble
+                .next_try
+                .saturating_duration_since(Instant::now())
+                .is_zero()
+            {
+                self.answer_waiting();
+                return;
+            }
+            self.try_again();
+        }
+        if self.state.trouble.is_none() {
+            self.fold();
+            self.rebuild();
+            self.erase();
+        }
+        self.answer_waiting();
+    }
+
+    /// Folds what there is, if it is wanted.
+    fn fold(&mut self) {
+        let wanted = match self.state.fold {
+            Wanted::Nothing => false,
+            Wanted::Enough => self.tail.look().bytes() >= self.fold_bytes,
+            Wanted::All => true,
+        };
+        if !wanted {
+            self.state.fold = Wanted::Nothing;
+            return;
+        }
+        let Some(what) = self.tail.look().fold() else {
+            self.state.fold = Wanted::Nothing;
+            return;
+        };
+        if let Err(reason) = self.make_room(what.len_bytes) {
+            self.wait(reason);
+            return;
+        }
+        match self.write(&what) {
+            Ok(()) => {
+                self.tail.forget(what.mark);
+                self.state.backoff = Duration::ZERO;
+                self.state.fold = Wanted::Nothing;
+                self.state.is_erased = false;
+                let _ = self.writer.send(writer::Message::Folded);
+            }
+            Err(fault) => self.lose(fault.reason()),
+        }
+    }
+
+    fn write(&self, what: &Fold) -> Result<(), Fault> {
+        guarded(|| {
+            let mut txn = self.cold.database.begin_write()?;
+            // After a crash the file is as large as all history: it must open without a look at
+            // all of it.
+            txn.set_quick_repair(true);
+            fold::write(&txn, what)?;
+            txn.commit()?;
+            Ok(())
+        })
+    }
+
+    /// Writes the projections anew, where somebody asked for it.
+    fn rebuild(&mut self) {
+        if self.state.rebuilds.is_empty() || self.state.trouble.is_some() {
+            return;
+        }
+        let rebuilt = guarded(|| {
+            let mut txn = self.cold.database.begin_write()?;
+            txn.set_quick_repair(true);
+            projection::rebuild(&txn)?;
+            txn.commit()?;
+            Ok(())
+        });
+        let answer = match rebuilt {
+            Ok(()) => Ok(()),
+            Err(Fault::Damage(damage)) => Err(AppendError::Damaged(damage)),
+            Err(fault) => {
+                let reason = fault.reason();
+                self.lose(reason.clone());
+                Err(AppendError::Suspended { reason })
+            }
+        };
+        for reply in self.state.rebuilds.drain(..) {
+            let _ = reply.send(answer.clone());
+        }
+    }
+
+    /// Erases some of what deleted sessions left.
+    fn erase(&mut self) {
+        if self.state.is_erased || self.state.trouble.is_some() {
+            return;
+        }
+        if self.make_room(0).is_err() {
+            // With the next fold it is tried again.
+            self.state.is_erased = true;
+            return;
+        }
+        let mut at = None;
+        let step = guarded(|| {
+            let mut txn = self.cold.database.begin_write()?;
+            txn.set_quick_repair(true);
+            let more = erase::some(&txn, &self.state.spared, &mut at)?;
+            if more {
+                txn.commit()?;
+            }
+            Ok(more)
+        });
+        match step {
+            Ok(more) => self.state.is_erased = !more,
+            Err(fault) => {
+                if let Fault::Damage(damage) = &fault {
+                    tracing::error!(%damage, "what a deleted session left cannot be erased");
+                    // Met again and again, it would keep everything from being folded.
+                    self.state.spared.add(at);
+                }
+                self.lose(fault.reason());
+            }
+        }
+    }
+
+    /// The cold file met a fault and is of no use any more: opens it again, for reading at least.
+    fn lose(&mut self, reason: StorageFault) {
+        let reason = match self.cold.reopen() {
+            Ok(()) => {
+                self.meter.opened();
+                self.learn();
+                reason
+            }
+            Err(reason) => reason,
+        };
+        self.wait(reason);
+    }
+
+    /// A fold that failed may have reached the disk all the same.
+    fn learn(&self) {
+        if let Ok(folded) = self.cold.database.read_once(read::folded)
+            && folded.position > self.tail.look().folded().position
+        {
+            self.tail.forget(folded);
+            let _ = self.writer.send(writer::Message::Folded);
+        }
+    }
+
+    /// Tries again later.
+    fn wait(&mut self, reason: StorageFault) {
+        if self.state.trouble.is_none() {
+            tracing::warn!(%reason, "the journal cannot be folded now");
+        }
+        self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, MAX_BACKOFF);
+        self.meter.stuck(&reason);
+        self.state.trouble = Some(Trouble {
+            reason,
+            next_try: Instant::now() + self.state.backoff,
+        });
+    }
+
+    fn try_again(&mut self) {
+        if self.cold.is_worth_reopening() {
+            match self.cold.reopen() {
+                Ok(()) => {
+                    self.meter.opened();
+                    self.learn();
+                }
+                Err(reason) => return self.wait(reason),
+            }
+        }
+        let held_bytes = self.cold.held_bytes().unwrap_or(0);
+        let made = self
+            .make_room(held_bytes)
+            .and_then(|()| self.cold.release());
+        match made {
+            Ok(()) => {
+                self.state.trouble = None;
+                self.state.fold = Wanted::All;
+                self.meter.folds_again();
+            }
+            Err(reason) => self.wait(reason),
+        }
+    }
+
+    /// Makes sure that so many bytes of the journal can be folded.
+    fn make_room(&self, len_bytes: u64) -> Result<(), StorageFault> {
+        let room = self.cold.room()?;
+        if room.read_only {
+            Err(StorageFault::ReadOnly)
+        } else if room.available_bytes < writer::cost(1, len_bytes) + writer::MARGIN_BYTES {
+            Err(StorageFault::Full)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whoever waits for a fold is told when there is nothing to fold, or nothing can be.
+    fn answer_waiting(&mut self) {
+        if self.state.fold == Wanted::Nothing || self.state.trouble.is_some() {
+            for reply in self.state.waiting.drain(..) {
+                let _ = reply.send(());
+            }
+        }
+        if let Some(trouble) = &self.state.trouble {
+            for reply in self.state.rebuilds.drain(..) {
+                let _ = reply.send(Err(AppendError::Suspended {
+                    reason: trouble.reason.clone(),
+                }));
+            }
+        }
+    }
+
+    fn close(&mut self) {
+        if self.state.trouble.is_some() {
+            self.try_again();
+        }
+        self.state.fold = Wanted::All;
+        if self.state.trouble.is_none() {
+            self.fold();
+        }
+        self.cold.database.close();
+        for reply in self.state.rebuilds.drain(..) {
+            let _ = reply.send(Err(AppendError::Closed));
+        }
+        self.answer_waiting();
+    }
+}
+
+/// Asks the folder to fold what there is, and waits until that is done, or cannot be.
+pub(crate) fn fold_all(folder: &Sender<Message>) {
+    let (reply, answer) = mpsc::channel();
+    if folder.send(Message::FoldAll { reply: Some(reply) }).is_ok() {
+        let _ = answer.recv();
+    }
+}

@@ -1,0 +1,207 @@
+//! A group of batches as one row of the journal.
+//!
+//! ```text
+//! version │ last_seq │ last_slot │ batch … │ crc32(position, all of it)
+//!  1 byte │ 8 bytes  │ 8 bytes   │
+//! batch:  slot, first seq, id, number of rows; then each row with its length before it
+//! ```
+//!
+//! Numbers in a batch are postcard's (varints). The rows are the events as they are stored
+//! anywhere, so that folding them moves bytes and decodes nothing.
+
+use bytes::Bytes;
+use coven_core::{Seq, SessionId};
+use serde::{Deserialize, Serialize};
+
+use crate::stored::{Malformed, Mark, sealed};
+
+const VERSION: u8 = 1;
+
+/// What comes before the batches.
+const HEAD_BYTES: usize = 1 + 8 + 8;
+
+#[derive(Serialize, Deserialize)]
+struct BatchHead<'a> {
+    slot: u64,
+    first: u64,
+    id: &'a str,
+    rows: u32,
+}
+
+/// A group on its way into the journal.
+pub(crate) struct Draft {
+    bytes: Vec<u8>,
+    batches: Vec<(u64, SessionId, u64, Vec<std::ops::Range<usize>>)>,
+}
+
+impl Default for Draft {
+    fn default() -> Self {
+        Self {
+            bytes: vec![0; HEAD_BYTES],
+            batches: Vec::new(),
+        }
+    }
+}
+
+impl Draft {
+    /// Adds a batch of `rows`, the first of which has the place `first`.
+    pub(crate) fn push(&mut self, slot: u64, id: &SessionId, first: Seq, rows: &[Vec<u8>]) {
+        self.put(&BatchHead {
+            slot,
+            first: first.get(),
+            id: id.as_str(),
+            rows: u32::try_from(rows.len()).expect("a batch is bounded"),
+        });
+        let mut places = Vec::with_capacity(rows.len());
+        for row in rows {
+            self.put(&row.len());
+            let start = self.bytes.len();
+            self.bytes.extend_from_slice(row);
+            places.push(start..self.bytes.len());
+        }
+        self.batches.push((slot, id.clone(), first.get(), places));
+    }
+
+    fn put(&mut self, value: &impl Serialize) {
+        let bytes = std::mem::take(&mut self.bytes);
+        self.bytes = postcard::to_extend(value, bytes).expect("plain data always encodes");
+    }
+
+    /// The row for the place of `mark`, with the log's counters after it; and its batches, which
+    /// share its bytes.
+    pub(crate) fn finish(mut self, mark: &Mark) -> (Bytes, Vec<JournalBatch>) {
+        self.bytes[0] = VERSION;
+        self.bytes[1..9].copy_from_slice(&mark.last_seq.to_le_bytes());
+        self.bytes[9..HEAD_BYTES].copy_from_slice(&mark.last_slot.to_le_bytes());
+        sealed::close(&mut self.bytes, &mark.position.to_be_bytes());
+        let bytes = Bytes::from(self.bytes);
+        let batches = self
+            .batches
+            .into_iter()
+            .map(|(slot, id, first, places)| JournalBatch {
+                slot,
+                id,
+                rows: (first..)
+                    .zip(places)
+                    .map(|(seq, place)| (Seq::new(seq), bytes.slice(place)))
+                    .collect(),
+            })
+            .collect();
+        (bytes, batches)
+    }
+}
+
+/// Events of one session that follow one another in the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct JournalBatch {
+    pub(crate) slot: u64,
+    pub(crate) id: SessionId,
+    /// The events as stored, each with its place.
+    pub(crate) rows: Vec<(Seq, Bytes)>,
+}
+
+/// The counters after the group at `position`.
+pub(crate) fn mark(position: u64, row: &[u8]) -> Result<Mark, Malformed> {
+    let number = |at: usize| {
+        let bytes = row.get(at..at + 8).ok_or(Malformed::Empty)?;
+        Ok(u64::from_le_bytes(bytes.try_into().expect("8 bytes")))
+    };
+    match row.first() {
+        Some(&VERSION) => Ok(Mark {
+            position,
+            last_seq: number(1)?,
+            last_slot: number(9)?,
+        }),
+        Some(&found) => Err(Malformed::Version { found }),
+        None => Err(Malformed::Empty),
+    }
+}
+
+/// The group at `position`, read back.
+pub(crate) fn read(position: u64, row: &Bytes) -> Result<(Mark, Vec<JournalBatch>), Malformed> {
+    let body = sealed::checked(row, &position.to_be_bytes())?;
+    let mark = mark(position, body)?;
+    let mut rest = body.get(HEAD_BYTES..).ok_or(Malformed::Empty)?;
+    let mut batches = Vec::new();
+    while !rest.is_empty() {
+        let head: BatchHead<'_> = take(&mut rest)?;
+        let id = SessionId::parse(head.id).map_err(|_| Malformed::Value {
+            field: "session id",
+        })?;
+        let mut rows = Vec::new();
+        for seq in (head.first..).take(head.rows as usize) {
+            let len: usize = take(&mut rest)?;
+            let (bytes, after) = rest.split_at_checked(len).ok_or(Malformed::Empty)?;
+            rows.push((Seq::new(seq), row.slice_ref(bytes)));
+            rest = after;
+        }
+        batches.push(JournalBatch {
+            slot: head.slot,
+            id,
+            rows,
+        });
+    }
+    Ok((mark, batches))
+}
+
+fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Malformed> {
+    let (value, after) = postcard::take_from_bytes(rest).map_err(|error| Malformed::Bytes {
+        problem: error.to_string(),
+    })?;
+    *rest = after;
+    Ok(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn group() -> (Bytes, Vec<JournalBatch>, Mark) {
+        let mut draft = Draft::default();
+        let id = |text| SessionId::parse(text).expect("an id");
+        draft.push(1, &id("a"), Seq::new(7), &[b"one".to_vec(), Vec::new()]);
+        draft.push(300, &id("b"), Seq::new(9), &[vec![0xff; 70_000]]);
+        let mark = Mark {
+            position: 4,
+            last_seq: 9,
+            last_slot: 300,
+        };
+        let (row, batches) = draft.finish(&mark);
+        (row, batches, mark)
+    }
+
+    #[test]
+    fn a_group_is_written_to_the_bytes_it_always_was() {
+        let mut draft = Draft::default();
+        let id = SessionId::parse("a").expect("an id");
+        draft.push(300, &id, Seq::new(7), &[b"one".to_vec(), Vec::new()]);
+        let mark = Mark {
+            position: 4,
+            last_seq: 8,
+            last_slot: 300,
+        };
+        let (row, _) = draft.finish(&mark);
+        let hex: String = row.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            hex,
+            "0108000000000000002c01000000000000ac0207016102036f6e6500f3bc869e"
+        );
+    }
+
+    #[test]
+    fn a_group_is_read_back_as_it_was_written() {
+        let (row, batches, mark) = group();
+        assert_eq!(read(4, &row), Ok((mark, batches)));
+    }
+
+    #[test]
+    fn a_bit_that_turned_anywhere_is_seen_and_so_is_another_place() {
+        let (row, _, _) = group();
+        for at in (0..200).chain(row.len() - 50..row.len()) {
+            let mut bad = row.to_vec();
+            bad[at] ^= 4;
+            assert_eq!(read(4, &bad.into()), Err(Malformed::Checksum), "{at}");
+        }
+        assert_eq!(read(5, &row), Err(Malformed::Checksum));
+    }
+}

@@ -1,0 +1,106 @@
+//! Opening the log: both its files, and what they have together.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use std::sync::Arc;
+
+use redb::ReadableDatabase;
+
+use crate::database::{Database, guarded};
+use crate::error::{OpenError, StorageFault};
+use crate::fault::{Fault, storage_fault};
+use crate::file::{self, Disk, Kept, Kind, Reserve};
+use crate::options::Options;
+use crate::read;
+use crate::tail::{Tail, replay};
+
+/// A log that is open.
+pub(crate) struct Files {
+    pub(crate) journal: Kept,
+    pub(crate) cold: Kept,
+    pub(crate) tail: Tail,
+    pub(crate) reserve: Reserve,
+}
+
+/// Opens the log at `path`, or makes it. Nothing is written before both files are known to be
+/// ours, and whole as far as was looked.
+pub(crate) fn open(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    options: Options,
+) -> Result<Files, OpenError> {
+    // Even closing a file whose pages contradict each other may panic.
+    let opened = catch_unwind(AssertUnwindSafe(|| open_files(disk, path, options)));
+    opened.unwrap_or_else(|_| {
+        Err(OpenError::Damaged {
+            path: path.to_owned(),
+            problem: "its pages contradict each other".to_owned(),
+        })
+    })
+}
+
+fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Files, OpenError> {
+    let journal_path = file::journal_path(path);
+    let cold = file::open_cold(disk.as_ref(), path, options.cache_bytes)?;
+    let (log, folded) = guarded(|| {
+        let txn = cold.db.begin_read()?;
+        Ok((file::log_id(&txn)?, read::folded(&txn)?))
+    })
+    .map_err(|fault| file::fault_error(path, &fault))?;
+    let journal = file::open_journal(
+        disk.as_ref(),
+        &journal_path,
+        log,
+        folded,
+        options.cache_bytes,
+    )?;
+    let tail = guarded(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
+        .map_err(|fault| replay_error(path, &journal_path, &fault))?;
+    let mut reserve = Reserve::beside(disk.as_ref(), path, options.reserve_bytes);
+    for shadow in [&cold.shadow, &journal.shadow] {
+        release(|| shadow.release(), &mut reserve)
+            .map_err(|source| file::open_error(path, source))?;
+    }
+    let folder = file::folder_of(path).map_err(|source| file::open_error(path, source))?;
+    let folder = Arc::new(folder);
+    let kept = |db, path: &Path, kind| {
+        Kept::writable(
+            Arc::new(Database::new(db)),
+            Arc::clone(disk),
+            path.to_owned(),
+            Arc::clone(&folder),
+            kind,
+            options.cache_bytes,
+        )
+    };
+    Ok(Files {
+        journal: kept(journal.db, &journal_path, Kind::Journal),
+        cold: kept(cold.db, path, Kind::Cold),
+        tail,
+        reserve,
+    })
+}
+
+/// Lets a file's writes through. Repairing after a crash takes room, and on a full disk the reserve
+/// has it.
+fn release(release: impl Fn() -> io::Result<()>, reserve: &mut Reserve) -> io::Result<()> {
+    match release() {
+        Err(error) if storage_fault(&error) == StorageFault::Full => {
+            reserve.give(u64::MAX)?;
+            release()
+        }
+        result => result,
+    }
+}
+
+/// Where the two do not fit together, it is told of the journal: the cold file alone is whole.
+fn replay_error(path: &Path, journal: &Path, fault: &Fault) -> OpenError {
+    match fault {
+        Fault::Damage(damage) => OpenError::Damaged {
+            path: journal.to_owned(),
+            problem: damage.to_string(),
+        },
+        Fault::Disk(_) | Fault::Stale => file::fault_error(path, fault),
+    }
+}

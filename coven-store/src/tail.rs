@@ -1,0 +1,221 @@
+//! `Tail`: what is in the journal and was not folded yet, in memory.
+//!
+//! It has every session that a batch in the journal concerns, as it stands, and those batches'
+//! events. Who reads takes what it wants from here first and then looks into the cold file: what a
+//! fold moved in between is then there twice, and never missing.
+
+mod fold;
+mod read;
+mod replay;
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::Duration;
+
+use bytes::Bytes;
+use coven_core::{Record, Seq, SessionId};
+
+use crate::stored::Mark;
+
+pub(crate) use fold::{Fold, FoldedSlot};
+pub(crate) use read::{AllRows, TailOutput, TailRows};
+pub(crate) use replay::replay;
+
+/// The tail, shared by the writer, the folder and all who read.
+pub(crate) struct SharedTail {
+    tail: RwLock<Tail>,
+    /// How many folds there were, for who waits for the next.
+    folds: Mutex<u64>,
+    folded: Condvar,
+}
+
+#[derive(Default)]
+pub(crate) struct Tail {
+    /// How far the cold file has everything.
+    folded: Mark,
+    /// How far the journal is.
+    last: Mark,
+    slots: BTreeMap<u64, Slot>,
+    /// The newest slot here of each session.
+    ids: HashMap<SessionId, u64>,
+    /// Whose events follow one another.
+    runs: VecDeque<Run>,
+    /// Bytes of the journal that are not folded.
+    bytes: u64,
+    /// The groups of the journal that are not folded: where each ends, and its bytes.
+    groups: VecDeque<(Mark, u64)>,
+}
+
+/// A session, as its last batch left it.
+struct Slot {
+    id: SessionId,
+    standing: Standing,
+    rows: VecDeque<Row>,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) enum Standing {
+    Living(Arc<Record>),
+    /// Its `Deleted` event is here; all before it is void.
+    Deleted {
+        at: Seq,
+    },
+}
+
+/// An event as it is stored.
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) seq: Seq,
+    pub(crate) bytes: Bytes,
+    /// Where its output ends, and how much it is, where it is output.
+    pub(crate) output: Option<Span>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Span {
+    pub(crate) offset: u64,
+    pub(crate) len_bytes: u64,
+}
+
+/// Events of one session that follow one another in the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Run {
+    pub(crate) first: Seq,
+    pub(crate) last: Seq,
+    pub(crate) slot: u64,
+    /// Bytes of them as stored.
+    pub(crate) len_bytes: u64,
+}
+
+/// A batch that is durable.
+pub(crate) struct NewBatch {
+    pub(crate) slot: u64,
+    pub(crate) id: SessionId,
+    pub(crate) rows: Vec<Row>,
+    /// How it leaves the session.
+    pub(crate) standing: Standing,
+}
+
+impl SharedTail {
+    pub(crate) fn new(tail: Tail) -> Self {
+        Self {
+            tail: RwLock::new(tail),
+            folds: Mutex::new(0),
+            folded: Condvar::new(),
+        }
+    }
+
+    /// To look at it. Nobody may wait for a disk meanwhile.
+    pub(crate) fn look(&self) -> RwLockReadGuard<'_, Tail> {
+        self.tail.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self) -> RwLockWriteGuard<'_, Tail> {
+        self.tail.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes in a group that is durable.
+    pub(crate) fn push(&self, mark: Mark, len_bytes: u64, batches: Vec<NewBatch>) {
+        self.change().push(mark, len_bytes, batches);
+    }
+
+    /// Lets go of what is folded: the cold file has everything up to `mark`.
+    pub(crate) fn forget(&self, mark: Mark) {
+        self.change().forget(mark);
+        *self.folds.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        self.folded.notify_all();
+    }
+
+    /// Waits until something is folded, but not for long.
+    pub(crate) fn wait_for_a_fold(&self, patience: Duration) {
+        let folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = *folds;
+        let waited = self
+            .folded
+            .wait_timeout_while(folds, patience, |folds| *folds == before);
+        drop(waited);
+    }
+}
+
+impl Tail {
+    /// Nothing but how far the cold file is.
+    pub(crate) fn after(folded: Mark) -> Self {
+        Self {
+            folded,
+            last: folded,
+            ..Self::default()
+        }
+    }
+
+    pub(crate) const fn folded(&self) -> Mark {
+        self.folded
+    }
+
+    pub(crate) const fn last(&self) -> Mark {
+        self.last
+    }
+
+    pub(crate) const fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    pub(crate) fn push(&mut self, mark: Mark, len_bytes: u64, batches: Vec<NewBatch>) {
+        for batch in batches {
+            self.push_batch(batch);
+        }
+        self.pushed(mark, len_bytes);
+    }
+
+    fn pushed(&mut self, mark: Mark, len_bytes: u64) {
+        self.last = mark;
+        self.bytes += len_bytes;
+        self.groups.push_back((mark, len_bytes));
+    }
+
+    fn push_batch(&mut self, batch: NewBatch) {
+        let (Some(first), Some(last)) = (batch.rows.first(), batch.rows.last()) else {
+            return;
+        };
+        self.runs.push_back(Run {
+            first: first.seq,
+            last: last.seq,
+            slot: batch.slot,
+            len_bytes: batch.rows.iter().map(|row| row.bytes.len() as u64).sum(),
+        });
+        let slot = self.slots.entry(batch.slot).or_insert_with(|| Slot {
+            id: batch.id.clone(),
+            standing: batch.standing.clone(),
+            rows: VecDeque::new(),
+        });
+        slot.rows.extend(batch.rows);
+        if let Standing::Deleted { at } = batch.standing {
+            slot.rows.retain(|row| row.seq == at);
+        }
+        slot.standing = batch.standing;
+        self.ids.insert(batch.id, batch.slot);
+    }
+
+    fn forget(&mut self, mark: Mark) {
+        let seq = mark.seq();
+        while let Some(&(group, len_bytes)) = self.groups.front()
+            && group.position <= mark.position
+        {
+            self.bytes -= len_bytes;
+            self.groups.pop_front();
+        }
+        while self.runs.front().is_some_and(|run| run.last <= seq) {
+            self.runs.pop_front();
+        }
+        let ids = &mut self.ids;
+        self.slots.retain(|number, slot| {
+            let folded = slot.rows.partition_point(|row| row.seq <= seq);
+            slot.rows.drain(..folded);
+            let keep = !slot.rows.is_empty();
+            if !keep && ids.get(&slot.id) == Some(number) {
+                ids.remove(&slot.id);
+            }
+            keep
+        });
+        self.folded = mark;
+    }
+}

@@ -1,0 +1,95 @@
+//! The tail from the journal, when the log is opened.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coven_core::{Event, Record, SessionId};
+use redb::ReadTransaction;
+
+use super::{NewBatch, Row, Standing, Tail};
+use crate::error::Damage;
+use crate::fault::Fault;
+use crate::journal::{self, JournalBatch};
+use crate::layout::{IDS, JOURNAL};
+use crate::read::{decode_event, entry, folded};
+use crate::writer::span;
+
+/// What the journal has and the cold file has not.
+pub(crate) fn replay(journal: &ReadTransaction, cold: &ReadTransaction) -> Result<Tail, Fault> {
+    let folded = folded(cold)?;
+    let mut tail = Tail::after(folded);
+    for row in journal.open_table(JOURNAL)?.range(folded.position + 1..)? {
+        let (position, row) = row?;
+        let position = position.value();
+        let row = Bytes::copy_from_slice(row.value());
+        let (mark, batches) = journal::read(position, &row).map_err(|problem| {
+            crate::fault::damage(format!("group {position} cannot be read: {problem}"))
+        })?;
+        for batch in batches {
+            let batch = stand(&tail, cold, batch)?;
+            tail.push_batch(batch);
+        }
+        tail.pushed(mark, row.len() as u64);
+    }
+    Ok(tail)
+}
+
+/// A batch, and how it leaves its session.
+fn stand(tail: &Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<NewBatch, Fault> {
+    let mut record = before(tail, cold, &batch)?;
+    let mut deleted = None;
+    let mut rows = Vec::with_capacity(batch.rows.len());
+    for (seq, bytes) in batch.rows {
+        let envelope = decode_event(&bytes, &batch.id, seq)?;
+        let folded = Record::fold(record, &envelope).map_err(|illegal| {
+            Fault::Damage(Damage {
+                session: Some(batch.id.clone()),
+                seq: Some(seq),
+                problem: illegal.to_string(),
+            })
+        })?;
+        record = Some(folded);
+        if envelope.event == Event::Deleted {
+            deleted = Some(seq);
+        }
+        rows.push(Row {
+            seq,
+            output: span(&envelope),
+            bytes,
+        });
+    }
+    let standing = match (deleted, record) {
+        (Some(at), _) => Standing::Deleted { at },
+        (None, Some(record)) => Standing::Living(Arc::new(record)),
+        (None, None) => return Err(crate::fault::damage("a batch of no events")),
+    };
+    Ok(NewBatch {
+        slot: batch.slot,
+        id: batch.id,
+        rows,
+        standing,
+    })
+}
+
+/// A session's record before a batch; `None` where the batch begins it.
+fn before(
+    tail: &Tail,
+    cold: &ReadTransaction,
+    batch: &JournalBatch,
+) -> Result<Option<Record>, Fault> {
+    let is_this = |slot: u64| slot == batch.slot;
+    match tail.standing(&batch.id) {
+        Some((slot, Standing::Living(record))) if is_this(slot) => Ok(Some(Record::clone(record))),
+        Some(_) => Ok(None),
+        None => of_cold(cold, &batch.id, batch.slot),
+    }
+}
+
+fn of_cold(cold: &ReadTransaction, id: &SessionId, slot: u64) -> Result<Option<Record>, Fault> {
+    let known = cold.open_table(IDS)?.get(id.as_str())?;
+    if known.is_none_or(|known| known.value() != slot) {
+        return Ok(None);
+    }
+    let entry = entry(cold, id)?;
+    Ok(entry.map(|entry| Record::clone(&entry.record)))
+}
