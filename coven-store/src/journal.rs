@@ -1,4 +1,4 @@
-//! A group of batches as one row of the journal.
+//! The journal: a group of batches for each commit, in parts that fill their pages.
 //!
 //! ```text
 //! version │ last_seq │ last_slot │ batch … │ crc32(position, all of it)
@@ -11,8 +11,12 @@
 
 use bytes::Bytes;
 use coven_core::{Seq, SessionId};
+use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
+use crate::fault::{Fault, damage};
+use crate::layout::JOURNAL;
+use crate::pages;
 use crate::stored::{Malformed, Mark, sealed};
 
 const VERSION: u8 = 1;
@@ -100,8 +104,94 @@ pub(crate) struct JournalBatch {
     pub(crate) rows: Vec<(Seq, Bytes)>,
 }
 
+/// Bytes of the longest and the shortest run of pages that a part fills.
+const PARTS: (usize, usize) = (256 << 10, 8 << 10);
+
+/// Puts a group at `position`.
+pub(crate) fn insert(txn: &WriteTransaction, position: u64, row: &[u8]) -> Result<(), Fault> {
+    let mut table = txn.open_table(JOURNAL)?;
+    let (longest, shortest) = PARTS;
+    for (number, part) in (0..).zip(pages::parts(row, longest, shortest)) {
+        let mut place = table.insert_reserve((position, number), part.len())?;
+        place.as_mut().copy_from_slice(part);
+    }
+    Ok(())
+}
+
+/// What was taken out.
+pub(crate) struct Removed {
+    /// The last group that is gone as a whole.
+    pub(crate) last: Option<Mark>,
+    /// Nothing is left of what was to go.
+    pub(crate) is_all: bool,
+}
+
+/// Takes the groups up to `position` out, some `parts` of them at most.
+pub(crate) fn remove(
+    txn: &WriteTransaction,
+    position: u64,
+    parts: usize,
+) -> Result<Removed, Fault> {
+    let mut table = txn.open_table(JOURNAL)?;
+    let mut gone = Vec::new();
+    let mut last = None;
+    let mut is_all = true;
+    for row in table.range(..=(position, u32::MAX))? {
+        let (key, part) = row?;
+        let (position, number) = key.value();
+        if number == 0 {
+            if gone.len() >= parts {
+                is_all = false;
+                break;
+            }
+            last = Some(mark(position, part.value())?);
+        }
+        gone.push((position, number));
+    }
+    for key in gone {
+        table.remove(key)?;
+    }
+    Ok(Removed { last, is_all })
+}
+
+/// The counters after the last group, if there is one.
+pub(crate) fn last(txn: &ReadTransaction) -> Result<Option<Mark>, Fault> {
+    let table = txn.open_table(JOURNAL)?;
+    let Some((key, _)) = table.last()? else {
+        return Ok(None);
+    };
+    let position = key.value().0;
+    let head = table.get((position, 0))?;
+    let head = head.ok_or_else(|| damage("a group has no beginning"))?;
+    Ok(Some(mark(position, head.value())?))
+}
+
+/// The groups after `position`, oldest first.
+pub(crate) fn after(
+    txn: &ReadTransaction,
+    position: u64,
+) -> Result<impl Iterator<Item = Result<(u64, Bytes), Fault>>, Fault> {
+    let table = txn.open_table(JOURNAL)?;
+    let mut rows = table.range((position + 1, 0)..)?.peekable();
+    Ok(std::iter::from_fn(move || {
+        let mut group: Option<(u64, Vec<u8>)> = None;
+        while let Some(row) = rows.next_if(|row| match (row, &group) {
+            (Ok((key, _)), Some((position, _))) => key.value().0 == *position,
+            (Ok(_), None) | (Err(_), _) => true,
+        }) {
+            let (key, part) = match row {
+                Ok(row) => row,
+                Err(error) => return Some(Err(error.into())),
+            };
+            let (_, bytes) = group.get_or_insert_with(|| (key.value().0, Vec::new()));
+            bytes.extend_from_slice(part.value());
+        }
+        group.map(|(position, bytes)| Ok((position, bytes.into())))
+    }))
+}
+
 /// The counters after the group at `position`.
-pub(crate) fn mark(position: u64, row: &[u8]) -> Result<Mark, Malformed> {
+fn mark(position: u64, row: &[u8]) -> Result<Mark, Malformed> {
     let number = |at: usize| {
         let bytes = row.get(at..at + 8).ok_or(Malformed::Empty)?;
         Ok(u64::from_le_bytes(bytes.try_into().expect("8 bytes")))

@@ -36,8 +36,8 @@ pub(crate) mod meta {
 /// of Coven can tell what it has before it.
 pub(crate) const META: TableDefinition<&str, &[u8]> = TableDefinition::new("meta");
 
-/// The journal: position → a group of batches (`crate::journal`).
-pub(crate) const JOURNAL: TableDefinition<u64, &[u8]> = TableDefinition::new("journal");
+/// The journal: (position, part) → a group of batches, in parts (`crate::journal`).
+pub(crate) const JOURNAL: TableDefinition<(u64, u32), &[u8]> = TableDefinition::new("journal");
 
 /// slot → whose it is. Kept for ever: a few bytes for each session there ever was.
 pub(crate) const SLOTS: TableDefinition<u64, &[u8]> = TableDefinition::new("slots");

@@ -28,6 +28,7 @@ mod layout;
 pub mod limits;
 mod opening;
 mod options;
+mod pages;
 #[cfg(test)]
 mod power_loss;
 mod projection;

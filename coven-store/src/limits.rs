@@ -31,8 +31,8 @@ pub(crate) const MAX_TAIL_BYTES: u64 = 48 << 20;
 /// How long a writer that is too fast waits for a fold before it looks whether one goes on.
 pub(crate) const FOLD_PATIENCE: Duration = Duration::from_millis(50);
 
-/// Groups taken out of the journal in one transaction, so that nobody waits long behind it.
-pub(crate) const TRIM_GROUPS: usize = 1024;
+/// Rows taken out of the journal in one transaction, so that nobody waits long behind it.
+pub(crate) const TRIM_PARTS: usize = 1024;
 
 /// How long nothing is written before what there is is folded.
 pub(crate) const FOLD_AFTER: Duration = Duration::from_secs(2);

@@ -1,15 +1,8 @@
-//! Cutting a session's events into segments that fill their pages.
-//!
-//! redb keeps a large value in a run of pages that is a power of two long: a value of 33 KiB takes
-//! as much as one of 64. So a segment ends where what it compresses to fits just so.
+//! Cutting a session's events into segments that fill their pages: a segment ends where what it
+//! compresses to fits just so.
 
 use super::segment::{BODY_BYTES, SegmentRow, encode};
-
-/// The shortest run of pages.
-const PAGE_BYTES: usize = 4096;
-
-/// What a page takes beside the one value in it: its head, where the value ends, and the key.
-const OVERHEAD_BYTES: usize = 24;
+use crate::pages::{PAGE_BYTES, half_of, run_of};
 
 /// How full a run of pages is to be, in percent, for the segment in it not to be cut shorter.
 const FULL_PERCENT: usize = 92;
@@ -28,14 +21,6 @@ pub(super) fn is_full(len_bytes: usize) -> bool {
     len_bytes > PAGE_BYTES && len_bytes * 100 >= run_of(len_bytes) * FULL_PERCENT
 }
 
-/// The pages that a value of so many bytes takes, in bytes, less what they take themselves.
-fn run_of(len_bytes: usize) -> usize {
-    (len_bytes + OVERHEAD_BYTES)
-        .next_power_of_two()
-        .max(PAGE_BYTES)
-        - OVERHEAD_BYTES
-}
-
 /// Cuts the first segment off `rows`, of which there is at least one. The last segment of a
 /// session takes what there is.
 pub(super) fn first(slot: u64, rows: &[SegmentRow<'_>]) -> Cut {
@@ -49,7 +34,7 @@ pub(super) fn first(slot: u64, rows: &[SegmentRow<'_>]) -> Cut {
     }
     let mut target = run_of(cut.bytes.len());
     if !is_full(cut.bytes.len()) {
-        target = (target + OVERHEAD_BYTES) / 2 - OVERHEAD_BYTES;
+        target = half_of(target);
     }
     for _ in 0..TRIES {
         if cut.rows == 1 || is_full(cut.bytes.len()) {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use bytes::Bytes;
 use coven_core::{Event, Record, SessionId};
 use redb::ReadTransaction;
 
@@ -10,7 +9,7 @@ use super::{NewBatch, Row, Standing, Tail};
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::journal::{self, JournalBatch};
-use crate::layout::{IDS, JOURNAL};
+use crate::layout::IDS;
 use crate::read::{decode_event, entry, folded};
 use crate::writer::span;
 
@@ -18,10 +17,8 @@ use crate::writer::span;
 pub(crate) fn replay(journal: &ReadTransaction, cold: &ReadTransaction) -> Result<Tail, Fault> {
     let folded = folded(cold)?;
     let mut tail = Tail::after(folded);
-    for row in journal.open_table(JOURNAL)?.range(folded.position + 1..)? {
-        let (position, row) = row?;
-        let position = position.value();
-        let row = Bytes::copy_from_slice(row.value());
+    for group in journal::after(journal, folded.position)? {
+        let (position, row) = group?;
         let (mark, batches) = journal::read(position, &row).map_err(|problem| {
             crate::fault::damage(format!("group {position} cannot be read: {problem}"))
         })?;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use redb::{ReadableTable, WriteTransaction};
+use redb::WriteTransaction;
 
 use super::group::{self, Before, Done};
 use super::queue::Job;
@@ -12,10 +12,10 @@ use crate::database::guarded;
 use crate::error::{AppendError, Damage};
 use crate::fault::Fault;
 use crate::folder;
-use crate::journal;
-use crate::layout::{JOURNAL, META, meta};
+use crate::journal::{self, Removed};
+use crate::layout::{META, meta};
 use crate::limits::{
-    FOLD_PATIENCE, MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_TAIL_BYTES, TRIM_GROUPS,
+    FOLD_PATIENCE, MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_TAIL_BYTES, TRIM_PARTS,
 };
 use crate::stored::Mark;
 
@@ -151,11 +151,7 @@ impl Writer {
         let written = guarded(|| {
             let txn = self.journal.database.begin_write()?;
             self.trim(&txn)?;
-            let mut table = txn.open_table(JOURNAL)?;
-            let mut place = table.insert_reserve(done.mark.position, done.row.len())?;
-            place.as_mut().copy_from_slice(&done.row);
-            drop(place);
-            drop(table);
+            journal::insert(&txn, done.mark.position, &done.row)?;
             Ok(txn)
         });
         let txn = match written {
@@ -201,26 +197,15 @@ impl Writer {
     }
 
     /// Takes some of what is folded out of the journal.
-    fn trim(&self, txn: &WriteTransaction) -> Result<Trimmed, Fault> {
+    fn trim(&self, txn: &WriteTransaction) -> Result<Removed, Fault> {
         let folded = self.tail.look().folded();
-        let mut table = txn.open_table(JOURNAL)?;
-        let mut gone = Vec::new();
-        for row in table.range(..=folded.position)?.take(TRIM_GROUPS + 1) {
-            let (position, row) = row?;
-            gone.push(journal::mark(position.value(), row.value())?);
+        let trimmed = journal::remove(txn, folded.position, TRIM_PARTS)?;
+        if let Some(last) = trimmed.last {
+            let last = last.seal(meta::TRIMMED);
+            txn.open_table(META)?
+                .insert(meta::TRIMMED, last.as_slice())?;
         }
-        let left = gone.len() > TRIM_GROUPS;
-        gone.truncate(TRIM_GROUPS);
-        let Some(last) = gone.last() else {
-            return Ok(Trimmed::All);
-        };
-        for mark in &gone {
-            table.remove(mark.position)?;
-        }
-        let last = last.seal(meta::TRIMMED);
-        txn.open_table(META)?
-            .insert(meta::TRIMMED, last.as_slice())?;
-        Ok(if left { Trimmed::Some } else { Trimmed::All })
+        Ok(trimmed)
     }
 
     /// The same with nothing to write along.
@@ -239,24 +224,17 @@ impl Writer {
             Ok(trimmed)
         });
         match trimmed {
-            Ok(Trimmed::Some) => {}
-            Ok(Trimmed::All) => self.state.trimming = Chore::Done,
+            Ok(trimmed) if trimmed.is_all => self.state.trimming = Chore::Done,
+            Ok(_) => {}
             Err(fault) => self.lose(&fault),
         }
     }
 }
 
-/// Whether anything is left that is folded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trimmed {
-    All,
-    Some,
-}
-
 /// How far the journal is.
 pub(crate) fn journal_mark(txn: &redb::ReadTransaction) -> Result<Mark, Fault> {
-    if let Some((position, row)) = txn.open_table(JOURNAL)?.last()? {
-        return Ok(journal::mark(position.value(), row.value())?);
+    if let Some(last) = journal::last(txn)? {
+        return Ok(last);
     }
     let table = txn.open_table(META)?;
     let row = table.get(meta::TRIMMED)?;

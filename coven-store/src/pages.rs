@@ -1,0 +1,71 @@
+//! How much a value takes in redb's pages.
+//!
+//! A large value has a run of pages to itself that is a power of two long, and all of it is
+//! written: a value of 33 KiB takes as much as one of 64. So large values are made to fit.
+
+/// The shortest run.
+pub(crate) const PAGE_BYTES: usize = 4096;
+
+/// What a run has besides the one value in it: its head, where the value ends, and a key of two
+/// numbers.
+const OVERHEAD_BYTES: usize = 24;
+
+/// The most that a value may have for the run of pages it takes.
+pub(crate) fn run_of(len_bytes: usize) -> usize {
+    (len_bytes + OVERHEAD_BYTES)
+        .next_power_of_two()
+        .max(PAGE_BYTES)
+        - OVERHEAD_BYTES
+}
+
+/// The same of a run half as long.
+pub(crate) const fn half_of(run: usize) -> usize {
+    (run + OVERHEAD_BYTES) / 2 - OVERHEAD_BYTES
+}
+
+/// Cuts bytes into values that fill their runs, the longest first; the last one has what is left.
+pub(crate) fn parts(
+    mut bytes: &[u8],
+    longest: usize,
+    shortest: usize,
+) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        if bytes.is_empty() {
+            return None;
+        }
+        let mut run = run_of(longest / 2);
+        while run > bytes.len() && run > run_of(shortest / 2) {
+            run = half_of(run);
+        }
+        let part;
+        (part, bytes) = bytes.split_at(run.min(bytes.len()));
+        Some(part)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_fill_their_pages_and_are_all_there_is() {
+        for len in [
+            0,
+            1,
+            4000,
+            4072,
+            4073,
+            8168,
+            8169,
+            70_000,
+            1 << 20,
+            3_333_333,
+        ] {
+            let bytes = vec![7; len];
+            let parts: Vec<&[u8]> = parts(&bytes, 256 << 10, 8 << 10).collect();
+            assert_eq!(parts.concat().len(), len);
+            let pages: usize = parts.iter().map(|part| run_of(part.len()) + 24).sum();
+            assert!(pages <= len + len / 500 + 12_000, "{len}: {pages}");
+        }
+    }
+}
