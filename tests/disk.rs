@@ -12,7 +12,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use coven::{
-    Code, Engine, Error, Event, EventKind, OpenError, Options, Seq, Status, Unavailable,
+    Code, Engine, Error, Event, EventKind, OpenError, Options, Seq, SessionId, Status, Unavailable,
     WriterState,
 };
 use tokio::runtime::Runtime;
@@ -37,11 +37,75 @@ fn a_full_disk_loses_nothing_and_all_resumes_when_there_is_room() {
 }
 
 #[test]
+fn an_agent_that_filled_the_disk_is_killed_and_its_end_recorded_there() {
+    let name = "an_agent_that_filled_the_disk_is_killed_and_its_end_recorded_there";
+    if let Some(disk) = small_disk::of_its_own(name, DISK_BYTES) {
+        Runtime::new().unwrap().block_on(filled_and_killed(&disk));
+    }
+}
+
+#[test]
+fn an_engine_that_ends_on_a_full_disk_records_what_its_agents_wrote_and_their_end() {
+    let name = "an_engine_that_ends_on_a_full_disk_records_what_its_agents_wrote_and_their_end";
+    if let Some(disk) = small_disk::of_its_own(name, DISK_BYTES) {
+        Runtime::new().unwrap().block_on(filled_and_ended(&disk));
+    }
+}
+
+#[test]
 fn a_home_on_a_read_only_disk_is_refused() {
     let name = "a_home_on_a_read_only_disk_is_refused";
     if let Some(disk) = small_disk::of_its_own(name, DISK_BYTES) {
         Runtime::new().unwrap().block_on(on_a_read_only_disk(&disk));
     }
+}
+
+/// A world whose home is on a small disk, and an agent there that has filled it and goes on.
+async fn filled(disk: &Path) -> (World, SessionId) {
+    let dir = tempfile::tempdir().unwrap();
+    fs::create_dir(dir.path().join("project")).unwrap();
+    let mut options = options(dir.path());
+    options.home = disk.join("home");
+    let engine = Engine::open(options).await.unwrap();
+    let world = World { engine, dir };
+    fs::write(disk.join("filler"), vec![1; FILLER_BYTES]).unwrap();
+    let flood = "trap '' TERM HUP; while :; do echo \"a line that is a little longer\"; done";
+    let flood = world.launch_id(flood).await;
+    until_health(&world.engine, WriterState::Failed).await;
+    (world, flood)
+}
+
+async fn filled_and_killed(disk: &Path) {
+    let (world, flood) = filled(disk).await;
+    within(world.engine.kill(&flood, me())).await.unwrap();
+    let events = world.to_the_end(&flood).await;
+    assert_eq!(kinds(&events).last(), Some(&EventKind::Exited));
+    let health = world.engine.health().store;
+    assert_eq!(health.state, WriterState::Failed, "the disk is full still");
+    assert_is_whole(&written(&events));
+}
+
+async fn filled_and_ended(disk: &Path) {
+    let (world, flood) = filled(disk).await;
+    within(world.engine.shutdown()).await;
+    let World { engine, dir } = world;
+    drop(engine);
+    fs::remove_file(disk.join("filler")).unwrap();
+    let mut options = options(dir.path());
+    options.home = disk.join("home");
+    let engine = Engine::open(options).await.unwrap();
+    let world = World { engine, dir };
+    let record = within(world.engine.get(&flood)).await.unwrap();
+    assert_eq!(record.session.status(), Status::Killed);
+    assert_is_whole(&written(&world.to_the_end(&flood).await));
+}
+
+/// It has every line, and the last one as far as it came.
+fn assert_is_whole(written: &[u8]) {
+    let line = b"a line that is a little longer\r\n";
+    assert!(written.len() > 1 << 20, "{}", written.len());
+    let is_whole = |chunk: &[u8]| line.starts_with(chunk);
+    assert!(written.chunks(line.len()).all(is_whole));
 }
 
 async fn on_a_read_only_disk(disk: &Path) {

@@ -92,6 +92,10 @@ enum Kind {
 struct FailingDisk(Arc<Mutex<Plan>>);
 
 impl FailingDisk {
+    fn shared(&self) -> Arc<dyn Disk> {
+        Arc::new(self.clone())
+    }
+
     fn plan(&self, change: impl FnOnce(&mut Plan)) {
         change(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner));
     }
@@ -203,7 +207,7 @@ impl StorageBackend for FailingFile {
 }
 
 fn open(home: &Home, disk: &FailingDisk, options: Options) -> Store {
-    Store::open_on(Arc::new(disk.clone()), &home.path(), options).expect("the store opens")
+    Store::open_on(&disk.shared(), &home.path(), options).expect("the store opens")
 }
 
 fn fail(kind: Kind, after: u64, times: u64, with: impl Into<With>) -> Fail {

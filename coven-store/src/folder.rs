@@ -24,6 +24,10 @@ use crate::read;
 use crate::tail::{Fold, SharedTail};
 use crate::writer;
 
+/// Bytes that are free for a fold beside twice what it folds: records, indexes, the paths through
+/// their trees, and room for the journal to go on.
+const FOLD_MARGIN_BYTES: u64 = (1 << 20) + writer::MARGIN_BYTES;
+
 /// What the folder is told.
 pub(crate) enum Message {
     /// There is enough to fold.
@@ -327,7 +331,7 @@ impl Folder {
         let room = self.cold.room()?;
         if room.read_only {
             Err(StorageFault::ReadOnly)
-        } else if room.available_bytes < writer::cost(1, len_bytes) + writer::MARGIN_BYTES {
+        } else if room.available_bytes < FOLD_MARGIN_BYTES + 2 * len_bytes {
             Err(StorageFault::Full)
         } else {
             Ok(())

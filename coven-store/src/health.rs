@@ -39,9 +39,10 @@ pub struct StoreHealth {
 pub enum WriterState {
     /// It keeps up.
     Healthy,
-    /// More than half of the queue is in use, or a batch has been waiting for over two seconds.
+    /// More than half of the queue is in use, a batch has been waiting for over two seconds, or what
+    /// is written cannot be moved out of the journal, or not be read, for a while.
     Pressured,
-    /// It does not write, or cannot reach what it wrote long ago. It looks again by itself.
+    /// It does not write. It looks again by itself.
     Failed,
 }
 
@@ -124,17 +125,16 @@ impl Meter {
         let marks = self.marks();
         let oldest_waiting = marks.oldest.map(|since| since.elapsed());
         let slow = oldest_waiting.is_some_and(|waiting| waiting > SLOW);
-        let fault = marks.fault.clone().or_else(|| marks.stuck.clone());
-        let state = if fault.is_some() {
+        let state = if marks.fault.is_some() {
             WriterState::Failed
-        } else if slow || queued_bytes > capacity_bytes / 2 {
+        } else if slow || marks.stuck.is_some() || queued_bytes > capacity_bytes / 2 {
             WriterState::Pressured
         } else {
             WriterState::Healthy
         };
         StoreHealth {
             state,
-            fault,
+            fault: marks.fault.clone(),
             queued_events: self.queued_events.load(Ordering::Relaxed),
             queued_bytes,
             capacity_bytes,

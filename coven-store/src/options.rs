@@ -14,7 +14,9 @@ pub struct Options {
     /// be read again in a moment.
     pub fold_bytes: u64,
     /// Bytes kept free for a full disk, in a file beside the log; let go so that the end of a
-    /// session can still be recorded. Default 4 MiB; 0 keeps none.
+    /// session can still be recorded, with the output that comes before it; and when the log is
+    /// closed meanwhile, all that waits. Default 12 MiB: what may wait, and as much again as one
+    /// agent's end takes; 0 keeps none.
     pub reserve_bytes: u64,
     /// Bytes of output that may wait to be written, over all sessions; who has more waits.
     /// Default 8 MiB: a quarter of a second of a flood of 30 MB/s.
@@ -26,7 +28,7 @@ impl Default for Options {
         Self {
             cache_bytes: 8 << 20,
             fold_bytes: 8 << 20,
-            reserve_bytes: 4 << 20,
+            reserve_bytes: 12 << 20,
             queue_bytes: 8 << 20,
         }
     }

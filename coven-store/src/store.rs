@@ -84,11 +84,12 @@ impl Store {
     /// # Errors
     /// [`OpenError`], each with what to do about it. What is at `path` is then as it was.
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
-        Self::open_on(Arc::new(OsDisk), path, options)
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        Self::open_on(&disk, path, options)
     }
 
     pub(crate) fn open_on(
-        disk: Arc<dyn Disk>,
+        disk: &Arc<dyn Disk>,
         path: &Path,
         options: Options,
     ) -> Result<Self, OpenError> {
@@ -97,7 +98,7 @@ impl Store {
             cold,
             tail,
             reserve,
-        } = opening::open(&disk, path, options)?;
+        } = opening::open(disk, path, options)?;
         let meter = Arc::new(Meter::default());
         meter.opened();
         let mark = tail.last();

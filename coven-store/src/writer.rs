@@ -36,7 +36,7 @@ use suspension::Suspension;
 pub(crate) use group::span;
 pub(crate) use queue::{Message, Queue, Rooms};
 pub(crate) use recent::Entry;
-pub(crate) use room::{MARGIN_BYTES, cost};
+pub(crate) use room::MARGIN_BYTES;
 
 /// What the writer works with.
 pub(crate) struct Writer {
@@ -74,6 +74,8 @@ pub(crate) struct State {
     /// Filling the reserve.
     refill: Chore,
     closing: Option<oneshot::Sender<()>>,
+    /// The log is about to be closed.
+    last_call: bool,
 }
 
 /// Something to do when there is nothing else to do.
@@ -114,6 +116,9 @@ impl Writer {
             if self.state.suspension.is_some() {
                 self.while_suspended();
                 if callers == Callers::None && self.state.suspension.is_some() {
+                    // What is not written now is lost: the reserve is for nothing else any more.
+                    self.state.last_call = true;
+                    self.let_endings_through();
                     break;
                 }
             } else {

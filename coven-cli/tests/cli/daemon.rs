@@ -330,6 +330,7 @@ fn its_files_are_its_owners_alone() {
         "daemon.json",
         "daemon.log",
         "coven.redb",
+        "coven.redb.journal",
         "start.lock",
     ] {
         let mode = fs::metadata(home.dir().join(name))

@@ -77,6 +77,10 @@ enum Change {
 }
 
 impl ModelDisk {
+    pub(super) fn shared(&self) -> Arc<dyn Disk> {
+        Arc::new(self.clone())
+    }
+
     pub(super) fn new(mishap: Option<Mishap>) -> Self {
         Self(Arc::new(Shared {
             state: Mutex::new(State {

@@ -1,7 +1,6 @@
 //! What is done to a log, what it acknowledged, and what it must have for that.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use coven_core::{Event, OrphanReason, Seq};
 use futures_util::future::join_all;
@@ -206,7 +205,7 @@ impl<'a> Log<'a> {
 /// Opens the log, however often the disk fails meanwhile.
 async fn open(home: &Home, disk: &ModelDisk) -> Store {
     loop {
-        if let Ok(store) = Store::open_on(Arc::new(disk.clone()), &home.path(), OPTIONS) {
+        if let Ok(store) = Store::open_on(&disk.shared(), &home.path(), OPTIONS) {
             return store;
         }
         // Where the power is cut, whoever asks for this is dropped here.

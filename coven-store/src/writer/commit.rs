@@ -59,7 +59,7 @@ impl Writer {
         self.meter
             .oldest(jobs.iter().map(|job| job.queued_at).min());
         let len_bytes = jobs.iter().map(|job| job.len_bytes).sum();
-        if let Err(fault) = self.make_room(cost(jobs.len(), len_bytes), Claim::None) {
+        if let Err(fault) = self.make_room(cost(len_bytes), Claim::None) {
             self.put_back(jobs);
             self.suspend(fault);
             return;
@@ -213,7 +213,7 @@ impl Writer {
         if self.state.trimming != Chore::Now || self.state.suspension.is_some() {
             return;
         }
-        if self.make_room(cost(1, 0), Claim::None).is_err() {
+        if self.make_room(cost(0), Claim::None).is_err() {
             self.state.trimming = Chore::Later;
             return;
         }

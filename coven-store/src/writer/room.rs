@@ -7,11 +7,9 @@ use super::{Chore, Writer};
 use crate::error::StorageFault;
 use crate::fault::storage_fault;
 
-/// Bytes that any transaction may add to the file: the paths through the trees that it copies.
+/// Bytes that any transaction may add to the journal: the paths through the trees that it copies,
+/// and what its last pages do not use.
 const TRANSACTION_BYTES: u64 = 256 << 10;
-
-/// Bytes that each further batch may add beside its events: leaves of its own.
-const BATCH_BYTES: u64 = 16 << 10;
 
 /// Bytes that stay free beyond what is needed, since others write too.
 pub(crate) const MARGIN_BYTES: u64 = 512 << 10;
@@ -19,15 +17,15 @@ pub(crate) const MARGIN_BYTES: u64 = 512 << 10;
 /// Who may use the reserve.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Claim {
-    /// What ends a session or rids the log of one.
+    /// What ends a session or rids the log of one, and what would be lost with this process.
     Ending,
     /// All else.
     None,
 }
 
-/// Bytes that a transaction may add to the file: its values fill pages of a power of two.
-pub(crate) const fn cost(batches: usize, len_bytes: u64) -> u64 {
-    TRANSACTION_BYTES + BATCH_BYTES * batches as u64 + 2 * len_bytes
+/// Bytes that a transaction with so many bytes of events may add to the journal.
+pub(super) const fn cost(len_bytes: u64) -> u64 {
+    TRANSACTION_BYTES + len_bytes + len_bytes / 8
 }
 
 impl Writer {
@@ -65,7 +63,7 @@ impl Writer {
             .reserve
             .full_bytes()
             .saturating_sub(self.reserve.held_bytes());
-        let room = self.available().unwrap_or(0) >= wanted + cost(0, 0) + MARGIN_BYTES;
+        let room = self.available().unwrap_or(0) >= wanted + cost(0) + MARGIN_BYTES;
         self.state.refill = if room && self.reserve.fill(self.journal.disk.as_ref()).is_ok() {
             Chore::Done
         } else {

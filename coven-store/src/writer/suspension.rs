@@ -122,7 +122,7 @@ impl Writer {
     }
 
     fn look(&mut self) {
-        let bytes = cost(1, self.state.pending.front().map_or(0, |job| job.len_bytes));
+        let bytes = cost(self.state.pending.front().map_or(0, |job| job.len_bytes));
         let looked = self
             .reopen_if_useful()
             .and_then(|()| self.make_writable(bytes, Claim::None));
@@ -158,14 +158,15 @@ impl Writer {
 
     /// Writes, with the help of the reserve, what ends sessions. Observations of one session keep
     /// their order: what stays behind keeps back what came after it.
-    fn let_endings_through(&mut self) {
+    pub(super) fn let_endings_through(&mut self) {
         let mut kept = VecDeque::new();
         let mut kept_sessions = HashSet::new();
         let mut jobs = std::mem::take(&mut self.state.pending);
         while let Some(job) = jobs.pop_front() {
             let in_turn = job.urgency == Urgency::Control || !kept_sessions.contains(&job.session);
-            let bytes = cost(1, job.len_bytes);
-            if in_turn && self.is_ending(&job) && self.make_writable(bytes, Claim::Ending).is_ok() {
+            let bytes = cost(job.len_bytes);
+            let may = self.state.last_call || self.is_ending(&job);
+            if in_turn && may && self.make_writable(bytes, Claim::Ending).is_ok() {
                 self.write(vec![job]);
                 if !self.journal.is_writable() {
                     break;
