@@ -136,8 +136,10 @@ impl Folder {
                 }
             }
             Message::Reopen => {
-                if self.cold.is_lost() {
-                    self.try_again();
+                if self.state.trouble.is_none() {
+                    self.lose(StorageFault::Io {
+                        message: "a read failed".to_owned(),
+                    });
                 }
             }
             Message::Close { .. } => {}

@@ -102,11 +102,14 @@ impl Store {
         let meter = Arc::new(Meter::default());
         meter.opened();
         let mark = tail.last();
+        let (folder_sender, folder_inbox) = mpsc::channel();
+        if tail.bytes() > 0 {
+            let _ = folder_sender.send(folder::Message::FoldAll { reply: None });
+        }
         let tail = Arc::new(SharedTail::new(tail));
         let wakes = Arc::new(Wakes::new(mark.seq()));
         let rooms = Rooms::new(options.queue_bytes);
         let (sender, inbox) = mpsc::channel();
-        let (folder_sender, folder_inbox) = mpsc::channel();
         let database = Arc::clone(&cold.database);
         let folder = Folder {
             inbox: folder_inbox,

@@ -45,7 +45,12 @@ async fn writes_until_it_is_killed() {
         return;
     };
     let (round, path) = place.split_once(':').expect("a round and a path");
-    let store = Store::open(&PathBuf::from(path), Options::default()).expect("it opens");
+    // A fold for every few commits, so that many are killed in the middle of one.
+    let options = Options {
+        fold_bytes: 100_000,
+        ..Options::default()
+    };
+    let store = Store::open(&PathBuf::from(path), options).expect("it opens");
     let writers: Vec<_> = (0..SESSIONS)
         .map(|n| tokio::spawn(write_for_ever(store.clone(), format!("{round}-{n}"), n)))
         .collect();

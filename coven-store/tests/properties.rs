@@ -3,7 +3,7 @@
 mod support;
 
 use coven_core::{Envelope, Event, Record, Seq, SessionId};
-use coven_store::{AppendError, Archived, Page, ReadLimit, Store};
+use coven_store::{AppendError, Archived, Options, Page, ReadLimit, Store};
 use proptest::prelude::*;
 use support::*;
 
@@ -152,7 +152,7 @@ fn event(kind: Kind, session: &str, offset: &mut u64, seed: u64) -> Event {
 
 async fn run(steps: Vec<Step>) {
     let home = Home::new();
-    let mut store = home.open();
+    let mut store = open(&home);
     let mut model = Model::default();
     for (step, seed) in steps.into_iter().zip(1..) {
         match step {
@@ -179,7 +179,7 @@ async fn run(steps: Vec<Step>) {
             }
             Step::Reopen => {
                 store.close().await;
-                store = home.open();
+                store = open(&home);
             }
             Step::Rebuild => {
                 let rebuilt = store.rebuild_projections().await;
@@ -189,7 +189,7 @@ async fn run(steps: Vec<Step>) {
     }
     compare(&store, &model);
     store.close().await;
-    compare(&home.open(), &model);
+    compare(&open(&home), &model);
 }
 
 fn compare(store: &Store, model: &Model) {
@@ -253,6 +253,15 @@ fn compare_list(store: &Store, mut records: Vec<Record>) {
             .collect();
         assert_eq!(store.list(&page).expect("a read").records, expected);
     }
+}
+
+/// Small, so that what is read is in the journal as often as not.
+fn open(home: &Home) -> Store {
+    let options = Options {
+        fold_bytes: 4000,
+        ..Options::default()
+    };
+    Store::open(&home.path(), options).expect("the store opens")
 }
 
 fn in_pages(store: &Store, events: usize) -> Vec<Envelope> {

@@ -220,7 +220,9 @@ impl Writer {
         let trimmed = guarded(|| {
             let txn = self.journal.database.begin_write()?;
             let trimmed = self.trim(&txn)?;
-            txn.commit()?;
+            if trimmed.last.is_some() {
+                txn.commit()?;
+            }
             Ok(trimmed)
         });
         match trimmed {
