@@ -21,7 +21,7 @@ use crate::test_support::{
     Home, all_output, append, batch, created, events_of, exited, id, noise, output, output_closed,
     running, urgent,
 };
-use crate::{AppendError, Options, ReadError, StorageFault, Store, WriterState};
+use crate::{AppendError, Options, ReadError, StorageFault, Store, StoreHealth, WriterState};
 
 /// What the disk is to do.
 #[derive(Clone, Debug, Default)]
@@ -229,8 +229,13 @@ async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
 
 /// Waits until the store says that it is suspended, or that it is not.
 async fn until_state(store: &Store, state: WriterState) {
-    in_time("the change of state", async {
-        while store.health().state != state {
+    until(store, |health| health.state == state).await;
+}
+
+/// Waits until the store's health is as it must become.
+async fn until(store: &Store, is_so: impl Fn(&StoreHealth) -> bool) {
+    in_time("the change of health", async {
+        while !is_so(&store.health()) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })
