@@ -1,6 +1,7 @@
 //! Reaching the daemon, and starting one where that was asked for.
 
 use std::io::Read;
+use std::path::Path;
 use std::time::Duration;
 
 use coven::home::Holder;
@@ -54,7 +55,8 @@ pub(crate) fn address(home: &Home) -> Result<Client, Failure> {
     Ok(Client::new(socket).named(CLIENT_NAME))
 }
 
-/// The address of a home's daemon, for who only asks how it is: one that hangs keeps nobody long.
+/// The address of a home's daemon, for who only asks how it is: one that hangs keeps them for
+/// less long than others.
 ///
 /// # Errors
 /// As [`address`].
@@ -71,15 +73,17 @@ pub(crate) struct Hangs {
 }
 
 impl Hangs {
-    /// Looks which process it is.
-    pub(crate) fn at(home: &Home) -> Self {
-        let holder = Holder::of(home.dir()).map(|holder| holder.pid().to_string());
+    /// Looks which process it is that serves the socket at `socket`, in its home, and did not
+    /// answer within `after`.
+    pub(crate) fn at(socket: &Path, after: Duration) -> Self {
+        let home = socket.parent().unwrap_or(socket);
+        let holder = Holder::of(home).map(|holder| holder.pid().to_string());
         let process = holder.as_deref().unwrap_or("unknown");
         let pid = holder.as_deref().unwrap_or("PID");
         Self {
             found: format!(
                 "the daemon (process {process}) hangs: it has not answered within {} s",
-                LOOK_PATIENCE.as_secs()
+                after.as_secs_f32()
             ),
             advice: format!(
                 "see `coven daemon logs`; `kill -CONT {pid}` wakes it if it was stopped, and \
@@ -293,10 +297,10 @@ impl From<Error> for Failure {
                 ),
             )
             .unheard(),
-            Error::Timeout { .. } => Self::new(
-                Exit::Unreachable,
-                format!("{error}; see `coven daemon logs`"),
-            ),
+            Error::Timeout { socket, after, .. } => {
+                let Hangs { found, advice } = Hangs::at(socket, *after);
+                Self::new(Exit::Unreachable, format!("{found}; {advice}"))
+            }
             Error::NotASocket { .. } => Self::new(
                 Exit::Unreachable,
                 format!("{error}; remove it, and the daemon puts its own there"),

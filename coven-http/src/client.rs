@@ -37,12 +37,17 @@ use exchange::{Ask, Open};
 /// How long a call may take unless [`Client::timeout`] says otherwise: over the slowest launch.
 const TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How long an answer may take to begin unless [`Client::patience`] says otherwise: over what a
+/// daemon that is alive needs on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(10);
+
 /// The daemon at a socket.
 #[derive(Clone, Debug)]
 pub struct Client {
     socket: PathBuf,
     name: String,
     timeout: Duration,
+    patience: Duration,
 }
 
 /// What came of an action.
@@ -55,6 +60,7 @@ impl Client {
             socket: socket.into(),
             name: concat!("coven-http/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeout: TIMEOUT,
+            patience: PATIENCE,
         }
     }
 
@@ -78,6 +84,16 @@ impl Client {
         self
     }
 
+    /// The same, waiting at most `patience` for an answer to begin (10 s unless this says
+    /// otherwise), but where the daemon itself may wait for something before it answers: launches,
+    /// kills, deletions, the shutdown, and what it learns from the harnesses' own programs. Those
+    /// have the bound of [`Client::timeout`] alone.
+    #[must_use]
+    pub const fn patience(mut self, patience: Duration) -> Self {
+        self.patience = patience;
+        self
+    }
+
     /// The socket.
     pub fn socket(&self) -> &Path {
         &self.socket
@@ -98,10 +114,19 @@ impl Client {
     }
 
     async fn whole(&self, ask: Ask) -> Outcome<(StatusCode, Bytes)> {
-        exchange::whole(&self.socket, &self.name, self.timeout, ask).await
+        exchange::whole(&self.socket, &self.name, self.timeout, self.head(&ask), ask).await
     }
 
     async fn open(&self, ask: Ask) -> Outcome<Open> {
-        exchange::open(&self.socket, &self.name, self.timeout, ask).await
+        exchange::open(&self.socket, &self.name, self.head(&ask), ask).await
+    }
+
+    /// How long the answer to `ask` may take to begin.
+    fn head(&self, ask: &Ask) -> Duration {
+        if ask.is_slow {
+            self.timeout
+        } else {
+            self.timeout.min(self.patience)
+        }
     }
 }

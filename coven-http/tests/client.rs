@@ -50,6 +50,35 @@ async fn nobody_at_the_socket_is_told_apart_from_everything_else() {
 }
 
 #[tokio::test]
+async fn an_answer_that_does_not_begin_is_given_up_before_one_that_may_take_its_time() {
+    let (_dir, path) = stranger(b"", false);
+    let soon = Duration::from_millis(50);
+    let client = Client::new(path).patience(soon);
+    let asked = within(client.session("x")).await.unwrap_err();
+    let followed = within(client.output("x", 0)).await.err().unwrap();
+    for error in [asked, followed] {
+        assert!(
+            matches!(&error, Error::Timeout { after, .. } if *after == soon),
+            "{error:?}"
+        );
+    }
+    let late = Duration::from_millis(100);
+    let client = client.timeout(late);
+    let launched = within(client.launch(&LaunchBody::default())).await;
+    for error in [
+        launched.unwrap_err(),
+        within(client.kill("x")).await.unwrap_err(),
+        within(client.delete("x")).await.unwrap_err(),
+        within(client.harnesses()).await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(&error, Error::Timeout { after, .. } if *after == late),
+            "{error:?}"
+        );
+    }
+}
+
+#[tokio::test]
 async fn a_silent_daemon_is_given_up_in_time() {
     for beginning in [&b""[..], b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{"] {
         let (_dir, path) = stranger(beginning, false);

@@ -1,5 +1,6 @@
 //! Sessions live in a terminal.
 
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -150,13 +151,28 @@ fn a_daemon_that_stands_still_is_soon_told_to_hang_and_what_to_do() {
     let pid = home.daemon_pid().unwrap();
     let still = StandsStill::now(&home);
     let begun = Instant::now();
-    let status = home.refused(122, ["daemon", "status"]);
-    let doctor = home.output(["doctor"]);
-    // Far under the minute that one answer may take.
-    assert!(begun.elapsed() < Duration::from_secs(50));
-    assert_eq!(doctor.status.code(), Some(1), "{doctor:?}");
-    let doctor = String::from_utf8(doctor.stdout).unwrap();
-    for said in [status, doctor] {
+    let asked = [
+        &["daemon", "status"][..],
+        &["doctor"],
+        &["sessions"],
+        &["run", "sh", "true"],
+        &["daemon", "stop"],
+    ];
+    let asked = asked.map(|args| {
+        let mut command = home.coven(args.iter().copied());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        (args, command.spawn().unwrap())
+    });
+    for (args, asked) in asked {
+        let output = asked.wait_with_output().unwrap();
+        let (status, said) = match args {
+            ["doctor"] => (1, output.stdout),
+            _ => (122, output.stderr),
+        };
+        let said = String::from_utf8(said).unwrap();
+        // Far under the minute that a launch may take.
+        assert!(begun.elapsed() < Duration::from_secs(50), "{args:?}");
+        assert_eq!(output.status.code(), Some(status), "{args:?}: {said}");
         assert!(said.contains(&format!("(process {pid}) hangs")), "{said}");
         assert!(said.contains(&format!("`kill -KILL {pid}`")), "{said}");
     }

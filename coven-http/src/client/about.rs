@@ -38,7 +38,7 @@ impl Client {
     /// # Errors
     /// See [`Error`](super::Error).
     pub async fn scan_harnesses(&self) -> Outcome<HarnessScan> {
-        self.get("/capabilities/harnesses").await
+        self.call(Ask::get("/capabilities/harnesses").slow()).await
     }
 
     /// What one harness has configured for this user.
@@ -46,7 +46,8 @@ impl Client {
     /// # Errors
     /// `harness_not_found`.
     pub async fn scan_harness(&self, harness: &str) -> Outcome<HarnessCapabilities> {
-        self.get(&format!("/capabilities/{harness}")).await
+        self.call(Ask::get(format!("/capabilities/{harness}")).slow())
+            .await
     }
 
     /// Asks for an action of a capability.
@@ -63,7 +64,7 @@ impl Client {
     /// # Errors
     /// See [`Error`](super::Error).
     pub async fn harnesses(&self) -> Outcome<Vec<Harness>> {
-        let Harnesses { harnesses } = self.get("/harnesses").await?;
+        let Harnesses { harnesses } = self.call(Ask::get("/harnesses").slow()).await?;
         Ok(harnesses)
     }
 

@@ -59,7 +59,7 @@ impl Client {
     /// - `kill_failed`: an earlier kill left processes, which are named, and so did this one.
     /// - `external_session_not_killable`.
     pub async fn kill(&self, id: &str) -> Outcome<()> {
-        self.accepted(Ask::post(format!("/sessions/{id}/kill")))
+        self.accepted(Ask::post(format!("/sessions/{id}/kill")).slow())
             .await
     }
 }

@@ -20,8 +20,10 @@ pub enum Error {
         source: io::Error,
     },
     /// The daemon took too long. Whether it did what was asked is not known.
-    #[error("the daemon did not answer {what} within {} s", after.as_secs())]
+    #[error("the daemon did not answer {what} within {} s", after.as_secs_f32())]
     Timeout {
+        /// The socket.
+        socket: PathBuf,
         /// The request, as method and path.
         what: String,
         /// How long was waited.

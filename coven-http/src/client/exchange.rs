@@ -33,6 +33,8 @@ pub(super) struct Ask {
     pub(super) path: String,
     pub(super) headers: Vec<(header::HeaderName, String)>,
     pub(super) body: Option<Vec<u8>>,
+    /// Whether a daemon that is well may take long to answer it.
+    pub(super) is_slow: bool,
 }
 
 /// An answer's head, its body still to come. Dropping it closes the connection.
@@ -58,6 +60,7 @@ impl Ask {
             path: format!("/api/v1{}", path.into()),
             headers: Vec::new(),
             body: None,
+            is_slow: false,
         }
     }
 
@@ -79,6 +82,12 @@ impl Ask {
 
     pub(super) fn header(mut self, name: header::HeaderName, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
+        self
+    }
+
+    /// The same, which a daemon that is well may take long to answer.
+    pub(super) fn slow(mut self) -> Self {
+        self.is_slow = true;
         self
     }
 
@@ -106,7 +115,7 @@ impl Ask {
 }
 
 /// Sends a request and reads the answer's head, within `timeout`. An answer that is not a success
-/// is read whole and becomes an [`Error::Answer`].
+/// is read whole, within `timeout` too, and becomes an [`Error::Answer`].
 pub(super) async fn open(
     socket: &Path,
     client: &str,
@@ -127,27 +136,30 @@ pub(super) async fn open(
     tokio::time::timeout(timeout, exchange)
         .await
         .unwrap_or(Err(Error::Timeout {
+            socket: socket.to_owned(),
             what,
             after: timeout,
         }))
 }
 
-/// Sends a request and reads the whole answer, within `timeout`.
+/// Sends a request and reads the whole answer, within `timeout`, and its head within `head`.
 pub(super) async fn whole(
     socket: &Path,
     client: &str,
     timeout: Duration,
+    head: Duration,
     ask: Ask,
 ) -> Result<(StatusCode, Bytes), Error> {
     let what = ask.what();
     let exchange = async {
-        let opened = open(socket, client, timeout, ask).await?;
+        let opened = open(socket, client, head, ask).await?;
         let status = opened.response.status();
         Ok((status, opened.whole().await?))
     };
     tokio::time::timeout(timeout, exchange)
         .await
         .unwrap_or(Err(Error::Timeout {
+            socket: socket.to_owned(),
             what,
             after: timeout,
         }))
@@ -189,6 +201,7 @@ pub(super) async fn until_eof(
     tokio::time::timeout(timeout, exchange)
         .await
         .unwrap_or(Err(Error::Timeout {
+            socket: socket.to_owned(),
             what: what.clone(),
             after: timeout,
         }))

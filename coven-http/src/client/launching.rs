@@ -22,7 +22,7 @@ impl Client {
     /// - `invalid_request`: a field is malformed; nothing was written.
     /// - `launch_failed`: the message says why; the details name the failed session's record.
     pub async fn launch(&self, launch: &LaunchBody) -> Outcome<SessionRecord> {
-        self.call(Ask::post("/sessions").json(launch)).await
+        self.call(Ask::post("/sessions").json(launch).slow()).await
     }
 
     /// Registers a session that runs elsewhere.

@@ -80,7 +80,7 @@ impl Client {
     /// # Errors
     /// `session_live`: it may still be alive.
     pub async fn delete(&self, id: &str) -> Outcome<()> {
-        let ask = Ask::new(Method::DELETE, format!("/sessions/{id}"));
+        let ask = Ask::new(Method::DELETE, format!("/sessions/{id}")).slow();
         self.whole(ask).await.map(|_| ())
     }
 }

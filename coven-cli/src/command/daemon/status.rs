@@ -5,7 +5,7 @@ use coven_http::wire::{Health, WriterState};
 use serde::Serialize;
 
 use super::unserved::Unserved;
-use crate::connect::{self, Hangs};
+use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -51,13 +51,6 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
             }
             show(args, home, unserved.pid(), Err(&unserved))?;
             Ok(Exit::Unreachable)
-        }
-        Err(Error::Timeout { .. }) => {
-            let Hangs { found, advice } = Hangs::at(home);
-            Err(Failure::new(
-                Exit::Unreachable,
-                format!("{found}; {advice}"),
-            ))
         }
         Err(error) => Err(error.into()),
     }

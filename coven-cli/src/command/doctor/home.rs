@@ -133,8 +133,8 @@ async fn daemon(home: &Home) -> Vec<Finding> {
             Finding::new("socket", State::Bad, error.to_string())
                 .advise("remove it, and the daemon puts its own there"),
         ],
-        Err(Error::Timeout { .. }) => {
-            let Hangs { found, advice } = Hangs::at(home);
+        Err(Error::Timeout { socket, after, .. }) => {
+            let Hangs { found, advice } = Hangs::at(&socket, after);
             vec![Finding::new("daemon", State::Bad, found).advise(advice)]
         }
         Err(error) => vec![
