@@ -5,8 +5,13 @@ use std::time::Duration;
 /// Bytes of a request's body: far over any real launch, little enough to hold in memory.
 pub(crate) const MAX_BODY_BYTES: usize = 4 << 20;
 
-/// Bytes of a body that holds no text of a person's or a program's: a size, a title, labels.
+/// Bytes of the body of a route that is not in the fixed part of the contract and takes no long
+/// text: a size, a title, labels.
 pub(crate) const MAX_SMALL_BODY_BYTES: usize = 256 << 10;
+
+/// Bytes of each text of an action's request that its answer gives back: an answer is held until its
+/// reader takes it.
+pub(crate) const MAX_GIVEN_BACK_BYTES: usize = 4 << 10;
 
 /// Bytes up to which a body is read and parsed at once. A longer one is counted in
 /// [`MAX_BODIES_BYTES`], parsed where it holds up nobody, one at a time, and of what is wrong in it

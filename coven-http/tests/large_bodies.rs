@@ -5,6 +5,7 @@ mod support;
 use std::time::Duration;
 
 use coven_http::Timeouts;
+use serde_json::json;
 use support::{Daemon, Raw, read_to_end, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -115,9 +116,73 @@ async fn a_body_without_room_is_told_so_and_has_it_once_those_that_stalled_are_g
 #[tokio::test]
 async fn a_short_routes_body_over_its_own_limit_is_refused() {
     let daemon = Daemon::start().await;
-    let large = format!("{{\"action\":\"{}\"}}", "x".repeat(300 << 10));
-    let answer = daemon.request("POST", "/actions", &large).await;
-    answer.is_error(413, "payload_too_large");
+    let live = daemon.launch("exec sleep 600").await;
+    let large = format!("{{\"future\":\"{}\"}}", "x".repeat(300 << 10));
+    let session = format!("/sessions/{}", live.id);
+    for (method, path) in [("PATCH", &session), ("POST", &format!("{session}/resize"))] {
+        let answer = daemon.request(method, path, &large).await;
+        answer.is_error(413, "payload_too_large");
+    }
+}
+
+/// A body of so many bytes that says nothing else than `fields`.
+fn padded(fields: &str, len_bytes: usize) -> String {
+    let before = format!("{{{fields}\"future\":\"");
+    let padding = "x".repeat(len_bytes - before.len() - 2);
+    format!("{before}{padding}\"}}")
+}
+
+#[tokio::test]
+async fn every_route_that_known_clients_use_takes_4_mib_and_no_byte_more() {
+    let daemon = Daemon::start().await;
+    let live = daemon.launch("exec cat").await;
+    let root = daemon.project();
+    let launch = format!(
+        "\"projectRoot\":{:?},\"harness\":\"shell\",\"prompt\":\"true\",",
+        root.to_str().unwrap()
+    );
+    let external = "\"id\":\"theirs\",\"projectRoot\":\"/x\",\"harness\":\"x\",";
+    let refresh = "\"action\":\"coven.capabilities.refresh\",";
+    for (path, fields, status) in [
+        ("/actions", refresh, 200),
+        ("/sessions", &launch, 201),
+        ("/sessions/external", external, 201),
+        ("/sessions/theirs/complete", "\"exitCode\":0,", 200),
+        (
+            &format!("/sessions/{}/input", live.id),
+            "\"data\":\"x\",",
+            202,
+        ),
+        (&format!("/sessions/{}/kill", live.id), "", 202),
+    ] {
+        if !path.ends_with("/kill") {
+            let over = padded(fields, (4 << 20) + 1);
+            let answer = daemon.request("POST", path, &over).await;
+            answer.is_error(413, "payload_too_large");
+        }
+        let answer = daemon.request("POST", path, &padded(fields, 4 << 20)).await;
+        assert_eq!(answer.status, status, "{path}: {answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_action_is_answered_in_few_words_however_many_it_was_asked_in() {
+    let daemon = Daemon::start().await;
+    let long = "é".repeat(1 << 20);
+    let rejected = daemon.post("/actions", &json!({"action": long})).await;
+    assert_eq!(rejected.status, 400);
+    let told = rejected.json();
+    assert_eq!(told["status"], "rejected");
+    assert!(long.starts_with(told["action"].as_str().unwrap()));
+    assert!(rejected.body.len() < 16 << 10, "{}", rejected.body.len());
+    for field in ["origin", "intentId"] {
+        let mut asked = json!({"action": "coven.capabilities.refresh"});
+        asked[field] = json!(long);
+        let answer = daemon.post("/actions", &asked).await;
+        answer.is_error(400, "invalid_request");
+        let details = &answer.json()["error"]["details"];
+        assert_eq!(details["field"], field);
+    }
 }
 
 /// One thread runs the daemon and this test: parsing on it would hold up both.

@@ -1,6 +1,6 @@
 //! `POST /actions`: an action of a capability.
 
-use coven::Code;
+use coven::{Code, Refusal};
 use hyper::StatusCode;
 use serde_json::json;
 
@@ -15,8 +15,20 @@ use crate::wire::{ActionBody, ActionEvent, ActionReply};
 pub(super) const REFRESH: &str = "coven.capabilities.refresh";
 
 pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
-    let asked: ActionBody = call.body.json(limits::MAX_SMALL_BODY_BYTES).await?;
-    let action = asked.action.clone().unwrap_or_default();
+    let mut asked: ActionBody = call.body.json(limits::MAX_BODY_BYTES).await?;
+    let given_back = [("origin", &asked.origin), ("intentId", &asked.intent_id)];
+    for (field, given) in given_back {
+        if let Some(text) = given
+            && text.len() > limits::MAX_GIVEN_BACK_BYTES
+        {
+            return Err(Refusal::invalid(field, text, "is over 4096 bytes long").into());
+        }
+    }
+    let mut action = asked.action.take().unwrap_or_default();
+    let end = (0..=action.len().min(limits::MAX_GIVEN_BACK_BYTES))
+        .rev()
+        .find(|end| action.is_char_boundary(*end));
+    action.truncate(end.unwrap_or_default());
     Ok(if action == REFRESH {
         Reply::ok(&refreshed(action, asked))
     } else {

@@ -12,7 +12,7 @@ use crate::{limits, render};
 pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
     let id = call.session()?;
     call.engine().get(&id).await?;
-    let body: CompleteBody = call.body.json(limits::MAX_SMALL_BODY_BYTES).await?;
+    let body: CompleteBody = call.body.json(limits::MAX_BODY_BYTES).await?;
     let engine = call.engine();
     let record = engine.complete(&id, body.exit_code, call.actor()).await?;
     Ok(Reply::ok(&render::record(&record)))

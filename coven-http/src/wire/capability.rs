@@ -42,8 +42,8 @@ pub struct ActionBody {
     /// The caller's id for the request; given back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub intent_id: Option<String>,
-    /// What the action needs.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    /// What the action needs. There is none yet that needs anything, so the daemon does not read it.
+    #[serde(skip_serializing_if = "Option::is_none", skip_deserializing)]
     #[schema(value_type = Option<Object>)]
     pub args: Option<Value>,
 }
