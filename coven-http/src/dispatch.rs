@@ -12,6 +12,7 @@ use crate::app::{App, Call};
 use crate::body::Body;
 use crate::connection::Switch;
 use crate::error::Error;
+use crate::limits;
 use crate::peer::Peer;
 use crate::reply::{Reply, ReplyBody};
 use crate::route::{self, Found};
@@ -41,6 +42,7 @@ async fn answer(
     switch: Arc<Switch>,
     request: Request<Incoming>,
 ) -> Response<ReplyBody> {
+    let is_too_long = head_bytes(&request) > limits::MAX_HEAD_BYTES;
     let found = route::find(request.method(), request.uri().path());
     let (parts, incoming) = request.into_parts();
     let mut call = Call {
@@ -52,6 +54,7 @@ async fn answer(
         param: None,
     };
     let reply = match found {
+        _ if is_too_long => Ok(Reply::bare(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE)),
         Ok(found) => handle(found, &mut call).await,
         Err(error) => Err(error),
     }
@@ -64,6 +67,18 @@ async fn answer(
         response.headers_mut().insert(CONNECTION, close);
     }
     response
+}
+
+/// The length of a request's head as it is commonly written. The parser bounds only what it holds
+/// before it has a whole one, which may come all at once.
+fn head_bytes<B>(request: &Request<B>) -> usize {
+    let first = [request.method().as_str(), " ", " HTTP/1.1\r\n", "\r\n"];
+    let first: usize = first.iter().map(|part| part.len()).sum();
+    let headers = request.headers().iter();
+    let headers: usize = headers
+        .map(|(name, value)| name.as_str().len() + ": \r\n".len() + value.len())
+        .sum();
+    first + request.uri().to_string().len() + headers
 }
 
 async fn handle(found: Found, call: &mut Call) -> Result<Reply, Error> {

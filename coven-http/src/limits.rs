@@ -29,7 +29,7 @@ pub(crate) const MAX_SHUTDOWN_BODY_BYTES: usize = 16 << 10;
 /// why instead of a broken pipe.
 pub(crate) const MAX_DRAINED_BODY_BYTES: usize = 32 << 20;
 
-/// Bytes of a request's head, and of a read buffer.
+/// Bytes of a request's head, its first line included, and of a read buffer.
 pub(crate) const MAX_HEAD_BYTES: usize = 32 << 10;
 
 /// Headers of a request.

@@ -45,7 +45,12 @@ impl Reply {
 
     /// 204.
     pub(crate) fn no_content() -> Self {
-        Self::whole(StatusCode::NO_CONTENT, Bytes::new())
+        Self::bare(StatusCode::NO_CONTENT)
+    }
+
+    /// An answer that says no more than its status.
+    pub(crate) fn bare(status: StatusCode) -> Self {
+        Self::whole(status, Bytes::new())
     }
 
     /// A stream. Without `len_bytes` it is chunked and ends when it ends.

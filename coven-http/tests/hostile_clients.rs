@@ -151,6 +151,23 @@ async fn an_oversized_head_is_refused() {
 }
 
 #[tokio::test]
+async fn a_head_may_have_32_kib_and_no_byte_more() {
+    let daemon = Daemon::start().await;
+    let with_header =
+        |padding: &str| format!("GET /health HTTP/1.1\r\nhost: x\r\nx: {padding}\r\n\r\n");
+    let with_path = |padding: &str| format!("GET /health?x={padding} HTTP/1.1\r\nhost: x\r\n\r\n");
+    let heads: [&dyn Fn(&str) -> String; 2] = [&with_header, &with_path];
+    for head in heads {
+        for (len_bytes, status) in [(32 << 10, 200), ((32 << 10) + 1, 431), (40_000, 431)] {
+            let padding = "x".repeat(len_bytes - head("").len());
+            let answer = Raw::parse(&daemon.raw(head(&padding).as_bytes()).await);
+            assert_eq!(answer.status, status, "{len_bytes} bytes");
+        }
+    }
+    is_well(&daemon).await;
+}
+
+#[tokio::test]
 async fn garbage_is_answered_with_an_error_or_not_at_all() {
     let daemon = Daemon::start().await;
     for seed in 1..30 {
