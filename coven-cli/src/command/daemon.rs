@@ -9,6 +9,7 @@ mod unserved;
 use clap::Subcommand;
 
 use crate::command::wait;
+use crate::config::Config;
 use crate::daemon::{self, Attachment};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -52,6 +53,9 @@ pub(super) fn run(command: &Command, home: &Home) -> Result<Exit, Failure> {
         Command::Start(args) => wait(start::run(args, home)),
         Command::Stop(args) => wait(stop::run(args, home)),
         Command::Restart(args) => wait(async {
+            home.check()?;
+            // Before the one that runs is stopped: the next would not start.
+            Config::load(home)?;
             stop::stop(args, home).await?;
             start::run(&start::Args::default(), home).await
         }),

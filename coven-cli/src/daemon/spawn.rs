@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use coven::environment::SESSION_VARIABLE;
 
+use crate::config::Config;
 use crate::daemon::ready::Report;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -30,8 +31,10 @@ pub(crate) enum Spawned {
 /// `coven`, and the daemon must not die with it.
 ///
 /// # Errors
-/// [`Exit::Unreachable`] when it does not start; the message says why.
+/// [`Exit::Unreachable`] when it does not start; the message says why. [`Exit::Usage`] when a
+/// setting is wrong: it has the same as we do.
 pub(crate) fn spawn(home: &Home) -> Result<Spawned, Failure> {
+    Config::load(home)?;
     let failed = |reason: String| {
         Failure::new(
             Exit::Unreachable,

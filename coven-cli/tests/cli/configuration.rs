@@ -37,7 +37,13 @@ fn each_setting_is_shown_with_its_origin() {
 fn a_misspelt_setting_is_an_error_with_a_suggestion() {
     let home = Home::new();
     fs::write(home.dir().join("config.toml"), "detachkeys = \"ctrl-a\"\n").unwrap();
-    for args in [&["config", "show"][..], &["run", "sh", "true"]] {
+    for args in [
+        &["config", "show"][..],
+        &["run", "sh", "true"],
+        &["daemon", "start"],
+        &["daemon", "restart"],
+        &["daemon", "serve"],
+    ] {
         let said = home.refused(2, args.iter().copied());
         assert!(said.contains("did you mean \"detach_keys\"?"), "{said}");
     }
