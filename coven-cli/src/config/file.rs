@@ -1,8 +1,11 @@
 //! The configuration file: a flat TOML table of [`KEYS`].
 
 use std::collections::BTreeMap;
-use std::io;
+use std::io::{self, Read};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+
+use rustix::fs::OFlags;
 
 use crate::config::KEYS;
 use crate::failure::Failure;
@@ -18,10 +21,14 @@ pub(super) struct File {
 const ALIKE: f64 = 0.7;
 
 impl File {
-    /// Reads a file; one that does not exist is empty.
+    /// Reads a file; one that does not exist is empty. A link is followed, to a regular file.
     pub(super) fn read(path: &Path) -> Result<Self, Failure> {
-        match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(path.to_owned(), &text),
+        match text_of(path) {
+            Ok(Some(text)) => Self::parse(path.to_owned(), &text),
+            Ok(None) => Err(Failure::usage(format!(
+                "{} is not a regular file",
+                path.display()
+            ))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self {
                 path: path.to_owned(),
                 values: BTreeMap::new(),
@@ -74,6 +81,21 @@ impl File {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// The text of a regular file; `None` for anything else.
+fn text_of(path: &Path) -> io::Result<Option<String>> {
+    let mut file = std::fs::OpenOptions::new()
+        .read(true)
+        // Without it, opening a FIFO would wait for somebody to write to it.
+        .custom_flags(OFlags::NONBLOCK.bits().cast_signed())
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text)?;
+    Ok(Some(text))
 }
 
 fn suggestion(key: &str) -> String {

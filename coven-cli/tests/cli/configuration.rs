@@ -1,6 +1,7 @@
 //! Settings, help, completions and `doctor`.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 
 use crate::home::Home;
 
@@ -48,6 +49,31 @@ fn a_misspelt_setting_is_an_error_with_a_suggestion() {
         assert!(said.contains("did you mean \"detach_keys\"?"), "{said}");
     }
     assert!(home.daemon_pid().is_none());
+}
+
+#[test]
+fn settings_are_read_from_a_regular_file_only_but_by_a_link() {
+    let home = Home::new();
+    let file = home.dir().join("config.toml");
+    symlink("/dev/null", &file).unwrap();
+    let refused = || {
+        for args in [&["config", "show"][..], &["daemon", "start"]] {
+            let said = home.refused(2, args.iter().copied());
+            assert!(said.contains("is not a regular file"), "{said}");
+        }
+    };
+    refused();
+    fs::remove_file(&file).unwrap();
+    fs::create_dir(&file).unwrap();
+    refused();
+    fs::remove_dir(&file).unwrap();
+    let mode = rustix::fs::Mode::RUSR;
+    rustix::fs::mknodat(rustix::fs::CWD, &file, rustix::fs::FileType::Fifo, mode, 0).unwrap();
+    refused();
+    fs::remove_file(&file).unwrap();
+    fs::write(home.project().join("elsewhere"), "harness = \"sh\"\n").unwrap();
+    symlink(home.project().join("elsewhere"), &file).unwrap();
+    assert!(home.text(["config", "show"]).contains("sh"));
 }
 
 #[test]
