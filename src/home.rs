@@ -6,7 +6,7 @@
 mod holder;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
@@ -29,6 +29,8 @@ const FORMAT: u32 = 1;
 const FORMAT_FILE: &str = "format";
 const LOCK_FILE: &str = "lock";
 const LOG_FILE: &str = "coven.redb";
+/// How the log's file begins.
+const DATABASE: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 const HARNESSES_DIRECTORY: &str = "harnesses";
 
 /// How long a lock is waited for that no other process is proved to have: a process that a thread
@@ -64,10 +66,13 @@ pub enum Found {
 /// [`check`] does. Blocks for a few system calls.
 ///
 /// # Errors
-/// As [`check`]; and when it cannot be made.
+/// As [`check`]; when it cannot be made; and when another program keeps its files there.
 pub fn make(path: &Path) -> Result<Found, OpenError> {
-    create(&named(path)?)?;
-    check(path)
+    let path = named(path)?;
+    create(&path)?;
+    let found = check(&path)?;
+    check_log(&path)?;
+    Ok(found)
 }
 
 /// Whether the home at `path` can be trusted: a real directory of our own. One that is open to
@@ -111,6 +116,7 @@ impl Home {
         if found == Found::WasOpen {
             tracing::info!(home = %path.display(), "the home was open to others; its mode is 0700 now");
         }
+        check_log(&path)?;
         let lock = Arc::new(lock(&path)?);
         check_format(&path, &directory)?;
         Ok(Self { path, lock })
@@ -222,6 +228,36 @@ fn open_lock(home: &Path, options: &mut OpenOptions) -> io::Result<File> {
         .mode(0o600)
         .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(home.join(LOCK_FILE))
+}
+
+/// A directory that says no format and has a file of the log's name that is no database is not a
+/// home of ours: nothing may be made in it.
+fn check_log(home: &Path) -> Result<(), OpenError> {
+    let refuse = |problem: &str| {
+        Err(OpenError::Home {
+            home: home.to_owned(),
+            problem: format!("holds a {LOG_FILE} that no Coven wrote: {problem}"),
+        })
+    };
+    if fs::exists(home.join(FORMAT_FILE)).unwrap_or(true) {
+        return Ok(());
+    }
+    let log = home.join(LOG_FILE);
+    match fs::metadata(&log) {
+        Ok(found) if !found.is_file() => return refuse("it is not a regular file"),
+        Ok(_) => {}
+        // There is none, or it is for whoever opens it to complain of.
+        Err(_) => return Ok(()),
+    }
+    let mut head = Vec::new();
+    let read = File::open(&log).and_then(|file| {
+        let beginning = DATABASE.len() as u64;
+        file.take(beginning).read_to_end(&mut head)
+    });
+    if read.is_ok() && head != DATABASE {
+        return refuse("it is not a database");
+    }
+    Ok(())
 }
 
 /// A home says in which format it is, so that an older version refuses it rather than misread it.

@@ -95,3 +95,28 @@ fn a_home_that_its_group_can_write_to_is_closed_to_it_before_it_is_used() {
     let again = home.output(["sessions", "--json"]);
     assert!(again.stderr.is_empty(), "told once");
 }
+
+#[test]
+fn a_directory_that_holds_another_programs_file_of_the_logs_name_is_left_as_it_is() {
+    let home = Home::new();
+    let names = || {
+        let entries = fs::read_dir(home.dir()).unwrap();
+        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        names
+    };
+    for content in ["not a database", ""] {
+        fs::write(home.dir().join("coven.redb"), content).unwrap();
+        let before = names();
+        for command in [
+            &["sessions"][..],
+            &["run", "sh", "true"],
+            &["daemon", "start"],
+            &["daemon", "serve"],
+        ] {
+            let said = home.refused(1, command.iter().copied());
+            assert!(said.contains("coven.redb"), "{command:?}: {said}");
+            assert_eq!(names(), before, "{command:?}");
+        }
+    }
+}
