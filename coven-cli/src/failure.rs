@@ -57,6 +57,15 @@ impl Failure {
         Self::failed(format!("the output could not be written: {error}"))
     }
 
+    /// The same with a word more, unless it needs none.
+    pub(crate) fn and(mut self, more: &str) -> Self {
+        if !self.message.is_empty() {
+            self.message.push_str("; ");
+            self.message.push_str(more);
+        }
+        self
+    }
+
     /// How the process ends.
     pub(crate) const fn exit(&self) -> Exit {
         self.exit

@@ -122,8 +122,8 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     let launching = async |client: &Client| asked.launch(client).await;
     let (client, record) = connect::ask_running(home, launching).await?;
     match shown {
-        Shown::Id => output::print(&format!("{}\n", record.id)).map(|()| Exit::Done),
-        Shown::Record => output::json(&record).map(|()| Exit::Done),
+        Shown::Id => detached(output::print(&format!("{}\n", record.id)), &record.id),
+        Shown::Record => detached(output::json(&record), &record.id),
         Shown::Live => {
             let keys = &config.detach_keys.value;
             output::tell(&format!("coven: session {}; {keys} detaches", record.id));
@@ -297,6 +297,12 @@ async fn events(client: &Client, id: &str) -> Result<Exit, Failure> {
         .during(told)
         .await
         .map(follow::exit_of)
+}
+
+/// A session that was left running at once; how to find it, where its id could not be printed.
+fn detached(printed: Result<(), Failure>, id: &str) -> Result<Exit, Failure> {
+    let launched = |failure: Failure| failure.and(&format!("session {id} was launched"));
+    printed.map(|()| Exit::Done).map_err(launched)
 }
 
 /// Says how to find a session that was left.

@@ -4,6 +4,7 @@
 mod configuration;
 mod daemon;
 mod demo;
+mod detached;
 mod exact;
 mod fake_daemon;
 mod home;
