@@ -11,6 +11,9 @@ use toml::Spanned;
 use super::template::{Element, PromptPlace, Template};
 use crate::About;
 
+/// The word that stands for all of them where a path may name one.
+const ALL_HARNESSES: &str = "harnesses";
+
 const MAX_ID_BYTES: usize = 64;
 const MAX_TEXT_BYTES: usize = 1024;
 const MAX_VARIABLES: usize = 256;
@@ -161,6 +164,9 @@ impl<'a> Source<'a> {
 }
 
 fn id(text: &str) -> Result<HarnessId, &'static str> {
+    if text == ALL_HARNESSES {
+        return Err("must not be harnesses: GET /capabilities/harnesses is all of them");
+    }
     let first_fits = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
     let rest_fits = text
         .bytes()

@@ -31,6 +31,11 @@ fn what_is_wrong_is_told_by_line_and_key() {
         ("make install\"", "make install", "line 3: "),
         ("id = \"other\"\n", "", "missing field `id`"),
         (
+            "\"other\"",
+            "\"harnesses\"",
+            "line 1: id must not be harnesses: GET /capabilities/harnesses is all of them",
+        ),
+        (
             "executable =",
             "exec =",
             "line 2: exec: unknown field `exec`",
