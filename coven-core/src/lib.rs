@@ -17,6 +17,7 @@ mod decision;
 mod effect;
 mod event;
 mod id;
+mod json;
 mod launch;
 pub mod limits;
 mod record;

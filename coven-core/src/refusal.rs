@@ -1,6 +1,6 @@
 //! `Refusal`: why a command was refused.
 
-use crate::{Code, PhaseName, SessionId, Status};
+use crate::{Code, PhaseName, SessionId, Status, json};
 
 /// Why a command was refused. A refused command writes nothing and does nothing.
 ///
@@ -13,7 +13,8 @@ pub enum Refusal {
     Invalid {
         /// The field, as the request spells it.
         field: &'static str,
-        /// What it held, shortened.
+        /// The beginning of what it held: a text as it is, anything else as JSON. Empty where it
+        /// held nothing, or what must not be told.
         value: String,
         /// What is wrong with it: completes a sentence that starts with the field.
         problem: String,
@@ -107,6 +108,15 @@ impl Refusal {
             value,
             problem: problem.into(),
         }
+    }
+
+    /// A malformed list of texts.
+    pub fn invalid_list<T: AsRef<str>>(
+        field: &'static str,
+        texts: &[T],
+        problem: impl Into<String>,
+    ) -> Self {
+        Self::invalid(field, json::list(texts), problem)
     }
 
     /// The stable code.

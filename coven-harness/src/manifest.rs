@@ -66,9 +66,8 @@ impl Harness for Declared {
         launch: &Launch,
         conversation: &ConversationPlan,
     ) -> Result<CommandLine, CannotRun> {
-        if launch.policy.is_some() {
-            let problem = "is honoured by codex with launchMode nonInteractive only";
-            return Err(Refusal::invalid("launchPolicy", self.0.about.id.as_str(), problem).into());
+        if let Some(policy) = &launch.policy {
+            return Err(policy.refused().into());
         }
         let Some(mode) = self.0.mode(launch.mode) else {
             let (label, asked) = (&self.0.about.label, launch.mode.as_str());

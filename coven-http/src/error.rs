@@ -60,7 +60,7 @@ impl Error {
     pub(crate) fn wrong_type(field: &str, problem: &str, value: Option<&Value>) -> Self {
         let mut details = json!({"field": field});
         if let Some(value) = value {
-            details["value"] = shortened(value);
+            details["value"] = shortened(value).into();
         }
         Self::new(Code::InvalidRequest, format!("{field} {problem}")).with(details)
     }
@@ -172,6 +172,9 @@ impl From<Refusal> for Error {
     fn from(refusal: Refusal) -> Self {
         let error = Self::new(refusal.code(), refusal.to_string());
         match &refusal {
+            Refusal::Invalid { field, value, .. } if value.is_empty() => {
+                error.with(json!({"field": field}))
+            }
             Refusal::Invalid { field, value, .. } => {
                 error.with(json!({"field": field, "value": value}))
             }
@@ -222,14 +225,14 @@ pub(crate) const fn status(code: Code) -> StatusCode {
     }
 }
 
-/// A value as details show it: a long text or a structure only by its beginning.
-fn shortened(value: &Value) -> Value {
+/// A value as details show it, and refusals do: the beginning of a text as it is, of anything else
+/// as JSON.
+fn shortened(value: &Value) -> String {
     let text = match value {
-        Value::Null | Value::Bool(_) | Value::Number(_) => return value.clone(),
         Value::String(text) => text.clone(),
-        Value::Array(_) | Value::Object(_) => value.to_string(),
+        other => other.to_string(),
     };
-    Value::String(text.chars().take(200).collect())
+    text.chars().take(200).collect()
 }
 
 #[cfg(test)]

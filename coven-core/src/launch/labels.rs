@@ -38,12 +38,8 @@ impl Labels {
     /// [`Refusal::Invalid`] naming `labels`.
     pub fn parse<T: AsRef<str>>(texts: &[T]) -> Result<Self, Refusal> {
         if texts.len() > limits::MAX_LABELS {
-            let count = texts.len().to_string();
-            return Err(Refusal::invalid(
-                "labels",
-                count,
-                "must hold at most 16 labels",
-            ));
+            let problem = "must hold at most 16 labels";
+            return Err(Refusal::invalid_list("labels", texts, problem));
         }
         let mut labels: Vec<Label> = Vec::with_capacity(texts.len());
         for text in texts {

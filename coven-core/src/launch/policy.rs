@@ -1,7 +1,7 @@
 //! `LaunchPolicy`: what a harness may do without asking.
 
 use super::PolicyRequest;
-use crate::{Refusal, limits};
+use crate::{Refusal, json, limits};
 
 /// The one policy there is: never ask, write in the workspace only, and in these directories too.
 /// Which harnesses and modes honour it is the adapter's to say.
@@ -34,9 +34,9 @@ impl LaunchPolicy {
             ));
         }
         if request.add_dirs.len() > limits::MAX_ADDED_DIRS {
-            let count = request.add_dirs.len().to_string();
             let problem = "must hold at most 64 directories";
-            return Err(Refusal::invalid("launchPolicy.addDirs", count, problem));
+            let dirs = &request.add_dirs;
+            return Err(Refusal::invalid_list("launchPolicy.addDirs", dirs, problem));
         }
         for dir in &request.add_dirs {
             if !dir.starts_with('/') || dir.contains('\0') {
@@ -47,5 +47,16 @@ impl LaunchPolicy {
         Ok(Self {
             add_dirs: request.add_dirs.clone(),
         })
+    }
+
+    /// The refusal of a harness or a mode that does not honour it.
+    pub fn refused(&self) -> Refusal {
+        let mut json = String::from("{");
+        if !self.add_dirs.is_empty() {
+            json.push_str(&format!("\"addDirs\":{},", json::list(&self.add_dirs)));
+        }
+        json.push_str("\"approval\":\"never\",\"sandbox\":\"workspace-write\"}");
+        let problem = "is honoured by codex with launchMode nonInteractive only";
+        Refusal::invalid("launchPolicy", json, problem)
     }
 }

@@ -26,9 +26,8 @@ pub(super) fn command(
     launch: &Launch,
     conversation: &ConversationPlan,
 ) -> Result<CommandLine, Refusal> {
-    if launch.policy.is_some() {
-        let problem = "is honoured by codex with launchMode nonInteractive only";
-        return Err(Refusal::invalid("launchPolicy", "claude", problem));
+    if let Some(policy) = &launch.policy {
+        return Err(policy.refused());
     }
     let options = options(launch.model.as_ref(), conversation)?;
     let line = match launch.mode {

@@ -23,9 +23,10 @@ pub(super) fn command(
     launch: &Launch,
     conversation: &ConversationPlan,
 ) -> Result<CommandLine, CannotRun> {
-    if launch.policy.is_some() && launch.mode != LaunchMode::NonInteractive {
-        let problem = "is honoured by codex with launchMode nonInteractive only";
-        return Err(Refusal::invalid("launchPolicy", launch.mode.as_str(), problem).into());
+    if let Some(policy) = &launch.policy
+        && launch.mode != LaunchMode::NonInteractive
+    {
+        return Err(policy.refused().into());
     }
     let model = model(launch.model.as_ref())?;
     let resumed = match conversation {

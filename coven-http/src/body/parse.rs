@@ -69,12 +69,9 @@ fn shape_error(path: &str, problem: &str, text: &str) -> Error {
         return Error::wrong_type(&field, "is required", None);
     }
     if let Some(unknown) = between(problem, "unknown field `", "`") {
-        let problem = format!("has an unknown key: {unknown}");
-        return Error::wrong_type(
-            field.trim_end_matches(&format!(".{unknown}")),
-            &problem,
-            None,
-        );
+        let field = if path == "." { unknown } else { path };
+        let value = at(text, field);
+        return Error::wrong_type(field, "is not a key that is known here", value.as_ref());
     }
     if let Some(twice) = between(problem, "duplicate field `", "`") {
         return Error::wrong_type(twice, "is given twice", None);
@@ -172,7 +169,7 @@ mod tests {
             (r#"{"cols":80.5}"#, "cols must be a whole number"),
             (
                 r#"{"launchPolicy":{"approval":"never","sandbox":"workspace-write","x":1}}"#,
-                "launchPolicy has an unknown key: x",
+                "launchPolicy.x is not a key that is known here",
             ),
         ] {
             assert_eq!(refusal::<LaunchBody>(body), message, "{body}");
@@ -182,7 +179,10 @@ mod tests {
             refusal::<InputBody>(r#"{"data":null}"#),
             "data must be a string"
         );
-        assert!(refusal::<ShutdownBody>(r#"{"apiVersion":"x","y":1}"#).contains("unknown key: y"));
+        assert_eq!(
+            refusal::<ShutdownBody>(r#"{"apiVersion":"x","y":1}"#),
+            "y is not a key that is known here"
+        );
     }
 
     #[test]

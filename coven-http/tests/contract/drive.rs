@@ -37,7 +37,7 @@ async fn input_is_checked_in_the_order_of_the_contract() {
     wrong.is_error(400, "invalid_request");
     assert_eq!(
         wrong.json()["error"]["details"],
-        json!({"field": "data", "value": 5})
+        json!({"field": "data", "value": "5"})
     );
     daemon
         .request("POST", &path, &large)

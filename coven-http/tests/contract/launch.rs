@@ -122,7 +122,7 @@ async fn what_a_launch_may_not_be_is_refused_by_field() {
         (
             "launchPolicy",
             json!({"approval": "never", "sandbox": "workspace-write", "extra": 1}),
-            "launchPolicy",
+            "launchPolicy.extra",
         ),
         (
             "launchPolicy",
@@ -186,4 +186,75 @@ async fn bodies_that_are_no_json_objects_are_refused() {
     let large = format!("{{\"prompt\":\"{}\"}}", "x".repeat(5 << 20));
     let answer = daemon.request("POST", "/sessions", &large).await;
     answer.is_error(413, "payload_too_large");
+}
+
+#[tokio::test]
+async fn an_errors_value_is_the_beginning_of_what_was_given_as_text() {
+    let daemon = Daemon::start().await;
+    let policy = json!({"approval": "never", "sandbox": "workspace-write", "addDirs": ["/"]});
+    let labels: Vec<String> = (0..17).map(|n| format!("label-{n}")).collect();
+    let long = "é".repeat(300);
+    for (field, value, named, told) in [
+        ("cols", json!(0), "cols", Some("0".to_owned())),
+        ("cols", json!(1.5), "cols", Some("1.5".to_owned())),
+        ("cols", json!(true), "cols", Some("true".to_owned())),
+        (
+            "prompt",
+            json!(["a", 1]),
+            "prompt",
+            Some(r#"["a",1]"#.to_owned()),
+        ),
+        (
+            "labels",
+            json!(labels),
+            "labels",
+            Some(json!(labels).to_string()),
+        ),
+        ("labels", json!(["a b"]), "labels", Some("a b".to_owned())),
+        ("labels", json!([1]), "labels[0]", Some("1".to_owned())),
+        ("model", json!(long), "model", Some("é".repeat(200))),
+        (
+            "harness",
+            json!("Nobody"),
+            "harness",
+            Some("Nobody".to_owned()),
+        ),
+        (
+            "launchPolicy",
+            policy.clone(),
+            "launchPolicy",
+            Some(policy.to_string()),
+        ),
+        (
+            "launchPolicy",
+            json!({"approval": "never", "sandbox": "workspace-write", "extra": [1]}),
+            "launchPolicy.extra",
+            Some("[1]".to_owned()),
+        ),
+        ("title", json!(7), "title", Some("7".to_owned())),
+        ("prompt", json!(null), "prompt", None),
+        ("env", json!({"A": 5}), "env.A", None),
+    ] {
+        let mut body = daemon.launch_json("true");
+        body[field] = value.clone();
+        let answer = daemon.post("/sessions", &body).await;
+        answer.is_error(400, "invalid_request");
+        let mut details = json!({"field": named});
+        if let Some(told) = told {
+            details["value"] = told.chars().take(200).collect::<String>().into();
+        }
+        let found = &answer.json()["error"]["details"];
+        assert_eq!(*found, details, "{field} = {value}");
+    }
+    let path = "/api/v1/internal/lifecycle/shutdown";
+    let unknown = json!({"apiVersion": "coven.daemon.v1", "z": {"a": 1}});
+    let answer = daemon.post(path, &unknown).await;
+    answer.is_error(400, "invalid_request");
+    assert_eq!(
+        answer.json()["error"],
+        json!({
+            "code": "invalid_request", "message": "z is not a key that is known here",
+            "details": {"field": "z", "value": "{\"a\":1}"},
+        })
+    );
 }
