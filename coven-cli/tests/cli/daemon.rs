@@ -253,9 +253,10 @@ fn a_path_too_long_for_a_socket_is_told_before_anything_is_made() {
 fn a_daemon_that_cannot_start_says_why() {
     let home = Home::new();
     fs::write(home.dir().join("config.toml"), "log = \"loud\"\n").unwrap();
-    let said = home.refused(122, ["daemon", "start"]);
+    let said = home.refused(2, ["daemon", "start"]);
     assert!(said.contains("loud"), "{said}");
     fs::remove_file(home.dir().join("config.toml")).unwrap();
+    fs::write(home.dir().join("format"), "1\n").unwrap();
     fs::write(home.dir().join("coven.redb"), "not a log").unwrap();
     let said = home.refused(122, ["daemon", "start"]);
     assert!(said.contains("could not be started"), "{said}");
