@@ -1,5 +1,7 @@
 //! `coven kill`.
 
+mod vigil;
+
 use std::time::Duration;
 
 use coven::Code;
@@ -13,6 +15,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{self, Interrupts};
 use crate::home::Home;
+
+use vigil::Vigil;
 
 /// How often the daemon is asked whether a kill has failed: no event tells that.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
@@ -44,11 +48,13 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         let told = async |session: &SessionRecord| Ok(format!("{} is being killed", session.id));
         return Ok(several.each(&dying, told).await);
     }
+    let vigil = Vigil::new(&client);
     let told = several.each(&dying, async |session: &SessionRecord| {
         tokio::select! {
             biased;
             ended = death(&client, session) => ended,
             failure = failure(&client, &session.id) => Err(failure),
+            failure = vigil.unrecorded(&session.id) => Err(failure),
         }
     });
     let mut interrupts = Interrupts::listen()?;
