@@ -89,6 +89,29 @@ async fn a_launch_goes_on_when_whoever_asked_for_it_has_left() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn viewers_before_the_process_runs_are_answered_and_take_no_room_from_what_is_typed() {
+    let Held {
+        world,
+        id,
+        launching,
+        open,
+    } = Held::launch("read line; echo got $line").await;
+    for _ in 0..300 {
+        within(world.engine.redraw(&id)).await;
+        let view = within(world.engine.attach_view(&id)).await.unwrap();
+        assert!(view.tail.is_empty() && !view.live);
+    }
+    let (engine, typed) = (world.engine.clone(), id.clone());
+    let typing =
+        tokio::spawn(async move { engine.input(&typed, Bytes::from_static(b"x\n"), me()).await });
+    open.send(()).unwrap();
+    within(launching).await.unwrap().unwrap();
+    within(typing).await.unwrap().unwrap();
+    let said = String::from_utf8(written(&world.to_the_end(&id).await)).unwrap();
+    assert!(said.ends_with("got x\r\n"), "{said:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn what_is_typed_before_the_process_runs_waits_for_it_up_to_a_bound() {
     const MOST: usize = 256;
     let script = format!("stty raw -echo; head -c {MOST} | wc -c");

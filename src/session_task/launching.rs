@@ -15,6 +15,7 @@ use super::control::MAX_ASKED;
 use super::killing::Report;
 use super::live::{Beginning, Live, UnrecordedKill};
 use super::{Accepted, Run};
+use crate::attach::Screenless;
 use crate::commit::{self, Plan};
 use crate::options::Waypoint;
 use crate::running::{Ask, Message, Request};
@@ -148,7 +149,9 @@ impl Launching {
                     }
                     Message::Abandon => {
                         self.called_off.store(true, Ordering::Release);
-                        self.deferred.push(Message::Abandon);
+                        if !self.deferred.iter().any(|told| matches!(told, Message::Abandon)) {
+                            self.deferred.push(Message::Abandon);
+                        }
                     }
                     other => self.defer(other),
                 },
@@ -163,13 +166,20 @@ impl Launching {
     }
 
     /// Keeps what is to be done once there is a process, within the bound that holds for a live one.
+    /// What a viewer sees until then is known now.
     fn defer(&mut self, message: Message) {
         match message {
             Message::Ask(ask) if self.deferred.len() >= MAX_ASKED => {
                 // Whoever asked may have left.
                 let _ = ask.reply.send(Err(Unavailable::Busy.into()));
             }
-            other => self.deferred.push(other),
+            Message::View(reply) => {
+                // Whoever asked may have left.
+                let _ = reply.send(Screenless::default().view(&self.record));
+            }
+            // Nothing is drawn yet.
+            Message::Redraw => {}
+            Message::Ask(_) | Message::Abandon => self.deferred.push(message),
         }
     }
 
