@@ -31,6 +31,9 @@ pub(super) struct Control {
     /// What the commit in flight answers.
     granted: Vec<Granted>,
     killed: bool,
+    /// A kill was carried out that goes into the log as an observation: of the process nothing
+    /// more may be asked, whatever the record says.
+    kill_noted: bool,
     /// Further kills after one that failed, until it is known what became of them.
     killing_again: Vec<Ask>,
 }
@@ -113,10 +116,7 @@ impl Live {
 
     fn kill_now(&mut self) -> Result<(), Refusal> {
         if self.control.killed {
-            return Err(Refusal::NotLive {
-                session: self.id().clone(),
-                status: Status::Killed,
-            });
+            return Err(self.is_killed());
         }
         decide(&self.record.session, Command::Kill)?;
         self.control.killed = true;
@@ -163,6 +163,11 @@ impl Live {
         let now = self.shared.clock.now();
         let perform = |effects: Vec<Effect>| effects.into_iter().map(Then::Perform).collect();
         match request {
+            Request::Input { .. } | Request::Submit { .. } | Request::Resize { .. }
+                if self.control.kill_noted =>
+            {
+                Err(self.is_killed().into())
+            }
             Request::Input { data } => self.type_in(plan, data, by),
             Request::Submit { text } => self.submit(plan, text, by),
             Request::Resize { size } => {
@@ -337,10 +342,18 @@ impl Live {
                     "a kill is carried out, and not on record yet");
                 let now = self.shared.clock.now();
                 self.observations.note(Command::Kill, now, ask.by.clone());
+                self.control.kill_noted = true;
                 answer(ask, Ok(self.record.clone()));
             } else {
                 answer(ask, Err(error.clone()));
             }
+        }
+    }
+
+    fn is_killed(&self) -> Refusal {
+        Refusal::NotLive {
+            session: self.id().clone(),
+            status: Status::Killed,
         }
     }
 

@@ -177,9 +177,16 @@ impl Live {
 
     /// What is not recorded must not run on unseen: it is ended, and the session lost, on record
     /// too where the log takes that.
-    pub(super) async fn give_up(self) {
+    pub(super) async fn give_up(mut self) {
+        {
+            let (shared, session) = (&self.shared, &self.record.session.id);
+            recover::end_processes(shared, session, Some(&self.facts)).await;
+        }
+        // It may yet be carried out: nobody may be left to ask for it once more.
+        if let Some(in_flight) = self.control.in_flight.take() {
+            self.controlled(in_flight.await);
+        }
         let (shared, session) = (&self.shared, &self.record.session.id);
-        recover::end_processes(shared, session, Some(&self.facts)).await;
         let lost = async {
             let record = shared.record(session).await?;
             if record.session.phase.has_ended() {
