@@ -83,7 +83,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
         project_root: Some(home.path().to_str().ok_or("not UTF-8")?.to_owned()),
         harness: Some("scripted".to_owned()),
         prompt: Some("say hello".to_owned()),
-        env: Some(std::env::vars().collect()),
         ..LaunchRequest::default()
     };
     let session = engine.launch(request, me.clone()).await?.session.id.clone();

@@ -48,7 +48,6 @@ fn request(harness: String, prompt: String) -> Result<LaunchRequest, Box<dyn Err
         harness: Some(harness),
         prompt: Some(prompt),
         launch_mode: Some("nonInteractive".to_owned()),
-        env: Some(std::env::vars().collect()),
         ..LaunchRequest::default()
     })
 }

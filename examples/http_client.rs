@@ -6,6 +6,7 @@
 //! cargo run --example http_client -- codex "fix the failing tests"
 //! ```
 
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::io::Write;
 
@@ -32,15 +33,23 @@ async fn main() -> Result<(), Box<dyn Error>> {
         prompt: Some(prompt),
         launch_mode: Some("nonInteractive".to_owned()),
         // The agent gets the PATH and the keys of whoever runs this, not the daemon's.
-        env: Some(std::env::vars().collect()),
+        env: Some(environment()),
         ..LaunchBody::default()
     };
     let session = daemon.launch(&launch).await?;
     // From the start; connects again by itself where the connection breaks.
     let mut events = daemon.follow(&session.id, None);
+    let mut shown_bytes = 0;
     while let Some(event) = events.next().await? {
-        if let Payload::Output(output) = event.payload() {
-            std::io::stdout().write_all(output.data.as_bytes())?;
+        if let Payload::Output(output) = event.payload()
+            && output.offset + output.bytes > shown_bytes
+        {
+            // An event tells it as text, in which what is not UTF-8 is lost.
+            let mut written = daemon.output(&session.id, shown_bytes).await?;
+            while let Some(bytes) = written.next().await? {
+                std::io::stdout().write_all(&bytes)?;
+                shown_bytes += bytes.len() as u64;
+            }
         }
     }
     println!(
@@ -49,4 +58,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         daemon.session(&session.id).await?.status
     );
     Ok(())
+}
+
+/// As far as it is text: JSON holds nothing else.
+fn environment() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect()
 }

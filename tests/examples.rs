@@ -2,7 +2,9 @@
 
 mod world;
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader};
+use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -27,22 +29,25 @@ fn example(name: &str, home: &Path) -> Command {
     }
     let mut command = Command::new(program);
     command.env("COVEN_HOME", home);
+    // An environment may hold anything.
+    command.env("COVEN_TEST_NOT_TEXT", OsStr::from_bytes(b"\xff"));
     command
 }
 
 /// What a command that succeeds printed.
-async fn told(mut command: Command) -> String {
+async fn told(mut command: Command) -> Vec<u8> {
     let run = tokio::task::spawn_blocking(move || command.output());
     let run = within(run).await.unwrap().unwrap();
     let complaint = String::from_utf8_lossy(&run.stderr).into_owned();
     assert!(run.status.success(), "{complaint}");
-    String::from_utf8(run.stdout).unwrap()
+    run.stdout
 }
 
 #[tokio::test]
 async fn a_custom_harness_asks_and_is_answered() {
     let nowhere = Path::new("/nonexistent");
     let said = told(example("custom_harness", nowhere)).await;
+    let said = String::from_utf8(said).unwrap();
     assert!(said.contains("You asked: say hello"), "{said}");
     assert!(said.contains("You said: yes"), "{said}");
     assert!(said.ends_with("The session is completed.\n"), "{said}");
@@ -81,17 +86,18 @@ async fn a_client_is_shown_what_the_agent_writes_and_a_frontend_told_of_its_end(
     let mut frontend = example("frontend", &home);
     let mut frontend = frontend.arg("0").stdout(Stdio::piped()).spawn().unwrap();
     let mut client = example("http_client", &home);
-    client.args(["shell", "echo hello"]);
+    client.args(["shell", "printf 'hello \\377\\n'"]);
     let said = told(client).await;
     assert!(
-        said.starts_with("hello\r\n") && said.ends_with(": completed\n"),
-        "{said}"
+        said.starts_with(b"hello \xff\r\n") && said.ends_with(b": completed\n"),
+        "{}",
+        said.escape_ascii()
     );
 
     let mut lines = BufReader::new(frontend.stdout.take().unwrap()).lines();
     let line = tokio::task::spawn_blocking(move || lines.next().unwrap().unwrap());
     let line = within(line).await.unwrap();
-    assert!(line.contains("echo hello (shell): completed"), "{line}");
+    assert!(line.contains("(shell): completed"), "{line}");
     frontend.kill().unwrap();
     frontend.wait().unwrap();
     stopper.stop();
