@@ -3,9 +3,8 @@
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use coven::{Actor, Engine, SessionId};
+use coven::{Actor, Engine, Refusal, SessionId};
 use hyper::Request;
-use hyper::header::{HeaderName, USER_AGENT};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
 use crate::body::{Body, Room};
@@ -26,7 +25,8 @@ pub(crate) struct App {
     pub(crate) room: Arc<Room>,
     streams: Arc<Semaphore>,
     stage: Stop,
-    held: Mutex<Vec<OwnedFd>>,
+    holds: Arc<Semaphore>,
+    held: Mutex<Vec<Held>>,
 }
 
 /// One request.
@@ -55,6 +55,14 @@ enum Stage {
 #[derive(Debug)]
 pub(crate) struct StreamPermit(#[allow(dead_code)] OwnedSemaphorePermit);
 
+/// Leave for one connection to stay open until the daemon has stopped.
+#[derive(Debug)]
+pub(crate) struct HoldPermit(#[allow(dead_code)] OwnedSemaphorePermit);
+
+/// A connection that is held open.
+#[derive(Debug)]
+pub(crate) struct Held(#[allow(dead_code)] OwnedFd, #[allow(dead_code)] HoldPermit);
+
 /// Makes the daemon stop. It keeps nothing of it alive.
 #[derive(Clone, Debug)]
 pub(crate) struct Stop(watch::Sender<Stage>);
@@ -72,6 +80,7 @@ impl App {
             room: Arc::new(Room::new(limits::MAX_BODIES_BYTES)),
             streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
             stage: Stop(watch::Sender::new(Stage::Serving)),
+            holds: Arc::new(Semaphore::new(limits::MAX_HELD_CONNECTIONS)),
             held: Mutex::new(Vec::new()),
         }
     }
@@ -103,15 +112,24 @@ impl App {
             .map_err(|_| Error::too_many("streams"))
     }
 
+    /// Leave for one connection to stay open until the daemon has stopped.
+    pub(crate) fn hold_permit(&self) -> Result<HoldPermit, Error> {
+        self.holds
+            .clone()
+            .try_acquire_owned()
+            .map(HoldPermit)
+            .map_err(|_| Error::too_many("requests for a stop"))
+    }
+
     /// Keeps a connection open until the daemon has stopped.
-    pub(crate) fn hold(&self, connection: OwnedFd) {
+    pub(crate) fn hold(&self, connection: OwnedFd, permit: HoldPermit) {
         self.held
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .push(connection);
+            .push(Held(connection, permit));
     }
 
-    pub(crate) fn take_held(&self) -> Vec<OwnedFd> {
+    pub(crate) fn take_held(&self) -> Vec<Held> {
         std::mem::take(&mut self.held.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
@@ -157,8 +175,18 @@ impl Call {
         Query::new(self.request.uri().query())
     }
 
-    pub(crate) fn header(&self, name: HeaderName) -> Option<&str> {
-        self.request.headers().get(name)?.to_str().ok()
+    /// A header of the request.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`], naming it, when it is not ASCII.
+    pub(crate) fn header(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
+        let Some(value) = self.request.headers().get(name) else {
+            return Ok(None);
+        };
+        value.to_str().map(Some).map_err(|_| {
+            let shown = String::from_utf8_lossy(value.as_bytes()).into_owned();
+            Refusal::invalid(name, shown, "must be ASCII")
+        })
     }
 
     /// The part of the path that the route names.
@@ -173,7 +201,9 @@ impl Call {
 
     /// Who asks.
     pub(crate) fn actor(&self) -> Actor {
-        let client = self.header(USER_AGENT).map(|name| {
+        // Who gives no name that can be read gives none.
+        let name = self.header("User-Agent").unwrap_or_default();
+        let client = name.map(|name| {
             // A header that is text is ASCII.
             let most = coven::limits::MAX_CLIENT_NAME_BYTES;
             name.get(..most).unwrap_or(name).to_owned()

@@ -19,7 +19,7 @@ use tower::ServiceBuilder;
 use tower::service_fn;
 use tower_http::catch_panic::CatchPanicLayer;
 
-use crate::app::App;
+use crate::app::{App, HoldPermit};
 use crate::dispatch::{after_panic, dispatch};
 use crate::limits;
 use crate::peer::{self, Peer};
@@ -29,7 +29,7 @@ use crate::reply::ReplyBody;
 #[derive(Default)]
 pub(crate) struct Switch {
     streaming: AtomicBool,
-    held: AtomicBool,
+    held: Mutex<Option<HoldPermit>>,
     afterwards: Mutex<Option<Afterwards>>,
 }
 
@@ -43,21 +43,23 @@ impl Switch {
     }
 
     /// The connection stays open, past its answer, until the daemon has stopped.
-    pub(crate) fn hold(&self) {
-        self.held.store(true, Ordering::Relaxed);
+    pub(crate) fn hold(&self, permit: HoldPermit) {
+        *lock(&self.held) = Some(permit);
+    }
+
+    fn is_held(&self) -> bool {
+        lock(&self.held).is_some()
     }
 
     /// The connection is upgraded: this goes on with it, in its task.
     pub(crate) fn afterwards(&self, task: impl Future<Output = ()> + Send + 'static) {
         self.stream();
-        *self.lock() = Some(Box::pin(task));
+        *lock(&self.afterwards) = Some(Box::pin(task));
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, Option<Afterwards>> {
-        self.afterwards
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    of.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Switch {
@@ -80,7 +82,7 @@ pub(crate) async fn serve(app: Arc<App>, stream: UnixStream) {
     if let Err(error) = serve_http(app, peer, switch.clone(), io).await {
         tracing::debug!(%error, peer = peer.pid, "connection ended early");
     }
-    let afterwards = switch.lock().take();
+    let afterwards = lock(&switch.afterwards).take();
     if let Some(task) = afterwards {
         task.await;
     }
@@ -171,10 +173,10 @@ impl Guarded {
 
 impl Drop for Guarded {
     fn drop(&mut self) {
-        if self.switch.held.load(Ordering::Relaxed)
+        if let Some(permit) = lock(&self.switch.held).take()
             && let Some(Ok(stream)) = self.stream.take().map(UnixStream::into_std)
         {
-            self.app.hold(OwnedFd::from(stream));
+            self.app.hold(OwnedFd::from(stream), permit);
         }
     }
 }
@@ -217,7 +219,7 @@ impl AsyncWrite for Guarded {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if self.switch.held.load(Ordering::Relaxed) {
+        if self.switch.is_held() {
             return Poll::Ready(Ok(()));
         }
         self.stream().poll_shutdown(cx)

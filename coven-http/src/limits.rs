@@ -42,6 +42,10 @@ pub(crate) const MAX_CONNECTIONS: usize = 512;
 /// watch, a kill still gets in.
 pub(crate) const MAX_STREAMS: usize = 256;
 
+/// Connections held open for those who asked the daemon to stop, which their end tells them: beside
+/// [`MAX_CONNECTIONS`], so that requests get in while it stops.
+pub(crate) const MAX_HELD_CONNECTIONS: usize = 64;
+
 /// How long a request's head may take to arrive.
 pub(crate) const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 

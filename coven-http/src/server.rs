@@ -1,7 +1,6 @@
 //! `Server`: the daemon's socket, from bind to the end.
 
 use std::io;
-use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use crate::SOCKET_NAME;
-use crate::app::{App, Stop};
+use crate::app::{App, Held, Stop};
 use crate::connection;
 use crate::daemon_file::{self, DaemonFile};
 use crate::error::Error;
@@ -104,7 +103,7 @@ pub struct Stopper(Stop);
 #[derive(Debug)]
 #[must_use = "those who asked for the stop learn of it when this is dropped"]
 pub struct Stopped {
-    _held: Vec<OwnedFd>,
+    _held: Vec<Held>,
 }
 
 impl Server {

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use coven::{Engine, Envelope, Follow, FollowAll, ReadLimit};
 use futures_util::{Stream, stream};
 use hyper::StatusCode;
-use hyper::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use hyper::header::{CONTENT_TYPE, HeaderValue};
 use tokio::time::{Instant, sleep_until};
 
 use crate::app::{Call, Stopping, StreamPermit};
@@ -47,9 +47,9 @@ impl Source for FollowAll {
 /// The place that a follower has told up to: `Last-Event-ID`, which a client that connects again
 /// sends by itself, before `afterSeq`.
 pub(crate) async fn cursor(call: &Call) -> Result<Option<coven::Seq>, Error> {
-    let header = call.header(HeaderName::from_static("last-event-id"));
-    let (field, after) = match header {
-        Some(text) => ("Last-Event-ID", Some(number("Last-Event-ID", text)?)),
+    const LAST_EVENT_ID: &str = "Last-Event-ID";
+    let (field, after) = match call.header(LAST_EVENT_ID)? {
+        Some(text) => (LAST_EVENT_ID, Some(number(LAST_EVENT_ID, text)?)),
         None => ("afterSeq", call.query().number("afterSeq")?),
     };
     let Some(seq) = after.map(coven::Seq::new) else {

@@ -233,6 +233,37 @@ async fn while_it_stops_it_says_so() {
 }
 
 #[tokio::test]
+async fn no_more_than_64_wait_for_its_end_and_others_still_get_in() {
+    let daemon = Daemon::with_grace(support::PATIENCE).await;
+    let live = daemon
+        .launch("trap '' HUP TERM; printf up; until test -e go; do sleep 0.02; done")
+        .await;
+    daemon.until(&live.id, "up").await;
+    let who = identity(&daemon).await;
+    let mut answer = vec![0; 64 << 10];
+    let mut waiting = Vec::new();
+    for _ in 0..64 {
+        let mut stream = ask_to_stop(&daemon, &who).await;
+        let len = within(stream.read(&mut answer)).await.unwrap();
+        assert_eq!(Raw::parse(&answer[..len]).status, 202);
+        waiting.push(stream);
+    }
+    let mut one_more = ask_to_stop(&daemon, &who).await;
+    let refused = Raw::parse(&read_to_end(&mut one_more).await);
+    refused.is_error(503, "runtime_unavailable");
+    assert_eq!(
+        refused.json()["error"]["details"]["reason"],
+        "too_many_connections"
+    );
+    assert_eq!(identity(&daemon).await, who);
+    fs::write(daemon.path("go"), "").unwrap();
+    daemon.stop().await;
+    for mut stream in waiting {
+        assert_eq!(read_to_end(&mut stream).await, b"");
+    }
+}
+
+#[tokio::test]
 async fn a_follower_goes_on_over_a_restart_without_gap_or_repeat() {
     let daemon = Daemon::start().await;
     let live = daemon.launch("printf one; exec sleep 600").await;

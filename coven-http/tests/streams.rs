@@ -93,6 +93,7 @@ async fn a_stream_resumes_from_any_place_without_gap_or_repeat() {
     for (path, header) in [
         ("?afterSeq=x", ""),
         ("", "last-event-id: x\r\n"),
+        ("", "last-event-id: ü\r\n"),
         // Of another home, or of this one before it was put back.
         ("?afterSeq=999999999", ""),
         ("", "last-event-id: 999999999\r\n"),
@@ -104,6 +105,10 @@ async fn a_stream_resumes_from_any_place_without_gap_or_repeat() {
         let answer = support::Raw::parse(&daemon.raw(request.as_bytes()).await);
         answer.is_error(400, "invalid_request");
     }
+    let unreadable = "GET /events/stream HTTP/1.1\r\nhost: x\r\nlast-event-id: ü\r\n\r\n";
+    let answer = support::Raw::parse(&daemon.raw(unreadable.as_bytes()).await);
+    answer.is_error(400, "invalid_request");
+    assert_eq!(answer.json()["error"]["details"]["field"], "Last-Event-ID");
     let unknown = daemon.get("/sessions/nobody/events/stream").await;
     unknown.is_error(404, "session_not_found");
 }

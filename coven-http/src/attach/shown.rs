@@ -21,6 +21,7 @@ struct Screen {
     filter: ToViewer,
     /// Hears what the viewer's terminal hears, so that it can be left as it was.
     listener: Listener,
+    /// The last place told; 0 before the opening bytes are.
     seq: u64,
 }
 
@@ -55,7 +56,7 @@ pub(super) async fn run(
         sink,
         filter: view.filter,
         listener: Listener::new(),
-        seq: after.get(),
+        seq: 0,
     };
     let hello = FromDaemon::Hello {
         seq: after.get(),
@@ -66,7 +67,10 @@ pub(super) async fn run(
     let mut stopping = attached.stopping.clone();
     let telling = async {
         match screen.open(&hello, view.restore, view.tail).await {
-            Ok(()) => screen.live(attached, after, &mut controls).await,
+            Ok(()) => {
+                screen.seq = after.get();
+                screen.live(attached, after, &mut controls).await
+            }
             Err(error) => error.into(),
         }
     };
@@ -141,22 +145,39 @@ impl Screen {
 
     async fn page(&mut self, page: Vec<Envelope>) -> Result<(), WsError> {
         for envelope in page {
-            self.seq = envelope.seq.get();
+            let seq = envelope.seq.get();
             match envelope.event {
                 Event::Output { data, .. } => {
                     let shown = self.filter.pass(data);
                     self.show(shown).await?;
                 }
-                Event::Resized { size } => self.resized(size).await?,
-                _ => {}
+                Event::Resized { size } => self.resized(seq, size).await?,
+                Event::Created { .. }
+                | Event::Registered { .. }
+                | Event::Started { .. }
+                | Event::LaunchFailed { .. }
+                | Event::Identified { .. }
+                | Event::Input { .. }
+                | Event::Titled { .. }
+                | Event::Labelled { .. }
+                | Event::KillRequested
+                | Event::OutputClosed { .. }
+                | Event::Exited { .. }
+                | Event::Completed { .. }
+                | Event::Orphaned { .. }
+                | Event::Archived
+                | Event::Summoned
+                | Event::Deleted => {}
             }
+            // Whoever leaves while it waits for its viewer was not shown it.
+            self.seq = seq;
         }
         self.sink.flush().await
     }
 
-    async fn resized(&mut self, size: TermSize) -> Result<(), WsError> {
+    async fn resized(&mut self, seq: u64, size: TermSize) -> Result<(), WsError> {
         let resize = FromDaemon::Resize {
-            seq: self.seq,
+            seq,
             cols: size.cols(),
             rows: size.rows(),
         };

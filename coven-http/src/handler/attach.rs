@@ -14,7 +14,6 @@ use crate::reply::Reply;
 
 pub(crate) async fn get(call: &mut Call) -> Result<Reply, Error> {
     let id = call.session()?;
-    let view = call.engine().attach_view(&id).await?;
     if !is_upgrade_request(&call.request) {
         return Err(Refusal::invalid("Upgrade", "", "must be websocket").into());
     }
@@ -33,6 +32,8 @@ pub(crate) async fn get(call: &mut Call) -> Result<Reply, Error> {
         .max_write_buffer_size(limits::MAX_VIEWER_BACKLOG_BYTES);
     let (response, socket) =
         upgrade(&mut call.request, Some(config)).map_err(|problem| unfit(&problem))?;
+    // It holds the tail of the session's output, so it is read only for one who can be shown it.
+    let view = call.engine().attach_view(&attached.id).await?;
     call.switch.afterwards(async move {
         match socket.await {
             Ok(socket) => attach::serve(attached, view, socket).await,

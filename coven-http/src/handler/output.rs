@@ -7,7 +7,7 @@ use bytes::Bytes;
 use coven::{Code, Engine, SessionId};
 use futures_util::{Stream, stream};
 use hyper::StatusCode;
-use hyper::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue, RANGE};
+use hyper::header::{ACCEPT_RANGES, CONTENT_RANGE, CONTENT_TYPE, HeaderName, HeaderValue};
 
 use crate::app::{Call, Stopping, StreamPermit};
 use crate::error::Error;
@@ -22,7 +22,8 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let record = call.engine().get(&id).await?;
     let recorded = record.session.output_bytes;
     let complete = record.session.phase.has_ended();
-    let header = call.header(RANGE);
+    // One that is no text is malformed, and means the whole.
+    let header = call.header("Range").unwrap_or_default();
     let (status, start, end) = match range::parse(header, recorded) {
         Asked::Whole => (StatusCode::OK, 0, recorded),
         Asked::Part { start, end } => (StatusCode::PARTIAL_CONTENT, start, end),

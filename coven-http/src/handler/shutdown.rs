@@ -15,9 +15,10 @@ pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
     if asked.api_version != CONTRACT || asked.daemon != call.app.daemon {
         return Err(Error::other_daemon());
     }
-    // The end of the connection says that the stop is complete.
-    call.switch.hold();
+    let permit = call.app.hold_permit();
     call.app.stop().begin();
+    // The end of the connection says that the stop is complete.
+    call.switch.hold(permit?);
     let reply = ShutdownReply {
         ok: true,
         api_version: CONTRACT.to_owned(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coven_http::client::Frame;
-use coven_http::wire::{FromDaemon, Status};
+use coven_http::wire::{FromDaemon, Payload, Status};
 
 use tokio::io::AsyncWriteExt;
 
@@ -29,6 +29,34 @@ async fn a_viewer_that_has_stopped_reading_may_leave() {
         }
     };
     within(left).await;
+    daemon.stop().await;
+}
+
+#[tokio::test]
+async fn a_viewer_that_leaves_is_told_no_place_that_it_was_not_shown() {
+    let daemon = Daemon::start().await;
+    let script = "stty raw -echo; printf up; head -c 1 >/dev/null; \
+                  head -c 3000000 /dev/zero | tr '\\0' z; printf done; exec sleep 600";
+    let live = daemon.launch(script).await;
+    daemon.until(&live.id, "up").await;
+    let (mut slow, mut seen) = attach(&daemon, &live.id).await;
+    slow.writer.type_bytes(typed("g")).await.unwrap();
+    // It reads nothing until all is on record, and no more of it than fits on the way.
+    daemon.until(&live.id, "done").await;
+    slow.writer.detach().await.unwrap();
+    seen.read_out(&mut slow.reader).await;
+    let Some(FromDaemon::Detached { seq }) = seen.controls.last() else {
+        panic!("{:?}", seen.controls)
+    };
+    let mut told = 0;
+    for event in daemon.to_the_place(&live.id, *seq).await {
+        if let Payload::Output(output) = event.payload() {
+            told += output.data.matches('z').count();
+        }
+    }
+    let shown = seen.bytes.iter().filter(|byte| **byte == b'z').count();
+    assert!(shown < 3_000_000, "it was shown all before it left");
+    assert_eq!(shown, told);
     daemon.stop().await;
 }
 

@@ -193,6 +193,9 @@ async fn what_is_no_attach_is_refused() {
     let path = format!("/sessions/{}/attach", record.id);
     let plain = daemon.get(&path).await;
     plain.is_error(400, "invalid_request");
+    // It is refused before anything is looked for, let alone read.
+    let plain = daemon.get("/sessions/nobody/attach").await;
+    plain.is_error(400, "invalid_request");
     for (field, headers) in [
         (
             "Sec-WebSocket-Version",

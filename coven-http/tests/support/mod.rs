@@ -174,6 +174,22 @@ impl Daemon {
         events
     }
 
+    /// A session's events as far as a place that is on record.
+    pub async fn to_the_place(&self, id: &str, seq: u64) -> Vec<Event> {
+        let mut follow = self.client.follow(id, None);
+        let mut events = Vec::new();
+        while let Some(event) = within(follow.next()).await.unwrap() {
+            let ends = event.seq >= seq;
+            if event.seq <= seq {
+                events.push(event);
+            }
+            if ends {
+                break;
+            }
+        }
+        events
+    }
+
     /// Waits until a session has written `text`.
     pub async fn until(&self, id: &str, text: &str) -> String {
         let mut follow = self.client.follow(id, None);
