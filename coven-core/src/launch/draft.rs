@@ -86,7 +86,7 @@ impl Draft {
                 .map(|id| ConversationId::parse("conversationId", id))
                 .transpose()?,
             size,
-            continues: request.continues.as_deref().map(continued).transpose()?,
+            continues: continued(request)?,
             idempotency_key: request
                 .idempotency_key
                 .as_deref()
@@ -147,8 +147,16 @@ fn harness(text: &str) -> Result<HarnessId, Refusal> {
     HarnessId::parse(text).map_err(|_| Refusal::invalid("harness", text, "is not a harness id"))
 }
 
-fn continued(text: &str) -> Result<SessionId, Refusal> {
+fn continued(request: &LaunchRequest) -> Result<Option<SessionId>, Refusal> {
+    let Some(text) = request.continues.as_deref() else {
+        return Ok(None);
+    };
+    if request.conversation.is_some() {
+        let problem = "cannot be given together with conversation, which names another";
+        return Err(Refusal::invalid("continues", text, problem));
+    }
     SessionId::parse(text)
+        .map(Some)
         .map_err(|problem| Refusal::invalid("continues", text, problem.to_string()))
 }
 

@@ -253,6 +253,18 @@ fn of_an_environment_only_the_names_are_kept_and_no_value_is_told() {
 }
 
 #[test]
+fn it_goes_on_with_a_session_or_names_a_conversation_and_not_both() {
+    let with_conversation: Field = |r, v| {
+        r.continues = Some(v);
+        r.conversation = Some(ConversationRequest {
+            mode: "resume".to_owned(),
+            id: "my-thread".to_owned(),
+        });
+    };
+    refused("continues", with_conversation, &["session-1"]);
+}
+
+#[test]
 fn what_it_continues_is_a_session_id_and_a_key_is_visible_ascii() {
     refused(
         "continues",
