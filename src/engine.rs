@@ -135,7 +135,7 @@ impl Engine {
     /// # Errors
     /// - [`Refusal::Invalid`](coven_core::Refusal::Invalid): a field is malformed.
     /// - [`Refusal::IdConflict`](coven_core::Refusal::IdConflict): the id is one of a session that
-    ///   Coven launched, or was deleted.
+    ///   Coven launched. That of a session that was deleted may be taken again.
     /// - [`Error::Unavailable`]: nothing was written; ask again.
     /// - [`Error::Internal`]: see there.
     pub async fn register(

@@ -135,12 +135,14 @@ impl Error {
     }
 }
 
-impl From<StorageFault> for Unavailable {
+impl From<StorageFault> for Error {
     fn from(fault: StorageFault) -> Self {
         match fault {
-            StorageFault::Full => Self::DiskFull,
-            StorageFault::ReadOnly => Self::ReadOnly,
-            _ => Self::Reopening,
+            StorageFault::Full => Unavailable::DiskFull.into(),
+            StorageFault::ReadOnly => Unavailable::ReadOnly.into(),
+            // To try again is of no use.
+            StorageFault::Damaged { .. } => Self::internal(&fault),
+            _ => Unavailable::Reopening.into(),
         }
     }
 }
@@ -154,7 +156,7 @@ impl From<Unavailable> for Error {
 impl From<AppendError> for Error {
     fn from(error: AppendError) -> Self {
         match error {
-            AppendError::Suspended { reason } => Unavailable::from(reason).into(),
+            AppendError::Suspended { reason } => reason.into(),
             AppendError::Closed => Unavailable::ShuttingDown.into(),
             other => Self::internal(&other),
         }
@@ -164,7 +166,7 @@ impl From<AppendError> for Error {
 impl From<ReadError> for Error {
     fn from(error: ReadError) -> Self {
         match error {
-            ReadError::Unavailable { reason } => Unavailable::from(reason).into(),
+            ReadError::Unavailable { reason } => reason.into(),
             ReadError::Closed => Unavailable::ShuttingDown.into(),
             other => Self::internal(&other),
         }
@@ -241,4 +243,24 @@ pub enum OpenError {
 
 fn by_process(pid: Option<u32>) -> String {
     pid.map_or_else(String::new, |pid| format!(" (process {pid})"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_damaged_log_is_told_as_such_and_nobody_is_asked_to_try_again() {
+        let message = "page 7 is none".to_owned();
+        let reason = StorageFault::Damaged { message };
+        for told in [
+            Error::from(AppendError::Suspended {
+                reason: reason.clone(),
+            }),
+            Error::from(ReadError::Unavailable { reason }),
+        ] {
+            assert_eq!(told.code(), Code::InternalError);
+            assert_eq!(told.to_string(), "the log is damaged: page 7 is none");
+        }
+    }
 }
