@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use coven_core::HarnessId;
 use coven_harness::environment::{Environment, lookup};
 use coven_harness::{Harness, HarnessCapabilities, Readiness, Source, version};
+use rustix::process::Rlimit;
 use tokio::task::JoinSet;
 
 use crate::shared::{Shared, blocking};
@@ -40,7 +41,12 @@ pub struct HarnessInfo {
 pub(crate) struct Versions(Mutex<HashMap<PathBuf, (SystemTime, Option<String>)>>);
 
 impl Versions {
-    async fn of(&self, program: &Path, environment: &Environment) -> Option<String> {
+    async fn of(
+        &self,
+        program: &Path,
+        environment: &Environment,
+        open_files: Rlimit,
+    ) -> Option<String> {
         let file = program.to_owned();
         let changed_at = blocking(move || fs::metadata(file)?.modified()).await;
         let changed_at = changed_at.ok()?.ok()?;
@@ -49,7 +55,7 @@ impl Versions {
         {
             return told.clone();
         }
-        let told = version(program, environment).await;
+        let told = version(program, environment, open_files).await;
         self.lock()
             .insert(program.to_owned(), (changed_at, told.clone()));
         told
@@ -84,7 +90,12 @@ async fn describe(
         .ok()
         .flatten();
     let version = match &path {
-        Some(program) => shared.versions.of(program, environment).await,
+        Some(program) => {
+            shared
+                .versions
+                .of(program, environment, shared.open_files)
+                .await
+        }
         None => None,
     };
     let about = harness.about().clone();

@@ -94,6 +94,7 @@ fn harness(shared: &Shared, id: &HarnessId) -> Result<Arc<dyn Harness>, Refusal>
 async fn conversation(shared: &Shared, launch: &Launch) -> Result<ConversationPlan, Error> {
     let fresh = Uuid::new_v4();
     match (&launch.conversation, &launch.continues) {
+        // A launch has one of the two at most.
         (Some(asked), _) => {
             let known = match asked.mode {
                 ConversationMode::Init => None,
@@ -151,7 +152,9 @@ fn identity(record: &Record) -> Option<ConversationId> {
 /// started a daemon may have had another.
 pub(crate) async fn own_environment(shared: &Shared) -> Environment {
     let mut environment = Environment::of_this_process();
-    let path = shared.login_path.get_or_init(|| login_path(&environment));
+    let path = shared
+        .login_path
+        .get_or_init(|| login_path(&environment, shared.open_files));
     if let Some(login) = path.await {
         let own = environment.get("PATH").unwrap_or(OsStr::new(""));
         let path = search_path(login, own);

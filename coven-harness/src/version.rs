@@ -4,6 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use coven_core::Exit;
+use rustix::process::Rlimit;
 
 use crate::environment::Environment;
 use crate::process::Question;
@@ -21,11 +22,17 @@ const MAX_CHARS: usize = 80;
 /// the first line.
 ///
 /// `program` is an absolute path, run in this environment, in the root directory and without
-/// input. `None` when it cannot be run, fails, or says nothing within 5 seconds; then it is killed
+/// input; `open_files` is its limit of open files, as of
+/// [`login_path`](crate::environment::login_path). `None` when it cannot be run, fails, or says nothing within 5 seconds; then it is killed
 /// with the processes it started, as it is where the future is dropped. Must be called within a
 /// tokio runtime.
-pub async fn version(program: &Path, environment: &Environment) -> Option<String> {
-    let question = Question::ask(program.to_owned(), &["--version"], environment).ok()?;
+pub async fn version(
+    program: &Path,
+    environment: &Environment,
+    open_files: Rlimit,
+) -> Option<String> {
+    let arguments = &["--version"];
+    let question = Question::ask(program.to_owned(), arguments, environment, open_files).ok()?;
     tokio::time::timeout(PATIENCE, answer(question))
         .await
         .ok()?
@@ -60,6 +67,7 @@ mod tests {
 
     use super::*;
     use crate::platform::{Handle, until_one_ended};
+    use crate::process::open_files_limit;
 
     struct Script(tempfile::TempDir);
 
@@ -83,7 +91,11 @@ mod tests {
         }
 
         async fn version(&self) -> Option<String> {
-            version(&self.path(), &Environment::of_this_process()).await
+            self.version_under(open_files_limit()).await
+        }
+
+        async fn version_under(&self, open_files: Rlimit) -> Option<String> {
+            version(&self.path(), &Environment::of_this_process(), open_files).await
         }
     }
 
@@ -105,7 +117,18 @@ mod tests {
             assert_eq!(Script::new(script).version().await, None, "{script}");
         }
         let environment = Environment::of_this_process();
-        assert_eq!(version(Path::new("/nonexistent"), &environment).await, None);
+        let missing = version(Path::new("/nonexistent"), &environment, open_files_limit());
+        assert_eq!(missing.await, None);
+    }
+
+    #[tokio::test]
+    async fn a_program_has_the_limit_of_open_files_it_is_given() {
+        let few = Rlimit {
+            current: Some(77),
+            ..open_files_limit()
+        };
+        let script = Script::new("ulimit -n");
+        assert_eq!(script.version_under(few).await.as_deref(), Some("77"));
     }
 
     #[tokio::test]

@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::OFlags;
+use rustix::fs::{CWD, OFlags, RenameFlags, renameat_with};
 
 use crate::client::{Client, Error};
 use crate::wire::Daemon;
@@ -15,7 +15,7 @@ const NAME: &str = "daemon.json";
 /// The file, as this process wrote it.
 #[derive(Debug)]
 pub(crate) struct DaemonFile {
-    path: PathBuf,
+    home: PathBuf,
     content: Vec<u8>,
 }
 
@@ -48,9 +48,7 @@ pub async fn repair(home: &Path) -> Result<Option<Daemon>, Error> {
         }
         Err(Error::Unreachable { source, .. }) if is_nobody(&source) => {
             // A daemon that has come meanwhile has written its own.
-            if fs::read(path(home)).ok() == before {
-                let _ = fs::remove_file(path(home));
-            }
+            remove_if(home, |found| before.as_deref() == Some(found));
             Ok(None)
         }
         Err(error) => Err(error),
@@ -58,12 +56,14 @@ pub async fn repair(home: &Path) -> Result<Option<Daemon>, Error> {
 }
 
 impl DaemonFile {
-    /// Writes the file whole, with mode 0600, in place of whatever was there.
+    /// Writes the file whole, with mode 0600, in place of whatever was there, and removes what
+    /// others left who came to their end while they wrote theirs. For the one that holds the home.
     pub(crate) fn write(home: &Path, daemon: &Daemon) -> io::Result<Self> {
         let content = content(daemon);
+        remove_unfinished(home);
         write(home, &content)?;
         Ok(Self {
-            path: path(home),
+            home: home.to_owned(),
             content,
         })
     }
@@ -71,12 +71,9 @@ impl DaemonFile {
     /// Removes the file, unless another process has written its own. What names no process is
     /// nobody's.
     pub(crate) fn remove(self) {
-        let Ok(found) = fs::read(&self.path) else {
-            return;
-        };
-        if found == self.content || serde_json::from_slice::<Daemon>(&found).is_err() {
-            let _ = fs::remove_file(&self.path);
-        }
+        remove_if(&self.home, |found| {
+            found == self.content || serde_json::from_slice::<Daemon>(found).is_err()
+        });
     }
 }
 
@@ -96,7 +93,7 @@ fn content(daemon: &Daemon) -> Vec<u8> {
 /// Written beside and moved into place, so that it is never seen half. The name beside is this
 /// process's alone: others may write theirs at the same time.
 fn write(home: &Path, content: &[u8]) -> io::Result<()> {
-    let beside = home.join(format!("{NAME}.{}", std::process::id()));
+    let beside = beside(home);
     let _ = fs::remove_file(&beside);
     let mut file: File = OpenOptions::new()
         .write(true)
@@ -106,6 +103,41 @@ fn write(home: &Path, content: &[u8]) -> io::Result<()> {
         .open(&beside)?;
     file.write_all(content)?;
     fs::rename(&beside, path(home))
+}
+
+fn beside(home: &Path) -> PathBuf {
+    home.join(format!("{NAME}.{}", std::process::id()))
+}
+
+/// Removes the file if its content is as wanted. It is looked at once it is out of the way, so that
+/// none that is written meanwhile is removed in its stead; one that is to stay is put back.
+fn remove_if(home: &Path, is_wanted: impl Fn(&[u8]) -> bool) {
+    let (path, aside) = (path(home), beside(home));
+    let is_wanted = |path: &Path| fs::read(path).is_ok_and(|found| is_wanted(&found));
+    if !is_wanted(&path) || fs::rename(&path, &aside).is_err() {
+        return;
+    }
+    if is_wanted(&aside) || renameat_with(CWD, &aside, CWD, &path, RenameFlags::NOREPLACE).is_err()
+    {
+        let _ = fs::remove_file(&aside);
+    }
+}
+
+/// Whoever still writes such a file does without: a client that mends what the daemon is about to
+/// write.
+fn remove_unfinished(home: &Path) {
+    let Ok(entries) = fs::read_dir(home) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let id = name
+            .to_str()
+            .and_then(|name| name.strip_prefix(NAME)?.strip_prefix('.'));
+        if id.is_some_and(|id| id.parse::<u32>().is_ok()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 #[cfg(test)]
@@ -144,6 +176,37 @@ mod tests {
         let _theirs = DaemonFile::write(home.path(), &daemon(8)).unwrap();
         ours.remove();
         assert!(path(home.path()).exists());
+    }
+
+    #[test]
+    fn what_was_left_half_written_goes_when_the_next_is_written() {
+        let home = tempfile::tempdir().unwrap();
+        for left in ["daemon.json.7", "daemon.json.4000000"] {
+            fs::write(home.path().join(left), "{").unwrap();
+        }
+        fs::write(home.path().join("daemon.json.mine"), "").unwrap();
+        let ours = DaemonFile::write(home.path(), &daemon(7)).unwrap();
+        ours.remove();
+        let left: Vec<_> = fs::read_dir(home.path()).unwrap().flatten().collect();
+        assert_eq!(left.len(), 1);
+        assert_eq!(left[0].file_name(), "daemon.json.mine");
+    }
+
+    #[test]
+    fn a_file_that_another_wrote_in_the_middle_of_a_removal_is_there_after_it() {
+        let home = tempfile::tempdir().unwrap();
+        let file = path(home.path());
+        fs::write(&file, "stale").unwrap();
+        let looks = std::cell::Cell::new(false);
+        remove_if(home.path(), |found| {
+            // Between the first look and what follows from it.
+            if !looks.replace(true) {
+                write(home.path(), b"new").unwrap();
+            }
+            found == b"stale"
+        });
+        assert_eq!(fs::read(&file).unwrap(), b"new");
+        assert_eq!(fs::read_dir(home.path()).unwrap().count(), 1);
     }
 
     #[test]

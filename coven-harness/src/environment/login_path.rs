@@ -5,6 +5,8 @@ use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use rustix::process::Rlimit;
+
 use super::Environment;
 use crate::process::Question;
 
@@ -23,17 +25,24 @@ const MAX_OUTPUT_BYTES: usize = 1 << 20;
 /// version managers put the harnesses there. `None` when the shell fails, says nothing, or takes
 /// longer than three seconds; then the caller's own PATH must do.
 ///
+/// `open_files` is its limit of open files:
+/// [`open_files_limit`](crate::process::open_files_limit), asked before this program raised its own.
 /// The shell has no terminal. It is killed, with all of its process group, when time is up or the
 /// future is dropped. Needs a tokio runtime.
-pub async fn login_path(environment: &Environment) -> Option<OsString> {
-    login_path_within(environment, LIMIT).await
+pub async fn login_path(environment: &Environment, open_files: Rlimit) -> Option<OsString> {
+    login_path_within(environment, open_files, LIMIT).await
 }
 
-async fn login_path_within(environment: &Environment, limit: Duration) -> Option<OsString> {
+async fn login_path_within(
+    environment: &Environment,
+    open_files: Rlimit,
+    limit: Duration,
+) -> Option<OsString> {
     let shell = environment
         .get("SHELL")
         .map_or_else(|| PathBuf::from("/bin/sh"), PathBuf::from);
-    let mut question = Question::ask(shell, &["-l", "-i", "-c", SCRIPT], environment).ok()?;
+    let mut question =
+        Question::ask(shell, &["-l", "-i", "-c", SCRIPT], environment, open_files).ok()?;
     let path = tokio::time::timeout(limit, read_path(&mut question));
     let path = path.await.ok().flatten()?;
     // A shell that has answered ends by itself, and what its start-up files put into the
@@ -70,6 +79,11 @@ mod tests {
     use tokio::net::unix::pipe;
 
     use super::*;
+    use crate::process::open_files_limit;
+
+    async fn asked(environment: &Environment) -> Option<OsString> {
+        login_path(environment, open_files_limit()).await
+    }
 
     /// The environment of a person whose shell is `/bin/sh` with this `.profile`.
     fn person(home: &Path, profile: &str) -> Environment {
@@ -103,7 +117,7 @@ mod tests {
     async fn it_is_what_the_start_up_files_make_of_it_whatever_else_they_print() {
         let home = tempfile::tempdir().unwrap();
         let profile = "echo welcome; echo oops >&2; PATH=/from/profile:$PATH; sleep 20 &";
-        let path = login_path(&person(home.path(), profile)).await.unwrap();
+        let path = asked(&person(home.path(), profile)).await.unwrap();
         assert!(
             path.to_str().unwrap().starts_with("/from/profile:"),
             "{path:?}"
@@ -113,15 +127,15 @@ mod tests {
     #[tokio::test]
     async fn there_is_none_from_a_shell_that_fails_or_is_missing() {
         let home = tempfile::tempdir().unwrap();
-        assert_eq!(login_path(&shell(home.path(), "exit 1")).await, None);
+        assert_eq!(asked(&shell(home.path(), "exit 1")).await, None);
         let missing = [("SHELL", "/no/such/shell")].into_iter().collect();
-        assert_eq!(login_path(&missing).await, None);
+        assert_eq!(asked(&missing).await, None);
     }
 
     #[tokio::test]
     async fn a_shell_that_takes_too_long_is_killed_with_what_it_started() {
         let hanging = Hanging::new();
-        let path = login_path_within(&hanging.environment, SOON).await;
+        let path = login_path_within(&hanging.environment, open_files_limit(), SOON).await;
         assert_eq!(path, None);
         hanging.ends().await;
     }
@@ -129,7 +143,7 @@ mod tests {
     #[tokio::test]
     async fn a_shell_that_nobody_waits_for_any_more_is_killed() {
         let hanging = Hanging::new();
-        let asked = login_path_within(&hanging.environment, PATIENCE);
+        let asked = login_path_within(&hanging.environment, open_files_limit(), PATIENCE);
         assert!(tokio::time::timeout(SOON, asked).await.is_err());
         hanging.ends().await;
     }

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use coven_core::{Channel, Exit};
 use rustix::fs::{Mode, OFlags, open};
-use rustix::process::{Pid, Signal, kill_process_group};
+use rustix::process::{Pid, Rlimit, Signal, kill_process_group};
 
-use super::{Child, Spawn, SpawnError, Wiring, open_files_limit, spawn};
+use super::{Child, Spawn, SpawnError, Wiring, spawn};
 use crate::environment::Environment;
 
 /// A program run for what it prints, in the root directory, without a terminal or input. Dropped
@@ -20,11 +20,13 @@ pub(crate) struct Question {
 }
 
 impl Question {
-    /// Runs `program`, an absolute path. Must be called within a tokio runtime.
+    /// Runs `program`, an absolute path, with this limit of open files. Must be called within a
+    /// tokio runtime.
     pub(crate) fn ask(
         program: PathBuf,
         args: &[&str],
         environment: &Environment,
+        open_files: Rlimit,
     ) -> Result<Self, SpawnError> {
         let flags = OFlags::DIRECTORY | OFlags::CLOEXEC | OFlags::PATH;
         let directory = open("/", flags, Mode::empty());
@@ -36,7 +38,7 @@ impl Question {
                 source: errno.into(),
             })?,
             wiring: Wiring::Pipes,
-            open_files: open_files_limit(),
+            open_files,
         })?;
         child.input = None;
         let is_ours = true;

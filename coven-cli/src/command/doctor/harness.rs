@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coven::environment::Environment;
+use coven::harness::process::open_files_limit;
 use coven::harness::version;
 use coven::readiness::{self, Answer};
 use coven::{Harness, Registry, Source};
@@ -54,7 +55,7 @@ async fn one(
         let missing = Finding::new(id, State::Note, missing);
         return vec![missing.advise(about.install_hint.as_str())];
     };
-    let version = version(&path, environment).await;
+    let version = version(&path, environment, open_files_limit()).await;
     let version = version.unwrap_or_else(|| "of unknown version".to_owned());
     let found = Finding::new(id, State::Ok, format!("{} {version}", path.display()));
     if about.source == Source::Manifest {
