@@ -28,7 +28,8 @@ const FORMAT: u32 = 1;
 
 const FORMAT_FILE: &str = "format";
 const LOCK_FILE: &str = "lock";
-const LOG_FILE: &str = "coven.redb";
+/// The log's file in a home.
+pub const LOG_FILE: &str = "coven.redb";
 /// How the log's file begins.
 const DATABASE: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 const HARNESSES_DIRECTORY: &str = "harnesses";

@@ -5,9 +5,9 @@ use std::path::Path;
 use std::time::Duration;
 
 use coven::home::Holder;
-use coven_http::HomeWatch;
 use coven_http::client::{Client, Error};
 use coven_http::wire::Health;
+use coven_http::{HomeWatch, MAX_SOCKET_PATH_BYTES};
 use tokio::time::{Instant, timeout_at};
 
 use crate::daemon::{self, Spawned};
@@ -18,9 +18,6 @@ use crate::output;
 
 /// What the daemon records us as.
 const CLIENT_NAME: &str = concat!("coven-cli/", env!("CARGO_PKG_VERSION"));
-
-/// The longest path a Unix socket can have.
-const MAX_SOCKET_PATH_BYTES: usize = 107;
 
 /// How long a home that another process has open is waited for.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -110,9 +110,23 @@ pub(crate) async fn told(
         }
         Exit::Signal { signal } => Some(match record.status {
             Status::Killed => format!("session {id} was killed, by signal {signal}"),
-            _ => format!("session {id} was ended by signal {signal}, which Coven did not send"),
+            Status::Created
+            | Status::Running
+            | Status::Idle
+            | Status::Completed
+            | Status::Failed
+            | Status::Orphaned => {
+                format!("session {id} was ended by signal {signal}, which Coven did not send")
+            }
         }),
-        _ => None,
+        Exit::Done
+        | Exit::Failed
+        | Exit::Usage
+        | Exit::Detached
+        | Exit::Unreachable
+        | Exit::NotFound
+        | Exit::Refused
+        | Exit::Harness { .. } => None,
     })
 }
 

@@ -7,7 +7,8 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use coven::OpenError;
-use coven::home::Found;
+use coven::home::{Found, LOG_FILE};
+use coven_http::SOCKET_NAME;
 use rustix::fs::{FlockOperation, OFlags};
 
 use crate::config::Origin;
@@ -67,7 +68,7 @@ impl Home {
 
     /// The daemon's socket.
     pub(crate) fn socket(&self) -> PathBuf {
-        self.dir.join("coven.sock")
+        self.dir.join(SOCKET_NAME)
     }
 
     /// The configuration; it need not exist.
@@ -87,7 +88,7 @@ impl Home {
 
     /// Whether a session was ever run here.
     pub(crate) fn has_log(&self) -> bool {
-        self.dir.join("coven.redb").is_file()
+        self.dir.join(LOG_FILE).is_file()
     }
 
     /// Creates the directory if it is missing, readable by its owner only, and checks it.

@@ -4,6 +4,7 @@ use coven::{Code, Refusal};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
+use crate::handler::output::Recorded;
 use crate::reply::Reply;
 use crate::wire::{ErrorBody, ErrorDetail, VERSION};
 
@@ -115,9 +116,9 @@ impl Error {
     }
 
     /// A range that holds nothing of what is recorded.
-    pub(crate) fn range_not_satisfiable(range: &str, output_bytes: u64, complete: bool) -> Self {
+    pub(crate) fn range_not_satisfiable(range: &str, output_bytes: u64, told: Recorded) -> Self {
         let details = json!({
-            "field": "Range", "value": range, "outputBytes": output_bytes, "complete": complete,
+            "field": "Range", "value": range, "outputBytes": output_bytes, "complete": told.is_whole(),
         });
         Self {
             status: StatusCode::RANGE_NOT_SATISFIABLE,

@@ -40,6 +40,9 @@ pub use socket::BindError;
 /// The socket's name in a Coven home.
 pub const SOCKET_NAME: &str = "coven.sock";
 
+/// Bytes of a socket's path: `sun_path` less its NUL.
+pub const MAX_SOCKET_PATH_BYTES: usize = 107;
+
 /// The header that says whether more output may come.
 pub(crate) const OUTPUT_COMPLETE: &str = "x-coven-output-complete";
 

@@ -85,9 +85,6 @@ pub(crate) const PREVIEW_OUTPUT_BYTES: u64 = 4 << 20;
 /// Bytes read from the log at once for a stream: bounds what one watcher holds in memory.
 pub(crate) const STREAM_READ_BYTES: usize = 256 << 10;
 
-/// Bytes of a socket's path: `sun_path` less its NUL.
-pub(crate) const MAX_SOCKET_PATH_BYTES: usize = 107;
-
 /// Bytes of one WebSocket message from a viewer: a large paste.
 pub(crate) const MAX_VIEWER_MESSAGE_BYTES: usize = coven::limits::MAX_INPUT_BYTES;
 

@@ -10,7 +10,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType, connect, socket_with};
 use tokio::net::{UnixListener, UnixStream};
 
-use crate::limits::MAX_SOCKET_PATH_BYTES;
+use crate::MAX_SOCKET_PATH_BYTES;
 
 /// Bound under this name first; as long as the socket's own, so that it fits where that fits.
 const NEW_NAME: &str = "coven.snew";
@@ -33,7 +33,8 @@ pub enum BindError {
     },
     /// The system takes no socket path that long.
     #[error(
-        "the socket path {} is {len_bytes} bytes long; the system takes 107; choose a shorter home",
+        "the socket path {} is {len_bytes} bytes long; the system takes {MAX_SOCKET_PATH_BYTES}; \
+         choose a shorter home",
         path.display()
     )]
     PathTooLong {

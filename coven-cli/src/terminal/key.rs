@@ -74,9 +74,9 @@ pub(super) fn meaning(piece: &[u8]) -> Meaning {
 
 fn plain(byte: u8) -> Meaning {
     match byte {
-        0x01..=0x1a => press(u32::from(byte | 0x60), true),
-        0x1c..=0x1f => press(u32::from(byte | 0x40), true),
-        0x20..=0x7e => press(u32::from(byte), false),
+        0x01..=0x1a => press_ctrl(u32::from(byte | 0x60)),
+        0x1c..=0x1f => press_ctrl(u32::from(byte | 0x40)),
+        0x20..=0x7e => press(u32::from(byte)),
         _ => Meaning::Other,
     }
 }
@@ -118,22 +118,27 @@ fn modified(code: u32, modifiers: u32) -> Meaning {
     const LOCKS: u32 = 64 | 128;
     let held = modifiers.saturating_sub(1) & !(LOCKS | SHIFT);
     match held {
-        0 => press(code, false),
-        CTRL => press(code, true),
+        0 => press(code),
+        CTRL => press_ctrl(code),
         _ => Meaning::Other,
     }
 }
 
-fn press(code: u32, ctrl: bool) -> Meaning {
-    match char::from_u32(code) {
-        Some(key) if key.is_ascii_graphic() => Meaning::Press {
-            chord: Chord {
-                key: key.to_ascii_lowercase(),
-                ctrl,
-            },
-        },
-        Some(_) | None => Meaning::Other,
-    }
+fn press(code: u32) -> Meaning {
+    key(code).map_or(Meaning::Other, |key| Meaning::Press {
+        chord: Chord { key, ctrl: false },
+    })
+}
+
+fn press_ctrl(code: u32) -> Meaning {
+    key(code).map_or(Meaning::Other, |key| Meaning::Press {
+        chord: Chord { key, ctrl: true },
+    })
+}
+
+fn key(code: u32) -> Option<char> {
+    let key = char::from_u32(code).filter(char::is_ascii_graphic)?;
+    Some(key.to_ascii_lowercase())
 }
 
 /// Sub-parameter `sub` of parameter `at`, where it is a number.

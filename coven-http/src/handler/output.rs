@@ -17,21 +17,39 @@ use crate::reply::Reply;
 use crate::wire::ErrorBody;
 use crate::{OUTPUT_COMPLETE, limits};
 
+/// How much of a session's output is recorded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Recorded {
+    /// More may come.
+    SoFar,
+    /// All there will ever be.
+    Whole,
+}
+
+impl Recorded {
+    pub(crate) const fn is_whole(self) -> bool {
+        matches!(self, Self::Whole)
+    }
+}
+
 pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let id = call.session()?;
     let record = call.engine().get(&id).await?;
     let recorded = record.session.output_bytes;
-    let complete = record.session.phase.has_ended();
+    let told = if record.session.phase.has_ended() {
+        Recorded::Whole
+    } else {
+        Recorded::SoFar
+    };
     // One that is no text is malformed, and means the whole.
     let header = call.header("Range").unwrap_or_default();
     let (status, start, end) = match range::parse(header, recorded) {
         Asked::Whole => (StatusCode::OK, 0, recorded),
         Asked::Part { start, end } => (StatusCode::PARTIAL_CONTENT, start, end),
         Asked::Nothing => {
-            let error =
-                Error::range_not_satisfiable(header.unwrap_or_default(), recorded, complete);
+            let error = Error::range_not_satisfiable(header.unwrap_or_default(), recorded, told);
             let whole = content_range(&format!("*/{recorded}"));
-            return Ok(tell_complete(error.reply(), complete).header(CONTENT_RANGE, whole));
+            return Ok(tell_complete(error.reply(), told).header(CONTENT_RANGE, whole));
         }
     };
     let reading = Reading {
@@ -48,7 +66,7 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let reply = Reply::stream(status, Some(end - start), bytes(reading))
         .header(CONTENT_TYPE, octets)
         .header(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let reply = tell_complete(reply, complete);
+    let reply = tell_complete(reply, told);
     Ok(if status == StatusCode::PARTIAL_CONTENT {
         let range = content_range(&format!("{start}-{}/{recorded}", end - 1));
         reply.header(CONTENT_RANGE, range)
@@ -61,8 +79,11 @@ fn content_range(range: &str) -> HeaderValue {
     HeaderValue::try_from(format!("bytes {range}")).expect("digits make a header")
 }
 
-fn tell_complete(reply: Reply, complete: bool) -> Reply {
-    let complete = if complete { "true" } else { "false" };
+fn tell_complete(reply: Reply, told: Recorded) -> Reply {
+    let complete = match told {
+        Recorded::Whole => "true",
+        Recorded::SoFar => "false",
+    };
     reply.header(
         HeaderName::from_static(OUTPUT_COMPLETE),
         HeaderValue::from_static(complete),
