@@ -24,7 +24,7 @@ use crate::read;
 use crate::tail::{Fold, SharedTail};
 use crate::writer;
 
-/// Bytes that are free for a fold beside twice what it folds: records, indexes, the paths through
+/// Bytes that are free for a fold beside a little more than what it folds: records, indexes, the paths through
 /// their trees, and room for the journal to go on.
 const FOLD_MARGIN_BYTES: u64 = (1 << 20) + writer::MARGIN_BYTES;
 
@@ -333,7 +333,7 @@ impl Folder {
         let room = self.cold.room()?;
         if room.read_only {
             Err(StorageFault::ReadOnly)
-        } else if room.available_bytes < FOLD_MARGIN_BYTES + 2 * len_bytes {
+        } else if room.available_bytes < FOLD_MARGIN_BYTES + len_bytes + len_bytes / 4 {
             Err(StorageFault::Full)
         } else {
             Ok(())

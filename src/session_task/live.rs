@@ -14,6 +14,7 @@ use bytes::Bytes;
 use coven_core::{Actor, Channel, Command, Exit, OrphanReason, ProcessFacts};
 use coven_harness::process::{Child, ExitWatch, Output, Terminal};
 use coven_harness::{Harness, IdentitySource};
+use coven_store::WriterState;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
@@ -183,7 +184,7 @@ impl Live {
     /// for no timer.
     async fn wake(&mut self) -> Wake {
         let now = self.shared.clock.elapsed();
-        let reads = self.end.has_output() && self.observations.has_room();
+        let reads = self.end.has_output() && self.observations.has_room() && !self.is_held_back();
         self.end.set_reading(reads, now);
         let (due, redrawn) = (self.next_due(), self.redraw.due());
         let clock = &self.shared.clock;
@@ -200,6 +201,12 @@ impl Live {
             () = until(redrawn, |due| clock.sleep_until(due)) => Wake::Redrawn,
             () = until(due, |due| clock.sleep_until(due)) => Wake::Due,
         }
+    }
+
+    /// While it is killed and the log takes no writes it is not read, or what it writes until it is
+    /// dead would use up the room that is kept for the record of its end.
+    fn is_held_back(&self) -> bool {
+        self.killing.is_under_way() && self.shared.store.health().state == WriterState::Failed
     }
 
     /// Whether its process has ended, and only the record of that is to come.
