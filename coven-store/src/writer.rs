@@ -11,6 +11,7 @@ mod queue;
 mod recent;
 mod room;
 mod suspension;
+mod trim;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -24,14 +25,15 @@ use crate::error::AppendError;
 use crate::file::{Kept, Reserve};
 use crate::folder;
 use crate::health::Meter;
-use crate::limits::{FOLD_AFTER, MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
+use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
 use crate::stored::Mark;
 use crate::tail::SharedTail;
 use crate::wake::Wakes;
 
-use commit::{Folding, Unsettled};
+use commit::Unsettled;
 use recent::Recent;
 use suspension::Suspension;
+use trim::Folding;
 
 pub(crate) use group::span;
 pub(crate) use queue::{Message, Queue, Rooms};
@@ -193,7 +195,7 @@ impl Writer {
         if busy {
             return Some(Duration::ZERO);
         }
-        state.folding.until_due(FOLD_AFTER)
+        state.folding.until_due()
     }
 
     fn note_oldest(&self) {

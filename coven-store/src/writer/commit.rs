@@ -1,23 +1,17 @@
 //! One transaction of the journal: writing a group, committing it, answering.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use redb::WriteTransaction;
-
+use super::Writer;
 use super::group::{self, Before, Done};
 use super::queue::Job;
 use super::room::{Claim, cost};
-use super::{Chore, Writer};
 use crate::database::guarded;
 use crate::error::{AppendError, Damage};
 use crate::fault::Fault;
 use crate::folder;
-use crate::journal::{self, Removed};
-use crate::layout::{META, meta};
-use crate::limits::{
-    FOLD_PATIENCE, MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_TAIL_BYTES, TRIM_PARTS,
-};
-use crate::stored::Mark;
+use crate::journal;
+use crate::limits::{FOLD_PATIENCE, MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_TAIL_BYTES};
 
 /// A group whose commit failed. Whether the disk has it is known once the file is open again.
 pub(super) struct Unsettled {
@@ -194,88 +188,5 @@ impl Writer {
         }
         self.recovered();
         self.fold_if_due();
-    }
-
-    /// Takes some of what is folded out of the journal.
-    fn trim(&self, txn: &WriteTransaction) -> Result<Removed, Fault> {
-        let folded = self.tail.look().folded();
-        let trimmed = journal::remove(txn, folded.position, TRIM_PARTS)?;
-        if let Some(last) = trimmed.last {
-            let last = last.seal(meta::TRIMMED);
-            txn.open_table(META)?
-                .insert(meta::TRIMMED, last.as_slice())?;
-        }
-        Ok(trimmed)
-    }
-
-    /// The same with nothing to write along.
-    pub(super) fn trim_alone(&mut self) {
-        if self.state.trimming != Chore::Now || self.state.suspension.is_some() {
-            return;
-        }
-        if self.make_room(cost(0), Claim::None).is_err() {
-            self.state.trimming = Chore::Later;
-            return;
-        }
-        let trimmed = guarded(|| {
-            let txn = self.journal.database.begin_write()?;
-            let trimmed = self.trim(&txn)?;
-            if trimmed.last.is_some() {
-                txn.commit()?;
-            }
-            Ok(trimmed)
-        });
-        match trimmed {
-            Ok(trimmed) if trimmed.is_all => self.state.trimming = Chore::Done,
-            Ok(_) => {}
-            Err(fault) => self.lose(&fault),
-        }
-    }
-}
-
-/// How far the journal is.
-pub(crate) fn journal_mark(txn: &redb::ReadTransaction) -> Result<Mark, Fault> {
-    if let Some(last) = journal::last(txn)? {
-        return Ok(last);
-    }
-    let table = txn.open_table(META)?;
-    let row = table.get(meta::TRIMMED)?;
-    let row = row.ok_or_else(|| crate::fault::damage("how far it was trimmed is missing"))?;
-    Ok(Mark::unseal(row.value(), meta::TRIMMED)?)
-}
-
-/// Nothing was written for so long that what there is should be folded.
-#[derive(Default)]
-pub(super) struct Folding {
-    /// When the last group was written that nobody asked to be folded.
-    since: Option<Instant>,
-}
-
-impl Folding {
-    fn written(&mut self) {
-        self.since = Some(Instant::now());
-    }
-
-    /// How long until a fold is due if nothing is written; `None` when there is nothing to fold.
-    pub(super) fn until_due(&self, after: Duration) -> Option<Duration> {
-        self.since
-            .map(|since| after.saturating_sub(since.elapsed()))
-    }
-}
-
-impl Writer {
-    fn fold_if_due(&mut self) {
-        if self.tail.look().bytes() >= self.fold_bytes {
-            self.tell_folder(folder::Message::Fold);
-        }
-    }
-
-    /// Has what there is folded, where nothing was written for long.
-    pub(super) fn fold_when_quiet(&mut self) {
-        let due = self.state.folding.until_due(crate::limits::FOLD_AFTER);
-        if due.is_some_and(|due| due.is_zero()) {
-            self.state.folding.since = None;
-            self.tell_folder(folder::Message::FoldAll { reply: None });
-        }
     }
 }

@@ -8,9 +8,10 @@ use std::time::{Duration, Instant};
 
 use coven_core::{Event, Phase};
 
-use super::commit::{Unsettled, journal_mark};
+use super::commit::Unsettled;
 use super::queue::Job;
 use super::room::{Claim, cost};
+use super::trim::journal_mark;
 use super::{Chore, Writer};
 use crate::batch::Urgency;
 use crate::error::{AppendError, StorageFault};
