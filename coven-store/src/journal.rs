@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::{Fault, damage};
 use crate::layout::JOURNAL;
 use crate::pages;
-use crate::stored::{Malformed, Mark, sealed};
+use crate::stored::{Malformed, Mark, put, sealed, take};
 
 const VERSION: u8 = 1;
 
@@ -50,25 +50,21 @@ impl Default for Draft {
 impl Draft {
     /// Adds a batch of `rows`, the first of which has the place `first`.
     pub(crate) fn push(&mut self, slot: u64, id: &SessionId, first: Seq, rows: &[Vec<u8>]) {
-        self.put(&BatchHead {
+        let head = BatchHead {
             slot,
             first: first.get(),
             id: id.as_str(),
             rows: u32::try_from(rows.len()).expect("a batch is bounded"),
-        });
+        };
+        put(&mut self.bytes, &head);
         let mut places = Vec::with_capacity(rows.len());
         for row in rows {
-            self.put(&row.len());
+            put(&mut self.bytes, &row.len());
             let start = self.bytes.len();
             self.bytes.extend_from_slice(row);
             places.push(start..self.bytes.len());
         }
         self.batches.push((slot, id.clone(), first.get(), places));
-    }
-
-    fn put(&mut self, value: &impl Serialize) {
-        let bytes = std::mem::take(&mut self.bytes);
-        self.bytes = postcard::to_extend(value, bytes).expect("plain data always encodes");
     }
 
     /// The row for the place of `mark`, with the log's counters after it; and its batches, which
@@ -232,14 +228,6 @@ pub(crate) fn read(position: u64, row: &Bytes) -> Result<(Mark, Vec<JournalBatch
         });
     }
     Ok((mark, batches))
-}
-
-fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Malformed> {
-    let (value, after) = postcard::take_from_bytes(rest).map_err(|error| Malformed::Bytes {
-        problem: error.to_string(),
-    })?;
-    *rest = after;
-    Ok(value)
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use coven_core::Seq;
 use serde::{Deserialize, Serialize};
 
-use crate::stored::{Malformed, sealed};
+use crate::stored::{Malformed, put, sealed, take};
 
 const VERSION: u8 = 1;
 
@@ -108,10 +108,6 @@ pub(crate) fn encode(slot: u64, rows: &[SegmentRow<'_>]) -> Vec<u8> {
     bytes
 }
 
-fn put(bytes: &mut Vec<u8>, value: &impl Serialize) {
-    *bytes = postcard::to_extend(value, std::mem::take(bytes)).expect("plain data always encodes");
-}
-
 fn place(slot: u64, first: u64) -> [u8; 16] {
     let mut place = [0; 16];
     place[..8].copy_from_slice(&slot.to_be_bytes());
@@ -196,12 +192,4 @@ fn open(slot: u64, first: u64, bytes: &[u8]) -> Result<(Codec, Head, &[u8]), Mal
     rest = after;
     let head = take(&mut rest)?;
     Ok((codec, head, rest))
-}
-
-fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Malformed> {
-    let (value, after) = postcard::take_from_bytes(rest).map_err(|error| Malformed::Bytes {
-        problem: error.to_string(),
-    })?;
-    *rest = after;
-    Ok(value)
 }

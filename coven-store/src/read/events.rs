@@ -6,12 +6,12 @@ use std::collections::{BTreeMap, HashMap};
 use coven_core::{Envelope, Seq, SessionId};
 use redb::ReadTransaction;
 
-use super::record::slot_row;
+use super::record::{slot_of, slot_row};
 use super::segments::Segments;
 use crate::cold::order::{Goes, runs_after};
 use crate::error::Damage;
 use crate::fault::Fault;
-use crate::layout::{IDS, ORDER, SLOTS};
+use crate::layout::{ORDER, SLOTS};
 use crate::stored::{EventRow, decode};
 use crate::tail::{AllRows, Run, SharedTail, TailRows};
 
@@ -99,10 +99,7 @@ impl<'a> OfSession<'a> {
         let mut page = Filling::new(self.limit);
         let slot = match self.tail.slot {
             Some(slot) => Some(slot),
-            None => txn
-                .open_table(IDS)?
-                .get(self.id.as_str())?
-                .map(|row| row.value()),
+            None => slot_of(txn, self.id)?,
         };
         let Some(slot) = slot else {
             return Ok(Vec::new());

@@ -5,10 +5,11 @@ use coven_core::{Channel, Envelope, Event, Seq, SessionId};
 use redb::ReadTransaction;
 
 use super::events::decode_event;
+use super::record::slot_of;
 use super::segments::Segments;
 use crate::cold::order::Goes;
 use crate::fault::Fault;
-use crate::layout::{IDS, OUTPUT};
+use crate::layout::OUTPUT;
 use crate::tail::{SharedTail, TailOutput};
 
 /// Bytes that a session wrote, from one event.
@@ -61,10 +62,7 @@ impl<'a> OutputRange<'a> {
     pub(crate) fn read(&self, txn: &ReadTransaction) -> Result<Vec<OutputChunk>, Fault> {
         let slot = match self.tail.slot {
             Some(slot) => Some(slot),
-            None => txn
-                .open_table(IDS)?
-                .get(self.id.as_str())?
-                .map(|row| row.value()),
+            None => slot_of(txn, self.id)?,
         };
         let Some(slot) = slot else {
             return Ok(Vec::new());

@@ -18,6 +18,12 @@ pub(crate) fn entry(txn: &ReadTransaction, id: &SessionId) -> Result<Option<Entr
     load_entry(&txn.open_table(IDS)?, &txn.open_table(RECORDS)?, id)
 }
 
+/// A session's slot; `None` where there is no such session.
+pub(super) fn slot_of(txn: &ReadTransaction, id: &SessionId) -> Result<Option<u64>, Fault> {
+    let row = txn.open_table(IDS)?.get(id.as_str())?;
+    Ok(row.map(|row| row.value()))
+}
+
 /// The place of the last `Deleted` of an id.
 pub(crate) fn gone(txn: &ReadTransaction, id: &SessionId) -> Result<Option<Seq>, Fault> {
     let row = txn.open_table(GONE)?.get(id.as_str())?;

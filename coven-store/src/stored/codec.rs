@@ -1,7 +1,7 @@
 //! A version byte and postcard.
 
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
 /// The version of every stored type there is.
 const VERSION: u8 = 1;
@@ -45,4 +45,18 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> 
             len_bytes: rest.len(),
         })
     }
+}
+
+/// Puts a value without a version behind `bytes`, whose own version covers it.
+pub(crate) fn put(bytes: &mut Vec<u8>, value: &impl Serialize) {
+    *bytes = postcard::to_extend(value, std::mem::take(bytes)).expect("plain data always encodes");
+}
+
+/// Takes such a value off the beginning of `rest`.
+pub(crate) fn take<'a, T: Deserialize<'a>>(rest: &mut &'a [u8]) -> Result<T, Malformed> {
+    let (value, after) = postcard::take_from_bytes(rest).map_err(|error| Malformed::Bytes {
+        problem: error.to_string(),
+    })?;
+    *rest = after;
+    Ok(value)
 }
