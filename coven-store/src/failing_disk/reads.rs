@@ -2,6 +2,21 @@
 
 use super::*;
 
+/// A log with a running session, all of it in the cold file: what is in the tail is read without
+/// the disk, and so would be what is in a cache.
+async fn folded() -> (Home, FailingDisk, Store) {
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let options = Options {
+        cache_bytes: 0,
+        ..LEFT
+    };
+    let store = open(&home, &disk, options);
+    running(&store, "a").await;
+    store.verify().expect("a read");
+    (home, disk, store)
+}
+
 #[tokio::test]
 async fn a_read_that_fails_is_read_again_from_a_reopened_database() {
     let home = Home::new();
@@ -34,16 +49,7 @@ async fn a_read_that_fails_is_read_again_from_a_reopened_database() {
 
 #[tokio::test]
 async fn a_read_that_always_fails_says_so_and_what_can_be_read_is_read() {
-    let home = Home::new();
-    let disk = FailingDisk::default();
-    let options = Options {
-        cache_bytes: 0,
-        ..LEFT
-    };
-    let store = open(&home, &disk, options);
-    running(&store, "a").await;
-    // With that it is folded: what is in the tail is read without the disk.
-    store.verify().expect("a read");
+    let (_home, disk, store) = folded().await;
     disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 0, u64::MAX, Errno::IO)));
     let reader = store.clone();
     let read = tokio::task::spawn_blocking(move || reader.record(&id("a")));
@@ -60,16 +66,7 @@ async fn a_read_that_always_fails_says_so_and_what_can_be_read_is_read() {
 
 #[tokio::test]
 async fn a_place_past_the_end_of_the_file_is_damage_and_the_log_goes_on() {
-    let home = Home::new();
-    let disk = FailingDisk::default();
-    let options = Options {
-        cache_bytes: 0,
-        ..LEFT
-    };
-    let store = open(&home, &disk, options);
-    running(&store, "a").await;
-    // With that it is folded: what is in the tail is read without the disk.
-    store.verify().expect("a read");
+    let (_home, disk, store) = folded().await;
     disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 0, u64::MAX, With::EndOfFile)));
     let reader = store.clone();
     let read = tokio::task::spawn_blocking(move || reader.record(&id("a")));
