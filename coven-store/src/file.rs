@@ -10,9 +10,9 @@ mod reserve;
 mod shadow;
 
 #[cfg(test)]
-pub(crate) use disk::{Access, Room};
-pub(crate) use disk::{Disk, OsDisk};
+pub(crate) use disk::Room;
+pub(crate) use disk::{Access, Disk, OsDisk};
 pub(crate) use kept::{Kept, folder_of};
 pub(crate) use kind::{Kind, journal_path, log_id};
-pub(crate) use open::{fault_error, open_cold, open_error, open_journal};
+pub(crate) use open::{check, fault_error, open_cold, open_error, open_journal};
 pub(crate) use reserve::Reserve;

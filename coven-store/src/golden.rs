@@ -312,10 +312,7 @@ async fn the_bytes_that_were_ever_written_are_read_as_what_they_were() {
             assert_eq!(stored.actor, (nanos % 2 == 1).then(actor));
         }
     }
-    assert_eq!(
-        store.verify().expect("a read").problems,
-        Vec::<String>::new()
-    );
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
     let next = append(&store, "new", vec![created()]).await.expect("new");
     assert_eq!(
         next.first,

@@ -23,6 +23,7 @@ mod folder;
 #[cfg(test)]
 mod golden;
 mod health;
+mod inspect;
 mod journal;
 mod layout;
 pub mod limits;
@@ -32,6 +33,7 @@ mod pages;
 #[cfg(test)]
 mod power_loss;
 mod projection;
+mod raw;
 mod read;
 mod store;
 mod stored;
@@ -48,8 +50,8 @@ extern crate self as coven_store;
 pub use batch::{Appended, Batch, NewEvent, Urgency};
 pub use error::{AppendError, Damage, OpenError, ReadError, StorageFault};
 pub use health::{StoreHealth, WriterState};
+pub use inspect::{Finding, Findings, LogFile, Loss, Progress, inspect};
 pub use options::Options;
-pub use projection::Findings;
 pub use read::{Archived, Listing, OutputChunk, Page, Position, ReadLimit};
 pub use store::Store;
 

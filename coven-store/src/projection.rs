@@ -1,7 +1,6 @@
 //! Projections: what follows from the log and is kept beside it, for finding things.
 
 mod rebuild;
-mod verify;
 
 use coven_core::{Origin, Record};
 
@@ -10,10 +9,7 @@ use crate::layout::Tables;
 use crate::read::record_place;
 use crate::stored::{RecordRow, sealed};
 
-pub use verify::Findings;
-
 pub(crate) use rebuild::rebuild;
-pub(crate) use verify::verify;
 
 /// Brings the projections of one session from `before` to `after`.
 pub(crate) fn update(
@@ -59,16 +55,16 @@ pub(crate) fn forget(tables: &mut Tables<'_>, slot: u64, record: &Record) -> Res
 }
 
 /// A record as it is kept.
-fn record_row(slot: u64, record: &Record) -> Vec<u8> {
+pub(crate) fn record_row(slot: u64, record: &Record) -> Vec<u8> {
     let place = record_place(slot, &record.session.id);
     sealed::seal(&RecordRow::from(record), &place)
 }
 
-fn created_key(record: &Record) -> (i64, &str) {
+pub(crate) fn created_key(record: &Record) -> (i64, &str) {
     (record.created_at.as_nanos(), record.session.id.as_str())
 }
 
-fn conversation_key(record: &Record) -> Option<(&str, &str)> {
+pub(crate) fn conversation_key(record: &Record) -> Option<(&str, &str)> {
     match &record.session.origin {
         Origin::Launched {
             conversation_id, ..

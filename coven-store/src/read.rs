@@ -15,6 +15,7 @@ pub(crate) use events::{OfAll, OfSession, decode_event};
 pub(crate) use list::list;
 pub(crate) use output::OutputRange;
 pub(crate) use record::{
-    by_conversation, entry, folded, gone, live, load_record, record_place, session_of_slot,
+    by_conversation, entry, folded, gone, live, load_record, record_of_row, record_place,
+    session_of_slot, slot_of_row,
 };
 pub(crate) use segments::each_row;

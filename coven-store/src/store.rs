@@ -15,9 +15,9 @@ use crate::fault::Fault;
 use crate::file::{self, Disk, OsDisk};
 use crate::folder::{self, Folder};
 use crate::health::{Meter, StoreHealth};
+use crate::inspect::{self, Findings};
 use crate::opening;
 use crate::options::Options;
-use crate::projection::{self, Findings};
 use crate::read::{self, Listing, OutputChunk, Page, ReadLimit};
 use crate::tail::{SharedTail, Standing};
 use crate::wake::Wakes;
@@ -318,14 +318,16 @@ impl Store {
         queue.meter.health(queue.rooms.capacity_bytes())
     }
 
-    /// Folds every session again and compares with what is kept of it. Blocks for reading the
-    /// whole log. What the disk does not let into the cold file is not looked at.
+    /// Looks at everything in the cold file: folds every session again and compares with what is
+    /// kept of it. Blocks for reading the whole log. What the disk does not let into the cold file
+    /// is not looked at; a log that nobody has open is looked at as a whole by
+    /// [`inspect`](crate::inspect()).
     ///
     /// # Errors
     /// As [`Store::record`].
     pub fn verify(&self) -> Result<Findings, ReadError> {
         folder::fold_all(&self.0.folder);
-        self.run(projection::verify)
+        self.run(|txn| inspect::cold(inspect::Source::Open(txn)))
     }
 
     /// Writes all records and indexes anew from the events.

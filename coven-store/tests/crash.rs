@@ -187,7 +187,7 @@ async fn kill_in_one_home(kills: u32, seed: u64) {
         "no Seq is missing or there twice"
     );
     let problems = store.verify().expect("a read").problems;
-    assert_eq!(problems, Vec::<String>::new());
+    assert_eq!(problems, Vec::new());
     store.close().await;
 }
 

@@ -86,7 +86,9 @@ async fn whatever_bytes_a_segment_has_reading_it_says_where_it_is_wrong() {
         assert_eq!(events_of(&store, "b").len(), 2, "others are not concerned");
         let problems = store.verify().expect("a read").problems;
         assert!(
-            problems.iter().any(|it| it.contains("session a")),
+            problems
+                .iter()
+                .any(|it| it.to_string().contains("session a")),
             "{problems:?}"
         );
         store.close().await;

@@ -49,10 +49,7 @@ async fn a_deleted_session_is_found_nowhere_but_its_end_is_told() {
         (deleted.last, &Event::Deleted)
     );
     assert_eq!(all.len(), 5);
-    assert_eq!(
-        store.verify().expect("a read").problems,
-        Vec::<String>::new()
-    );
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
 }
 
 #[tokio::test]

@@ -97,10 +97,7 @@ async fn on_a_full_disk(dir: &Path) {
     );
     assert_eq!(all_output(&store, "a"), noise(2, 50_000));
     assert_eq!(all_output(&store, "b"), noise(3, 50_000));
-    assert_eq!(
-        store.verify().expect("a read").problems,
-        Vec::<String>::new()
-    );
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
     store.close().await;
 }
 

@@ -211,10 +211,7 @@ fn compare(store: &Store, model: &Model) {
     for events in [1, 2, usize::MAX] {
         assert_eq!(in_pages(store, events), model.events);
     }
-    assert_eq!(
-        store.verify().expect("a read").problems,
-        Vec::<String>::new()
-    );
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
 }
 
 fn compare_output(store: &Store, name: &str, events: &[Envelope]) {

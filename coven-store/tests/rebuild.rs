@@ -86,10 +86,7 @@ async fn rebuilt_projections_are_the_same_to_the_byte() {
     let home = Home::new();
     let store = home.open();
     live(&store).await;
-    assert_eq!(
-        store.verify().expect("a read").problems,
-        Vec::<String>::new()
-    );
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
     store.close().await;
     let before = projections(&home);
     assert!(before.len() > 12, "{}", before.len());
@@ -159,10 +156,7 @@ async fn what_does_not_follow_from_the_events_is_found_and_mended() {
         .rebuild_projections()
         .await
         .expect("it can be rebuilt");
-    assert_eq!(
-        store.verify().expect("a read").problems,
-        Vec::<String>::new()
-    );
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
     store.close().await;
     assert_eq!(projections(&home), whole);
 }

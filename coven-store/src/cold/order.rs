@@ -16,6 +16,10 @@ use crate::tail::Run;
 /// Runs in one row: what a read that begins in its middle passes over at most.
 const ROW_RUNS: usize = 512;
 
+/// The slot of places that nobody has: in a log that was salvaged, those of events that were lost,
+/// or of deleted sessions. No session ever gets it.
+pub(crate) const NOBODY: u64 = 0;
+
 #[derive(Serialize, Deserialize)]
 struct OrderRow(Vec<(u64, u64, u64)>);
 
@@ -72,14 +76,18 @@ pub(crate) enum Goes {
 }
 
 fn decode(first: u64, bytes: &[u8]) -> Result<Vec<Run>, Fault> {
-    let damaged = |problem: Malformed| {
+    runs_of_row(first, bytes).map_err(|problem| {
         Fault::Damage(Damage {
             session: None,
             seq: Some(Seq::new(first)),
             problem: format!("the order of events cannot be read: {problem}"),
         })
-    };
-    let OrderRow(runs) = sealed::unseal(bytes, &first.to_be_bytes()).map_err(damaged)?;
+    })
+}
+
+/// The runs in the row at `first`.
+pub(crate) fn runs_of_row(first: u64, bytes: &[u8]) -> Result<Vec<Run>, Malformed> {
+    let OrderRow(runs) = sealed::unseal(bytes, &first.to_be_bytes())?;
     let mut next = first;
     runs.into_iter()
         .map(|(slot, count, len_bytes)| {
@@ -88,7 +96,7 @@ fn decode(first: u64, bytes: &[u8]) -> Result<Vec<Run>, Fault> {
                 .checked_sub(1)
                 .and_then(|more| first.checked_add(more))
                 .and_then(|last| last.checked_add(1))
-                .ok_or_else(|| damaged(Malformed::Value { field: "count" }))?;
+                .ok_or(Malformed::Value { field: "count" })?;
             Ok(Run {
                 first: Seq::new(first),
                 last: Seq::new(next - 1),

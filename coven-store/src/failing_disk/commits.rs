@@ -57,7 +57,7 @@ async fn append_through(fail: Fail) {
         assert_eq!(seqs, acked, "each once, at {fail:?}");
         assert_eq!(all_output(store, "a"), written, "at {fail:?}");
         let findings = store.verify().expect("a read");
-        assert_eq!(findings.problems, Vec::<String>::new(), "at {fail:?}");
+        assert_eq!(findings.problems, Vec::new(), "at {fail:?}");
     };
     check(&store);
     until_state(&store, WriterState::Healthy).await;

@@ -80,10 +80,7 @@ async fn on_a_full_disk_a_kill_and_its_exit_are_recorded_from_the_reserve() {
         .expect("only late");
     until_filled(&reserve).await;
     assert_eq!(all_output(&store, "a"), b"the last words");
-    assert_eq!(
-        store.verify().expect("a read").problems,
-        Vec::<String>::new()
-    );
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
 }
 
 /// A store whose reserve is filled, on a disk that then becomes full.

@@ -34,7 +34,7 @@ pub(super) fn beside(path: &Path, ending: &str) -> PathBuf {
 }
 
 impl Kind {
-    pub(super) const fn magic(self) -> &'static [u8] {
+    pub(crate) const fn magic(self) -> &'static [u8] {
         match self {
             Self::Cold => MAGIC,
             Self::Journal => JOURNAL_MAGIC,

@@ -18,6 +18,9 @@ use crate::stored::Mark;
 /// What every redb file begins with.
 const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
+/// Bytes of memory for a database that is only checked: each page is looked at once.
+const CHECK_CACHE_BYTES: usize = 8 << 20;
+
 /// A log that is open and is ours; its file is not written to before its shadow is released.
 pub(crate) struct Opened {
     pub(crate) db: Database,
@@ -130,6 +133,16 @@ fn sniff(path: &Path) -> Result<Sniffed, OpenError> {
     } else {
         Err(foreign("it is not a database"))
     }
+}
+
+/// Has the database check a whole file; `false` where it is not as it should be. Nothing is written
+/// to the disk.
+pub(crate) fn check(disk: &dyn Disk, path: &Path, kind: Kind) -> Result<bool, OpenError> {
+    let mut opened = open_held(disk, path, kind, CHECK_CACHE_BYTES, Access::Write)?;
+    opened
+        .db
+        .check_integrity()
+        .map_err(|error| database_error(path, error))
 }
 
 fn open_held(

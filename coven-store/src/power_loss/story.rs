@@ -279,7 +279,7 @@ pub(super) async fn check(home: &Home, told: &Told, when: &str) {
         assert!(is_right, "{when}: {name} has {found:?}, told {session:?}");
     }
     let findings = store.verify().expect("a read");
-    assert_eq!(findings.problems, Vec::<String>::new(), "{when}");
+    assert_eq!(findings.problems, Vec::new(), "{when}");
     let seqs = store.read_all(Seq::ZERO, ALL).expect("a read");
     let seqs = seqs.iter().map(|it| it.seq);
     assert!(seqs.is_sorted_by(|one, next| one < next), "{when}");

@@ -35,12 +35,12 @@ pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
 }
 
 /// The slots of the sessions that are not deleted.
-pub(super) fn living_slots(ids: &impl ReadableTable<&'static str, u64>) -> Result<Vec<u64>, Fault> {
+fn living_slots(ids: &impl ReadableTable<&'static str, u64>) -> Result<Vec<u64>, Fault> {
     ids.iter()?.map(|row| Ok(row?.1.value())).collect()
 }
 
 /// A session's record from its events, and how many there are.
-pub(super) fn fold_session(
+fn fold_session(
     segments: &impl ReadableTable<(u64, u64), &'static [u8]>,
     slot: u64,
     id: &SessionId,
@@ -67,7 +67,7 @@ pub(super) fn fold_session(
 }
 
 /// Calls `each` with every row that the index of output is to have of a session.
-pub(super) fn for_each_output_segment(
+fn for_each_output_segment(
     segments: &impl ReadableTable<(u64, u64), &'static [u8]>,
     slot: u64,
     id: &SessionId,

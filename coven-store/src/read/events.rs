@@ -8,7 +8,7 @@ use redb::ReadTransaction;
 
 use super::record::{slot_of, slot_row};
 use super::segments::Segments;
-use crate::cold::order::{Goes, runs_after};
+use crate::cold::order::{Goes, NOBODY, runs_after};
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::{ORDER, SLOTS};
@@ -177,6 +177,9 @@ impl OfAll {
                 return Ok(Goes::Enough);
             }
             cold = Cold::End { last: run.last };
+            if run.slot == NOBODY {
+                return Ok(Goes::On);
+            }
             let (_, shown_from) = owners.of(run.slot)?;
             let first = run.first.max(self.after.next()).max(*shown_from);
             if first <= run.last {

@@ -110,9 +110,13 @@ pub(crate) fn load_record(
     };
     let row = records.get(slot)?;
     let row = row.ok_or_else(|| of_session("its record is missing".to_owned()))?;
-    sealed::unseal::<RecordRow>(row.value(), &record_place(slot, id))
-        .and_then(|row| row.into_record(id.clone()))
+    record_of_row(slot, id, row.value())
         .map_err(|malformed| of_session(format!("its record cannot be read: {malformed}")))
+}
+
+/// The record in a row.
+pub(crate) fn record_of_row(slot: u64, id: &SessionId, row: &[u8]) -> Result<Record, Malformed> {
+    sealed::unseal::<RecordRow>(row, &record_place(slot, id))?.into_record(id.clone())
 }
 
 /// What a record's checksum covers beside it.
@@ -143,7 +147,12 @@ pub(crate) fn slot_row(
 ) -> Result<(SessionId, Option<Seq>), Fault> {
     let row = slots.get(slot)?;
     let row = row.ok_or_else(|| damage(format!("slot {slot} is nobody's")))?;
-    let row: SlotRow = sealed::unseal(row.value(), &slot.to_be_bytes())?;
+    Ok(slot_of_row(slot, row.value())?)
+}
+
+/// The same from a row.
+pub(crate) fn slot_of_row(slot: u64, row: &[u8]) -> Result<(SessionId, Option<Seq>), Malformed> {
+    let row: SlotRow = sealed::unseal(row, &slot.to_be_bytes())?;
     let id = SessionId::parse(&row.id).map_err(|_| Malformed::Value {
         field: "session id",
     })?;

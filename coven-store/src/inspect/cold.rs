@@ -1,0 +1,139 @@
+//! The cold file, table by table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use coven_core::Record;
+use redb::Value;
+
+use super::Progress;
+use super::finding::{Finding, Findings, LogFile, Loss};
+use super::slots::Slots;
+use super::source::Source;
+use crate::fault::Fault;
+use crate::layout::{META, meta};
+use crate::stored::Mark;
+
+/// What is known so far.
+pub(super) struct Inspection<'a> {
+    pub(super) source: Source<'a>,
+    pub(super) findings: Findings,
+    /// How far the file says that it has everything.
+    pub(super) mark: Option<Mark>,
+    pub(super) slots: Slots,
+    /// Slots whose records are to be kept.
+    pub(super) wanted: BTreeSet<u64>,
+    pub(super) records: BTreeMap<u64, Record>,
+    /// Slots that a segment is damaged of, so badly that it is not certain to be there.
+    pub(super) torn_slots: BTreeSet<u64>,
+    torn_tables: BTreeSet<&'static str>,
+    progress: &'a mut dyn FnMut(Progress),
+    rows: u64,
+}
+
+/// What was found, and what the journal is to go on from.
+pub(super) struct Inspected {
+    pub(super) findings: Findings,
+    pub(super) mark: Option<Mark>,
+    pub(super) slots: Slots,
+    pub(super) records: BTreeMap<u64, Record>,
+}
+
+/// Looks at everything in a cold file.
+pub(crate) fn cold(source: Source<'_>) -> Result<Findings, Fault> {
+    let inspected = cold_with(source, BTreeSet::new(), &mut |_| {})?;
+    Ok(inspected.findings)
+}
+
+/// The same; the records of the `wanted` slots are kept.
+pub(super) fn cold_with<'a>(
+    source: Source<'a>,
+    wanted: BTreeSet<u64>,
+    progress: &'a mut dyn FnMut(Progress),
+) -> Result<Inspected, Fault> {
+    let mut inspection = Inspection {
+        source,
+        findings: Findings::default(),
+        mark: None,
+        slots: Slots::default(),
+        wanted,
+        records: BTreeMap::new(),
+        torn_slots: BTreeSet::new(),
+        torn_tables: BTreeSet::new(),
+        progress,
+        rows: 0,
+    };
+    inspection.look_at_meta()?;
+    inspection.look_at_slots()?;
+    inspection.look_at_sessions()?;
+    inspection.look_at_indexes()?;
+    inspection.look_at_order()?;
+    let Inspection {
+        findings,
+        mark,
+        slots,
+        records,
+        ..
+    } = inspection;
+    Ok(Inspected {
+        findings,
+        mark,
+        slots,
+        records,
+    })
+}
+
+impl Inspection<'_> {
+    fn look_at_meta(&mut self) -> Result<(), Fault> {
+        let mut mark = None;
+        for row in self.source.sound_rows(META)? {
+            let row = row?;
+            if <&str>::from_bytes(&row.key) == meta::FOLDED {
+                mark = Some(Mark::unseal(&row.value, meta::FOLDED));
+            }
+        }
+        self.take_bad();
+        let problem = match mark {
+            Some(Ok(mark)) => {
+                self.mark = Some(mark);
+                return Ok(());
+            }
+            Some(Err(problem)) => problem.to_string(),
+            None => "how far it has everything is missing".to_owned(),
+        };
+        self.findings.add(Finding::of("meta", problem, Loss::Rows));
+        Ok(())
+    }
+
+    /// Takes in the pages that were found to be damaged.
+    pub(super) fn take_bad(&mut self) {
+        if let Source::Closed(snapshot) = self.source {
+            for page in snapshot.take_bad() {
+                self.torn_tables.insert(page.table);
+                self.findings.add(Finding::of_page(LogFile::Cold, page));
+            }
+        }
+    }
+
+    /// Whether rows of a table may be missing because a page is damaged, which was told then.
+    pub(super) fn is_torn(&mut self, table: &'static str) -> bool {
+        self.take_bad();
+        let is_missing = match self.source {
+            Source::Closed(snapshot) => !snapshot.has(table),
+            Source::Open(_) => false,
+        };
+        is_missing || self.torn_tables.contains(table)
+    }
+
+    /// Called for every row: tells how far it is, now and then.
+    pub(super) fn tick(&mut self) {
+        self.rows += 1;
+        if let Source::Closed(snapshot) = self.source
+            && self.rows.is_multiple_of(256)
+        {
+            (self.progress)(Progress {
+                read_bytes: snapshot.file.read_bytes(),
+                log_bytes: snapshot.file.len(),
+            });
+        }
+    }
+}

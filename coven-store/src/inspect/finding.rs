@@ -1,0 +1,226 @@
+//! What is found.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use coven_core::{Seq, SessionId};
+
+use crate::raw::BadPage;
+
+/// Findings that are told one by one. More help nobody, and a file of noise could have any number.
+const MAX_TOLD: usize = 1000;
+
+/// What an inspection of a log found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Findings {
+    /// Sessions that were folded.
+    pub sessions: u64,
+    /// Events that were read.
+    pub events: u64,
+    /// What is not as it should be, in the order it was met, a thousand at most. Empty: all is well.
+    pub problems: Vec<Finding>,
+    /// How many more there are.
+    pub untold: u64,
+    /// The sessions that lost events: how many each, where that can be told.
+    pub lost: BTreeMap<SessionId, Option<u64>>,
+}
+
+/// One thing that is not as it should be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// In which file.
+    pub file: LogFile,
+    /// In which table, where it is in one.
+    pub table: Option<&'static str>,
+    /// Where there: a key, or a place in the file.
+    pub place: Option<String>,
+    /// Which session it concerns, where it is one and that is known.
+    pub session: Option<SessionId>,
+    /// Which events are within: from the first to the last, both included. Events of other
+    /// sessions may be in between.
+    pub seqs: Option<(Seq, Seq)>,
+    /// What is wrong.
+    pub problem: String,
+    /// What is lost by it.
+    pub loss: Loss,
+}
+
+/// One of a log's two files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LogFile {
+    /// What was folded.
+    Cold,
+    /// What was not folded yet.
+    Journal,
+}
+
+/// What is lost by some damage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Loss {
+    /// Nothing: it follows from the events, and can be made anew.
+    Nothing,
+    /// The events in that place.
+    Events,
+    /// One commit: the events in it, of whatever sessions.
+    Commit,
+    /// The last commit: nothing that was acknowledged, if the power failed as it was made.
+    LastCommit,
+    /// Whatever was there, so far as nothing else that is told says more.
+    Rows,
+    /// Whose the events of a session are, unless it is found out from elsewhere.
+    Name,
+    /// The whole file, for any reader but one that looks for what is left of it.
+    File,
+}
+
+impl LogFile {
+    /// The name that its file ends with.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Cold => "coven.redb",
+            Self::Journal => "coven.redb.journal",
+        }
+    }
+}
+
+impl Loss {
+    /// The same in words.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Nothing => "nothing is lost: it can be made anew from the events",
+            Self::Events => "those events are lost",
+            Self::Commit => "the events of that commit are lost",
+            Self::LastCommit => {
+                "nothing that was acknowledged is lost if the power failed then, \
+                 and what was recorded last otherwise"
+            }
+            Self::Rows => "what was there is lost, so far as it is not kept elsewhere",
+            Self::Name => "whose events they are must be found out from elsewhere",
+            Self::File => "nothing in it can be read without looking for what is left",
+        }
+    }
+}
+
+impl Finding {
+    pub(super) fn new(file: LogFile, problem: impl Into<String>, loss: Loss) -> Self {
+        Self {
+            file,
+            table: None,
+            place: None,
+            session: None,
+            seqs: None,
+            problem: problem.into(),
+            loss,
+        }
+    }
+
+    /// One of a table of the cold file.
+    pub(super) fn of(table: &'static str, problem: impl Into<String>, loss: Loss) -> Self {
+        Self {
+            table: Some(table),
+            ..Self::new(LogFile::Cold, problem, loss)
+        }
+    }
+
+    pub(super) fn at(self, place: impl fmt::Display) -> Self {
+        let place = Some(place.to_string());
+        Self { place, ..self }
+    }
+
+    pub(super) fn session(self, session: &SessionId) -> Self {
+        let session = Some(session.clone());
+        Self { session, ..self }
+    }
+
+    pub(super) fn seqs(self, first: u64, last: u64) -> Self {
+        let seqs = Some((Seq::new(first), Seq::new(last)));
+        Self { seqs, ..self }
+    }
+
+    pub(super) fn of_page(file: LogFile, page: BadPage) -> Self {
+        let seqs = seqs_of(&page);
+        let loss = match page.table {
+            "segments" => Loss::Events,
+            "journal" => Loss::Commit,
+            table if is_made_anew(table) => Loss::Nothing,
+            _ => Loss::Rows,
+        };
+        Self {
+            table: Some(page.table),
+            place: page.at.map(|at| format!("page at byte {at}")),
+            seqs,
+            ..Self::new(file, page.problem, loss)
+        }
+    }
+}
+
+/// Whether a table follows from the events and the slots.
+fn is_made_anew(table: &str) -> bool {
+    matches!(
+        table,
+        "ids"
+            | "gone"
+            | "order"
+            | "erasing"
+            | "records"
+            | "by_created"
+            | "by_conversation"
+            | "live"
+            | "output"
+    )
+}
+
+/// The events that a page of segments has, where it has those of one session.
+fn seqs_of(page: &BadPage) -> Option<(Seq, Seq)> {
+    let number = |key: &[u8], at: usize| {
+        let bytes = key.get(at..at + 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    };
+    if page.table != "segments" {
+        return None;
+    }
+    let (above, up_to) = (page.above.as_ref()?, page.up_to.as_ref()?);
+    let is_one = number(above, 0)? == number(up_to, 0)?;
+    is_one.then_some((Seq::new(number(above, 8)?), Seq::new(number(up_to, 8)?)))
+}
+
+impl Findings {
+    /// Whether nothing is wrong.
+    pub fn is_whole(&self) -> bool {
+        self.problems.is_empty()
+    }
+
+    pub(super) fn add(&mut self, finding: Finding) {
+        if self.problems.len() < MAX_TOLD {
+            self.problems.push(finding);
+        } else {
+            self.untold += 1;
+        }
+    }
+
+    /// A session lost events, some number of them that may not be known yet.
+    pub(super) fn lose(&mut self, session: &SessionId) {
+        self.lost.entry(session.clone()).or_insert(None);
+    }
+}
+
+impl fmt::Display for Finding {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.file.as_str())?;
+        if let Some(table) = self.table {
+            write!(f, ", {table}")?;
+        }
+        if let Some(place) = &self.place {
+            write!(f, " {place}")?;
+        }
+        if let Some(session) = &self.session {
+            write!(f, ", session {session}")?;
+        }
+        match self.seqs {
+            Some((first, last)) if first == last => write!(f, ", event {first}")?,
+            Some((first, last)) => write!(f, ", events {first} to {last}")?,
+            None => {}
+        }
+        write!(f, ": {}; {}", self.problem, self.loss.as_str())
+    }
+}

@@ -1,0 +1,99 @@
+//! redb's file as it lies on the disk, read without redb.
+//!
+//! redb believes the pages of a file that was closed in order: one that was altered since may make
+//! it panic, go round in circles, or give one row for another. Here a page is believed only if it
+//! has the checksum that its parent knows of it, and one that has not costs what is in it and no
+//! more. Nothing is ever written. The format is redb's file format 3, which its `docs/design.md`
+//! describes.
+
+mod header;
+mod page;
+mod snapshot;
+mod walk;
+
+use std::cell::Cell;
+use std::io;
+use std::ops::Bound;
+use std::path::Path;
+
+use redb::{BackendError, StorageBackend};
+
+use crate::error::OpenError;
+use crate::file::{Access, Disk, open_error};
+
+pub(crate) use page::Widths;
+pub(crate) use snapshot::{BadPage, Snapshot};
+pub(crate) use walk::Row;
+
+/// A file that nobody writes to while this is there.
+#[derive(Debug)]
+pub(crate) struct RawFile {
+    backend: Box<dyn StorageBackend>,
+    len: u64,
+    read_bytes: Cell<u64>,
+}
+
+impl RawFile {
+    /// Opens the file at `path` for reading and keeps others from writing to it.
+    pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<Self, OpenError> {
+        let io = |source| open_error(path, source);
+        let file = disk.open(path, Access::Read).map_err(io)?;
+        if !file.metadata().map_err(io)?.is_file() {
+            return Err(OpenError::Foreign {
+                path: path.to_owned(),
+                problem: "it is not a regular file".to_owned(),
+            });
+        }
+        let backend = disk.backend(file).map_err(io)?;
+        match backend.try_lock_shared_range(Bound::Unbounded, Bound::Unbounded) {
+            // Where nothing can be locked, the home's lock has to do.
+            Ok(true) | Err(BackendError::Unsupported) => {}
+            Ok(false) => {
+                return Err(OpenError::Locked {
+                    path: path.to_owned(),
+                });
+            }
+            Err(BackendError::Io(source)) => return Err(io(source)),
+            Err(other) => return Err(io(io::Error::other(other.to_string()))),
+        }
+        let len = backend.len().map_err(io)?;
+        Ok(Self {
+            backend,
+            len,
+            read_bytes: Cell::new(0),
+        })
+    }
+
+    pub(crate) const fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Bytes that were read of it so far, those read again among them.
+    pub(crate) fn read_bytes(&self) -> u64 {
+        self.read_bytes.get()
+    }
+
+    /// `len` bytes from `offset` on. What is beyond the end of the file is zeros.
+    pub(crate) fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; len];
+        let there = self.len.saturating_sub(offset).min(len as u64);
+        let there = usize::try_from(there).expect("it is at most len");
+        if there > 0 {
+            self.backend.read(offset, &mut bytes[..there])?;
+        }
+        self.read_bytes.set(self.read_bytes.get() + there as u64);
+        Ok(bytes)
+    }
+}
+
+impl Drop for RawFile {
+    fn drop(&mut self) {
+        // It lets go of the lock; there is nothing to be lost.
+        let _ = self.backend.close();
+    }
+}
+
+/// The checksum that redb has of a page, or of anything.
+fn checksum(bytes: &[u8]) -> u128 {
+    twox_hash::XxHash3_128::oneshot(bytes)
+}

@@ -1,0 +1,238 @@
+//! Pages: where one is, what is in it, and what its checksum covers.
+
+use std::ops::Range;
+
+use super::header::{Root, u32_at, u64_at, u128_at};
+
+/// Bytes of the shortest page; a longer one is a power of two times that.
+pub(crate) const PAGE: usize = 4096;
+
+/// The longest page that is looked at: twice what the longest value takes, so that a number that
+/// is damaged asks for no more memory than that.
+const MAX_ORDER: u8 = 13;
+
+const LEAF: u8 = 1;
+const BRANCH: u8 = 2;
+
+/// How a file is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Geometry {
+    pub(super) region_header_pages: u32,
+    /// Pages in a region besides its header.
+    pub(super) region_pages: u32,
+}
+
+impl Geometry {
+    /// What redb gives every file that is made without asking for something else.
+    pub(super) const USUAL: Self = Self {
+        region_header_pages: 0,
+        region_pages: 1 << 20,
+    };
+
+    pub(super) const fn is_possible(self) -> bool {
+        self.region_pages > 0 && self.region_pages <= 1 << 20 && self.region_header_pages <= 1 << 20
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub(super) struct PageNumber {
+    region: u32,
+    index: u32,
+    order: u8,
+}
+
+impl PageNumber {
+    pub(super) fn from_bits(bits: u64) -> Self {
+        let order = (bits >> 59) as u8;
+        Self {
+            region: ((bits >> 20) & 0xf_ffff) as u32,
+            index: (bits & (0xf_ffff >> order)) as u32,
+            order,
+        }
+    }
+
+    /// Where it is in the file, and how many bytes it has; `None` for one that nothing could have.
+    pub(super) fn span(self, geometry: Geometry) -> Option<(u64, usize)> {
+        if self.order > MAX_ORDER {
+            return None;
+        }
+        let len = PAGE << self.order;
+        let region_pages =
+            u64::from(geometry.region_header_pages) + u64::from(geometry.region_pages);
+        let before = 1 + u64::from(self.region) * region_pages;
+        let start = (before + u64::from(geometry.region_header_pages)) * PAGE as u64;
+        Some((start + u64::from(self.index) * len as u64, len))
+    }
+}
+
+/// How many bytes every key and every value of a table has, where that is always the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Widths {
+    pub(crate) key: Option<usize>,
+    pub(crate) value: Option<usize>,
+}
+
+/// What a page is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Leaf,
+    Branch,
+}
+
+pub(super) fn kind(page: &[u8]) -> Option<Kind> {
+    match page.first() {
+        Some(&LEAF) => Some(Kind::Leaf),
+        Some(&BRANCH) => Some(Kind::Branch),
+        Some(_) | None => None,
+    }
+}
+
+/// The bytes of a page that its checksum is of; `None` where that cannot be told, so that it
+/// cannot be right.
+pub(super) fn covered(page: &[u8], widths: Widths) -> Option<&[u8]> {
+    let end = match kind(page)? {
+        Kind::Leaf => Leaf::of(page, widths).value_end(count(page).checked_sub(1)?)?,
+        Kind::Branch => Branch::of(page, widths).key_end(count(page).checked_sub(1)?)?,
+    };
+    page.get(..end)
+}
+
+fn count(page: &[u8]) -> usize {
+    usize::from(u16::from_le_bytes([page[2], page[3]]))
+}
+
+/// Where the keys and values of a leaf are. Of a page that is damaged, those that could be.
+pub(crate) fn leaf_rows(page: &[u8], widths: Widths) -> Vec<(Range<usize>, Range<usize>)> {
+    if kind(page) != Some(Kind::Leaf) {
+        return Vec::new();
+    }
+    let leaf = Leaf::of(page, widths);
+    let is_within = |range: &Range<usize>| range.start <= range.end && range.end <= page.len();
+    (0..leaf.rows)
+        .filter_map(|row| Some((leaf.key(row)?, leaf.value(row)?)))
+        .filter(|(key, value)| is_within(key) && is_within(value))
+        .collect()
+}
+
+struct Leaf<'a> {
+    page: &'a [u8],
+    widths: Widths,
+    rows: usize,
+}
+
+impl<'a> Leaf<'a> {
+    fn of(page: &'a [u8], widths: Widths) -> Self {
+        let rows = count(page);
+        Self { page, widths, rows }
+    }
+
+    fn keys_at(&self) -> usize {
+        let ends =
+            usize::from(self.widths.key.is_none()) + usize::from(self.widths.value.is_none());
+        4 + 4 * ends * self.rows
+    }
+
+    fn key_end(&self, row: usize) -> Option<usize> {
+        match self.widths.key {
+            Some(width) => Some(self.keys_at() + width * (row + 1)),
+            None => end_at(self.page, 4 + 4 * row),
+        }
+    }
+
+    fn value_end(&self, row: usize) -> Option<usize> {
+        match self.widths.value {
+            Some(width) => Some(self.key_end(self.rows.checked_sub(1)?)? + width * (row + 1)),
+            None => {
+                let keys = usize::from(self.widths.key.is_none()) * self.rows;
+                end_at(self.page, 4 + 4 * (keys + row))
+            }
+        }
+    }
+
+    fn key(&self, row: usize) -> Option<Range<usize>> {
+        let start = match row.checked_sub(1) {
+            Some(before) => self.key_end(before)?,
+            None => self.keys_at(),
+        };
+        Some(start..self.key_end(row)?)
+    }
+
+    fn value(&self, row: usize) -> Option<Range<usize>> {
+        let start = match row.checked_sub(1) {
+            Some(before) => self.value_end(before)?,
+            None => self.key_end(self.rows.checked_sub(1)?)?,
+        };
+        Some(start..self.value_end(row)?)
+    }
+}
+
+/// The children of a branch, each with the bounds of its keys: above the first, up to the second.
+pub(super) fn children(page: &[u8], widths: Widths) -> Vec<Child<'_>> {
+    let branch = Branch::of(page, widths);
+    (0..=branch.keys)
+        .filter_map(|number| {
+            let sum = 8 + 16 * number;
+            let place = 8 + 16 * (branch.keys + 1) + 8 * number;
+            if place + 8 > page.len() {
+                return None;
+            }
+            Some(Child {
+                root: Root {
+                    page: PageNumber::from_bits(u64_at(page, place)),
+                    checksum: u128_at(page, sum),
+                },
+                above: number.checked_sub(1).and_then(|before| branch.key(before)),
+                up_to: branch.key(number),
+            })
+        })
+        .collect()
+}
+
+pub(super) struct Child<'a> {
+    pub(super) root: Root,
+    pub(super) above: Option<&'a [u8]>,
+    pub(super) up_to: Option<&'a [u8]>,
+}
+
+struct Branch<'a> {
+    page: &'a [u8],
+    width: Option<usize>,
+    keys: usize,
+}
+
+impl<'a> Branch<'a> {
+    fn of(page: &'a [u8], widths: Widths) -> Self {
+        Self {
+            page,
+            width: widths.key,
+            keys: count(page),
+        }
+    }
+
+    fn keys_at(&self) -> usize {
+        let ends = if self.width.is_none() { self.keys } else { 0 };
+        8 + 24 * (self.keys + 1) + 4 * ends
+    }
+
+    fn key_end(&self, key: usize) -> Option<usize> {
+        match self.width {
+            Some(width) => Some(self.keys_at() + width * (key + 1)),
+            None => end_at(self.page, 8 + 24 * (self.keys + 1) + 4 * key),
+        }
+    }
+
+    fn key(&self, key: usize) -> Option<&'a [u8]> {
+        if key >= self.keys {
+            return None;
+        }
+        let start = match key.checked_sub(1) {
+            Some(before) => self.key_end(before)?,
+            None => self.keys_at(),
+        };
+        self.page.get(start..self.key_end(key)?)
+    }
+}
+
+fn end_at(page: &[u8], at: usize) -> Option<usize> {
+    (at + 4 <= page.len()).then(|| u32_at(page, at) as usize)
+}

@@ -1,0 +1,160 @@
+//! `Snapshot`: a file as one commit left it, table by table.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use super::RawFile;
+use super::header::{Commit, Header, Root, u32_at, u64_at};
+use super::page::Widths;
+use super::walk::{Row, Walk};
+
+/// A page that is not what it was when it was written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct BadPage {
+    /// The table it belongs to.
+    pub(crate) table: &'static str,
+    /// Where it is in the file, if that is a place at all.
+    pub(crate) at: Option<u64>,
+    /// The keys in it are above this one.
+    pub(crate) above: Option<Vec<u8>>,
+    /// And up to this one.
+    pub(crate) up_to: Option<Vec<u8>>,
+    /// What is wrong with it.
+    pub(crate) problem: String,
+}
+
+/// What the tree of tables is called where a page of it is told of.
+pub(crate) const TABLES: &str = "the list of tables";
+
+/// The same of redb's own tables.
+const SYSTEM: &str = "what the database keeps for itself";
+
+pub(crate) struct Snapshot {
+    pub(crate) file: RawFile,
+    pub(crate) header: Header,
+    /// The last commit is not whole, and this is the one before it.
+    pub(crate) has_lost_its_last: bool,
+    commit: Option<Commit>,
+    tables: BTreeMap<String, Table>,
+    bad: RefCell<Vec<BadPage>>,
+}
+
+/// A table as the tree of tables has it.
+#[derive(Clone, Copy, Debug)]
+struct Table {
+    root: Option<Root>,
+    widths: Widths,
+}
+
+impl Snapshot {
+    /// The file as its last commit left it; as the one before it did, where the file was not closed
+    /// in order and only that one is whole.
+    pub(crate) fn open(file: RawFile) -> Self {
+        let header = Header::read(&file);
+        let mut snapshot = Self {
+            file,
+            header,
+            has_lost_its_last: false,
+            commit: None,
+            tables: BTreeMap::new(),
+            bad: RefCell::default(),
+        };
+        let commits = snapshot.header.commits.clone();
+        let whole = if snapshot.header.last_is_uncertain {
+            (0..commits.len()).find(|&it| snapshot.is_whole(commits[it]))
+        } else {
+            None
+        };
+        snapshot.has_lost_its_last = whole.is_some_and(|it| it > 0);
+        snapshot.enter(commits.get(whole.unwrap_or(0)).copied());
+        snapshot
+    }
+
+    fn enter(&mut self, commit: Option<Commit>) {
+        self.commit = commit;
+        self.bad.borrow_mut().clear();
+        self.tables = self.tables_of(commit.and_then(|commit| commit.user), TABLES);
+    }
+
+    /// Whether every page of a commit is what it was.
+    fn is_whole(&mut self, commit: Commit) -> bool {
+        self.enter(Some(commit));
+        self.look_at_everything();
+        self.bad.borrow().is_empty()
+    }
+
+    /// Looks at every page, so that what is wrong with any is known.
+    fn look_at_everything(&self) {
+        for table in self.tables.values() {
+            self.walk("", table.widths, table.root).for_each(drop);
+        }
+        self.look_at_the_system();
+    }
+
+    /// Looks at the pages that redb has for itself.
+    pub(crate) fn look_at_the_system(&self) {
+        let root = self.commit.and_then(|commit| commit.system);
+        for table in self.tables_of(root, SYSTEM).values() {
+            self.walk(SYSTEM, table.widths, table.root).for_each(drop);
+        }
+    }
+
+    fn tables_of(&self, root: Option<Root>, name: &'static str) -> BTreeMap<String, Table> {
+        let widths = Widths {
+            key: None,
+            value: None,
+        };
+        self.walk(name, widths, root)
+            .filter(|row| row.is_sound)
+            .filter_map(|row| {
+                let name = String::from_utf8(row.key).ok()?;
+                Some((name, Table::read(&row.value)?))
+            })
+            .collect()
+    }
+
+    fn walk(&self, name: &'static str, widths: Widths, root: Option<Root>) -> Walk<'_> {
+        let geometry = self.header.geometry;
+        Walk::new(&self.file, geometry, name, widths, root, &self.bad)
+    }
+
+    /// Whether there is a table of that name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.tables.contains_key(name)
+    }
+
+    /// The rows of a table, by key, of pages that are damaged too. None where it is not known.
+    pub(crate) fn rows(
+        &self,
+        name: &'static str,
+        widths: Widths,
+    ) -> impl Iterator<Item = Row> + use<'_> {
+        let root = self.tables.get(name).and_then(|table| table.root);
+        self.walk(name, widths, root)
+    }
+
+    /// The pages that were found to be damaged since this was asked last.
+    pub(crate) fn take_bad(&self) -> Vec<BadPage> {
+        self.bad.take()
+    }
+}
+
+impl Table {
+    /// From a row of the tree of tables.
+    fn read(bytes: &[u8]) -> Option<Self> {
+        const ROOT_AT: usize = 10;
+        const WIDTHS_AT: usize = ROOT_AT + Root::BYTES;
+        if bytes.len() < WIDTHS_AT + 10 {
+            return None;
+        }
+        let root = bytes[ROOT_AT..WIDTHS_AT].try_into().expect("as many bytes");
+        let width = |at: usize| (bytes[at] != 0).then(|| u32_at(bytes, at + 1) as usize);
+        Some(Self {
+            root: (bytes[ROOT_AT - 1] != 0 && u64_at(bytes, 1) > 0).then(|| Root::read(root)),
+            widths: Widths {
+                key: width(WIDTHS_AT),
+                value: width(WIDTHS_AT + 5),
+            },
+        })
+    }
+}

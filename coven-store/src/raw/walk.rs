@@ -1,0 +1,166 @@
+//! Going through a tree from left to right.
+
+use std::cell::RefCell;
+use std::collections::HashSet;
+
+use super::header::Root;
+use super::page::{Geometry, Kind, PageNumber, Widths, children, covered, kind, leaf_rows};
+use super::snapshot::BadPage;
+use super::{RawFile, checksum};
+
+/// A row as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Row {
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Vec<u8>,
+    /// Where the value is in the file.
+    pub(crate) at: u64,
+    /// Its page is what it was when it was written. Otherwise only what proves itself, by a
+    /// checksum of its own that covers its key, can be believed.
+    pub(crate) is_sound: bool,
+}
+
+/// All rows below a root, of pages that are damaged too.
+///
+/// A page whose checksum is right is what it was when its parent was written, so those cannot lead
+/// back to where they began. One whose checksum is wrong is looked at once, and below it only
+/// what has the checksum it names: this always ends.
+pub(super) struct Walk<'a> {
+    file: &'a RawFile,
+    geometry: Geometry,
+    table: &'static str,
+    widths: Widths,
+    /// What is still to be looked at, the next one last.
+    ahead: Vec<Ahead>,
+    /// The rows of the leaf that was met last, the next one last.
+    rows: Vec<Row>,
+    damaged: HashSet<PageNumber>,
+    bad: &'a RefCell<Vec<BadPage>>,
+}
+
+struct Ahead {
+    root: Root,
+    above: Option<Vec<u8>>,
+    up_to: Option<Vec<u8>>,
+    parent_is_sound: bool,
+}
+
+impl<'a> Walk<'a> {
+    pub(super) fn new(
+        file: &'a RawFile,
+        geometry: Geometry,
+        table: &'static str,
+        widths: Widths,
+        root: Option<Root>,
+        bad: &'a RefCell<Vec<BadPage>>,
+    ) -> Self {
+        let ahead = root.map(|root| Ahead {
+            root,
+            above: None,
+            up_to: None,
+            parent_is_sound: true,
+        });
+        Self {
+            file,
+            geometry,
+            table,
+            widths,
+            ahead: ahead.into_iter().collect(),
+            rows: Vec::new(),
+            damaged: HashSet::new(),
+            bad,
+        }
+    }
+
+    fn look(&mut self, place: &Ahead) {
+        let page = match self.page(place.root.page) {
+            Ok(page) => page,
+            Err(problem) => return self.report(place, problem),
+        };
+        let (at, page) = page;
+        let is_sound =
+            covered(&page, self.widths).is_some_and(|bytes| checksum(bytes) == place.root.checksum);
+        if !is_sound {
+            if !self.damaged.insert(place.root.page) {
+                return;
+            }
+            self.report(place, "its checksum is not that of its bytes".to_owned());
+        }
+        match kind(&page) {
+            Some(Kind::Leaf) => self.take_rows(&page, at, is_sound),
+            Some(Kind::Branch) if is_sound || place.parent_is_sound => {
+                self.go_down(&page, place, is_sound);
+            }
+            Some(Kind::Branch) | None => {}
+        }
+    }
+
+    fn page(&self, number: PageNumber) -> Result<(u64, Vec<u8>), String> {
+        let (at, len) = number
+            .span(self.geometry)
+            .ok_or("its number is none that there could be")?;
+        if at >= self.file.len() {
+            return Err("it is beyond the end of the file".to_owned());
+        }
+        let page = self.file.read(at, len);
+        let page = page.map_err(|error| format!("it cannot be read: {error}"))?;
+        Ok((at, page))
+    }
+
+    fn take_rows(&mut self, page: &[u8], at: u64, is_sound: bool) {
+        let rows = leaf_rows(page, self.widths);
+        self.rows = rows
+            .into_iter()
+            .rev()
+            .map(|(key, value)| Row {
+                key: page[key].to_vec(),
+                at: at + value.start as u64,
+                value: page[value].to_vec(),
+                is_sound,
+            })
+            .collect();
+    }
+
+    fn go_down(&mut self, page: &[u8], place: &Ahead, is_sound: bool) {
+        let owned = |key: Option<&[u8]>| key.map(<[u8]>::to_vec);
+        let below: Vec<Ahead> = children(page, self.widths)
+            .into_iter()
+            .rev()
+            .map(|child| Ahead {
+                root: child.root,
+                above: owned(child.above).or_else(|| place.above.clone()),
+                up_to: owned(child.up_to).or_else(|| place.up_to.clone()),
+                parent_is_sound: is_sound,
+            })
+            .collect();
+        self.ahead.extend(below);
+    }
+
+    fn report(&self, place: &Ahead, problem: String) {
+        // Below a page that is damaged, what is wrong follows from that.
+        if !place.parent_is_sound {
+            return;
+        }
+        self.bad.borrow_mut().push(BadPage {
+            table: self.table,
+            at: place.root.page.span(self.geometry).map(|(at, _)| at),
+            above: place.above.clone(),
+            up_to: place.up_to.clone(),
+            problem,
+        });
+    }
+}
+
+impl Iterator for Walk<'_> {
+    type Item = Row;
+
+    fn next(&mut self) -> Option<Row> {
+        loop {
+            if let Some(row) = self.rows.pop() {
+                return Some(row);
+            }
+            let place = self.ahead.pop()?;
+            self.look(&place);
+        }
+    }
+}
