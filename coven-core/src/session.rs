@@ -13,9 +13,9 @@ pub use status::Status;
 use crate::{ConversationId, HarnessId, Labels, LaunchMode, Model, SessionId, TermSize, Title};
 
 /// One session, folded from its events. Reading it is reading its [`Snapshot`]; only
-/// [`Session::evolve`] changes it.
+/// [`Session::evolve`] changes it. Boxed, as every event takes it by value and gives it back.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session(Snapshot);
+pub struct Session(Box<Snapshot>);
 
 /// All there is to know of a session but its output, which is counted, not kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,8 +71,8 @@ pub enum Origin {
 
 impl Session {
     /// A session from a snapshot that [`Session::evolve`] once made, kept by the log.
-    pub const fn restore(snapshot: Snapshot) -> Self {
-        Self(snapshot)
+    pub fn restore(snapshot: Snapshot) -> Self {
+        Self(Box::new(snapshot))
     }
 
     /// The status that records show.

@@ -3,11 +3,14 @@
 //! ```text
 //! version │ last_seq │ last_slot │ batch … │ crc32(position, all of it)
 //!  1 byte │ 8 bytes  │ 8 bytes   │
-//! batch:  slot, first seq, id, number of rows; then each row with its length before it
+//! batch:  slot, first seq, id, the length of each row; then the rows
 //! ```
 //!
 //! Numbers in a batch are postcard's (varints). The rows are the events as they are stored
 //! anywhere, so that folding them moves bytes and decodes nothing.
+
+use std::borrow::Cow;
+use std::ops::Range;
 
 use bytes::Bytes;
 use coven_core::{Seq, SessionId};
@@ -17,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::{Fault, damage};
 use crate::layout::JOURNAL;
 use crate::pages;
+use crate::rows::Rows;
 use crate::stored::{Malformed, Mark, put, sealed, take};
 
 const VERSION: u8 = 1;
@@ -24,47 +28,67 @@ const VERSION: u8 = 1;
 /// What comes before the batches.
 const HEAD_BYTES: usize = 1 + 8 + 8;
 
+/// What comes before the rows of a batch, but for their lengths, about.
+const BATCH_HEAD_BYTES: usize = 64;
+
 #[derive(Serialize, Deserialize)]
 struct BatchHead<'a> {
     slot: u64,
     first: u64,
     id: &'a str,
-    rows: u32,
+    lens: Cow<'a, [u32]>,
 }
 
 /// A group on its way into the journal.
 pub(crate) struct Draft {
     bytes: Vec<u8>,
-    batches: Vec<(u64, SessionId, u64, Vec<std::ops::Range<usize>>)>,
+    batches: Vec<Placed>,
 }
 
-impl Default for Draft {
-    fn default() -> Self {
-        Self {
-            bytes: vec![0; HEAD_BYTES],
-            batches: Vec::new(),
-        }
-    }
+/// A batch whose rows are in a draft.
+struct Placed {
+    slot: u64,
+    id: SessionId,
+    first: Seq,
+    rows: Vec<Range<usize>>,
 }
 
 impl Draft {
+    /// An empty one that has room for `batches`.
+    pub(crate) fn new<'a>(batches: impl Iterator<Item = &'a Rows>) -> Self {
+        let room =
+            batches.map(|rows| rows.bytes().len() + 4 * rows.lens().len() + BATCH_HEAD_BYTES);
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + room.sum::<usize>() + sealed::SUM_BYTES);
+        bytes.resize(HEAD_BYTES, 0);
+        Self {
+            bytes,
+            batches: Vec::new(),
+        }
+    }
+
     /// Adds a batch of `rows`, the first of which has the place `first`.
-    pub(crate) fn push(&mut self, slot: u64, id: &SessionId, first: Seq, rows: &[Vec<u8>]) {
+    pub(crate) fn push(&mut self, slot: u64, id: &SessionId, first: Seq, rows: &Rows) {
         let head = BatchHead {
             slot,
             first: first.get(),
             id: id.as_str(),
-            rows: u32::try_from(rows.len()).expect("a batch is bounded"),
+            lens: Cow::Borrowed(rows.lens()),
         };
         put(&mut self.bytes, &head);
-        let mut places = Vec::with_capacity(rows.len());
-        for row in rows {
-            put(&mut self.bytes, &row.len());
-            let start = self.bytes.len();
-            self.bytes.extend_from_slice(row);
-            places.push(start..self.bytes.len());
-        }
-        self.batches.push((slot, id.clone(), first.get(), places));
+        let mut end = self.bytes.len();
+        let places = rows.lens().iter().map(|&len| {
+            let start = end;
+            end += len as usize;
+            start..end
+        });
+        let rows_placed = places.collect();
+        self.bytes.extend_from_slice(rows.bytes());
+        self.batches.push(Placed {
+            slot,
+            id: id.clone(),
+            first,
+            rows: rows_placed,
+        });
     }
 
     /// The row for the place of `mark`, with the log's counters after it; and its batches, which
@@ -75,18 +99,15 @@ impl Draft {
         self.bytes[9..HEAD_BYTES].copy_from_slice(&mark.last_slot.to_le_bytes());
         sealed::close(&mut self.bytes, &mark.position.to_be_bytes());
         let bytes = Bytes::from(self.bytes);
-        let batches = self
-            .batches
-            .into_iter()
-            .map(|(slot, id, first, places)| JournalBatch {
-                slot,
-                id,
-                rows: (first..)
-                    .zip(places)
-                    .map(|(seq, place)| (Seq::new(seq), bytes.slice(place)))
-                    .collect(),
-            })
-            .collect();
+        let batches = self.batches.into_iter().map(|batch| JournalBatch {
+            slot: batch.slot,
+            id: batch.id,
+            rows: (batch.first.get()..)
+                .zip(batch.rows)
+                .map(|(seq, place)| (Seq::new(seq), bytes.slice(place)))
+                .collect(),
+        });
+        let batches = batches.collect();
         (bytes, batches)
     }
 }
@@ -204,8 +225,8 @@ fn mark(position: u64, row: &[u8]) -> Result<Mark, Malformed> {
 }
 
 /// The group at `position`, read back.
-pub(crate) fn read(position: u64, row: &Bytes) -> Result<(Mark, Vec<JournalBatch>), Malformed> {
-    let body = sealed::checked(row, &position.to_be_bytes())?;
+pub(crate) fn read(position: u64, group: &Bytes) -> Result<(Mark, Vec<JournalBatch>), Malformed> {
+    let body = sealed::checked(group, &position.to_be_bytes())?;
     let mark = mark(position, body)?;
     let mut rest = body.get(HEAD_BYTES..).ok_or(Malformed::Empty)?;
     let mut batches = Vec::new();
@@ -215,10 +236,10 @@ pub(crate) fn read(position: u64, row: &Bytes) -> Result<(Mark, Vec<JournalBatch
             field: "session id",
         })?;
         let mut rows = Vec::new();
-        for seq in (head.first..).take(head.rows as usize) {
-            let len: usize = take(&mut rest)?;
-            let (bytes, after) = rest.split_at_checked(len).ok_or(Malformed::Empty)?;
-            rows.push((Seq::new(seq), row.slice_ref(bytes)));
+        for (seq, &len) in (head.first..).zip(head.lens.iter()) {
+            let row = rest.split_at_checked(len as usize);
+            let (bytes, after) = row.ok_or(Malformed::Empty)?;
+            rows.push((Seq::new(seq), group.slice_ref(bytes)));
             rest = after;
         }
         batches.push(JournalBatch {
@@ -234,11 +255,19 @@ pub(crate) fn read(position: u64, row: &Bytes) -> Result<(Mark, Vec<JournalBatch
 mod tests {
     use super::*;
 
+    fn rows(rows: &[&[u8]]) -> Rows {
+        Rows::new(
+            rows.concat(),
+            rows.iter().map(|row| row.len() as u32).collect(),
+        )
+    }
+
     fn group() -> (Bytes, Vec<JournalBatch>, Mark) {
-        let mut draft = Draft::default();
         let id = |text| SessionId::parse(text).expect("an id");
-        draft.push(1, &id("a"), Seq::new(7), &[b"one".to_vec(), Vec::new()]);
-        draft.push(300, &id("b"), Seq::new(9), &[vec![0xff; 70_000]]);
+        let (few, long) = (rows(&[b"one", b""]), rows(&[&[0xff; 70_000]]));
+        let mut draft = Draft::new([&few, &long].into_iter());
+        draft.push(1, &id("a"), Seq::new(7), &few);
+        draft.push(300, &id("b"), Seq::new(9), &long);
         let mark = Mark {
             position: 4,
             last_seq: 9,
@@ -250,9 +279,10 @@ mod tests {
 
     #[test]
     fn a_group_is_written_to_the_bytes_it_always_was() {
-        let mut draft = Draft::default();
+        let rows = rows(&[b"one", b""]);
+        let mut draft = Draft::new([&rows].into_iter());
         let id = SessionId::parse("a").expect("an id");
-        draft.push(300, &id, Seq::new(7), &[b"one".to_vec(), Vec::new()]);
+        draft.push(300, &id, Seq::new(7), &rows);
         let mark = Mark {
             position: 4,
             last_seq: 8,
@@ -262,7 +292,7 @@ mod tests {
         let hex: String = row.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(
             hex,
-            "0108000000000000002c01000000000000ac0207016102036f6e6500f3bc869e"
+            "0108000000000000002c01000000000000ac020701610203006f6e658d7d2d22"
         );
     }
 

@@ -35,6 +35,7 @@ mod power_loss;
 mod projection;
 mod raw;
 mod read;
+mod rows;
 mod store;
 mod stored;
 mod tail;

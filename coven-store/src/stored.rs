@@ -15,7 +15,7 @@ mod record;
 pub(crate) mod sealed;
 mod slot;
 
-pub(crate) use codec::{Malformed, decode, encode, put, take};
+pub(crate) use codec::{Malformed, decode, encode, encode_onto, put, take};
 pub(crate) use event::EventRow;
 pub(crate) use mark::Mark;
 pub(crate) use record::RecordRow;

@@ -59,14 +59,14 @@ impl Log for Coven {
         "Coven"
     }
 
-    fn append(&mut self, session: usize, events: &[Vec<u8>]) {
+    fn append(&mut self, session: usize, events: &[Bytes]) {
         let session = &mut self.sessions[session];
         let mut batch = Vec::with_capacity(events.len());
         for event in events {
             batch.push(placed(Event::Output {
                 offset: session.output_bytes,
                 channel: Channel::Tty,
-                data: Bytes::copy_from_slice(event),
+                data: event.clone(),
             }));
             session.output_bytes += event.len() as u64;
         }

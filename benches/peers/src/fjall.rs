@@ -4,6 +4,8 @@ use std::path::Path;
 
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
+use bytes::Bytes;
+
 use crate::Log;
 
 pub(crate) struct Fjall {
@@ -31,7 +33,7 @@ impl Log for Fjall {
         "fjall, a key per event"
     }
 
-    fn append(&mut self, session: usize, events: &[Vec<u8>]) {
+    fn append(&mut self, session: usize, events: &[Bytes]) {
         let mut batch = self
             .database
             .batch()
@@ -41,7 +43,7 @@ impl Log for Fjall {
             let mut key = [0; 16];
             key[..8].copy_from_slice(&(session as u64).to_be_bytes());
             key[8..].copy_from_slice(&self.seq.to_be_bytes());
-            batch.insert(&self.events, key, event.as_slice());
+            batch.insert(&self.events, key, event.as_ref());
         }
         batch.commit().expect("committed");
     }

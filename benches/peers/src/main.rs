@@ -15,6 +15,8 @@ mod sqlite;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
+
 const SESSIONS: usize = 64;
 const EVENT_BYTES: usize = 1024;
 const ROUNDS: usize = 7;
@@ -25,7 +27,7 @@ const SHAPES: [(usize, usize); 4] = [(1, 200), (10, 100), (100, 40), (1000, 10)]
 trait Log {
     fn name(&self) -> &'static str;
     /// Appends all events to one session and returns when they are durable.
-    fn append(&mut self, session: usize, events: &[Vec<u8>]);
+    fn append(&mut self, session: usize, events: &[Bytes]);
 }
 
 fn main() {
@@ -56,7 +58,7 @@ fn main() {
     }
 }
 
-fn round_of(log: &mut dyn Log, events: &[Vec<u8>], batches: usize) -> Duration {
+fn round_of(log: &mut dyn Log, events: &[Bytes], batches: usize) -> Duration {
     let started = Instant::now();
     for number in 0..batches {
         log.append(number % SESSIONS, events);
@@ -89,11 +91,11 @@ fn median(mut values: Vec<f64>) -> f64 {
     values[values.len() / 2]
 }
 
-fn sample(count: usize) -> Vec<Vec<u8>> {
+fn sample(count: usize) -> Vec<Bytes> {
     (0..count as u64)
         .map(|seed| match seed % 2 {
-            0 => payload::agent_output(seed, EVENT_BYTES),
-            _ => payload::noise(seed, EVENT_BYTES),
+            0 => payload::agent_output(seed, EVENT_BYTES).into(),
+            _ => payload::noise(seed, EVENT_BYTES).into(),
         })
         .collect()
 }

@@ -4,6 +4,8 @@ use std::fs::File;
 use std::io::Write;
 use std::path::Path;
 
+use bytes::Bytes;
+
 use crate::Log;
 
 pub(crate) struct Raw {
@@ -25,7 +27,7 @@ impl Log for Raw {
         "raw file + fdatasync"
     }
 
-    fn append(&mut self, session: usize, events: &[Vec<u8>]) {
+    fn append(&mut self, session: usize, events: &[Bytes]) {
         self.buffer.clear();
         for event in events {
             self.buffer

@@ -4,6 +4,8 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
+use bytes::Bytes;
+
 use crate::Log;
 
 pub(crate) struct Sqlite {
@@ -32,7 +34,7 @@ impl Log for Sqlite {
         "SQLite WAL FULL, a row per event"
     }
 
-    fn append(&mut self, session: usize, events: &[Vec<u8>]) {
+    fn append(&mut self, session: usize, events: &[Bytes]) {
         let transaction = self.connection.transaction().expect("a transaction");
         {
             let mut insert = transaction
@@ -46,7 +48,7 @@ impl Log for Sqlite {
                         session as i64,
                         5,
                         1_700_000_000_000_000_000_i64,
-                        event
+                        event.as_ref()
                     ])
                     .expect("inserted");
             }

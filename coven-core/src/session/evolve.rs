@@ -23,8 +23,8 @@ impl Session {
     /// [`IllegalTransition`] if `event` is not one that begins a session.
     pub fn begin(id: SessionId, event: &Event) -> Result<Self, IllegalTransition> {
         match event {
-            Event::Created { launch } => Ok(Self(launched(id, launch))),
-            Event::Registered { external } => Ok(Self(registered(id, external))),
+            Event::Created { launch } => Ok(Self::restore(launched(id, launch))),
+            Event::Registered { external } => Ok(Self::restore(registered(id, external))),
             Event::Started { .. }
             | Event::LaunchFailed { .. }
             | Event::Identified { .. }

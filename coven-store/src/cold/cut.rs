@@ -7,6 +7,9 @@ use crate::pages::{PAGE_BYTES, half_of, run_of};
 /// How full a run of pages is to be, in percent, for the segment in it not to be cut shorter.
 const FULL_PERCENT: usize = 92;
 
+/// A segment that is not worth being cut shorter.
+const SMALL_BYTES: usize = PAGE_BYTES << 4;
+
 /// How often a segment is made again to fill its pages better.
 const TRIES: u32 = 4;
 
@@ -14,6 +17,42 @@ const TRIES: u32 = 4;
 pub(super) struct Cut {
     pub(super) rows: usize,
     pub(super) bytes: Vec<u8>,
+    /// How well they compressed: a first guess at how many go into the next one.
+    pub(super) density: Density,
+}
+
+/// Bytes before and after compression.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Density {
+    body: usize,
+    packed: usize,
+}
+
+impl Density {
+    /// What so many bytes compress to, if they compress as well.
+    const fn packed(self, body: usize) -> usize {
+        body * self.packed / self.body
+    }
+
+    /// How many bytes compress to a little less than so many.
+    const fn body(self, packed: usize) -> usize {
+        self.body * packed / self.packed * 99 / 100
+    }
+}
+
+impl Cut {
+    fn of(slot: u64, rows: &[SegmentRow<'_>]) -> Self {
+        let bytes = encode(slot, rows);
+        let density = Density {
+            body: rows.iter().map(SegmentRow::cost).sum(),
+            packed: bytes.len(),
+        };
+        Self {
+            rows: rows.len(),
+            bytes,
+            density,
+        }
+    }
 }
 
 /// Whether a segment of so many bytes is to be left as it is when more events come.
@@ -23,36 +62,45 @@ pub(super) fn is_full(len_bytes: usize) -> bool {
 
 /// Cuts the first segment off `rows`, of which there is at least one. The last segment of a
 /// session takes what there is.
-pub(super) fn first(slot: u64, rows: &[SegmentRow<'_>]) -> Cut {
-    let most = within(rows, BODY_BYTES);
-    let mut cut = Cut {
-        rows: most,
-        bytes: encode(slot, &rows[..most]),
+pub(super) fn first(slot: u64, rows: &[SegmentRow<'_>], like: Option<Density>) -> Cut {
+    let most = &rows[..within(rows, BODY_BYTES)];
+    let body = most.iter().map(SegmentRow::cost).sum();
+    let expected = like.map(|density| (density, goal(density.packed(body))));
+    let (mut cut, goal) = match expected {
+        Some((density, goal)) if goal > SMALL_BYTES => (
+            Cut::of(slot, &rows[..within(most, density.body(goal))]),
+            goal,
+        ),
+        _ => {
+            let all = Cut::of(slot, most);
+            if most.len() == rows.len() && all.bytes.len() <= SMALL_BYTES {
+                return all;
+            }
+            let goal = goal(all.bytes.len());
+            (all, goal)
+        }
     };
-    if most == rows.len() && cut.bytes.len() <= PAGE_BYTES << 4 {
-        return cut;
-    }
-    let mut target = run_of(cut.bytes.len());
-    if !is_full(cut.bytes.len()) {
-        target = half_of(target);
-    }
     for _ in 0..TRIES {
         if cut.rows == 1 || is_full(cut.bytes.len()) {
             break;
         }
-        let body: usize = rows[..cut.rows].iter().map(SegmentRow::cost).sum();
-        // A little less than what would fit if all of it compressed as well as this did.
-        let room = body * target / cut.bytes.len() * 99 / 100;
-        let fewer = within(rows, room.min(BODY_BYTES));
-        if fewer == cut.rows {
+        let better = within(most, cut.density.body(goal));
+        if better == cut.rows {
             break;
         }
-        cut = Cut {
-            rows: fewer,
-            bytes: encode(slot, &rows[..fewer]),
-        };
+        cut = Cut::of(slot, &rows[..better]);
     }
     cut
+}
+
+/// The run of pages to fill, where so many bytes could be had.
+fn goal(len_bytes: usize) -> usize {
+    let run = run_of(len_bytes);
+    if is_full(len_bytes) {
+        run
+    } else {
+        half_of(run)
+    }
 }
 
 /// How many of `rows` take at most so many bytes; at least one.

@@ -28,8 +28,10 @@ pub(super) fn extend(tables: &mut Tables<'_>, slot: u64, rows: &[Row]) -> Result
     });
     let rows: Vec<SegmentRow<'_>> = before.chain(rows).collect();
     let mut rest = rows.as_slice();
+    let mut like = None;
     while let Some(first) = rest.first() {
-        let cut = cut::first(slot, rest);
+        let cut = cut::first(slot, rest, like);
+        like = Some(cut.density);
         let seq = first.seq.get();
         tables.segments.insert((slot, seq), cut.bytes.as_slice())?;
         let (segment, after) = rest.split_at(cut.rows);

@@ -25,8 +25,15 @@ pub(crate) enum Malformed {
 
 /// The bytes of a value.
 pub(crate) fn encode<T: Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_extend(value, vec![VERSION])
-        .expect("stored types are plain data, which always encodes")
+    let mut bytes = Vec::new();
+    encode_onto(&mut bytes, value);
+    bytes
+}
+
+/// Puts the same behind `bytes`.
+pub(crate) fn encode_onto<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
+    bytes.push(VERSION);
+    put(bytes, value);
 }
 
 /// The value of bytes from the log, which may hold anything.
@@ -49,7 +56,8 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> 
 
 /// Puts a value without a version behind `bytes`, whose own version covers it.
 pub(crate) fn put(bytes: &mut Vec<u8>, value: &impl Serialize) {
-    *bytes = postcard::to_extend(value, std::mem::take(bytes)).expect("plain data always encodes");
+    *bytes = postcard::to_extend(value, std::mem::take(bytes))
+        .expect("stored types are plain data, which always encodes");
 }
 
 /// Takes such a value off the beginning of `rest`.

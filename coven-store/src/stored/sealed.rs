@@ -9,7 +9,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Malformed, decode, encode};
 
-const SUM_BYTES: usize = 4;
+/// What a checksum takes.
+pub(crate) const SUM_BYTES: usize = 4;
 
 /// The bytes of a value that is kept at `place`.
 pub(crate) fn seal<T: Serialize>(value: &T, place: &[u8]) -> Vec<u8> {

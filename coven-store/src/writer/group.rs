@@ -75,7 +75,7 @@ pub(crate) fn gather(jobs: &mut [Job], before: Before<'_>) -> Result<Done, Fault
         last_slot: before.mark.last_slot,
         sessions: HashMap::new(),
         gone: HashMap::new(),
-        draft: journal::Draft::default(),
+        draft: journal::Draft::new(jobs.iter().map(|job| &job.rows)),
         facts: Vec::new(),
         events: 0,
     };

@@ -7,11 +7,11 @@ use std::time::Instant;
 use coven_core::{Envelope, Seq, SessionId};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
-use crate::batch::{Appended, Batch, Urgency};
+use crate::batch::{Appended, Batch, NewEvent, Urgency};
 use crate::error::AppendError;
 use crate::health::Meter;
 use crate::limits::{CONTROL_QUEUE_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
-use crate::stored::{EventRow, encode};
+use crate::rows::Rows;
 
 /// What the writer is told.
 pub(crate) enum Message {
@@ -31,21 +31,31 @@ pub(crate) struct Job {
     pub(crate) urgency: Urgency,
     /// The events; their Seqs are the writer's to fill in.
     pub(crate) events: Vec<Envelope>,
-    /// Their bytes.
-    pub(crate) rows: Vec<Vec<u8>>,
+    /// The same as they are stored.
+    pub(crate) rows: Rows,
     pub(crate) len_bytes: u64,
     pub(crate) queued_at: Instant,
-    reply: oneshot::Sender<Result<Appended, AppendError>>,
+    reply: oneshot::Sender<Answer>,
     meter: Arc<Meter>,
     _room: OwnedSemaphorePermit,
 }
 
+/// What the caller is told. What it made is given back with it, so that it lets go of that on its
+/// own thread too.
+struct Answer {
+    result: Result<Appended, AppendError>,
+    _spent: (Vec<Envelope>, Rows),
+}
+
 impl Job {
     /// Answers the caller, who may be gone: the batch is what it is all the same.
-    pub(crate) fn answer(self, answer: Result<Appended, AppendError>) {
+    pub(crate) fn answer(self, result: Result<Appended, AppendError>) {
         self.meter
             .answered(self.events.len() as u64, self.len_bytes);
-        let _ = self.reply.send(answer);
+        let _ = self.reply.send(Answer {
+            result,
+            _spent: (self.events, self.rows),
+        });
     }
 }
 
@@ -106,8 +116,9 @@ impl Queue {
     /// Queues a batch and waits for the writer's answer.
     pub(crate) async fn append(&self, batch: Batch) -> Result<Appended, AppendError> {
         // Encoding is done here, on the caller's thread: the one writer has enough to do.
-        let (events, rows) = encode_batch(&batch);
-        let len_bytes: usize = rows.iter().map(Vec::len).sum();
+        let events = envelopes(&batch.session, batch.events);
+        let rows = Rows::of(&events);
+        let len_bytes = rows.bytes().len();
         if !(1..=MAX_BATCH_EVENTS).contains(&events.len()) || len_bytes > MAX_BATCH_BYTES {
             return Err(AppendError::TooLarge {
                 events: events.len(),
@@ -135,24 +146,20 @@ impl Queue {
         {
             job.answer(Err(AppendError::Closed));
         }
-        answer.await.unwrap_or(Err(AppendError::Closed))
+        match answer.await {
+            Ok(answer) => answer.result,
+            Err(_) => Err(AppendError::Closed),
+        }
     }
 }
 
-fn encode_batch(batch: &Batch) -> (Vec<Envelope>, Vec<Vec<u8>>) {
-    batch
-        .events
-        .iter()
-        .map(|new| {
-            let envelope = Envelope {
-                seq: Seq::ZERO,
-                session: batch.session.clone(),
-                at: new.at,
-                actor: new.actor.clone(),
-                event: new.event.clone(),
-            };
-            let row = encode(&EventRow::from(&envelope));
-            (envelope, row)
-        })
-        .unzip()
+fn envelopes(session: &SessionId, events: Vec<NewEvent>) -> Vec<Envelope> {
+    let placed = events.into_iter().map(|new| Envelope {
+        seq: Seq::ZERO,
+        session: session.clone(),
+        at: new.at,
+        actor: new.actor,
+        event: new.event,
+    });
+    placed.collect()
 }

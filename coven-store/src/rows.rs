@@ -1,0 +1,47 @@
+//! `Rows`: the events of a batch as they are stored, one behind the other.
+
+use coven_core::{Envelope, Event};
+
+use crate::stored::{EventRow, encode_onto};
+
+/// What a row takes beside the bytes of its output, about.
+const ROW_HEAD_BYTES: usize = 32;
+
+#[derive(Debug)]
+pub(crate) struct Rows {
+    bytes: Vec<u8>,
+    lens: Vec<u32>,
+}
+
+impl Rows {
+    pub(crate) fn of(events: &[Envelope]) -> Self {
+        let expected = events.iter().map(|envelope| match &envelope.event {
+            Event::Output { data, .. } => data.len() + ROW_HEAD_BYTES,
+            _ => ROW_HEAD_BYTES,
+        });
+        let mut bytes = Vec::with_capacity(expected.sum());
+        let mut lens = Vec::with_capacity(events.len());
+        for envelope in events {
+            let start = bytes.len();
+            encode_onto(&mut bytes, &EventRow::from(envelope));
+            // A row that is longer makes a batch that is refused.
+            lens.push(u32::try_from(bytes.len() - start).unwrap_or(u32::MAX));
+        }
+        Self { bytes, lens }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn new(bytes: Vec<u8>, lens: Vec<u32>) -> Self {
+        Self { bytes, lens }
+    }
+
+    /// All of them.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Bytes of each.
+    pub(crate) fn lens(&self) -> &[u32] {
+        &self.lens
+    }
+}
