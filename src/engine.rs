@@ -49,6 +49,23 @@ impl Engine {
         Ok(Self { shared })
     }
 
+    /// Opens a home that no engine has open, to read what is on record there, and nothing else:
+    /// nothing is made, recovered or written in it, but for the process id in its lock. A home on a
+    /// file system that takes no writes is read as well, and a log that was not closed.
+    ///
+    /// Sessions that were live when their engine died are shown as they are on record; following
+    /// one ends where its record does. What would write is refused with
+    /// [`Unavailable::ShuttingDown`](crate::Unavailable::ShuttingDown).
+    ///
+    /// # Errors
+    /// [`OpenError`]; a home or log that does not exist is an [`OpenError::Io`], or within an
+    /// [`OpenError::Log`] one, of the kind `NotFound`.
+    pub async fn open_to_read(options: Options) -> Result<Self, OpenError> {
+        let shared = opening::open_to_read(options).await?;
+        shared.begin_shutdown();
+        Ok(Self { shared })
+    }
+
     /// The home, as an absolute path.
     pub fn home(&self) -> &Path {
         &self.shared.home

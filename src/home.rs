@@ -81,8 +81,8 @@ pub fn make(path: &Path) -> Result<Found, OpenError> {
 /// for a few system calls.
 ///
 /// # Errors
-/// [`OpenError::Home`] when it is a symbolic link, no directory, or another user's;
-/// [`OpenError::ReadOnly`] when it cannot be looked into, or not be closed to others.
+/// [`OpenError::Home`] when it is a symbolic link, no directory, another user's, or open to others
+/// and cannot be closed to them; [`OpenError::ReadOnly`] when it cannot be looked into.
 pub fn check(path: &Path) -> Result<Found, OpenError> {
     match open_directory(&named(path)?) {
         Ok((_, found)) => Ok(found),
@@ -120,6 +120,17 @@ impl Home {
         check_log(&path)?;
         let lock = Arc::new(lock(&path)?);
         check_format(&path, &directory)?;
+        Ok(Self { path, lock })
+    }
+
+    /// Checks and locks the home at `path` for reading alone: none is made, and nothing is written
+    /// into it but who has the lock, where that can be. Blocks for a few system calls.
+    pub(crate) fn open_to_read(path: &Path) -> Result<Self, OpenError> {
+        let path = named(path)?;
+        open_directory(&path)?;
+        check_log(&path)?;
+        let lock = Arc::new(lock_to_read(&path)?);
+        found_format(&path)?;
         Ok(Self { path, lock })
     }
 
@@ -184,14 +195,41 @@ fn open_directory(path: &Path) -> Result<(OwnedFd, Found), OpenError> {
     if !mode.intersects(Mode::RWXG | Mode::RWXO) {
         return Ok((directory, Found::Private));
     }
-    fchmod(&directory, Mode::RWXU).map_err(|errno| denied_or(path, errno.into()))?;
+    fchmod(&directory, Mode::RWXU).map_err(|errno| match denied_or(path, errno.into()) {
+        OpenError::ReadOnly { .. } => refuse(
+            "is open to other users, and cannot be closed to them where it is; copy it (`cp -r`) to \
+             a place that can be written to, and close the copy (`chmod 700`)",
+        ),
+        other => other,
+    })?;
     Ok((directory, Found::WasOpen))
 }
 
 fn lock(home: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false);
-    let mut file = open_lock(home, options).map_err(|source| denied_or(home, source))?;
+    let file = open_lock(home, options).map_err(|source| denied_or(home, source))?;
+    take_and_tell(file, home)
+}
+
+/// Locks a home that may be one that cannot be written to: then by a file that is open for reading.
+fn lock_to_read(home: &Path) -> Result<File, OpenError> {
+    match lock(home) {
+        Err(OpenError::ReadOnly { .. }) => {}
+        locked => return locked,
+    }
+    let file = match open_lock(home, OpenOptions::new().read(true)) {
+        // Whoever has a home open has made a lock in it. The directory stands for it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => File::open(home),
+        opened => opened,
+    }
+    .map_err(|source| io_error(home, source))?;
+    take(&file, home)?;
+    Ok(file)
+}
+
+/// Takes the lock and writes into its file who has it.
+fn take_and_tell(mut file: File, home: &Path) -> Result<File, OpenError> {
     take(&file, home)?;
     let told = file
         .set_len(0)
@@ -263,16 +301,29 @@ fn check_log(home: &Path) -> Result<(), OpenError> {
 
 /// A home says in which format it is, so that an older version refuses it rather than misread it.
 fn check_format(home: &Path, directory: &OwnedFd) -> Result<(), OpenError> {
+    match found_format(home)? {
+        FoundFormat::Ours => Ok(()),
+        FoundFormat::None => write_format(home, directory),
+    }
+}
+
+/// What a home says of its format.
+enum FoundFormat {
+    /// That it is this version's.
+    Ours,
+    /// Nothing, yet.
+    None,
+}
+
+fn found_format(home: &Path) -> Result<FoundFormat, OpenError> {
     let path = home.join(FORMAT_FILE);
     let found = match fs::read_to_string(&path) {
         Ok(found) => found.trim().to_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return write_format(home, directory);
-        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FoundFormat::None),
         Err(source) => return Err(io_error(&path, source)),
     };
     match found.parse::<u32>() {
-        Ok(FORMAT) => Ok(()),
+        Ok(FORMAT) => Ok(FoundFormat::Ours),
         Ok(newer) if newer > FORMAT => Err(OpenError::Newer {
             home: home.to_owned(),
             found,

@@ -8,7 +8,7 @@ use coven_store::Store;
 
 use crate::home::Home;
 use crate::shared::{Shared, blocking};
-use crate::{OpenError, Options, recover};
+use crate::{Error, OpenError, Options, recover};
 
 /// How long the log of an engine that was dropped may take to be closed.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -18,29 +18,46 @@ const PAUSE: Duration = Duration::from_millis(5);
 
 pub(crate) async fn open(options: Options) -> Result<Arc<Shared>, OpenError> {
     let opened = blocking(move || take_over(options)).await;
-    let shared = opened.unwrap_or_else(|error| {
-        Err(OpenError::Unreadable {
-            message: error.to_string(),
-        })
-    })?;
+    let shared = opened.map_err(|error| unreadable(&error))??;
     let shared = Arc::new(shared);
     recover::recover(&shared).await?;
     Ok(shared)
 }
 
+/// Opens a home to read what is on record, and nothing else.
+pub(crate) async fn open_to_read(options: Options) -> Result<Arc<Shared>, OpenError> {
+    let opened = blocking(move || take_to_read(options)).await;
+    Ok(Arc::new(opened.map_err(|error| unreadable(&error))??))
+}
+
+fn take_to_read(options: Options) -> Result<Shared, OpenError> {
+    let home = Home::open_to_read(&options.home)?;
+    let store = until_closed(|| Store::open_to_read(&home.log(), options.store))?;
+    let registry = registry(&home, &options)?;
+    Ok(Shared::new(home, store, registry, options))
+}
+
+fn unreadable(error: &Error) -> OpenError {
+    OpenError::Unreadable {
+        message: error.to_string(),
+    }
+}
+
 fn take_over(options: Options) -> Result<Shared, OpenError> {
     let home = Home::open(&options.home)?;
-    let store = open_log(&home, options.store)?;
+    let store = until_closed(|| Store::open(&home.log(), options.store))?;
     let registry = registry(&home, &options)?;
     Ok(Shared::new(home, store, registry, options))
 }
 
 /// The home's lock is ours, so whoever has the log open is an engine that was dropped: its writer
 /// finishes what is queued.
-fn open_log(home: &Home, options: coven_store::Options) -> Result<Store, OpenError> {
+fn until_closed(
+    open: impl Fn() -> Result<Store, coven_store::OpenError>,
+) -> Result<Store, OpenError> {
     let deadline = Instant::now() + CLOSING;
     loop {
-        match Store::open(&home.log(), options) {
+        match open() {
             Err(coven_store::OpenError::Locked { .. }) if Instant::now() < deadline => {
                 std::thread::sleep(PAUSE);
             }

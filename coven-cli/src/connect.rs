@@ -153,15 +153,18 @@ pub(crate) async fn reach_if_any(home: &Home) -> Result<Option<Client>, Failure>
 /// # Errors
 /// [`Exit::NotFound`] in a home where nothing ever ran; as [`reach_or_start`] in others.
 pub(crate) async fn reach(home: &Home) -> Result<Client, Failure> {
-    reach_if_any(home).await?.ok_or_else(|| {
-        Failure::new(
-            Exit::NotFound,
-            format!(
-                "there are no sessions yet in {}; start one with `coven run`",
-                home.dir().display()
-            ),
-        )
-    })
+    reach_if_any(home).await?.ok_or_else(|| nothing_ran(home))
+}
+
+/// What a command about a session says in a home where nothing ever ran.
+pub(crate) fn nothing_ran(home: &Home) -> Failure {
+    Failure::new(
+        Exit::NotFound,
+        format!(
+            "there are no sessions yet in {}; start one with `coven run`",
+            home.dir().display()
+        ),
+    )
 }
 
 /// How the daemon is; `None` where none takes requests: it is not there, or about to end.

@@ -7,6 +7,7 @@ use coven::{Actor, Engine, Refusal, SessionId};
 use hyper::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
+use crate::SOCKET_NAME;
 use crate::body::{Body, Room};
 use crate::connection::Switch;
 use crate::error::Error;
@@ -83,6 +84,12 @@ impl App {
             holds: Arc::new(Semaphore::new(limits::MAX_HELD_CONNECTIONS)),
             held: Mutex::new(Vec::new()),
         }
+    }
+
+    /// That of an engine which is asked by its own process alone.
+    pub(crate) fn of_process(engine: Engine) -> Self {
+        let daemon = Daemon::at(&engine.home().join(SOCKET_NAME));
+        Self::new(engine, daemon, Timeouts::default())
     }
 
     /// What makes it stop.

@@ -16,9 +16,11 @@ mod sessions;
 mod sse;
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use coven::Engine;
 use hyper::StatusCode;
 use serde::de::DeserializeOwned;
 
@@ -31,8 +33,9 @@ pub use reading::EventsQuery;
 pub use sessions::SessionsQuery;
 
 use crate::SOCKET_NAME;
+use crate::app::App;
 use crate::wire::Accepted;
-use exchange::{Ask, Open};
+use exchange::{Ask, Open, Peer};
 
 /// How long a call may take unless [`Client::timeout`] says otherwise: over the slowest launch.
 const TIMEOUT: Duration = Duration::from_secs(60);
@@ -41,10 +44,10 @@ const TIMEOUT: Duration = Duration::from_secs(60);
 /// daemon that is alive needs on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// The daemon at a socket.
+/// The daemon at a socket, or an engine of this process that answers as one.
 #[derive(Clone, Debug)]
 pub struct Client {
-    socket: PathBuf,
+    peer: Peer,
     name: String,
     timeout: Duration,
     patience: Duration,
@@ -56,8 +59,21 @@ type Outcome<T> = Result<T, Error>;
 impl Client {
     /// The daemon at `socket`. Nothing is opened yet.
     pub fn new(socket: impl Into<PathBuf>) -> Self {
+        Self::of(Peer::Socket(socket.into()))
+    }
+
+    /// An engine of this process, which answers everything as a daemon would, without a socket: for
+    /// who reads a home that no daemon has open. Answers are waited for however long they take.
+    /// Call it within the tokio runtime that the calls are made in.
+    pub fn of_engine(engine: Engine) -> Self {
+        let endless = Duration::MAX;
+        let peer = Peer::Engine(Arc::new(App::of_process(engine)));
+        Self::of(peer).timeout(endless).patience(endless)
+    }
+
+    fn of(peer: Peer) -> Self {
         Self {
-            socket: socket.into(),
+            peer,
             name: concat!("coven-http/", env!("CARGO_PKG_VERSION")).to_owned(),
             timeout: TIMEOUT,
             patience: PATIENCE,
@@ -94,9 +110,9 @@ impl Client {
         self
     }
 
-    /// The socket.
+    /// The socket; where there would be one, for an engine of this process.
     pub fn socket(&self) -> &Path {
-        &self.socket
+        self.peer.socket()
     }
 
     async fn get<T: DeserializeOwned>(&self, path: &str) -> Outcome<T> {
@@ -114,11 +130,11 @@ impl Client {
     }
 
     async fn whole(&self, ask: Ask) -> Outcome<(StatusCode, Bytes)> {
-        exchange::whole(&self.socket, &self.name, self.timeout, self.head(&ask), ask).await
+        exchange::whole(&self.peer, &self.name, self.timeout, self.head(&ask), ask).await
     }
 
     async fn open(&self, ask: Ask) -> Outcome<Open> {
-        exchange::open(&self.socket, &self.name, self.head(&ask), ask).await
+        exchange::open(&self.peer, &self.name, self.head(&ask), ask).await
     }
 
     /// How long the answer to `ask` may take to begin.

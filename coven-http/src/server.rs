@@ -21,7 +21,7 @@ use crate::home_standing::{HomeStanding, Standing};
 use crate::limits;
 use crate::peer;
 use crate::socket::{self, BindError, BoundSocket};
-use crate::wire::{Daemon, Time};
+use crate::wire::Daemon;
 
 /// How a server serves. [`ServeOptions::default`] has what nearly everybody wants.
 #[derive(Clone, Copy, Debug)]
@@ -117,11 +117,7 @@ impl Server {
     pub fn bind(engine: Engine, options: ServeOptions) -> Result<Self, ServeError> {
         let home = engine.home().to_owned();
         let socket = socket::bind(&home.join(SOCKET_NAME))?;
-        let daemon = Daemon {
-            pid: std::process::id(),
-            started_at: Time::now().to_string(),
-            socket: home.join(SOCKET_NAME).display().to_string(),
-        };
+        let daemon = Daemon::at(&home.join(SOCKET_NAME));
         let cannot_write = |source| ServeError::DaemonFile {
             path: daemon_file::path(&home),
             source,

@@ -13,6 +13,8 @@ mod shadow;
 pub(crate) use disk::Room;
 pub(crate) use disk::{Access, Disk, OsDisk};
 pub(crate) use kept::{Kept, folder_of};
-pub(crate) use kind::{Kind, journal_path, log_id};
-pub(crate) use open::{check, fault_error, open_cold, open_error, open_journal};
+pub(crate) use kind::{Kind, LogId, journal_path, log_id};
+pub(crate) use open::{
+    check, fault_error, open_cold, open_error, open_journal, open_journal_to_read, open_to_read,
+};
 pub(crate) use reserve::Reserve;

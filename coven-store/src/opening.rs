@@ -1,4 +1,4 @@
-//! Opening the log: both its files, and what they have together.
+//! Opening the log: both its files, and what they have together; to write to it, or to read alone.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,6 +13,7 @@ use crate::fault::{Fault, storage_fault};
 use crate::file::{self, Disk, Kept, Kind, Reserve};
 use crate::options::Options;
 use crate::read;
+use crate::stored::Mark;
 use crate::tail::{Tail, replay};
 
 /// A log that is open.
@@ -30,9 +31,27 @@ pub(crate) fn open(
     path: &Path,
     options: Options,
 ) -> Result<Files, OpenError> {
-    // Even closing a file whose pages contradict each other may panic.
-    let opened = catch_unwind(AssertUnwindSafe(|| open_files(disk, path, options)));
-    opened.unwrap_or_else(|_| {
+    guard(path, || open_files(disk, path, options))
+}
+
+/// A log that is open for reading alone: the journal is in the tail, whole.
+pub(crate) struct ReadFiles {
+    pub(crate) cold: redb::Database,
+    pub(crate) tail: Tail,
+}
+
+/// Opens the log at `path` for reading alone. Nothing is written to either file, then or later.
+pub(crate) fn open_to_read(
+    disk: &dyn Disk,
+    path: &Path,
+    options: Options,
+) -> Result<ReadFiles, OpenError> {
+    guard(path, || open_files_to_read(disk, path, options))
+}
+
+/// Even closing a file whose pages contradict each other may panic.
+fn guard<T>(path: &Path, open: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
+    catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
         Err(OpenError::Damaged {
             path: path.to_owned(),
             problem: "its pages contradict each other".to_owned(),
@@ -40,14 +59,41 @@ pub(crate) fn open(
     })
 }
 
+fn open_files_to_read(
+    disk: &dyn Disk,
+    path: &Path,
+    options: Options,
+) -> Result<ReadFiles, OpenError> {
+    let journal_path = file::journal_path(path);
+    let cold = file::open_to_read(disk, path, Kind::Cold, options.cache_bytes)?;
+    let cold = cold.ok_or_else(|| file::open_error(path, io::ErrorKind::NotFound.into()))?;
+    let (log, folded) = standing(path, &cold.db)?;
+    let journal =
+        file::open_journal_to_read(disk, &journal_path, log, folded, options.cache_bytes)?;
+    let tail = guarded(|| match &journal {
+        Some(journal) => replay(&journal.db.begin_read()?, &cold.db.begin_read()?),
+        None => Ok(Tail::after(folded)),
+    })
+    .map_err(|fault| replay_error(path, &journal_path, &fault))?;
+    Ok(ReadFiles {
+        cold: cold.db,
+        tail,
+    })
+}
+
+/// Which log a cold file is of, and how far it has everything.
+fn standing(path: &Path, cold: &redb::Database) -> Result<(file::LogId, Mark), OpenError> {
+    guarded(|| {
+        let txn = cold.begin_read()?;
+        Ok((file::log_id(&txn)?, read::folded(&txn)?))
+    })
+    .map_err(|fault| file::fault_error(path, &fault))
+}
+
 fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Files, OpenError> {
     let journal_path = file::journal_path(path);
     let cold = file::open_cold(disk.as_ref(), path, options.cache_bytes)?;
-    let (log, folded) = guarded(|| {
-        let txn = cold.db.begin_read()?;
-        Ok((file::log_id(&txn)?, read::folded(&txn)?))
-    })
-    .map_err(|fault| file::fault_error(path, &fault))?;
+    let (log, folded) = standing(path, &cold.db)?;
     let journal = file::open_journal(
         disk.as_ref(),
         &journal_path,

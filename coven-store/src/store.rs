@@ -10,7 +10,7 @@ use tokio::sync::{oneshot, watch};
 
 use crate::batch::{Appended, Batch};
 use crate::database::Database;
-use crate::error::{AppendError, OpenError, ReadError};
+use crate::error::{AppendError, OpenError, ReadError, StorageFault};
 use crate::fault::Fault;
 use crate::file::{self, Disk, OsDisk};
 use crate::folder::{self, Folder};
@@ -69,7 +69,17 @@ struct Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         // The folder speaks to the writer too, so that nobody is left is not seen there.
-        let _ = self.queue.sender.send(Message::Close { reply: None });
+        self.close(None);
+    }
+}
+
+impl Inner {
+    fn close(&self, reply: Option<oneshot::Sender<()>>) {
+        let told = self.queue.sender.send(Message::Close { reply });
+        if told.is_err() {
+            // There is no writer, or no more of it: the file is ours to close.
+            self.cold.close();
+        }
     }
 }
 
@@ -86,6 +96,37 @@ impl Store {
     pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
         Self::open_on(&disk, path, options)
+    }
+
+    /// Opens the log at `path` for reading alone, and writes nothing: not to its files, nor beside
+    /// them. A log that was not closed is put in order in memory, so one on a file system that
+    /// takes no writes is read as well. While it is open nobody may write to it; who can open its
+    /// files for writing has that seen to by a lock on them, others must see to it themselves.
+    /// Blocks as [`Store::open`] does.
+    ///
+    /// What would write is refused with [`AppendError::Closed`], and who waits for more is told at
+    /// once that there will be none.
+    ///
+    /// # Errors
+    /// [`OpenError`]; [`OpenError::Io`] of the kind `NotFound` where there is no log.
+    pub fn open_to_read(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let opening::ReadFiles { cold, tail } = opening::open_to_read(&OsDisk, path, options)?;
+        let meter = Arc::new(Meter::default());
+        meter.opened();
+        let wakes = Wakes::new(tail.last().seq());
+        wakes.close();
+        Ok(Self(Arc::new(Inner {
+            queue: Queue {
+                // Nobody hears what is sent there.
+                sender: mpsc::channel().0,
+                rooms: Rooms::new(options.queue_bytes),
+                meter,
+            },
+            folder: mpsc::channel().0,
+            cold: Arc::new(Database::new(cold)),
+            tail: Arc::new(SharedTail::new(tail)),
+            wakes: Arc::new(wakes),
+        })))
     }
 
     pub(crate) fn open_on(
@@ -346,8 +387,7 @@ impl Store {
     /// answered with [`AppendError::Closed`].
     pub async fn close(self) {
         let (reply, answer) = oneshot::channel();
-        let reply = Some(reply);
-        let _ = self.0.queue.sender.send(Message::Close { reply });
+        self.0.close(Some(reply));
         // An error means that it is closed already.
         let _ = answer.await;
     }
@@ -357,7 +397,12 @@ impl Store {
         read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, ReadError> {
         let alarm = |opening| {
-            let _ = self.0.folder.send(folder::Message::Alarm { opening });
+            let told = self.0.folder.send(folder::Message::Alarm { opening });
+            if told.is_err() && self.0.cold.is_open(opening) {
+                // Nobody opens it again.
+                let message = "a read failed".to_owned();
+                self.0.cold.fail(StorageFault::Io { message });
+            }
         };
         self.0.cold.read(read, alarm)
     }

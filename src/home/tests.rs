@@ -120,3 +120,41 @@ fn a_home_of_a_newer_version_is_refused_and_left_as_it_is() {
     let format = fs::read_to_string(outer.path().join(FORMAT_FILE)).unwrap();
     assert_eq!(format, "2\n");
 }
+
+#[test]
+fn a_home_that_is_opened_to_be_read_is_not_made_and_nothing_is_but_its_lock() {
+    let outer = temporary();
+    let missing = outer.path().join("missing");
+    match Home::open_to_read(&missing) {
+        Err(OpenError::Io { source, .. }) => assert_eq!(source.kind(), io::ErrorKind::NotFound),
+        other => panic!("{other:?}"),
+    }
+    assert!(!missing.exists());
+    let link = outer.path().join("link");
+    symlink(outer.path(), &link).unwrap();
+    let refused = Home::open_to_read(&link);
+    assert!(
+        matches!(refused, Err(OpenError::Home { .. })),
+        "{refused:?}"
+    );
+    fs::remove_file(&link).unwrap();
+    let read = Home::open_to_read(outer.path()).unwrap();
+    match Home::open(outer.path()) {
+        Err(OpenError::InUse { pid, .. }) => assert_eq!(pid, Some(std::process::id())),
+        other => panic!("{other:?}"),
+    }
+    drop(read);
+    let names = fs::read_dir(outer.path()).unwrap();
+    let names: Vec<_> = names.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(names, [LOCK_FILE]);
+    let open = Home::open(outer.path()).unwrap();
+    let refused = Home::open_to_read(outer.path());
+    assert!(
+        matches!(refused, Err(OpenError::InUse { .. })),
+        "{refused:?}"
+    );
+    drop(open);
+    fs::write(outer.path().join(FORMAT_FILE), "2\n").unwrap();
+    let newer = Home::open_to_read(outer.path());
+    assert!(matches!(newer, Err(OpenError::Newer { .. })), "{newer:?}");
+}

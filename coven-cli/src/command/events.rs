@@ -3,8 +3,8 @@
 use coven_http::client::{Client, EventsQuery};
 use coven_http::wire::{Event, Payload, StatusChange};
 
+use crate::answers;
 use crate::args::whole_number;
-use crate::connect;
 use crate::ending::lost_because;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -21,7 +21,7 @@ pub(crate) struct Args {
     #[arg(required_unless_present = "follow")]
     session: Option<String>,
     /// Go on with what happens from now on, until the session ends or Ctrl-C
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "offline")]
     follow: bool,
     /// Only events after this place (an event's seq)
     #[arg(long, value_name = "SEQ", value_parser = whole_number::<u64>)]
@@ -29,6 +29,8 @@ pub(crate) struct Args {
     /// As JSON, one event on a line
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    answers: answers::Args,
 }
 
 /// Whose events are shown.
@@ -47,7 +49,7 @@ const PAGE: usize = 1000;
 const SHOWN_CHARS: usize = 100;
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach(home).await?;
+    let client = args.answers.source().reach(home).await?;
     let whose = if args.session.is_some() {
         Whose::One
     } else {

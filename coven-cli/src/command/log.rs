@@ -6,7 +6,7 @@ use std::ops::ControlFlow;
 use coven_http::client::Client;
 use serde::Serialize;
 
-use crate::connect;
+use crate::answers;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{self, ExactOutput, Interrupts};
@@ -24,7 +24,7 @@ pub(crate) struct Args {
     /// Its id, the start of it, or @last
     session: String,
     /// Go on with what it writes from now on, until it ends or Ctrl-C
-    #[arg(short, long)]
+    #[arg(short, long, conflicts_with = "offline")]
     follow: bool,
     /// The bytes exactly as they were written
     #[arg(long, conflicts_with = "json")]
@@ -32,6 +32,8 @@ pub(crate) struct Args {
     /// As JSON: one object on a line for each line of text
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    answers: answers::Args,
 }
 
 #[derive(Serialize)]
@@ -40,7 +42,7 @@ struct Line<'a> {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach(home).await?;
+    let client = args.answers.source().reach(home).await?;
     let id = select::session(&client, &args.session).await?.id;
     let mut printer = Printer::new(args);
     let mut stdout = Stdout::new();

@@ -6,8 +6,8 @@ use clap::ValueEnum;
 use coven_http::client::{Client, SessionsQuery};
 use coven_http::wire::{SessionRecord, Status};
 
+use crate::answers;
 use crate::args::whole_number;
-use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -35,6 +35,8 @@ pub(crate) struct Args {
     /// As JSON: an array of records
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    answers: answers::Args,
 }
 
 /// A status, as the command line spells it.
@@ -60,7 +62,7 @@ enum StatusWord {
 const PAGE: usize = 500;
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach_if_any(home).await?;
+    let client = args.answers.source().reach_if_any(home).await?;
     let sessions = match &client {
         Some(client) => matching(client, args).await?,
         None => Vec::new(),

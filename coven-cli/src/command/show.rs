@@ -2,7 +2,7 @@
 
 use coven_http::wire::SessionRecord;
 
-use crate::connect;
+use crate::answers;
 use crate::ending::{self, Ending, lost_because};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -18,10 +18,12 @@ pub(crate) struct Args {
     /// As JSON: its record
     #[arg(long)]
     json: bool,
+    #[command(flatten)]
+    answers: answers::Args,
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach(home).await?;
+    let client = args.answers.source().reach(home).await?;
     let record = select::session(&client, &args.session).await?;
     if args.json {
         output::json(&record)?;

@@ -15,6 +15,7 @@ mod leftovers;
 mod live;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
+mod offline;
 mod reading;
 mod run;
 mod sessions;

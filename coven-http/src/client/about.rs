@@ -87,6 +87,6 @@ impl Client {
             daemon: daemon.clone(),
         };
         let ask = Ask::post("/internal/lifecycle/shutdown").json(&body);
-        exchange::until_eof(&self.socket, &self.name, self.timeout, ask).await
+        exchange::until_eof(&self.peer, &self.name, self.timeout, ask).await
     }
 }

@@ -2,7 +2,8 @@
 
 use std::io;
 use std::os::unix::fs::FileTypeExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,6 +19,8 @@ use tokio::task::JoinHandle;
 
 use super::Error;
 use super::error::Answer;
+use crate::app::App;
+use crate::connection;
 use crate::peer::{self, Stranger};
 use crate::wire::ErrorBody;
 
@@ -26,6 +29,24 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 
 /// How long to wait for room in a daemon's queue of connections.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
+
+/// Who answers.
+#[derive(Clone, Debug)]
+pub(super) enum Peer {
+    /// The daemon at this socket.
+    Socket(PathBuf),
+    /// An engine of this process.
+    Engine(Arc<App>),
+}
+
+impl Peer {
+    pub(super) fn socket(&self) -> &Path {
+        match self {
+            Self::Socket(socket) => socket,
+            Self::Engine(app) => Path::new(&app.daemon.socket),
+        }
+    }
+}
 
 /// A request, before it is sent.
 pub(super) struct Ask {
@@ -117,14 +138,14 @@ impl Ask {
 /// Sends a request and reads the answer's head, within `timeout`. An answer that is not a success
 /// is read whole, within `timeout` too, and becomes an [`Error::Answer`].
 pub(super) async fn open(
-    socket: &Path,
+    peer: &Peer,
     client: &str,
     timeout: Duration,
     ask: Ask,
 ) -> Result<Open, Error> {
     let what = ask.what();
     let exchange = async {
-        let opened = send(socket, client, ask).await?;
+        let opened = send(peer, client, ask).await?;
         let status = opened.response.status();
         if status.is_success() || status == StatusCode::SWITCHING_PROTOCOLS {
             return Ok(opened);
@@ -136,7 +157,7 @@ pub(super) async fn open(
     tokio::time::timeout(timeout, exchange)
         .await
         .unwrap_or(Err(Error::Timeout {
-            socket: socket.to_owned(),
+            socket: peer.socket().to_owned(),
             what,
             after: timeout,
         }))
@@ -144,7 +165,7 @@ pub(super) async fn open(
 
 /// Sends a request and reads the whole answer, within `timeout`, and its head within `head`.
 pub(super) async fn whole(
-    socket: &Path,
+    peer: &Peer,
     client: &str,
     timeout: Duration,
     head: Duration,
@@ -152,14 +173,14 @@ pub(super) async fn whole(
 ) -> Result<(StatusCode, Bytes), Error> {
     let what = ask.what();
     let exchange = async {
-        let opened = open(socket, client, head, ask).await?;
+        let opened = open(peer, client, head, ask).await?;
         let status = opened.response.status();
         Ok((status, opened.whole().await?))
     };
     tokio::time::timeout(timeout, exchange)
         .await
         .unwrap_or(Err(Error::Timeout {
-            socket: socket.to_owned(),
+            socket: peer.socket().to_owned(),
             what,
             after: timeout,
         }))
@@ -170,7 +191,7 @@ pub(super) async fn whole(
 ///
 /// Written by hand: an HTTP client closes its connection when the answer is whole.
 pub(super) async fn until_eof(
-    socket: &Path,
+    peer: &Peer,
     client: &str,
     timeout: Duration,
     ask: Ask,
@@ -183,7 +204,7 @@ pub(super) async fn until_eof(
         body.len()
     );
     let exchange = async {
-        let mut stream = connect(socket).await?;
+        let mut stream = connect(peer).await?;
         let mut answer = Vec::new();
         let told = async {
             stream.write_all(head.as_bytes()).await?;
@@ -201,7 +222,7 @@ pub(super) async fn until_eof(
     tokio::time::timeout(timeout, exchange)
         .await
         .unwrap_or(Err(Error::Timeout {
-            socket: socket.to_owned(),
+            socket: peer.socket().to_owned(),
             what: what.clone(),
             after: timeout,
         }))
@@ -260,10 +281,10 @@ impl Open {
     }
 }
 
-async fn send(socket: &Path, client: &str, ask: Ask) -> Result<Open, Error> {
+async fn send(peer: &Peer, client: &str, ask: Ask) -> Result<Open, Error> {
     let what = ask.what();
     let request = ask.into_request(client)?;
-    let stream = connect(socket).await?;
+    let stream = connect(peer).await?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream))
         .await
         .map_err(broken)?;
@@ -279,8 +300,26 @@ async fn send(socket: &Path, client: &str, ask: Ask) -> Result<Open, Error> {
     })
 }
 
+/// A connection to whoever answers.
+async fn connect(peer: &Peer) -> Result<UnixStream, Error> {
+    match peer {
+        Peer::Socket(socket) => connect_to(socket).await,
+        Peer::Engine(app) => within(app).map_err(|source| Error::Unreachable {
+            socket: peer.socket().to_owned(),
+            source,
+        }),
+    }
+}
+
+/// A connection that an engine of this process answers at.
+fn within(app: &Arc<App>) -> io::Result<UnixStream> {
+    let (ours, theirs) = UnixStream::pair()?;
+    tokio::spawn(connection::serve(Arc::clone(app), theirs));
+    Ok(ours)
+}
+
 /// A connection to a daemon of our own user: what is sent may hold secrets.
-async fn connect(socket: &Path) -> Result<UnixStream, Error> {
+async fn connect_to(socket: &Path) -> Result<UnixStream, Error> {
     check(socket)?;
     let stream = reach(socket).await?;
     match peer::check(&stream) {

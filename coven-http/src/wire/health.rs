@@ -1,7 +1,11 @@
 //! `GET /health` and `GET /api-version`.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+
+use super::Time;
 
 /// The name of the contract.
 pub const CONTRACT: &str = "coven.daemon.v1";
@@ -37,6 +41,17 @@ pub struct Daemon {
     pub started_at: String,
     /// The socket's path.
     pub socket: String,
+}
+
+impl Daemon {
+    /// This process, which begins to serve `socket` now.
+    pub(crate) fn at(socket: &Path) -> Self {
+        Self {
+            pid: std::process::id(),
+            started_at: Time::now().to_string(),
+            socket: socket.display().to_string(),
+        }
+    }
 }
 
 /// What the daemon can do. A client takes an absent key for false or empty.

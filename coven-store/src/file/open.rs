@@ -52,27 +52,81 @@ pub(crate) fn open_journal(
     folded: Mark,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
-    let damaged = |problem: &str| OpenError::Damaged {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-    };
     if sniff(path)? == Sniffed::Nothing {
         if folded != Mark::default() {
-            return Err(damaged("it is missing, and what was last recorded with it"));
+            return Err(journal_is_missing(path));
         }
         super::create::create(disk, path, Kind::Journal, log)?;
     }
     let opened = open_held(disk, path, Kind::Journal, cache_bytes, Access::Write)?;
-    let found = opened
+    belongs_to(log, opened, path)
+}
+
+/// Opens a file of a log for reading alone; `None` where there is none. Its shadow is never
+/// released: what a crash left undone is put in order in memory, and nothing reaches the disk.
+pub(crate) fn open_to_read(
+    disk: &dyn Disk,
+    path: &Path,
+    kind: Kind,
+    cache_bytes: usize,
+) -> Result<Option<Opened>, OpenError> {
+    if sniff(path)? == Sniffed::Nothing {
+        return Ok(None);
+    }
+    // Where it can be opened for writing it can be locked, so that nobody writes meanwhile.
+    match open_held(disk, path, kind, cache_bytes, Access::Write) {
+        Err(error) if is_denied(&error) => open_held(disk, path, kind, cache_bytes, Access::Read),
+        opened => opened,
+    }
+    .map(Some)
+}
+
+/// Opens the journal of `log` for reading alone; `None` where a log that is new has none yet.
+pub(crate) fn open_journal_to_read(
+    disk: &dyn Disk,
+    path: &Path,
+    log: LogId,
+    folded: Mark,
+    cache_bytes: usize,
+) -> Result<Option<Opened>, OpenError> {
+    match open_to_read(disk, path, Kind::Journal, cache_bytes)? {
+        Some(opened) => belongs_to(log, opened, path).map(Some),
+        None if folded == Mark::default() => Ok(None),
+        None => Err(journal_is_missing(path)),
+    }
+}
+
+fn belongs_to(log: LogId, journal: Opened, path: &Path) -> Result<Opened, OpenError> {
+    let found = journal
         .db
         .begin_read()
         .map_err(Fault::from)
         .and_then(|txn| super::kind::log_id(&txn))
         .map_err(|fault| fault_error(path, &fault))?;
     if found == log {
-        Ok(opened)
-    } else {
-        Err(damaged("it belongs to another log than the file beside it"))
+        return Ok(journal);
+    }
+    Err(OpenError::Damaged {
+        path: path.to_owned(),
+        problem: "it belongs to another log than the file beside it".to_owned(),
+    })
+}
+
+fn journal_is_missing(path: &Path) -> OpenError {
+    OpenError::Damaged {
+        path: path.to_owned(),
+        problem: "it is missing, and what was last recorded with it".to_owned(),
+    }
+}
+
+fn is_denied(error: &OpenError) -> bool {
+    match error {
+        OpenError::ReadOnly { .. } => true,
+        OpenError::Io { source, .. } => source.kind() == io::ErrorKind::PermissionDenied,
+        OpenError::Locked { .. }
+        | OpenError::Foreign { .. }
+        | OpenError::Newer { .. }
+        | OpenError::Damaged { .. } => false,
     }
 }
 

@@ -1,0 +1,100 @@
+//! Where the answers about sessions come from: the home's daemon, or the home itself.
+
+use std::path::Path;
+
+use coven::{Engine, OpenError, Options, store};
+use coven_http::client::Client;
+
+use crate::connect;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+
+/// The choice, on the command line of every command that only reads.
+#[derive(Clone, Copy, Debug, clap::Args)]
+#[group(skip)]
+pub(crate) struct Args {
+    /// Read the home itself, which no daemon may have open; nothing is started or changed
+    #[arg(long)]
+    offline: bool,
+}
+
+/// Who answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Source {
+    /// The home's daemon; if none runs, one is started.
+    Daemon,
+    /// The home itself, in this process.
+    Offline,
+}
+
+impl Args {
+    /// Who answers.
+    pub(crate) const fn source(self) -> Source {
+        if self.offline {
+            Source::Offline
+        } else {
+            Source::Daemon
+        }
+    }
+}
+
+impl Source {
+    /// Who answers for `home`; `None` in a home where nothing ever ran, which is left as it is.
+    ///
+    /// # Errors
+    /// When no daemon can be reached or started; offline, when the home cannot be read.
+    pub(crate) async fn reach_if_any(self, home: &Home) -> Result<Option<Client>, Failure> {
+        match self {
+            Self::Daemon => connect::reach_if_any(home).await,
+            Self::Offline => open(home).await,
+        }
+    }
+
+    /// Who answers for `home`, for a command about a session.
+    ///
+    /// # Errors
+    /// [`Exit::NotFound`] in a home where nothing ever ran; as [`Source::reach_if_any`] in others.
+    pub(crate) async fn reach(self, home: &Home) -> Result<Client, Failure> {
+        let found = self.reach_if_any(home).await?;
+        found.ok_or_else(|| connect::nothing_ran(home))
+    }
+}
+
+/// The home itself. It is kept from daemons as long as the client is there.
+async fn open(home: &Home) -> Result<Option<Client>, Failure> {
+    home.check()?;
+    if !home.has_log() {
+        return Ok(None);
+    }
+    let opened = Engine::open_to_read(Options::at(home.dir())).await;
+    let engine = opened.map_err(|error| refused(&error, home.dir()))?;
+    Ok(Some(Client::of_engine(engine)))
+}
+
+/// Why a home is not read, and what to do.
+fn refused(error: &OpenError, home: &Path) -> Failure {
+    let home = home.display();
+    let advice = match error {
+        OpenError::InUse { pid, .. } => {
+            let who = pid.map_or_else(
+                || "another process".to_owned(),
+                |pid| format!("process {pid}"),
+            );
+            return Failure::new(
+                Exit::Unreachable,
+                format!(
+                    "{who} has {home} open, so it cannot be read offline: ask its daemon, without \
+                     --offline, or stop it first (`coven daemon stop`)"
+                ),
+            );
+        }
+        OpenError::Home { .. } => "set COVEN_HOME, or --home, to a directory of your own",
+        OpenError::Log(store::OpenError::Damaged { .. }) => {
+            "`coven doctor` tells more of the home; a copy of it is what there is to restore"
+        }
+        OpenError::Log(store::OpenError::Locked { .. }) => "end that process first",
+        _ => "no part of it was changed",
+    };
+    Failure::failed(format!("{error}; {advice}"))
+}
