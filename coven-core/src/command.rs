@@ -40,6 +40,16 @@ pub enum Command {
         /// All labels, from now on.
         labels: Option<Labels>,
     },
+    /// Let the session's oldest output go. The bytes are named, so that nobody trims what another
+    /// has trimmed.
+    Trim {
+        /// Where they begin: at the session's `trimmed_bytes`.
+        offset: u64,
+        /// How many, up to the end of an output event.
+        len_bytes: u64,
+        /// Their SHA-256.
+        sha256: [u8; 32],
+    },
     /// Report the end of an external session.
     Complete {
         /// Its exit code; absent and 0 mean success.

@@ -11,6 +11,7 @@ mod observe;
 mod output_cut;
 mod resize;
 mod rituals;
+mod trim;
 
 pub use launch::{Registration, launch, register};
 pub use output_cut::{incomplete_char, output_cut};
@@ -31,6 +32,11 @@ pub fn decide(session: &Session, command: Command) -> Result<Decision, Refusal> 
         Command::Summon => rituals::summon(session),
         Command::Delete => rituals::delete(session),
         Command::Edit { title, labels } => edit::decide(session, title, labels),
+        Command::Trim {
+            offset,
+            len_bytes,
+            sha256,
+        } => trim::decide(session, offset, len_bytes, sha256),
         Command::Complete { exit_code } => complete::decide(session, exit_code),
         Command::RecordStart {
             process,

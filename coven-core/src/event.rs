@@ -115,6 +115,15 @@ pub enum Event {
     Summoned,
     /// The session and its events were deleted. Its Seqs are not used again.
     Deleted,
+    /// The oldest output that was left is gone from the log. Offsets and Seqs stay what they were.
+    Trimmed {
+        /// Where what is gone begins: where an earlier trim ended, or at 0.
+        offset: u64,
+        /// How many bytes are gone; at least one.
+        len_bytes: u64,
+        /// The SHA-256 of those bytes, so that a copy of them can be told to be one.
+        sha256: [u8; 32],
+    },
 }
 
 /// Where output was written to.
@@ -239,11 +248,12 @@ pub enum EventKind {
     Archived,
     Summoned,
     Deleted,
+    Trimmed,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Created,
         Self::Registered,
         Self::Started,
@@ -262,6 +272,7 @@ impl EventKind {
         Self::Archived,
         Self::Summoned,
         Self::Deleted,
+        Self::Trimmed,
     ];
 }
 
@@ -287,6 +298,7 @@ impl Event {
             Self::Archived => EventKind::Archived,
             Self::Summoned => EventKind::Summoned,
             Self::Deleted => EventKind::Deleted,
+            Self::Trimmed { .. } => EventKind::Trimmed,
         }
     }
 }

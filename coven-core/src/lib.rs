@@ -22,6 +22,7 @@ mod launch;
 pub mod limits;
 mod record;
 mod refusal;
+mod replay;
 mod seq;
 mod session;
 mod size;
@@ -44,6 +45,7 @@ pub use launch::{
 };
 pub use record::Record;
 pub use refusal::Refusal;
+pub use replay::{Replay, is_trimmed};
 pub use seq::Seq;
 pub use session::{
     Ending, IllegalTransition, Origin, OutputState, Phase, PhaseName, Session, Snapshot, Status,

@@ -69,7 +69,8 @@ impl Record {
             | Event::Exited { .. }
             | Event::Completed { .. }
             | Event::Orphaned { .. }
-            | Event::Deleted => self.archived_at,
+            | Event::Deleted
+            | Event::Trimmed { .. } => self.archived_at,
         };
         Ok(Self {
             session,

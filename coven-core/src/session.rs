@@ -36,6 +36,8 @@ pub struct Snapshot {
     pub labels: Labels,
     /// Bytes of output recorded: the offset of the next.
     pub output_bytes: u64,
+    /// The offset before which output is gone from the log; 0 while all is there.
+    pub trimmed_bytes: u64,
     /// Whether it is hidden from plain lists.
     pub archived: bool,
 }
@@ -73,6 +75,12 @@ impl Session {
     /// A session from a snapshot that [`Session::evolve`] once made, kept by the log.
     pub fn restore(snapshot: Snapshot) -> Self {
         Self(Box::new(snapshot))
+    }
+
+    /// The session with output that was recorded and is not there any more.
+    pub(crate) const fn with_output_bytes(mut self, output_bytes: u64) -> Self {
+        self.0.output_bytes = output_bytes;
+        self
     }
 
     /// The status that records show.

@@ -4,8 +4,9 @@ mod support;
 
 use bytes::Bytes;
 use coven_core::{
-    Channel, Command, ConversationRequest, Echo, Event, EventKind, Exit, Labels, LaunchRequest,
-    Origin, OrphanReason, OutputEnd, Phase, Record, Session, Status, TermSize, Title,
+    Channel, Command, ConversationRequest, Echo, Envelope, Event, EventKind, Exit,
+    IllegalTransition, Labels, LaunchRequest, Origin, OrphanReason, OutputEnd, Phase, Record,
+    Replay, Session, Status, TermSize, Title, is_trimmed,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -92,6 +93,36 @@ proptest! {
     }
 
     #[test]
+    fn what_a_trim_left_folds_to_the_same_record_however_much_is_gone_already(
+        mut history in beginning(), steps in vec((command(), prop::option::of(0..3usize)), 0..24),
+        kept in vec(any::<bool>(), 64),
+    ) {
+        for (command, trim) in steps {
+            let _ = history.ask(command);
+            if let Some(command) = trim.and_then(|events| oldest(&history, events)) {
+                let _ = history.ask(command);
+            }
+        }
+        let trimmed_bytes = history.session().trimmed_bytes;
+        let is_gone = |it: &Envelope| match &it.event {
+            Event::Output { offset, data, .. } => {
+                is_trimmed(*offset, data.len() as u64, trimmed_bytes)
+            }
+            _ => false,
+        };
+        let mut kept = kept.into_iter().cycle();
+        let left = history.log.iter().filter(|it| !is_gone(it) || kept.next().expect("it cycles"));
+        prop_assert_eq!(replay(left), Ok(Some(history.record.clone())));
+        // Of what was not trimmed nothing may be missing.
+        let outputs = history.log.iter().filter(|it| it.event.kind() == EventKind::Output);
+        let not_trimmed = outputs.filter(|it| !is_gone(it)).map(|it| it.seq).next();
+        if let Some(lost) = not_trimmed {
+            let left = history.log.iter().filter(|it| it.seq != lost);
+            prop_assert_ne!(replay(left), Ok(Some(history.record.clone())));
+        }
+    }
+
+    #[test]
     fn a_status_is_in_the_vocabulary_and_fits_the_times(
         mut history in beginning(), commands in asked(),
     ) {
@@ -135,11 +166,37 @@ proptest! {
                 | EventKind::KillRequested
                 | EventKind::OutputClosed
                 | EventKind::Exited
-                | EventKind::Orphaned => false,
+                | EventKind::Orphaned
+                | EventKind::Trimmed => false,
             };
             prop_assert!(theirs, "{:?}", envelope.event.kind());
         }
     }
+}
+
+/// What trims the oldest output events that are left, so many or all there are.
+fn oldest(history: &History, events: usize) -> Option<Command> {
+    let from = history.session().trimmed_bytes;
+    let ends = history.log.iter().filter_map(|it| match &it.event {
+        Event::Output { offset, data, .. } => Some(offset + data.len() as u64),
+        _ => None,
+    });
+    let end = ends.filter(|end| *end > from).take(events).last()?;
+    Some(Command::Trim {
+        offset: from,
+        len_bytes: end - from,
+        sha256: [0; 32],
+    })
+}
+
+fn replay<'a>(
+    events: impl Iterator<Item = &'a Envelope>,
+) -> Result<Option<Record>, IllegalTransition> {
+    let mut replay = Replay::default();
+    for envelope in events {
+        replay = replay.fold(envelope)?;
+    }
+    replay.finish()
 }
 
 /// What a record says twice must agree.

@@ -258,10 +258,10 @@ fn in_phase(phase: PhaseName, archived: bool) -> Session {
         PhaseName::Running => vec![start(), output()],
         PhaseName::RunningSilent => vec![start(), output(), silence],
         PhaseName::Dying => vec![start(), output(), Command::Kill],
-        PhaseName::DyingSilent => vec![start(), Command::Kill, silence],
-        PhaseName::Ended => vec![start(), silence, exit],
-        PhaseName::Orphaned => vec![start(), loss],
-        PhaseName::Deleted => vec![start(), silence, exit, Command::Delete],
+        PhaseName::DyingSilent => vec![start(), output(), Command::Kill, silence],
+        PhaseName::Ended => vec![start(), output(), silence, exit],
+        PhaseName::Orphaned => vec![start(), output(), loss],
+        PhaseName::Deleted => vec![start(), output(), silence, exit, Command::Delete],
     };
     let mut history = History::launched(&request(), None);
     for command in way {
@@ -339,11 +339,16 @@ fn event(kind: EventKind, offset: u64, output: OutputEnd) -> Event {
         EventKind::Archived => Event::Archived,
         EventKind::Summoned => Event::Summoned,
         EventKind::Deleted => Event::Deleted,
+        EventKind::Trimmed => Event::Trimmed {
+            offset: 0,
+            len_bytes: offset,
+            sha256: [7; 32],
+        },
     }
 }
 
 /// One command of every kind.
-fn commands() -> [Command; 15] {
+fn commands() -> [Command; 16] {
     [
         Command::Input {
             data: Bytes::from_static(b"y\r"),
@@ -361,6 +366,11 @@ fn commands() -> [Command; 15] {
             labels: Some(labels()),
         },
         Command::Complete { exit_code: Some(0) },
+        Command::Trim {
+            offset: 0,
+            len_bytes: 3,
+            sha256: [7; 32],
+        },
         start(),
         Command::RecordLaunchFailure {
             reason: "no such file".to_owned(),
@@ -392,6 +402,7 @@ fn command_name(command: &Command) -> &'static str {
         Command::Delete => "Delete",
         Command::Edit { .. } => "Edit",
         Command::Complete { .. } => "Complete",
+        Command::Trim { .. } => "Trim",
         Command::RecordStart { .. } => "RecordStart",
         Command::RecordLaunchFailure { .. } => "RecordLaunchFailure",
         Command::RecordIdentity { .. } => "RecordIdentity",

@@ -148,7 +148,8 @@ fn told(event: &Event) -> Option<(LogLevel, String)> {
         | Event::OutputClosed { .. }
         | Event::Archived
         | Event::Summoned
-        | Event::Deleted => return None,
+        | Event::Deleted
+        | Event::Trimmed { .. } => return None,
     })
 }
 

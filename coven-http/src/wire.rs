@@ -34,7 +34,7 @@ pub use launch::{CompleteBody, Conversation, ExternalBody, LaunchBody, LaunchPol
 pub use log::{LogLevel, LogLine};
 pub use payload::{
     Channel, Exit, ExitStatus, Identified, Input, LabelsChange, Output, OutputEnd, Payload, Size,
-    StatusChange, TitleChange,
+    StatusChange, TitleChange, Trim,
 };
 pub use session::{LaunchMode, SessionRecord, SessionsPage, Status, Visibility};
 pub use shutdown::{ShutdownBody, ShutdownCapabilities, ShutdownReply};

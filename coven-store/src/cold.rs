@@ -4,6 +4,8 @@ pub(crate) mod erase;
 pub(crate) mod fold;
 pub(crate) mod order;
 pub(crate) mod segment;
+pub(crate) mod spared;
+pub(crate) mod trim;
 
 mod cut;
 mod extend;

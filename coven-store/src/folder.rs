@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::cold::{erase, fold};
+use crate::cold::{erase, fold, spared, trim};
 use crate::database::guarded;
 use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
@@ -63,8 +63,8 @@ pub(crate) struct State {
     fold: Wanted,
     waiting: Vec<Sender<()>>,
     rebuilds: Vec<oneshot::Sender<Result<(), AppendError>>>,
-    is_erased: bool,
-    spared: erase::Spared,
+    is_tidy: bool,
+    spared: spared::Spared,
     trouble: Option<Trouble>,
     backoff: Duration,
 }
@@ -108,7 +108,7 @@ impl Folder {
 
     /// How long to wait for a message; `None` is for ever.
     fn patience(&self) -> Option<Duration> {
-        let busy = !self.state.is_erased
+        let busy = !self.state.is_tidy
             || self.state.fold > Wanted::Nothing
             || !self.state.rebuilds.is_empty();
         match &self.state.trouble {
@@ -161,7 +161,7 @@ impl Folder {
         if self.state.trouble.is_none() {
             self.fold();
             self.rebuild();
-            self.erase();
+            self.tidy();
         }
         self.answer_waiting();
     }
@@ -190,7 +190,7 @@ impl Folder {
                 self.tail.forget(what.mark);
                 self.state.backoff = Duration::ZERO;
                 self.state.fold = Wanted::Nothing;
-                self.state.is_erased = false;
+                self.state.is_tidy = false;
                 let _ = self.writer.send(writer::Message::Folded);
             }
             Err(fault) => self.lose(fault.reason()),
@@ -235,31 +235,32 @@ impl Folder {
         }
     }
 
-    /// Erases some of what deleted sessions left.
-    fn erase(&mut self) {
-        if self.state.is_erased || self.state.trouble.is_some() {
+    /// Erases some of what deleted sessions left, or of what was trimmed.
+    fn tidy(&mut self) {
+        if self.state.is_tidy || self.state.trouble.is_some() {
             return;
         }
         if self.make_room(0).is_err() {
             // With the next fold it is tried again.
-            self.state.is_erased = true;
+            self.state.is_tidy = true;
             return;
         }
         let mut at = None;
         let step = guarded(|| {
             let mut txn = self.cold.database.begin_write()?;
             txn.set_quick_repair(true);
-            let more = erase::some(&txn, &self.state.spared, &mut at)?;
+            let spared = &mut self.state.spared;
+            let more = erase::some(&txn, spared, &mut at)? || trim::some(&txn, spared, &mut at)?;
             if more {
                 txn.commit()?;
             }
             Ok(more)
         });
         match step {
-            Ok(more) => self.state.is_erased = !more,
+            Ok(more) => self.state.is_tidy = !more,
             Err(fault) => {
                 if let Fault::Damage(damage) = &fault {
-                    tracing::error!(%damage, "what a deleted session left cannot be erased");
+                    tracing::error!(%damage, "what was deleted or trimmed cannot be taken out");
                     // Met again and again, it would keep everything from being folded.
                     self.state.spared.add(at);
                 }

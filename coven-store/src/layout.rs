@@ -58,6 +58,10 @@ pub(crate) const ORDER: TableDefinition<u64, &[u8]> = TableDefinition::new("orde
 /// The slots of deleted sessions whose events are not all erased yet → the place of `Deleted`.
 pub(crate) const ERASING: TableDefinition<u64, u64> = TableDefinition::new("erasing");
 
+/// The slots of sessions whose trimmed output is not all taken out of their segments yet → the
+/// offset before which output was trimmed.
+pub(crate) const TRIMMING: TableDefinition<u64, u64> = TableDefinition::new("trimming");
+
 /// Projection: slot → record.
 pub(crate) const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
 
@@ -85,6 +89,7 @@ pub(crate) struct Tables<'txn> {
     pub(crate) segments: Table<'txn, (u64, u64), &'static [u8]>,
     pub(crate) order: Table<'txn, u64, &'static [u8]>,
     pub(crate) erasing: Table<'txn, u64, u64>,
+    pub(crate) trimming: Table<'txn, u64, u64>,
     pub(crate) records: Table<'txn, u64, &'static [u8]>,
     pub(crate) by_created: Table<'txn, (i64, &'static str), (u64, bool)>,
     pub(crate) by_conversation: Table<'txn, (&'static str, &'static str, u64), ()>,
@@ -103,6 +108,7 @@ impl<'txn> Tables<'txn> {
             segments: txn.open_table(SEGMENTS)?,
             order: txn.open_table(ORDER)?,
             erasing: txn.open_table(ERASING)?,
+            trimming: txn.open_table(TRIMMING)?,
             records: txn.open_table(RECORDS)?,
             by_created: txn.open_table(BY_CREATED)?,
             by_conversation: txn.open_table(BY_CONVERSATION)?,

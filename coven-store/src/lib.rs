@@ -57,4 +57,4 @@ pub use read::{Archived, Listing, OutputChunk, Page, Position, ReadLimit};
 pub use store::Store;
 
 /// The format of the log's file that this version writes, and the newest it reads.
-pub const FORMAT: u32 = 2;
+pub const FORMAT: u32 = 3;

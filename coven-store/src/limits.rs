@@ -25,6 +25,9 @@ pub(crate) const MAX_RECENT_SESSIONS: usize = 512;
 /// Segments of a deleted session erased in one transaction, so that no fold waits long behind it.
 pub(crate) const ERASE_SEGMENTS: usize = 64;
 
+/// Segments from which trimmed output is taken in one transaction: each is decompressed for it.
+pub(crate) const TRIM_SEGMENTS: usize = 16;
+
 /// Bytes of the journal that may wait to be folded; then the writer waits too.
 pub(crate) const MAX_TAIL_BYTES: u64 = 48 << 20;
 

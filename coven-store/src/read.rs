@@ -18,4 +18,4 @@ pub(crate) use record::{
     by_conversation, entry, folded, gone, live, load_record, record_of_row, record_place,
     session_of_slot, slot_of_row,
 };
-pub(crate) use segments::each_row;
+pub(crate) use segments::{Part, each_row};

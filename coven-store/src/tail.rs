@@ -13,7 +13,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLoc
 use std::time::Duration;
 
 use bytes::Bytes;
-use coven_core::{Record, Seq, SessionId};
+use coven_core::{Record, Seq, SessionId, is_trimmed};
 
 use crate::stored::Mark;
 
@@ -62,13 +62,30 @@ pub(crate) enum Standing {
     },
 }
 
+impl Standing {
+    /// The offset before which output is not to be read any more.
+    pub(crate) fn trimmed_bytes(&self) -> u64 {
+        match self {
+            Self::Living(record) => record.session.trimmed_bytes,
+            Self::Deleted { .. } => 0,
+        }
+    }
+}
+
 /// An event as it is stored.
 #[derive(Clone, Debug)]
 pub(crate) struct Row {
     pub(crate) seq: Seq,
     pub(crate) bytes: Bytes,
-    /// Where its output ends, and how much it is, where it is output.
+    /// Where its output begins, and how much it is, where it is output.
     pub(crate) output: Option<Span>,
+}
+
+impl Row {
+    fn is_trimmed(&self, trimmed_bytes: u64) -> bool {
+        self.output
+            .is_some_and(|span| is_trimmed(span.offset, span.len_bytes, trimmed_bytes))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -182,6 +199,8 @@ impl Tail {
             slot: batch.slot,
             len_bytes: batch.rows.iter().map(|row| row.bytes.len() as u64).sum(),
         });
+        let before = self.slots.get(&batch.slot);
+        let trimmed_before = before.map_or(0, |slot| slot.standing.trimmed_bytes());
         let slot = self.slots.entry(batch.slot).or_insert_with(|| Slot {
             id: batch.id.clone(),
             standing: batch.standing.clone(),
@@ -190,6 +209,10 @@ impl Tail {
         slot.rows.extend(batch.rows);
         if let Standing::Deleted { at } = batch.standing {
             slot.rows.retain(|row| row.seq == at);
+        }
+        let trimmed_bytes = batch.standing.trimmed_bytes();
+        if trimmed_bytes > trimmed_before {
+            slot.rows.retain(|row| !row.is_trimmed(trimmed_bytes));
         }
         slot.standing = batch.standing;
         self.ids.insert(batch.id, batch.slot);

@@ -35,7 +35,7 @@ fn put_segment(txn: &redb::WriteTransaction, bytes: &[u8]) {
 
 /// Values that a table really has, and values like them: cut, longer, with bits turned, or noise.
 fn rows(table: &str) -> Vec<Vec<u8>> {
-    let golden = include_str!("format/v2.txt");
+    let golden = include_str!("format/v3.txt");
     let valid: Vec<Vec<u8>> = golden
         .lines()
         .filter(|line| line.split(' ').next() == Some(table))

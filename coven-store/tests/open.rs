@@ -165,6 +165,16 @@ async fn a_log_of_a_newer_format_says_which() {
 }
 
 #[tokio::test]
+async fn a_log_of_a_format_that_was_never_released_is_left_alone() {
+    let home = closed_log().await;
+    for format in 1..FORMAT {
+        set_meta(&home, "format", &format.to_le_bytes());
+        let error = refused(&home);
+        assert!(matches!(error, OpenError::Foreign { .. }), "{error:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_log_whose_counters_make_no_sense_is_damaged() {
     let home = closed_log().await;
     for (key, value) in [

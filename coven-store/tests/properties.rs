@@ -2,7 +2,7 @@
 
 mod support;
 
-use coven_core::{Envelope, Event, Record, Seq, SessionId};
+use coven_core::{Envelope, Event, Record, Seq, SessionId, is_trimmed};
 use coven_store::{AppendError, Archived, Options, Page, ReadLimit, Store};
 use proptest::prelude::*;
 use support::*;
@@ -24,7 +24,9 @@ enum Kind {
     Created,
     Registered,
     Started,
-    Output { len_bytes: usize },
+    Output {
+        len_bytes: usize,
+    },
     Kill,
     Closed,
     Exited,
@@ -32,6 +34,10 @@ enum Kind {
     Archived,
     Summoned,
     Deleted,
+    /// The oldest so many output events that are left go.
+    Trimmed {
+        events: usize,
+    },
 }
 
 const SESSIONS: [&str; 3] = ["a", "b", "c"];
@@ -49,6 +55,7 @@ fn kind() -> impl Strategy<Value = Kind> {
         1 => Just(Kind::Archived),
         1 => Just(Kind::Summoned),
         1 => Just(Kind::Deleted),
+        3 => (1..4usize).prop_map(|events| Kind::Trimmed { events }),
     ]
 }
 
@@ -95,6 +102,44 @@ impl Model {
         self.events.iter().filter(of_it).cloned().collect()
     }
 
+    /// Of those events, what is to be read.
+    fn left(&self, events: Vec<Envelope>) -> Vec<Envelope> {
+        let trimmed: Vec<u64> = SESSIONS
+            .iter()
+            .map(|name| {
+                self.record(&id(name))
+                    .map_or(0, |it| it.session.trimmed_bytes)
+            })
+            .collect();
+        let trimmed = |session: &SessionId| {
+            let at = SESSIONS.iter().position(|name| id(name) == *session);
+            trimmed[at.expect("it is one of them")]
+        };
+        let is_left = |it: &Envelope| match &it.event {
+            Event::Output { offset, data, .. } => {
+                !is_trimmed(*offset, data.len() as u64, trimmed(&it.session))
+            }
+            _ => true,
+        };
+        events.into_iter().filter(is_left).collect()
+    }
+
+    /// Where a session was trimmed to, and where its output events end.
+    fn outputs(&self, session: &SessionId) -> Outputs {
+        let record = self.record(session);
+        let ends = self
+            .of(session)
+            .into_iter()
+            .filter_map(|it| match it.event {
+                Event::Output { offset, data, .. } => Some(offset + data.len() as u64),
+                _ => None,
+            });
+        Outputs {
+            trimmed_bytes: record.map_or(0, |it| it.session.trimmed_bytes),
+            ends: ends.collect(),
+        }
+    }
+
     /// Appends what can follow, or nothing.
     fn append(&mut self, session: &SessionId, events: &[Event]) -> bool {
         let before = self.record(session);
@@ -130,15 +175,30 @@ impl Model {
     }
 }
 
-fn event(kind: Kind, session: &str, offset: &mut u64, seed: u64) -> Event {
+struct Outputs {
+    trimmed_bytes: u64,
+    ends: Vec<u64>,
+}
+
+impl Outputs {
+    /// The trim of so many events, or of all there are; an empty one where there are none.
+    fn trim(&mut self, events: usize) -> Event {
+        let from = self.trimmed_bytes;
+        let left = self.ends.iter().filter(|end| **end > from);
+        self.trimmed_bytes = left.take(events).last().copied().unwrap_or(from);
+        trimmed(from, self.trimmed_bytes)
+    }
+}
+
+fn event(kind: Kind, session: &str, outputs: &mut Outputs, seed: u64) -> Event {
     match kind {
         Kind::Created => created(),
         Kind::Registered => registered(session),
         Kind::Started => started(),
         Kind::Output { len_bytes } => {
-            let event = output(*offset, noise(seed, len_bytes));
-            *offset += len_bytes as u64;
-            event
+            let offset = outputs.ends.last().copied().unwrap_or(0);
+            outputs.ends.push(offset + len_bytes as u64);
+            output(offset, noise(seed, len_bytes))
         }
         Kind::Kill => Event::KillRequested,
         Kind::Closed => output_closed(),
@@ -147,6 +207,7 @@ fn event(kind: Kind, session: &str, offset: &mut u64, seed: u64) -> Event {
         Kind::Archived => Event::Archived,
         Kind::Summoned => Event::Summoned,
         Kind::Deleted => Event::Deleted,
+        Kind::Trimmed { events } => outputs.trim(events),
     }
 }
 
@@ -158,12 +219,10 @@ async fn run(steps: Vec<Step>) {
         match step {
             Step::Append { session, events } => {
                 let name = SESSIONS[session];
-                let mut offset = model
-                    .record(&id(name))
-                    .map_or(0, |record| record.session.output_bytes);
+                let mut outputs = model.outputs(&id(name));
                 let events: Vec<Event> = events
                     .into_iter()
-                    .map(|kind| event(kind, name, &mut offset, seed))
+                    .map(|kind| event(kind, name, &mut outputs, seed))
                     .collect();
                 let expected = model.append(&id(name), &events);
                 match append(&store, name, events).await {
@@ -199,9 +258,10 @@ fn compare(store: &Store, model: &Model) {
         let record = model.record(&id(name));
         assert_eq!(store.record(&id(name)), Ok(record.clone()));
         records.extend(record);
-        let events = model.of(&id(name));
+        let events = model.left(model.of(&id(name)));
         assert_eq!(events_of(store, name), events);
-        compare_output(store, name, &events);
+        let trimmed_bytes = model.outputs(&id(name)).trimmed_bytes;
+        compare_output(store, name, trimmed_bytes, &events);
     }
     compare_list(store, records.clone());
     records.retain(|it| !it.session.is_external() && !it.session.phase.has_ended());
@@ -209,12 +269,12 @@ fn compare(store: &Store, model: &Model) {
     live.sort_by(|a, b| a.session.id.cmp(&b.session.id));
     assert_eq!(live, records);
     for events in [1, 2, usize::MAX] {
-        assert_eq!(in_pages(store, events), model.events);
+        assert_eq!(in_pages(store, events), model.left(model.events.clone()));
     }
     assert_eq!(store.verify().expect("a read").problems, Vec::new());
 }
 
-fn compare_output(store: &Store, name: &str, events: &[Envelope]) {
+fn compare_output(store: &Store, name: &str, trimmed_bytes: u64, events: &[Envelope]) {
     let whole: Vec<u8> = events
         .iter()
         .filter_map(|it| match &it.event {
@@ -226,7 +286,7 @@ fn compare_output(store: &Store, name: &str, events: &[Envelope]) {
     assert_eq!(all_output(store, name), whole);
     let middle = whole.len() / 3;
     let chunks = store
-        .output(&id(name), middle as u64, 1000)
+        .output(&id(name), trimmed_bytes + middle as u64, 1000)
         .expect("a read");
     let part: Vec<u8> = chunks.iter().flat_map(|it| it.data.to_vec()).collect();
     assert_eq!(part, whole[middle..(middle + 1000).min(whole.len())]);

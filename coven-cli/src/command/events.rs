@@ -143,6 +143,9 @@ fn what(payload: &Payload) -> String {
             (None, None, Some(reason)) => beginning(reason),
             (None, None, None) => String::new(),
         },
+        Payload::Trimmed(trim) => {
+            format!("{} bytes from {} are gone", trim.bytes, trim.offset)
+        }
         Payload::Archived | Payload::Summoned | Payload::Kill | Payload::Deleted => String::new(),
         Payload::Other { json } => beginning(&json.to_string()),
         _ => String::new(),

@@ -61,7 +61,7 @@ fn for_people(record: &SessionRecord, reason: Option<String>) -> String {
         ("created", Some(record.created_at.to_string())),
         ("ended", record.ended_at.map(|at| at.to_string())),
         ("archived", record.archived_at.map(|at| at.to_string())),
-        ("output", Some(format!("{} bytes", record.output_bytes))),
+        ("output", Some(output(record))),
         ("last event", Some(record.last_seq.to_string())),
     ] {
         if let Some(value) = known(value) {
@@ -69,6 +69,14 @@ fn for_people(record: &SessionRecord, reason: Option<String>) -> String {
         }
     }
     table.to_string()
+}
+
+fn output(record: &SessionRecord) -> String {
+    let recorded = format!("{} bytes", record.output_bytes);
+    match record.trimmed_bytes {
+        0 => recorded,
+        trimmed => format!("{recorded}, of which the first {trimmed} were trimmed"),
+    }
 }
 
 fn mode(mode: coven_http::wire::LaunchMode) -> String {

@@ -40,7 +40,8 @@ impl Session {
             | Event::Orphaned { .. }
             | Event::Archived
             | Event::Summoned
-            | Event::Deleted => Err(IllegalTransition {
+            | Event::Deleted
+            | Event::Trimmed { .. } => Err(IllegalTransition {
                 from: PhaseName::Absent,
                 event: event.kind(),
             }),
@@ -52,7 +53,8 @@ impl Session {
     ///
     /// # Errors
     /// [`IllegalTransition`] if `event` cannot follow this phase, an output's offset is not where
-    /// the last one ended, or an exit contradicts how the output was closed.
+    /// the last one ended, an exit contradicts how the output was closed, or a trim does not go on
+    /// where the last one ended, is empty, or goes past the output there is.
     pub fn evolve(self, event: &Event) -> Result<Self, IllegalTransition> {
         let illegal = IllegalTransition {
             from: self.phase.name(),
@@ -75,6 +77,16 @@ impl Session {
                 }
                 let end = offset.checked_add(data.len() as u64);
                 next.output_bytes = end.ok_or(illegal)?;
+            }
+            Event::Trimmed {
+                offset, len_bytes, ..
+            } => {
+                let end = offset.checked_add(*len_bytes).ok_or(illegal)?;
+                let goes_on = *offset == next.trimmed_bytes && *len_bytes > 0;
+                if next.phase == Phase::Deleted || !goes_on || end > next.output_bytes {
+                    return Err(illegal);
+                }
+                next.trimmed_bytes = end;
             }
             Event::Input { .. } => next.phase.is_running().then_some(()).ok_or(illegal)?,
             Event::Resized { size: new } => match &mut next.origin {
@@ -194,7 +206,8 @@ impl Phase {
                 | Event::Orphaned { .. }
                 | Event::Archived
                 | Event::Summoned
-                | Event::Deleted,
+                | Event::Deleted
+                | Event::Trimmed { .. },
             ) => return None,
         })
     }
@@ -249,6 +262,7 @@ fn launched(id: SessionId, launch: &Launch) -> Snapshot {
         title: launch.title.clone(),
         labels: launch.labels.clone(),
         output_bytes: 0,
+        trimmed_bytes: 0,
         archived: false,
     }
 }
@@ -265,6 +279,7 @@ fn registered(id: SessionId, external: &External) -> Snapshot {
         title: external.title.clone(),
         labels: external.labels.clone(),
         output_bytes: 0,
+        trimmed_bytes: 0,
         archived: false,
     }
 }

@@ -167,7 +167,8 @@ impl Screen {
                 | Event::Orphaned { .. }
                 | Event::Archived
                 | Event::Summoned
-                | Event::Deleted => {}
+                | Event::Deleted
+                | Event::Trimmed { .. } => {}
             }
             // Whoever leaves while it waits for its viewer was not shown it.
             self.seq = seq;

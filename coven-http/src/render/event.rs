@@ -5,7 +5,7 @@ use coven::{Envelope, InputData};
 use crate::limits;
 use crate::wire::{
     Channel, Event, Exit, ExitStatus, Identified, Input, LabelsChange, Output, OutputEnd, Payload,
-    Size, StatusChange, TitleChange, event,
+    Size, StatusChange, TitleChange, Trim, event,
 };
 
 /// The event for the wire; `None` for one that says nothing to clients.
@@ -73,6 +73,15 @@ fn payload(event: &coven::Event) -> Option<Payload> {
         coven::Event::Archived => Payload::Archived,
         coven::Event::Summoned => Payload::Summoned,
         coven::Event::Deleted => Payload::Deleted,
+        coven::Event::Trimmed {
+            offset,
+            len_bytes,
+            sha256,
+        } => Payload::Trimmed(Trim {
+            offset: *offset,
+            bytes: *len_bytes,
+            sha256: hex(sha256),
+        }),
     })
 }
 
@@ -140,6 +149,10 @@ const fn channel(channel: coven::Channel) -> Channel {
         coven::Channel::Stdout => Channel::Stdout,
         coven::Channel::Stderr => Channel::Stderr,
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// As much of a text as fits a payload when it is written as JSON.
@@ -242,6 +255,15 @@ mod tests {
         );
         is(coven::Event::Archived, "archived", "{}");
         is(coven::Event::Deleted, "deleted", "{}");
+        is(
+            coven::Event::Trimmed {
+                offset: 5,
+                len_bytes: 7,
+                sha256: [0x0a; 32],
+            },
+            "trimmed",
+            &format!(r#"{{"offset":5,"bytes":7,"sha256":"{}"}}"#, "0a".repeat(32)),
+        );
         assert_eq!(wire(coven::Event::OutputClosed { end: End::Cut }), None);
     }
 

@@ -16,7 +16,8 @@ pub struct Event {
     /// Its session.
     pub session_id: String,
     /// What kind of event it is: `status`, `output`, `input`, `resize`, `title`, `labels`,
-    /// `archived`, `summoned`, `identified`, `kill`, `exit`, `deleted`, or one of a newer daemon.
+    /// `archived`, `summoned`, `identified`, `kill`, `exit`, `trimmed`, `deleted`, or one of a
+    /// newer daemon.
     pub kind: String,
     /// What it carries: a string that holds JSON, at most 60,000 bytes.
     pub payload_json: String,

@@ -31,6 +31,8 @@ pub enum Payload {
     Kill,
     /// `exit`: it is over. All its output came before.
     Exit(Exit),
+    /// `trimmed`: its oldest output is gone from the log.
+    Trimmed(Trim),
     /// `deleted`: it is no more. Only on the stream of all sessions.
     Deleted,
     /// A kind or a payload of a newer daemon.
@@ -149,6 +151,17 @@ pub struct Exit {
     pub output: OutputEnd,
 }
 
+/// `trimmed`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Trim {
+    /// Where what is gone begins in the session's output. All before it went earlier.
+    pub offset: u64,
+    /// How many bytes are gone: what is left begins at `offset + bytes`.
+    pub bytes: u64,
+    /// Their SHA-256, in lower-case hexadecimal.
+    pub sha256: String,
+}
+
 /// Whether a process ended well.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -185,6 +198,7 @@ impl Payload {
             "identified" => typed(&json).map(Self::Identified),
             "kill" => Some(Self::Kill),
             "exit" => typed(&json).map(Self::Exit),
+            "trimmed" => typed(&json).map(Self::Trimmed),
             "deleted" => Some(Self::Deleted),
             _ => None,
         };
@@ -205,6 +219,7 @@ impl Payload {
             Self::Identified(_) => "identified",
             Self::Kill => "kill",
             Self::Exit(_) => "exit",
+            Self::Trimmed(_) => "trimmed",
             Self::Deleted => "deleted",
             Self::Other { .. } => return None,
         })
@@ -222,6 +237,7 @@ impl Payload {
             Self::Identified(identity) => json(identity),
             Self::Kill => r#"{"status":"killed"}"#.to_owned(),
             Self::Exit(exit) => json(exit),
+            Self::Trimmed(trim) => json(trim),
             Self::Archived | Self::Summoned | Self::Deleted => "{}".to_owned(),
             Self::Other { json } => json.to_string(),
         }

@@ -56,6 +56,10 @@ pub struct SessionRecord {
     pub last_seq: u64,
     /// Bytes of output recorded.
     pub output_bytes: u64,
+    /// Bytes of it, from the beginning, that are gone from the log: what is left of it begins at
+    /// this offset. 0 while all is there.
+    #[serde(default)]
+    pub trimmed_bytes: u64,
     /// Its process, while it runs.
     pub pid: Option<u32>,
     /// The signal that ended its process, if one did.

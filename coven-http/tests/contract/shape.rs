@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Every key of a record, in no order.
-const RECORD_KEYS: [&str; 29] = [
+const RECORD_KEYS: [&str; 30] = [
     "archived_at",
     "cols",
     "continues",
@@ -31,6 +31,7 @@ const RECORD_KEYS: [&str; 29] = [
     "status",
     "title",
     "transcript_path",
+    "trimmed_bytes",
     "updated_at",
     "visibility",
 ];

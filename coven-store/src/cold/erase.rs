@@ -1,30 +1,11 @@
 //! Erasing the events of deleted sessions, a bounded number of segments in each transaction.
 
-use std::collections::BTreeSet;
-
 use redb::{ReadableTable, Table, WriteTransaction};
 
+use super::spared::Spared;
 use crate::fault::Fault;
 use crate::layout::Tables;
 use crate::limits::ERASE_SEGMENTS;
-
-/// What stays until the log is opened by another process: it is damaged, and nobody needs it.
-#[derive(Debug, Default)]
-pub(crate) struct Spared {
-    slots: BTreeSet<u64>,
-    /// Even the list of what is to be erased is damaged.
-    all: bool,
-}
-
-impl Spared {
-    /// Adds the slot that damage was met in; all, where none was known yet.
-    pub(crate) fn add(&mut self, slot: Option<u64>) {
-        match slot {
-            Some(slot) => _ = self.slots.insert(slot),
-            None => self.all = true,
-        }
-    }
-}
 
 /// Erases some of one deleted session; `false` when there is nothing left of any. `at` is told
 /// which slot it is about to touch.
@@ -34,26 +15,12 @@ pub(crate) fn some(
     at: &mut Option<u64>,
 ) -> Result<bool, Fault> {
     let mut tables = Tables::open(txn)?;
-    let Some((slot, deleted_at)) = next(&tables, spared)? else {
+    let Some((slot, deleted_at)) = spared.first_of(&tables.erasing)? else {
         return Ok(false);
     };
     *at = Some(slot);
     step(&mut tables, slot, deleted_at)?;
     Ok(true)
-}
-
-/// The slot of a deleted session that has any rows left, and the `Seq` of its `Deleted`.
-fn next(tables: &Tables<'_>, spared: &Spared) -> Result<Option<(u64, u64)>, Fault> {
-    if spared.all {
-        return Ok(None);
-    }
-    for row in tables.erasing.iter()? {
-        let (slot, deleted_at) = row?;
-        if !spared.slots.contains(&slot.value()) {
-            return Ok(Some((slot.value(), deleted_at.value())));
-        }
-    }
-    Ok(None)
 }
 
 /// Erases some rows of a deleted session. What was erased stays erased after a crash, and the rest
@@ -93,7 +60,7 @@ mod tests {
     use coven_core::Event;
     use redb::ReadableTableMetadata;
 
-    use super::{Spared, next};
+    use super::Spared;
     use crate::Store;
     use crate::layout::{ERASING, OUTPUT, SEGMENTS, Tables};
     use crate::test_support::{Home, append, exited, noise, output, output_closed, running};
@@ -168,14 +135,14 @@ mod tests {
             tables.erasing.insert(slot, slot + 10).expect("a row");
         }
         let mut spared = Spared::default();
-        assert_eq!(next(&tables, &spared), Ok(Some((1, 11))));
+        assert_eq!(spared.first_of(&tables.erasing), Ok(Some((1, 11))));
         spared.add(Some(1));
-        assert_eq!(next(&tables, &spared), Ok(Some((2, 12))));
+        assert_eq!(spared.first_of(&tables.erasing), Ok(Some((2, 12))));
         spared.add(Some(2));
-        assert_eq!(next(&tables, &spared), Ok(None));
+        assert_eq!(spared.first_of(&tables.erasing), Ok(None));
         let mut spared = Spared::default();
         spared.add(None);
-        assert_eq!(next(&tables, &spared), Ok(None));
+        assert_eq!(spared.first_of(&tables.erasing), Ok(None));
     }
 
     #[tokio::test]

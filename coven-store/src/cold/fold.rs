@@ -1,6 +1,6 @@
 //! A fold: what the tail has, moved into the cold file in one transaction.
 
-use coven_core::{Seq, SessionId};
+use coven_core::{Record, Seq, SessionId};
 use redb::{ReadableTable, WriteTransaction};
 
 use super::{extend, order, segment};
@@ -27,6 +27,9 @@ pub(crate) fn write(txn: &WriteTransaction, fold: &Fold) -> Result<(), Fault> {
                     true => load_record(&tables.records, slot.slot, &slot.id).ok(),
                     false => None,
                 };
+                if known {
+                    trim(&mut tables, slot.slot, before.as_ref(), record)?;
+                }
                 projection::update(&mut tables, slot.slot, before.as_ref(), record)?;
             }
             Standing::Deleted { at } => delete(&mut tables, slot, *at, known)?,
@@ -35,6 +38,21 @@ pub(crate) fn write(txn: &WriteTransaction, fold: &Fold) -> Result<(), Fault> {
     order::append(&mut tables, &fold.runs)?;
     let mark = fold.mark.seal(meta::FOLDED);
     tables.meta.insert(meta::FOLDED, mark.as_slice())?;
+    Ok(())
+}
+
+/// From now on no output before where it was trimmed to is read. What there is of it in segments
+/// is taken out later, bit by bit; of what is folded here nothing is.
+fn trim(
+    tables: &mut Tables<'_>,
+    slot: u64,
+    before: Option<&Record>,
+    now: &Record,
+) -> Result<(), Fault> {
+    let trimmed_bytes = now.session.trimmed_bytes;
+    if trimmed_bytes > before.map_or(0, |record| record.session.trimmed_bytes) {
+        tables.trimming.insert(slot, trimmed_bytes)?;
+    }
     Ok(())
 }
 
@@ -55,6 +73,7 @@ fn delete(tables: &mut Tables<'_>, slot: &FoldedSlot, at: Seq, known: bool) -> R
     if known {
         forget(tables, slot.slot, &slot.id)?;
         tables.erasing.insert(slot.slot, at.get())?;
+        tables.trimming.remove(slot.slot)?;
     }
     tables.gone.insert(slot.id.as_str(), at.get())?;
     if let Some(row) = slot.rows.iter().find(|row| row.seq == at) {

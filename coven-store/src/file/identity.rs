@@ -7,8 +7,8 @@ use crate::FORMAT;
 use crate::fault::Fault;
 use crate::layout::{META, meta};
 
-/// A format with one file, of before the first release.
-const UNRELEASED: u32 = 1;
+/// The newest of the formats of before the first release.
+const UNRELEASED: u32 = 2;
 
 pub(super) enum Identity {
     Ours,
@@ -43,7 +43,7 @@ pub(super) fn of(db: &Database, kind: Kind) -> Result<Identity, Fault> {
             Ok(Identity::Ours)
         }
         Some(found) if found > FORMAT => Ok(Identity::Newer { found }),
-        Some(UNRELEASED) => Ok(Identity::Foreign {
+        Some(1..=UNRELEASED) => Ok(Identity::Foreign {
             problem: "it has a format that no Coven was ever released with",
         }),
         Some(_) | None => Err(crate::fault::damage(

@@ -85,6 +85,7 @@ impl Kind {
                 txn.open_table(layout::SEGMENTS)?;
                 txn.open_table(layout::ORDER)?;
                 txn.open_table(layout::ERASING)?;
+                txn.open_table(layout::TRIMMING)?;
                 txn.open_table(layout::RECORDS)?;
                 txn.open_table(layout::BY_CREATED)?;
                 txn.open_table(layout::BY_CONVERSATION)?;

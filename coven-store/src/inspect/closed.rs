@@ -16,7 +16,7 @@ use crate::layout::{META, meta};
 use crate::raw::{RawFile, Snapshot};
 
 /// Tables that every file of a kind has.
-const COLD_TABLES: [&str; 12] = [
+const COLD_TABLES: [&str; 13] = [
     "meta",
     "slots",
     "ids",
@@ -24,6 +24,7 @@ const COLD_TABLES: [&str; 12] = [
     "segments",
     "order",
     "erasing",
+    "trimming",
     "records",
     "by_created",
     "by_conversation",

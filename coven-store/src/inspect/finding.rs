@@ -162,6 +162,7 @@ fn is_made_anew(table: &str) -> bool {
             | "gone"
             | "order"
             | "erasing"
+            | "trimming"
             | "records"
             | "by_created"
             | "by_conversation"

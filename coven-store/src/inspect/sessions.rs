@@ -3,11 +3,12 @@
 use std::collections::{BTreeSet, VecDeque};
 use std::iter::Peekable;
 
-use coven_core::{Envelope, Event, Record, SessionId};
+use coven_core::{Envelope, Event, Record, Replay, SessionId};
 
 use super::cold::Inspection;
 use super::finding::{Finding, Loss};
 use super::indexes::conversation_hash;
+use super::order::Tally;
 use super::slots::Index;
 use super::source::{Rows, number};
 use crate::cold::segment::Segment;
@@ -21,7 +22,7 @@ use crate::read::{decode_event, record_of_row};
 struct Folding {
     slot: u64,
     id: SessionId,
-    record: Option<Record>,
+    replay: Replay,
     /// Something is missing, so what comes after it cannot be folded.
     is_broken: bool,
     last: u64,
@@ -54,7 +55,7 @@ impl Inspection<'_> {
             if folding.as_ref().is_none_or(|folding| folding.slot != slot) {
                 if let Some(done) = folding.take() {
                     met.insert(done.slot);
-                    self.finish(&done, &mut beside)?;
+                    self.finish(done, &mut beside)?;
                 }
                 folding = self.begin(slot);
             }
@@ -71,7 +72,7 @@ impl Inspection<'_> {
         }
         if let Some(done) = folding.take() {
             met.insert(done.slot);
-            self.finish(&done, &mut beside)?;
+            self.finish(done, &mut beside)?;
         }
         self.finish_beside(u64::MAX, &mut beside)?;
         drop(beside);
@@ -112,7 +113,7 @@ impl Inspection<'_> {
         Some(Folding {
             slot,
             id,
-            record: None,
+            replay: Replay::default(),
             is_broken: self.torn_slots.contains(&slot),
             last: 0,
             output: VecDeque::new(),
@@ -205,13 +206,18 @@ impl Inspection<'_> {
     fn take_event(&mut self, folding: &mut Folding, envelope: &Envelope) {
         self.findings.events += 1;
         if let Some(slot) = self.slots.known.get_mut(&folding.slot) {
+            if let Event::Trimmed { .. } = envelope.event {
+                // Output before it may be gone, and the order does not say what is output.
+                slot.tallied_from = envelope.seq.get();
+                slot.events = Tally::default();
+            }
             slot.events.add(envelope.seq.get());
         }
         if folding.is_broken {
             return;
         }
-        match Record::fold(folding.record.take(), envelope) {
-            Ok(record) => folding.record = Some(record),
+        match std::mem::take(&mut folding.replay).fold(envelope) {
+            Ok(replay) => folding.replay = replay,
             Err(illegal) => {
                 folding.is_broken = true;
                 let seq = envelope.seq.get();
@@ -237,31 +243,65 @@ impl Inspection<'_> {
     }
 
     /// A session is done: what follows from its events is compared.
-    fn finish(&mut self, done: &Folding, beside: &mut Beside<'_>) -> Result<(), Fault> {
+    fn finish(&mut self, mut done: Folding, beside: &mut Beside<'_>) -> Result<(), Fault> {
         self.finish_beside(done.slot, beside)?;
         let is_living = |known: &super::slots::Slot| known.deleted_at.is_none();
         if !self.slots.known.get(&done.slot).is_some_and(is_living) {
             return Ok(());
         }
         self.findings.sessions += 1;
-        let record = done.record.as_ref().filter(|_| !done.is_broken);
-        self.compare_record(done, record, beside)?;
-        self.compare_output(done, beside)?;
+        let record = self.folded(&mut done);
+        self.compare_record(&done, record.as_ref(), beside)?;
+        self.compare_output(&done, beside)?;
         let Some(record) = record else {
             return Ok(());
         };
-        if self.wanted.contains(&done.slot) {
-            self.records.insert(done.slot, record.clone());
-        }
+        self.compare_trimming(&done, &record);
         if let Some(slot) = self.slots.known.get_mut(&done.slot) {
             slot.index = Some(Index {
-                created_at: created_key(record).0,
+                created_at: created_key(&record).0,
                 is_archived: record.session.archived,
-                is_live: is_live(record),
-                conversation: conversation_key(record).map(conversation_hash),
+                is_live: is_live(&record),
+                conversation: conversation_key(&record).map(conversation_hash),
             });
         }
+        if self.wanted.contains(&done.slot) {
+            self.records.insert(done.slot, record);
+        }
         Ok(())
+    }
+
+    /// The record that a session's events come to, where none is missing.
+    fn folded(&mut self, done: &mut Folding) -> Option<Record> {
+        match std::mem::take(&mut done.replay).finish() {
+            Ok(record) => record.filter(|_| !done.is_broken),
+            Err(_) if done.is_broken => None,
+            Err(_) => {
+                done.is_broken = true;
+                if !self.is_torn("segments") {
+                    let problem = "output is missing that was not trimmed";
+                    let finding = Finding::of("segments", problem, Loss::Events);
+                    self.findings.add(finding.session(&done.id));
+                }
+                self.findings.lose(&done.id);
+                None
+            }
+        }
+    }
+
+    /// Trimmed output that is left is on the list of what is taken out.
+    fn compare_trimming(&mut self, done: &Folding, record: &Record) {
+        let trimmed_bytes = record.session.trimmed_bytes;
+        let first = done.output.front();
+        let is_left = first.is_some_and(|(offset, _)| *offset < trimmed_bytes);
+        let problem = match self.slots.trimming.get(&done.slot).copied() {
+            Some(listed) if listed == trimmed_bytes => return,
+            Some(_) => "it has another offset than the one that was trimmed to",
+            None if !is_left || self.is_torn("trimming") => return,
+            None => "it lacks a session that trimmed output is left of",
+        };
+        let finding = Finding::of("trimming", problem, Loss::Nothing);
+        self.findings.add(finding.session(&done.id));
     }
 
     fn compare_record(

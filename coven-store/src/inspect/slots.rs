@@ -1,4 +1,4 @@
-//! Whose the slots are: `slots`, and `ids`, `gone` and `erasing`, which follow from it.
+//! Whose the slots are: `slots`, and `ids`, `gone`, `erasing` and `trimming`, which follow from it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use super::finding::{Finding, Loss};
 use super::order::Tally;
 use super::source::number;
 use crate::fault::Fault;
-use crate::layout::{ERASING, GONE, IDS, SLOTS};
+use crate::layout::{ERASING, GONE, IDS, SLOTS, TRIMMING};
 use crate::read::slot_of_row;
 
 /// What is known of one slot.
@@ -57,6 +57,8 @@ pub(super) struct Slots {
     pub(super) known: BTreeMap<u64, Slot>,
     /// Those of deleted sessions that are still being erased.
     pub(super) erasing: BTreeSet<u64>,
+    /// Those that trimmed output is still taken out of, and up to which offset.
+    pub(super) trimming: BTreeMap<u64, u64>,
 }
 
 impl Inspection<'_> {
@@ -79,7 +81,8 @@ impl Inspection<'_> {
         self.take_bad();
         self.look_at_ids()?;
         self.look_at_gone()?;
-        self.look_at_erasing()
+        self.look_at_erasing()?;
+        self.look_at_trimming()
     }
 
     /// Whether a slot was ever given.
@@ -162,6 +165,22 @@ impl Inspection<'_> {
             } else {
                 let problem = "what is to be erased was not deleted there";
                 let finding = Finding::of("erasing", problem, Loss::Nothing);
+                self.findings.add(finding.at(format_args!("slot {slot}")));
+            }
+        }
+        self.take_bad();
+        Ok(())
+    }
+    fn look_at_trimming(&mut self) -> Result<(), Fault> {
+        for row in self.source.sound_rows(TRIMMING)? {
+            let row = row?;
+            let slot = number(&row.key, 0);
+            let known = self.slots.known.get(&slot);
+            if known.is_some_and(|slot| slot.deleted_at.is_none()) {
+                self.slots.trimming.insert(slot, number(&row.value, 0));
+            } else {
+                let problem = "what is to be trimmed is no session's";
+                let finding = Finding::of("trimming", problem, Loss::Nothing);
                 self.findings.add(finding.at(format_args!("slot {slot}")));
             }
         }

@@ -2,14 +2,16 @@
 
 use std::collections::BTreeMap;
 
-use coven_core::{Event, OrphanReason, Seq};
+use coven_core::{Event, OrphanReason, Seq, is_trimmed};
 use futures_util::future::join_all;
 use proptest::prelude::*;
+use redb::ReadableTableMetadata;
 
 use super::disk::ModelDisk;
+use crate::layout::{ERASING, TRIMMING};
 use crate::test_support::{
     ALL, Home, batch, created, ended, events_of, exited, labels, noise, output, output_closed,
-    registered, started, urgent,
+    registered, started, trimmed, urgent,
 };
 use crate::{AppendError, Options, Store};
 
@@ -36,7 +38,9 @@ pub(super) enum Kind {
     Created,
     Registered,
     Started,
-    Output { len_bytes: usize },
+    Output {
+        len_bytes: usize,
+    },
     Labelled,
     Kill,
     Closed,
@@ -46,6 +50,10 @@ pub(super) enum Kind {
     Archived,
     Summoned,
     Deleted,
+    /// The oldest so many output events that are left go.
+    Trimmed {
+        events: usize,
+    },
 }
 
 const SESSIONS: [&str; 4] = ["a", "b", "c", "d"];
@@ -54,7 +62,7 @@ const SESSIONS: [&str; 4] = ["a", "b", "c", "d"];
 pub(super) fn everything() -> Vec<Step> {
     use Kind::{
         Archived, Closed, Completed, Created, Deleted, Exited, Kill, Labelled, Orphaned, Output,
-        Registered, Started, Summoned,
+        Registered, Started, Summoned, Trimmed,
     };
     const fn out(len_bytes: usize) -> Kind {
         Output { len_bytes }
@@ -67,10 +75,10 @@ pub(super) fn everything() -> Vec<Step> {
         ]),
         Step::Append(vec![(0, vec![out(5000)]), (1, vec![Started, out(1)])]),
         Step::Append(vec![(0, vec![out(700); 12]), (2, vec![Labelled])]),
-        Step::Append(vec![(0, vec![Kill])]),
+        Step::Append(vec![(0, vec![Kill, Trimmed { events: 3 }])]),
         Step::Append(vec![
             (0, vec![out(30_000), Closed, Exited]),
-            (1, vec![out(300)]),
+            (1, vec![out(300), Trimmed { events: 2 }, out(20)]),
         ]),
         Step::Append(vec![(0, vec![Archived]), (2, vec![Completed])]),
         Step::Reopen,
@@ -78,6 +86,9 @@ pub(super) fn everything() -> Vec<Step> {
         Step::Append(vec![(0, vec![Created]), (3, vec![Created, Started])]),
         Step::Append(vec![(2, vec![Deleted]), (3, vec![out(60_000)])]),
         Step::Append(vec![(2, vec![Registered]), (1, vec![Orphaned])]),
+        Step::Append(vec![(3, vec![out(25_000), Labelled, out(25_000)])]),
+        Step::Append(vec![(3, vec![Trimmed { events: 2 }])]),
+        Step::Append(vec![(1, vec![Trimmed { events: 9 }])]),
         Step::Rebuild,
         Step::Append(vec![(1, vec![Archived, Summoned]), (3, vec![out(40)])]),
     ]
@@ -98,6 +109,7 @@ pub(super) fn any() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Kind::Orphaned),
         1 => Just(Kind::Archived),
         2 => Just(Kind::Deleted),
+        3 => (1..4usize).prop_map(|events| Kind::Trimmed { events }),
     ];
     let kinds = prop::collection::vec(kind, 1..5);
     let appends = prop::collection::btree_map(0..SESSIONS.len(), kinds, 1..=SESSIONS.len());
@@ -125,27 +137,65 @@ struct Session {
 }
 
 impl Session {
-    fn output_bytes(&self) -> u64 {
-        let ends = self.acked.iter().map(|(_, event)| match event {
-            Event::Output { offset, data, .. } => offset + data.len() as u64,
-            _ => 0,
-        });
-        ends.max().unwrap_or(0)
-    }
-
     /// What was asked for is there.
     fn acknowledge(&mut self, first: Seq) {
-        for event in std::mem::take(&mut self.asked) {
-            if event == Event::Deleted {
-                self.acked.clear();
-            } else {
-                let seq = self
-                    .acked
-                    .last()
-                    .map_or(first, |(last, _)| first.max(last.next()));
-                self.acked.push((seq, event));
+        for (event, seq) in std::mem::take(&mut self.asked)
+            .into_iter()
+            .zip(first.get()..)
+        {
+            match event {
+                Event::Deleted => self.acked.clear(),
+                event => self.acked.push((Seq::new(seq), event)),
             }
         }
+    }
+
+    /// What is to be read of it.
+    fn left(&self) -> Vec<(Seq, Event)> {
+        let outputs = Outputs::of(self.acked.iter().map(|(_, event)| event));
+        let is_left = |(_, event): &&(Seq, Event)| match event {
+            Event::Output { offset, data, .. } => {
+                !is_trimmed(*offset, data.len() as u64, outputs.trimmed_bytes)
+            }
+            _ => true,
+        };
+        self.acked.iter().filter(is_left).cloned().collect()
+    }
+}
+
+/// Where a session's output events end, and where it was trimmed to.
+#[derive(Default)]
+struct Outputs {
+    ends: Vec<u64>,
+    trimmed_bytes: u64,
+}
+
+impl Outputs {
+    fn of<'a>(events: impl Iterator<Item = &'a Event>) -> Self {
+        let mut outputs = Self::default();
+        events.for_each(|event| outputs.add(event));
+        outputs
+    }
+
+    fn add(&mut self, event: &Event) {
+        match event {
+            Event::Output { offset, data, .. } => self.ends.push(offset + data.len() as u64),
+            Event::Trimmed {
+                offset, len_bytes, ..
+            } => self.trimmed_bytes = offset + len_bytes,
+            _ => {}
+        }
+    }
+
+    fn len_bytes(&self) -> u64 {
+        self.ends.last().copied().unwrap_or(0)
+    }
+
+    /// The trim of so many events, or of all there are; an empty one where there are none.
+    fn trim(&self, events: usize) -> Event {
+        let left = self.ends.iter().filter(|end| **end > self.trimmed_bytes);
+        let end = left.take(events).last().copied();
+        trimmed(self.trimmed_bytes, end.unwrap_or(self.trimmed_bytes))
     }
 }
 
@@ -182,7 +232,7 @@ impl<'a> Log<'a> {
         for (session, kinds) in batches {
             let name = SESSIONS[*session];
             let entry = told.sessions.entry(name).or_default();
-            entry.asked = events(name, kinds, entry.output_bytes());
+            entry.asked = events(name, kinds, &entry.acked);
         }
         let asked = batches.iter().map(|(session, _)| {
             let name = SESSIONS[*session];
@@ -230,15 +280,15 @@ async fn ask(store: &Store, session: &str, events: Vec<Event>) -> Option<(Seq, S
     }
 }
 
-fn events(session: &str, kinds: &[Kind], mut offset: u64) -> Vec<Event> {
-    let mut event = |kind: &Kind| match *kind {
+fn events(session: &str, kinds: &[Kind], before: &[(Seq, Event)]) -> Vec<Event> {
+    let mut outputs = Outputs::of(before.iter().map(|(_, event)| event));
+    let event = |kind: &Kind, outputs: &Outputs| match *kind {
         Kind::Created => created(),
         Kind::Registered => registered(session),
         Kind::Started => started(),
         Kind::Output { len_bytes } => {
-            let event = output(offset, noise(offset, len_bytes));
-            offset += len_bytes as u64;
-            event
+            let offset = outputs.len_bytes();
+            output(offset, noise(offset, len_bytes))
         }
         Kind::Labelled => Event::Labelled {
             labels: labels(&["one", "two"]),
@@ -253,8 +303,15 @@ fn events(session: &str, kinds: &[Kind], mut offset: u64) -> Vec<Event> {
         Kind::Archived => Event::Archived,
         Kind::Summoned => Event::Summoned,
         Kind::Deleted => Event::Deleted,
+        Kind::Trimmed { events } => outputs.trim(events),
     };
-    kinds.iter().map(&mut event).collect()
+    let mut events = Vec::new();
+    for kind in kinds {
+        let event = event(kind, &outputs);
+        outputs.add(&event);
+        events.push(event);
+    }
+    events
 }
 
 /// Looks whether the log has what it must, on a disk that is in order again.
@@ -271,15 +328,20 @@ pub(super) async fn check(home: &Home, told: &Told, when: &str) {
                 acked: session.acked.clone(),
                 asked: session.asked.clone(),
             };
-            let next = found.get(session.acked.len());
-            session.acknowledge(next.map_or(Seq::ZERO, |(seq, _)| *seq));
-            session.acked
+            let last = session.acked.last().map_or(Seq::ZERO, |(seq, _)| *seq);
+            // Whatever of them is to be read, the last is, and they follow one another.
+            let newest = found.last().map_or(Seq::ZERO, |(seq, _)| (*seq).max(last));
+            let more = session.asked.len() as u64;
+            session.acknowledge(Seq::new((newest.get() + 1).saturating_sub(more)));
+            session.left()
         };
-        let is_right = found == session.acked || found == with_asked(session);
+        let is_right = found == session.left() || found == with_asked(session);
         assert!(is_right, "{when}: {name} has {found:?}, told {session:?}");
     }
-    let findings = store.verify().expect("a read");
-    assert_eq!(findings.problems, Vec::new(), "{when}");
+    let verify = || store.verify().expect("a read").problems;
+    assert_eq!(verify(), Vec::new(), "{when}");
+    wait_until_tidy(&store).await;
+    assert_eq!(verify(), Vec::new(), "{when}, all is taken out");
     let seqs = store.read_all(Seq::ZERO, ALL).expect("a read");
     let seqs = seqs.iter().map(|it| it.seq);
     assert!(seqs.is_sorted_by(|one, next| one < next), "{when}");
@@ -292,4 +354,16 @@ pub(super) async fn check(home: &Home, told: &Told, when: &str) {
     let next = ended(&store, "afterwards").await;
     assert!(next.first > newest, "{when}: Seqs only grow");
     store.close().await;
+}
+
+/// Waits until what was deleted and trimmed is taken out of the segments.
+async fn wait_until_tidy(store: &Store) {
+    let is_tidy = || {
+        store.run(|txn| {
+            Ok(txn.open_table(ERASING)?.is_empty()? && txn.open_table(TRIMMING)?.is_empty()?)
+        })
+    };
+    while !is_tidy().expect("a read") {
+        tokio::task::yield_now().await;
+    }
 }

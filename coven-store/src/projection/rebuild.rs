@@ -1,6 +1,6 @@
 //! Writing the projections anew from the log.
 
-use coven_core::{Record, Seq, SessionId};
+use coven_core::{Record, Replay, Seq, SessionId};
 use redb::{ReadableTable, WriteTransaction};
 
 use super::update;
@@ -9,7 +9,7 @@ use crate::cold::segment::Segment;
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::{BY_CONVERSATION, BY_CREATED, LIVE, OUTPUT, RECORDS, Tables};
-use crate::read::{decode_event, each_row, session_of_slot};
+use crate::read::{Part, decode_event, each_row, session_of_slot};
 
 /// Drops every projection and folds it again.
 pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
@@ -22,12 +22,19 @@ pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
     for slot in living_slots(&tables.ids)? {
         let id = session_of_slot(&tables.slots, slot)?;
         let (record, _) = fold_session(&tables.segments, slot, &id)?;
+        let trimmed_bytes = record.session.trimmed_bytes;
         update(&mut tables, slot, None, &record)?;
         let Tables {
-            segments, output, ..
+            segments,
+            output,
+            trimming,
+            ..
         } = &mut tables;
         for_each_output_segment(segments, slot, &id, |key, seq| {
             output.insert(key, seq)?;
+            if key.1 < trimmed_bytes {
+                trimming.insert(slot, trimmed_bytes)?;
+            }
             Ok(())
         })?;
     }
@@ -39,7 +46,8 @@ fn living_slots(ids: &impl ReadableTable<&'static str, u64>) -> Result<Vec<u64>,
     ids.iter()?.map(|row| Ok(row?.1.value())).collect()
 }
 
-/// A session's record from its events, and how many there are.
+/// A session's record from its events, and how many there are. Of output that was trimmed some may
+/// be left or none.
 fn fold_session(
     segments: &impl ReadableTable<(u64, u64), &'static [u8]>,
     slot: u64,
@@ -52,15 +60,22 @@ fn fold_session(
             problem,
         })
     };
-    let mut record = None;
+    let mut replay = Replay::default();
     let mut count = 0;
-    each_row(segments, slot, id, Seq::ZERO, |seq, row| {
+    let of = Part::after(slot, id, Seq::ZERO);
+    each_row(segments, of, |seq, row| {
         let envelope = decode_event(row, id, seq)?;
-        let folded = Record::fold(record.take(), &envelope)
+        replay = std::mem::take(&mut replay)
+            .fold(&envelope)
             .map_err(|illegal| of_session(Some(seq), illegal.to_string()))?;
-        record = Some(folded);
         count += 1;
         Ok(Goes::On)
+    })?;
+    let record = replay.finish().map_err(|illegal| {
+        of_session(
+            None,
+            format!("output that was not trimmed is missing: {illegal}"),
+        )
     })?;
     let record = record.ok_or_else(|| of_session(None, "it has no events".to_owned()))?;
     Ok((record, count))

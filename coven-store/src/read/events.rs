@@ -7,7 +7,7 @@ use coven_core::{Envelope, Seq, SessionId};
 use redb::ReadTransaction;
 
 use super::record::{slot_of, slot_row};
-use super::segments::Segments;
+use super::segments::{Part, Segments};
 use crate::cold::order::{Goes, NOBODY, runs_after};
 use crate::error::Damage;
 use crate::fault::Fault;
@@ -105,9 +105,11 @@ impl<'a> OfSession<'a> {
             return Ok(Vec::new());
         };
         let segments = Segments::open(txn)?;
-        let goes = segments.each(slot, self.id, self.after, |seq, row| {
-            page.put(self.id, seq, row)
-        })?;
+        let goes = segments.each(
+            Part::after(slot, self.id, self.after),
+            self.tail.trimmed_bytes,
+            |seq, row| page.put(self.id, seq, row),
+        )?;
         match goes {
             Goes::On => self.finish(page),
             Goes::Enough => Ok(page.events),
@@ -148,16 +150,21 @@ impl OfAll {
 
     pub(crate) fn read(&self, txn: &ReadTransaction) -> Result<Vec<Envelope>, Fault> {
         let mut owners = Owners::open(txn, &self.tail.deleted)?;
-        let (runs, cold) = self.cold_runs(txn, &mut owners)?;
         let mut page = Filling::new(self.limit);
-        for (seq, (session, row)) in rows_of(txn, &runs, &mut owners)? {
-            if page.put(&session, seq, &row)? == Goes::Enough {
-                return Ok(page.events);
+        let mut after = self.after;
+        loop {
+            let (runs, cold) = self.cold_runs(txn, after, &mut owners)?;
+            for (seq, (session, row)) in self.rows_of(txn, &runs, &mut owners)? {
+                if page.put(&session, seq, &row)? == Goes::Enough {
+                    return Ok(page.events);
+                }
             }
-        }
-        match cold {
-            Cold::More => Ok(page.events),
-            Cold::End { last } => self.finish(page, last),
+            match cold {
+                // All of it was trimmed output, and an empty page would say that there is no more.
+                Cold::More { last } if page.events.is_empty() => after = last,
+                Cold::More { .. } => return Ok(page.events),
+                Cold::End { last } => return self.finish(page, last),
+            }
         }
     }
 
@@ -165,23 +172,26 @@ impl OfAll {
     fn cold_runs(
         &self,
         txn: &ReadTransaction,
+        after: Seq,
         owners: &mut Owners<'_>,
     ) -> Result<(Vec<Run>, Cold), Fault> {
         let mut runs: Vec<Run> = Vec::new();
         let (mut events, mut bytes) = (0, 0);
-        let mut cold = Cold::End { last: self.after };
-        runs_after(&txn.open_table(ORDER)?, self.after, |run| {
+        let mut cold = Cold::End { last: after };
+        let mut last = after;
+        runs_after(&txn.open_table(ORDER)?, after, |run| {
             let full = events >= self.limit.events as u64 || bytes >= self.limit.bytes as u64;
             if full && !runs.is_empty() {
-                cold = Cold::More;
+                cold = Cold::More { last };
                 return Ok(Goes::Enough);
             }
-            cold = Cold::End { last: run.last };
+            last = run.last;
+            cold = Cold::End { last };
             if run.slot == NOBODY {
                 return Ok(Goes::On);
             }
             let (_, shown_from) = owners.of(run.slot)?;
-            let first = run.first.max(self.after.next()).max(*shown_from);
+            let first = run.first.max(after.next()).max(*shown_from);
             if first <= run.last {
                 events += run.last.get() - first.get() + 1;
                 bytes += run.len_bytes;
@@ -190,6 +200,52 @@ impl OfAll {
             Ok(Goes::On)
         })?;
         Ok((runs, cold))
+    }
+
+    /// The events of `runs`. Each session's are read at once, so that no segment is
+    /// decompressed twice, however many sessions take turns.
+    fn rows_of(
+        &self,
+        txn: &ReadTransaction,
+        runs: &[Run],
+        owners: &mut Owners<'_>,
+    ) -> Result<Rows, Fault> {
+        let mut spans: HashMap<u64, Vec<(Seq, Seq)>> = HashMap::new();
+        for run in runs {
+            let span = (run.first, run.last);
+            spans.entry(run.slot).or_default().push(span);
+        }
+        let segments = Segments::open(txn)?;
+        let mut rows = Rows::new();
+        for (slot, spans) in spans {
+            let (id, _) = owners.of(slot)?;
+            let (Some((first, _)), Some((_, last))) = (spans.first(), spans.last()) else {
+                continue;
+            };
+            let of = Part {
+                slot,
+                id,
+                after: Seq::new(first.get() - 1),
+                last: *last,
+            };
+            let mut spans = spans.iter().copied();
+            let mut span = spans.next();
+            let trimmed_bytes = self.tail.trimmed.get(&slot).copied().unwrap_or(0);
+            segments.each(of, trimmed_bytes, |seq, row| {
+                while let Some((_, last)) = span
+                    && last < seq
+                {
+                    span = spans.next();
+                }
+                match span {
+                    None => return Ok(Goes::Enough),
+                    Some((first, _)) if first > seq => {}
+                    Some(_) => _ = rows.insert(seq, (id.clone(), row.to_vec())),
+                }
+                Ok(Goes::On)
+            })?;
+        }
+        Ok(rows)
     }
 
     fn finish(&self, mut page: Filling, last: Seq) -> Result<Vec<Envelope>, Fault> {
@@ -202,9 +258,9 @@ impl OfAll {
     }
 }
 
-/// Whether the cold file has more than was looked at.
+/// Whether the cold file has more than was looked at, which is all up to `last`.
 enum Cold {
-    More,
+    More { last: Seq },
     End { last: Seq },
 }
 
@@ -237,38 +293,6 @@ impl<'a> Owners<'a> {
 }
 
 type Rows = BTreeMap<Seq, (SessionId, Vec<u8>)>;
-
-/// The events of `runs`. Each session's are read at once, so that no segment is
-/// decompressed twice, however many sessions take turns.
-fn rows_of(txn: &ReadTransaction, runs: &[Run], owners: &mut Owners<'_>) -> Result<Rows, Fault> {
-    let mut spans: HashMap<u64, Vec<(Seq, Seq)>> = HashMap::new();
-    for run in runs {
-        let span = (run.first, run.last);
-        spans.entry(run.slot).or_default().push(span);
-    }
-    let segments = Segments::open(txn)?;
-    let mut rows = Rows::new();
-    for (slot, spans) in spans {
-        let (id, _) = owners.of(slot)?;
-        let mut spans = spans.into_iter();
-        let mut span = spans.next();
-        let before = span.map_or(0, |(first, _)| first.get() - 1);
-        segments.each(slot, id, Seq::new(before), |seq, row| {
-            while let Some((_, last)) = span
-                && last < seq
-            {
-                span = spans.next();
-            }
-            match span {
-                None => return Ok(Goes::Enough),
-                Some((first, _)) if first > seq => {}
-                Some(_) => _ = rows.insert(seq, (id.clone(), row.to_vec())),
-            }
-            Ok(Goes::On)
-        })?;
-    }
-    Ok(rows)
-}
 
 /// An event from its row.
 pub(crate) fn decode_event(row: &[u8], session: &SessionId, seq: Seq) -> Result<Envelope, Fault> {

@@ -6,7 +6,7 @@ use redb::ReadTransaction;
 
 use super::events::decode_event;
 use super::record::slot_of;
-use super::segments::Segments;
+use super::segments::{Part, Segments};
 use crate::cold::order::Goes;
 use crate::fault::Fault;
 use crate::layout::OUTPUT;
@@ -26,12 +26,20 @@ pub struct OutputChunk {
 }
 
 /// At most so many bytes of a session's output from some offset on, without a gap: what the tail
-/// has of them, and how to read the rest.
+/// has of them, and how to read the rest. Where what is at the offset was trimmed, they are from
+/// where the output that is left begins.
 pub(crate) struct OutputRange<'a> {
     id: &'a SessionId,
     offset: u64,
-    end: u64,
+    max_bytes: u64,
     tail: TailOutput,
+}
+
+/// Chunks being collected.
+struct Chunks {
+    offset: u64,
+    end: u64,
+    found: Vec<OutputChunk>,
 }
 
 impl<'a> OutputRange<'a> {
@@ -41,12 +49,12 @@ impl<'a> OutputRange<'a> {
         offset: u64,
         max_bytes: usize,
     ) -> Self {
-        let end = offset.saturating_add(max_bytes as u64);
-        let tail = tail.look().output(id, offset, end);
+        let max_bytes = max_bytes as u64;
+        let tail = tail.look().output(id, offset, max_bytes);
         Self {
             id,
-            offset,
-            end,
+            offset: offset.max(tail.trimmed_bytes),
+            max_bytes,
             tail,
         }
     }
@@ -56,7 +64,8 @@ impl<'a> OutputRange<'a> {
         if self.tail.is_deleted {
             return Some(Ok(Vec::new()));
         }
-        self.tail.is_whole.then(|| self.finish(Vec::new()))
+        let none = Chunks::from(self.offset, self.max_bytes);
+        self.tail.is_whole.then(|| self.finish(none))
     }
 
     pub(crate) fn read(&self, txn: &ReadTransaction) -> Result<Vec<OutputChunk>, Fault> {
@@ -67,30 +76,66 @@ impl<'a> OutputRange<'a> {
         let Some(slot) = slot else {
             return Ok(Vec::new());
         };
-        let index = txn.open_table(OUTPUT)?;
-        let mut chunks = Vec::new();
-        if let Some(near) = index.range((slot, 0)..=(slot, self.offset))?.next_back() {
-            let before = Seq::new(near?.1.value().saturating_sub(1));
-            Segments::open(txn)?.each(slot, self.id, before, |seq, row| {
-                Ok(self.take(&mut chunks, decode_event(row, self.id, seq)?))
+        let segments = Segments::open(txn)?;
+        let trimmed_bytes = segments.trimmed_bytes(slot)?;
+        let begins = begins(txn, slot, self.offset.max(trimmed_bytes))?;
+        let offset = begins.as_ref().map_or(self.offset, |begins| begins.offset);
+        let mut chunks = Chunks::from(offset, self.max_bytes);
+        if let Some(Begins { segment, .. }) = begins {
+            let before = Seq::new(segment.saturating_sub(1));
+            let of = Part::after(slot, self.id, before);
+            segments.each(of, self.tail.trimmed_bytes, |seq, row| {
+                Ok(chunks.take(decode_event(row, self.id, seq)?))
             })?;
         }
         self.finish(chunks)
     }
 
     /// Adds what the tail has and `chunks` do not.
-    fn finish(&self, mut chunks: Vec<OutputChunk>) -> Result<Vec<OutputChunk>, Fault> {
-        let last = chunks.last().map_or(Seq::ZERO, |chunk| chunk.seq);
+    fn finish(&self, mut chunks: Chunks) -> Result<Vec<OutputChunk>, Fault> {
+        let last = chunks.found.last().map_or(Seq::ZERO, |chunk| chunk.seq);
         for row in self.tail.rows.iter().filter(|row| row.seq > last) {
             let envelope = decode_event(&row.bytes, self.id, row.seq)?;
-            if self.take(&mut chunks, envelope) == Goes::Enough {
+            if chunks.take(envelope) == Goes::Enough {
                 break;
             }
         }
-        Ok(chunks)
+        Ok(chunks.found)
+    }
+}
+
+/// Where output begins to be read.
+struct Begins {
+    offset: u64,
+    /// The first seq of a segment, in or after which it is.
+    segment: u64,
+}
+
+/// Where the output at `offset` is in the cold file, or the first after it where that was trimmed.
+fn begins(txn: &ReadTransaction, slot: u64, offset: u64) -> Result<Option<Begins>, Fault> {
+    let index = txn.open_table(OUTPUT)?;
+    if let Some(near) = index.range((slot, 0)..=(slot, offset))?.next_back() {
+        let segment = near?.1.value();
+        return Ok(Some(Begins { offset, segment }));
+    }
+    let next = index.range((slot, offset)..=(slot, u64::MAX))?.next();
+    let next = next.transpose()?.map(|(key, segment)| Begins {
+        offset: key.value().1,
+        segment: segment.value(),
+    });
+    Ok(next)
+}
+
+impl Chunks {
+    const fn from(offset: u64, max_bytes: u64) -> Self {
+        Self {
+            offset,
+            end: offset.saturating_add(max_bytes),
+            found: Vec::new(),
+        }
     }
 
-    fn take(&self, chunks: &mut Vec<OutputChunk>, envelope: Envelope) -> Goes {
+    fn take(&mut self, envelope: Envelope) -> Goes {
         let Event::Output {
             offset: at,
             channel,
@@ -104,7 +149,7 @@ impl<'a> OutputRange<'a> {
         }
         let end = at.saturating_add(data.len() as u64);
         if let Some((offset, data)) = within(at, &data, self.offset, self.end) {
-            chunks.push(OutputChunk {
+            self.found.push(OutputChunk {
                 seq: envelope.seq,
                 offset,
                 channel,

@@ -1,47 +1,101 @@
 //! A session's events out of its segments.
 
-use coven_core::{Seq, SessionId};
+use coven_core::{Seq, SessionId, is_trimmed};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use crate::cold::order::Goes;
 use crate::cold::segment::Segment;
 use crate::error::Damage;
 use crate::fault::Fault;
-use crate::layout::SEGMENTS;
+use crate::layout::{SEGMENTS, TRIMMING};
+use crate::stored::{EventRow, decode};
 
-pub(crate) struct Segments(ReadOnlyTable<(u64, u64), &'static [u8]>);
+pub(crate) struct Segments {
+    segments: ReadOnlyTable<(u64, u64), &'static [u8]>,
+    trimming: ReadOnlyTable<u64, u64>,
+}
 
 impl Segments {
     pub(crate) fn open(txn: &ReadTransaction) -> Result<Self, Fault> {
-        Ok(Self(txn.open_table(SEGMENTS)?))
+        Ok(Self {
+            segments: txn.open_table(SEGMENTS)?,
+            trimming: txn.open_table(TRIMMING)?,
+        })
+    }
+
+    /// The offset before which output of a slot is not to be read, where any is still there.
+    pub(crate) fn trimmed_bytes(&self, slot: u64) -> Result<u64, Fault> {
+        let row = self.trimming.get(slot)?;
+        Ok(row.map_or(0, |row| row.value()))
     }
 
     /// Calls `each` with the events of a slot after `after`, oldest first, until it says it is
-    /// enough. What it returned last is returned.
+    /// enough. What it returned last is returned. Output that was trimmed is left out, as far as
+    /// the cold file knows, and what is before `trimmed_bytes`.
     pub(crate) fn each(
         &self,
-        slot: u64,
-        id: &SessionId,
-        after: Seq,
-        each: impl FnMut(Seq, &[u8]) -> Result<Goes, Fault>,
+        of: Part<'_>,
+        trimmed_bytes: u64,
+        mut each: impl FnMut(Seq, &[u8]) -> Result<Goes, Fault>,
     ) -> Result<Goes, Fault> {
-        each_row(&self.0, slot, id, after, each)
+        let trimmed_bytes = trimmed_bytes.max(self.trimmed_bytes(of.slot)?);
+        each_row(&self.segments, of, |seq, row| {
+            if trimmed_bytes > 0 && is_trimmed_output(row, trimmed_bytes) {
+                return Ok(Goes::On);
+            }
+            each(seq, row)
+        })
     }
 }
 
-/// The same out of any table of segments.
+/// Some of one session's events.
+#[derive(Clone, Copy)]
+pub(crate) struct Part<'a> {
+    pub(crate) slot: u64,
+    pub(crate) id: &'a SessionId,
+    /// They come after this.
+    pub(crate) after: Seq,
+    /// And not after this.
+    pub(crate) last: Seq,
+}
+
+impl<'a> Part<'a> {
+    /// All from some place on.
+    pub(crate) const fn after(slot: u64, id: &'a SessionId, after: Seq) -> Self {
+        let last = Seq::new(u64::MAX);
+        Self {
+            slot,
+            id,
+            after,
+            last,
+        }
+    }
+}
+
+/// Whether a row is of output before `trimmed_bytes`. One that cannot be read is not: who reads it
+/// is to be told.
+fn is_trimmed_output(row: &[u8], trimmed_bytes: u64) -> bool {
+    let output = decode::<EventRow>(row).ok().and_then(|row| row.output());
+    output.is_some_and(|(offset, len)| is_trimmed(offset, len as u64, trimmed_bytes))
+}
+
+/// The events out of any table of segments, whether or not they were trimmed.
 pub(crate) fn each_row(
     table: &impl ReadableTable<(u64, u64), &'static [u8]>,
-    slot: u64,
-    id: &SessionId,
-    after: Seq,
+    of: Part<'_>,
     mut each: impl FnMut(Seq, &[u8]) -> Result<Goes, Fault>,
 ) -> Result<Goes, Fault> {
+    let Part {
+        slot,
+        id,
+        after,
+        last,
+    } = of;
     let start = after.get().saturating_add(1);
     // The segment that holds `start` may begin before it.
     let from = table.range((slot, 0)..=(slot, start))?.next_back();
     let from = from.transpose()?.map_or(start, |(key, _)| key.value().1);
-    for entry in table.range((slot, from)..=(slot, u64::MAX))? {
+    for entry in table.range((slot, from)..=(slot, last.get()))? {
         let (key, bytes) = entry?;
         let first = key.value().1;
         let damaged = |problem: String| {
@@ -58,6 +112,9 @@ pub(crate) fn each_row(
         }
         for row in segment.rows() {
             let (seq, row) = row.map_err(|problem| damaged(problem.to_string()))?;
+            if seq > last {
+                return Ok(Goes::On);
+            }
             if seq > after && each(seq, row)? == Goes::Enough {
                 return Ok(Goes::Enough);
             }

@@ -72,6 +72,11 @@ enum Body {
     Archived,
     Summoned,
     Deleted,
+    Trimmed {
+        offset: u64,
+        len_bytes: u64,
+        sha256: [u8; 32],
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -215,6 +220,15 @@ impl From<&Event> for Body {
             Event::Archived => Self::Archived,
             Event::Summoned => Self::Summoned,
             Event::Deleted => Self::Deleted,
+            Event::Trimmed {
+                offset,
+                len_bytes,
+                sha256,
+            } => Self::Trimmed {
+                offset: *offset,
+                len_bytes: *len_bytes,
+                sha256: *sha256,
+            },
         }
     }
 }
@@ -284,6 +298,15 @@ impl TryFrom<Body> for Event {
             Body::Archived => Self::Archived,
             Body::Summoned => Self::Summoned,
             Body::Deleted => Self::Deleted,
+            Body::Trimmed {
+                offset,
+                len_bytes,
+                sha256,
+            } => Self::Trimmed {
+                offset,
+                len_bytes,
+                sha256,
+            },
         })
     }
 }

@@ -26,6 +26,7 @@ pub(crate) struct RecordRow {
     archived: bool,
     phase: PhaseRow,
     origin: OriginRow,
+    trimmed_bytes: u64,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -100,6 +101,7 @@ impl From<&Record> for RecordRow {
             archived: session.archived,
             phase: (&session.phase).into(),
             origin: (&session.origin).into(),
+            trimmed_bytes: session.trimmed_bytes,
         }
     }
 }
@@ -116,6 +118,7 @@ impl RecordRow {
             title: launch::title(&self.title)?,
             labels: launch::labels(&self.labels)?,
             output_bytes: self.output_bytes,
+            trimmed_bytes: self.trimmed_bytes,
             archived: self.archived,
         };
         Ok(Record {

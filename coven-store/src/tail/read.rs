@@ -16,6 +16,8 @@ pub(crate) struct TailRows {
     pub(crate) is_deleted: bool,
     /// Whether the cold file has nothing that comes before these.
     pub(crate) is_whole: bool,
+    /// The offset before which output is not to be read, as far as the tail knows.
+    pub(crate) trimmed_bytes: u64,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -25,6 +27,9 @@ pub(crate) struct AllRows {
     pub(crate) rows: Vec<(SessionId, Row)>,
     /// Sessions that were deleted here: of what the cold file has of them nothing is left.
     pub(crate) deleted: HashMap<u64, Seq>,
+    /// The offset before which output is not to be read, of sessions that were trimmed and are
+    /// here.
+    pub(crate) trimmed: HashMap<u64, u64>,
 }
 
 /// A session's output from some offset on.
@@ -32,6 +37,8 @@ pub(crate) struct TailOutput {
     pub(crate) slot: Option<u64>,
     pub(crate) is_deleted: bool,
     pub(crate) is_whole: bool,
+    /// The offset before which output is not to be read, as far as the tail knows.
+    pub(crate) trimmed_bytes: u64,
     pub(crate) rows: Vec<Row>,
 }
 
@@ -84,6 +91,7 @@ impl Tail {
                 slot: None,
                 is_deleted: false,
                 is_whole,
+                trimmed_bytes: 0,
                 rows: Vec::new(),
             };
         };
@@ -93,6 +101,7 @@ impl Tail {
             is_deleted,
             // One that began here has nothing anywhere else.
             is_whole: is_whole || state.began_after(self.folded.seq()),
+            trimmed_bytes: state.standing.trimmed_bytes(),
             rows: if is_deleted {
                 Vec::new()
             } else {
@@ -126,26 +135,36 @@ impl Tail {
             };
             Some((number, at))
         });
+        let trimmed = self.slots.iter().filter_map(|(&number, slot)| {
+            let trimmed_bytes = slot.standing.trimmed_bytes();
+            (trimmed_bytes > 0).then_some((number, trimmed_bytes))
+        });
         AllRows {
             is_whole: after >= self.folded.seq(),
             rows,
             deleted: deleted.collect(),
+            trimmed: trimmed.collect(),
         }
     }
 
-    pub(crate) fn output(&self, id: &SessionId, offset: u64, end: u64) -> TailOutput {
+    /// At most `max_bytes` from `offset` on, or from where the output that is left begins.
+    pub(crate) fn output(&self, id: &SessionId, offset: u64, max_bytes: u64) -> TailOutput {
         let Some((slot, state)) = self.slot(id) else {
             return TailOutput {
                 slot: None,
                 is_deleted: false,
                 is_whole: false,
+                trimmed_bytes: 0,
                 rows: Vec::new(),
             };
         };
+        let trimmed_bytes = state.standing.trimmed_bytes();
         let spans = || {
             let rows = state.rows.iter();
             rows.filter_map(|row| row.output.map(|span| (row, span)))
         };
+        let offset = offset.max(trimmed_bytes);
+        let end = offset.saturating_add(max_bytes);
         let begins = spans().next().map(|(_, span)| span.offset);
         let within = |span: &Span| span.offset < end && span.offset + span.len_bytes > offset;
         let rows = spans().filter(|(_, span)| within(span));
@@ -154,6 +173,7 @@ impl Tail {
             is_deleted: matches!(state.standing, Standing::Deleted { .. }),
             is_whole: begins.is_some_and(|begins| begins <= offset)
                 || state.began_after(self.folded.seq()),
+            trimmed_bytes,
             rows: rows.map(|(row, _)| row.clone()).collect(),
         }
     }

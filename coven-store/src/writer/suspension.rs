@@ -204,7 +204,8 @@ impl Writer {
             | Event::Titled { .. }
             | Event::Labelled { .. }
             | Event::Archived
-            | Event::Summoned => false,
+            | Event::Summoned
+            | Event::Trimmed { .. } => false,
         });
         ends || self.is_dying(job)
     }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use coven_core::{
     Actor, Channel, Conversation, ConversationId, ConversationMode, Draft, Envelope, Event, Exit,
     External, ExternalRequest, Labels, Launch, LaunchRequest, OutputEnd, Place, ProcessFacts, Seq,
-    SessionId, Timestamp,
+    SessionId, TermSize, Timestamp,
 };
 use coven_store::{AppendError, Appended, Batch, NewEvent, Options, ReadLimit, Store, Urgency};
 
@@ -119,6 +119,27 @@ pub fn output(offset: u64, data: impl Into<Bytes>) -> Event {
         offset,
         channel: Channel::Tty,
         data: data.into(),
+    }
+}
+
+/// The oldest output that is left goes, up to `end`.
+pub fn trimmed(offset: u64, end: u64) -> Event {
+    Event::Trimmed {
+        offset,
+        len_bytes: end - offset,
+        sha256: [7; 32],
+    }
+}
+
+/// Trims a session whose trimmed output ends at `offset`, up to `end`.
+pub async fn trim(store: &Store, session: &str, offset: u64, end: u64) -> Appended {
+    let appended = append(store, session, vec![trimmed(offset, end)]).await;
+    appended.expect("there is so much")
+}
+
+pub fn resized() -> Event {
+    Event::Resized {
+        size: TermSize::parse(100, 30).expect("a size"),
     }
 }
 

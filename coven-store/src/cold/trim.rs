@@ -1,0 +1,305 @@
+//! Taking trimmed output out of segments, a bounded number of them in each transaction.
+//!
+//! The index of output says which segments have any; one that was gone through is not in it any
+//! more, or with what is left. So this goes on by itself after a crash, from where it was.
+
+use std::borrow::Cow;
+
+use coven_core::is_trimmed;
+use redb::{ReadableTable, WriteTransaction};
+
+use super::segment::{self, Segment, SegmentRow};
+use super::spared::Spared;
+use crate::fault::Fault;
+use crate::layout::Tables;
+use crate::limits::TRIM_SEGMENTS;
+use crate::stored::{EventRow, Malformed, decode};
+
+/// Takes some out of one session's segments; `false` when there is nothing left of any. `at` is
+/// told which slot it is about to touch. A segment that is damaged stays, whatever else it has.
+pub(crate) fn some(
+    txn: &WriteTransaction,
+    spared: &mut Spared,
+    at: &mut Option<u64>,
+) -> Result<bool, Fault> {
+    let mut tables = Tables::open(txn)?;
+    let Some((slot, trimmed_bytes)) = spared.first_of(&tables.trimming)? else {
+        return Ok(false);
+    };
+    *at = Some(slot);
+    let outputs = outputs(&tables, spared, slot, trimmed_bytes)?;
+    for &(offset, first) in &outputs {
+        let place = (slot, first);
+        match without_trimmed(&tables, place, trimmed_bytes) {
+            Ok(Left::Less(rows)) => replace(&mut tables, place, offset, &rows)?,
+            Ok(Left::All) => spared.add_segment(place),
+            Err(Stays::Damaged(problem)) => {
+                tracing::error!(slot, first, %problem, "trimmed output stays in a damaged segment");
+                spared.add_segment(place);
+            }
+            Err(Stays::Fault(fault)) => return Err(fault),
+        }
+    }
+    if outputs.is_empty() {
+        if spared.has_segments_of(slot) {
+            spared.add(Some(slot));
+        } else {
+            tables.trimming.remove(slot)?;
+        }
+    }
+    Ok(true)
+}
+
+/// Where the first segments that have trimmed output are: (offset, first seq).
+fn outputs(
+    tables: &Tables<'_>,
+    spared: &Spared,
+    slot: u64,
+    trimmed_bytes: u64,
+) -> Result<Vec<(u64, u64)>, Fault> {
+    let mut found = Vec::new();
+    for row in tables.output.range((slot, 0)..(slot, trimmed_bytes))? {
+        let (key, first) = row?;
+        if !spared.has_segment((slot, first.value())) {
+            found.push((key.value().1, first.value()));
+        }
+        if found.len() == TRIM_SEGMENTS {
+            break;
+        }
+    }
+    Ok(found)
+}
+
+/// What a segment has beside trimmed output.
+enum Left {
+    Less(Vec<SegmentRow<'static>>),
+    /// Its first output was trimmed in part only, which nobody should do.
+    All,
+}
+
+/// Why a segment is left as it is.
+enum Stays {
+    Damaged(Malformed),
+    Fault(Fault),
+}
+
+impl From<Malformed> for Stays {
+    fn from(problem: Malformed) -> Self {
+        Self::Damaged(problem)
+    }
+}
+
+fn without_trimmed(
+    tables: &Tables<'_>,
+    place: (u64, u64),
+    trimmed_bytes: u64,
+) -> Result<Left, Stays> {
+    let bytes = tables.segments.get(place);
+    let bytes = bytes.map_err(|error| Stays::Fault(error.into()))?;
+    let bytes = bytes.ok_or(Malformed::Empty)?;
+    let (slot, first) = place;
+    let segment = Segment::decode(slot, first, bytes.value())?;
+    let mut left = Vec::new();
+    for row in segment.rows() {
+        let (seq, bytes) = row?;
+        let output = decode::<EventRow>(bytes)?.output();
+        if output.is_none_or(|(at, len)| !is_trimmed(at, len as u64, trimmed_bytes)) {
+            left.push(SegmentRow {
+                seq,
+                bytes: Cow::Owned(bytes.to_vec()),
+                output: output.map(|(at, _)| at),
+            });
+        }
+    }
+    if left.len() == segment.head.rows as usize {
+        return Ok(Left::All);
+    }
+    Ok(Left::Less(left))
+}
+
+/// Puts what is left of a segment in its place, which is that of its first event.
+fn replace(
+    tables: &mut Tables<'_>,
+    place: (u64, u64),
+    offset: u64,
+    left: &[SegmentRow<'_>],
+) -> Result<(), Fault> {
+    let (slot, _) = place;
+    tables.output.remove((slot, offset))?;
+    tables.segments.remove(place)?;
+    let Some(first) = left.first() else {
+        return Ok(());
+    };
+    let seq = first.seq.get();
+    let bytes = segment::encode(slot, left);
+    tables.segments.insert((slot, seq), bytes.as_slice())?;
+    if let Some(at) = left.iter().find_map(|row| row.output) {
+        tables.output.insert((slot, at), seq)?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use coven_core::Event;
+    use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
+
+    use crate::layout::{OUTPUT, SEGMENTS, TRIMMING};
+    use crate::test_support::*;
+    use crate::{Finding, Store};
+
+    /// Bytes of one output: a segment holds two.
+    const LEN: u64 = 120_000;
+
+    /// A running session that wrote so many outputs, with something typed between each two.
+    async fn talk(store: &Store, session: &str, outputs: u64) {
+        running(store, session).await;
+        for n in 0..outputs {
+            let said = output(n * LEN, noise(n, 120_000));
+            let appended = append(store, session, vec![said, resized()]).await;
+            appended.expect("it runs");
+        }
+    }
+
+    /// Rows that are left: (segments, output, trimming).
+    fn rows(store: &Store) -> (u64, u64, u64) {
+        store
+            .run(|txn| {
+                Ok((
+                    txn.open_table(SEGMENTS)?.len()?,
+                    txn.open_table(OUTPUT)?.len()?,
+                    txn.open_table(TRIMMING)?.len()?,
+                ))
+            })
+            .expect("a read")
+    }
+
+    /// Folds what there is, and waits until what was trimmed is out of the segments.
+    async fn wait_until_taken_out(store: &Store) {
+        store.verify().expect("a read");
+        while rows(store).2 > 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+
+    fn offsets(store: &Store, session: &str) -> Vec<u64> {
+        let events = events_of(store, session).into_iter();
+        let offsets = events.filter_map(|it| match it.event {
+            Event::Output { offset, .. } => Some(offset),
+            _ => None,
+        });
+        offsets.collect()
+    }
+
+    fn problems(store: &Store) -> Vec<Finding> {
+        store.verify().expect("a read").problems
+    }
+
+    #[tokio::test]
+    async fn what_was_trimmed_is_taken_out_of_the_segments_and_nothing_else_is() {
+        let home = Home::new();
+        let store = home.open();
+        talk(&store, "a", 50).await;
+        store.verify().expect("a read");
+        let before = rows(&store);
+        let control = events_of(&store, "a").len() - 50;
+        trim(&store, "a", 0, 47 * LEN).await;
+        wait_until_taken_out(&store).await;
+        let (segments, outputs, _) = rows(&store);
+        // What was typed stays, in segments that are next to nothing.
+        assert!(segments <= before.0 + 1, "{segments}");
+        assert!(outputs <= 3 && outputs < before.1, "{outputs}");
+        assert_eq!(offsets(&store, "a"), [47 * LEN, 48 * LEN, 49 * LEN]);
+        let events = events_of(&store, "a");
+        assert_eq!(events.len(), control + 3 + 1);
+        assert_eq!(problems(&store), Vec::new());
+        store.close().await;
+        let db = Database::open(home.path()).expect("it is closed");
+        let txn = db.begin_read().expect("a transaction");
+        let segments = txn.open_table(SEGMENTS).expect("a table");
+        let bytes = segments
+            .iter()
+            .expect("rows")
+            .map(|row| row.expect("a row").1.value().len());
+        let bytes: usize = bytes.sum();
+        assert!(bytes < 4 * 120_000, "{bytes} bytes are left");
+    }
+
+    #[tokio::test]
+    async fn taking_out_goes_on_after_the_store_was_closed_in_the_middle() {
+        let home = Home::new();
+        let store = home.open();
+        talk(&store, "a", 80).await;
+        trim(&store, "a", 0, 79 * LEN).await;
+        store.close().await;
+        let store = home.open();
+        wait_until_taken_out(&store).await;
+        assert_eq!(rows(&store).1, 1);
+        assert_eq!(offsets(&store, "a"), [79 * LEN]);
+        assert_eq!(problems(&store), Vec::new());
+    }
+
+    #[tokio::test]
+    async fn a_damaged_segment_keeps_no_other_from_being_trimmed() {
+        let home = Home::new();
+        let store = home.open();
+        talk(&store, "a", 20).await;
+        talk(&store, "b", 2).await;
+        store.close().await;
+        let db = Database::open(home.path()).expect("it is closed");
+        let txn = db.begin_write().expect("a transaction");
+        let place = {
+            let outputs = txn.open_table(OUTPUT).expect("a table");
+            let mut outputs = outputs.range((1, 1)..).expect("rows");
+            let (key, first) = outputs.nth(2).expect("there are more").expect("a row");
+            let place = (key.value().0, first.value());
+            let mut segments = txn.open_table(SEGMENTS).expect("a table");
+            segments
+                .insert(place, b"damaged".as_slice())
+                .expect("a row");
+            place
+        };
+        txn.commit().expect("a commit");
+        drop(db);
+
+        let store = home.open();
+        trim(&store, "a", 0, 18 * LEN).await;
+        trim(&store, "b", 0, LEN).await;
+        store.verify().expect("a read");
+        let left = || {
+            let read = store.run(|txn| {
+                let trimmed = txn.open_table(OUTPUT)?;
+                let trimmed = trimmed.range((1, 0)..(1, 18 * LEN))?;
+                trimmed
+                    .map(|row| Ok((1, row?.1.value())))
+                    .collect::<Result<Vec<_>, _>>()
+            });
+            read.expect("a read")
+        };
+        while left() != [place] || rows(&store).2 > 1 {
+            tokio::task::yield_now().await;
+        }
+        // What is left of it can be read, and so can the other session.
+        let chunks = store.output(&id("a"), 0, usize::MAX).expect("a read");
+        assert_eq!(chunks.first().expect("there is more").offset, 18 * LEN);
+        assert_eq!(offsets(&store, "b"), [LEN]);
+        let appended = append(&store, "a", vec![output(20 * LEN, "more")]).await;
+        appended.expect("it goes on");
+    }
+
+    #[tokio::test]
+    async fn a_trim_that_nobody_should_make_in_the_middle_of_an_event_takes_no_more_than_it_says() {
+        let home = Home::new();
+        let store = home.open();
+        talk(&store, "a", 3).await;
+        store.verify().expect("a read");
+        trim(&store, "a", 0, LEN + 5).await;
+        store.verify().expect("a read");
+        store.close().await;
+        let store = home.open();
+        assert_eq!(offsets(&store, "a"), [LEN, 2 * LEN]);
+        let chunks = store.output(&id("a"), 0, usize::MAX).expect("a read");
+        assert_eq!(chunks.first().expect("there is more").offset, LEN + 5);
+        assert_eq!(problems(&store), Vec::new());
+    }
+}
