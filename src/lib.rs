@@ -45,6 +45,7 @@ mod follow;
 mod harnesses;
 mod health;
 pub mod home;
+mod import;
 mod launch;
 mod opening;
 mod options;
@@ -61,6 +62,7 @@ pub use error::{Error, OpenError, Unavailable};
 pub use follow::{Follow, FollowAll};
 pub use harnesses::HarnessInfo;
 pub use health::Health;
+pub use import::{Arrival, Import, ImportError, Imported};
 pub use options::Options;
 #[doc(hidden)]
 pub use options::{OnTheWay, Waypoint};

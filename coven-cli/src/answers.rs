@@ -68,12 +68,16 @@ async fn open(home: &Home) -> Result<Option<Client>, Failure> {
         return Ok(None);
     }
     let opened = Engine::open_to_read(Options::at(home.dir())).await;
-    let engine = opened.map_err(|error| refused(&error, home.dir()))?;
+    let engine = opened.map_err(|error| refused(&error, home.dir(), TO_READ))?;
     Ok(Some(Client::of_engine(engine)))
 }
 
-/// Why a home is not read, and what to do.
-fn refused(error: &OpenError, home: &Path) -> Failure {
+/// What to do about a home that cannot be read because somebody has it open.
+const TO_READ: &str = "ask its daemon, without --offline, or stop it first (`coven daemon stop`)";
+
+/// Why a home cannot be used by this process itself, and what to do; of one that somebody has
+/// open, `then`.
+pub(crate) fn refused(error: &OpenError, home: &Path, then: &str) -> Failure {
     let home = home.display();
     let advice = match error {
         OpenError::InUse { pid, .. } => {
@@ -83,10 +87,7 @@ fn refused(error: &OpenError, home: &Path) -> Failure {
             );
             return Failure::new(
                 Exit::Unreachable,
-                format!(
-                    "{who} has {home} open, so it cannot be read offline: ask its daemon, without \
-                     --offline, or stop it first (`coven daemon stop`)"
-                ),
+                format!("{who} has {home} open, and one at a time can: {then}"),
             );
         }
         OpenError::Home { .. } => "set COVEN_HOME, or --home, to a directory of your own",

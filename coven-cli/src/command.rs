@@ -9,7 +9,9 @@ mod demo;
 mod demo_agent;
 mod doctor;
 mod events;
+mod export;
 mod harnesses;
+mod import;
 mod input;
 mod kill;
 mod log;
@@ -53,6 +55,10 @@ pub(crate) enum Command {
     Summon(summon::Args),
     /// Delete ended sessions and all their events, for good
     Sacrifice(sacrifice::Args),
+    /// Write a session as lines of JSON that anything can read
+    Export(export::Args),
+    /// Bring a session back from an export, into a home that no daemon has open
+    Import(import::Args),
     /// List the harnesses there are, and whether they are installed
     Harnesses(harnesses::Args),
     /// Show the settings and where each comes from
@@ -90,6 +96,8 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
         Command::Archive(args) => wait(archive::run(&args, &home?)),
         Command::Summon(args) => wait(summon::run(&args, &home?)),
         Command::Sacrifice(args) => wait(sacrifice::run(&args, &home?)),
+        Command::Export(args) => wait(export::run(&args, &home?)),
+        Command::Import(args) => import::run(&args, &home?),
         Command::Harnesses(args) => wait(harnesses::run(&args, &home?)),
         Command::Config(command) => config::run(&command, &home?),
         Command::Daemon(command) => daemon::run(&command, &home?),

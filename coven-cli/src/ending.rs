@@ -76,6 +76,10 @@ pub(crate) fn lost_because(code: &str) -> String {
             OrphanReason::LaunchInterrupted,
             "its daemon died while it was being started",
         ),
+        (
+            OrphanReason::Imported,
+            "it ran when it was exported, and was imported like that",
+        ),
     ];
     let known = words.iter().find(|(reason, _)| reason.as_str() == code);
     known.map_or(code, |(_, words)| words).to_owned()

@@ -201,9 +201,20 @@ pub enum OrphanReason {
     Shutdown,
     /// The engine ended between accepting the launch and recording its start.
     LaunchInterrupted,
+    /// It was live when it was exported, and was brought into another log like that.
+    Imported,
 }
 
 impl OrphanReason {
+    /// Every reason.
+    pub const ALL: [Self; 5] = [
+        Self::EngineDied,
+        Self::Reboot,
+        Self::Shutdown,
+        Self::LaunchInterrupted,
+        Self::Imported,
+    ];
+
     /// The reason as records and events carry it.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -211,6 +222,7 @@ impl OrphanReason {
             Self::Reboot => "reboot",
             Self::Shutdown => "shutdown",
             Self::LaunchInterrupted => "launch_interrupted",
+            Self::Imported => "imported",
         }
     }
 }

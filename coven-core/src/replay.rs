@@ -43,6 +43,12 @@ impl Replay {
         })
     }
 
+    /// The record as far as it is known by now: whether what is missing was trimmed is only known
+    /// at the end. `None` where there were no events yet.
+    pub const fn so_far(&self) -> Option<&Record> {
+        self.record.as_ref()
+    }
+
     /// The record; `None` where there were no events.
     ///
     /// # Errors

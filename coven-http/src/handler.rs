@@ -9,6 +9,7 @@ pub(crate) mod complete;
 pub(crate) mod delete;
 pub(crate) mod edit;
 pub(crate) mod events;
+pub(crate) mod export;
 pub(crate) mod external;
 pub(crate) mod harness_scan;
 pub(crate) mod harnesses;

@@ -13,6 +13,7 @@ mod cursor;
 mod daemon_file;
 mod dispatch;
 mod error;
+pub mod export;
 mod handler;
 mod home_standing;
 mod home_watch;

@@ -9,7 +9,7 @@ use coven::{Channel, Envelope, Event, Exit, InputData};
 use crate::limits;
 use crate::redact::Redactor;
 use crate::wire::{LogLevel, LogLine, Time};
-use plain_text::PlainText;
+pub(crate) use plain_text::PlainText;
 
 /// Bytes of a line that are looked at: its first 240 characters are shown, and a secret may begin
 /// at the last of them.

@@ -71,6 +71,7 @@ fn requests(
         get(&format!("/sessions/{ended}/events/stream"), 200),
         get(&format!("/sessions/{ended}/log"), 200),
         get(&format!("/sessions/{ended}/output"), 200),
+        get(&format!("/sessions/{ended}/export"), 200),
         get(&format!("/sessions/{ended}/attach"), 101),
         row(
             "POST",

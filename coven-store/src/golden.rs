@@ -79,6 +79,7 @@ fn histories() -> Vec<(&'static str, Vec<Event>)> {
                 output(3, "new"),
             ],
         ),
+        ("imported", orphaned(OrphanReason::Imported)),
         (
             "gone",
             vec![

@@ -23,6 +23,7 @@ mod folder;
 #[cfg(test)]
 mod golden;
 mod health;
+mod import;
 mod inspect;
 mod journal;
 mod layout;
@@ -51,6 +52,7 @@ extern crate self as coven_store;
 pub use batch::{Appended, Batch, NewEvent, Urgency};
 pub use error::{AppendError, Damage, OpenError, ReadError, StorageFault};
 pub use health::{StoreHealth, WriterState};
+pub use import::{Import, ImportError};
 pub use inspect::{Finding, Findings, LogFile, Loss, Progress, inspect};
 pub use options::Options;
 pub use read::{Archived, Listing, OutputChunk, Page, Position, ReadLimit};

@@ -11,10 +11,14 @@ use crate::database::{Database, guarded};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::file::{self, Disk, Kept, Kind, Reserve};
+use crate::journal;
+use crate::layout::{META, meta};
+use crate::limits::TRIM_PARTS;
 use crate::options::Options;
 use crate::read;
 use crate::stored::Mark;
 use crate::tail::{Tail, replay};
+use crate::writer::journal_mark;
 
 /// A log that is open.
 pub(crate) struct Files {
@@ -108,11 +112,17 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         release(|| shadow.release(), &mut reserve)
             .map_err(|source| file::open_error(path, source))?;
     }
+    let at = guarded(|| journal_mark(&journal.db.begin_read()?));
+    let at = at.map_err(|fault| file::fault_error(&journal_path, &fault))?;
+    let journal_db = Arc::new(Database::new(journal.db));
+    if at.position < folded.position {
+        level(&journal_db, folded).map_err(|fault| file::fault_error(&journal_path, &fault))?;
+    }
     let folder = file::folder_of(path).map_err(|source| file::open_error(path, source))?;
     let folder = Arc::new(folder);
     let kept = |db, path: &Path, kind| {
         Kept::writable(
-            Arc::new(Database::new(db)),
+            db,
             Arc::clone(disk),
             path.to_owned(),
             Arc::clone(&folder),
@@ -121,10 +131,23 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         )
     };
     Ok(Files {
-        journal: kept(journal.db, &journal_path, Kind::Journal),
-        cold: kept(cold.db, path, Kind::Cold),
+        journal: kept(journal_db, &journal_path, Kind::Journal),
+        cold: kept(Arc::new(Database::new(cold.db)), path, Kind::Cold),
         tail,
         reserve,
+    })
+}
+
+/// Has the journal count on from `folded`, which the cold file came to without it: by an import.
+pub(crate) fn level(journal: &Database, folded: Mark) -> Result<(), Fault> {
+    guarded(|| {
+        let txn = journal.begin_write()?;
+        while !journal::remove(&txn, folded.position, TRIM_PARTS)?.is_all {}
+        let mark = folded.seal(meta::TRIMMED);
+        txn.open_table(META)?
+            .insert(meta::TRIMMED, mark.as_slice())?;
+        txn.commit()?;
+        Ok(())
     })
 }
 

@@ -16,6 +16,7 @@ mod live;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
 mod offline;
+mod portable;
 mod reading;
 mod run;
 mod sessions;

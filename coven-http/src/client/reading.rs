@@ -78,6 +78,26 @@ impl Client {
             .await
     }
 
+    /// A session as an export, as docs/export-format.md tells it. It is whole if its last line
+    /// says so.
+    ///
+    /// # Errors
+    /// `session_not_found`.
+    pub async fn export(&self, id: &str) -> Outcome<Output> {
+        self.open(Ask::get(format!("/sessions/{id}/export")).slow())
+            .await
+            .map(Output::new)
+    }
+
+    /// The same for sharing: with secrets hidden. It cannot be imported.
+    ///
+    /// # Errors
+    /// As [`Client::export`].
+    pub async fn export_redacted(&self, id: &str) -> Outcome<Output> {
+        let path = format!("/sessions/{id}/export?redact=true");
+        self.open(Ask::get(path).slow()).await.map(Output::new)
+    }
+
     async fn output_in(&self, id: &str, range: Option<String>) -> Outcome<Output> {
         let mut ask = Ask::get(format!("/sessions/{id}/output"));
         if let Some(range) = range {

@@ -3,7 +3,7 @@
 /// Removes control sequences, wherever the pieces are cut. Moves of the cursor to another line end
 /// the line; moves within it are a blank. What is not UTF-8 becomes U+FFFD.
 #[derive(Debug, Default)]
-pub(super) struct PlainText {
+pub(crate) struct PlainText {
     state: State,
     /// The beginning of a character whose end has not come.
     character: Vec<u8>,
@@ -27,7 +27,7 @@ enum State {
 
 impl PlainText {
     /// The text of the next piece.
-    pub(super) fn take(&mut self, piece: &[u8]) -> String {
+    pub(crate) fn take(&mut self, piece: &[u8]) -> String {
         let mut text = std::mem::take(&mut self.character);
         for byte in piece {
             self.byte(*byte, &mut text);

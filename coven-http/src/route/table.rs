@@ -19,7 +19,7 @@ macro_rules! route {
 }
 
 /// Every route.
-pub(crate) static TABLE: [Route; 29] = [
+pub(crate) static TABLE: [Route; 30] = [
     route!(GET "/health" Everywhere, health::get, doc),
     route!(GET "/api-version" Everywhere, api_version::get, doc),
     route!(GET "/capabilities" Everywhere, capabilities::get, doc),
@@ -31,6 +31,7 @@ pub(crate) static TABLE: [Route; 29] = [
     route!(GET "/sessions" Everywhere, list::get, doc),
     route!(POST "/sessions/external" Everywhere, external::post, doc),
     route!(GET "/sessions/{id}" Everywhere, session::get, doc),
+    route!(GET "/sessions/{id}/export" Everywhere, export::get, doc),
     route!(PATCH "/sessions/{id}" Everywhere, edit::patch, doc),
     route!(DELETE "/sessions/{id}" Everywhere, delete::delete, doc),
     route!(GET "/sessions/{id}/events" Everywhere, events::get_of_session, doc_of_session),

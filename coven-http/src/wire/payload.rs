@@ -56,7 +56,7 @@ pub enum StatusChange {
     },
     /// Its process was lost.
     Orphaned {
-        /// How: `engine_died`, `reboot`, `shutdown` or `launch_interrupted`.
+        /// How: `engine_died`, `reboot`, `shutdown`, `launch_interrupted` or `imported`.
         reason: String,
     },
 }

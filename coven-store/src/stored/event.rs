@@ -118,6 +118,7 @@ pub(super) enum OrphanReasonRow {
     Reboot,
     Shutdown,
     LaunchInterrupted,
+    Imported,
 }
 
 impl From<&Envelope> for EventRow {
@@ -376,6 +377,7 @@ impl From<OrphanReason> for OrphanReasonRow {
             OrphanReason::Reboot => Self::Reboot,
             OrphanReason::Shutdown => Self::Shutdown,
             OrphanReason::LaunchInterrupted => Self::LaunchInterrupted,
+            OrphanReason::Imported => Self::Imported,
         }
     }
 }
@@ -387,6 +389,7 @@ impl From<OrphanReasonRow> for OrphanReason {
             OrphanReasonRow::Reboot => Self::Reboot,
             OrphanReasonRow::Shutdown => Self::Shutdown,
             OrphanReasonRow::LaunchInterrupted => Self::LaunchInterrupted,
+            OrphanReasonRow::Imported => Self::Imported,
         }
     }
 }

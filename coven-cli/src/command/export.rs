@@ -1,0 +1,90 @@
+//! `coven export`.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use coven_http::client::Output;
+
+use crate::answers;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output::Stdout;
+use crate::select;
+
+/// Write a session as lines of JSON that anything can read
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+The format is told in docs/export-format.md. An exact export holds all that the agent wrote and was
+told, secrets among it; `coven import` brings it back identical.")]
+pub(crate) struct Args {
+    /// Its id, the start of it, or @last
+    session: String,
+    /// As JSON Lines; there is no other format
+    #[arg(long)]
+    jsonl: bool,
+    /// Into a new file, for its owner alone, rather than to stdout
+    #[arg(short, long, value_name = "FILE")]
+    output: Option<PathBuf>,
+    /// For sharing: secrets hidden as far as they can be told; it cannot be imported
+    #[arg(long)]
+    redact: bool,
+    #[command(flatten)]
+    answers: answers::Args,
+}
+
+pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
+    let client = args.answers.source().reach(home).await?;
+    let id = select::session(&client, &args.session).await?.id;
+    let lines = if args.redact {
+        client.export_redacted(&id).await?
+    } else {
+        client.export(&id).await?
+    };
+    match &args.output {
+        None => to_stdout(lines).await?,
+        Some(path) => to_file(lines, path).await?,
+    }
+    Ok(Exit::Done)
+}
+
+async fn to_stdout(mut lines: Output) -> Result<(), Failure> {
+    let mut stdout = Stdout::new();
+    while let Some(bytes) = lines.next().await? {
+        stdout.write(&bytes).await?;
+    }
+    Ok(())
+}
+
+/// A file that could not be written whole is not left there.
+async fn to_file(lines: Output, path: &Path) -> Result<(), Failure> {
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(path)
+        .map_err(|error| unwritable(path, &error))?;
+    let written = write(lines, file, path).await;
+    if written.is_err() {
+        let _ = fs::remove_file(path);
+    }
+    written
+}
+
+async fn write(mut lines: Output, mut file: File, path: &Path) -> Result<(), Failure> {
+    while let Some(bytes) = lines.next().await? {
+        file.write_all(&bytes)
+            .map_err(|error| unwritable(path, &error))?;
+    }
+    file.sync_all().map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    let path = path.display();
+    if error.kind() == std::io::ErrorKind::AlreadyExists {
+        return Failure::usage(format!("{path} exists; remove it, or name another file"));
+    }
+    Failure::failed(format!("{path} cannot be written: {error}"))
+}

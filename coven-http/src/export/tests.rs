@@ -1,0 +1,233 @@
+use bytes::Bytes;
+use coven::store::NewEvent;
+use coven::{
+    Actor, Channel, ConversationId, Envelope, Event, Exit, InputData, Labels, OrphanReason,
+    OutputEnd, ProcessFacts, Record, Seq, SessionId, TermSize, Timestamp, Title,
+};
+use proptest::collection::vec;
+use proptest::option;
+use proptest::prelude::*;
+
+use super::*;
+use crate::wire::Time;
+
+fn data() -> impl Strategy<Value = Bytes> {
+    let bytes = vec(any::<u8>(), 0..200).prop_map(Bytes::from);
+    let text = ".{0,80}".prop_map(|text: String| Bytes::from(text.into_bytes()));
+    // The beginning of an emoji, a lone ESC, and half a surrogate.
+    let odd = prop::sample::select(vec![
+        &b"\xf0\x9f\x98"[..],
+        b"\x1b",
+        b"\xed\xa0\x80",
+        b"",
+        b"\0",
+    ]);
+    prop_oneof![bytes, text, odd.prop_map(Bytes::from_static)]
+}
+
+fn event() -> impl Strategy<Value = Event> {
+    let channel = prop::sample::select(vec![Channel::Tty, Channel::Stdout, Channel::Stderr]);
+    let ends = || prop::sample::select(vec![OutputEnd::Complete, OutputEnd::Cut]);
+    let exit = prop_oneof![
+        (0..256).prop_map(|code| Exit::Code { code }),
+        (1..65).prop_map(|signal| Exit::Signal { signal }),
+    ];
+    let texts = || vec(".{0,20}", 0..4);
+    let process = (
+        any::<u32>(),
+        any::<u64>(),
+        ".{0,40}",
+        option::of(any::<u32>()),
+    );
+    prop_oneof![
+        (any::<u64>(), channel, data()).prop_map(|(offset, channel, data)| Event::Output {
+            offset,
+            channel,
+            data
+        }),
+        data().prop_map(|data| Event::Input {
+            data: InputData::Plain { data }
+        }),
+        any::<u64>().prop_map(|len_bytes| Event::Input {
+            data: InputData::Redacted { len_bytes }
+        }),
+        (process, ".{0,20}", texts()).prop_map(|(process, executable, argv)| {
+            let (pid, start_time, boot_id, shim_pid) = process;
+            let process = ProcessFacts {
+                pid,
+                start_time,
+                boot_id,
+                shim_pid,
+            };
+            Event::Started {
+                process,
+                executable,
+                argv,
+            }
+        }),
+        ".{0,80}".prop_map(|reason| Event::LaunchFailed { reason }),
+        "[a-z ]{1,20}x".prop_map(|id| Event::Identified {
+            conversation: ConversationId::parse("id", &id).unwrap()
+        }),
+        (1..=1000_i64, 1..=1000_i64).prop_map(|(cols, rows)| Event::Resized {
+            size: TermSize::parse(cols, rows).unwrap()
+        }),
+        "[^\\pC\\s][^\\pC]{0,30}".prop_filter_map("a title", |text| {
+            let title = Title::parse(&text).ok()?;
+            Some(Event::Titled { title })
+        }),
+        Just(Event::Labelled {
+            labels: Labels::parse(&["blue", "a.b:c-d_e"]).unwrap()
+        }),
+        ends().prop_map(|end| Event::OutputClosed { end }),
+        (exit, ends()).prop_map(|(exit, output)| Event::Exited { exit, output }),
+        option::of(any::<i32>()).prop_map(|exit_code| Event::Completed { exit_code }),
+        prop::sample::select(OrphanReason::ALL.to_vec())
+            .prop_map(|reason| Event::Orphaned { reason }),
+        (any::<u64>(), any::<u64>(), any::<[u8; 32]>()).prop_map(|(offset, len_bytes, sha256)| {
+            Event::Trimmed {
+                offset,
+                len_bytes,
+                sha256,
+            }
+        }),
+        prop::sample::select(vec![Event::KillRequested, Event::Archived, Event::Summoned]),
+    ]
+}
+
+fn actor() -> impl Strategy<Value = Option<Actor>> {
+    let actor = (
+        any::<u32>(),
+        option::of(any::<u32>()),
+        option::of(".{0,30}"),
+    );
+    option::of(actor.prop_map(|(uid, pid, client)| Actor { uid, pid, client }))
+}
+
+fn envelopes() -> impl Strategy<Value = Vec<Envelope>> {
+    vec((any::<i64>(), actor(), event()), 0..12).prop_map(|events| {
+        let events = events.into_iter().zip(7..);
+        events
+            .map(|((at, actor, event), seq)| Envelope {
+                seq: Seq::new(seq),
+                session: id(),
+                at: Timestamp::from_nanos(at),
+                actor,
+                event,
+            })
+            .collect()
+    })
+}
+
+fn id() -> SessionId {
+    SessionId::parse("a-session").unwrap()
+}
+
+/// Some session: what it is does not matter to the lines of its events.
+fn record() -> Record {
+    let external = coven::External {
+        root: "/elsewhere".to_owned(),
+        harness: coven::HarnessId::parse("other").unwrap(),
+        title: Title::parse("theirs").unwrap(),
+        transcript_path: None,
+        labels: Labels::default(),
+    };
+    let envelope = Envelope {
+        seq: Seq::new(1),
+        session: id(),
+        at: Timestamp::from_nanos(0),
+        actor: None,
+        event: Event::Registered {
+            external: Box::new(external),
+        },
+    };
+    Record::fold(None, &envelope).unwrap()
+}
+
+fn export(envelopes: &[Envelope]) -> Vec<u8> {
+    let now = Time::from(Timestamp::from_nanos(1));
+    let count = envelopes.len() as u64;
+    let (mut writer, mut bytes) = Writer::begin(&record(), count, Redaction::Exact, now);
+    for envelope in envelopes {
+        bytes.extend(writer.event(envelope));
+    }
+    bytes.extend(writer.end());
+    bytes
+}
+
+fn read(bytes: &[u8]) -> Result<Vec<NewEvent>, Malformed> {
+    let mut reader = Reader::begin(bytes)?;
+    let mut events = Vec::new();
+    while let Some(event) = reader.next_event()? {
+        events.push(event);
+    }
+    Ok(events)
+}
+
+proptest! {
+    #[test]
+    fn what_is_exported_is_read_back_to_the_last_detail(envelopes in envelopes()) {
+        let read = read(&export(&envelopes)).unwrap();
+        let told = envelopes.into_iter().map(|envelope| NewEvent {
+            at: envelope.at,
+            actor: envelope.actor,
+            event: envelope.event,
+        });
+        prop_assert_eq!(read, told.collect::<Vec<_>>());
+    }
+
+    #[test]
+    fn an_export_in_which_a_byte_is_another_or_is_missing_is_not_taken(
+        envelopes in envelopes(),
+        at in any::<prop::sample::Index>(),
+        byte in 1..=255_u8,
+    ) {
+        let whole = export(&envelopes);
+        let header = 1 + whole.iter().position(|byte| *byte == b'\n').unwrap();
+        let at = header + at.index(whole.len() - header);
+        let mut other = whole.clone();
+        other[at] ^= byte;
+        prop_assert!(read(&other).is_err());
+        other.remove(at);
+        prop_assert!(read(&other).is_err());
+        prop_assert!(read(&whole[..at]).is_err());
+    }
+
+    #[test]
+    fn whatever_bytes_there_are_reading_them_ends_with_an_error(bytes in vec(any::<u8>(), 0..400)) {
+        prop_assert!(read(&bytes).is_err());
+    }
+}
+
+#[test]
+fn a_line_is_what_the_document_says() {
+    let envelope = Envelope {
+        seq: Seq::new(9),
+        session: id(),
+        at: Timestamp::from_nanos(5),
+        actor: None,
+        event: Event::Output {
+            offset: 3,
+            channel: Channel::Tty,
+            data: Bytes::from_static(b"\x1b[0m\xff"),
+        },
+    };
+    let lines = export(&[envelope]);
+    let lines: Vec<&str> = std::str::from_utf8(&lines).unwrap().lines().collect();
+    let document = include_str!("../../../docs/export-format.md");
+    for (line, version) in lines.into_iter().zip([env!("CARGO_PKG_VERSION"), "", ""]) {
+        let line = line.replace(
+            &format!("\"covenVersion\":\"{version}\""),
+            "\"covenVersion\":\"0.1.0\"",
+        );
+        assert!(document.contains(&line), "{line}");
+    }
+}
+
+#[test]
+fn a_line_without_end_is_given_up_before_it_fills_the_memory() {
+    let endless = std::io::Read::chain(&b"{\"header\":\""[..], std::io::repeat(b'x'));
+    let refused = Reader::begin(std::io::BufReader::new(endless)).unwrap_err();
+    assert_eq!(refused.code(), coven::Code::PayloadTooLarge);
+    assert_eq!(refused.line(), 1);
+}

@@ -1,0 +1,253 @@
+//! `Import`: a session's events brought into a log at rest, all of them or none.
+//!
+//! They go into the cold file past the journal, in one transaction of whatever length: what is not
+//! committed is not there, whenever the process ends. The journal is then told how far the log is;
+//! where a crash came between the two, whoever opens the log next does that.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use coven_core::{Envelope, IllegalTransition, Record, Replay, SessionId};
+use redb::WriteTransaction;
+
+use crate::batch::NewEvent;
+use crate::cold::fold;
+use crate::database::guarded;
+use crate::error::{OpenError, StorageFault};
+use crate::fault::Fault;
+use crate::file::{Disk, OsDisk};
+use crate::limits::MAX_BATCH_BYTES;
+use crate::opening::{self, Files};
+use crate::options::Options;
+use crate::read;
+use crate::stored::{EventRow, Mark, encode};
+use crate::tail::{Fold, FoldedSlot, Row, Run, Standing};
+use crate::writer::span;
+
+/// Bytes of events that are put into the cold file at once.
+const CHUNK_BYTES: usize = 1 << 20;
+
+/// An import under way. Dropped, it leaves nothing behind.
+pub struct Import {
+    files: Files,
+    /// `None` once it is over.
+    txn: Option<WriteTransaction>,
+    id: SessionId,
+    slot: u64,
+    /// How far the log was before.
+    before: Mark,
+    replay: Replay,
+    /// What is not in the cold file yet.
+    rows: Vec<Row>,
+    rows_bytes: usize,
+}
+
+/// Why a session was not imported. Nothing of it is there.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The log cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// There is a session with this id. Delete that one first, if it may go.
+    #[error("there is a session {session} already")]
+    Exists {
+        /// The id.
+        session: SessionId,
+    },
+    /// An event cannot follow those before it.
+    #[error(transparent)]
+    Illegal(#[from] IllegalTransition),
+    /// An event is longer than any that a log has.
+    #[error("an event of {len_bytes} bytes is over the {MAX_BATCH_BYTES} that one may have")]
+    TooLarge {
+        /// Its bytes as stored.
+        len_bytes: usize,
+    },
+    /// There are no events.
+    #[error("there are no events")]
+    Empty,
+    /// The disk did not take it.
+    #[error(transparent)]
+    Storage(StorageFault),
+}
+
+impl From<Fault> for ImportError {
+    fn from(fault: Fault) -> Self {
+        Self::Storage(fault.reason())
+    }
+}
+
+impl Import {
+    /// Opens the log at `path`, as [`Store::open`](crate::Store::open) does, to bring in the session
+    /// `id`: one that never was in this log, or was deleted from it. Blocks for the disk.
+    ///
+    /// # Errors
+    /// [`ImportError::Open`], [`ImportError::Exists`], [`ImportError::Storage`].
+    pub fn begin(path: &Path, options: Options, id: SessionId) -> Result<Self, ImportError> {
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        Self::begin_on(&disk, path, options, id)
+    }
+
+    pub(crate) fn begin_on(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        options: Options,
+        id: SessionId,
+    ) -> Result<Self, ImportError> {
+        let files = opening::open(disk, path, options)?;
+        let before = files.tail.last();
+        let mut import = Self {
+            txn: None,
+            id,
+            slot: before.last_slot + 1,
+            before,
+            replay: Replay::default(),
+            rows: Vec::new(),
+            rows_bytes: 0,
+            files,
+        };
+        import.txn = Some(guarded(|| import.fold_and_begin())?);
+        let known = guarded(|| {
+            let cold = &import.files.cold.database;
+            cold.read_once(|txn| read::entry(txn, &import.id))
+        })?;
+        if known.is_some() {
+            return Err(ImportError::Exists {
+                session: import.id.clone(),
+            });
+        }
+        Ok(import)
+    }
+
+    /// Folds what the journal has, so that what is imported comes after it, and begins.
+    fn fold_and_begin(&self) -> Result<WriteTransaction, Fault> {
+        let cold = &self.files.cold.database;
+        if let Some(what) = self.files.tail.fold() {
+            let mut txn = cold.begin_write()?;
+            txn.set_quick_repair(true);
+            fold::write(&txn, &what)?;
+            txn.commit()?;
+        }
+        let mut txn = cold.begin_write()?;
+        txn.set_quick_repair(true);
+        Ok(txn)
+    }
+
+    /// The session as of the events so far; `None` before the first.
+    pub const fn record(&self) -> Option<&Record> {
+        self.replay.so_far()
+    }
+
+    /// Adds an event behind those so far. Blocks for the disk now and then.
+    ///
+    /// # Errors
+    /// [`ImportError::Illegal`], [`ImportError::TooLarge`], [`ImportError::Storage`]: the import is
+    /// of no use any more.
+    pub fn push(&mut self, new: &NewEvent) -> Result<(), ImportError> {
+        let last = self.record().map(|record| record.last_seq);
+        let envelope = Envelope {
+            seq: last.unwrap_or_else(|| self.before.seq()).next(),
+            session: self.id.clone(),
+            at: new.at,
+            actor: new.actor.clone(),
+            event: new.event.clone(),
+        };
+        let bytes = encode(&EventRow::from(&envelope));
+        if bytes.len() > MAX_BATCH_BYTES {
+            return Err(ImportError::TooLarge {
+                len_bytes: bytes.len(),
+            });
+        }
+        self.replay = std::mem::take(&mut self.replay).fold(&envelope)?;
+        self.rows_bytes += bytes.len();
+        self.rows.push(Row {
+            seq: envelope.seq,
+            output: span(&envelope),
+            bytes: Bytes::from(bytes),
+        });
+        if self.rows_bytes >= CHUNK_BYTES {
+            self.put()?;
+        }
+        Ok(())
+    }
+
+    /// Puts what was pushed into the transaction.
+    fn put(&mut self) -> Result<(), ImportError> {
+        let rows = std::mem::take(&mut self.rows);
+        self.rows_bytes = 0;
+        let (Some(first), Some(last), Some(record)) = (rows.first(), rows.last(), self.record())
+        else {
+            return Ok(());
+        };
+        let run = Run {
+            first: first.seq,
+            last: last.seq,
+            slot: self.slot,
+            len_bytes: rows.iter().map(|row| row.bytes.len() as u64).sum(),
+        };
+        let what = Fold {
+            mark: self.after(record),
+            len_bytes: run.len_bytes,
+            runs: vec![run],
+            slots: vec![FoldedSlot {
+                slot: self.slot,
+                id: self.id.clone(),
+                standing: Standing::Living(Arc::new(record.clone())),
+                rows,
+            }],
+        };
+        let txn = self.txn.as_ref().expect("it is there until the end");
+        guarded(|| fold::write(txn, &what))?;
+        Ok(())
+    }
+
+    /// How far the log is with the session as it is in `record`.
+    fn after(&self, record: &Record) -> Mark {
+        Mark {
+            position: self.before.position + 1,
+            last_seq: record.last_seq.get(),
+            last_slot: self.slot,
+        }
+    }
+
+    /// Makes the session one of the log, durably, closes the log and gives the session's record.
+    ///
+    /// # Errors
+    /// [`ImportError::Empty`], [`ImportError::Storage`]; [`ImportError::Illegal`] where output is
+    /// missing that no event says was trimmed.
+    pub fn commit(mut self) -> Result<Record, ImportError> {
+        self.put()?;
+        let record = std::mem::take(&mut self.replay).finish()?;
+        let record = record.ok_or(ImportError::Empty)?;
+        let txn = self.txn.take().expect("it is there until the end");
+        guarded(|| Ok(txn.commit()?))?;
+        let mark = self.after(&record);
+        // The session is there by now. Where this fails, the next opening does it.
+        if let Err(fault) = opening::level(&self.files.journal.database, mark) {
+            tracing::warn!(reason = %fault.reason(), "the journal is told later how far the log is");
+        }
+        Ok(record)
+    }
+}
+
+impl Drop for Import {
+    fn drop(&mut self) {
+        let txn = self.txn.take();
+        let _ = guarded(|| {
+            drop(txn);
+            Ok(())
+        });
+        self.files.cold.database.close();
+        self.files.journal.database.close();
+    }
+}
+
+impl std::fmt::Debug for Import {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Import")
+            .field("session", &self.id)
+            .finish_non_exhaustive()
+    }
+}
