@@ -51,6 +51,7 @@ mod opening;
 mod options;
 mod place;
 mod recover;
+pub mod repair;
 mod running;
 mod session_task;
 mod shared;

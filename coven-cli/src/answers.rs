@@ -92,7 +92,7 @@ pub(crate) fn refused(error: &OpenError, home: &Path, then: &str) -> Failure {
         }
         OpenError::Home { .. } => "set COVEN_HOME, or --home, to a directory of your own",
         OpenError::Log(store::OpenError::Damaged { .. }) => {
-            "`coven doctor` tells more of the home; a copy of it is what there is to restore"
+            "`coven doctor --store` tells what is damaged, and can write the rest into a new home"
         }
         OpenError::Log(store::OpenError::Locked { .. }) => "end that process first",
         _ => "no part of it was changed",

@@ -126,6 +126,7 @@ pub(crate) async fn told(
         Exit::Done
         | Exit::Failed
         | Exit::Usage
+        | Exit::Damaged
         | Exit::Detached
         | Exit::Unreachable
         | Exit::NotFound

@@ -11,6 +11,8 @@ pub(crate) enum Exit {
     Failed,
     /// The arguments, or what they hold, are wrong.
     Usage,
+    /// `doctor --store`: the log is damaged.
+    Damaged,
     /// `run`, `attach` or a follow left a session that goes on.
     Detached,
     /// The session was lost: how it ended is unknown.
@@ -45,6 +47,7 @@ impl Exit {
             Self::Done => 0,
             Self::Failed => 1,
             Self::Usage => 2,
+            Self::Damaged => 119,
             Self::Detached => 120,
             Self::Orphaned => 121,
             Self::Unreachable => 122,
@@ -97,6 +100,7 @@ mod tests {
             Exit::Done,
             Exit::Failed,
             Exit::Usage,
+            Exit::Damaged,
             Exit::Detached,
             Exit::Orphaned,
             Exit::Unreachable,

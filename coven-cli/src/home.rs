@@ -91,6 +91,11 @@ impl Home {
         self.dir.join(LOG_FILE).is_file()
     }
 
+    /// Whether the newest part of a log is here, though the rest of it may be missing.
+    pub(crate) fn has_journal(&self) -> bool {
+        self.dir.join(format!("{LOG_FILE}.journal")).is_file()
+    }
+
     /// Creates the directory if it is missing, readable by its owner only, and checks it.
     ///
     /// # Errors

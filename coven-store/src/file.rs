@@ -11,7 +11,7 @@ mod shadow;
 
 #[cfg(test)]
 pub(crate) use disk::Room;
-pub(crate) use disk::{Access, Disk, OsDisk};
+pub(crate) use disk::{Access, Disk, OsDisk, owner};
 pub(crate) use kept::{Kept, folder_of};
 pub(crate) use kind::{Kind, LogId, journal_path, log_id};
 pub(crate) use open::{

@@ -17,8 +17,10 @@ mod source;
 pub use closed::inspect;
 pub use finding::{Finding, Findings, LogFile, Loss};
 
+pub(crate) use closed::{OpenFile, closed};
 pub(crate) use cold::cold;
-pub(crate) use source::Source;
+pub(crate) use journal::{groups, trimmed};
+pub(crate) use source::{Rows, Source};
 
 /// How far looking at a log is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

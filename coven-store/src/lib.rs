@@ -37,6 +37,7 @@ mod projection;
 mod raw;
 mod read;
 mod rows;
+mod salvage;
 mod store;
 mod stored;
 mod tail;
@@ -56,6 +57,7 @@ pub use import::{Import, ImportError};
 pub use inspect::{Finding, Findings, LogFile, Loss, Progress, inspect};
 pub use options::Options;
 pub use read::{Archived, Listing, OutputChunk, Page, Position, ReadLimit};
+pub use salvage::{Changed, SalvageError, Salvaged, salvage};
 pub use store::Store;
 
 /// The format of the log's file that this version writes, and the newest it reads.

@@ -61,3 +61,10 @@ pub(crate) const MAX_REOPEN_BACKOFF: Duration = Duration::from_secs(10);
 /// How long a batch that may be refused waits for a suspended writer to look at the disk again:
 /// much of what goes wrong is over by then.
 pub(crate) const REFUSAL_PATIENCE: Duration = Duration::from_millis(50);
+
+/// Places that are passed over in a log whose newest part was lost, so that none is used twice:
+/// more than what may wait in the journal can have.
+pub(crate) const LOST_SEQS: u64 = 1 << 24;
+
+/// The same of slots.
+pub(crate) const LOST_SLOTS: u64 = 1 << 20;

@@ -21,7 +21,7 @@ use redb::{BackendError, StorageBackend};
 use crate::error::OpenError;
 use crate::file::{Access, Disk, open_error};
 
-pub(crate) use page::Widths;
+pub(crate) use page::{PAGE, Widths, leaf_end, leaf_rows};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use walk::Row;
 

@@ -2,6 +2,9 @@
 
 mod harness;
 mod home;
+mod store;
+
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -14,12 +17,22 @@ use crate::output::{self, Table};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 It only looks: no daemon is started, nothing is written. Ends with 1 when something keeps sessions
-from being run.")]
+from being run.
+
+With --store it looks at every byte of the event log instead, which no daemon may have open, and ends
+with 119 when the log is damaged. --salvage then writes everything that is whole into a new home; the
+damaged one stays as it is.")]
 pub(crate) struct Args {
     /// The project whose trust is looked at [default: the one we are in]
     #[arg(long, value_name = "DIR")]
     project: Option<String>,
-    /// As JSON: an array of findings
+    /// Look at everything in the event log, which no daemon may have open
+    #[arg(long, conflicts_with = "project")]
+    store: bool,
+    /// Write everything that is whole in the log into a new home, which must not exist or be empty
+    #[arg(long, value_name = "NEW_HOME", requires = "store")]
+    salvage: Option<PathBuf>,
+    /// As JSON: an array of findings; with --store, one object
     #[arg(long)]
     json: bool,
 }
@@ -50,6 +63,14 @@ enum State {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
+    if args.store {
+        let form = if args.json {
+            store::Form::Json
+        } else {
+            store::Form::Text
+        };
+        return store::run(home, args.salvage.as_deref(), form);
+    }
     let mut findings = home::look(home).await;
     findings.extend(harness::look(home, args.project.as_deref()).await?);
     if args.json {

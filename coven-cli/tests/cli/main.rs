@@ -22,6 +22,7 @@ mod run;
 mod sessions;
 mod several;
 mod stalled;
+mod store;
 mod suspending;
 mod terminal;
 #[path = "../../../tests/shared/unkillable.rs"]

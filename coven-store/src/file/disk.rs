@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use redb::StorageBackend;
@@ -35,6 +35,11 @@ pub(crate) trait Disk: Debug + Send + Sync {
 
     /// What is left on the file system that a folder is on.
     fn room(&self, folder: &File) -> io::Result<Room>;
+}
+
+/// Whose a file is.
+pub(crate) fn owner(path: &Path) -> io::Result<u32> {
+    std::fs::metadata(path).map(|file| file.uid())
 }
 
 /// The real one.

@@ -114,6 +114,17 @@ pub(crate) fn leaf_rows(page: &[u8], widths: Widths) -> Vec<(Range<usize>, Range
         .collect()
 }
 
+/// Where the last value of a page ends that looks like a leaf of a table; `None` where it is none,
+/// or is longer than any page.
+pub(crate) fn leaf_end(page: &[u8], widths: Widths) -> Option<usize> {
+    if kind(page) != Some(Kind::Leaf) {
+        return None;
+    }
+    let leaf = Leaf::of(page, widths);
+    let end = leaf.value_end(leaf.rows.checked_sub(1)?)?;
+    (end <= PAGE << MAX_ORDER).then_some(end)
+}
+
 struct Leaf<'a> {
     page: &'a [u8],
     widths: Widths,

@@ -1,11 +1,12 @@
 //! A log with something of everything in it, as a crash left it, and ways to damage it.
 #![allow(dead_code, unreachable_pub)] // each test uses its own part of this
 
+use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use coven_core::{Envelope, Event, Record, Seq};
+use coven_core::{Envelope, Event, Record, Seq, SessionId};
 use coven_store::{Archived, Options, Page, ReadLimit, Store};
 
 use super::*;
@@ -23,6 +24,18 @@ pub struct Content {
     pub by_session: Vec<Vec<Envelope>>,
     pub output: Vec<Vec<u8>>,
     pub live: Vec<Record>,
+}
+
+impl Content {
+    /// A session's output, byte by byte, each with its offset.
+    pub fn output_of(&self, session: &SessionId) -> BTreeMap<u64, u8> {
+        let events = self.events.iter().filter(|it| it.session == *session);
+        let output = events.filter_map(|it| match &it.event {
+            Event::Output { offset, data, .. } => Some((*offset..).zip(data.to_vec())),
+            _ => None,
+        });
+        output.flatten().collect()
+    }
 }
 
 pub const OPTIONS: Options = Options {
@@ -87,6 +100,14 @@ pub async fn story() -> Log {
         let ending = vec![output_closed(), exited(0)];
         append(&store, name, ending).await.expect("it ends");
     }
+    let cut = Event::Trimmed {
+        offset: 0,
+        len_bytes: first_bytes(&store, &names[3]),
+        sha256: [7; 32],
+    };
+    append(&store, &names[3], vec![cut])
+        .await
+        .expect("it is trimmed");
     append(&store, &names[0], vec![Event::Archived])
         .await
         .expect("it is archived");
@@ -108,6 +129,12 @@ pub async fn story() -> Log {
     let crashed = home.copy();
     store.close().await;
     crashed
+}
+
+/// How long a session's first events of output are.
+fn first_bytes(store: &Store, name: &str) -> u64 {
+    let chunks = store.output(&id(name), 0, usize::MAX).expect("a read");
+    chunks[..3].iter().map(|it| it.data.len() as u64).sum()
 }
 
 async fn write(store: &Store, name: &str, round: u64, offset: &mut u64) {

@@ -1,0 +1,127 @@
+//! `coven doctor --store`: everything in the event log, and what is whole of it in a new home.
+
+mod report;
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use coven::repair::{self, RepairError};
+use coven::store::{Findings, Progress, SalvageError, Salvaged};
+use coven::{OpenError, store};
+
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output;
+
+/// How often it is told how far it is. A log that takes less long is not worth a word.
+const TELL_EVERY: Duration = Duration::from_secs(5);
+
+/// Which form the answer has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Form {
+    Text,
+    Json,
+}
+
+pub(super) fn run(home: &Home, into: Option<&Path>, form: Form) -> Result<Exit, Failure> {
+    home.check()?;
+    if !home.has_log() && !home.has_journal() {
+        return Err(Failure::failed(format!(
+            "{} has no event log: no session was ever run there",
+            home.dir().display()
+        )));
+    }
+    let mut telling = Telling::of("looked at");
+    let findings = repair::inspect(home.dir(), &mut |progress| telling.tell(progress))
+        .map_err(|error| refused(&error, home.dir()))?;
+    let salvaged = match into {
+        Some(into) => Some((into, salvage(home, into)?)),
+        None => None,
+    };
+    let salvaged = salvaged.as_ref().map(|(into, it)| (*into, it));
+    match form {
+        Form::Json => output::json(&report::of(&findings, salvaged))?,
+        Form::Text => output::print(&report::for_people(&findings, salvaged))?,
+    }
+    Ok(exit(&findings))
+}
+
+fn exit(findings: &Findings) -> Exit {
+    if findings.is_whole() {
+        Exit::Done
+    } else {
+        Exit::Damaged
+    }
+}
+
+fn salvage(home: &Home, into: &Path) -> Result<Salvaged, Failure> {
+    output::complain("coven: writing everything that is whole into the new home");
+    let mut telling = Telling::of("looked again at");
+    repair::salvage(home.dir(), into, &mut |progress| telling.tell(progress)).map_err(|error| {
+        match error {
+            RepairError::Home(error) => refused(&error, home.dir()),
+            RepairError::NotEmpty { .. } | RepairError::Salvage(SalvageError::Exists { .. }) => {
+                Failure::failed(format!(
+                    "{error}; nothing was written: name a directory that does not exist"
+                ))
+            }
+            error => Failure::failed(format!(
+                "{error}; {} is of no use and can be removed, the old home is as it was",
+                into.display()
+            )),
+        }
+    })
+}
+
+/// Why a home's log is not looked at, and what to do.
+fn refused(error: &OpenError, home: &Path) -> Failure {
+    let home = home.display();
+    match error {
+        OpenError::InUse { pid, .. } => {
+            let who = pid.map_or_else(
+                || "another process".to_owned(),
+                |pid| format!("process {pid}"),
+            );
+            Failure::new(
+                Exit::Unreachable,
+                format!(
+                    "{who} has {home} open, and its log cannot be looked at meanwhile: stop it \
+                     first (`coven daemon stop`)"
+                ),
+            )
+        }
+        OpenError::Log(store::OpenError::Locked { .. }) => Failure::new(
+            Exit::Unreachable,
+            format!("{error}; end that process first"),
+        ),
+        error => Failure::failed(format!("{error}; no part of it was changed")),
+    }
+}
+
+/// Tells on stderr how far it is, now and then.
+struct Telling {
+    doing: &'static str,
+    told: Instant,
+}
+
+impl Telling {
+    fn of(doing: &'static str) -> Self {
+        let told = Instant::now();
+        Self { doing, told }
+    }
+
+    fn tell(&mut self, progress: Progress) {
+        if self.told.elapsed() < TELL_EVERY {
+            return;
+        }
+        self.told = Instant::now();
+        let mib = |bytes: u64| bytes >> 20;
+        output::complain(&format!(
+            "coven: {} {} MiB of a file of {} MiB, which is read one to three times",
+            self.doing,
+            mib(progress.read_bytes),
+            mib(progress.log_bytes),
+        ));
+    }
+}

@@ -1,0 +1,249 @@
+//! What was found in a log, and what was salvaged, for people and for programs.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+use std::path::Path;
+
+use coven::store::{Changed, Finding, Findings, Salvaged};
+use serde::Serialize;
+
+use crate::text::one_line;
+
+/// Findings that people are shown one by one.
+const SHOWN: usize = 40;
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Report<'a> {
+    whole: bool,
+    sessions: u64,
+    events: u64,
+    problems: Vec<Problem<'a>>,
+    more_problems: u64,
+    lost_events: BTreeMap<&'a str, Option<u64>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    salvaged: Option<Saved<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Problem<'a> {
+    file: &'static str,
+    table: Option<&'static str>,
+    place: Option<&'a str>,
+    session: Option<&'a str>,
+    first_seq: Option<u64>,
+    last_seq: Option<u64>,
+    problem: &'a str,
+    lost: &'static str,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Saved<'a> {
+    home: String,
+    sessions: u64,
+    events: u64,
+    newest_is_lost: bool,
+    untraced_sessions: u64,
+    changed: Vec<Altered<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Altered<'a> {
+    session: &'a str,
+    kept_events: u64,
+    lost_events: Option<u64>,
+    lost_output_bytes: u64,
+    left_out_events: u64,
+    stand_ins: BTreeMap<&'static str, u64>,
+}
+
+/// The report for programs.
+pub(super) fn of<'a>(
+    findings: &'a Findings,
+    salvaged: Option<(&Path, &'a Salvaged)>,
+) -> Report<'a> {
+    let lost = findings.lost.iter();
+    Report {
+        whole: findings.is_whole(),
+        sessions: findings.sessions,
+        events: findings.events,
+        problems: findings.problems.iter().map(Problem::of).collect(),
+        more_problems: findings.untold,
+        lost_events: lost.map(|(id, count)| (id.as_str(), *count)).collect(),
+        salvaged: salvaged.map(|(home, salvaged)| Saved {
+            home: home.display().to_string(),
+            sessions: salvaged.sessions,
+            events: salvaged.events,
+            newest_is_lost: salvaged.newest_is_lost,
+            untraced_sessions: salvaged.untraced,
+            changed: salvaged.changed.iter().map(Altered::of).collect(),
+        }),
+    }
+}
+
+impl<'a> Problem<'a> {
+    fn of(finding: &'a Finding) -> Self {
+        Self {
+            file: finding.file.as_str(),
+            table: finding.table,
+            place: finding.place.as_deref(),
+            session: finding.session.as_ref().map(coven::SessionId::as_str),
+            first_seq: finding.seqs.map(|(first, _)| first.get()),
+            last_seq: finding.seqs.map(|(_, last)| last.get()),
+            problem: &finding.problem,
+            lost: finding.loss.as_str(),
+        }
+    }
+}
+
+impl<'a> Altered<'a> {
+    fn of(changed: &'a Changed) -> Self {
+        Self {
+            session: changed.session.as_str(),
+            kept_events: changed.kept_events,
+            lost_events: changed.lost_events,
+            lost_output_bytes: changed.lost_output_bytes,
+            left_out_events: changed.left_out,
+            stand_ins: changed.stand_ins.iter().copied().collect(),
+        }
+    }
+}
+
+/// The report for people.
+pub(super) fn for_people(findings: &Findings, salvaged: Option<(&Path, &Salvaged)>) -> String {
+    let mut text = String::new();
+    for finding in findings.problems.iter().take(SHOWN) {
+        line(&mut text, &one_line(&finding.to_string()));
+    }
+    let more = findings.problems.len().saturating_sub(SHOWN) as u64 + findings.untold;
+    if more > 0 {
+        line(
+            &mut text,
+            &format!("and {more} more; --json has up to a thousand"),
+        );
+    }
+    line(&mut text, &summary(findings));
+    match salvaged {
+        Some((home, salvaged)) => tell_salvaged(&mut text, home, salvaged),
+        None if findings.is_whole() => {}
+        None => line(
+            &mut text,
+            "`coven doctor --store --salvage NEW_HOME` writes everything that is whole into a new \
+             home, and leaves this one as it is.",
+        ),
+    }
+    text
+}
+
+fn summary(findings: &Findings) -> String {
+    let read = format!(
+        "{} and {} were read",
+        count(findings.sessions, "session"),
+        count(findings.events, "event")
+    );
+    if findings.is_whole() {
+        return format!("The log is whole: {read}.");
+    }
+    let lost: Vec<String> = findings
+        .lost
+        .iter()
+        .map(|(id, lost)| match lost {
+            Some(lost) => format!("{id} ({lost})"),
+            None => id.to_string(),
+        })
+        .collect();
+    if lost.is_empty() {
+        return format!("The log is damaged, and no session is known to have lost events: {read}.");
+    }
+    let sessions = count(lost.len() as u64, "session");
+    format!(
+        "The log is damaged: {read}. {sessions} lost events: {}.",
+        one_line(&lost.join(", "))
+    )
+}
+
+fn tell_salvaged(text: &mut String, home: &Path, salvaged: &Salvaged) {
+    line(
+        text,
+        &format!(
+            "\n{} and {} are in {} as they were.",
+            count(salvaged.sessions, "session"),
+            count(salvaged.events, "event"),
+            home.display()
+        ),
+    );
+    for changed in &salvaged.changed {
+        line(text, &one_line(&told(changed)));
+    }
+    if salvaged.newest_is_lost {
+        line(
+            text,
+            "What was recorded last, just before the damage, could not all be read: any session may \
+             lack its newest events.",
+        );
+    }
+    if salvaged.untraced > 0 {
+        let sessions = count(salvaged.untraced, "session");
+        line(
+            text,
+            &format!("Of {sessions} or deletions nothing at all is left."),
+        );
+    }
+    line(
+        text,
+        &format!(
+            "Settings (config.toml) and harnesses/ were not copied. To use it: coven --home {} \
+             sessions",
+            home.display()
+        ),
+    );
+}
+
+fn told(changed: &Changed) -> String {
+    let mut text = format!(
+        "  {}: {} kept",
+        changed.session,
+        count(changed.kept_events, "event")
+    );
+    let mut add = |more: String| {
+        text.push_str(", ");
+        text.push_str(&more);
+    };
+    match changed.lost_events {
+        Some(lost) => add(format!("{lost} lost")),
+        None => add("an unknown number lost".to_owned()),
+    }
+    if changed.lost_output_bytes > 0 {
+        add(format!(
+            "{} of output lost",
+            count(changed.lost_output_bytes, "byte")
+        ));
+    }
+    if changed.left_out > 0 {
+        add(format!(
+            "{} left out, which could not follow",
+            changed.left_out
+        ));
+    }
+    let stand_ins: Vec<String> = changed
+        .stand_ins
+        .iter()
+        .map(|(kind, number)| format!("{number} {kind}"))
+        .collect();
+    if !stand_ins.is_empty() {
+        add(format!("stand-ins: {}", stand_ins.join(", ")));
+    }
+    text
+}
+
+fn count(number: u64, what: &str) -> String {
+    let s = if number == 1 { "" } else { "s" };
+    format!("{number} {what}{s}")
+}
+
+fn line(text: &mut String, line: &str) {
+    writeln!(text, "{line}").expect("a string takes everything");
+}

@@ -1,0 +1,119 @@
+//! `coven doctor --store`: the log of a home that no daemon has open.
+
+use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use crate::home::{ENDLESS, Home};
+
+/// A home with two sessions that ended, as a daemon leaves it that is stopped.
+fn stopped() -> Home {
+    let home = Home::new();
+    home.text(["run", "sh", "echo one of them"]);
+    home.text(["run", "sh", "echo another"]);
+    home.text(["daemon", "stop"]);
+    home
+}
+
+/// Turns a bit in every page of the log that has `text` in it.
+fn damage(home: &Home, text: &str) {
+    let path = home.dir().join("coven.redb");
+    let bytes = fs::read(&path).unwrap();
+    let file = fs::OpenOptions::new().write(true).open(&path).unwrap();
+    let mut found = 0;
+    for (at, window) in bytes.windows(text.len()).enumerate() {
+        if window == text.as_bytes() {
+            file.write_all_at(&[window[0] ^ 1], at as u64).unwrap();
+            found += 1;
+        }
+    }
+    assert!(found > 0, "{text} is nowhere in the log");
+}
+
+fn status(home: &Home, args: &[&str]) -> (Option<i32>, String, String) {
+    let output = home.output(args.iter().copied());
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+#[test]
+fn a_whole_log_is_told_to_be_and_nothing_is_started() {
+    let home = stopped();
+    let (code, said, _) = status(&home, &["doctor", "--store"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("The log is whole: 2 sessions"), "{said}");
+    assert!(home.daemon_pid().is_none());
+    let json = home.json(["doctor", "--store", "--json"]);
+    assert_eq!(
+        (&json["whole"], &json["sessions"]),
+        (&true.into(), &2.into())
+    );
+}
+
+#[test]
+fn a_home_whose_daemon_lives_is_refused_with_the_reason() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let (code, _, said) = status(&home, &["doctor", "--store"]);
+    assert_eq!(code, Some(122), "{said}");
+    assert!(said.contains("daemon stop"), "{said}");
+    home.text(["kill", &id]);
+}
+
+#[test]
+fn a_home_without_a_log_has_nothing_to_look_at() {
+    let home = Home::new();
+    let (code, _, said) = status(&home, &["doctor", "--store"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("no event log"), "{said}");
+    let (code, _, _) = status(&home, &["doctor", "--salvage", "/nowhere"]);
+    assert_eq!(code, Some(2), "only with --store");
+}
+
+#[test]
+fn what_is_whole_in_a_damaged_home_is_in_the_new_one_and_can_be_used() {
+    let home = stopped();
+    let sessions = home.json(["sessions", "--json", "--offline"]);
+    let ids: Vec<&str> = sessions
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["id"].as_str().unwrap())
+        .collect();
+    damage(&home, "one of them");
+    let (code, said, _) = status(&home, &["doctor", "--store"]);
+    assert_eq!(code, Some(119), "{said}");
+    assert!(said.contains("1 session lost events"), "{said}");
+    assert!(said.contains("--salvage NEW_HOME"), "{said}");
+
+    let new = home.project().join("new home");
+    let named = new.to_str().unwrap();
+    let before = fs::read(home.dir().join("coven.redb")).unwrap();
+    let (code, said, _) = status(&home, &["doctor", "--store", "--salvage", named]);
+    assert_eq!(code, Some(119), "{said}");
+    assert!(said.contains("coven --home"), "{said}");
+    assert!(said.contains("stand-ins"), "{said}");
+    assert_eq!(fs::read(home.dir().join("coven.redb")).unwrap(), before);
+
+    let (code, said, _) = status(&home, &["--home", named, "doctor", "--store"]);
+    assert_eq!(code, Some(0), "{said}");
+    let (code, listed, _) = status(&home, &["--home", named, "sessions", "--offline", "--json"]);
+    assert_eq!(code, Some(0), "{listed}");
+    for id in &ids {
+        assert!(listed.contains(id), "{id}: {listed}");
+    }
+    let log = |id: &str| status(&home, &["--home", named, "log", "--offline", id]).1;
+    assert!(ids.iter().any(|id| log(id).contains("another")));
+    refuses_a_place_that_is_taken(&home, &new);
+}
+
+fn refuses_a_place_that_is_taken(home: &Home, new: &Path) {
+    let named = new.to_str().unwrap();
+    let (code, _, said) = status(home, &["doctor", "--store", "--salvage", named]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("exists and is not empty"), "{said}");
+}

@@ -1,0 +1,304 @@
+//! Salvage: everything that is whole in a damaged log, written into a new one.
+//!
+//! The damaged log is read only. Every event that is left keeps its session, its place, its time and
+//! its bytes. Records, indexes and the order are made anew. Where something is missing that later
+//! events need, a stand-in takes its place, with an actor that says so; what was lost and what
+//! stands for it is told of each session.
+
+mod carve;
+mod catalogue;
+mod events;
+mod mend;
+mod places;
+mod stand_in;
+mod write;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use coven_core::{Event, EventKind, SessionId, Timestamp};
+
+use crate::error::OpenError;
+use crate::fault::Fault;
+use crate::file::{self, Disk, OsDisk, journal_path};
+use crate::inspect::{self, Findings, Progress};
+use crate::stored::{EventRow, encode};
+
+use catalogue::{Catalogue, Owner};
+use events::Events;
+use mend::{Mending, row, stand_in};
+use places::Places;
+use write::NewLog;
+
+/// What was salvaged.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Salvaged {
+    /// Sessions in the new log.
+    pub sessions: u64,
+    /// Events that are there as they were.
+    pub events: u64,
+    /// Some of the newest part of the log could not be read: what was recorded last, of whatever
+    /// sessions, is missing beside what is told of each.
+    pub newest_is_lost: bool,
+    /// Sessions of which nothing is left, not even their names: how many there were at least.
+    pub untraced: u64,
+    /// The sessions that are not as they were, and what became of each.
+    pub changed: Vec<Changed>,
+}
+
+/// A session that lost something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Changed {
+    /// Its id; one that says so where even that was lost.
+    pub session: SessionId,
+    /// Events that are there as they were.
+    pub kept_events: u64,
+    /// Events that are gone, where that can be told.
+    pub lost_events: Option<u64>,
+    /// Bytes of output that are gone, and are stood for by as many others; what was lost after the
+    /// last output that is left is not known.
+    pub lost_output_bytes: u64,
+    /// What stands for what was lost: the kinds of events, and how many of each.
+    pub stand_ins: Vec<(&'static str, u64)>,
+    /// Events that are whole and could not follow on what is left.
+    pub left_out: u64,
+}
+
+/// Why nothing was salvaged.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SalvageError {
+    /// A log, or something else, is where the new one is to be. Choose another place.
+    #[error("{} exists already", path.display())]
+    Exists {
+        /// The file.
+        path: std::path::PathBuf,
+    },
+    /// One of the logs cannot be opened.
+    #[error(transparent)]
+    Open(#[from] OpenError),
+    /// The new log cannot be written. What there is of it is of no use.
+    #[error("the new log cannot be written: {reason}")]
+    Write {
+        /// Why.
+        reason: crate::error::StorageFault,
+    },
+    /// The new log is not whole, which is a bug. What was found is in it.
+    #[error("the new log is not whole: {problem}")]
+    NotWhole {
+        /// The first thing that is wrong with it.
+        problem: String,
+    },
+}
+
+impl From<Fault> for SalvageError {
+    fn from(fault: Fault) -> Self {
+        Self::Write {
+            reason: fault.reason(),
+        }
+    }
+}
+
+/// Writes everything that is whole in the log at `path`, which nobody may have open, into a new log
+/// at `into`, where nothing may be yet. The log at `path` is not written to. Blocks for reading it
+/// several times and writing it once; `progress` is told how far the last look at the new log is.
+/// Takes some 100 bytes of memory for each session and each segment, 24 for each run of a session's
+/// events, and what the longest stretch of lost output has.
+///
+/// # Errors
+/// [`SalvageError`], each with what to do about it.
+pub fn salvage(
+    path: &Path,
+    into: &Path,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Salvaged, SalvageError> {
+    for path in [into.to_owned(), journal_path(into)] {
+        if path.symlink_metadata().is_ok() {
+            return Err(SalvageError::Exists { path });
+        }
+    }
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let catalogue = Catalogue::of(disk.as_ref(), path)?;
+    let log = NewLog::make(&disk, into)?;
+    let uid = file::owner(into).map_err(|source| file::open_error(into, source))?;
+    let mut salvaging = Salvaging {
+        catalogue: &catalogue,
+        log,
+        places: Places::up_to(catalogue.mark.last_seq),
+        uid,
+        salvaged: Salvaged {
+            newest_is_lost: !catalogue.has_newest,
+            untraced: catalogue.untraced,
+            ..Salvaged::default()
+        },
+    };
+    for (&slot, owner) in &catalogue.owners {
+        salvaging.take(slot, owner)?;
+    }
+    let mut mark = catalogue.mark;
+    mark.position += 1;
+    let Salvaging {
+        log,
+        places,
+        salvaged,
+        ..
+    } = salvaging;
+    mark.last_seq = places.last;
+    log.finish(mark)?;
+    let findings: Findings = inspect::closed(disk.as_ref(), into, progress)?;
+    match findings.problems.first() {
+        Some(problem) => Err(SalvageError::NotWhole {
+            problem: problem.to_string(),
+        }),
+        None => Ok(salvaged),
+    }
+}
+
+struct Salvaging<'a> {
+    catalogue: &'a Catalogue,
+    log: NewLog,
+    places: Places,
+    uid: u32,
+    salvaged: Salvaged,
+}
+
+/// What is known of a session.
+#[derive(Clone, Copy)]
+struct Had {
+    name: bool,
+    trims: bool,
+}
+
+/// Events of a session that are handed over at once.
+const ROWS: usize = 256;
+
+/// The name of a session, or one that stands for it.
+fn name(slot: u64, owner: &Owner) -> SessionId {
+    owner
+        .id
+        .clone()
+        .unwrap_or_else(|| SessionId::parse(&format!("salvaged-slot-{slot}")).expect("it is an id"))
+}
+
+impl Salvaging<'_> {
+    fn take(&mut self, slot: u64, owner: &Owner) -> Result<(), SalvageError> {
+        let id = name(slot, owner);
+        let mut deletion = None;
+        let mut trimmed_bytes = 0;
+        for left in Events::of(self.catalogue, slot, id.clone()) {
+            match left.envelope.event {
+                Event::Trimmed {
+                    offset, len_bytes, ..
+                } => trimmed_bytes = offset + len_bytes,
+                Event::Deleted => deletion = Some(left),
+                _ => {}
+            }
+        }
+        let row = match (deletion, owner.deleted_at) {
+            (Some(left), _) => row(&left.envelope, left.bytes),
+            (None, Some(at)) => {
+                let never = Timestamp::from_nanos(0);
+                let envelope = stand_in(&id, self.uid, at, never, Event::Deleted);
+                row(&envelope, encode(&EventRow::from(&envelope)).into())
+            }
+            (None, None) => return self.mend(slot, &id, owner, trimmed_bytes),
+        };
+        self.log.put_deleted(slot, &id, row)
+    }
+
+    fn mend(
+        &mut self,
+        slot: u64,
+        id: &SessionId,
+        owner: &Owner,
+        trimmed_bytes: u64,
+    ) -> Result<(), SalvageError> {
+        let kept = self.catalogue.record(slot, id);
+        let mut mending = Mending::new(id.clone(), self.uid, kept, trimmed_bytes);
+        let Self {
+            catalogue,
+            log,
+            places,
+            ..
+        } = self;
+        let mut free = |after, before, count| places.take(catalogue, after, before, count);
+        let mut rows = Vec::new();
+        for left in Events::of(catalogue, slot, id.clone()) {
+            rows.extend(mending.take(left, &mut free));
+            if let Some(record) = mending.record().filter(|_| rows.len() >= ROWS) {
+                log.put(slot, id, record, std::mem::take(&mut rows))?;
+            }
+        }
+        if owner.id.is_some() || mending.record().is_some() {
+            rows.extend(mending.finish(&mut free));
+        }
+        if let Some(record) = mending.record() {
+            log.put(slot, id, record, rows)?;
+        }
+        let had = Had {
+            name: owner.id.is_some(),
+            trims: mending.trimmed_bytes > 0,
+        };
+        self.tell(slot, id, &mending.done, had);
+        Ok(())
+    }
+
+    fn tell(&mut self, slot: u64, id: &SessionId, done: &mend::Done, had: Had) {
+        let recent = |seq: &u64| *seq > self.catalogue.folded;
+        let recent = self
+            .catalogue
+            .recent
+            .get(&slot)
+            .map_or(0, |rows| rows.keys().filter(|seq| recent(seq)).count());
+        let lost_events = self.catalogue.ordered.as_ref().map(|ordered| {
+            let before = ordered.get(&slot).copied().unwrap_or(0) + recent as u64;
+            before.saturating_sub(done.events)
+        });
+        // The order does not say which events were trimmed.
+        let lost_events = lost_events.filter(|_| !had.trims);
+        self.salvaged.sessions += 1;
+        self.salvaged.events += done.events;
+        let is_whole =
+            done.left_out == 0 && done.stand_ins.is_empty() && !done.has_lost_its_end && had.name;
+        if is_whole && lost_events.is_none_or(|lost| lost == 0) {
+            return;
+        }
+        self.salvaged.changed.push(Changed {
+            session: id.clone(),
+            kept_events: done.events,
+            lost_events,
+            lost_output_bytes: done.lost_output_bytes,
+            stand_ins: done
+                .stand_ins
+                .iter()
+                .map(|(kind, count)| (*kind, *count))
+                .collect(),
+            left_out: done.left_out,
+        });
+    }
+}
+
+/// An event's kind, as people read it.
+const fn kind_name(kind: EventKind) -> &'static str {
+    match kind {
+        EventKind::Created => "created",
+        EventKind::Registered => "registered",
+        EventKind::Started => "started",
+        EventKind::LaunchFailed => "launch failed",
+        EventKind::Identified => "identified",
+        EventKind::Output => "output",
+        EventKind::Input => "input",
+        EventKind::Resized => "resized",
+        EventKind::Titled => "titled",
+        EventKind::Labelled => "labelled",
+        EventKind::KillRequested => "kill requested",
+        EventKind::OutputClosed => "output closed",
+        EventKind::Exited => "exited",
+        EventKind::Completed => "completed",
+        EventKind::Orphaned => "orphaned",
+        EventKind::Archived => "archived",
+        EventKind::Summoned => "summoned",
+        EventKind::Deleted => "deleted",
+        EventKind::Trimmed => "trimmed",
+    }
+}

@@ -1,0 +1,360 @@
+//! What there is left of a log, and where: found out once, so that the rest is looking it up.
+
+use std::collections::{BTreeMap, HashMap};
+
+use bytes::Bytes;
+use coven_core::{Record, Seq, SessionId};
+use redb::Value;
+
+use super::carve;
+use crate::cold::order::{NOBODY, runs_of_row};
+use crate::cold::segment::Segment;
+use crate::error::OpenError;
+use crate::file::{Disk, Kind, journal_path, open_error};
+use crate::inspect::{OpenFile, Source, groups, trimmed};
+use crate::journal;
+use crate::layout::{BY_CREATED, GONE, IDS, META, ORDER, RECORDS, SEGMENTS, SLOTS, meta};
+use crate::limits::{LOST_SEQS, LOST_SLOTS};
+use crate::raw::Snapshot;
+use crate::read::{record_of_row, slot_of_row};
+use crate::stored::Mark;
+
+/// A segment that is whole, in the cold file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Piece {
+    pub(super) slot: u64,
+    pub(super) first: u64,
+    at: u64,
+    len: u32,
+}
+
+/// Whose a slot is.
+#[derive(Clone, Debug)]
+pub(super) struct Owner {
+    pub(super) id: Option<SessionId>,
+    pub(super) deleted_at: Option<u64>,
+}
+
+#[derive(Default)]
+pub(super) struct Catalogue {
+    cold: Option<Box<Snapshot>>,
+    /// Sorted; more than one for a place where an older state of it was found as well.
+    pieces: Vec<Piece>,
+    pub(super) owners: BTreeMap<u64, Owner>,
+    /// Where the records are.
+    records: BTreeMap<u64, (u64, u32)>,
+    /// Events out of the journal, by slot and place.
+    pub(super) recent: HashMap<u64, BTreeMap<u64, Bytes>>,
+    /// How many events the log had of each slot, where that is known of all.
+    pub(super) ordered: Option<HashMap<u64, u64>>,
+    /// How far the cold file had everything.
+    pub(super) folded: u64,
+    /// Sessions there were, as far as is known, that nothing is left of.
+    pub(super) untraced: u64,
+    /// All of the journal could be read.
+    pub(super) has_newest: bool,
+    /// The log's counters, or beyond them.
+    pub(super) mark: Mark,
+}
+
+impl Catalogue {
+    /// Goes through both files of the log at `path`.
+    pub(super) fn of(disk: &dyn Disk, path: &std::path::Path) -> Result<Self, OpenError> {
+        let mut catalogue = Self::default();
+        let cold = OpenFile::open(disk, path, Kind::Cold)?;
+        let journal = OpenFile::open(disk, &journal_path(path), Kind::Journal)?;
+        match (&cold, &journal) {
+            (OpenFile::Missing, OpenFile::Missing) => {
+                return Err(open_error(path, std::io::ErrorKind::NotFound.into()));
+            }
+            (OpenFile::There(cold), _) => catalogue.take_cold(cold),
+            (OpenFile::Missing, OpenFile::There(_)) => {}
+        }
+        let journal_is_whole = match &journal {
+            OpenFile::There(journal) => catalogue.take_journal(journal),
+            OpenFile::Missing => catalogue.mark.position == 0,
+        };
+        catalogue.pieces.sort_unstable();
+        catalogue.pieces.dedup();
+        catalogue.forget_predecessors();
+        catalogue.has_newest = journal_is_whole;
+        let traced = catalogue.owners.len() as u64;
+        catalogue.untraced = catalogue.mark.last_slot.saturating_sub(traced);
+        if !journal_is_whole {
+            // What was given since is not known: nothing of it may be given again.
+            catalogue.mark.last_seq += LOST_SEQS;
+            catalogue.mark.last_slot += LOST_SLOTS;
+        }
+        if let OpenFile::There(cold) = cold {
+            catalogue.cold = Some(cold);
+        }
+        Ok(catalogue)
+    }
+
+    fn take_cold(&mut self, cold: &Snapshot) {
+        let rows = |rows: Result<_, crate::fault::Fault>| -> crate::inspect::Rows<'_> {
+            rows.expect("a file that is read without the database has no fault of it")
+        };
+        let source = Source::Closed(cold);
+        for row in rows(source.sound_rows(META)).flatten() {
+            if <&str>::from_bytes(&row.key) == meta::FOLDED
+                && let Ok(mark) = Mark::unseal(&row.value, meta::FOLDED)
+            {
+                self.folded = mark.last_seq;
+                self.count(mark);
+            }
+        }
+        for row in rows(source.rows(SLOTS)).flatten() {
+            self.take_slot(u64_of(&row.key), &row.value);
+        }
+        for row in rows(source.rows(SEGMENTS)).flatten() {
+            let key = <(u64, u64)>::from_bytes(&row.key);
+            self.take_segment(key, &row.value, row.at);
+        }
+        for row in rows(source.sound_rows(RECORDS)).flatten() {
+            let place = (row.at, u32::try_from(row.value.len()).unwrap_or(u32::MAX));
+            self.records.insert(u64_of(&row.key), place);
+        }
+        self.take_order(rows(source.rows(ORDER)));
+        let is_torn = !cold.take_bad().is_empty() || !cold.header.problems.is_empty();
+        self.take_names(
+            rows(source.sound_rows(IDS)),
+            rows(source.sound_rows(BY_CREATED)),
+        );
+        if is_torn {
+            self.carve(cold);
+        }
+        self.take_gone(rows(source.sound_rows(GONE)));
+    }
+
+    /// Takes what can be found in a file without following its trees.
+    fn carve(&mut self, cold: &Snapshot) {
+        let carved = carve::cold(&cold.file, |leaf| match leaf {
+            carve::Leaf::Segments(rows) => {
+                for row in rows {
+                    self.take_segment(row.key, &row.value, row.at);
+                }
+            }
+            carve::Leaf::Slots(rows) => {
+                for row in rows {
+                    self.take_slot(row.key.0, &row.value);
+                }
+            }
+        });
+        if let Err(error) = carved {
+            tracing::error!(%error, "not all of a damaged file could be looked at");
+        }
+    }
+
+    fn take_slot(&mut self, slot: u64, row: &[u8]) {
+        let Ok((id, deleted_at)) = slot_of_row(slot, row) else {
+            return;
+        };
+        self.mark.last_slot = self.mark.last_slot.max(slot);
+        let last = deleted_at.map_or(0, Seq::get);
+        self.mark.last_seq = self.mark.last_seq.max(last);
+        let owner = self.owner(slot);
+        owner.id = Some(id);
+        // A state of it from before that may have been found as well.
+        owner.deleted_at = owner.deleted_at.or(deleted_at.map(Seq::get));
+    }
+
+    fn owner(&mut self, slot: u64) -> &mut Owner {
+        self.owners.entry(slot).or_insert(Owner {
+            id: None,
+            deleted_at: None,
+        })
+    }
+
+    fn take_segment(&mut self, (slot, first): (u64, u64), bytes: &[u8], at: u64) {
+        let Ok(head) = Segment::head(slot, first, bytes) else {
+            return;
+        };
+        self.mark.last_seq = self.mark.last_seq.max(head.last);
+        self.mark.last_slot = self.mark.last_slot.max(slot);
+        self.owner(slot);
+        self.pieces.push(Piece {
+            slot,
+            first,
+            at,
+            len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+        });
+    }
+
+    fn take_order(&mut self, rows: crate::inspect::Rows<'_>) {
+        let mut next = 1;
+        let mut counts = HashMap::new();
+        for row in rows.flatten() {
+            let first = u64_of(&row.key);
+            let runs = runs_of_row(first, &row.value).unwrap_or_default();
+            if first != next || runs.is_empty() {
+                return;
+            }
+            for run in runs {
+                next = run.last.get() + 1;
+                if run.slot != NOBODY {
+                    *counts.entry(run.slot).or_insert(0) += next - run.first.get();
+                }
+            }
+        }
+        self.ordered = (next > 1 && next == self.folded + 1).then_some(counts);
+    }
+
+    /// Who slots belong to whose own rows are damaged.
+    fn take_names(&mut self, ids: crate::inspect::Rows<'_>, list: crate::inspect::Rows<'_>) {
+        for row in ids.flatten() {
+            self.name(u64_of(&row.value), <&str>::from_bytes(&row.key));
+        }
+        for row in list.flatten() {
+            let (_, id) = <(i64, &str)>::from_bytes(&row.key);
+            self.name(<(u64, bool)>::from_bytes(&row.value).0, id);
+        }
+    }
+
+    fn name(&mut self, slot: u64, id: &str) {
+        if let Ok(id) = SessionId::parse(id) {
+            self.owner(slot).id.get_or_insert(id);
+        }
+    }
+
+    /// A session that was deleted stays so, though its slot does not say it any more.
+    fn take_gone(&mut self, rows: crate::inspect::Rows<'_>) {
+        let gone: HashMap<String, u64> = rows
+            .flatten()
+            .map(|row| (<&str>::from_bytes(&row.key).to_owned(), u64_of(&row.value)))
+            .collect();
+        let last = gone.values().copied().max().unwrap_or(0);
+        self.mark.last_seq = self.mark.last_seq.max(last);
+        let mut begins = HashMap::new();
+        for piece in &self.pieces {
+            let first = begins.entry(piece.slot).or_insert(piece.first);
+            *first = piece.first.min(*first);
+        }
+        let deletions: HashMap<u64, &String> = gone.iter().map(|(id, at)| (*at, id)).collect();
+        for (slot, owner) in &mut self.owners {
+            // Its name is lost, and its deletion is where that session's is said to be.
+            let at = begins.get(slot).filter(|_| owner.id.is_none());
+            if let Some((at, id)) = at.and_then(|at| Some((at, deletions.get(at)?))) {
+                owner.id = SessionId::parse(id).ok();
+                owner.deleted_at = Some(*at);
+            }
+            let at = owner.id.as_ref().and_then(|id| gone.get(id.as_str()));
+            if let (Some(&at), None) = (at, owner.deleted_at)
+                && begins.get(slot).is_some_and(|first| *first <= at)
+            {
+                owner.deleted_at = Some(at);
+            }
+        }
+    }
+
+    /// An id is used again only after its session was deleted: of two that are not known to be, the
+    /// older one was.
+    fn forget_predecessors(&mut self) {
+        let mut living = HashMap::new();
+        let mut gone = Vec::new();
+        for (&slot, owner) in &self.owners {
+            if let (Some(id), None) = (&owner.id, owner.deleted_at) {
+                gone.extend(living.insert(id.clone(), slot));
+            }
+        }
+        for slot in gone {
+            self.owners.remove(&slot);
+        }
+    }
+
+    /// Takes the groups of a journal, and says whether that is all it had.
+    fn take_journal(&mut self, journal: &Snapshot) -> bool {
+        let mut is_whole = journal.header.problems.is_empty() && !journal.has_lost_its_last;
+        match trimmed(journal) {
+            Some(mark) => self.count(mark),
+            None => is_whole = false,
+        }
+        for group in groups(journal) {
+            is_whole &= self.take_group(group.position, &group.bytes.into());
+        }
+        is_whole &= journal.take_bad().is_empty();
+        if !is_whole {
+            self.carve_journal(journal);
+        }
+        is_whole
+    }
+
+    fn carve_journal(&mut self, journal: &Snapshot) {
+        let mut parts: BTreeMap<(u64, u64), Vec<u8>> = BTreeMap::new();
+        let carved = carve::journal(&journal.file, |found| {
+            parts.insert(found.key, found.value);
+        });
+        if let Err(error) = carved {
+            tracing::error!(%error, "not all of a damaged file could be looked at");
+        }
+        let mut group: Option<(u64, Vec<u8>)> = None;
+        for ((position, _), part) in parts {
+            match &mut group {
+                Some((open, bytes)) if *open == position => bytes.extend(part),
+                _ => {
+                    if let Some((position, bytes)) = group.replace((position, part)) {
+                        self.take_group(position, &bytes.into());
+                    }
+                }
+            }
+        }
+        if let Some((position, bytes)) = group {
+            self.take_group(position, &bytes.into());
+        }
+    }
+
+    fn take_group(&mut self, position: u64, bytes: &Bytes) -> bool {
+        let Ok((mark, batches)) = journal::read(position, bytes) else {
+            return false;
+        };
+        self.count(mark);
+        for batch in batches {
+            self.owner(batch.slot).id.get_or_insert(batch.id);
+            let recent = self.recent.entry(batch.slot).or_default();
+            for (seq, bytes) in batch.rows {
+                recent.insert(seq.get(), bytes);
+            }
+        }
+        true
+    }
+
+    fn count(&mut self, mark: Mark) {
+        self.mark = Mark {
+            position: self.mark.position.max(mark.position),
+            last_seq: self.mark.last_seq.max(mark.last_seq),
+            last_slot: self.mark.last_slot.max(mark.last_slot),
+        };
+    }
+
+    /// The segments of a slot, by place.
+    pub(super) fn pieces(&self, slot: u64) -> &[Piece] {
+        let from = self.pieces.partition_point(|piece| piece.slot < slot);
+        let to = self.pieces.partition_point(|piece| piece.slot <= slot);
+        &self.pieces[from..to]
+    }
+
+    /// A segment, read again.
+    pub(super) fn read(&self, piece: &Piece) -> Option<Segment> {
+        let bytes = self
+            .cold
+            .as_ref()?
+            .file
+            .read(piece.at, piece.len as usize)
+            .ok()?;
+        Segment::decode(piece.slot, piece.first, &bytes).ok()
+    }
+
+    /// The record that was kept of a session, if it is whole.
+    pub(super) fn record(&self, slot: u64, id: &SessionId) -> Option<Record> {
+        let (at, len) = *self.records.get(&slot)?;
+        let bytes = self.cold.as_ref()?.file.read(at, len as usize).ok()?;
+        record_of_row(slot, id, &bytes).ok()
+    }
+}
+
+fn u64_of(bytes: &[u8]) -> u64 {
+    bytes
+        .get(..8)
+        .and_then(|it| it.try_into().ok())
+        .map_or(0, u64::from_le_bytes)
+}

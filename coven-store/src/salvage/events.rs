@@ -1,0 +1,108 @@
+//! The events that are left of one session, out of both files, by place.
+
+use std::collections::btree_map;
+use std::iter::Peekable;
+use std::vec;
+
+use bytes::Bytes;
+use coven_core::{Envelope, Seq, SessionId};
+
+use super::catalogue::{Catalogue, Piece};
+use crate::read::decode_event;
+
+/// An event, and its bytes as they are stored.
+#[derive(Clone, Debug)]
+pub(super) struct Left {
+    pub(super) envelope: Envelope,
+    pub(super) bytes: Bytes,
+}
+
+/// Every event of a slot that can be read, once.
+pub(super) struct Events<'a> {
+    catalogue: &'a Catalogue,
+    id: SessionId,
+    pieces: std::slice::Iter<'a, Piece>,
+    piece: Peekable<vec::IntoIter<(u64, Bytes)>>,
+    recent: Peekable<btree_map::Iter<'a, u64, Bytes>>,
+    last: u64,
+}
+
+static NONE: std::collections::BTreeMap<u64, Bytes> = std::collections::BTreeMap::new();
+
+impl<'a> Events<'a> {
+    pub(super) fn of(catalogue: &'a Catalogue, slot: u64, id: SessionId) -> Self {
+        Self {
+            catalogue,
+            id,
+            pieces: catalogue.pieces(slot).iter(),
+            piece: Vec::new().into_iter().peekable(),
+            recent: catalogue
+                .recent
+                .get(&slot)
+                .unwrap_or(&NONE)
+                .iter()
+                .peekable(),
+            last: 0,
+        }
+    }
+
+    /// Has the next segment ready, if the one before it is done.
+    fn fill(&mut self) {
+        while self.piece.peek().is_none() {
+            let Some(piece) = self.pieces.next() else {
+                return;
+            };
+            let mut rows = self.rows(piece);
+            // Older states of the same segment: they have what it lost, if it did.
+            while let Some(older) = self.pieces.as_slice().first() {
+                if older.first != piece.first {
+                    break;
+                }
+                let known = rows.last().map_or(0, |(seq, _)| *seq);
+                let more = self.rows(older);
+                rows.extend(more.into_iter().filter(|(seq, _)| *seq > known));
+                self.pieces.next();
+            }
+            self.piece = rows.into_iter().peekable();
+        }
+    }
+
+    fn rows(&self, piece: &Piece) -> Vec<(u64, Bytes)> {
+        let Some(segment) = self.catalogue.read(piece) else {
+            return Vec::new();
+        };
+        let rows = segment.rows().map_while(Result::ok);
+        rows.map(|(seq, row)| (seq.get(), Bytes::copy_from_slice(row)))
+            .collect()
+    }
+
+    fn next_row(&mut self) -> Option<(u64, Bytes)> {
+        self.fill();
+        let folded = self.piece.peek().map(|(seq, _)| *seq);
+        let recent = self.recent.peek().map(|(seq, _)| **seq);
+        match (folded, recent) {
+            (Some(folded), recent) if recent.is_none_or(|recent| folded <= recent) => {
+                self.piece.next()
+            }
+            (_, Some(_)) => self.recent.next().map(|(seq, row)| (*seq, row.clone())),
+            (_, None) => None,
+        }
+    }
+}
+
+impl Iterator for Events<'_> {
+    type Item = Left;
+
+    fn next(&mut self) -> Option<Left> {
+        loop {
+            let (seq, bytes) = self.next_row()?;
+            if seq <= self.last {
+                continue;
+            }
+            if let Ok(envelope) = decode_event(&bytes, &self.id, Seq::new(seq)) {
+                self.last = seq;
+                return Some(Left { envelope, bytes });
+            }
+        }
+    }
+}

@@ -1,0 +1,80 @@
+//! Places in the log that no event has: those of what was lost.
+
+use std::collections::BTreeSet;
+
+use super::catalogue::Catalogue;
+use super::events::Events;
+
+/// What is taken, so that what is put in the place of something lost takes nobody else's.
+pub(super) struct Places {
+    /// The last place there is.
+    pub(super) last: u64,
+    /// Runs of places that events have, by their last; made when it is first needed.
+    taken: Option<Vec<(u64, u64)>>,
+    given: BTreeSet<u64>,
+}
+
+/// What comes after every place there is.
+pub(super) const NO_END: u64 = u64::MAX;
+
+impl Places {
+    /// In a log whose last place is `last`.
+    pub(super) const fn up_to(last: u64) -> Self {
+        Self {
+            last,
+            taken: None,
+            given: BTreeSet::new(),
+        }
+    }
+
+    /// At most `count` free places between two others, the last ones, by place; before [`NO_END`]
+    /// new ones as well, so that there are enough. Keeps them for who asked.
+    pub(super) fn take(
+        &mut self,
+        catalogue: &Catalogue,
+        after: u64,
+        before: u64,
+        count: usize,
+    ) -> Vec<u64> {
+        let taken = self.taken.get_or_insert_with(|| taken(catalogue));
+        let mut found = Vec::new();
+        let mut seq = before.saturating_sub(1).min(self.last);
+        while seq > after && found.len() < count {
+            let run = taken.partition_point(|(_, last)| *last < seq);
+            match taken.get(run) {
+                Some(&(first, _)) if first <= seq => seq = first.saturating_sub(1),
+                _ => {
+                    if self.given.insert(seq) {
+                        found.push(seq);
+                    }
+                    seq -= 1;
+                }
+            }
+        }
+        found.reverse();
+        while before == NO_END && found.len() < count {
+            self.last += 1;
+            self.given.insert(self.last);
+            found.push(self.last);
+        }
+        found
+    }
+}
+
+/// The places of all events that are left.
+fn taken(catalogue: &Catalogue) -> Vec<(u64, u64)> {
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    for (&slot, owner) in &catalogue.owners {
+        runs.extend(owner.deleted_at.map(|at| (at, at)));
+        let id = super::name(slot, owner);
+        for left in Events::of(catalogue, slot, id) {
+            let seq = left.envelope.seq.get();
+            match runs.last_mut() {
+                Some((_, last)) if *last + 1 == seq => *last = seq,
+                _ => runs.push((seq, seq)),
+            }
+        }
+    }
+    runs.sort_unstable();
+    runs
+}

@@ -1,0 +1,266 @@
+//! Stand-ins: events that are put where others were lost, so that those that are left can follow.
+//!
+//! Pure: what is missing is told from where a session stands and from what comes next.
+
+use bytes::Bytes;
+use coven_core::{
+    Channel, Ending, Event, Exit, External, ExternalRequest, HarnessId, Launch, LaunchRequest,
+    Origin, OrphanReason, OutputEnd, Phase, Place, ProcessFacts, Record, Session, SessionId,
+};
+use coven_core::{Draft, limits};
+
+/// Bytes of output that one event stands for at most: what the longest event of output can have.
+pub(super) const PIECE_BYTES: u64 = limits::MAX_OUTPUT_PAYLOAD_BYTES as u64 - 200;
+
+/// What fills lost output, besides what says so: DEL, which terminals leave out.
+const FILLING: u8 = 0x7f;
+
+/// What is known beside the events themselves.
+#[derive(Clone, Copy)]
+pub(super) struct Known<'a> {
+    /// The record that was kept of the session, if it is whole. It may know more.
+    pub(super) kept: Option<&'a Record>,
+    /// Where the session's output was trimmed to, sooner or later.
+    pub(super) trimmed_bytes: u64,
+    /// Bytes of lost output that one event stands for at most.
+    pub(super) piece_bytes: u64,
+}
+
+/// Where output begins that is lost and was not trimmed, if `next` comes after such.
+pub(super) fn hole(now: &Session, next: &Event, trimmed_bytes: u64) -> Option<u64> {
+    match next {
+        Event::Output { offset, .. } => {
+            let begins = now.output_bytes.max(trimmed_bytes);
+            (*offset > begins).then_some(begins)
+        }
+        _ => None,
+    }
+}
+
+/// The event that must come before `next` can, or before another that must. `None`: none helps.
+pub(super) fn before(
+    id: &SessionId,
+    now: Option<&Session>,
+    next: &Event,
+    known: Known<'_>,
+) -> Option<Event> {
+    let Known {
+        kept,
+        trimmed_bytes,
+        piece_bytes,
+    } = known;
+    let Some(now) = now else {
+        return Some(beginning(id, next, kept));
+    };
+    let has_ended = now.phase.has_ended();
+    match (&now.phase, next) {
+        (
+            Phase::Created | Phase::Cancelled,
+            Event::Output { .. }
+            | Event::Input { .. }
+            | Event::Resized { .. }
+            | Event::OutputClosed { .. }
+            | Event::Exited { .. },
+        ) => Some(started()),
+        (Phase::Cancelled, Event::KillRequested) => Some(started()),
+        (Phase::Running { .. } | Phase::Dying { .. }, Event::Output { offset, .. }) => {
+            let begins = hole(now, next, trimmed_bytes)?;
+            Some(if now.output_bytes == 0 {
+                // As if it had been trimmed: nothing need stand for it.
+                trimmed(now.trimmed_bytes, *offset)
+            } else {
+                lost_output(begins, *offset, piece_bytes)
+            })
+        }
+        (_, Event::Trimmed { offset, .. }) if *offset > now.trimmed_bytes => {
+            Some(trimmed(now.trimmed_bytes, *offset))
+        }
+        (Phase::Running { .. } | Phase::Dying { .. }, Event::Exited { output, .. }) => {
+            Some(Event::OutputClosed { end: *output })
+        }
+        (_, Event::Archived) if has_ended && now.archived => Some(Event::Summoned),
+        (_, Event::Summoned) if has_ended => Some(Event::Archived),
+        (Phase::Elsewhere, Event::Archived | Event::Summoned | Event::Deleted) => {
+            Some(Event::Completed { exit_code: None })
+        }
+        (_, Event::Archived | Event::Summoned | Event::Deleted) if !has_ended => Some(lost()),
+        _ => None,
+    }
+}
+
+/// How a session is ended whose end was lost: as the record that was kept of it says, if that has
+/// more than what is left.
+pub(super) fn ending(now: &Session, kept: Option<&Record>) -> Vec<Event> {
+    let mut events = Vec::new();
+    let ended = kept.filter(|kept| kept.session.phase.has_ended());
+    if let Some(kept) = ended.filter(|kept| kept.session.output_bytes > now.output_bytes) {
+        let (from, to) = (now.output_bytes, kept.session.output_bytes);
+        events.extend(pieces(from, to, PIECE_BYTES));
+    }
+    let exited = |exit: Exit| {
+        let output = OutputEnd::Cut;
+        [
+            Event::OutputClosed { end: output },
+            Event::Exited { exit, output },
+        ]
+    };
+    match ended.map(|kept| &kept.session.phase) {
+        Some(Phase::Ended { ending }) => match ending {
+            Ending::Exited { exit } => events.extend(exited(*exit)),
+            Ending::Killed { exit } => {
+                events.push(Event::KillRequested);
+                events.extend(exited(*exit));
+            }
+            Ending::NeverStarted { reason } => events.push(Event::LaunchFailed {
+                reason: reason.clone(),
+            }),
+            Ending::CalledOff => events.extend([
+                Event::KillRequested,
+                Event::LaunchFailed {
+                    reason: "it was called off".to_owned(),
+                },
+            ]),
+            Ending::Reported { exit_code } => events.push(Event::Completed {
+                exit_code: *exit_code,
+            }),
+        },
+        Some(Phase::Orphaned { reason }) => events.push(Event::Orphaned { reason: *reason }),
+        _ => events.push(lost()),
+    }
+    events
+}
+
+/// Events that stand for lost output from one offset to another.
+pub(super) fn pieces(from: u64, to: u64, piece_bytes: u64) -> impl Iterator<Item = Event> {
+    let mut at = from;
+    std::iter::from_fn(move || {
+        (at < to).then(|| {
+            let piece = lost_output(at, to, piece_bytes);
+            at = to.min(at + piece_bytes);
+            piece
+        })
+    })
+}
+
+fn lost_output(from: u64, to: u64, piece_bytes: u64) -> Event {
+    let lost = to - from;
+    let len = usize::try_from(lost.min(piece_bytes)).expect("a piece is small");
+    let mut data = format!("\r\n[coven: {lost} bytes of output were lost here]\r\n").into_bytes();
+    data.resize(len, FILLING);
+    Event::Output {
+        offset: from,
+        channel: Channel::Tty,
+        data: Bytes::from(data),
+    }
+}
+
+/// Output that is gone from one offset to another. What it was is not known, so neither is its
+/// hash.
+pub(super) fn trimmed(from: u64, to: u64) -> Event {
+    Event::Trimmed {
+        offset: from,
+        len_bytes: to - from,
+        sha256: [0; 32],
+    }
+}
+
+fn lost() -> Event {
+    Event::Orphaned {
+        reason: OrphanReason::EngineDied,
+    }
+}
+
+/// A start of which only is known that it was one. Its process is none that there can be.
+fn started() -> Event {
+    Event::Started {
+        process: ProcessFacts {
+            pid: 0,
+            start_time: 0,
+            boot_id: String::new(),
+            shim_pid: None,
+        },
+        executable: String::new(),
+        argv: Vec::new(),
+    }
+}
+
+/// How a session began whose first event was lost.
+fn beginning(id: &SessionId, next: &Event, kept: Option<&Record>) -> Event {
+    let is_external = match kept {
+        Some(kept) => kept.session.is_external(),
+        None => matches!(next, Event::Completed { .. }),
+    };
+    if is_external {
+        return Event::Registered {
+            external: Box::new(external(id, kept)),
+        };
+    }
+    Event::Created {
+        launch: Box::new(launch(kept)),
+    }
+}
+
+fn external(id: &SessionId, kept: Option<&Record>) -> External {
+    let request = ExternalRequest {
+        id: Some(id.as_str().to_owned()),
+        project_root: Some("/".to_owned()),
+        harness: Some(UNKNOWN.to_owned()),
+        title: Some(LOST.to_owned()),
+        ..ExternalRequest::default()
+    };
+    let (_, mut external) = External::parse(&request).expect("the request is well-formed");
+    if let Some(session) = kept.map(|kept| &kept.session) {
+        external.root.clone_from(&session.root);
+        external.harness = session.harness.clone();
+        external.title = session.title.clone();
+        external.labels = session.labels.clone();
+        if let Origin::External { transcript_path } = &session.origin {
+            external.transcript_path.clone_from(transcript_path);
+        }
+    }
+    external
+}
+
+const UNKNOWN: &str = "unknown";
+const LOST: &str = "[coven: how this session began was lost]";
+
+fn launch(kept: Option<&Record>) -> Launch {
+    let request = LaunchRequest {
+        project_root: Some("/".to_owned()),
+        harness: Some(UNKNOWN.to_owned()),
+        prompt: Some(LOST.to_owned()),
+        ..LaunchRequest::default()
+    };
+    let draft = Draft::parse(&request).expect("the request is well-formed");
+    let mut launch = draft.at(Place::new("/", "/").expect("it is a place"));
+    let Some(session) = kept.map(|kept| &kept.session) else {
+        return launch;
+    };
+    launch.harness = HarnessId::clone(&session.harness);
+    launch.title = session.title.clone();
+    launch.labels = session.labels.clone();
+    if let Origin::Launched {
+        cwd,
+        prompt_head,
+        model,
+        mode,
+        conversation_id,
+        size,
+        continues,
+        ..
+    } = &session.origin
+    {
+        if let Ok(place) = Place::new(session.root.as_str(), cwd.as_str()) {
+            launch.place = place;
+        }
+        if let Ok(prompt) = coven_core::Prompt::parse(prompt_head) {
+            launch.prompt = prompt;
+        }
+        launch.model = model.clone();
+        launch.mode = *mode;
+        launch.conversation_id = conversation_id.clone();
+        launch.size = *size;
+        launch.continues = continues.clone();
+    }
+    launch
+}
