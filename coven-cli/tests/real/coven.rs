@@ -98,6 +98,14 @@ impl Session<'_> {
         reply.body
     }
 
+    /// The exact bytes that it wrote so far.
+    pub(crate) fn output(&self) -> Vec<u8> {
+        http::bytes(
+            &self.home.socket(),
+            &format!("/api/v1/sessions/{}/output", self.id),
+        )
+    }
+
     pub(crate) fn follow(&self) -> Follow {
         Follow::new(&self.home.socket(), &self.id)
     }

@@ -115,7 +115,7 @@ fn claude(home: &Path, trust: Trust, model_url: &str) -> Vec<(&'static str, Stri
     });
     fs::write(home.join(".claude.json"), onboarded.to_string()).expect("the home is empty");
     if trust == Trust::Everything {
-        let settings = json!({"permissions": {"allow": ["Bash"]}});
+        let settings = json!({"permissions": {"allow": ["Bash", "Edit"]}});
         fs::create_dir(home.join(".claude")).expect("the home is empty");
         fs::write(home.join(".claude/settings.json"), settings.to_string())
             .expect("the folder is there");

@@ -22,6 +22,26 @@ pub(crate) fn get(socket: &Path, path: &str) -> Reply {
     request(socket, "GET", path, "")
 }
 
+/// The body of an answer of any kind.
+pub(crate) fn bytes(socket: &Path, path: &str) -> Vec<u8> {
+    let mut stream = send(socket, "GET", path, "");
+    stream
+        .shutdown(Shutdown::Write)
+        .expect("the daemon holds the connection");
+    let mut reply = Vec::new();
+    stream
+        .read_to_end(&mut reply)
+        .expect("the daemon answers in time");
+    let end = b"\r\n\r\n";
+    let head_bytes = reply
+        .windows(end.len())
+        .position(|window| window == end)
+        .expect("an answer has a head");
+    let head = String::from_utf8_lossy(&reply[..head_bytes]).into_owned();
+    assert_eq!(status(&head), 200, "{head}");
+    reply.split_off(head_bytes + end.len())
+}
+
 pub(crate) fn post(socket: &Path, path: &str, body: &Value) -> Reply {
     request(socket, "POST", path, &body.to_string())
 }

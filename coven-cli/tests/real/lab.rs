@@ -5,7 +5,7 @@ use crate::clis::Agent;
 use crate::coven::Coven;
 use crate::dns;
 use crate::home::{Home, Trust};
-use crate::model::Model;
+use crate::model::{Model, Pace};
 
 /// Nothing in it is shared with another test but the resolver.
 pub(crate) struct Lab {
@@ -20,8 +20,11 @@ impl Lab {
     }
 
     pub(crate) fn with_trust(agent: Agent, trust: Trust) -> Self {
+        Self::with_model(agent, trust, Model::start(Pace::AtOnce))
+    }
+
+    pub(crate) fn with_model(agent: Agent, trust: Trust, model: Model) -> Self {
         dns::start();
-        let model = Model::start();
         let home = Home::new(agent, trust, &model.url());
         Self { agent, model, home }
     }

@@ -5,6 +5,7 @@
 
 mod anthropic;
 mod openai;
+mod pace;
 mod server;
 
 use std::collections::VecDeque;
@@ -14,6 +15,8 @@ use std::time::{Duration, Instant};
 
 use hyper::StatusCode;
 use tokio::net::TcpListener;
+
+pub(crate) use pace::Pace;
 
 /// How long anything in these tests may take before it counts as never coming.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(40);
@@ -28,10 +31,31 @@ pub(crate) enum Answer {
         command: String,
         permission: Permission,
     },
+    /// Says `saying` and then asks for `call`, whose result comes back as the next turn.
+    Work { saying: String, call: Call },
     /// Refuses the request with this HTTP status.
     Fail { status: StatusCode },
     /// Begins to answer and never goes on.
     Hang,
+}
+
+/// What the model asks the CLI to do, by the tool that this CLI has for it.
+#[derive(Clone, Debug)]
+pub(crate) enum Call {
+    /// A shell command, and what it is for.
+    Run {
+        command: String,
+        purpose: String,
+        permission: Permission,
+    },
+    /// Shows a file, named by its whole path.
+    Read { file: String },
+    /// Puts `new`, whole lines, in the place of `old`, which is in the file once and was shown before.
+    Edit {
+        file: String,
+        old: String,
+        new: String,
+    },
 }
 
 /// What the model says of a command it asks for.
@@ -68,8 +92,8 @@ pub(crate) struct Model {
     _runtime: tokio::runtime::Runtime,
 }
 
-#[derive(Default)]
 struct Script {
+    pace: Pace,
     progress: Mutex<Progress>,
     advanced: Condvar,
 }
@@ -78,10 +102,12 @@ struct Script {
 struct Progress {
     to_answer: VecDeque<Answer>,
     asked: Vec<Turn>,
+    /// How many turns were answered to the end.
+    answered: usize,
 }
 
 impl Model {
-    pub(crate) fn start() -> Self {
+    pub(crate) fn start(pace: Pace) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -91,7 +117,11 @@ impl Model {
             .block_on(TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
             .expect("loopback is up");
         let port = listener.local_addr().expect("it is bound").port();
-        let script = Arc::<Script>::default();
+        let script = Arc::new(Script {
+            pace,
+            progress: Mutex::default(),
+            advanced: Condvar::new(),
+        });
         runtime.spawn(server::accept(listener, Arc::clone(&script)));
         Self {
             port,
@@ -140,6 +170,11 @@ impl Model {
         }
         Some(progress.asked[number - 1].clone())
     }
+
+    /// How many turns it has answered to the end.
+    pub(crate) fn answered(&self) -> usize {
+        self.script.progress().answered
+    }
 }
 
 impl Script {
@@ -147,12 +182,14 @@ impl Script {
         self.progress.lock().expect("no holder panics")
     }
 
-    fn next(&self, turn: Turn) -> Answer {
+    /// What is answered to `turn`, and its number, counted from 1.
+    fn next(&self, turn: Turn) -> (Answer, usize) {
         let mut progress = self.progress();
         progress.asked.push(turn);
         self.advanced.notify_all();
-        progress.to_answer.pop_front().unwrap_or(Answer::Fail {
+        let answer = progress.to_answer.pop_front().unwrap_or(Answer::Fail {
             status: StatusCode::BAD_REQUEST,
-        })
+        });
+        (answer, progress.asked.len())
     }
 }

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::Turn;
+use super::pace::Gait;
+use super::{Call, Pace, Turn};
 
 /// How Claude Code begins the texts it puts into the user's mouth.
 const NOT_THE_USER: &str = "<system-reminder>";
@@ -51,36 +52,45 @@ fn tool_result(content: &Value) -> Option<String> {
     Some(texts(&result["content"]).concat())
 }
 
-pub(super) fn beginning() -> Vec<Value> {
+pub(super) fn beginning(turn: usize) -> Vec<Value> {
     vec![json!({"type": "message_start", "message": {
-        "id": "msg_lab", "type": "message", "role": "assistant", "model": "lab", "content": [],
+        "id": format!("msg_lab_{turn}"), "type": "message", "role": "assistant", "model": "lab", "content": [],
         "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1},
     }})]
 }
 
-pub(super) fn say(text: &str) -> Vec<Value> {
-    answer(
-        &json!({"type": "text", "text": ""}),
-        &json!({"type": "text_delta", "text": text}),
-        "end_turn",
-    )
-}
+/// Larger pieces than tokens, as the real service sends.
+pub(super) const GAIT: Gait = Gait {
+    piece_chars: (12, 60),
+    gap_ms: (50, 190),
+};
 
-pub(super) fn run(command: &str) -> Vec<Value> {
-    let input = json!({"command": command, "description": "what the test wants"});
-    answer(
-        &json!({"type": "tool_use", "id": "toolu_lab", "name": "Bash", "input": {}}),
-        &json!({"type": "input_json_delta", "partial_json": input.to_string()}),
-        "tool_use",
-    )
-}
-
-fn answer(block: &Value, delta: &Value, stop_reason: &str) -> Vec<Value> {
-    let mut events = beginning();
+pub(super) fn answer(saying: &str, call: Option<&Call>, pace: Pace, turn: usize) -> Vec<Value> {
+    let mut events = beginning(turn);
+    if !saying.is_empty() {
+        let block = json!({"type": "text", "text": ""});
+        events.extend(content(
+            0,
+            &block,
+            pace.pieces(saying, GAIT),
+            |piece| json!({"type": "text_delta", "text": piece}),
+        ));
+    }
+    if let Some(call) = call {
+        let (name, input) = tool(call);
+        let id = format!("toolu_lab_{turn}");
+        let block = json!({"type": "tool_use", "id": id, "name": name, "input": {}});
+        let input = input.to_string();
+        let place = usize::from(!saying.is_empty());
+        events.extend(content(
+            place,
+            &block,
+            pace.pieces(&input, GAIT),
+            |piece| json!({"type": "input_json_delta", "partial_json": piece}),
+        ));
+    }
+    let stop_reason = call.map_or("end_turn", |_| "tool_use");
     events.extend([
-        json!({"type": "content_block_start", "index": 0, "content_block": block}),
-        json!({"type": "content_block_delta", "index": 0, "delta": delta}),
-        json!({"type": "content_block_stop", "index": 0}),
         json!({
             "type": "message_delta", "usage": {"output_tokens": 1},
             "delta": {"stop_reason": stop_reason, "stop_sequence": null},
@@ -88,4 +98,32 @@ fn answer(block: &Value, delta: &Value, stop_reason: &str) -> Vec<Value> {
         json!({"type": "message_stop"}),
     ]);
     events
+}
+
+fn content(
+    place: usize,
+    block: &Value,
+    pieces: Vec<&str>,
+    delta: impl Fn(&str) -> Value,
+) -> Vec<Value> {
+    let mut events =
+        vec![json!({"type": "content_block_start", "index": place, "content_block": block})];
+    events.extend(pieces.into_iter().map(
+        |piece| json!({"type": "content_block_delta", "index": place, "delta": delta(piece)}),
+    ));
+    events.push(json!({"type": "content_block_stop", "index": place}));
+    events
+}
+
+fn tool(call: &Call) -> (&'static str, Value) {
+    match call {
+        Call::Run {
+            command, purpose, ..
+        } => ("Bash", json!({"command": command, "description": purpose})),
+        Call::Read { file } => ("Read", json!({"file_path": file})),
+        Call::Edit { file, old, new } => (
+            "Edit",
+            json!({"file_path": file, "old_string": old, "new_string": new}),
+        ),
+    }
 }

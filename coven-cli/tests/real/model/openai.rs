@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::{Permission, Turn};
+use super::pace::Gait;
+use super::{Call, Pace, Permission, Turn};
 
 /// How Codex begins the texts it puts into the user's mouth.
 const NOT_THE_USER: [&str; 3] = [
@@ -60,40 +61,99 @@ pub(super) fn beginning() -> Vec<Value> {
     ]
 }
 
-pub(super) fn say(text: &str) -> Vec<Value> {
-    answer(&json!({
-        "type": "message", "id": "msg_lab", "role": "assistant", "status": "completed",
-        "content": [{"type": "output_text", "text": text, "annotations": []}],
-    }))
-}
+/// A token or two at a time.
+pub(super) const GAIT: Gait = Gait {
+    piece_chars: (2, 11),
+    gap_ms: (8, 34),
+};
 
-pub(super) fn run(command: &str, permission: Permission) -> Vec<Value> {
-    let arguments = match permission {
-        Permission::Given => json!({"cmd": command}),
-        Permission::Needed => json!({
-            "cmd": command,
-            "sandbox_permissions": "require_escalated",
-            "justification": "the test wants to be asked",
-        }),
-    };
-    answer(&json!({
-        "type": "function_call", "id": "fc_lab", "call_id": "call_lab", "status": "completed",
-        "name": "exec_command", "arguments": arguments.to_string(),
-    }))
-}
-
-fn answer(item: &Value) -> Vec<Value> {
+pub(super) fn answer(saying: &str, call: Option<&Call>, pace: Pace, turn: usize) -> Vec<Value> {
+    let mut items = Vec::new();
+    let mut events = beginning();
+    if !saying.is_empty() {
+        let id = format!("msg_lab_{turn}");
+        let message = |content: Value, status: &str| json!({"type": "message", "id": id, "role": "assistant", "status": status, "content": content});
+        let whole = json!([{"type": "output_text", "text": saying, "annotations": []}]);
+        let added = message(json!([]), "in_progress");
+        events
+            .push(json!({"type": "response.output_item.added", "output_index": 0, "item": added}));
+        events.extend(pace.pieces(saying, GAIT).into_iter().map(|piece| {
+            json!({
+                "type": "response.output_text.delta", "item_id": id, "output_index": 0,
+                "content_index": 0, "delta": piece,
+            })
+        }));
+        items.push(message(whole, "completed"));
+        events.push(done(&items));
+    }
+    if let Some(call) = call {
+        let (id, arguments) = (format!("fc_lab_{turn}"), arguments(call).to_string());
+        let function = |arguments: &str, status: &str| {
+            json!({
+                "type": "function_call", "id": id, "call_id": format!("call_lab_{turn}"),
+                "status": status, "name": "exec_command", "arguments": arguments,
+            })
+        };
+        let (place, added) = (items.len(), function("", "in_progress"));
+        events.push(
+            json!({"type": "response.output_item.added", "output_index": place, "item": added}),
+        );
+        events.extend(pace.pieces(&arguments, GAIT).into_iter().map(|piece| {
+            json!({
+                "type": "response.function_call_arguments.delta", "item_id": id,
+                "output_index": place, "delta": piece,
+            })
+        }));
+        items.push(function(&arguments, "completed"));
+        events.push(done(&items));
+    }
     let usage = json!({
         "input_tokens": 1, "input_tokens_details": {"cached_tokens": 0},
         "output_tokens": 1, "output_tokens_details": {"reasoning_tokens": 0}, "total_tokens": 2,
     });
-    let mut events = beginning();
-    events.extend([
-        json!({"type": "response.output_item.added", "output_index": 0, "item": item}),
-        json!({"type": "response.output_item.done", "output_index": 0, "item": item}),
-        json!({"type": "response.completed", "response": {
-            "id": "resp_lab", "object": "response", "status": "completed", "output": [item], "usage": usage,
-        }}),
-    ]);
+    events.push(json!({"type": "response.completed", "response": {
+        "id": "resp_lab", "object": "response", "status": "completed", "output": items, "usage": usage,
+    }}));
     events
+}
+
+/// The last of the items is whole.
+fn done(items: &[Value]) -> Value {
+    json!({
+        "type": "response.output_item.done", "output_index": items.len() - 1, "item": items.last(),
+    })
+}
+
+/// Codex has one tool for all of it; it sees by the command that a file is shown or changed.
+fn arguments(call: &Call) -> Value {
+    match call {
+        Call::Run {
+            command,
+            permission: Permission::Given,
+            ..
+        } => json!({"cmd": command}),
+        Call::Run {
+            command,
+            purpose,
+            permission: Permission::Needed,
+        } => json!({
+            "cmd": command,
+            "sandbox_permissions": "require_escalated",
+            "justification": purpose,
+        }),
+        Call::Read { file } => json!({"cmd": format!("sed -n '1,220p' {file}")}),
+        Call::Edit { file, old, new } => json!({"cmd": patch(file, old, new)}),
+    }
+}
+
+fn patch(file: &str, old: &str, new: &str) -> String {
+    let mut patch = format!("apply_patch <<'EOF'\n*** Begin Patch\n*** Update File: {file}\n@@\n");
+    for (mark, text) in [('-', old), ('+', new)] {
+        for line in text.lines() {
+            patch.extend([mark]);
+            patch += line;
+            patch.push('\n');
+        }
+    }
+    patch + "*** End Patch\nEOF\n"
 }

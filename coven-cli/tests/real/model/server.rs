@@ -4,7 +4,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::BoxBody};
 use hyper::body::{Frame, Incoming};
 use hyper::service::service_fn;
@@ -13,7 +13,8 @@ use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{Answer, Permission, Script, Turn, anthropic, openai};
+use super::pace::Gait;
+use super::{Answer, Call, Pace, Script, Turn, anthropic, openai};
 
 pub(super) async fn accept(listener: TcpListener, script: Arc<Script>) {
     while let Ok((stream, _)) = listener.accept().await {
@@ -24,7 +25,7 @@ pub(super) async fn accept(listener: TcpListener, script: Arc<Script>) {
 async fn serve(stream: TcpStream, script: Arc<Script>) {
     let service = service_fn(move |request| {
         let script = Arc::clone(&script);
-        async move { Ok::<_, Infallible>(respond(request, &script).await) }
+        async move { Ok::<_, Infallible>(respond(request, script).await) }
     });
     // A CLI that is killed breaks its connection; the tests see that in the session.
     let _ = hyper::server::conn::http1::Builder::new()
@@ -34,7 +35,7 @@ async fn serve(stream: TcpStream, script: Arc<Script>) {
 
 async fn respond(
     request: Request<Incoming>,
-    script: &Script,
+    script: Arc<Script>,
 ) -> Response<BoxBody<Bytes, Infallible>> {
     let protocol = match (request.method(), request.uri().path()) {
         (&Method::POST, "/v1/responses") => Protocol::OpenAi,
@@ -59,25 +60,37 @@ async fn respond(
             &json!({"error": {"message": "the body is not JSON"}}),
         );
     };
-    let answer = match protocol.turn(&body) {
-        Some(turn) => script.next(turn),
+    let Some(turn) = protocol.turn(&body) else {
         // The CLIs ask the model on the side for a title of the conversation.
-        None => Answer::Say {
-            text: r#"{"title": "A title"}"#.to_owned(),
-        },
+        let title = protocol.answer(r#"{"title": "A title"}"#, None, Pace::AtOnce, 0);
+        return events(at_once(title));
     };
-    match answer {
-        Answer::Fail { status } => plain(
-            status,
-            &json!({"error": {"type": "lab", "message": "the lab's model refuses"}}),
-        ),
-        Answer::Hang => events(protocol.beginning(), Ending::Never),
-        Answer::Say { text } => events(protocol.say(&text), Ending::AtOnce),
+    let (answer, turn) = script.next(turn);
+    let (saying, call) = match answer {
+        Answer::Fail { status } => {
+            return plain(
+                status,
+                &json!({"error": {"type": "lab", "message": "the lab's model refuses"}}),
+            );
+        }
+        Answer::Hang => return events(at_once(protocol.beginning(turn)).chain(stream::pending())),
+        Answer::Say { text } => (text, None),
         Answer::Run {
             command,
             permission,
-        } => events(protocol.run(&command, permission), Ending::AtOnce),
-    }
+        } => {
+            let purpose = "what the test wants".to_owned();
+            let call = Call::Run {
+                command,
+                purpose,
+                permission,
+            };
+            (String::new(), Some(call))
+        }
+        Answer::Work { saying, call } => (saying, Some(call)),
+    };
+    let answer = protocol.answer(&saying, call.as_ref(), script.pace, turn);
+    events(paced(answer, protocol.gait(), turn, script))
 }
 
 #[derive(Clone, Copy)]
@@ -95,50 +108,80 @@ impl Protocol {
         }
     }
 
-    fn beginning(self) -> Vec<Value> {
+    fn beginning(self, turn: usize) -> Vec<Value> {
         match self {
             Self::OpenAi => openai::beginning(),
-            Self::Anthropic => anthropic::beginning(),
+            Self::Anthropic => anthropic::beginning(turn),
         }
     }
 
-    fn say(self, text: &str) -> Vec<Value> {
+    fn answer(self, saying: &str, call: Option<&Call>, pace: Pace, turn: usize) -> Vec<Value> {
         match self {
-            Self::OpenAi => openai::say(text),
-            Self::Anthropic => anthropic::say(text),
+            Self::OpenAi => openai::answer(saying, call, pace, turn),
+            Self::Anthropic => anthropic::answer(saying, call, pace, turn),
         }
     }
 
-    fn run(self, command: &str, permission: Permission) -> Vec<Value> {
+    fn gait(self) -> Gait {
         match self {
-            Self::OpenAi => openai::run(command, permission),
-            Self::Anthropic => anthropic::run(command),
+            Self::OpenAi => openai::GAIT,
+            Self::Anthropic => anthropic::GAIT,
         }
     }
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Ending {
-    AtOnce,
-    Never,
+fn at_once(events: Vec<Value>) -> impl Stream<Item = Value> {
+    stream::iter(events)
+}
+
+/// The answer to turn `turn`, each of its pieces when its time has come; at the end the turn is answered.
+fn paced(
+    events: Vec<Value>,
+    gait: Gait,
+    turn: usize,
+    script: Arc<Script>,
+) -> impl Stream<Item = Value> {
+    let pace = script.pace;
+    let mut pieces = 0;
+    let waits = events.into_iter().map(move |event| {
+        let is_piece = event["type"].as_str().is_some_and(is_piece);
+        let wait = is_piece.then(|| pace.wait(turn, pieces, gait));
+        pieces += usize::from(is_piece);
+        (wait.unwrap_or_default(), event)
+    });
+    let answered = stream::once(async move {
+        script.progress().answered += 1;
+        None
+    });
+    stream::iter(waits)
+        .then(|(wait, event)| async move {
+            if !wait.is_zero() {
+                tokio::time::sleep(wait).await;
+            }
+            Some(event)
+        })
+        .chain(answered)
+        .filter_map(std::future::ready)
+}
+
+fn is_piece(event_type: &str) -> bool {
+    event_type.ends_with("_delta") && event_type != "message_delta"
+        || event_type.ends_with(".delta")
 }
 
 /// `events` as a stream of server-sent events, each named by its `type`.
-fn events(events: Vec<Value>, ending: Ending) -> Response<BoxBody<Bytes, Infallible>> {
-    let frames = events.into_iter().map(|event| {
+fn events(
+    events: impl Stream<Item = Value> + Send + Sync + 'static,
+) -> Response<BoxBody<Bytes, Infallible>> {
+    let frames = events.map(|event| {
         let name = event["type"].as_str().unwrap_or_default();
         Ok(Frame::data(Bytes::from(format!(
             "event: {name}\ndata: {event}\n\n"
         ))))
     });
-    let frames = stream::iter(frames);
-    let body = match ending {
-        Ending::AtOnce => BoxBody::new(StreamBody::new(frames)),
-        Ending::Never => BoxBody::new(StreamBody::new(frames.chain(stream::pending()))),
-    };
     Response::builder()
         .header("content-type", "text/event-stream")
-        .body(body)
+        .body(BoxBody::new(StreamBody::new(frames)))
         .expect("the header is valid")
 }
 
