@@ -33,7 +33,8 @@ pub enum OpenError {
         /// The format it has.
         found: u32,
     },
-    /// It is a log of Coven and its content contradicts itself. Restore it from a copy.
+    /// It is a log of Coven and its content contradicts itself. Restore it from a copy, or
+    /// [`salvage`](crate::salvage()) what is whole.
     #[error("{} is damaged: {problem}", path.display())]
     Damaged {
         /// The file.

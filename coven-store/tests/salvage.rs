@@ -361,6 +361,37 @@ async fn a_session_that_lost_its_end_has_ended_as_its_record_says() {
 }
 
 #[tokio::test]
+async fn a_session_whose_beginning_record_and_name_are_lost_keeps_the_rest_under_another() {
+    const SLOTS: TableDefinition<u64, &[u8]> = TableDefinition::new("slots");
+    const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
+    const IDS: TableDefinition<&str, u64> = TableDefinition::new("ids");
+    const BY_CREATED: TableDefinition<(i64, &str), (u64, bool)> =
+        TableDefinition::new("by_created");
+    let (log, old) = long().await;
+    damage_segments(&log, |number, _| number == 0);
+    let db = redb::Database::open(log.path()).expect("it is closed");
+    let txn = db.begin_write().expect("a transaction");
+    for table in [SLOTS, RECORDS] {
+        let mut table = txn.open_table(table).expect("a table");
+        table.insert(1, b"damaged".as_slice()).expect("a row");
+    }
+    txn.delete_table(IDS).expect("it is there");
+    txn.delete_table(BY_CREATED).expect("it is there");
+    txn.commit().expect("a commit");
+    drop(db);
+    let (new, salvaged) = salvaged(&log);
+    let content = content_of(&new).await;
+    let record = &content.records[0];
+    assert_eq!(record.session.id, id("salvaged-slot-1"));
+    assert_eq!(record.session.phase, old.records[0].session.phase);
+    assert_eq!(record.session.harness.as_str(), "unknown");
+    let output = content.output_of(&record.session.id);
+    let was = old.output_of(&id("a"));
+    assert!(output.len() > 20 * 40_000 && output.iter().all(|(at, byte)| was[at] == *byte));
+    assert_eq!(salvaged.changed[0].session, record.session.id);
+}
+
+#[tokio::test]
 async fn a_session_of_which_no_event_is_left_is_still_there_and_has_ended() {
     let (record, _, old, salvaged) = after_damage(|_, _| true).await;
     let was = &old.records[0];

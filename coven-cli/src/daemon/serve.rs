@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use coven::{Engine, OpenError, Options};
+use coven::{Engine, OpenError, Options, store};
 use coven_http::{ServeError, ServeOptions, Server, Stopper};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{SignalKind, signal};
@@ -147,9 +147,16 @@ impl Refused {
 
 impl From<OpenError> for Refused {
     fn from(error: OpenError) -> Self {
-        let reason = error.to_string();
+        let mut reason = error.to_string();
         match error {
             OpenError::InUse { .. } => Self::Taken { reason },
+            OpenError::Log(store::OpenError::Damaged { .. } | store::OpenError::Foreign { .. }) => {
+                reason.push_str(
+                    "; `coven doctor --store` tells what is damaged, and can write what is whole \
+                     into a new home",
+                );
+                Self::Other { reason }
+            }
             _ => Self::Other { reason },
         }
     }

@@ -117,3 +117,32 @@ fn refuses_a_place_that_is_taken(home: &Home, new: &Path) {
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("exists and is not empty"), "{said}");
 }
+
+#[test]
+fn a_log_that_cannot_be_opened_is_brought_back_from_its_pages() {
+    let home = stopped();
+    let ids = home.json(["sessions", "--json", "--offline"]);
+    let log = home.dir().join("coven.redb");
+    let file = fs::OpenOptions::new().write(true).open(&log).unwrap();
+    file.write_all_at(&[0; 4096], 0).unwrap();
+    let (code, _, said) = status(&home, &["sessions"]);
+    assert_eq!(code, Some(122), "{said}");
+    assert!(said.contains("coven doctor --store"), "{said}");
+    let new = home.project().join("new");
+    let named = new.to_str().unwrap();
+    let (code, said, _) = status(&home, &["doctor", "--store", "--salvage", named]);
+    assert_eq!(code, Some(119), "{said}");
+    let (code, listed, _) = status(&home, &["--home", named, "sessions", "--json"]);
+    assert_eq!(code, Some(0), "{listed}");
+    let (_, _, stopped) = status(&home, &["--home", named, "daemon", "stop"]);
+    assert_eq!(stopped, "");
+    for session in ids.as_array().unwrap() {
+        let id = session["id"].as_str().unwrap();
+        assert!(listed.contains(id), "{id}: {listed}");
+        let read = status(&home, &["--home", named, "log", "--offline", id]);
+        assert!(
+            read.1.contains("one of them") || read.1.contains("another"),
+            "{read:?}"
+        );
+    }
+}

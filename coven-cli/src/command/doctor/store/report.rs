@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use coven::store::{Changed, Finding, Findings, Salvaged};
+use coven::store::{Changed, Finding, Findings, Loss, Salvaged};
 use serde::Serialize;
 
 use crate::text::one_line;
@@ -155,6 +155,12 @@ fn summary(findings: &Findings) -> String {
             None => id.to_string(),
         })
         .collect();
+    if findings.problems.iter().any(|it| it.loss == Loss::File) {
+        return format!(
+            "The log is damaged so that not all of its sessions can be told: {read}. What is left of \
+             the others is looked for when it is salvaged."
+        );
+    }
     if lost.is_empty() {
         return format!("The log is damaged, and no session is known to have lost events: {read}.");
     }
