@@ -41,6 +41,7 @@ pub struct Import {
     /// What is not in the cold file yet.
     rows: Vec<Row>,
     rows_bytes: usize,
+    chunk_bytes: usize,
 }
 
 /// Why a session was not imported. Nothing of it is there.
@@ -87,7 +88,7 @@ impl Import {
     /// [`ImportError::Open`], [`ImportError::Exists`], [`ImportError::Storage`].
     pub fn begin(path: &Path, options: Options, id: SessionId) -> Result<Self, ImportError> {
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-        Self::begin_on(&disk, path, options, id)
+        Self::begin_on(&disk, path, options, id, CHUNK_BYTES)
     }
 
     pub(crate) fn begin_on(
@@ -95,6 +96,7 @@ impl Import {
         path: &Path,
         options: Options,
         id: SessionId,
+        chunk_bytes: usize,
     ) -> Result<Self, ImportError> {
         let files = opening::open(disk, path, options)?;
         let before = files.tail.last();
@@ -106,6 +108,7 @@ impl Import {
             replay: Replay::default(),
             rows: Vec::new(),
             rows_bytes: 0,
+            chunk_bytes,
             files,
         };
         import.txn = Some(guarded(|| import.fold_and_begin())?);
@@ -167,7 +170,7 @@ impl Import {
             output: span(&envelope),
             bytes: Bytes::from(bytes),
         });
-        if self.rows_bytes >= CHUNK_BYTES {
+        if self.rows_bytes >= self.chunk_bytes {
             self.put()?;
         }
         Ok(())
@@ -249,5 +252,49 @@ impl std::fmt::Debug for Import {
         f.debug_struct("Import")
             .field("session", &self.id)
             .finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+    use crate::test_support::*;
+    use crate::writer::journal_mark;
+
+    /// Opens the log, and says how far it is, and how far its journal is.
+    fn marks(home: &Home) -> (Mark, Mark) {
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let files = opening::open(&disk, &home.path(), Options::default()).expect("it opens");
+        let journal = &files.journal.database;
+        let journal = journal.read_once(journal_mark).expect("a mark");
+        (files.tail.last(), journal)
+    }
+
+    #[tokio::test]
+    async fn a_journal_counts_on_from_an_import_even_if_a_crash_kept_it_from_being_told() {
+        let home = Home::new();
+        let store = home.open();
+        ended(&store, "before").await;
+        store.close().await;
+        let journal = home.dir().join("coven.redb.journal");
+        let before = fs::read(&journal).expect("the journal");
+        let mut import =
+            Import::begin(&home.path(), Options::default(), id("a")).expect("it begins");
+        for event in [created(), started(), output_closed(), exited(0)] {
+            let (at, actor) = (at(1), None);
+            import
+                .push(&NewEvent { at, actor, event })
+                .expect("it follows");
+        }
+        let last = import.commit().expect("it is imported").last_seq;
+        let told = fs::read(&journal).expect("the journal");
+        assert!(told != before, "it was told");
+        for content in [told, before] {
+            fs::write(&journal, content).expect("the journal");
+            let (log, journal) = marks(&home);
+            assert_eq!((log.seq(), journal), (last, log));
+        }
     }
 }

@@ -5,6 +5,7 @@
 //! write may be torn. Folders are real, so that a cut never loses a rename.
 
 mod disk;
+mod import;
 mod story;
 
 use proptest::prelude::*;

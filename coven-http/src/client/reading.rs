@@ -84,9 +84,8 @@ impl Client {
     /// # Errors
     /// `session_not_found`.
     pub async fn export(&self, id: &str) -> Outcome<Output> {
-        self.open(Ask::get(format!("/sessions/{id}/export")).slow())
-            .await
-            .map(Output::new)
+        let ask = Ask::get(format!("/sessions/{id}/export"));
+        self.open(ask).await.map(Output::new)
     }
 
     /// The same for sharing: with secrets hidden. It cannot be imported.
@@ -95,7 +94,7 @@ impl Client {
     /// As [`Client::export`].
     pub async fn export_redacted(&self, id: &str) -> Outcome<Output> {
         let path = format!("/sessions/{id}/export?redact=true");
-        self.open(Ask::get(path).slow()).await.map(Output::new)
+        self.open(Ask::get(path)).await.map(Output::new)
     }
 
     async fn output_in(&self, id: &str, range: Option<String>) -> Outcome<Output> {

@@ -3,7 +3,7 @@
 use std::io;
 
 use bytes::Bytes;
-use coven::{Code, Engine, ReadLimit, Seq, SessionId};
+use coven::{Code, Engine, ReadLimit, Record, Seq, SessionId};
 use futures_util::{Stream, stream};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -23,19 +23,14 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
         Some(false) | None => Redaction::Exact,
     };
     let permit = call.app.stream()?;
-    let engine = call.engine().clone();
-    let record = engine.get(&id).await?;
-    let events = count(&engine, &id, record.last_seq).await?;
-    let (writer, header) = Writer::begin(&record, events, redaction, Time::now());
+    let record = call.engine().get(&id).await?;
     let exporting = Exporting {
-        engine,
+        engine: call.engine().clone(),
         id,
         after: Seq::ZERO,
         last: record.last_seq,
-        events,
         redaction,
-        header: Some(header),
-        writer: Some(writer),
+        state: State::New { record },
         stopping: call.app.stopping(),
         _permit: permit,
     };
@@ -50,7 +45,7 @@ const PAGE: ReadLimit = ReadLimit {
 };
 
 /// How many events a session has up to `last`.
-async fn count(engine: &Engine, id: &SessionId, last: Seq) -> Result<u64, Error> {
+async fn count(engine: &Engine, id: &SessionId, last: Seq) -> Result<u64, coven::Error> {
     let (mut after, mut events) = (Seq::ZERO, 0);
     while after < last {
         let page = engine.read(id, after, PAGE).await?;
@@ -68,12 +63,20 @@ struct Exporting {
     id: SessionId,
     after: Seq,
     last: Seq,
-    events: u64,
     redaction: Redaction,
-    header: Option<Vec<u8>>,
-    writer: Option<Writer>,
+    state: State,
     stopping: Stopping,
     _permit: StreamPermit,
+}
+
+/// How far an export is.
+enum State {
+    /// Nothing is told yet.
+    New { record: Record },
+    /// The first line is told, and with it how many events follow.
+    Begun { writer: Writer, events: u64 },
+    /// The last line is told, or never will be.
+    Over,
 }
 
 fn bytes(exporting: Exporting) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
@@ -86,36 +89,43 @@ fn bytes(exporting: Exporting) -> impl Stream<Item = Result<Bytes, io::Error>> +
 impl Exporting {
     /// The next lines; an error breaks the connection, so that the reader sees that some miss.
     async fn next(&mut self) -> Result<Option<Bytes>, io::Error> {
-        if let Some(header) = self.header.take() {
-            return Ok(Some(header.into()));
-        }
-        if self.after >= self.last {
-            return match self.writer.take() {
-                // Some of it was trimmed while it was read.
-                Some(writer)
-                    if self.redaction == Redaction::Exact && writer.events() != self.events =>
-                {
-                    Err(io::ErrorKind::UnexpectedEof.into())
-                }
-                writer => Ok(writer.map(|writer| writer.end().into())),
-            };
-        }
-        let events = tokio::select! {
+        let mut stopping = self.stopping.clone();
+        tokio::select! {
             biased;
-            () = self.stopping.wait() => return Err(io::ErrorKind::ConnectionAborted.into()),
-            events = self.engine.read(&self.id, self.after, PAGE) => events,
+            () = stopping.wait() => Err(io::ErrorKind::ConnectionAborted.into()),
+            lines = self.lines() => lines,
         }
-        .map_err(io::Error::other)?;
-        // It was deleted while it was read.
-        let end = events.last().ok_or(io::ErrorKind::UnexpectedEof)?;
-        self.after = end.seq;
-        let writer = self.writer.as_mut().ok_or(io::ErrorKind::UnexpectedEof)?;
-        let lines: Vec<u8> = events
-            .iter()
-            .filter(|event| event.seq <= self.last)
-            .flat_map(|event| writer.event(event))
-            .collect();
-        Ok(Some(lines.into()))
+    }
+
+    async fn lines(&mut self) -> Result<Option<Bytes>, io::Error> {
+        match std::mem::replace(&mut self.state, State::Over) {
+            State::New { record } => {
+                let events = count(&self.engine, &self.id, self.last).await;
+                let events = events.map_err(io::Error::other)?;
+                let (writer, line) = Writer::begin(&record, events, self.redaction, Time::now());
+                self.state = State::Begun { writer, events };
+                Ok(Some(line.into()))
+            }
+            State::Begun { writer, events } if self.after >= self.last => {
+                if self.redaction == Redaction::Exact && writer.events() != events {
+                    // Some of it was trimmed while it was read.
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
+                Ok(Some(writer.end().into()))
+            }
+            State::Begun { mut writer, events } => {
+                let page = self.engine.read(&self.id, self.after, PAGE).await;
+                let page = page.map_err(io::Error::other)?;
+                // It was deleted while it was read.
+                let end = page.last().ok_or(io::ErrorKind::UnexpectedEof)?;
+                self.after = end.seq;
+                let told = page.iter().filter(|event| event.seq <= self.last);
+                let lines: Vec<u8> = told.flat_map(|event| writer.event(event)).collect();
+                self.state = State::Begun { writer, events };
+                Ok(Some(lines.into()))
+            }
+            State::Over => Ok(None),
+        }
     }
 }
 

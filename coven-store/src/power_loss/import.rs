@@ -1,0 +1,108 @@
+//! An import on a disk that something befalls: it is there whole, or not at all.
+
+use std::fs;
+
+use coven_core::Event;
+use rustix::io::Errno;
+
+use super::disk::{Mishap, ModelDisk, Survival};
+use crate::test_support::*;
+use crate::{Import, ImportError, NewEvent, Options, Store, inspect};
+
+/// Small, so that much is written before the end.
+const OPTIONS: Options = Options {
+    cache_bytes: 64 << 10,
+    fold_bytes: 8 << 20,
+    reserve_bytes: 0,
+    queue_bytes: 1 << 20,
+};
+
+/// Bytes that are put into the log at once.
+const CHUNK_BYTES: usize = 32 << 10;
+
+/// What is imported: more than fits one chunk, or the cache.
+fn history() -> Vec<NewEvent> {
+    let mut events = vec![created(), started()];
+    events.extend((0..5).map(|n| output(n * 20_000, noise(n, 20_000))));
+    events.extend([output_closed(), exited(0)]);
+    let new = |event| NewEvent {
+        at: at(1),
+        actor: None,
+        event,
+    };
+    events.into_iter().map(new).collect()
+}
+
+/// A log with a session in it, of which some is in the journal only.
+async fn log() -> Home {
+    let home = Home::new();
+    let store = home.open();
+    ended(&store, "folded").await;
+    assert!(store.verify().expect("a look").is_whole());
+    running(&store, "before").await;
+    let crashed = Home::new();
+    for name in ["coven.redb", "coven.redb.journal"] {
+        fs::copy(home.dir().join(name), crashed.dir().join(name)).expect("a copy");
+    }
+    crashed
+}
+
+fn import(home: &Home, disk: &ModelDisk) -> Result<(), ImportError> {
+    let mut import = Import::begin_on(&disk.shared(), &home.path(), OPTIONS, id("a"), CHUNK_BYTES)?;
+    for event in history() {
+        import.push(&event)?;
+    }
+    import.commit().map(drop)
+}
+
+/// Imports until `mishap`, and looks whether the session is there whole or not at all, and all else
+/// as it was.
+async fn survive(mishap: Option<Mishap>) -> ModelDisk {
+    let home = log().await;
+    let disk = ModelDisk::new(mishap);
+    let imported = import(&home, &disk);
+    disk.settle();
+    let when = format!("{mishap:?}");
+    let store = Store::open(&home.path(), OPTIONS).expect(&when);
+    let there: Vec<Event> = events_of(&store, "a")
+        .into_iter()
+        .map(|envelope| envelope.event)
+        .collect();
+    let all: Vec<Event> = history().into_iter().map(|new| new.event).collect();
+    assert!(there.is_empty() || there == all, "{when}: {}", there.len());
+    assert!(
+        imported.is_err() || there == all,
+        "{when}: it was said to be there"
+    );
+    let record = store.record(&id("a")).expect(&when);
+    assert_eq!(record.is_some(), !there.is_empty(), "{when}");
+    for (session, events) in [("folded", 4), ("before", 2)] {
+        assert_eq!(events_of(&store, session).len(), events, "{when}");
+    }
+    ended(&store, "after").await;
+    store.close().await;
+    let findings = inspect(&home.path(), &mut |_| ()).expect(&when);
+    assert!(findings.is_whole(), "{when}: {:?}", findings.problems);
+    disk
+}
+
+#[tokio::test]
+async fn whatever_operation_of_an_import_the_power_is_cut_at_it_is_there_whole_or_not_at_all() {
+    let operations = survive(None).await.operations();
+    assert!(operations > 20, "{operations}");
+    for at in 0..operations {
+        let all_or_nothing =
+            [Survival::Nothing, Survival::All][usize::try_from(at % 2).expect("0 or 1")];
+        for survival in [all_or_nothing, Survival::Some { seed: at }] {
+            survive(Some(Mishap::Cut { at, survival })).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn whatever_operation_of_an_import_fails_it_is_there_whole_or_not_at_all() {
+    for at in 0..survive(None).await.operations() {
+        let with = [Errno::IO, Errno::NOSPC][usize::try_from(at % 2).expect("0 or 1")];
+        survive(Some(Mishap::Fault { at, with })).await;
+    }
+}
