@@ -1,56 +1,110 @@
 //! Coven's own log, its whole append path: folded, encoded, records and indexes kept.
 
-use std::path::Path;
+use std::cell::Cell;
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use coven_core::{
-    Channel, Draft, Event, LaunchRequest, Place, ProcessFacts, Seq, SessionId, Timestamp, decide,
+    Channel, Draft, Event, Exit, LaunchRequest, OutputEnd, Place, ProcessFacts, Seq, SessionId,
+    Timestamp, decide,
 };
 use coven_store::{Batch, NewEvent, Options, Store, Urgency};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::Log;
+use crate::log::Log;
 
 pub(crate) struct Coven {
     runtime: Runtime,
-    store: Store,
+    path: PathBuf,
+    pub(crate) store: Store,
     sessions: Vec<Session>,
 }
 
 struct Session {
     id: SessionId,
-    after: Seq,
-    output_bytes: u64,
+    after: Cell<Seq>,
+    output_bytes: Cell<u64>,
 }
 
 impl Coven {
+    /// A new log with so many running sessions.
     pub(crate) fn open(path: &Path, sessions: usize) -> Self {
-        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        let runtime = Builder::new_current_thread()
+            .enable_time()
+            .build()
+            .expect("a runtime");
         let store = Store::open(path, Options::default()).expect("a new log");
         let sessions = (0..sessions)
             .map(|number| {
-                let id = SessionId::parse(&format!("bench-{number}")).expect("an id");
-                let mut events = decide::launch(launch(), None).events;
-                events.push(started());
-                let batch = Batch {
+                let id = session_id("bench", number);
+                let appended = runtime.block_on(store.append(Batch {
                     session: id.clone(),
-                    events: events.into_iter().map(placed).collect(),
+                    events: beginning(),
                     after: Some(Seq::ZERO),
                     urgency: Urgency::Control,
-                };
-                let appended = runtime.block_on(store.append(batch)).expect("appended");
+                }));
                 Session {
                     id,
-                    after: appended.last,
-                    output_bytes: 0,
+                    after: Cell::new(appended.expect("appended").last),
+                    output_bytes: Cell::new(0),
                 }
             })
             .collect();
         Self {
             runtime,
+            path: path.to_owned(),
             store,
             sessions,
         }
+    }
+
+    pub(crate) fn id(&self, session: usize) -> &SessionId {
+        &self.sessions[session].id
+    }
+
+    /// Has everything folded, by closing the log and opening it again.
+    pub(crate) fn settle(&mut self) {
+        self.runtime.block_on(self.store.clone().close());
+        self.store = Store::open(&self.path, Options::default()).expect("it opens again");
+    }
+
+    /// Appends an event and resolves when it is durable.
+    pub(crate) async fn append_one(&self, session: usize, event: Bytes) {
+        self.append_all(session, &[event]).await;
+    }
+
+    async fn append_all(&self, session: usize, events: &[Bytes]) {
+        let session = &self.sessions[session];
+        let mut offset = session.output_bytes.get();
+        let outputs = events.iter().map(|data| {
+            let output = placed(Event::Output {
+                offset,
+                channel: Channel::Tty,
+                data: data.clone(),
+            });
+            offset += data.len() as u64;
+            output
+        });
+        let events = outputs.collect();
+        session.output_bytes.set(offset);
+        self.put(session, events).await;
+    }
+
+    /// Ends a session and deletes it.
+    pub(crate) async fn delete(&self, session: usize) {
+        let session = &self.sessions[session];
+        self.put(session, ending()).await;
+        self.put(session, vec![placed(Event::Deleted)]).await;
+    }
+
+    async fn put(&self, session: &Session, events: Vec<NewEvent>) {
+        let appended = self.store.append(Batch {
+            session: session.id.clone(),
+            events,
+            after: Some(session.after.get()),
+            urgency: Urgency::Output,
+        });
+        session.after.set(appended.await.expect("appended").last);
     }
 }
 
@@ -60,36 +114,41 @@ impl Log for Coven {
     }
 
     fn append(&mut self, session: usize, events: &[Bytes]) {
-        let session = &mut self.sessions[session];
-        let mut batch = Vec::with_capacity(events.len());
-        for event in events {
-            batch.push(placed(Event::Output {
-                offset: session.output_bytes,
-                channel: Channel::Tty,
-                data: event.clone(),
-            }));
-            session.output_bytes += event.len() as u64;
-        }
-        let batch = Batch {
-            session: session.id.clone(),
-            events: batch,
-            after: Some(session.after),
-            urgency: Urgency::Output,
-        };
-        let appended = self
-            .runtime
-            .block_on(self.store.append(batch))
-            .expect("appended");
-        session.after = appended.last;
+        self.runtime.block_on(self.append_all(session, events));
+    }
+
+    fn close(self: Box<Self>) {
+        self.runtime.block_on(self.store.close());
     }
 }
 
-fn placed(event: Event) -> NewEvent {
+pub(crate) fn session_id(prefix: &str, number: usize) -> SessionId {
+    SessionId::parse(&format!("{prefix}-{number}")).expect("an id")
+}
+
+pub(crate) fn placed(event: Event) -> NewEvent {
     NewEvent {
         at: Timestamp::from_nanos(1_700_000_000_000_000_000),
         actor: None,
         event,
     }
+}
+
+/// What makes a session run.
+pub(crate) fn beginning() -> Vec<NewEvent> {
+    let mut events = decide::launch(launch(), None).events;
+    events.push(started());
+    events.into_iter().map(placed).collect()
+}
+
+/// What ends it.
+pub(crate) fn ending() -> Vec<NewEvent> {
+    let end = OutputEnd::Complete;
+    let exited = Event::Exited {
+        exit: Exit::Code { code: 0 },
+        output: end,
+    };
+    [Event::OutputClosed { end }, exited].map(placed).into()
 }
 
 fn launch() -> coven_core::Launch {

@@ -6,7 +6,7 @@ use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode};
 
 use bytes::Bytes;
 
-use crate::Log;
+use crate::log::Log;
 
 pub(crate) struct Fjall {
     database: Database,
@@ -47,4 +47,6 @@ impl Log for Fjall {
         }
         batch.commit().expect("committed");
     }
+
+    fn close(self: Box<Self>) {}
 }

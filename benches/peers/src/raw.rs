@@ -6,7 +6,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 
-use crate::Log;
+use crate::log::Log;
 
 pub(crate) struct Raw {
     file: File,
@@ -39,4 +39,6 @@ impl Log for Raw {
         self.file.write_all(&self.buffer).expect("written");
         self.file.sync_data().expect("synced");
     }
+
+    fn close(self: Box<Self>) {}
 }

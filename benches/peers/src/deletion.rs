@@ -1,0 +1,78 @@
+//! Deleting a session of 100 MiB while 64 others write.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use tokio::runtime::Builder;
+
+use crate::SESSIONS;
+use crate::coven::Coven;
+use crate::figures::{Payload, bytes_on_disk, line, mib, micros, percentile};
+use crate::log::Log;
+
+const SESSION_BYTES: usize = 100 << 20;
+const BATCH: usize = 1000;
+const SPELL: Duration = Duration::from_secs(5);
+
+pub(crate) fn run(folder: &Path, payload: Payload) {
+    let path = folder.join("coven.redb");
+    let events = payload.events(16 * BATCH);
+    let mut coven = Coven::open(&path, SESSIONS + 1);
+    let fill = |coven: &mut Coven, session: usize| {
+        for turn in 0..SESSION_BYTES / (BATCH * crate::EVENT_BYTES) {
+            let start = turn * BATCH % events.len();
+            coven.append(session, &events[start..start + BATCH]);
+        }
+        coven.settle();
+    };
+    fill(&mut coven, SESSIONS);
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    let before = runtime.block_on(spell(&coven, &events));
+    let during = runtime.block_on(async {
+        let deletion = coven.delete(SESSIONS);
+        let (acks, ()) = futures_util::join!(spell(&coven, &events), deletion);
+        acks
+    });
+    let (before, during) = (percentile(before, 99), percentile(during, 99));
+    line(
+        &format!("deleting 100 MiB while 64 write, {}", payload.name()),
+        &format!(
+            "ack p99 {:.1} ms (before {:.1})",
+            during / 1e3,
+            before / 1e3
+        ),
+        &format!("× {:.2}", during / before),
+    );
+    coven.settle();
+    let full = bytes_on_disk(&path);
+    fill(&mut coven, 0);
+    line(
+        &format!("100 MiB written after that, {}", payload.name()),
+        &format!(
+            "the file grew by {:.0} MiB",
+            mib(bytes_on_disk(&path).saturating_sub(full))
+        ),
+        &format!("{:.0} MiB before", mib(full)),
+    );
+    Box::new(coven).close();
+}
+
+/// 64 sessions that each write a little and wait; how long each answer took, in µs.
+async fn spell(coven: &Coven, events: &[Bytes]) -> Vec<f64> {
+    let end = Instant::now() + SPELL;
+    let writers = (0..SESSIONS).map(|session| async move {
+        let mut acks = Vec::new();
+        for event in events.iter().cycle().skip(session) {
+            let started = Instant::now();
+            coven.append_one(session, event.clone()).await;
+            acks.push(micros(started.elapsed()));
+            if Instant::now() > end {
+                break;
+            }
+        }
+        acks
+    });
+    let all = futures_util::future::join_all(writers).await;
+    all.into_iter().flatten().collect()
+}

@@ -1,0 +1,102 @@
+//! Reading one session of 64 from its beginning, beside reading a raw file of its bytes.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use coven_core::Seq;
+use coven_store::ReadLimit;
+
+use crate::coven::Coven;
+use crate::figures::{Payload, line, median};
+use crate::log::Log;
+use crate::{EVENT_BYTES, SESSIONS};
+
+const ROUNDS: usize = 9;
+const BATCH: usize = 64;
+const SESSION_BYTES: usize = 32 << 20;
+
+pub(crate) fn run(folder: &Path, payload: Payload) {
+    let events = payload.events(64 * BATCH);
+    let mut coven = Coven::open(&folder.join("coven.redb"), SESSIONS);
+    let mut raw = Vec::new();
+    for turn in 0..SESSION_BYTES / (BATCH * EVENT_BYTES) {
+        let batch = &events[turn * BATCH % events.len()..][..BATCH];
+        for session in 0..SESSIONS {
+            coven.append(session, batch);
+        }
+        batch.iter().for_each(|event| raw.extend_from_slice(event));
+    }
+    coven.settle();
+    let path = folder.join("raw.log");
+    std::fs::write(&path, &raw).expect("written");
+    let (mut as_events, mut as_bytes) = (Vec::new(), Vec::new());
+    for _ in 0..=ROUNDS {
+        let raw = read_raw(&path);
+        as_events.push((raw, read_events(&coven)));
+        as_bytes.push((raw, read_output(&coven)));
+    }
+    Box::new(coven).close();
+    for (what, times) in [("as events", as_events), ("as bytes", as_bytes)] {
+        let rate = |time: Duration| SESSION_BYTES as f64 / 1e6 / time.as_secs_f64();
+        line(
+            &format!("replay of one session among 64, {what}, {}", payload.name()),
+            &format!(
+                "{:.0} MB/s (raw file {:.0})",
+                median(times.iter().map(|(_, own)| rate(*own))),
+                median(times.iter().map(|(raw, _)| rate(*raw))),
+            ),
+            &format!(
+                "{:.2} × raw file",
+                median(times.iter().map(|(raw, own)| rate(*own) / rate(*raw))),
+            ),
+        );
+    }
+}
+
+fn read_raw(path: &Path) -> Duration {
+    let started = Instant::now();
+    let mut file = File::open(path).expect("it is there");
+    let mut buffer = vec![0; 1 << 20];
+    let mut sum = 0;
+    loop {
+        let len = file.read(&mut buffer).expect("read");
+        if len == 0 {
+            break;
+        }
+        sum += len;
+    }
+    assert_eq!(sum, SESSION_BYTES);
+    started.elapsed()
+}
+
+fn read_events(coven: &Coven) -> Duration {
+    let started = Instant::now();
+    let mut after = Seq::ZERO;
+    loop {
+        let page = coven
+            .store
+            .read(coven.id(0), after, ReadLimit::default())
+            .expect("read");
+        let Some(last) = page.last() else {
+            break;
+        };
+        after = last.seq;
+    }
+    started.elapsed()
+}
+
+fn read_output(coven: &Coven) -> Duration {
+    let started = Instant::now();
+    let mut offset = 0;
+    while offset < SESSION_BYTES as u64 {
+        let chunks = coven.store.output(coven.id(0), offset, 1 << 20);
+        let chunks = chunks.expect("read");
+        offset += chunks
+            .iter()
+            .map(|chunk| chunk.data.len() as u64)
+            .sum::<u64>();
+    }
+    started.elapsed()
+}

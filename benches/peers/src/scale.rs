@@ -1,0 +1,315 @@
+//! What does not depend on the history: 1,000 sessions, and 1,000,000 with 10 GiB of output.
+//!
+//! The sessions have ended; 63 more write at once until there are 10 GiB, beside one that wrote a
+//! line and is quiet. Then whoever writes is killed, and the log is opened again.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use coven_core::{Event, Seq};
+use coven_store::{Archived, Batch, Options, Page, ReadLimit, Store, Urgency};
+use futures_util::StreamExt;
+use tokio::runtime::Builder;
+
+use crate::coven::{beginning, ending, placed, session_id};
+use crate::figures::{Payload, bytes_on_disk, line, median, memory, mib, micros};
+
+/// What this program is told to be the one that is killed.
+pub(crate) const WRITER: &str = "write-until-killed";
+
+const SIZES: [(usize, u64); 2] = [(1_000, 64 << 20), (1_000_000, 10 << 30)];
+const BUSY: usize = 63;
+const BATCH: usize = 250;
+const ROUNDS: usize = 200;
+
+pub(crate) fn run(folder: &Path) {
+    for (sessions, output_bytes) in SIZES {
+        let home = folder.join(sessions.to_string());
+        std::fs::create_dir(&home).expect("a folder");
+        let label = format!("{sessions} sessions, {:.1} GiB", mib(output_bytes) / 1024.0);
+        let peak_bytes = fill(&home, sessions, output_bytes);
+        line(
+            &format!("the journal at its largest, one session quiet, {label}"),
+            &format!("{:.0} MiB", mib(peak_bytes)),
+            "",
+        );
+        recover(&home, &label);
+        read(&home, sessions, &label);
+        std::fs::remove_dir_all(&home).expect("it is ours");
+    }
+}
+
+fn log_in(home: &Path) -> PathBuf {
+    home.join("coven.redb")
+}
+
+/// Has another process fill a log, and kills it while it writes on; the most its journal took.
+fn fill(home: &Path, sessions: usize, output_bytes: u64) -> u64 {
+    let mut writer = Command::new(std::env::current_exe().expect("this program"))
+        .arg(home)
+        .arg(WRITER)
+        .env("COVEN_BENCH_SESSIONS", sessions.to_string())
+        .env("COVEN_BENCH_BYTES", output_bytes.to_string())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("it starts");
+    let mut lines = BufReader::new(writer.stdout.take().expect("piped")).lines();
+    let mut peak_bytes = 0;
+    let mut last = String::new();
+    let mut over = 0;
+    while let Some(said) = lines.next() {
+        last = said.expect("a line");
+        peak_bytes = peak_bytes.max(bytes_on_disk(&home.join("coven.redb.journal")));
+        over += u32::from(last.starts_with("filled"));
+        // A little more, so that there is something in the journal.
+        if over == 20 {
+            break;
+        }
+    }
+    writer.kill().expect("it is ours");
+    writer.wait().expect("it is ours");
+    line(&format!("filling it: {last}"), "", "");
+    peak_bytes
+}
+
+/// What the other process does: it says now and then how far it is, and goes on for ever.
+pub(crate) fn write_until_killed(home: &Path) {
+    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
+    let sessions = number("COVEN_BENCH_SESSIONS").expect("a number");
+    let output_bytes = number("COVEN_BENCH_BYTES").expect("a number");
+    let store = Store::open(&log_in(home), Options::default()).expect("a new log");
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(async {
+        end_many(&store, sessions as usize).await;
+        write_for_ever(&store, output_bytes).await;
+    });
+}
+
+async fn end_many(store: &Store, sessions: usize) {
+    let all = futures_util::stream::iter(0..sessions).map(|number| {
+        let mut events = beginning();
+        events.push(placed(Event::Output {
+            offset: 0,
+            channel: coven_core::Channel::Tty,
+            data: Bytes::from(format!("\x1b[1msession {number}\x1b[0m is done\r\n")),
+        }));
+        events.extend(ending());
+        let appended = store.append(batch(session_id("old", number), events, Seq::ZERO));
+        async move { appended.await.expect("appended").last }
+    });
+    let mut all = all.buffer_unordered(2000);
+    let mut count = 0;
+    while all.next().await.is_some() {
+        count += 1;
+        if count % 5000 == 0 {
+            println!("sessions {count}");
+        }
+    }
+}
+
+fn batch(session: coven_core::SessionId, events: Vec<coven_store::NewEvent>, after: Seq) -> Batch {
+    Batch {
+        session,
+        events,
+        after: Some(after),
+        urgency: Urgency::Output,
+    }
+}
+
+async fn write_for_ever(store: &Store, output_bytes: u64) {
+    let quiet = append(store, 0, Seq::ZERO, beginning()).await;
+    let output = Event::Output {
+        offset: 0,
+        channel: coven_core::Channel::Tty,
+        data: Bytes::from_static(b"waiting for an answer"),
+    };
+    append(store, 0, quiet, vec![placed(output)]).await;
+    let written = std::cell::Cell::new(0_u64);
+    let began = Instant::now();
+    let payloads = [Payload::Agent, Payload::Noise].map(|payload| payload.events(8 * BATCH));
+    let busy = (1..=BUSY).map(|session| {
+        let (payloads, written) = (&payloads, &written);
+        async move {
+            let events = &payloads[session % 2];
+            let mut after = append(store, session, Seq::ZERO, beginning()).await;
+            let mut offset = 0;
+            for turn in 0.. {
+                let start = (turn * BATCH) % events.len();
+                let outputs = events[start..start + BATCH].iter().map(|data| {
+                    let output = Event::Output {
+                        offset,
+                        channel: coven_core::Channel::Tty,
+                        data: data.clone(),
+                    };
+                    offset += data.len() as u64;
+                    placed(output)
+                });
+                let outputs = outputs.collect();
+                after = append(store, session, after, outputs).await;
+                report(
+                    written,
+                    (BATCH * crate::EVENT_BYTES) as u64,
+                    output_bytes,
+                    began,
+                );
+            }
+        }
+    });
+    futures_util::future::join_all(busy).await;
+}
+
+fn report(written: &std::cell::Cell<u64>, more: u64, output_bytes: u64, began: Instant) {
+    written.set(written.get() + more);
+    let word = if written.get() >= output_bytes {
+        "filled"
+    } else {
+        "bytes"
+    };
+    let (now, most) = memory();
+    println!(
+        "{word} {} in {:.0} s, memory {:.0} MiB, at most {:.0} MiB",
+        written.get(),
+        began.elapsed().as_secs_f64(),
+        mib(now),
+        mib(most),
+    );
+}
+
+async fn append(
+    store: &Store,
+    session: usize,
+    after: Seq,
+    events: Vec<coven_store::NewEvent>,
+) -> Seq {
+    let appended = store.append(batch(session_id("new", session), events, after));
+    appended.await.expect("appended").last
+}
+
+/// Opens the log that nobody closed: with its pages in the system's memory, and without.
+fn recover(home: &Path, label: &str) {
+    for (pages, evict) in [("on the disk", true), ("in memory", false)] {
+        // As it was when the writer was killed: opening it repairs and folds.
+        let copy = home.join("copy");
+        std::fs::create_dir(&copy).expect("a folder");
+        for name in ["coven.redb", "coven.redb.journal"] {
+            std::fs::copy(home.join(name), copy.join(name)).expect("copied");
+            let file = File::open(copy.join(name)).expect("it is there");
+            file.sync_all().expect("synced");
+            if evict {
+                rustix::fs::fadvise(&file, 0, None, rustix::fs::Advice::DontNeed).expect("advised");
+            }
+        }
+        let started = Instant::now();
+        let store = Store::open(&log_in(&copy), Options::default()).expect("it opens");
+        let opened = started.elapsed();
+        store.record(&session_id("new", 1)).expect("read");
+        let runtime = Builder::new_current_thread().build().expect("a runtime");
+        runtime.block_on(append(&store, 9999, Seq::ZERO, beginning()));
+        line(
+            &format!("opening after kill -9, pages {pages}, {label}"),
+            &format!(
+                "{:.0} ms; first append answered after {:.0} ms",
+                micros(opened) / 1e3,
+                micros(started.elapsed()) / 1e3
+            ),
+            "",
+        );
+        runtime.block_on(store.close());
+        std::fs::remove_dir_all(&copy).expect("it is ours");
+    }
+}
+
+fn read(home: &Path, sessions: usize, label: &str) {
+    let store = Store::open(&log_in(home), Options::default()).expect("it opens");
+    let runtime = Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .expect("a runtime");
+    runtime.block_on(store.close());
+    let store = Store::open(&log_in(home), Options::default()).expect("it opens");
+    let (rest, _) = memory();
+    let last = store.last_seq().get();
+    let few = ReadLimit {
+        events: 100,
+        bytes: 64 << 10,
+    };
+    let mut number = 0_u64;
+    let mut pick = |below: u64| {
+        number = number
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (number >> 20) % below
+    };
+    let newest = Page {
+        archived: Archived::Hidden,
+        before: None,
+        limit: 100,
+    };
+    let seqs: Vec<u64> = (0..ROUNDS).map(|_| pick(last)).collect();
+    let ids: Vec<_> = (0..ROUNDS)
+        .map(|_| session_id("old", pick(sessions as u64) as usize))
+        .collect();
+    let measures: [(&str, Box<dyn Fn(usize)>); 4] = [
+        (
+            "resume of all at a cursor, 100 events",
+            Box::new(|n| {
+                store.read_all(Seq::new(seqs[n]), few).expect("read");
+            }),
+        ),
+        (
+            "resume of one session at a cursor, 100 events",
+            Box::new(|n| {
+                store
+                    .read(&session_id("new", 1 + n % BUSY), Seq::new(seqs[n]), few)
+                    .expect("read");
+            }),
+        ),
+        (
+            "newest 100",
+            Box::new(|_| {
+                store.list(&newest).expect("read");
+            }),
+        ),
+        (
+            "a record by id",
+            Box::new(|n| {
+                assert!(store.record(&ids[n]).expect("read").is_some());
+            }),
+        ),
+    ];
+    for (what, measure) in measures {
+        let times: Vec<f64> = (0..2 * ROUNDS)
+            .map(|n| time(|| measure(n % ROUNDS)))
+            .collect();
+        // The second time round is warm.
+        line(
+            &format!("{what}, {label}"),
+            &format!("{:.0} µs", median(times[ROUNDS..].iter().copied())),
+            &format!(
+                "first time {:.0} µs",
+                median(times[..ROUNDS].iter().copied())
+            ),
+        );
+    }
+    let (now, most) = memory();
+    line(
+        &format!("memory, {label}"),
+        &format!(
+            "{:.0} MiB opened, {:.0} MiB after these reads",
+            mib(rest),
+            mib(now)
+        ),
+        &format!("at most {:.0} MiB", mib(most)),
+    );
+    runtime.block_on(store.close());
+}
+
+fn time(work: impl Fn()) -> f64 {
+    let started = Instant::now();
+    work();
+    micros(started.elapsed().max(Duration::from_nanos(1)))
+}
