@@ -1,6 +1,5 @@
-//! Append in batches: each log beside a raw file that takes its turn right before it, so that
-//! whatever another one still does in the background weighs on both. A ratio is the median over
-//! the rounds.
+//! Append in batches: each log in turn with a raw file, and with no other, as what one of them still
+//! does in the background would weigh on the next. A ratio is the median over the rounds.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -14,25 +13,25 @@ use crate::log::{Kind, Log};
 const ROUNDS: usize = 11;
 
 /// Events in a batch, and batches in a round.
-const SHAPES: [(usize, usize); 4] = [(1, 200), (10, 100), (100, 40), (1000, 20)];
+const SHAPES: [(usize, usize); 4] = [(1, 200), (10, 100), (100, 40), (1000, 40)];
 
 pub(crate) fn run(folder: &Path, payload: Payload) {
-    let mut raw = Kind::Raw.open(folder);
-    let mut logs = [Kind::Coven, Kind::Sqlite, Kind::Fjall].map(|kind| kind.open(folder));
     let events = payload.events(1000);
-    for (batch, batches) in SHAPES {
-        let mut pairs: [Vec<(Duration, Duration)>; 3] = Default::default();
-        // The first round warms caches and files up, and is not counted.
-        for round in 0..=ROUNDS {
-            for (log, pairs) in logs.iter_mut().zip(&mut pairs) {
+    for kind in [Kind::Coven, Kind::Sqlite, Kind::Fjall] {
+        let home = folder.join("one");
+        std::fs::create_dir(&home).expect("a folder");
+        let mut raw = Kind::Raw.open(&home);
+        let mut log = kind.open(&home);
+        for (batch, batches) in SHAPES {
+            let mut times: Vec<(Duration, Duration)> = Vec::new();
+            // The first round warms caches and files up, and is not counted.
+            for round in 0..=ROUNDS {
                 let beside = round_of(raw.as_mut(), &events[..batch], batches);
                 let own = round_of(log.as_mut(), &events[..batch], batches);
                 if round > 0 {
-                    pairs.push((beside, own));
+                    times.push((beside, own));
                 }
             }
-        }
-        for (log, pairs) in logs.iter().zip(&pairs) {
             let per_batch = |time: Duration| micros(time) / batches as f64;
             line(
                 &format!(
@@ -42,15 +41,16 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
                 ),
                 &format!(
                     "{:.0} µs a batch (raw {:.0})",
-                    median(pairs.iter().map(|(_, own)| per_batch(*own))),
-                    median(pairs.iter().map(|(raw, _)| per_batch(*raw))),
+                    median(times.iter().map(|(_, own)| per_batch(*own))),
+                    median(times.iter().map(|(raw, _)| per_batch(*raw))),
                 ),
-                &format!("{:.2} × raw", median(pairs.iter().map(ratio))),
+                &format!("{:.2} × raw", median(times.iter().map(ratio))),
             );
         }
+        log.close();
+        raw.close();
+        std::fs::remove_dir_all(&home).expect("it is ours");
     }
-    logs.into_iter().for_each(Log::close);
-    raw.close();
 }
 
 fn ratio((raw, own): &(Duration, Duration)) -> f64 {
