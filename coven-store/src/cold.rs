@@ -9,3 +9,4 @@ pub(crate) mod trim;
 
 mod cut;
 mod extend;
+mod pack;

@@ -1,6 +1,7 @@
 //! Cutting a session's events into segments that fill their pages: a segment ends where what it
 //! compresses to fits just so.
 
+use super::pack::Packer;
 use super::segment::{BODY_BYTES, SegmentRow, encode};
 use crate::pages::{PAGE_BYTES, half_of, run_of};
 
@@ -41,8 +42,8 @@ impl Density {
 }
 
 impl Cut {
-    fn of(slot: u64, rows: &[SegmentRow<'_>]) -> Self {
-        let bytes = encode(slot, rows);
+    fn of(packer: &mut Packer, slot: u64, rows: &[SegmentRow<'_>]) -> Self {
+        let bytes = encode(packer, slot, rows);
         let density = Density {
             body: rows.iter().map(SegmentRow::cost).sum(),
             packed: bytes.len(),
@@ -62,17 +63,22 @@ pub(super) fn is_full(len_bytes: usize) -> bool {
 
 /// Cuts the first segment off `rows`, of which there is at least one. The last segment of a
 /// session takes what there is.
-pub(super) fn first(slot: u64, rows: &[SegmentRow<'_>], like: Option<Density>) -> Cut {
+pub(super) fn first(
+    packer: &mut Packer,
+    slot: u64,
+    rows: &[SegmentRow<'_>],
+    like: Option<Density>,
+) -> Cut {
     let most = &rows[..within(rows, BODY_BYTES)];
     let body = most.iter().map(SegmentRow::cost).sum();
     let expected = like.map(|density| (density, goal(density.packed(body))));
     let (mut cut, goal) = match expected {
         Some((density, goal)) if goal > SMALL_BYTES => (
-            Cut::of(slot, &rows[..within(most, density.body(goal))]),
+            Cut::of(packer, slot, &rows[..within(most, density.body(goal))]),
             goal,
         ),
         _ => {
-            let all = Cut::of(slot, most);
+            let all = Cut::of(packer, slot, most);
             if most.len() == rows.len() && all.bytes.len() <= SMALL_BYTES {
                 return all;
             }
@@ -88,7 +94,7 @@ pub(super) fn first(slot: u64, rows: &[SegmentRow<'_>], like: Option<Density>) -
         if better == cut.rows {
             break;
         }
-        cut = Cut::of(slot, &rows[..better]);
+        cut = Cut::of(packer, slot, &rows[..better]);
     }
     cut
 }

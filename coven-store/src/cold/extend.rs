@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use redb::ReadableTable;
 
 use super::cut;
+use super::pack::Packer;
 use super::segment::{Segment, SegmentRow};
 use crate::fault::Fault;
 use crate::layout::Tables;
@@ -13,7 +14,12 @@ use crate::tail::Row;
 
 /// Puts `rows` behind the events that a session has. Its last segment is made again if it does
 /// not fill its pages.
-pub(super) fn extend(tables: &mut Tables<'_>, slot: u64, rows: &[Row]) -> Result<(), Fault> {
+pub(super) fn extend(
+    tables: &mut Tables<'_>,
+    packer: &mut Packer,
+    slot: u64,
+    rows: &[Row],
+) -> Result<(), Fault> {
     let unfilled = take_unfilled(tables, slot)?;
     let before = unfilled.iter().flat_map(|segment| segment.iter());
     let before = before.map(|row| SegmentRow {
@@ -30,7 +36,7 @@ pub(super) fn extend(tables: &mut Tables<'_>, slot: u64, rows: &[Row]) -> Result
     let mut rest = rows.as_slice();
     let mut like = None;
     while let Some(first) = rest.first() {
-        let cut = cut::first(slot, rest, like);
+        let cut = cut::first(packer, slot, rest, like);
         like = Some(cut.density);
         let seq = first.seq.get();
         tables.segments.insert((slot, seq), cut.bytes.as_slice())?;

@@ -3,6 +3,7 @@
 use coven_core::{Record, Seq, SessionId};
 use redb::{ReadableTable, WriteTransaction};
 
+use super::pack::Packer;
 use super::{extend, order, segment};
 use crate::fault::Fault;
 use crate::layout::{Tables, meta};
@@ -14,6 +15,7 @@ use crate::tail::{Fold, FoldedSlot, Row, Standing};
 /// Writes `fold`. The cold file has all of it or nothing once the transaction is committed.
 pub(crate) fn write(txn: &WriteTransaction, fold: &Fold) -> Result<(), Fault> {
     let mut tables = Tables::open(txn)?;
+    let mut packer = Packer::new();
     for slot in &fold.slots {
         let known = tables.slots.get(slot.slot)?.is_some();
         match &slot.standing {
@@ -22,7 +24,7 @@ pub(crate) fn write(txn: &WriteTransaction, fold: &Fold) -> Result<(), Fault> {
                     put_slot(&mut tables, slot, None)?;
                     tables.ids.insert(slot.id.as_str(), slot.slot)?;
                 }
-                extend::extend(&mut tables, slot.slot, &slot.rows)?;
+                extend::extend(&mut tables, &mut packer, slot.slot, &slot.rows)?;
                 let before = match known {
                     true => load_record(&tables.records, slot.slot, &slot.id).ok(),
                     false => None,
@@ -32,7 +34,7 @@ pub(crate) fn write(txn: &WriteTransaction, fold: &Fold) -> Result<(), Fault> {
                 }
                 projection::update(&mut tables, slot.slot, before.as_ref(), record)?;
             }
-            Standing::Deleted { at } => delete(&mut tables, slot, *at, known)?,
+            Standing::Deleted { at } => delete(&mut tables, &mut packer, slot, *at, known)?,
         }
     }
     order::append(&mut tables, &fold.runs)?;
@@ -68,7 +70,13 @@ fn put_slot(tables: &mut Tables<'_>, slot: &FoldedSlot, deleted: Option<Seq>) ->
 
 /// From now on the session is unknown. Its `Deleted` event stays, and what else it has is erased
 /// later, bit by bit.
-fn delete(tables: &mut Tables<'_>, slot: &FoldedSlot, at: Seq, known: bool) -> Result<(), Fault> {
+fn delete(
+    tables: &mut Tables<'_>,
+    packer: &mut Packer,
+    slot: &FoldedSlot,
+    at: Seq,
+    known: bool,
+) -> Result<(), Fault> {
     put_slot(tables, slot, Some(at))?;
     if known {
         forget(tables, slot.slot, &slot.id)?;
@@ -77,7 +85,7 @@ fn delete(tables: &mut Tables<'_>, slot: &FoldedSlot, at: Seq, known: bool) -> R
     }
     tables.gone.insert(slot.id.as_str(), at.get())?;
     if let Some(row) = slot.rows.iter().find(|row| row.seq == at) {
-        let bytes = segment::encode(slot.slot, &[plain(row)]);
+        let bytes = segment::encode(packer, slot.slot, &[plain(row)]);
         tables
             .segments
             .insert((slot.slot, at.get()), bytes.as_slice())?;

@@ -6,14 +6,14 @@
 //!       length, its bytes
 //! ```
 //!
-//! Numbers are postcard's (varints). The codec is stated in each, so that another can be written
-//! one day and these still be read.
+//! Numbers are postcard's (varints).
 
 use std::borrow::Cow;
 
 use coven_core::Seq;
 use serde::{Deserialize, Serialize};
 
+use super::pack::{Codec, Packer, unpack};
 use crate::stored::{Malformed, put, sealed, take};
 
 const VERSION: u8 = 1;
@@ -24,29 +24,6 @@ pub(crate) const BODY_BYTES: usize = 256 << 10;
 
 /// The most that one event can take, with room to spare.
 const MAX_BODY_BYTES: usize = BODY_BYTES + 2 * crate::limits::MAX_BATCH_BYTES;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Codec {
-    Plain,
-    Lz4,
-}
-
-impl Codec {
-    const fn byte(self) -> u8 {
-        match self {
-            Self::Plain => 0,
-            Self::Lz4 => 1,
-        }
-    }
-
-    const fn of(byte: u8) -> Result<Self, Malformed> {
-        match byte {
-            0 => Ok(Self::Plain),
-            1 => Ok(Self::Lz4),
-            _ => Err(Malformed::Value { field: "codec" }),
-        }
-    }
-}
 
 /// What is known of a segment without decompressing it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +55,7 @@ impl SegmentRow<'_> {
 }
 
 /// The bytes of a segment of `rows`, of which there is at least one.
-pub(crate) fn encode(slot: u64, rows: &[SegmentRow<'_>]) -> Vec<u8> {
+pub(crate) fn encode(packer: &mut Packer, slot: u64, rows: &[SegmentRow<'_>]) -> Vec<u8> {
     let first = rows[0].seq.get();
     let mut body = Vec::with_capacity(rows.iter().map(SegmentRow::cost).sum::<usize>() + 16);
     let mut before = first;
@@ -94,12 +71,7 @@ pub(crate) fn encode(slot: u64, rows: &[SegmentRow<'_>]) -> Vec<u8> {
         body_bytes: u32::try_from(body.len()).expect("its body is bounded"),
         output: rows.iter().find_map(|row| row.output),
     };
-    let packed = lz4_flex::block::compress(&body);
-    let (codec, body) = if packed.len() < body.len() {
-        (Codec::Lz4, packed)
-    } else {
-        (Codec::Plain, body)
-    };
+    let (codec, body) = packer.pack(body);
     let mut bytes = Vec::with_capacity(body.len() + 64);
     bytes.extend([VERSION, codec.byte()]);
     put(&mut bytes, &head);
@@ -128,22 +100,11 @@ impl Segment {
     pub(crate) fn decode(slot: u64, first: u64, bytes: &[u8]) -> Result<Self, Malformed> {
         let (codec, head, packed) = open(slot, first, bytes)?;
         let len = head.body_bytes as usize;
-        let body = match codec {
-            Codec::Plain => packed.to_vec(),
-            Codec::Lz4 if len > MAX_BODY_BYTES => {
-                return Err(Malformed::Value { field: "length" });
-            }
-            Codec::Lz4 => {
-                lz4_flex::block::decompress(packed, len).map_err(|error| Malformed::Bytes {
-                    problem: error.to_string(),
-                })?
-            }
-        };
-        if body.len() == len {
-            Ok(Self { first, head, body })
-        } else {
-            Err(Malformed::Value { field: "length" })
+        if len > MAX_BODY_BYTES {
+            return Err(Malformed::Value { field: "length" });
         }
+        let body = unpack(codec, packed, len)?;
+        Ok(Self { first, head, body })
     }
 
     /// What is known of the segment at (`slot`, `first`) without decompressing it.

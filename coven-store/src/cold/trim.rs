@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use coven_core::is_trimmed;
 use redb::{ReadableTable, WriteTransaction};
 
+use super::pack::Packer;
 use super::segment::{self, Segment, SegmentRow};
 use super::spared::Spared;
 use crate::fault::Fault;
@@ -27,11 +28,12 @@ pub(crate) fn some(
         return Ok(false);
     };
     *at = Some(slot);
+    let mut packer = Packer::new();
     let outputs = outputs(&tables, spared, slot, trimmed_bytes)?;
     for &(offset, first) in &outputs {
         let place = (slot, first);
         match without_trimmed(&tables, place, trimmed_bytes) {
-            Ok(Left::Less(rows)) => replace(&mut tables, place, offset, &rows)?,
+            Ok(Left::Less(rows)) => replace(&mut tables, &mut packer, place, offset, &rows)?,
             Ok(Left::All) => spared.add_segment(place),
             Err(Stays::Damaged(problem)) => {
                 tracing::error!(slot, first, %problem, "trimmed output stays in a damaged segment");
@@ -120,6 +122,7 @@ fn without_trimmed(
 /// Puts what is left of a segment in its place, which is that of its first event.
 fn replace(
     tables: &mut Tables<'_>,
+    packer: &mut Packer,
     place: (u64, u64),
     offset: u64,
     left: &[SegmentRow<'_>],
@@ -131,7 +134,7 @@ fn replace(
         return Ok(());
     };
     let seq = first.seq.get();
-    let bytes = segment::encode(slot, left);
+    let bytes = segment::encode(packer, slot, left);
     tables.segments.insert((slot, seq), bytes.as_slice())?;
     if let Some(at) = left.iter().find_map(|row| row.output) {
         tables.output.insert((slot, at), seq)?;
