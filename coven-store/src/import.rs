@@ -1,8 +1,8 @@
 //! `Import`: a session's events brought into a log at rest, all of them or none.
 //!
 //! They go into the cold file past the journal, in one transaction of whatever length: what is not
-//! committed is not there, whenever the process ends. The journal is then told how far the log is;
-//! where a crash came between the two, whoever opens the log next does that.
+//! committed is not there, whenever the process ends. Whoever opens the log next tells the journal how
+//! far it is.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -226,11 +226,6 @@ impl Import {
         let record = record.ok_or(ImportError::Empty)?;
         let txn = self.txn.take().expect("it is there until the end");
         guarded(|| Ok(txn.commit()?))?;
-        let mark = self.after(&record);
-        // The session is there by now. Where this fails, the next opening does it.
-        if let Err(fault) = opening::level(&self.files.journal.database, mark) {
-            tracing::warn!(reason = %fault.reason(), "the journal is told later how far the log is");
-        }
         Ok(record)
     }
 }
