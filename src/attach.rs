@@ -117,19 +117,19 @@ pub(crate) async fn view(shared: &Shared, id: &SessionId) -> Result<AttachView, 
     };
     let end = view.record.session.output_bytes;
     let output = output(shared, id, view.offset, end).await?;
-    Ok(show(view, &output))
+    Ok(show(view, output.from, &output.bytes))
 }
 
-/// `output` is all from the view's offset on.
-fn show(view: LiveView, output: &Bytes) -> AttachView {
+/// `output` is all that is left from the view's offset on; it begins at `from`.
+fn show(view: LiveView, from: u64, output: &Bytes) -> AttachView {
     let LiveView {
         record,
-        offset,
+        offset: _,
         mut listener,
     } = view;
     let tail_bytes = usize::try_from(TAIL_BYTES).unwrap_or(usize::MAX);
     let skipped = output.len().saturating_sub(tail_bytes);
-    let begins = match (offset, skipped) {
+    let begins = match (from, skipped) {
         (0, 0) => 0,
         _ => skipped + resume_point(&output[skipped..]),
     };
@@ -151,9 +151,11 @@ fn show(view: LiveView, output: &Bytes) -> AttachView {
     }
 }
 
-/// Of a session that has ended, and wrote much, nobody knows the modes where its tail begins.
+/// Of a session that has ended, and wrote much or was trimmed, nobody knows the modes where its tail
+/// begins.
 fn ended(record: Record) -> LiveView {
     let offset = record.session.output_bytes.saturating_sub(TAIL_BYTES);
+    let offset = offset.max(record.session.trimmed_bytes);
     LiveView {
         record,
         offset,
@@ -161,13 +163,18 @@ fn ended(record: Record) -> LiveView {
     }
 }
 
-/// The output between two offsets.
-async fn output(shared: &Shared, id: &SessionId, from: u64, to: u64) -> Result<Bytes, Error> {
-    let wanted = usize::try_from(to - from).map_err(|error| Error::internal(&error))?;
-    let mut output = BytesMut::with_capacity(wanted);
-    while output.len() < wanted {
-        let (id, offset) = (id.clone(), from + output.len() as u64);
-        let room = wanted - output.len();
+/// Output, and where it begins.
+struct Left {
+    from: u64,
+    bytes: Bytes,
+}
+
+/// The output between two offsets, as far as it was not trimmed.
+async fn output(shared: &Shared, id: &SessionId, mut from: u64, to: u64) -> Result<Left, Error> {
+    let mut bytes = BytesMut::new();
+    while from + (bytes.len() as u64) < to {
+        let (id, offset) = (id.clone(), from + bytes.len() as u64);
+        let room = usize::try_from(to - offset).map_err(|error| Error::internal(&error))?;
         let chunks = shared
             .read(move |store| store.output(&id, offset, room))
             .await?;
@@ -176,9 +183,20 @@ async fn output(shared: &Shared, id: &SessionId, from: u64, to: u64) -> Result<B
             break;
         }
         for chunk in chunks {
-            let room = wanted - output.len();
-            output.extend_from_slice(&chunk.data[..chunk.data.len().min(room)]);
+            let next = from + bytes.len() as u64;
+            if chunk.offset > next {
+                // What was read before it was trimmed meanwhile.
+                bytes.clear();
+                from = chunk.offset;
+            }
+            let room = to.saturating_sub(chunk.offset);
+            let room = usize::try_from(room).unwrap_or(usize::MAX);
+            bytes.extend_from_slice(&chunk.data[..chunk.data.len().min(room)]);
+        }
+        if from >= to {
+            break;
         }
     }
-    Ok(output.freeze())
+    let bytes = bytes.freeze();
+    Ok(Left { from, bytes })
 }

@@ -116,12 +116,12 @@ pub(crate) async fn at_rest(
     shared: &Shared,
     id: &SessionId,
     command: Command,
-    by: &Actor,
+    by: Option<&Actor>,
 ) -> Result<Record, Error> {
     loop {
         let record = shared.record(id).await?;
         let mut plan = Plan::of(&record.session);
-        let effects = plan.add(command.clone(), shared.clock.now(), Some(by))?;
+        let effects = plan.add(command.clone(), shared.clock.now(), by)?;
         if plan.is_empty() {
             return Ok(record);
         }

@@ -16,7 +16,8 @@ use coven_harness::{HarnessCapabilities, Readiness, Registry};
 use crate::options::Options;
 use crate::running::{Message, Request};
 use crate::shared::Shared;
-use crate::{Error, HarnessInfo, Health, OpenError, commit, harnesses, launch, opening, shutdown};
+use crate::{Error, HarnessInfo, Health, OpenError, Pruned, Pruning, Retention};
+use crate::{commit, harnesses, launch, opening, retention, shutdown};
 
 /// Runs coding agents in one home, and records everything they do.
 ///
@@ -319,6 +320,25 @@ impl Engine {
         }
     }
 
+    /// Lets the oldest output go that is over `retention`, or over the engine's own budgets where
+    /// that is `None`; or only says what would go. Control events stay, and so do offsets and Seqs.
+    /// Reads all that goes, to leave a hash of it. What is to go is looked at once, at the
+    /// beginning.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`]: what was trimmed by then is, the rest is not; ask again.
+    /// [`Error::Internal`]: see there. A session that alone is in the way is in what is returned.
+    pub async fn prune(
+        &self,
+        retention: Option<Retention>,
+        pruning: Pruning,
+        by: Actor,
+    ) -> Result<Pruned, Error> {
+        self.shared.refuse_when_shutting_down()?;
+        let retention = retention.unwrap_or(self.shared.retention);
+        retention::prune(&self.shared, retention, pruning, Some(&by)).await
+    }
+
     /// Asks the session's task; `None` when it has none.
     async fn ask(
         &self,
@@ -338,7 +358,7 @@ impl Engine {
 
     async fn at_rest(&self, id: &SessionId, command: Command, by: Actor) -> Result<Record, Error> {
         self.shared.refuse_when_shutting_down()?;
-        commit::at_rest(&self.shared, id, command, &by).await
+        commit::at_rest(&self.shared, id, command, Some(&by)).await
     }
 }
 

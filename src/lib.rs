@@ -52,6 +52,7 @@ mod options;
 mod place;
 mod recover;
 pub mod repair;
+mod retention;
 mod running;
 mod session_task;
 mod shared;
@@ -67,6 +68,7 @@ pub use import::{Arrival, Import, ImportError, Imported};
 pub use options::Options;
 #[doc(hidden)]
 pub use options::{OnTheWay, Waypoint};
+pub use retention::{Pruned, PrunedSession, Pruning, Retention};
 
 pub use coven_core::decide::incomplete_char;
 pub use coven_core::{

@@ -8,7 +8,7 @@ use coven_store::Store;
 
 use crate::home::Home;
 use crate::shared::{Shared, blocking};
-use crate::{Error, OpenError, Options, recover};
+use crate::{Error, OpenError, Options, recover, retention};
 
 /// How long the log of an engine that was dropped may take to be closed.
 const CLOSING: Duration = Duration::from_secs(10);
@@ -21,6 +21,7 @@ pub(crate) async fn open(options: Options) -> Result<Arc<Shared>, OpenError> {
     let shared = opened.map_err(|error| unreadable(&error))??;
     let shared = Arc::new(shared);
     recover::recover(&shared).await?;
+    retention::regularly(&shared, shared.retention);
     Ok(shared)
 }
 

@@ -11,6 +11,7 @@ use coven_harness::process::{MAX_GRACE, open_files_limit};
 use rustix::process::Rlimit;
 
 use crate::clock::{Clock, SystemClock};
+use crate::retention::Retention;
 
 /// How to open an engine. [`Options::at`] has what nearly everybody wants.
 #[derive(Clone, Debug)]
@@ -24,6 +25,8 @@ pub struct Options {
     pub harnesses: Vec<Arc<dyn Harness>>,
     /// Where the time comes from.
     pub clock: Arc<dyn Clock>,
+    /// How much output is kept. Default: all.
+    pub retention: Retention,
     /// How the log is kept.
     pub store: coven_store::Options,
     /// The limit of open files that agents get: this program's, as it was when these options were
@@ -45,6 +48,7 @@ impl Options {
             grace: Duration::from_secs(5),
             harnesses: Vec::new(),
             clock: Arc::new(SystemClock::new()),
+            retention: Retention::default(),
             store: coven_store::Options::default(),
             open_files: open_files_limit(),
             on_the_way: OnTheWay::default(),

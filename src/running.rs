@@ -30,6 +30,11 @@ pub(crate) enum Request {
         title: Option<Title>,
         labels: Option<Labels>,
     },
+    Trim {
+        offset: u64,
+        len_bytes: u64,
+        sha256: [u8; 32],
+    },
 }
 
 /// A request, who asks, and where the answer goes. Dropped unanswered, it was not carried out:

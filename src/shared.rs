@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::harnesses::Versions;
 use crate::home::Home;
 use crate::options::OnTheWay;
+use crate::retention::Retention;
 use crate::running::Running;
 use crate::{Error, Record, Unavailable};
 
@@ -32,6 +33,9 @@ pub(crate) struct Shared {
     /// The PATH of the user's login shell, asked once.
     pub(crate) login_path: OnceCell<Option<OsString>>,
     pub(crate) versions: Versions,
+    pub(crate) retention: Retention,
+    /// Held by who prunes: two that trim one session would be in each other's way.
+    pub(crate) pruning: tokio::sync::Mutex<()>,
     shutting_down: AtomicBool,
     /// Held until the engine is shut down or gone.
     lock: Mutex<Option<Home>>,
@@ -55,6 +59,8 @@ impl Shared {
             running: Running::default(),
             login_path: OnceCell::new(),
             versions: Versions::default(),
+            retention: options.retention,
+            pruning: tokio::sync::Mutex::new(()),
             shutting_down: AtomicBool::new(false),
             lock: Mutex::new(Some(home)),
         }

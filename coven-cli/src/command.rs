@@ -15,6 +15,7 @@ mod import;
 mod input;
 mod kill;
 mod log;
+mod prune;
 mod run;
 mod sacrifice;
 mod sessions;
@@ -59,6 +60,8 @@ pub(crate) enum Command {
     Export(export::Args),
     /// Bring a session back from an export, into a home that no daemon has open
     Import(import::Args),
+    /// Let the oldest output go that is over a budget
+    Prune(prune::Args),
     /// List the harnesses there are, and whether they are installed
     Harnesses(harnesses::Args),
     /// Show the settings and where each comes from
@@ -98,6 +101,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
         Command::Sacrifice(args) => wait(sacrifice::run(&args, &home?)),
         Command::Export(args) => wait(export::run(&args, &home?)),
         Command::Import(args) => import::run(&args, &home?),
+        Command::Prune(args) => wait(prune::run(&args, &home?)),
         Command::Harnesses(args) => wait(harnesses::run(&args, &home?)),
         Command::Config(command) => config::run(&command, &home?),
         Command::Daemon(command) => daemon::run(&command, &home?),

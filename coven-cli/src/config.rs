@@ -2,11 +2,15 @@
 //!
 //! A flag wins over `COVEN_*`, which wins over `<home>/config.toml`, which wins over the default.
 
+mod age;
 mod file;
 mod log_level;
+mod size;
 
 use std::fmt;
 use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
 
 use crate::failure::Failure;
 use crate::home::Home;
@@ -14,7 +18,9 @@ use crate::terminal::DetachKeys;
 
 use file::File;
 
+pub(crate) use age::Age;
 pub(crate) use log_level::LogLevel;
+pub(crate) use size::Size;
 
 /// Every setting, each with its origin.
 #[derive(Clone, Debug)]
@@ -27,6 +33,12 @@ pub(crate) struct Config {
     pub(crate) log: Setting<LogLevel>,
     /// How long a killed session has to end by itself before it is made to, in milliseconds.
     pub(crate) kill_grace_ms: Setting<u64>,
+    /// How much output a session keeps at most.
+    pub(crate) retention_session_bytes: Setting<Option<Size>>,
+    /// How much output all sessions keep together at most.
+    pub(crate) retention_total_bytes: Setting<Option<Size>>,
+    /// How old output may be.
+    pub(crate) retention_max_age: Setting<Option<Age>>,
 }
 
 /// A value and where it came from.
@@ -61,7 +73,15 @@ pub(crate) enum Origin {
 }
 
 /// The keys a configuration file may hold.
-pub(crate) const KEYS: [&str; 4] = ["harness", "detach_keys", "log", "kill_grace_ms"];
+pub(crate) const KEYS: [&str; 7] = [
+    "harness",
+    "detach_keys",
+    "log",
+    "kill_grace_ms",
+    "retention.session_bytes",
+    "retention.total_bytes",
+    "retention.max_age",
+];
 
 const DEFAULT_KILL_GRACE_MS: u64 = 5_000;
 
@@ -95,7 +115,24 @@ impl Config {
                 DEFAULT_KILL_GRACE_MS,
                 kill_grace_ms,
             )?,
+            retention_session_bytes: layers
+                .optional("retention.session_bytes", "COVEN_RETENTION_SESSION_BYTES")?,
+            retention_total_bytes: layers
+                .optional("retention.total_bytes", "COVEN_RETENTION_TOTAL_BYTES")?,
+            retention_max_age: layers.optional("retention.max_age", "COVEN_RETENTION_MAX_AGE")?,
         })
+    }
+
+    /// How much output is kept.
+    pub(crate) fn retention(&self) -> coven::Retention {
+        coven::Retention {
+            session_bytes: self.retention_session_bytes.value.map(|Size(bytes)| bytes),
+            total_bytes: self.retention_total_bytes.value.map(|Size(bytes)| bytes),
+            max_age: self
+                .retention_max_age
+                .value
+                .map(|Age(seconds)| Duration::from_secs(seconds)),
+        }
     }
 }
 
@@ -152,6 +189,15 @@ impl Layers<'_> {
         let value = parse(&text)
             .map_err(|problem| Failure::usage(format!("{key} (from {origin}): {problem}")))?;
         Ok(Setting { value, origin })
+    }
+
+    /// A setting that is off unless it is set.
+    fn optional<T: FromStr<Err = String>>(
+        &self,
+        key: &'static str,
+        variable: &'static str,
+    ) -> Result<Setting<Option<T>>, Failure> {
+        self.setting(key, variable, None, |text| text.parse().map(Some))
     }
 }
 
@@ -221,8 +267,10 @@ mod tests {
 
     #[test]
     fn every_key_is_known_to_the_file() {
-        let toml = "harness = \"x\"\ndetach_keys = \"ctrl-a\"\nlog = \"debug\"\nkill_grace_ms = 1";
-        assert_eq!(toml.lines().count(), KEYS.len());
+        let toml = "harness = \"x\"\ndetach_keys = \"ctrl-a\"\nlog = \"debug\"\nkill_grace_ms = 1\n\
+                    [retention]\nsession_bytes = 1\ntotal_bytes = \"2GiB\"\nmax_age = \"30d\"";
+        let set = toml.lines().filter(|line| line.contains('='));
+        assert_eq!(set.count(), KEYS.len());
         load(toml, &[]).unwrap();
     }
 }

@@ -71,6 +71,7 @@ impl Exit {
             | Code::SessionLive
             | Code::SessionIdConflict
             | Code::DaemonIdentityMismatch
+            | Code::OutputTrimmed
             | Code::ExternalSessionNotKillable
             | Code::NotExternalSession => Self::Refused,
             Code::LaunchFailed => Self::LaunchFailed,

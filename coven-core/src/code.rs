@@ -28,6 +28,8 @@ pub enum Code {
     InputTooLarge,
     /// The events asked for do not fit one response; ask with `limit`.
     EventResponseTooLarge,
+    /// The output asked for was trimmed: it is gone from the log.
+    OutputTrimmed,
     /// An external session is not ours to kill.
     ExternalSessionNotKillable,
     /// Only an external session can be completed by a caller.
@@ -46,7 +48,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::InvalidRequest,
         Self::NotFound,
         Self::SessionNotFound,
@@ -58,6 +60,7 @@ impl Code {
         Self::PayloadTooLarge,
         Self::InputTooLarge,
         Self::EventResponseTooLarge,
+        Self::OutputTrimmed,
         Self::ExternalSessionNotKillable,
         Self::NotExternalSession,
         Self::LaunchFailed,
@@ -81,6 +84,7 @@ impl Code {
             Self::PayloadTooLarge => "payload_too_large",
             Self::InputTooLarge => "input_too_large",
             Self::EventResponseTooLarge => "event_response_too_large",
+            Self::OutputTrimmed => "output_trimmed",
             Self::ExternalSessionNotKillable => "external_session_not_killable",
             Self::NotExternalSession => "not_external_session",
             Self::LaunchFailed => "launch_failed",

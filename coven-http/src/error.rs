@@ -130,6 +130,15 @@ impl Error {
         }
     }
 
+    /// Output that was asked for is gone from the log; what is left begins at `first`.
+    pub(crate) fn output_trimmed(session: &str, first: u64) -> Self {
+        let message = format!(
+            "the first {first} bytes of its output were trimmed; ask for what is left, from byte {first} on"
+        );
+        Self::new(Code::OutputTrimmed, message)
+            .with(json!({"sessionId": session, "firstOffset": first}))
+    }
+
     /// The stable code.
     pub(crate) const fn code(&self) -> Code {
         self.code
@@ -213,6 +222,7 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         | Code::SessionLive
         | Code::SessionIdConflict
         | Code::DaemonIdentityMismatch => StatusCode::CONFLICT,
+        Code::OutputTrimmed => StatusCode::GONE,
         Code::PayloadTooLarge | Code::InputTooLarge | Code::EventResponseTooLarge => {
             StatusCode::PAYLOAD_TOO_LARGE
         }
@@ -264,6 +274,7 @@ mod tests {
                 "daemon_identity_mismatch"
             ]
         );
+        assert_eq!(by_status(410), ["output_trimmed"]);
         assert_eq!(
             by_status(413),
             [

@@ -21,6 +21,7 @@ pub(crate) mod list;
 pub(crate) mod log;
 pub(crate) mod openapi;
 pub(crate) mod output;
+pub(crate) mod prune;
 pub(crate) mod resize;
 pub(crate) mod session;
 pub(crate) mod shutdown;

@@ -31,6 +31,7 @@ mod route;
 mod server;
 mod socket;
 mod sse;
+mod trimmed;
 pub mod wire;
 
 pub use daemon_file::{repair, told};
@@ -49,6 +50,10 @@ pub(crate) const OUTPUT_COMPLETE: &str = "x-coven-output-complete";
 
 /// The comment that ends a stream of events which is told whole.
 pub(crate) const STREAM_END: &str = "end";
+
+/// The name of the event, without an id, that says which output a stream does not tell because it
+/// was trimmed.
+const STREAM_MISSING: &str = "missing";
 
 /// How the comment begins that says why a stream of events breaks off; an error envelope follows.
 pub(crate) const STREAM_ERROR: &str = "error ";

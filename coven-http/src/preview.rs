@@ -139,6 +139,15 @@ fn told(event: &Event) -> Option<(LogLevel, String)> {
         Event::Completed { exit_code } => exited(Exit::Code {
             code: exit_code.unwrap_or(0),
         }),
+        Event::Trimmed {
+            offset, len_bytes, ..
+        } => {
+            let gone = offset + len_bytes;
+            (
+                Info,
+                format!("the first {gone} bytes of output were trimmed"),
+            )
+        }
         Event::Orphaned { reason } => (Error, format!("orphaned: {}", reason.as_str())),
         Event::Identified { .. }
         | Event::Output { .. }
@@ -148,8 +157,7 @@ fn told(event: &Event) -> Option<(LogLevel, String)> {
         | Event::OutputClosed { .. }
         | Event::Archived
         | Event::Summoned
-        | Event::Deleted
-        | Event::Trimmed { .. } => return None,
+        | Event::Deleted => return None,
     })
 }
 

@@ -15,8 +15,8 @@ use crate::app::{Call, Stopping, StreamPermit};
 use crate::error::Error;
 use crate::query::number;
 use crate::reply::Reply;
-use crate::wire::Event;
-use crate::{STREAM_END, STREAM_ERROR, render};
+use crate::wire::{Event, TrimmedOutput};
+use crate::{STREAM_END, STREAM_ERROR, STREAM_MISSING, render};
 
 /// Where events come from, page by page.
 pub(crate) trait Source: Send + 'static {
@@ -106,6 +106,12 @@ pub(crate) fn event(event: &Event) -> Bytes {
     serde_json::to_writer(&mut written, event).expect("a wire type has a JSON form");
     written.extend_from_slice(b"\n\n");
     Bytes::from(written)
+}
+
+/// What the stream will not tell, because it was trimmed. It has no place.
+pub(crate) fn missing(output: &TrimmedOutput) -> Bytes {
+    let json = serde_json::to_string(output).expect("a wire type has a JSON form");
+    Bytes::from(format!("event: {STREAM_MISSING}\ndata: {json}\n\n"))
 }
 
 /// A place with no event: where the stream begins, for a client that connects again.

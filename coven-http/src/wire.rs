@@ -14,6 +14,7 @@ mod health;
 mod launch;
 mod log;
 mod payload;
+mod prune;
 mod session;
 mod shutdown;
 mod time;
@@ -22,7 +23,7 @@ pub use attach::{FromDaemon, FromViewer};
 pub use capability::{ActionBody, ActionEvent, ActionReply, Capabilities, Capability};
 pub use control::{Accepted, EditBody, InputBody, ResizeBody, SubmitBody};
 pub use error::{ErrorBody, ErrorDetail};
-pub use event::{Event, EventCursor, EventsPage};
+pub use event::{Event, EventCursor, EventsPage, TrimmedOutput};
 pub use harness::{
     GlobalInstructions, Harness, HarnessCapabilities, HarnessScan, Harnesses, Plugin, Skill,
     Source, Warning,
@@ -36,6 +37,7 @@ pub use payload::{
     Channel, Exit, ExitStatus, Identified, Input, LabelsChange, Output, OutputEnd, Payload, Size,
     StatusChange, TitleChange, Trim,
 };
+pub use prune::{NotPruned, PruneBody, Pruned, PrunedSession};
 pub use session::{LaunchMode, SessionRecord, SessionsPage, Status, Visibility};
 pub use shutdown::{ShutdownBody, ShutdownCapabilities, ShutdownReply};
 pub use time::{InvalidTime, Time};

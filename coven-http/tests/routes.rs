@@ -108,6 +108,7 @@ fn requests(
         row("DELETE", &format!("/sessions/{ended}"), json!({}), 204),
         get(&format!("/events?sessionId={external}"), 200),
         get("/events/stream", 200),
+        row("POST", "/prune", json!({"dryRun": true}), 200),
         get("/openapi.json", 200),
         row("POST", "/internal/lifecycle/shutdown", json!({}), 400),
     ]

@@ -56,7 +56,7 @@ pub use health::{StoreHealth, WriterState};
 pub use import::{Import, ImportError};
 pub use inspect::{Finding, Findings, LogFile, Loss, Progress, inspect};
 pub use options::Options;
-pub use read::{Archived, Listing, OutputChunk, Page, Position, ReadLimit};
+pub use read::{Archived, Listing, OutputChunk, OutputEvent, Page, Position, ReadLimit};
 pub use salvage::{Changed, SalvageError, Salvaged, salvage};
 pub use store::Store;
 

@@ -9,11 +9,11 @@ mod segments;
 
 pub use events::ReadLimit;
 pub use list::{Archived, Listing, Page, Position};
-pub use output::OutputChunk;
+pub use output::{OutputChunk, OutputEvent};
 
 pub(crate) use events::{OfAll, OfSession, decode_event};
 pub(crate) use list::list;
-pub(crate) use output::OutputRange;
+pub(crate) use output::{Chunks, OutputRange};
 pub(crate) use record::{
     by_conversation, entry, folded, gone, live, load_record, record_of_row, record_place,
     session_of_slot, slot_of_row,

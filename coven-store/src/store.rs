@@ -18,7 +18,7 @@ use crate::health::{Meter, StoreHealth};
 use crate::inspect::{self, Findings};
 use crate::opening;
 use crate::options::Options;
-use crate::read::{self, Listing, OutputChunk, Page, ReadLimit};
+use crate::read::{self, Chunks, Listing, OutputChunk, OutputEvent, Page, ReadLimit};
 use crate::tail::{SharedTail, Standing};
 use crate::wake::Wakes;
 use crate::writer::{Message, Queue, Rooms, Writer};
@@ -302,7 +302,7 @@ impl Store {
 
     /// A session's output from `offset` on, without a gap and at most `max_bytes` of it; the
     /// first and the last chunk are cut to fit. None at the end, or where there is no such
-    /// session.
+    /// session. Where what is at `offset` was trimmed, from where the output that is left begins.
     ///
     /// # Errors
     /// As [`Store::record`].
@@ -312,6 +312,23 @@ impl Store {
         offset: u64,
         max_bytes: usize,
     ) -> Result<Vec<OutputChunk>, ReadError> {
+        Ok(self.chunks(id, offset, max_bytes)?.found)
+    }
+
+    /// The output event that has the byte at `offset`, or the first one left where that was
+    /// trimmed. None at the end, or where there is no such session.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn output_event(
+        &self,
+        id: &SessionId,
+        offset: u64,
+    ) -> Result<Option<OutputEvent>, ReadError> {
+        Ok(self.chunks(id, offset, 1)?.last)
+    }
+
+    fn chunks(&self, id: &SessionId, offset: u64, max_bytes: usize) -> Result<Chunks, ReadError> {
         let range = read::OutputRange::begin(&self.0.tail, id, offset, max_bytes);
         match range.without_the_cold_file() {
             Some(chunks) => chunks.map_err(ReadError::from),

@@ -78,7 +78,8 @@ impl Live {
             Request::Input { .. }
             | Request::Submit { .. }
             | Request::Resize { .. }
-            | Request::Edit { .. } => {
+            | Request::Edit { .. }
+            | Request::Trim { .. } => {
                 if self.control.asked.len() < MAX_ASKED {
                     self.control.asked.push_back(ask);
                 } else {
@@ -125,15 +126,27 @@ impl Live {
     }
 
     /// Begins the next commit of this lane, if anything was asked. All but a kill waits until the
-    /// process is on record.
+    /// process is on record; a trim of output that this task has not heard is on record, until it
+    /// has.
     pub(super) fn begin_control(&mut self) {
         if self.control.in_flight.is_some() {
             return;
         }
         let has_started = self.observations.has_started();
+        let output_bytes = self.record.session.output_bytes;
+        let is_due = |ask: &Ask| match ask.request {
+            Request::Kill => true,
+            Request::Trim {
+                offset, len_bytes, ..
+            } => has_started && offset.saturating_add(len_bytes) <= output_bytes,
+            Request::Input { .. }
+            | Request::Submit { .. }
+            | Request::Resize { .. }
+            | Request::Edit { .. } => has_started,
+        };
         let (due, early): (VecDeque<Ask>, VecDeque<Ask>) = std::mem::take(&mut self.control.asked)
             .into_iter()
-            .partition(|ask| has_started || matches!(ask.request, Request::Kill));
+            .partition(is_due);
         self.control.asked = early;
         if due.is_empty() {
             return;
@@ -183,6 +196,18 @@ impl Live {
                     now,
                     by,
                 )?))
+            }
+            Request::Trim {
+                offset,
+                len_bytes,
+                sha256,
+            } => {
+                let trim = Command::Trim {
+                    offset: *offset,
+                    len_bytes: *len_bytes,
+                    sha256: *sha256,
+                };
+                Ok(perform(plan.add(trim, now, by)?))
             }
         }
     }

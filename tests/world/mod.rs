@@ -168,6 +168,12 @@ impl World {
         events
     }
 
+    /// The same of one whose oldest output may be gone: waits until all is told.
+    pub async fn to_the_end_of_what_is_left(&self, id: &SessionId) {
+        let mut follow = self.engine.follow(id, Seq::ZERO);
+        while within(follow.next()).await.unwrap().is_some() {}
+    }
+
     /// Waits until a session has written `text`, and gives all it wrote until then.
     pub async fn until(&self, id: &SessionId, text: &str) -> String {
         let mut follow = self.engine.follow(id, Seq::ZERO);

@@ -60,6 +60,9 @@ fn rows(home: &Home, config: &Config) -> Vec<Row> {
         detach_keys,
         log,
         kill_grace_ms,
+        retention_session_bytes,
+        retention_total_bytes,
+        retention_max_age,
     } = config;
     vec![
         Row {
@@ -75,7 +78,18 @@ fn rows(home: &Home, config: &Config) -> Vec<Row> {
         row("detach_keys", detach_keys),
         row("log", log),
         row("kill_grace_ms", kill_grace_ms),
+        optional("retention.session_bytes", retention_session_bytes),
+        optional("retention.total_bytes", retention_total_bytes),
+        optional("retention.max_age", retention_max_age),
     ]
+}
+
+fn optional<T: ToString>(key: &'static str, setting: &Setting<Option<T>>) -> Row {
+    Row {
+        key,
+        value: setting.value.as_ref().map(ToString::to_string),
+        origin: setting.origin.to_string(),
+    }
 }
 
 fn row<T: ToString>(key: &'static str, setting: &Setting<T>) -> Row {

@@ -3,7 +3,8 @@
 use std::io::{self, IsTerminal};
 use std::ops::ControlFlow;
 
-use coven_http::client::Client;
+use coven::Code;
+use coven_http::client::{Client, Output};
 use serde::Serialize;
 
 use crate::answers;
@@ -43,18 +44,44 @@ struct Line<'a> {
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let client = args.answers.source().reach(home).await?;
-    let id = select::session(&client, &args.session).await?.id;
+    let session = select::session(&client, &args.session).await?;
+    tell_trimmed(session.trimmed_bytes);
+    let id = session.id;
     let mut printer = Printer::new(args);
     let mut stdout = Stdout::new();
     if args.follow {
         return followed(&client, &id, printer, &mut stdout).await;
     }
-    let mut output = client.output(&id, 0).await?;
+    let mut output = left(&client, &id, session.trimmed_bytes).await?;
     while let Some(bytes) = output.next().await? {
         stdout.write(&printer.read(bytes.into())?).await?;
     }
     stdout.write(&printer.finish()?).await?;
     Ok(Exit::Done)
+}
+
+/// What is left of a session's output, from `first` on or from where it was trimmed to meanwhile.
+async fn left(client: &Client, id: &str, mut first: u64) -> Result<Output, Failure> {
+    loop {
+        match client.output(id, first).await {
+            Err(error) if error.code() == Some(Code::OutputTrimmed) => {
+                let trimmed = client.session(id).await?.trimmed_bytes;
+                if trimmed <= first {
+                    return Err(error.into());
+                }
+                first = trimmed;
+            }
+            output => return Ok(output?),
+        }
+    }
+}
+
+fn tell_trimmed(bytes: u64) {
+    if bytes > 0 {
+        output::complain(&format!(
+            "coven: the first {bytes} bytes of its output were trimmed; this is what is left"
+        ));
+    }
 }
 
 /// All that is recorded, and what comes; at the end, what became of the session.

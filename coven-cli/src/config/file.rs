@@ -1,4 +1,4 @@
-//! The configuration file: a flat TOML table of [`KEYS`].
+//! The configuration file: a TOML table of [`KEYS`], those with a dot in a table within it.
 
 use std::collections::BTreeMap;
 use std::io::{self, Read};
@@ -49,7 +49,7 @@ impl File {
             Failure::usage(format!("{shown} line {line}: {}", error.message()))
         })?;
         let mut values = BTreeMap::new();
-        for (key, value) in table {
+        for (key, value) in flat(table) {
             if !KEYS.contains(&key.as_str()) {
                 return Err(Failure::usage(format!(
                     "{shown} has an unknown key {key:?}; {}",
@@ -66,7 +66,14 @@ impl File {
                 }
             };
             // A number where a text belongs is a mistake too.
-            if (key == "kill_grace_ms") != text.bytes().all(|b| b.is_ascii_digit()) {
+            let is_number = text.bytes().all(|b| b.is_ascii_digit());
+            let fits = match key.as_str() {
+                "kill_grace_ms" => is_number,
+                // With a unit or without.
+                "retention.session_bytes" | "retention.total_bytes" => true,
+                _ => !is_number,
+            };
+            if !fits {
                 return Err(Failure::usage(format!("{shown}: {key} cannot be {text:?}")));
             }
             values.insert(key, text);
@@ -81,6 +88,21 @@ impl File {
     pub(super) fn path(&self) -> &Path {
         &self.path
     }
+}
+
+/// What a table has, that of the tables within it under their names and a dot.
+fn flat(table: toml::Table) -> Vec<(String, toml::Value)> {
+    let mut flat = Vec::new();
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(within) => {
+                let within = within.into_iter();
+                flat.extend(within.map(|(name, value)| (format!("{key}.{name}"), value)));
+            }
+            value => flat.push((key, value)),
+        }
+    }
+    flat
 }
 
 /// The text of a regular file; `None` for anything else.

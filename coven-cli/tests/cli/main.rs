@@ -18,6 +18,7 @@ mod not_run;
 mod offline;
 mod portable;
 mod reading;
+mod retention;
 mod run;
 mod sessions;
 mod several;

@@ -81,6 +81,7 @@ fn shape_error(path: &str, problem: &str, text: &str) -> Error {
         .map_or("something else", |(_, expected)| expected);
     let expected = match expected {
         "i64" | "i32" | "u32" => "a whole number",
+        "u64" => "a whole number, not negative",
         "a map" => "an object",
         // It goes on with the name of a type of ours.
         name if name.starts_with("struct ") => "an object",

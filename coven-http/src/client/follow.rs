@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::exchange::{Ask, Connection};
 use super::sse::{Parser, Said};
 use super::{Client, Error, exchange};
-use crate::wire::Event;
+use crate::wire::{Event, TrimmedOutput};
 
 /// The first wait before connecting again; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -41,6 +41,7 @@ pub struct Follow {
     /// How long it waits before it connects again.
     wait: Duration,
     connected_before: bool,
+    trimmed: Option<TrimmedOutput>,
 }
 
 #[derive(Debug)]
@@ -71,6 +72,7 @@ impl Follow {
             since: None,
             wait: Duration::ZERO,
             connected_before: false,
+            trimmed: None,
         }
     }
 
@@ -129,6 +131,12 @@ impl Follow {
                 }
             }
         }
+    }
+
+    /// The output that the stream does not tell because it was trimmed before it was read; known
+    /// with the first event.
+    pub const fn trimmed(&self) -> Option<TrimmedOutput> {
+        self.trimmed
     }
 
     async fn connect(&mut self) -> Result<(), Error> {
@@ -204,6 +212,11 @@ impl Follow {
                         self.ready.push_back(event);
                     }
                 }
+                Said::Note { name, data } if name == crate::STREAM_MISSING => {
+                    self.trimmed = serde_json::from_str(&data).ok();
+                }
+                // One of a newer daemon.
+                Said::Note { .. } => {}
                 Said::Place { id } => {
                     if self.after.is_none() && self.ready.is_empty() {
                         self.after = id.parse().ok();

@@ -56,7 +56,10 @@ impl Client {
     /// A session's output from byte `offset` on, as it was written.
     ///
     /// # Errors
-    /// `session_not_found`. An offset at or past what is recorded gives no bytes, not an error.
+    /// - `session_not_found`.
+    /// - `output_trimmed`: what is there is gone; the details have the first offset that is not.
+    ///
+    /// An offset at or past what is recorded gives no bytes, not an error.
     pub async fn output(&self, id: &str, offset: u64) -> Outcome<Output> {
         let range = (offset > 0).then(|| format!("bytes={offset}-"));
         self.output_in(id, range).await

@@ -4,7 +4,7 @@ use hyper::Method;
 
 use super::exchange::Ask;
 use super::{Client, Outcome};
-use crate::wire::{EditBody, SessionRecord, SessionsPage};
+use crate::wire::{EditBody, PruneBody, Pruned, SessionRecord, SessionsPage};
 
 /// Which page of sessions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -47,6 +47,17 @@ impl Client {
     /// `session_not_found`.
     pub async fn session(&self, id: &str) -> Outcome<SessionRecord> {
         self.get(&format!("/sessions/{id}")).await
+    }
+
+    /// Lets the oldest output go that is over the budgets of `body`, or over the daemon's own
+    /// where it has none; or says what would go. Reads all that goes: give it a
+    /// [`timeout`](Client::timeout) to match.
+    ///
+    /// # Errors
+    /// `runtime_unavailable`: the log takes no writes now. What was trimmed by then is.
+    pub async fn prune(&self, body: &PruneBody) -> Outcome<Pruned> {
+        self.call(Ask::post("/prune".to_owned()).json(body).slow())
+            .await
     }
 
     /// Changes what people call a session.

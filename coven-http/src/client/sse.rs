@@ -11,6 +11,13 @@ pub(super) enum Said {
         /// Its `data`.
         data: String,
     },
+    /// Something about the stream itself: it has a name and no place.
+    Note {
+        /// Its name.
+        name: String,
+        /// Its `data`.
+        data: String,
+    },
     /// A place, with no event: where the stream begins.
     Place {
         /// The `id`.
@@ -29,6 +36,7 @@ pub(super) struct Parser {
     line: Vec<u8>,
     data: String,
     id: Option<String>,
+    name: String,
     has_data: bool,
 }
 
@@ -73,7 +81,8 @@ impl Parser {
                 self.has_data = true;
             }
             "id" => self.id = Some(value.to_owned()),
-            // `event` repeats what the data says; `retry` is ours to choose.
+            "event" => self.name = value.to_owned(),
+            // `retry` is ours to choose.
             _ => {}
         }
         None
@@ -81,11 +90,13 @@ impl Parser {
 
     fn finish(&mut self) -> Option<Said> {
         let data = std::mem::take(&mut self.data);
-        let id = self.id.take();
-        if std::mem::take(&mut self.has_data) {
-            return Some(Said::Event { data });
+        let (id, name) = (self.id.take(), std::mem::take(&mut self.name));
+        match (std::mem::take(&mut self.has_data), id) {
+            // The name of an event that has a place repeats what the data says.
+            (true, Some(_)) => Some(Said::Event { data }),
+            (true, None) => Some(Said::Note { name, data }),
+            (false, id) => id.map(|id| Said::Place { id }),
         }
-        id.map(|id| Said::Place { id })
     }
 }
 
@@ -93,13 +104,17 @@ impl Parser {
 mod tests {
     use super::*;
 
-    const STREAM: &str = "id: 4\n\n: heartbeat\n\nid: 5\nevent: output\ndata: {\"a\":\"é\"}\n\nid: 6\r\ndata: one\r\ndata: two\r\n\r\n: end\n\n";
+    const STREAM: &str = "id: 4\n\n: heartbeat\n\nevent: missing\ndata: {}\n\nid: 5\nevent: output\ndata: {\"a\":\"é\"}\n\nid: 6\r\ndata: one\r\ndata: two\r\n\r\n: end\n\n";
 
     fn expected() -> Vec<Said> {
         vec![
             Said::Place { id: "4".to_owned() },
             Said::Comment {
                 text: "heartbeat".to_owned(),
+            },
+            Said::Note {
+                name: "missing".to_owned(),
+                data: "{}".to_owned(),
             },
             Said::Event {
                 data: "{\"a\":\"é\"}".to_owned(),

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use coven::{Code, ReadLimit, Refusal, Seq, SessionId};
+use coven::{Code, ReadLimit, Record, Refusal, Seq, SessionId};
 use hyper::StatusCode;
 
 use crate::app::Call;
@@ -10,11 +10,11 @@ use crate::error::Error;
 use crate::json_list::JsonList;
 use crate::openapi::Doc;
 use crate::reply::Reply;
-use crate::wire::{EventsPage, event};
-use crate::{limits, render};
+use crate::wire::{EventsPage, TrimmedOutput, event};
+use crate::{limits, render, trimmed};
 
 /// Bytes of a page's envelope around its list, at most.
-const ENVELOPE_BYTES: usize = 128;
+const ENVELOPE_BYTES: usize = 256;
 
 pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let text = call
@@ -37,13 +37,15 @@ async fn page(call: &Call, id: &SessionId) -> Result<Reply, Error> {
         .map(|limit| usize::try_from(limit).unwrap_or(usize::MAX))
         .map(|limit| limit.clamp(1, limits::MAX_PAGE_ROWS));
     // What is asked for is what there is now: a session that goes on writing is not chased.
-    let end = call.engine().get(id).await?.last_seq;
+    let record = call.engine().get(id).await?;
+    let end = record.last_seq;
     let after = match (after, query.get("afterEventId")) {
         (Some(after), _) => after,
-        (None, Some(event)) => place_of(call, id, event).await?,
+        (None, Some(event)) => place_of(call, &record, event).await?,
         (None, None) => Seq::ZERO,
     };
-    collect(call, id, after..end, limit).await
+    let missing = trimmed::after(call.engine(), &record, after).await?;
+    collect(call, id, after..end, limit, missing).await
 }
 
 async fn collect(
@@ -51,6 +53,7 @@ async fn collect(
     id: &SessionId,
     Range { start, end }: Range<Seq>,
     limit: Option<usize>,
+    missing: Option<TrimmedOutput>,
 ) -> Result<Reply, Error> {
     let mut list = JsonList::new("{\"events\":", limits::MAX_PAGE_BYTES - ENVELOPE_BYTES);
     let mut after = start;
@@ -82,12 +85,17 @@ async fn collect(
         }
     };
     let next = last.map_or("null".to_owned(), |seq| format!("{{\"afterSeq\":{seq}}}"));
-    let envelope_end = format!(",\"nextCursor\":{next},\"hasMore\":{has_more}}}");
+    let missing = missing.map_or(String::new(), |missing| {
+        let TrimmedOutput { offset, bytes } = missing;
+        format!(",\"trimmed\":{{\"offset\":{offset},\"bytes\":{bytes}}}")
+    });
+    let envelope_end = format!(",\"nextCursor\":{next},\"hasMore\":{has_more}{missing}}}");
     Ok(Reply::raw_json(StatusCode::OK, list.finish(&envelope_end)))
 }
 
-/// The place of the event with this id; the start when the session has no such event.
-async fn place_of(call: &Call, id: &SessionId, event: &str) -> Result<Seq, Error> {
+/// The place of the event with this id; the start when the session has no such event. One that is
+/// within its life may have been trimmed since it was read.
+async fn place_of(call: &Call, record: &Record, event: &str) -> Result<Seq, Error> {
     let Some(place) = event::seq(event) else {
         return Ok(Seq::ZERO);
     };
@@ -96,9 +104,15 @@ async fn place_of(call: &Call, id: &SessionId, event: &str) -> Result<Seq, Error
         events: 1,
         bytes: limits::STREAM_READ_BYTES,
     };
-    let found = call.engine().read(id, before, one).await?;
+    let found = call.engine().read(&record.session.id, before, one).await?;
     let is_there = found.first().is_some_and(|found| found.seq == place);
-    Ok(if is_there { place } else { Seq::ZERO })
+    let may_be_trimmed =
+        record.session.trimmed_bytes > 0 && (record.first_seq..=record.last_seq).contains(&place);
+    Ok(if is_there || may_be_trimmed {
+        place
+    } else {
+        Seq::ZERO
+    })
 }
 
 pub(crate) fn doc() -> Doc {

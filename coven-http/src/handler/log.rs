@@ -35,6 +35,10 @@ async fn beginning(call: &Call, record: &Record) -> Result<Seq, Error> {
     let Some(skipped) = written.checked_sub(limits::PREVIEW_OUTPUT_BYTES) else {
         return Ok(Seq::ZERO);
     };
+    if skipped <= record.session.trimmed_bytes {
+        // No more than that is left.
+        return Ok(Seq::ZERO);
+    }
     let chunks = call.engine().output(&record.session.id, skipped, 1).await?;
     Ok(chunks.first().map_or(Seq::ZERO, |chunk| chunk.seq))
 }

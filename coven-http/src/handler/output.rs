@@ -52,6 +52,10 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
             return Ok(tell_complete(error.reply(), told).header(CONTENT_RANGE, whole));
         }
     };
+    let trimmed = record.session.trimmed_bytes;
+    if start < trimmed {
+        return Err(Error::output_trimmed(id.as_str(), trimmed));
+    }
     let reading = Reading {
         engine: call.engine().clone(),
         id,
@@ -127,8 +131,11 @@ impl Reading {
                 chunks = self.engine.output(&self.id, self.offset, max_bytes) => chunks,
             }
             .map_err(io::Error::other)?;
-            if chunks.is_empty() {
-                // It was deleted while it was read.
+            if chunks
+                .first()
+                .is_none_or(|chunk| chunk.offset != self.offset)
+            {
+                // It was deleted, or trimmed, while it was read.
                 return Err(io::ErrorKind::UnexpectedEof.into());
             }
             let mut left = left;
@@ -158,5 +165,5 @@ pub(crate) fn doc() -> Doc {
         416,
         "The range holds nothing; `details` has `outputBytes` and `complete`.",
     )
-    .errors(&[Code::SessionNotFound])
+    .errors(&[Code::SessionNotFound, Code::OutputTrimmed])
 }

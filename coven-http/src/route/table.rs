@@ -19,7 +19,7 @@ macro_rules! route {
 }
 
 /// Every route.
-pub(crate) static TABLE: [Route; 30] = [
+pub(crate) static TABLE: [Route; 31] = [
     route!(GET "/health" Everywhere, health::get, doc),
     route!(GET "/api-version" Everywhere, api_version::get, doc),
     route!(GET "/capabilities" Everywhere, capabilities::get, doc),
@@ -48,6 +48,7 @@ pub(crate) static TABLE: [Route; 30] = [
     route!(POST "/sessions/{id}/summon" Everywhere, summon::post, doc),
     route!(GET "/events" Everywhere, events::get, doc),
     route!(GET "/events/stream" Everywhere, stream_all::get, doc),
+    route!(POST "/prune" Everywhere, prune::post, doc),
     route!(GET "/openapi.json" Everywhere, openapi::get, doc),
     route!(POST "/internal/lifecycle/shutdown" Canonical, shutdown::post, doc),
 ];

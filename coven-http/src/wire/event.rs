@@ -43,6 +43,19 @@ pub struct EventsPage {
     pub next_cursor: Option<EventCursor>,
     /// Whether there are more now.
     pub has_more: bool,
+    /// The session's output that is gone from the log, where that may lie after the place that was
+    /// asked for: it is not among the events. Absent where all is there.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub trimmed: Option<TrimmedOutput>,
+}
+
+/// Output that is gone from the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TrimmedOutput {
+    /// Where it began in the session's output.
+    pub offset: u64,
+    /// How many bytes it was: what is left begins at `offset + bytes`.
+    pub bytes: u64,
 }
 
 /// Where a page begins.

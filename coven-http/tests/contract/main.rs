@@ -9,6 +9,7 @@ mod launch;
 mod list;
 mod output;
 mod preview;
+mod retention;
 mod shape;
 #[path = "../support/mod.rs"]
 mod support;

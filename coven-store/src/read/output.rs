@@ -1,7 +1,7 @@
 //! A session's output, by its offset in bytes.
 
 use bytes::Bytes;
-use coven_core::{Channel, Envelope, Event, Seq, SessionId};
+use coven_core::{Channel, Envelope, Event, Seq, SessionId, Timestamp};
 use redb::ReadTransaction;
 
 use super::events::decode_event;
@@ -25,6 +25,19 @@ pub struct OutputChunk {
     pub data: Bytes,
 }
 
+/// An output event, without its bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutputEvent {
+    /// Its place.
+    pub seq: Seq,
+    /// When it was written.
+    pub at: Timestamp,
+    /// Where it begins in the session's output.
+    pub offset: u64,
+    /// How many bytes it is.
+    pub len_bytes: u64,
+}
+
 /// At most so many bytes of a session's output from some offset on, without a gap: what the tail
 /// has of them, and how to read the rest. Where what is at the offset was trimmed, they are from
 /// where the output that is left begins.
@@ -36,10 +49,12 @@ pub(crate) struct OutputRange<'a> {
 }
 
 /// Chunks being collected.
-struct Chunks {
+pub(crate) struct Chunks {
     offset: u64,
     end: u64,
-    found: Vec<OutputChunk>,
+    pub(crate) found: Vec<OutputChunk>,
+    /// The event that the last chunk is from.
+    pub(crate) last: Option<OutputEvent>,
 }
 
 impl<'a> OutputRange<'a> {
@@ -60,21 +75,21 @@ impl<'a> OutputRange<'a> {
     }
 
     /// The chunks, where the tail has all of them.
-    pub(crate) fn without_the_cold_file(&self) -> Option<Result<Vec<OutputChunk>, Fault>> {
-        if self.tail.is_deleted {
-            return Some(Ok(Vec::new()));
-        }
+    pub(crate) fn without_the_cold_file(&self) -> Option<Result<Chunks, Fault>> {
         let none = Chunks::from(self.offset, self.max_bytes);
+        if self.tail.is_deleted {
+            return Some(Ok(none));
+        }
         self.tail.is_whole.then(|| self.finish(none))
     }
 
-    pub(crate) fn read(&self, txn: &ReadTransaction) -> Result<Vec<OutputChunk>, Fault> {
+    pub(crate) fn read(&self, txn: &ReadTransaction) -> Result<Chunks, Fault> {
         let slot = match self.tail.slot {
             Some(slot) => Some(slot),
             None => slot_of(txn, self.id)?,
         };
         let Some(slot) = slot else {
-            return Ok(Vec::new());
+            return Ok(Chunks::from(self.offset, self.max_bytes));
         };
         let segments = Segments::open(txn)?;
         let trimmed_bytes = segments.trimmed_bytes(slot)?;
@@ -92,7 +107,7 @@ impl<'a> OutputRange<'a> {
     }
 
     /// Adds what the tail has and `chunks` do not.
-    fn finish(&self, mut chunks: Chunks) -> Result<Vec<OutputChunk>, Fault> {
+    fn finish(&self, mut chunks: Chunks) -> Result<Chunks, Fault> {
         let last = chunks.found.last().map_or(Seq::ZERO, |chunk| chunk.seq);
         for row in self.tail.rows.iter().filter(|row| row.seq > last) {
             let envelope = decode_event(&row.bytes, self.id, row.seq)?;
@@ -100,7 +115,7 @@ impl<'a> OutputRange<'a> {
                 break;
             }
         }
-        Ok(chunks.found)
+        Ok(chunks)
     }
 }
 
@@ -132,6 +147,7 @@ impl Chunks {
             offset,
             end: offset.saturating_add(max_bytes),
             found: Vec::new(),
+            last: None,
         }
     }
 
@@ -149,6 +165,12 @@ impl Chunks {
         }
         let end = at.saturating_add(data.len() as u64);
         if let Some((offset, data)) = within(at, &data, self.offset, self.end) {
+            self.last = Some(OutputEvent {
+                seq: envelope.seq,
+                at: envelope.at,
+                offset: at,
+                len_bytes: end - at,
+            });
             self.found.push(OutputChunk {
                 seq: envelope.seq,
                 offset,
