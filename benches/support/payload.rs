@@ -78,7 +78,8 @@ struct Random(u64);
 
 impl Random {
     fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+        // The state itself is a counter: seeds that follow one another would give streams that overlap.
+        Self(Self(seed).next())
     }
 
     fn next(&mut self) -> u64 {

@@ -5,31 +5,32 @@ use std::time::Duration;
 
 use bytes::Bytes;
 
-use crate::{EVENT_BYTES, payload};
+use crate::{EVENT_BYTES, corpus, payload};
 
 /// What events are filled with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Payload {
-    Agent,
+    Recorded,
     Noise,
 }
 
 impl Payload {
     pub(crate) const fn name(self) -> &'static str {
         match self {
-            Self::Agent => "agent output",
+            Self::Recorded => "recorded output",
             Self::Noise => "noise",
         }
     }
 
-    /// So many events of 1 KiB, no two alike.
+    /// So many events of 1 KiB. What agents wrote is what was recorded of them, again and again;
+    /// there are megabytes of it, so that nothing compresses by being met twice.
     pub(crate) fn events(self, count: usize) -> Vec<Bytes> {
-        (0..count as u64)
-            .map(|seed| match self {
-                Self::Agent => payload::agent_output(seed, EVENT_BYTES).into(),
-                Self::Noise => payload::noise(seed, EVENT_BYTES).into(),
-            })
-            .collect()
+        match self {
+            Self::Recorded => corpus::pieces(0, EVENT_BYTES).take(count).collect(),
+            Self::Noise => (0..count as u64)
+                .map(|seed| payload::noise(seed, EVENT_BYTES).into())
+                .collect(),
+        }
     }
 }
 

@@ -4,6 +4,8 @@
 //! acknowledged after a disk sync. See benches/README.md for what each measure is.
 
 mod append;
+#[path = "../../support/corpus.rs"]
+mod corpus;
 mod coven;
 mod deletion;
 mod figures;
@@ -38,7 +40,7 @@ fn main() {
         } else if measure == "scale" {
             in_a_folder(&folder, scale::run);
         } else {
-            for payload in [Payload::Agent, Payload::Noise] {
+            for payload in [Payload::Recorded, Payload::Noise] {
                 in_a_folder(&folder, |folder| match measure.as_str() {
                     "append" => append::run(folder, payload),
                     "sustained" => sustained::run(folder, payload),

@@ -1,10 +1,12 @@
-//! Reading one session of 64 from its beginning, beside reading a raw file of its bytes.
+//! Reading one session of 64 from its beginning, beside reading a raw file that has its events and no
+//! others: frame by frame, each into bytes of its own.
 
 use std::fs::File;
-use std::io::Read;
+use std::io::{BufReader, Read};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use coven_core::Seq;
 use coven_store::ReadLimit;
 
@@ -26,7 +28,10 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
         for session in 0..SESSIONS {
             coven.append(session, batch);
         }
-        batch.iter().for_each(|event| raw.extend_from_slice(event));
+        for event in batch {
+            raw.extend_from_slice(&(event.len() as u32).to_le_bytes());
+            raw.extend_from_slice(event);
+        }
     }
     coven.settle();
     let path = folder.join("raw.log");
@@ -57,15 +62,19 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
 
 fn read_raw(path: &Path) -> Duration {
     let started = Instant::now();
-    let mut file = File::open(path).expect("it is there");
-    let mut buffer = vec![0; 1 << 20];
+    let mut file = BufReader::with_capacity(1 << 20, File::open(path).expect("it is there"));
+    let mut page = Vec::new();
     let mut sum = 0;
-    loop {
-        let len = file.read(&mut buffer).expect("read");
-        if len == 0 {
-            break;
+    let mut head = [0; 4];
+    while file.read_exact(&mut head).is_ok() {
+        let mut event = vec![0; u32::from_le_bytes(head) as usize];
+        file.read_exact(&mut event).expect("read");
+        sum += event.len();
+        page.push(Bytes::from(event));
+        // As many as a page of the log has.
+        if page.len() == 1000 {
+            page.clear();
         }
-        sum += len;
     }
     assert_eq!(sum, SESSION_BYTES);
     started.elapsed()

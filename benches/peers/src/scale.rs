@@ -130,7 +130,7 @@ async fn write_for_ever(store: &Store, output_bytes: u64) {
     append(store, 0, quiet, vec![placed(output)]).await;
     let written = std::cell::Cell::new(0_u64);
     let began = Instant::now();
-    let payloads = [Payload::Agent, Payload::Noise].map(|payload| payload.events(8 * BATCH));
+    let payloads = [Payload::Recorded, Payload::Noise].map(|payload| payload.events(8 * BATCH));
     let busy = (1..=BUSY).map(|session| {
         let (payloads, written) = (&payloads, &written);
         async move {
