@@ -5,8 +5,9 @@ use super::pack::Packer;
 use super::segment::{BODY_BYTES, SegmentRow, encode};
 use crate::pages::{PAGE_BYTES, half_of, run_of};
 
-/// How full a run of pages is to be, in percent, for the segment in it not to be cut shorter.
-const FULL_PERCENT: usize = 92;
+/// How full a run of pages is to be, in percent, for the segment in it to be left as it is: to fill it
+/// better its events would have to be compressed again, which is what folding spends its time on.
+const FULL_PERCENT: usize = 60;
 
 /// A segment that is not worth being cut shorter.
 const SMALL_BYTES: usize = PAGE_BYTES << 4;
@@ -35,9 +36,12 @@ impl Density {
         body * self.packed / self.body
     }
 
-    /// How many bytes compress to a little less than so many.
+    /// How many bytes will likely compress to no more than so many. What compresses does so now
+    /// better and now worse; what does not, is what it is.
     const fn body(self, packed: usize) -> usize {
-        self.body * packed / self.packed * 99 / 100
+        let compresses = self.packed < self.body - self.body / 32;
+        let percent = if compresses { 90 } else { 99 };
+        self.body * packed / self.packed * percent / 100
     }
 }
 
@@ -73,7 +77,7 @@ pub(super) fn first(
     let body = most.iter().map(SegmentRow::cost).sum();
     let expected = like.map(|density| (density, goal(density.packed(body))));
     let (mut cut, goal) = match expected {
-        Some((density, goal)) if goal > SMALL_BYTES => (
+        Some((density, goal)) if most.len() < rows.len() || goal > SMALL_BYTES => (
             Cut::of(packer, slot, &rows[..within(most, density.body(goal))]),
             goal,
         ),

@@ -19,8 +19,9 @@ use crate::stored::{Malformed, put, sealed, take};
 const VERSION: u8 = 1;
 
 /// What a body takes at most once it is decompressed: a bound on what a read of one event costs,
-/// and on what a damaged length can ask for. One event may be larger, and is then alone.
-pub(crate) const BODY_BYTES: usize = 256 << 10;
+/// and on what a damaged length can ask for. One event may be larger, and is then alone. A segment
+/// that does not compress fills its run of pages.
+pub(crate) const BODY_BYTES: usize = (256 << 10) - 128;
 
 /// The most that one event can take, with room to spare.
 const MAX_BODY_BYTES: usize = BODY_BYTES + 2 * crate::limits::MAX_BATCH_BYTES;
