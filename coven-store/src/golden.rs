@@ -2,6 +2,8 @@
 //! has them. What is there was written by a released version and must be read for ever: lines are
 //! added to it and never changed. `COVEN_BLESS=1` writes it anew while a format is being made.
 
+mod home;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
