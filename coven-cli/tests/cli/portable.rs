@@ -307,8 +307,8 @@ fn whatever_is_wrong_with_an_export_is_told_with_its_line_and_nothing_is_left_of
             format!("line {last}: it is cut off"),
         ),
         (
-            export[..export.len() / 2].to_owned(),
-            "it is cut off".into(),
+            export[..export.find("\"prompt\"").unwrap()].to_owned(),
+            "line 2: it is cut off".into(),
         ),
         (
             format!("{export}\n"),
