@@ -1,14 +1,15 @@
 //! The log: every event of every session, append-only and durable, and the records derived from
-//! it, in one redb file.
+//! it, in two redb files: a journal that takes every commit, and a cold file it is folded into.
 //!
 //! ```text
-//! append ──queue──▶ writer thread ──one transaction──▶ file ──▶ answers, wake-ups
-//!                                                       ▲
-//! read, list, output … ──────one short transaction──────┘
+//! append ──queue──▶ writer thread ──one transaction──▶ journal ──▶ tail in memory ──▶ answers, wake-ups
+//!                                                                    │      │
+//!                            cold file ◀──one transaction── folder ◀─┘      ▼
+//!                                └─────────────────────────────────────▶ read, list, output …
 //! ```
 //!
-//! Start reading at [`Store`]; `layout.rs` has the tables, `writer.rs` the one thread that
-//! writes, `stored.rs` what the bytes mean.
+//! Start reading at [`Store`]; `layout.rs` has the tables, `writer.rs` the thread that commits,
+//! `folder.rs` the one that folds, `stored.rs` what the bytes mean.
 #![forbid(unsafe_code)]
 
 mod batch;

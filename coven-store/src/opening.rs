@@ -139,7 +139,7 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
 }
 
 /// Has the journal count on from `folded`, which the cold file came to without it: by an import.
-pub(crate) fn level(journal: &Database, folded: Mark) -> Result<(), Fault> {
+fn level(journal: &Database, folded: Mark) -> Result<(), Fault> {
     guarded(|| {
         let txn = journal.begin_write()?;
         while !journal::remove(&txn, folded.position, TRIM_PARTS)?.is_all {}

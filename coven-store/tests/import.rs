@@ -144,7 +144,7 @@ async fn an_id_that_is_there_is_refused_and_one_that_was_deleted_comes_back() {
 }
 
 #[tokio::test]
-async fn a_crash_before_the_journal_was_told_is_mended_by_who_opens_the_log() {
+async fn a_journal_that_an_import_left_behind_is_made_level_by_who_opens_the_log() {
     let from = Home::new();
     let store = from.open();
     let events = history(&store, "a").await;
