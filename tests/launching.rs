@@ -143,6 +143,8 @@ async fn what_is_typed_before_the_process_runs_waits_for_it_up_to_a_bound() {
     while let Some(typed) = within(typing.join_next()).await {
         typed.unwrap().unwrap();
     }
-    let events = world.to_the_end(&id).await;
-    assert_eq!(written(&events), format!("{MOST}\n").as_bytes());
+    let mut said = written(&world.to_the_end(&id).await);
+    // The terminal echoes what it is given before `stty` tells it not to.
+    said.retain(|byte| *byte != b'x');
+    assert_eq!(said, format!("{MOST}\n").as_bytes());
 }
