@@ -9,4 +9,4 @@ pub(crate) mod trim;
 
 mod cut;
 mod extend;
-mod pack;
+pub(crate) mod pack;

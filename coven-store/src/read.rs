@@ -6,12 +6,13 @@ mod list;
 mod output;
 mod record;
 mod segments;
+mod unpacked;
 
 pub use events::ReadLimit;
 pub use list::{Archived, Listing, Page, Position};
 pub use output::{OutputChunk, OutputEvent};
 
-pub(crate) use events::{OfAll, OfSession, decode_event};
+pub(crate) use events::{OfAll, OfSession, event_of_row};
 pub(crate) use list::list;
 pub(crate) use output::{Chunks, OutputRange};
 pub(crate) use record::{
@@ -19,3 +20,4 @@ pub(crate) use record::{
     session_of_slot, slot_of_row,
 };
 pub(crate) use segments::{Part, each_row};
+pub(crate) use unpacked::Unpacked;

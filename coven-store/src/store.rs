@@ -18,7 +18,7 @@ use crate::health::{Meter, StoreHealth};
 use crate::inspect::{self, Findings};
 use crate::opening;
 use crate::options::Options;
-use crate::read::{self, Chunks, Listing, OutputChunk, OutputEvent, Page, ReadLimit};
+use crate::read::{self, Chunks, Listing, OutputChunk, OutputEvent, Page, ReadLimit, Unpacked};
 use crate::tail::{SharedTail, Standing};
 use crate::wake::Wakes;
 use crate::writer::{Message, Queue, Rooms, Writer};
@@ -62,6 +62,7 @@ struct Inner {
     queue: Queue,
     folder: mpsc::Sender<folder::Message>,
     cold: Arc<Database>,
+    unpacked: Unpacked,
     tail: Arc<SharedTail>,
     wakes: Arc<Wakes>,
 }
@@ -124,6 +125,7 @@ impl Store {
             },
             folder: mpsc::channel().0,
             cold: Arc::new(Database::new(cold)),
+            unpacked: Unpacked::default(),
             tail: Arc::new(SharedTail::new(tail)),
             wakes: Arc::new(wakes),
         })))
@@ -186,6 +188,7 @@ impl Store {
             },
             folder: folder_sender,
             cold: database,
+            unpacked: Unpacked::default(),
             tail,
             wakes,
         })))
@@ -283,7 +286,7 @@ impl Store {
         let page = read::OfSession::begin(&self.0.tail, id, after, limit);
         match page.without_the_cold_file() {
             Some(events) => events.map_err(ReadError::from),
-            None => self.run(|txn| page.read(txn)),
+            None => self.run(|txn| page.read(txn, &self.0.unpacked)),
         }
     }
 
@@ -296,7 +299,7 @@ impl Store {
         let page = read::OfAll::begin(&self.0.tail, after, limit);
         match page.without_the_cold_file() {
             Some(events) => events.map_err(ReadError::from),
-            None => self.run(|txn| page.read(txn)),
+            None => self.run(|txn| page.read(txn, &self.0.unpacked)),
         }
     }
 
@@ -332,7 +335,7 @@ impl Store {
         let range = read::OutputRange::begin(&self.0.tail, id, offset, max_bytes);
         match range.without_the_cold_file() {
             Some(chunks) => chunks.map_err(ReadError::from),
-            None => self.run(|txn| range.read(txn)),
+            None => self.run(|txn| range.read(txn, &self.0.unpacked)),
         }
     }
 

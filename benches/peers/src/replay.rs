@@ -1,5 +1,6 @@
 //! Reading one session of 64 from its beginning, beside reading a raw file that has its events and no
-//! others: frame by frame, each into bytes of its own.
+//! others: frame by frame, each into bytes of its own; and beside reading one whose frames have
+//! checksums, which are checked, as Coven's are.
 
 use std::fs::File;
 use std::io::{BufReader, Read};
@@ -30,6 +31,7 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
         }
         for event in batch {
             raw.extend_from_slice(&(event.len() as u32).to_le_bytes());
+            raw.extend_from_slice(&crc32fast::hash(event).to_le_bytes());
             raw.extend_from_slice(event);
         }
     }
@@ -38,45 +40,49 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
     std::fs::write(&path, &raw).expect("written");
     let (mut as_events, mut as_bytes) = (Vec::new(), Vec::new());
     for _ in 0..=ROUNDS {
-        let raw = read_raw(&path);
-        as_events.push((raw, read_events(&coven)));
-        as_bytes.push((raw, read_output(&coven)));
+        let bare = read_raw(&path, |_, _| {});
+        let checked = read_raw(&path, |event, sum| assert_eq!(crc32fast::hash(event), sum));
+        as_events.push([bare, checked, read_events(&coven)]);
+        as_bytes.push([bare, checked, read_output(&coven)]);
     }
     Box::new(coven).close();
     for (what, times) in [("as events", as_events), ("as bytes", as_bytes)] {
         let rate = |time: Duration| SESSION_BYTES as f64 / 1e6 / time.as_secs_f64();
+        let of = |n: usize| median(times.iter().map(|times| rate(times[n])));
+        let beside = |n: usize| median(times.iter().map(|times| rate(times[2]) / rate(times[n])));
         line(
             &format!("replay of one session among 64, {what}, {}", payload.name()),
             &format!(
-                "{:.0} MB/s (raw file {:.0})",
-                median(times.iter().map(|(_, own)| rate(*own))),
-                median(times.iter().map(|(raw, _)| rate(*raw))),
+                "{:.0} MB/s (raw file {:.0}, checked {:.0})",
+                of(2),
+                of(0),
+                of(1)
             ),
-            &format!(
-                "{:.2} × raw file",
-                median(times.iter().map(|(raw, own)| rate(*own) / rate(*raw))),
-            ),
+            &format!("{:.2} × raw file, {:.2} × checked", beside(0), beside(1)),
         );
     }
 }
 
-fn read_raw(path: &Path) -> Duration {
+fn read_raw(path: &Path, check: impl Fn(&[u8], u32)) -> Duration {
     let started = Instant::now();
     let mut file = BufReader::with_capacity(1 << 20, File::open(path).expect("it is there"));
     let mut page = Vec::new();
-    let mut sum = 0;
-    let mut head = [0; 4];
+    let mut bytes = 0;
+    let mut head = [0; 8];
     while file.read_exact(&mut head).is_ok() {
-        let mut event = vec![0; u32::from_le_bytes(head) as usize];
+        let [len, sum] = [&head[..4], &head[4..]]
+            .map(|field| u32::from_le_bytes(field.try_into().expect("four bytes")));
+        let mut event = vec![0; len as usize];
         file.read_exact(&mut event).expect("read");
-        sum += event.len();
+        check(&event, sum);
+        bytes += event.len();
         page.push(Bytes::from(event));
         // As many as a page of the log has.
         if page.len() == 1000 {
             page.clear();
         }
     }
-    assert_eq!(sum, SESSION_BYTES);
+    assert_eq!(bytes, SESSION_BYTES);
     started.elapsed()
 }
 

@@ -1,62 +1,58 @@
-//! Cutting a session's events into segments that fill their pages: a segment ends where what it
-//! compresses to fits just so.
+//! Cutting a session's events into segments that fill their pages.
+//!
+//! How many events fill a run of pages is known once they are compressed, and compressing is what
+//! folding spends its time on. So each segment is compressed once: how well the one before it did
+//! tells how many events to take.
 
 use super::pack::Packer;
 use super::segment::{BODY_BYTES, SegmentRow, encode};
 use crate::pages::{PAGE_BYTES, half_of, run_of};
 
-/// How full a run of pages is to be, in percent, for the segment in it to be left as it is: to fill it
-/// better its events would have to be compressed again, which is what folding spends its time on.
+/// How full a run of pages is to be, in percent, for the segment in it to be left as it is when more
+/// events come.
 const FULL_PERCENT: usize = 60;
 
-/// A segment that is not worth being cut shorter.
-const SMALL_BYTES: usize = PAGE_BYTES << 4;
+/// How full a run is expected to be, in percent, for as many events to be put together as go into
+/// it; else as many as fill half of it.
+const WORTH_PERCENT: usize = 70;
 
-/// How often a segment is made again to fill its pages better.
-const TRIES: u32 = 4;
+/// How much of a run is aimed for, in percent: what compresses does so now better and now worse, and
+/// what does not fit takes twice as much. What does not compress is what it is.
+const AIM_PERCENT: usize = 85;
+const PLAIN_AIM_PERCENT: usize = 99;
 
 /// A segment and how many events went into it.
 pub(super) struct Cut {
     pub(super) rows: usize,
     pub(super) bytes: Vec<u8>,
-    /// How well they compressed: a first guess at how many go into the next one.
+    /// How well they compressed: a guess at how many go into the next one.
     pub(super) density: Density,
 }
 
-/// Bytes before and after compression.
+/// Bytes before and after compression; none are 0.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Density {
-    body: usize,
-    packed: usize,
+    pub(super) body: usize,
+    pub(super) packed: usize,
 }
 
 impl Density {
-    /// What so many bytes compress to, if they compress as well.
-    const fn packed(self, body: usize) -> usize {
-        body * self.packed / self.body
-    }
-
-    /// How many bytes will likely compress to no more than so many. What compresses does so now
-    /// better and now worse; what does not, is what it is.
-    const fn body(self, packed: usize) -> usize {
-        let compresses = self.packed < self.body - self.body / 32;
-        let percent = if compresses { 90 } else { 99 };
-        self.body * packed / self.packed * percent / 100
-    }
-}
-
-impl Cut {
-    fn of(packer: &mut Packer, slot: u64, rows: &[SegmentRow<'_>]) -> Self {
-        let bytes = encode(packer, slot, rows);
-        let density = Density {
-            body: rows.iter().map(SegmentRow::cost).sum(),
-            packed: bytes.len(),
+    /// How many bytes to put into one segment: as many as it may have, or fewer, where what they
+    /// compress to fills a run of pages better.
+    fn body_to_fill_pages(self) -> usize {
+        let packed = BODY_BYTES * self.packed / self.body;
+        let run = run_of(packed);
+        let run = match packed * 100 >= run * WORTH_PERCENT {
+            true => run,
+            false => half_of(run),
         };
-        Self {
-            rows: rows.len(),
-            bytes,
-            density,
-        }
+        let compresses = self.packed < self.body - self.body / 32;
+        let aim = if compresses {
+            AIM_PERCENT
+        } else {
+            PLAIN_AIM_PERCENT
+        };
+        (run * aim / 100 * self.body / self.packed).min(BODY_BYTES)
     }
 }
 
@@ -65,51 +61,25 @@ pub(super) fn is_full(len_bytes: usize) -> bool {
     len_bytes > PAGE_BYTES && len_bytes * 100 >= run_of(len_bytes) * FULL_PERCENT
 }
 
-/// Cuts the first segment off `rows`, of which there is at least one. The last segment of a
-/// session takes what there is.
+/// Cuts the first segment off `rows`, of which there is at least one, and which compress `like`
+/// what came before them. The last segment of a session takes what there is.
 pub(super) fn first(
     packer: &mut Packer,
     slot: u64,
     rows: &[SegmentRow<'_>],
     like: Option<Density>,
 ) -> Cut {
-    let most = &rows[..within(rows, BODY_BYTES)];
-    let body = most.iter().map(SegmentRow::cost).sum();
-    let expected = like.map(|density| (density, goal(density.packed(body))));
-    let (mut cut, goal) = match expected {
-        Some((density, goal)) if most.len() < rows.len() || goal > SMALL_BYTES => (
-            Cut::of(packer, slot, &rows[..within(most, density.body(goal))]),
-            goal,
-        ),
-        _ => {
-            let all = Cut::of(packer, slot, most);
-            if most.len() == rows.len() && all.bytes.len() <= SMALL_BYTES {
-                return all;
-            }
-            let goal = goal(all.bytes.len());
-            (all, goal)
-        }
+    let most = like.map_or(BODY_BYTES, Density::body_to_fill_pages);
+    let rows = &rows[..within(rows, most)];
+    let bytes = encode(packer, slot, rows);
+    let density = Density {
+        body: rows.iter().map(SegmentRow::cost).sum(),
+        packed: bytes.len(),
     };
-    for _ in 0..TRIES {
-        if cut.rows == 1 || is_full(cut.bytes.len()) {
-            break;
-        }
-        let better = within(most, cut.density.body(goal));
-        if better == cut.rows {
-            break;
-        }
-        cut = Cut::of(packer, slot, &rows[..better]);
-    }
-    cut
-}
-
-/// The run of pages to fill, where so many bytes could be had.
-fn goal(len_bytes: usize) -> usize {
-    let run = run_of(len_bytes);
-    if is_full(len_bytes) {
-        run
-    } else {
-        half_of(run)
+    Cut {
+        rows: rows.len(),
+        bytes,
+        density,
     }
 }
 
@@ -121,4 +91,37 @@ fn within(rows: &[SegmentRow<'_>], len_bytes: usize) -> usize {
         bytes <= len_bytes
     });
     fitting.count().max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn aimed_at(percent: usize) -> (usize, usize) {
+        let density = Density {
+            body: 100_000,
+            packed: 1000 * percent,
+        };
+        let body = density.body_to_fill_pages();
+        (body, body * percent / 100)
+    }
+
+    #[test]
+    fn what_compresses_as_well_as_what_came_before_fills_most_of_its_pages() {
+        for percent in 1..=100 {
+            let (body, packed) = aimed_at(percent);
+            assert!(body <= BODY_BYTES);
+            let filled = packed * 100 / run_of(packed);
+            assert!(
+                filled >= WORTH_PERCENT - 1 || packed <= PAGE_BYTES,
+                "{percent}: {filled}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_does_not_compress_fills_its_pages_to_the_brim() {
+        let (body, packed) = aimed_at(100);
+        assert!(packed * 100 >= run_of(packed) * 98, "{body}");
+    }
 }

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use redb::ReadableTable;
 
-use super::cut;
+use super::cut::{self, Density};
 use super::pack::Packer;
-use super::segment::{Segment, SegmentRow};
+use super::segment::{Head, Segment, SegmentRow};
 use crate::fault::Fault;
 use crate::layout::Tables;
 use crate::stored::{EventRow, Malformed, decode};
@@ -20,8 +20,8 @@ pub(super) fn extend(
     slot: u64,
     rows: &[Row],
 ) -> Result<(), Fault> {
-    let unfilled = take_unfilled(tables, slot)?;
-    let before = unfilled.iter().flat_map(|segment| segment.iter());
+    let last = last(tables, slot)?;
+    let before = last.iter().flat_map(|last| &last.unfilled);
     let before = before.map(|row| SegmentRow {
         seq: row.seq,
         bytes: Cow::Borrowed(&row.bytes),
@@ -34,7 +34,7 @@ pub(super) fn extend(
     });
     let rows: Vec<SegmentRow<'_>> = before.chain(rows).collect();
     let mut rest = rows.as_slice();
-    let mut like = None;
+    let mut like = last.as_ref().map(|last| last.density);
     while let Some(first) = rest.first() {
         let cut = cut::first(packer, slot, rest, like);
         like = Some(cut.density);
@@ -49,43 +49,55 @@ pub(super) fn extend(
     Ok(())
 }
 
-/// Takes the last segment out, if it does not fill its pages. One that is damaged stays where it
-/// is: what comes after it is whole.
-fn take_unfilled(
-    tables: &mut Tables<'_>,
-    slot: u64,
-) -> Result<Option<Vec<SegmentRow<'static>>>, Fault> {
-    let (first, bytes) = {
-        let mut range = tables.segments.range((slot, 0)..=(slot, u64::MAX))?;
-        let Some(last) = range.next_back().transpose()? else {
-            return Ok(None);
-        };
-        let bytes = last.1.value();
-        if cut::is_full(bytes.len()) {
-            return Ok(None);
-        }
-        (last.0.value().1, bytes.to_vec())
+/// What there is of a session.
+struct Last {
+    /// How well its last segment compressed.
+    density: Density,
+    /// The events of that segment, taken out, if it does not fill its pages.
+    unfilled: Vec<SegmentRow<'static>>,
+}
+
+/// Looks at the last segment, and takes it out if it does not fill its pages. One that is damaged
+/// stays where it is: what comes after it is whole.
+fn last(tables: &mut Tables<'_>, slot: u64) -> Result<Option<Last>, Fault> {
+    let mut range = tables.segments.range((slot, 0)..=(slot, u64::MAX))?;
+    let Some(entry) = range.next_back().transpose()? else {
+        return Ok(None);
     };
-    match rows_of(slot, first, &bytes) {
-        Ok((rows, output)) => {
-            tables.segments.remove((slot, first))?;
-            if let Some(offset) = output {
-                tables.output.remove((slot, offset))?;
-            }
-            Ok(Some(rows))
-        }
+    drop(range);
+    let (first, bytes) = (entry.0.value().1, entry.1.value());
+    let found = if cut::is_full(bytes.len()) {
+        Segment::head(slot, first, bytes).map(|head| (head, Vec::new()))
+    } else {
+        rows_of(slot, first, bytes)
+    };
+    let packed = bytes.len();
+    drop(entry);
+    let (head, unfilled) = match found {
+        Ok(found) => found,
         Err(problem) => {
             tracing::error!(slot, first, %problem, "a segment is damaged");
-            Ok(None)
+            return Ok(None);
+        }
+    };
+    if !unfilled.is_empty() {
+        tables.segments.remove((slot, first))?;
+        if let Some(offset) = head.output {
+            tables.output.remove((slot, offset))?;
         }
     }
+    let density = Density {
+        body: (head.body_bytes as usize).max(1),
+        packed,
+    };
+    Ok(Some(Last { density, unfilled }))
 }
 
 fn rows_of(
     slot: u64,
     first: u64,
     bytes: &[u8],
-) -> Result<(Vec<SegmentRow<'static>>, Option<u64>), Malformed> {
+) -> Result<(Head, Vec<SegmentRow<'static>>), Malformed> {
     let segment = Segment::decode(slot, first, bytes)?;
     let rows: Result<Vec<_>, Malformed> = segment
         .rows()
@@ -93,12 +105,12 @@ fn rows_of(
             let (seq, bytes) = row?;
             Ok(SegmentRow {
                 seq,
-                output: decode::<EventRow>(bytes)?
+                output: decode::<EventRow<&[u8]>>(bytes)?
                     .output()
                     .map(|(offset, _)| offset),
                 bytes: Cow::Owned(bytes.to_vec()),
             })
         })
         .collect();
-    Ok((rows?, segment.head.output))
+    Ok((segment.head, rows?))
 }

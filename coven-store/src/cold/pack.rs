@@ -3,6 +3,8 @@
 //! zstd at its fastest regular level: of recorded agent output it leaves half of what LZ4 leaves,
 //! and takes as long (benches/README.md has the figures).
 
+use std::io;
+
 use crate::stored::Malformed;
 
 const LEVEL: i32 = 1;
@@ -32,34 +34,73 @@ impl Codec {
     }
 }
 
-/// What compresses. It has tables of about a MiB, so one serves a whole transaction.
-pub(crate) struct Packer(zstd::bulk::Compressor<'static>);
+/// What compresses, with room to do it in. All of it is about a MiB, so one serves a whole
+/// transaction.
+pub(crate) struct Packer {
+    tables: zstd::bulk::Compressor<'static>,
+    body: Vec<u8>,
+    packed: Vec<u8>,
+}
 
 impl Packer {
     pub(crate) fn new() -> Self {
-        Self(zstd::bulk::Compressor::new(LEVEL).expect("it is a level of zstd's"))
+        Self {
+            tables: zstd::bulk::Compressor::new(LEVEL).expect("it is a level of zstd's"),
+            body: Vec::new(),
+            packed: Vec::new(),
+        }
     }
 
-    /// A body as it is kept: compressed, where that is shorter.
-    pub(super) fn pack(&mut self, body: Vec<u8>) -> (Codec, Vec<u8>) {
-        match self.0.compress(&body) {
-            Ok(packed) if packed.len() < body.len() => (Codec::Zstd, packed),
-            _ => (Codec::Plain, body),
+    /// An empty buffer for a body.
+    pub(super) fn body(&mut self) -> &mut Vec<u8> {
+        self.body.clear();
+        &mut self.body
+    }
+
+    /// The body in the buffer as it is kept: compressed, where that is shorter.
+    pub(super) fn pack(&mut self) -> (Codec, &[u8]) {
+        self.packed.clear();
+        // Whatever is longer than the body need not have room.
+        self.packed.reserve(self.body.len());
+        match self.tables.compress_to_buffer(&self.body, &mut self.packed) {
+            Ok(_) if self.packed.len() < self.body.len() => (Codec::Zstd, &self.packed),
+            _ => (Codec::Plain, &self.body),
         }
     }
 }
 
-/// A body of `len` bytes again, whatever `packed` holds.
-pub(super) fn unpack(codec: Codec, packed: &[u8], len: usize) -> Result<Vec<u8>, Malformed> {
-    let body = match codec {
-        Codec::Plain => packed.to_vec(),
-        Codec::Zstd => zstd::bulk::decompress(packed, len).map_err(|error| Malformed::Bytes {
-            problem: error.to_string(),
-        })?,
-    };
-    if body.len() == len {
-        Ok(body)
-    } else {
-        Err(Malformed::Value { field: "length" })
+/// What decompresses. Its tables are of some 100 KiB, so one serves a whole read.
+#[derive(Default)]
+pub(crate) struct Unpacker(Option<zstd::bulk::Decompressor<'static>>);
+
+impl Unpacker {
+    /// A body of `len` bytes again, whatever `packed` holds.
+    pub(super) fn unpack(
+        &mut self,
+        codec: Codec,
+        packed: &[u8],
+        len: usize,
+    ) -> Result<Vec<u8>, Malformed> {
+        let body = match codec {
+            Codec::Plain => packed.to_vec(),
+            Codec::Zstd => self
+                .decompress(packed, len)
+                .map_err(|error| Malformed::Bytes {
+                    problem: error.to_string(),
+                })?,
+        };
+        if body.len() == len {
+            Ok(body)
+        } else {
+            Err(Malformed::Value { field: "length" })
+        }
+    }
+
+    fn decompress(&mut self, packed: &[u8], len: usize) -> io::Result<Vec<u8>> {
+        let tables = match &mut self.0 {
+            Some(tables) => tables,
+            none => none.insert(zstd::bulk::Decompressor::new()?),
+        };
+        tables.decompress(packed, len)
     }
 }

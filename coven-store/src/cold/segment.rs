@@ -10,10 +10,11 @@
 
 use std::borrow::Cow;
 
+use bytes::Bytes;
 use coven_core::Seq;
 use serde::{Deserialize, Serialize};
 
-use super::pack::{Codec, Packer, unpack};
+use super::pack::{Codec, Packer, Unpacker};
 use crate::stored::{Malformed, put, sealed, take};
 
 const VERSION: u8 = 1;
@@ -58,11 +59,11 @@ impl SegmentRow<'_> {
 /// The bytes of a segment of `rows`, of which there is at least one.
 pub(crate) fn encode(packer: &mut Packer, slot: u64, rows: &[SegmentRow<'_>]) -> Vec<u8> {
     let first = rows[0].seq.get();
-    let mut body = Vec::with_capacity(rows.iter().map(SegmentRow::cost).sum::<usize>() + 16);
+    let body = packer.body();
     let mut before = first;
     for row in rows {
-        put(&mut body, &(row.seq.get() - before));
-        put(&mut body, &row.bytes.len());
+        put(body, &(row.seq.get() - before));
+        put(body, &row.bytes.len());
         body.extend_from_slice(&row.bytes);
         before = row.seq.get();
     }
@@ -72,11 +73,11 @@ pub(crate) fn encode(packer: &mut Packer, slot: u64, rows: &[SegmentRow<'_>]) ->
         body_bytes: u32::try_from(body.len()).expect("its body is bounded"),
         output: rows.iter().find_map(|row| row.output),
     };
-    let (codec, body) = packer.pack(body);
+    let (codec, body) = packer.pack();
     let mut bytes = Vec::with_capacity(body.len() + 64);
     bytes.extend([VERSION, codec.byte()]);
     put(&mut bytes, &head);
-    bytes.extend_from_slice(&body);
+    bytes.extend_from_slice(body);
     sealed::close(&mut bytes, &place(slot, first));
     bytes
 }
@@ -88,23 +89,33 @@ fn place(slot: u64, first: u64) -> [u8; 16] {
     place
 }
 
-/// A segment that is whole, its body decompressed.
-#[derive(Debug)]
+/// A segment that is whole, its body decompressed. Clones share it.
+#[derive(Clone, Debug)]
 pub(crate) struct Segment {
     first: u64,
     pub(crate) head: Head,
-    body: Vec<u8>,
+    body: Bytes,
 }
 
 impl Segment {
     /// Reads the segment at (`slot`, `first`).
     pub(crate) fn decode(slot: u64, first: u64, bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_with(&mut Unpacker::default(), slot, first, bytes)
+    }
+
+    /// The same, by who reads several.
+    pub(crate) fn decode_with(
+        unpacker: &mut Unpacker,
+        slot: u64,
+        first: u64,
+        bytes: &[u8],
+    ) -> Result<Self, Malformed> {
         let (codec, head, packed) = open(slot, first, bytes)?;
         let len = head.body_bytes as usize;
         if len > MAX_BODY_BYTES {
             return Err(Malformed::Value { field: "length" });
         }
-        let body = unpack(codec, packed, len)?;
+        let body = unpacker.unpack(codec, packed, len)?.into();
         Ok(Self { first, head, body })
     }
 
@@ -113,9 +124,14 @@ impl Segment {
         open(slot, first, bytes).map(|(_, head, _)| head)
     }
 
+    /// Bytes of a row, for as long as they are wanted: a share of all the segment's.
+    pub(crate) fn share(&self, row: &[u8]) -> Bytes {
+        self.body.slice_ref(row)
+    }
+
     /// Its events, oldest first. After one that cannot be read there are none.
     pub(crate) fn rows(&self) -> impl Iterator<Item = Result<(Seq, &[u8]), Malformed>> {
-        let mut rest = self.body.as_slice();
+        let mut rest = &self.body[..];
         let mut seq = self.first;
         let mut left = self.head.rows;
         std::iter::from_fn(move || {

@@ -104,7 +104,7 @@ fn without_trimmed(
     let mut left = Vec::new();
     for row in segment.rows() {
         let (seq, bytes) = row?;
-        let output = decode::<EventRow>(bytes)?.output();
+        let output = decode::<EventRow<&[u8]>>(bytes)?.output();
         if output.is_none_or(|(at, len)| !is_trimmed(at, len as u64, trimmed_bytes)) {
             left.push(SegmentRow {
                 seq,

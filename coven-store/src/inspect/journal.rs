@@ -12,7 +12,7 @@ use super::source::widths;
 use crate::journal::{self, JournalBatch};
 use crate::layout::{JOURNAL, META, meta};
 use crate::raw::{Row, Snapshot};
-use crate::read::decode_event;
+use crate::read::event_of_row;
 use crate::stored::Mark;
 
 /// A group as its parts come to.
@@ -191,7 +191,7 @@ impl Reading {
             }
             *next = Some(seq.get() + 1);
             self.findings.events += 1;
-            let folded = decode_event(bytes, &batch.id, *seq)
+            let folded = event_of_row(bytes, &batch.id, *seq)
                 .map_err(|fault| fault.reason().to_string())
                 .and_then(|event| self.fold(batch.slot, &event).map_err(|it| it.to_string()));
             if let Err(problem) = folded {

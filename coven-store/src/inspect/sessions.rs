@@ -16,7 +16,7 @@ use crate::fault::Fault;
 use crate::layout::{OUTPUT, RECORDS, SEGMENTS};
 use crate::projection::{conversation_key, created_key, is_live, record_row};
 use crate::raw::Row;
-use crate::read::{decode_event, record_of_row};
+use crate::read::{event_of_row, record_of_row};
 
 /// The events of one session, as far as they were met.
 struct Folding {
@@ -145,7 +145,7 @@ impl Inspection<'_> {
                     .next()
                     .ok_or("it is empty")?
                     .map_err(|it| it.to_string())?;
-                decode_event(row, &known.id, seq).map_err(|fault| fault.reason().to_string())
+                event_of_row(row, &known.id, seq).map_err(|fault| fault.reason().to_string())
             });
         let problem = match event {
             Ok(envelope) if envelope.event == Event::Deleted => {
@@ -178,7 +178,7 @@ impl Inspection<'_> {
                 .map_err(|problem| problem.to_string())
                 .and_then(|(seq, row)| {
                     last = seq.get();
-                    decode_event(row, &folding.id, seq).map_err(|fault| fault.reason().to_string())
+                    event_of_row(row, &folding.id, seq).map_err(|fault| fault.reason().to_string())
                 });
             count += 1;
             match envelope {

@@ -9,7 +9,7 @@ use crate::cold::segment::Segment;
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::{BY_CONVERSATION, BY_CREATED, LIVE, OUTPUT, RECORDS, Tables};
-use crate::read::{Part, decode_event, each_row, session_of_slot};
+use crate::read::{Part, each_row, session_of_slot};
 
 /// Drops every projection and folds it again.
 pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
@@ -63,11 +63,11 @@ fn fold_session(
     let mut replay = Replay::default();
     let mut count = 0;
     let of = Part::after(slot, id, Seq::ZERO);
-    each_row(segments, of, |seq, row| {
-        let envelope = decode_event(row, id, seq)?;
+    each_row(segments, of, |row| {
+        let envelope = row.event(id)?;
         replay = std::mem::take(&mut replay)
             .fold(&envelope)
-            .map_err(|illegal| of_session(Some(seq), illegal.to_string()))?;
+            .map_err(|illegal| of_session(Some(row.seq), illegal.to_string()))?;
         count += 1;
         Ok(Goes::On)
     })?;

@@ -3,11 +3,13 @@
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeMap, HashMap};
 
+use bytes::Bytes;
 use coven_core::{Envelope, Seq, SessionId};
 use redb::ReadTransaction;
 
 use super::record::{slot_of, slot_row};
 use super::segments::{Part, Segments};
+use super::unpacked::Unpacked;
 use crate::cold::order::{Goes, NOBODY, runs_after};
 use crate::error::Damage;
 use crate::fault::Fault;
@@ -51,16 +53,25 @@ impl Filling {
         }
     }
 
-    /// Puts an event on the page, unless it is full.
-    fn put(&mut self, session: &SessionId, seq: Seq, row: &[u8]) -> Result<Goes, Fault> {
+    /// Puts an event of so many bytes on the page, unless it is full.
+    fn put(
+        &mut self,
+        len_bytes: usize,
+        event: impl FnOnce() -> Result<Envelope, Fault>,
+    ) -> Result<Goes, Fault> {
         let fits = self.events.len() < self.limit.events
-            && (self.events.is_empty() || self.bytes + row.len() <= self.limit.bytes);
+            && (self.events.is_empty() || self.bytes + len_bytes <= self.limit.bytes);
         if !fits {
             return Ok(Goes::Enough);
         }
-        self.bytes += row.len();
-        self.events.push(decode_event(row, session, seq)?);
+        self.bytes += len_bytes;
+        self.events.push(event()?);
         Ok(Goes::On)
+    }
+
+    /// The same with a row of its own.
+    fn put_row(&mut self, session: &SessionId, seq: Seq, row: &[u8]) -> Result<Goes, Fault> {
+        self.put(row.len(), || event_of_row(row, session, seq))
     }
 }
 
@@ -95,7 +106,11 @@ impl<'a> OfSession<'a> {
         alone.then(|| self.finish(Filling::new(self.limit)))
     }
 
-    pub(crate) fn read(&self, txn: &ReadTransaction) -> Result<Vec<Envelope>, Fault> {
+    pub(crate) fn read(
+        &self,
+        txn: &ReadTransaction,
+        unpacked: &Unpacked,
+    ) -> Result<Vec<Envelope>, Fault> {
         let mut page = Filling::new(self.limit);
         let slot = match self.tail.slot {
             Some(slot) => Some(slot),
@@ -104,11 +119,11 @@ impl<'a> OfSession<'a> {
         let Some(slot) = slot else {
             return Ok(Vec::new());
         };
-        let segments = Segments::open(txn)?;
+        let segments = Segments::open(txn, unpacked)?;
         let goes = segments.each(
             Part::after(slot, self.id, self.after),
             self.tail.trimmed_bytes,
-            |seq, row| page.put(self.id, seq, row),
+            |row| page.put(row.bytes.len(), || row.event(self.id)),
         )?;
         match goes {
             Goes::On => self.finish(page),
@@ -120,7 +135,7 @@ impl<'a> OfSession<'a> {
     fn finish(&self, mut page: Filling) -> Result<Vec<Envelope>, Fault> {
         let last = page.events.last().map_or(self.after, |last| last.seq);
         for row in self.tail.rows.iter().filter(|row| row.seq > last) {
-            if page.put(self.id, row.seq, &row.bytes)? == Goes::Enough {
+            if page.put_row(self.id, row.seq, &row.bytes)? == Goes::Enough {
                 break;
             }
         }
@@ -148,14 +163,18 @@ impl OfAll {
             .then(|| self.finish(Filling::new(self.limit), self.after))
     }
 
-    pub(crate) fn read(&self, txn: &ReadTransaction) -> Result<Vec<Envelope>, Fault> {
+    pub(crate) fn read(
+        &self,
+        txn: &ReadTransaction,
+        unpacked: &Unpacked,
+    ) -> Result<Vec<Envelope>, Fault> {
         let mut owners = Owners::open(txn, &self.tail.deleted)?;
         let mut page = Filling::new(self.limit);
         let mut after = self.after;
         loop {
             let (runs, cold) = self.cold_runs(txn, after, &mut owners)?;
-            for (seq, (session, row)) in self.rows_of(txn, &runs, &mut owners)? {
-                if page.put(&session, seq, &row)? == Goes::Enough {
+            for (seq, (session, row)) in self.rows_of(txn, unpacked, &runs, &mut owners)? {
+                if page.put_row(&session, seq, &row)? == Goes::Enough {
                     return Ok(page.events);
                 }
             }
@@ -207,6 +226,7 @@ impl OfAll {
     fn rows_of(
         &self,
         txn: &ReadTransaction,
+        unpacked: &Unpacked,
         runs: &[Run],
         owners: &mut Owners<'_>,
     ) -> Result<Rows, Fault> {
@@ -215,7 +235,7 @@ impl OfAll {
             let span = (run.first, run.last);
             spans.entry(run.slot).or_default().push(span);
         }
-        let segments = Segments::open(txn)?;
+        let segments = Segments::open(txn, unpacked)?;
         let mut rows = Rows::new();
         for (slot, spans) in spans {
             let (id, _) = owners.of(slot)?;
@@ -231,16 +251,16 @@ impl OfAll {
             let mut spans = spans.iter().copied();
             let mut span = spans.next();
             let trimmed_bytes = self.tail.trimmed.get(&slot).copied().unwrap_or(0);
-            segments.each(of, trimmed_bytes, |seq, row| {
+            segments.each(of, trimmed_bytes, |row| {
                 while let Some((_, last)) = span
-                    && last < seq
+                    && last < row.seq
                 {
                     span = spans.next();
                 }
                 match span {
                     None => return Ok(Goes::Enough),
-                    Some((first, _)) if first > seq => {}
-                    Some(_) => _ = rows.insert(seq, (id.clone(), row.to_vec())),
+                    Some((first, _)) if first > row.seq => {}
+                    Some(_) => _ = rows.insert(row.seq, (id.clone(), row.bytes.to_vec())),
                 }
                 Ok(Goes::On)
             })?;
@@ -250,7 +270,7 @@ impl OfAll {
 
     fn finish(&self, mut page: Filling, last: Seq) -> Result<Vec<Envelope>, Fault> {
         for (session, row) in self.tail.rows.iter().filter(|(_, row)| row.seq > last) {
-            if page.put(session, row.seq, &row.bytes)? == Goes::Enough {
+            if page.put_row(session, row.seq, &row.bytes)? == Goes::Enough {
                 break;
             }
         }
@@ -294,10 +314,20 @@ impl<'a> Owners<'a> {
 
 type Rows = BTreeMap<Seq, (SessionId, Vec<u8>)>;
 
-/// An event from its row.
-pub(crate) fn decode_event(row: &[u8], session: &SessionId, seq: Seq) -> Result<Envelope, Fault> {
-    decode::<EventRow>(row)
-        .and_then(|row| row.into_envelope(session.clone(), seq))
+/// An event from its row, with data of its own.
+pub(crate) fn event_of_row(row: &[u8], session: &SessionId, seq: Seq) -> Result<Envelope, Fault> {
+    decode_event(row, session, seq, Bytes::copy_from_slice)
+}
+
+/// An event from its row. `own` makes its data of bytes in the row.
+pub(super) fn decode_event(
+    row: &[u8],
+    session: &SessionId,
+    seq: Seq,
+    own: impl Fn(&[u8]) -> Bytes,
+) -> Result<Envelope, Fault> {
+    decode::<EventRow<&[u8]>>(row)
+        .and_then(|row| row.into_envelope(session.clone(), seq, own))
         .map_err(|malformed| {
             Fault::Damage(Damage {
                 session: Some(session.clone()),

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use coven_core::{Channel, Envelope, Event, Seq, SessionId, Timestamp};
 use redb::ReadTransaction;
 
-use super::events::decode_event;
+use super::events::event_of_row;
 use super::record::slot_of;
 use super::segments::{Part, Segments};
+use super::unpacked::Unpacked;
 use crate::cold::order::Goes;
 use crate::fault::Fault;
 use crate::layout::OUTPUT;
@@ -83,7 +84,7 @@ impl<'a> OutputRange<'a> {
         self.tail.is_whole.then(|| self.finish(none))
     }
 
-    pub(crate) fn read(&self, txn: &ReadTransaction) -> Result<Chunks, Fault> {
+    pub(crate) fn read(&self, txn: &ReadTransaction, unpacked: &Unpacked) -> Result<Chunks, Fault> {
         let slot = match self.tail.slot {
             Some(slot) => Some(slot),
             None => slot_of(txn, self.id)?,
@@ -91,7 +92,7 @@ impl<'a> OutputRange<'a> {
         let Some(slot) = slot else {
             return Ok(Chunks::from(self.offset, self.max_bytes));
         };
-        let segments = Segments::open(txn)?;
+        let segments = Segments::open(txn, unpacked)?;
         let trimmed_bytes = segments.trimmed_bytes(slot)?;
         let begins = begins(txn, slot, self.offset.max(trimmed_bytes))?;
         let offset = begins.as_ref().map_or(self.offset, |begins| begins.offset);
@@ -99,8 +100,8 @@ impl<'a> OutputRange<'a> {
         if let Some(Begins { segment, .. }) = begins {
             let before = Seq::new(segment.saturating_sub(1));
             let of = Part::after(slot, self.id, before);
-            segments.each(of, self.tail.trimmed_bytes, |seq, row| {
-                Ok(chunks.take(decode_event(row, self.id, seq)?))
+            segments.each(of, self.tail.trimmed_bytes, |row| {
+                Ok(chunks.take(row.event(self.id)?))
             })?;
         }
         self.finish(chunks)
@@ -110,7 +111,7 @@ impl<'a> OutputRange<'a> {
     fn finish(&self, mut chunks: Chunks) -> Result<Chunks, Fault> {
         let last = chunks.found.last().map_or(Seq::ZERO, |chunk| chunk.seq);
         for row in self.tail.rows.iter().filter(|row| row.seq > last) {
-            let envelope = decode_event(&row.bytes, self.id, row.seq)?;
+            let envelope = event_of_row(&row.bytes, self.id, row.seq)?;
             if chunks.take(envelope) == Goes::Enough {
                 break;
             }

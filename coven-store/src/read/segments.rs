@@ -1,23 +1,29 @@
 //! A session's events out of its segments.
 
-use coven_core::{Seq, SessionId, is_trimmed};
+use coven_core::{Envelope, Seq, SessionId, is_trimmed};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
+use super::events::decode_event;
+use super::unpacked::Unpacked;
+
 use crate::cold::order::Goes;
+use crate::cold::pack::Unpacker;
 use crate::cold::segment::Segment;
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::{SEGMENTS, TRIMMING};
-use crate::stored::{EventRow, decode};
+use crate::stored::{EventRow, Malformed, decode};
 
-pub(crate) struct Segments {
+pub(crate) struct Segments<'a> {
+    unpacked: &'a Unpacked,
     segments: ReadOnlyTable<(u64, u64), &'static [u8]>,
     trimming: ReadOnlyTable<u64, u64>,
 }
 
-impl Segments {
-    pub(crate) fn open(txn: &ReadTransaction) -> Result<Self, Fault> {
+impl<'a> Segments<'a> {
+    pub(crate) fn open(txn: &ReadTransaction, unpacked: &'a Unpacked) -> Result<Self, Fault> {
         Ok(Self {
+            unpacked,
             segments: txn.open_table(SEGMENTS)?,
             trimming: txn.open_table(TRIMMING)?,
         })
@@ -36,14 +42,20 @@ impl Segments {
         &self,
         of: Part<'_>,
         trimmed_bytes: u64,
-        mut each: impl FnMut(Seq, &[u8]) -> Result<Goes, Fault>,
+        mut each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
     ) -> Result<Goes, Fault> {
         let trimmed_bytes = trimmed_bytes.max(self.trimmed_bytes(of.slot)?);
-        each_row(&self.segments, of, |seq, row| {
-            if trimmed_bytes > 0 && is_trimmed_output(row, trimmed_bytes) {
+        let mut unpacker = Unpacker::default();
+        let segment = |first, bytes: &[u8]| {
+            self.unpacked.get_or(of.slot, first, bytes, || {
+                Segment::decode_with(&mut unpacker, of.slot, first, bytes)
+            })
+        };
+        each_row_of(&self.segments, of, segment, |row| {
+            if trimmed_bytes > 0 && is_trimmed_output(row.bytes, trimmed_bytes) {
                 return Ok(Goes::On);
             }
-            each(seq, row)
+            each(row)
         })
     }
 }
@@ -75,15 +87,45 @@ impl<'a> Part<'a> {
 /// Whether a row is of output before `trimmed_bytes`. One that cannot be read is not: who reads it
 /// is to be told.
 fn is_trimmed_output(row: &[u8], trimmed_bytes: u64) -> bool {
-    let output = decode::<EventRow>(row).ok().and_then(|row| row.output());
+    let output = decode::<EventRow<&[u8]>>(row)
+        .ok()
+        .and_then(|row| row.output());
     output.is_some_and(|(offset, len)| is_trimmed(offset, len as u64, trimmed_bytes))
+}
+
+/// An event in a segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub(crate) seq: Seq,
+    pub(crate) bytes: &'a [u8],
+    segment: &'a Segment,
+}
+
+impl Row<'_> {
+    /// The event, whose data is a share of the segment's bytes.
+    pub(crate) fn event(self, session: &SessionId) -> Result<Envelope, Fault> {
+        decode_event(self.bytes, session, self.seq, |data| {
+            self.segment.share(data)
+        })
+    }
 }
 
 /// The events out of any table of segments, whether or not they were trimmed.
 pub(crate) fn each_row(
     table: &impl ReadableTable<(u64, u64), &'static [u8]>,
     of: Part<'_>,
-    mut each: impl FnMut(Seq, &[u8]) -> Result<Goes, Fault>,
+    each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
+) -> Result<Goes, Fault> {
+    let mut unpacker = Unpacker::default();
+    let segment = |first, bytes: &[u8]| Segment::decode_with(&mut unpacker, of.slot, first, bytes);
+    each_row_of(table, of, segment, each)
+}
+
+fn each_row_of(
+    table: &impl ReadableTable<(u64, u64), &'static [u8]>,
+    of: Part<'_>,
+    mut segment: impl FnMut(u64, &[u8]) -> Result<Segment, Malformed>,
+    mut each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
 ) -> Result<Goes, Fault> {
     let Part {
         slot,
@@ -98,24 +140,28 @@ pub(crate) fn each_row(
     for entry in table.range((slot, from)..=(slot, last.get()))? {
         let (key, bytes) = entry?;
         let first = key.value().1;
-        let damaged = |problem: String| {
+        let damaged = |problem: Malformed| {
             Fault::Damage(Damage {
                 session: Some(id.clone()),
                 seq: Some(Seq::new(first)),
                 problem: format!("the events from there on cannot be read: {problem}"),
             })
         };
-        let segment = Segment::decode(slot, first, bytes.value())
-            .map_err(|problem| damaged(problem.to_string()))?;
+        let segment = segment(first, bytes.value()).map_err(damaged)?;
         if segment.head.last <= after.get() {
             continue;
         }
         for row in segment.rows() {
-            let (seq, row) = row.map_err(|problem| damaged(problem.to_string()))?;
+            let (seq, bytes) = row.map_err(damaged)?;
             if seq > last {
                 return Ok(Goes::On);
             }
-            if seq > after && each(seq, row)? == Goes::Enough {
+            let row = Row {
+                seq,
+                bytes,
+                segment: &segment,
+            };
+            if seq > after && each(row)? == Goes::Enough {
                 return Ok(Goes::Enough);
             }
         }

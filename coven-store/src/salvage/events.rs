@@ -8,7 +8,7 @@ use bytes::Bytes;
 use coven_core::{Envelope, Seq, SessionId};
 
 use super::catalogue::{Catalogue, Piece};
-use crate::read::decode_event;
+use crate::read::event_of_row;
 
 /// An event, and its bytes as they are stored.
 #[derive(Clone, Debug)]
@@ -99,7 +99,7 @@ impl Iterator for Events<'_> {
             if seq <= self.last {
                 continue;
             }
-            if let Ok(envelope) = decode_event(&bytes, &self.id, Seq::new(seq)) {
+            if let Ok(envelope) = event_of_row(&bytes, &self.id, Seq::new(seq)) {
                 self.last = seq;
                 return Some(Left { envelope, bytes });
             }

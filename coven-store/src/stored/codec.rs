@@ -1,6 +1,5 @@
 //! A version byte and postcard.
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 /// The version of every stored type there is.
@@ -37,7 +36,7 @@ pub(crate) fn encode_onto<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
 }
 
 /// The value of bytes from the log, which may hold anything.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Malformed> {
+pub(crate) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
     let (&version, body) = bytes.split_first().ok_or(Malformed::Empty)?;
     if version != VERSION {
         return Err(Malformed::Version { found: version });

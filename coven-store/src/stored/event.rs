@@ -11,16 +11,17 @@ use super::Malformed;
 use super::actor::ActorRow;
 use super::launch::{self, ExternalRow, LaunchRow, SizeRow};
 
-/// An event without its place.
+/// An event without its place. What a session wrote, or was typed, is `D`: bytes of its own where
+/// it is written, and where it is read those of the row.
 #[derive(Serialize, Deserialize)]
-pub(crate) struct EventRow {
+pub(crate) struct EventRow<D> {
     at: i64,
     actor: Option<ActorRow>,
-    body: Body,
+    body: Body<D>,
 }
 
 #[derive(Serialize, Deserialize)]
-enum Body {
+enum Body<D> {
     Created {
         launch: Box<LaunchRow>,
     },
@@ -41,10 +42,10 @@ enum Body {
     Output {
         offset: u64,
         channel: ChannelRow,
-        data: Bytes,
+        data: D,
     },
     Input {
-        data: InputRow,
+        data: InputRow<D>,
     },
     Resized {
         size: SizeRow,
@@ -95,8 +96,8 @@ enum ChannelRow {
 }
 
 #[derive(Serialize, Deserialize)]
-enum InputRow {
-    Plain { data: Bytes },
+enum InputRow<D> {
+    Plain { data: D },
     Redacted { len_bytes: u64 },
 }
 
@@ -121,7 +122,7 @@ pub(super) enum OrphanReasonRow {
     Imported,
 }
 
-impl From<&Envelope> for EventRow {
+impl From<&Envelope> for EventRow<Bytes> {
     fn from(envelope: &Envelope) -> Self {
         Self {
             at: envelope.at.as_nanos(),
@@ -131,7 +132,7 @@ impl From<&Envelope> for EventRow {
     }
 }
 
-impl EventRow {
+impl EventRow<&[u8]> {
     /// Where its output begins and how many bytes it is, where it is output.
     pub(crate) const fn output(&self) -> Option<(u64, usize)> {
         match &self.body {
@@ -140,19 +141,24 @@ impl EventRow {
         }
     }
 
-    /// The event in its place.
-    pub(crate) fn into_envelope(self, session: SessionId, seq: Seq) -> Result<Envelope, Malformed> {
+    /// The event in its place. `own` makes bytes of those in the row.
+    pub(crate) fn into_envelope(
+        self,
+        session: SessionId,
+        seq: Seq,
+        own: impl Fn(&[u8]) -> Bytes,
+    ) -> Result<Envelope, Malformed> {
         Ok(Envelope {
             seq,
             session,
             at: Timestamp::from_nanos(self.at),
             actor: self.actor.map(Into::into),
-            event: self.body.try_into()?,
+            event: self.body.into_event(own)?,
         })
     }
 }
 
-impl From<&Event> for Body {
+impl From<&Event> for Body<Bytes> {
     fn from(event: &Event) -> Self {
         match event {
             Event::Created { launch } => Self::Created {
@@ -234,76 +240,74 @@ impl From<&Event> for Body {
     }
 }
 
-impl TryFrom<Body> for Event {
-    type Error = Malformed;
-
-    fn try_from(body: Body) -> Result<Self, Malformed> {
-        Ok(match body {
-            Body::Created { launch } => Self::Created {
+impl Body<&[u8]> {
+    fn into_event(self, own: impl Fn(&[u8]) -> Bytes) -> Result<Event, Malformed> {
+        Ok(match self {
+            Self::Created { launch } => Event::Created {
                 launch: Box::new((*launch).try_into()?),
             },
-            Body::Registered { external } => Self::Registered {
+            Self::Registered { external } => Event::Registered {
                 external: Box::new((*external).try_into()?),
             },
-            Body::Started {
+            Self::Started {
                 process,
                 executable,
                 argv,
-            } => Self::Started {
+            } => Event::Started {
                 process: process.into(),
                 executable,
                 argv,
             },
-            Body::LaunchFailed { reason } => Self::LaunchFailed { reason },
-            Body::Identified { conversation } => Self::Identified {
+            Self::LaunchFailed { reason } => Event::LaunchFailed { reason },
+            Self::Identified { conversation } => Event::Identified {
                 conversation: launch::conversation_id(&conversation)?,
             },
-            Body::Output {
+            Self::Output {
                 offset,
                 channel,
                 data,
-            } => Self::Output {
+            } => Event::Output {
                 offset,
                 channel: match channel {
                     ChannelRow::Tty => Channel::Tty,
                     ChannelRow::Stdout => Channel::Stdout,
                     ChannelRow::Stderr => Channel::Stderr,
                 },
-                data,
+                data: own(data),
             },
-            Body::Input { data } => Self::Input {
+            Self::Input { data } => Event::Input {
                 data: match data {
-                    InputRow::Plain { data } => InputData::Plain { data },
+                    InputRow::Plain { data } => InputData::Plain { data: own(data) },
                     InputRow::Redacted { len_bytes } => InputData::Redacted { len_bytes },
                 },
             },
-            Body::Resized { size } => Self::Resized {
+            Self::Resized { size } => Event::Resized {
                 size: size.try_into()?,
             },
-            Body::Titled { title } => Self::Titled {
+            Self::Titled { title } => Event::Titled {
                 title: launch::title(&title)?,
             },
-            Body::Labelled { labels } => Self::Labelled {
+            Self::Labelled { labels } => Event::Labelled {
                 labels: launch::labels(&labels)?,
             },
-            Body::KillRequested => Self::KillRequested,
-            Body::OutputClosed { end } => Self::OutputClosed { end: end.into() },
-            Body::Exited { exit, output } => Self::Exited {
+            Self::KillRequested => Event::KillRequested,
+            Self::OutputClosed { end } => Event::OutputClosed { end: end.into() },
+            Self::Exited { exit, output } => Event::Exited {
                 exit: exit.into(),
                 output: output.into(),
             },
-            Body::Completed { exit_code } => Self::Completed { exit_code },
-            Body::Orphaned { reason } => Self::Orphaned {
+            Self::Completed { exit_code } => Event::Completed { exit_code },
+            Self::Orphaned { reason } => Event::Orphaned {
                 reason: reason.into(),
             },
-            Body::Archived => Self::Archived,
-            Body::Summoned => Self::Summoned,
-            Body::Deleted => Self::Deleted,
-            Body::Trimmed {
+            Self::Archived => Event::Archived,
+            Self::Summoned => Event::Summoned,
+            Self::Deleted => Event::Deleted,
+            Self::Trimmed {
                 offset,
                 len_bytes,
                 sha256,
-            } => Self::Trimmed {
+            } => Event::Trimmed {
                 offset,
                 len_bytes,
                 sha256,

@@ -41,6 +41,11 @@ pub(crate) fn checked<'a>(bytes: &'a [u8], place: &[u8]) -> Result<&'a [u8], Mal
     }
 }
 
+/// The checksum that `bytes` have, right or wrong.
+pub(crate) fn checksum(bytes: &[u8]) -> Option<[u8; SUM_BYTES]> {
+    bytes.last_chunk().copied()
+}
+
 fn sum(body: &[u8], place: &[u8]) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(place);

@@ -10,7 +10,7 @@ use crate::error::Damage;
 use crate::fault::Fault;
 use crate::journal::{self, JournalBatch};
 use crate::layout::IDS;
-use crate::read::{decode_event, entry, folded};
+use crate::read::{entry, event_of_row, folded};
 use crate::writer::span;
 
 /// What the journal has and the cold file has not.
@@ -37,7 +37,7 @@ fn stand(tail: &Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<New
     let mut deleted = None;
     let mut rows = Vec::with_capacity(batch.rows.len());
     for (seq, bytes) in batch.rows {
-        let envelope = decode_event(&bytes, &batch.id, seq)?;
+        let envelope = event_of_row(&bytes, &batch.id, seq)?;
         let folded = Record::fold(record, &envelope).map_err(|illegal| {
             Fault::Damage(Damage {
                 session: Some(batch.id.clone()),
