@@ -274,7 +274,6 @@ impl Folder {
         let reason = match self.cold.reopen() {
             Ok(()) => {
                 self.meter.opened();
-                self.learn();
                 reason
             }
             Err(reason) => reason,
@@ -282,14 +281,15 @@ impl Folder {
         self.wait(reason);
     }
 
-    /// A fold that failed may have reached the disk all the same.
-    fn learn(&self) {
-        if let Ok(folded) = self.cold.database.read_once(read::folded)
-            && folded.position > self.tail.look().folded().position
-        {
+    /// A fold that failed may be in the file all the same. It counts only once the file was
+    /// released: what is read of it before may be in memory alone, and not on the disk.
+    fn learn(&self) -> Result<(), Fault> {
+        let folded = self.cold.database.read_once(read::folded)?;
+        if folded.position > self.tail.look().folded().position {
             self.tail.forget(folded);
             let _ = self.writer.send(writer::Message::Folded);
         }
+        Ok(())
     }
 
     /// Tries again later.
@@ -308,10 +308,7 @@ impl Folder {
     fn try_again(&mut self) {
         if self.cold.is_worth_reopening() {
             match self.cold.reopen() {
-                Ok(()) => {
-                    self.meter.opened();
-                    self.learn();
-                }
+                Ok(()) => self.meter.opened(),
                 Err(reason) => return self.wait(reason),
             }
         }
@@ -319,13 +316,16 @@ impl Folder {
         let made = self
             .make_room(held_bytes)
             .and_then(|()| self.cold.release());
-        match made {
+        if let Err(reason) = made {
+            return self.wait(reason);
+        }
+        match self.learn() {
             Ok(()) => {
                 self.state.trouble = None;
                 self.state.fold = Wanted::All;
                 self.meter.folds_again();
             }
-            Err(reason) => self.wait(reason),
+            Err(fault) => self.lose(fault.reason()),
         }
     }
 

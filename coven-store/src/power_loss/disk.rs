@@ -25,6 +25,16 @@ pub(super) enum Mishap {
     Cut { at: u64, survival: Survival },
     /// It is not done and fails; all others go through.
     Fault { at: u64, with: Errno },
+    /// The sync of this number, counted from 0 among syncs, fails, and so many operations later
+    /// the power, with which goes all that was not synced.
+    FaultThenCut { sync: u64, operations: u64 },
+}
+
+/// What befalls one operation.
+enum Fate {
+    Nothing,
+    Fault(Errno),
+    Cut,
 }
 
 /// What a cut leaves of what was not synced.
@@ -51,6 +61,9 @@ struct Shared {
 struct State {
     mishap: Option<Mishap>,
     operations: u64,
+    syncs: u64,
+    /// The operation that a fault befell before a cut.
+    failed_at: Option<u64>,
     is_cut: bool,
     /// By inode.
     drives: HashMap<u64, Drive>,
@@ -86,6 +99,8 @@ impl ModelDisk {
             state: Mutex::new(State {
                 mishap,
                 operations: 0,
+                syncs: 0,
+                failed_at: None,
                 is_cut: false,
                 drives: HashMap::new(),
             }),
@@ -104,12 +119,19 @@ impl ModelDisk {
         self.state().operations
     }
 
+    pub(super) fn syncs(&self) -> u64 {
+        self.state().syncs
+    }
+
     /// Puts into the files what is there once the power is back, and lets go of them.
     pub(super) fn settle(&self) {
         let mut state = self.state();
         for drive in std::mem::take(&mut state.drives).into_values() {
             let left = match state.mishap {
                 Some(Mishap::Cut { survival, .. }) if state.is_cut => drive.survivors(survival),
+                Some(Mishap::FaultThenCut { .. }) if state.is_cut => {
+                    drive.survivors(Survival::Nothing)
+                }
                 _ => drive.now.clone(),
             };
             drive.put(&left).expect("the file takes it");
@@ -124,11 +146,9 @@ impl ModelDisk {
     fn operate(&self, inode: u64, operation: Operation) -> io::Result<()> {
         let mut state = self.state();
         state.refuse_after_cut()?;
-        let number = state.operations;
-        state.operations += 1;
-        match (state.mishap, operation) {
-            (Some(Mishap::Fault { at, with }), _) if at == number => return Err(with.into()),
-            (Some(Mishap::Cut { at, .. }), operation) if at == number => {
+        match (state.fate(&operation), operation) {
+            (Fate::Fault(with), _) => return Err(with.into()),
+            (Fate::Cut, operation) => {
                 // A change under way may be there or not; a sync under way has ensured nothing.
                 if let Operation::Change(change) = operation {
                     state.drive(inode)?.pending.push(change);
@@ -136,14 +156,41 @@ impl ModelDisk {
                 state.is_cut = true;
                 self.0.cut.send_replace(true);
             }
-            (_, Operation::Change(change)) => state.drive(inode)?.change(change),
-            (_, Operation::Sync) => state.drive(inode)?.sync(),
+            (Fate::Nothing, Operation::Change(change)) => state.drive(inode)?.change(change),
+            (Fate::Nothing, Operation::Sync) => state.drive(inode)?.sync(),
         }
         state.refuse_after_cut()
     }
 }
 
 impl State {
+    /// Counts an operation, and says what befalls it.
+    fn fate(&mut self, operation: &Operation) -> Fate {
+        let number = self.operations;
+        self.operations += 1;
+        let sync = match operation {
+            Operation::Change(_) => None,
+            Operation::Sync => {
+                self.syncs += 1;
+                Some(self.syncs - 1)
+            }
+        };
+        match self.mishap {
+            Some(Mishap::Fault { at, with }) if at == number => Fate::Fault(with),
+            Some(Mishap::Cut { at, .. }) if at == number => Fate::Cut,
+            Some(Mishap::FaultThenCut { sync: at, .. }) if sync == Some(at) => {
+                self.failed_at = Some(number);
+                Fate::Fault(Errno::IO)
+            }
+            Some(Mishap::FaultThenCut { operations, .. })
+                if self.failed_at.map(|at| at + operations) == Some(number) =>
+            {
+                Fate::Cut
+            }
+            _ => Fate::Nothing,
+        }
+    }
+
     fn drive(&mut self, inode: u64) -> io::Result<&mut Drive> {
         self.refuse_after_cut()?;
         let drive = self.drives.get_mut(&inode);
