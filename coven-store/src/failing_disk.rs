@@ -1,13 +1,14 @@
 //! A disk that fails when told to, and what the log does then.
 
 mod commits;
+mod holes;
 mod reads;
 mod unwritable;
 
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,7 +17,7 @@ use coven_core::{Event, Seq};
 use redb::{BackendError, StorageBackend};
 use rustix::io::Errno;
 
-use crate::file::{Access, Disk, OsDisk, Room};
+use crate::file::{Access, Blocks, Disk, Holes, OsDisk, Room};
 use crate::test_support::{
     Home, all_output, append, batch, created, events_of, exited, id, noise, output, output_closed,
     running, urgent,
@@ -86,6 +87,7 @@ enum Kind {
     Sync,
     SetLen,
     Read,
+    Punch,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -150,6 +152,13 @@ impl Disk for FailingDisk {
         }))
     }
 
+    fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>> {
+        Ok(Box::new(FailingHoles {
+            file: OsDisk.holes(file)?,
+            disk: self.clone(),
+        }))
+    }
+
     fn room(&self, folder: &File) -> io::Result<Room> {
         let plan = self.now();
         let room = OsDisk.room(folder)?;
@@ -206,6 +215,26 @@ impl StorageBackend for FailingFile {
     }
 }
 
+#[derive(Debug)]
+struct FailingHoles {
+    file: Box<dyn Holes>,
+    disk: FailingDisk,
+}
+
+impl Holes for FailingHoles {
+    fn blocks(&self) -> io::Result<Blocks> {
+        self.file.blocks()
+    }
+
+    fn data(&self, range: Range<u64>) -> io::Result<Option<Range<u64>>> {
+        self.file.data(range)
+    }
+
+    fn punch(&self, range: Range<u64>) -> io::Result<()> {
+        self.disk.around(Kind::Punch, || self.file.punch(range))
+    }
+}
+
 fn open(home: &Home, disk: &FailingDisk, options: Options) -> Store {
     Store::open_on(&disk.shared(), &home.path(), options).expect("the store opens")
 }
@@ -247,6 +276,7 @@ const LEFT: Options = Options {
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
     queue_bytes: 1 << 20,
+    spare_bytes: u64::MAX,
 };
 
 fn suspended(reason: StorageFault) -> Result<crate::Appended, AppendError> {

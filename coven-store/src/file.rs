@@ -2,19 +2,24 @@
 
 mod create;
 mod disk;
+mod holes;
 mod identity;
 mod kept;
 mod kind;
 mod open;
 mod reserve;
 mod shadow;
+mod written;
 
 #[cfg(test)]
 pub(crate) use disk::Room;
 pub(crate) use disk::{Access, Disk, OsDisk, owner};
+#[cfg(test)]
+pub(crate) use holes::{Blocks, Holes};
 pub(crate) use kept::{Kept, folder_of};
 pub(crate) use kind::{Kind, LogId, journal_path, log_id};
 pub(crate) use open::{
     check, fault_error, open_cold, open_error, open_journal, open_journal_to_read, open_to_read,
 };
 pub(crate) use reserve::Reserve;
+pub(crate) use shadow::Shadow;

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 use crate::cold::{erase, fold, spared, trim};
+use crate::compact::Compaction;
 use crate::database::guarded;
 use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
@@ -27,6 +28,10 @@ use crate::writer;
 /// Bytes that are free for a fold beside a little more than what it folds: records, indexes, the paths through
 /// their trees, and room for the journal to go on.
 const FOLD_MARGIN_BYTES: u64 = (1 << 20) + writer::MARGIN_BYTES;
+
+/// Each commit writes anew which pages are free, two bits for each at most, in pages that may be twice as
+/// large, and that may lie in a hole: a byte for so many of the file.
+const FILE_BYTES_OF_ONE: u64 = 8192;
 
 /// What the folder is told.
 pub(crate) enum Message {
@@ -54,6 +59,7 @@ pub(crate) struct Folder {
     pub(crate) tail: Arc<SharedTail>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) fold_bytes: u64,
+    pub(crate) compaction: Compaction,
     pub(crate) state: State,
 }
 
@@ -109,6 +115,7 @@ impl Folder {
     /// How long to wait for a message; `None` is for ever.
     fn patience(&self) -> Option<Duration> {
         let busy = !self.state.is_tidy
+            || self.compaction.is_due()
             || self.state.fold > Wanted::Nothing
             || !self.state.rebuilds.is_empty();
         match &self.state.trouble {
@@ -162,6 +169,7 @@ impl Folder {
             self.fold();
             self.rebuild();
             self.tidy();
+            self.compact();
         }
         self.answer_waiting();
     }
@@ -191,6 +199,7 @@ impl Folder {
                 self.state.backoff = Duration::ZERO;
                 self.state.fold = Wanted::Nothing;
                 self.state.is_tidy = false;
+                self.compaction.committed();
                 let _ = self.writer.send(writer::Message::Folded);
             }
             Err(fault) => self.lose(fault.reason()),
@@ -221,6 +230,7 @@ impl Folder {
             txn.commit()?;
             Ok(())
         });
+        self.compaction.committed();
         let answer = match rebuilt {
             Ok(()) => Ok(()),
             Err(Fault::Damage(damage)) => Err(AppendError::Damaged(damage)),
@@ -257,7 +267,8 @@ impl Folder {
             Ok(more)
         });
         match step {
-            Ok(more) => self.state.is_tidy = !more,
+            Ok(false) => self.state.is_tidy = true,
+            Ok(true) => self.compaction.committed(),
             Err(fault) => {
                 if let Fault::Damage(damage) = &fault {
                     tracing::error!(%damage, "what was deleted or trimmed cannot be taken out");
@@ -266,6 +277,17 @@ impl Folder {
                 }
                 self.lose(fault.reason());
             }
+        }
+    }
+
+    /// Gives back to the file system some of what the cold file does not use, once nothing else
+    /// is to be done with it.
+    fn compact(&mut self) {
+        if self.state.is_tidy
+            && self.state.trouble.is_none()
+            && let Some(file) = self.cold.file()
+        {
+            self.compaction.step(file);
         }
     }
 
@@ -283,7 +305,9 @@ impl Folder {
 
     /// A fold that failed may be in the file all the same. It counts only once the file was
     /// released: what is read of it before may be in memory alone, and not on the disk.
-    fn learn(&self) -> Result<(), Fault> {
+    fn learn(&mut self) -> Result<(), Fault> {
+        // It may have left something to erase.
+        self.state.is_tidy = false;
         let folded = self.cold.database.read_once(read::folded)?;
         if folded.position > self.tail.look().folded().position {
             self.tail.forget(folded);
@@ -332,9 +356,11 @@ impl Folder {
     /// Makes sure that so many bytes of the journal can be folded.
     fn make_room(&self, len_bytes: u64) -> Result<(), StorageFault> {
         let room = self.cold.room()?;
+        let len_bytes = len_bytes + len_bytes / 4;
+        let free_bytes = self.cold.len_bytes() / FILE_BYTES_OF_ONE;
         if room.read_only {
             Err(StorageFault::ReadOnly)
-        } else if room.available_bytes < FOLD_MARGIN_BYTES + len_bytes + len_bytes / 4 {
+        } else if room.available_bytes < FOLD_MARGIN_BYTES + free_bytes + len_bytes {
             Err(StorageFault::Full)
         } else {
             Ok(())

@@ -14,6 +14,7 @@
 
 mod batch;
 mod cold;
+mod compact;
 mod database;
 mod error;
 #[cfg(test)]

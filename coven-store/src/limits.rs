@@ -47,6 +47,19 @@ pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);
 /// that does not is not to be met for ever.
 pub(crate) const READ_TRIES: u32 = 3;
 
+/// Free pages that follow one another and are given back to the file system are this many bytes at
+/// least: about what a segment takes, and long enough that the file is not cut to pieces.
+pub(crate) const MAX_RUN_BYTES: u64 = 256 << 10;
+
+/// Bytes given back to the file system before the folder looks what else there is to do.
+pub(crate) const PUNCH_BYTES: u64 = 32 << 20;
+
+/// The same in time: a fold may wait that long behind it.
+pub(crate) const PUNCH_TIME: Duration = Duration::from_millis(5);
+
+/// Bytes given back at once: a sync of the journal may wait for the file system to do that.
+pub(crate) const PUNCH_AT_ONCE_BYTES: u64 = 4 << 20;
+
 /// The first wait before a suspended writer looks at the disk again; it doubles up to
 /// [`MAX_BACKOFF`].
 pub(crate) const MIN_BACKOFF: Duration = Duration::from_millis(20);

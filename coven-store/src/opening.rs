@@ -120,9 +120,10 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
     }
     let folder = file::folder_of(path).map_err(|source| file::open_error(path, source))?;
     let folder = Arc::new(folder);
-    let kept = |db, path: &Path, kind| {
+    let kept = |db, shadow, path: &Path, kind| {
         Kept::writable(
             db,
+            shadow,
             Arc::clone(disk),
             path.to_owned(),
             Arc::clone(&folder),
@@ -131,8 +132,13 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         )
     };
     Ok(Files {
-        journal: kept(journal_db, &journal_path, Kind::Journal),
-        cold: kept(Arc::new(Database::new(cold.db)), path, Kind::Cold),
+        journal: kept(journal_db, journal.shadow, &journal_path, Kind::Journal),
+        cold: kept(
+            Arc::new(Database::new(cold.db)),
+            cold.shadow,
+            path,
+            Kind::Cold,
+        ),
         tail,
         reserve,
     })

@@ -21,6 +21,11 @@ pub struct Options {
     /// Bytes of output that may wait to be written, over all sessions; who has more waits.
     /// Default 8 MiB: a quarter of a second of a flood of 30 MB/s.
     pub queue_bytes: usize,
+    /// Bytes of the cold file that may be free and still have blocks of the file system behind them.
+    /// More than that, and than an eighth of the file, are given back in the background, but for
+    /// half of it. Default 64 MiB: what a few folds write anew and set free, so that it is not given
+    /// back and taken again in turns. [`u64::MAX`] gives nothing back.
+    pub spare_bytes: u64,
 }
 
 impl Default for Options {
@@ -30,6 +35,7 @@ impl Default for Options {
             fold_bytes: 8 << 20,
             reserve_bytes: 12 << 20,
             queue_bytes: 8 << 20,
+            spare_bytes: 64 << 20,
         }
     }
 }

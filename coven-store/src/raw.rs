@@ -6,6 +6,7 @@
 //! more. Nothing is ever written. The format is redb's file format 3, which its `docs/design.md`
 //! describes.
 
+mod free;
 mod header;
 mod page;
 mod snapshot;
@@ -19,8 +20,9 @@ use std::path::Path;
 use redb::{BackendError, StorageBackend};
 
 use crate::error::OpenError;
-use crate::file::{Access, Disk, open_error};
+use crate::file::{Access, Disk, Shadow, open_error};
 
+pub(crate) use free::free_pages;
 pub(crate) use page::{PAGE, Widths, leaf_end, leaf_rows};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use walk::Row;
@@ -28,12 +30,29 @@ pub(crate) use walk::Row;
 /// A file that nobody writes to while this is there.
 #[derive(Debug)]
 pub(crate) struct RawFile {
-    backend: Box<dyn StorageBackend>,
+    source: Source,
     len: u64,
     read_bytes: Cell<u64>,
 }
 
+#[derive(Debug)]
+enum Source {
+    /// Opened for this, and locked.
+    Own(Box<dyn StorageBackend>),
+    /// Open already, by whoever looks.
+    Lent(Shadow),
+}
+
 impl RawFile {
+    /// A file that is open for writing, by its one writer, while it does not write.
+    pub(crate) fn lent(file: &Shadow) -> io::Result<Self> {
+        Ok(Self {
+            len: file.len()?,
+            source: Source::Lent(file.clone()),
+            read_bytes: Cell::new(0),
+        })
+    }
+
     /// Opens the file at `path` for reading and keeps others from writing to it.
     pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<Self, OpenError> {
         let io = |source| open_error(path, source);
@@ -58,7 +77,7 @@ impl RawFile {
         }
         let len = backend.len().map_err(io)?;
         Ok(Self {
-            backend,
+            source: Source::Own(backend),
             len,
             read_bytes: Cell::new(0),
         })
@@ -79,7 +98,11 @@ impl RawFile {
         let there = self.len.saturating_sub(offset).min(len as u64);
         let there = usize::try_from(there).expect("it is at most len");
         if there > 0 {
-            self.backend.read(offset, &mut bytes[..there])?;
+            let bytes = &mut bytes[..there];
+            match &self.source {
+                Source::Own(backend) => backend.read(offset, bytes)?,
+                Source::Lent(file) => file.read(offset, bytes)?,
+            }
         }
         self.read_bytes.set(self.read_bytes.get() + there as u64);
         Ok(bytes)
@@ -88,8 +111,10 @@ impl RawFile {
 
 impl Drop for RawFile {
     fn drop(&mut self) {
-        // It lets go of the lock; there is nothing to be lost.
-        let _ = self.backend.close();
+        if let Source::Own(backend) = &self.source {
+            // It lets go of the lock; there is nothing to be lost.
+            let _ = backend.close();
+        }
     }
 }
 

@@ -9,6 +9,7 @@ use redb::ReadTransaction;
 use tokio::sync::{oneshot, watch};
 
 use crate::batch::{Appended, Batch};
+use crate::compact::Compaction;
 use crate::database::Database;
 use crate::error::{AppendError, OpenError, ReadError, StorageFault};
 use crate::fault::Fault;
@@ -161,6 +162,7 @@ impl Store {
             tail: Arc::clone(&tail),
             meter: Arc::clone(&meter),
             fold_bytes: options.fold_bytes,
+            compaction: Compaction::new(options.spare_bytes),
             state: folder::State::default(),
         };
         let writer = Writer {
@@ -377,6 +379,12 @@ impl Store {
     pub fn health(&self) -> StoreHealth {
         let queue = &self.0.queue;
         queue.meter.health(queue.rooms.capacity_bytes())
+    }
+
+    /// Folds what there is; with it goes one step of whatever else the folder has to do.
+    #[cfg(test)]
+    pub(crate) fn fold(&self) {
+        folder::fold_all(&self.0.folder);
     }
 
     /// Looks at everything in the cold file: folds every session again and compares with what is

@@ -46,11 +46,17 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
     );
     // Nobody else writes now, who might take the space first.
     fill(&mut coven, 0);
+    let before = bytes_on_disk(&path);
     runtime.block_on(coven.delete(0));
     coven.settle();
-    // It is erased in the background, bit by bit, and nothing tells when.
+    // It is erased and given back in the background, bit by bit, and nothing tells when.
     std::thread::sleep(SPELL);
     let full = bytes_on_disk(&path);
+    line(
+        &format!("given back of 100 MiB that were deleted, {}", payload.name()),
+        &format!("{:.0} MiB", mib(before.saturating_sub(full))),
+        &format!("{:.0} MiB before", mib(before)),
+    );
     fill(&mut coven, 1);
     line(
         &format!(

@@ -32,9 +32,10 @@ pub(super) fn create(
     let file = lock_draft(disk, path, &draft)?;
     // Whatever a crash left there is ours alone now.
     file.set_len(0).map_err(io)?;
+    let holes = disk.holes(&file).map_err(io)?;
     let backend = disk.backend(file).map_err(io)?;
     let db = builder(CACHE_BYTES)
-        .create_with_backend(Shadow::none(backend))
+        .create_with_backend(Shadow::none(backend, holes))
         .map_err(|error| super::open::database_error(path, error))?;
     kind.initialise(&db, log)
         .map_err(|fault| super::open::fault_error(path, &fault))?;

@@ -10,6 +10,8 @@ use redb::StorageBackend;
 use redb::backends::FileBackend;
 use rustix::fs::{OFlags, StatVfsMountFlags};
 
+use super::holes::Holes;
+
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Access {
@@ -32,6 +34,9 @@ pub(crate) trait Disk: Debug + Send + Sync {
 
     /// How the database reads and writes an open file.
     fn backend(&self, file: File) -> io::Result<Box<dyn StorageBackend>>;
+
+    /// How blocks of an open file are given back.
+    fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>>;
 
     /// What is left on the file system that a folder is on.
     fn room(&self, folder: &File) -> io::Result<Room>;
@@ -67,6 +72,10 @@ impl Disk for OsDisk {
             Err(redb::DatabaseError::Storage(redb::StorageError::Io(error))) => Err(error),
             Err(other) => Err(io::Error::other(other)),
         }
+    }
+
+    fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>> {
+        Ok(Box::new(file.try_clone()?))
     }
 
     fn room(&self, folder: &File) -> io::Result<Room> {

@@ -5,6 +5,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use redb::StorageBackend;
+
 use super::disk::{Access, Disk, Room};
 use super::kind::Kind;
 use super::open::{Opened, reopen};
@@ -28,7 +30,7 @@ pub(crate) struct Kept {
 /// What can be done with the file.
 enum State {
     /// Transactions go through.
-    Writable,
+    Writable { shadow: Shadow },
     /// It is read; what was written since it was opened is held in memory.
     Held { shadow: Shadow, access: Access },
     /// It is not open.
@@ -39,6 +41,7 @@ impl Kept {
     /// A file that was just opened, and whose shadow was released.
     pub(crate) fn writable(
         database: Arc<Database>,
+        shadow: Shadow,
         disk: Arc<dyn Disk>,
         path: PathBuf,
         folder: Arc<File>,
@@ -52,7 +55,7 @@ impl Kept {
             folder,
             kind,
             cache_bytes,
-            state: State::Writable,
+            state: State::Writable { shadow },
         }
     }
 
@@ -63,7 +66,23 @@ impl Kept {
     }
 
     pub(crate) const fn is_writable(&self) -> bool {
-        matches!(self.state, State::Writable)
+        matches!(self.state, State::Writable { .. })
+    }
+
+    /// The file itself, where transactions go through.
+    pub(crate) const fn file(&self) -> Option<&Shadow> {
+        match &self.state {
+            State::Writable { shadow } => Some(shadow),
+            State::Held { .. } | State::Lost => None,
+        }
+    }
+
+    /// How long the file is, where it is open.
+    pub(crate) fn len_bytes(&self) -> u64 {
+        match &self.state {
+            State::Writable { shadow } | State::Held { shadow, .. } => shadow.len().unwrap_or(0),
+            State::Lost => 0,
+        }
     }
 
     pub(crate) const fn is_lost(&self) -> bool {
@@ -96,7 +115,7 @@ impl Kept {
             State::Held { access, .. } => {
                 access == Access::Read && self.disk.open(&self.path, Access::Write).is_ok()
             }
-            State::Writable => false,
+            State::Writable { .. } => false,
         }
     }
 
@@ -109,7 +128,7 @@ impl Kept {
     /// What will be written to the disk before anything else can be.
     pub(crate) fn held_bytes(&self) -> Option<u64> {
         match &self.state {
-            State::Writable => Some(0),
+            State::Writable { .. } => Some(0),
             State::Held { shadow, .. } => Some(shadow.held_bytes()),
             State::Lost => None,
         }
@@ -122,7 +141,8 @@ impl Kept {
                 return Err(StorageFault::ReadOnly);
             }
             shadow.release().map_err(|error| storage_fault(&error))?;
-            self.state = State::Writable;
+            let shadow = shadow.clone();
+            self.state = State::Writable { shadow };
         }
         Ok(())
     }

@@ -212,7 +212,9 @@ fn open_held(
         Access::Write | Access::Create => Locking::Exclusive,
         Access::Read => Locking::None,
     };
-    let shadow = Shadow::held(disk.backend(file).map_err(io)?, locking).map_err(io)?;
+    let holes = disk.holes(&file).map_err(io)?;
+    let backend = disk.backend(file).map_err(io)?;
+    let shadow = Shadow::held(backend, holes, locking).map_err(io)?;
     // redb trusts a file that was closed in order, and may panic on one that was altered since.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let db = builder(cache_bytes)

@@ -5,10 +5,13 @@
 //! written to, and nothing reaches the disk until [`Shadow::release`].
 
 use std::io;
-use std::ops::Bound;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::ops::{Bound, Range};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 
 use redb::{BackendError, StorageBackend};
+
+use super::holes::{Blocks, Holes};
+use super::written::Written;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Shadow(Arc<Inner>);
@@ -16,8 +19,11 @@ pub(crate) struct Shadow(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     file: Box<dyn StorageBackend>,
+    holes: Box<dyn Holes>,
     /// What was asked of the file since it was opened; `None` once it has been done.
     held: RwLock<Option<Held>>,
+    /// Locked before `held` where both are, and while a write or a punch is under way.
+    written: Mutex<Written>,
     locking: Locking,
 }
 
@@ -44,22 +50,34 @@ enum Step {
 }
 
 impl Shadow {
-    pub(crate) fn held(file: Box<dyn StorageBackend>, locking: Locking) -> io::Result<Self> {
+    pub(crate) fn held(
+        file: Box<dyn StorageBackend>,
+        holes: Box<dyn Holes>,
+        locking: Locking,
+    ) -> io::Result<Self> {
         let len = file.len()?;
         let steps = Vec::new();
-        Ok(Self(Arc::new(Inner {
-            file,
-            held: RwLock::new(Some(Held { len, steps })),
-            locking,
-        })))
+        let held = Some(Held { len, steps });
+        Ok(Self::of(file, holes, held, locking))
     }
 
     /// A file that nothing is held of.
-    pub(crate) fn none(file: Box<dyn StorageBackend>) -> Self {
+    pub(crate) fn none(file: Box<dyn StorageBackend>, holes: Box<dyn Holes>) -> Self {
+        Self::of(file, holes, None, Locking::Exclusive)
+    }
+
+    fn of(
+        file: Box<dyn StorageBackend>,
+        holes: Box<dyn Holes>,
+        held: Option<Held>,
+        locking: Locking,
+    ) -> Self {
         Self(Arc::new(Inner {
             file,
-            held: RwLock::new(None),
-            locking: Locking::Exclusive,
+            holes,
+            held: RwLock::new(held),
+            written: Mutex::default(),
+            locking,
         }))
     }
 
@@ -86,6 +104,37 @@ impl Shadow {
         }
         *held = None;
         Ok(())
+    }
+
+    /// What the file system has of the file.
+    pub(crate) fn blocks(&self) -> io::Result<Blocks> {
+        self.0.holes.blocks()
+    }
+
+    /// The first bytes within `range` that have blocks behind them, as far as they go.
+    pub(crate) fn data(&self, range: Range<u64>) -> io::Result<Option<Range<u64>>> {
+        self.0.holes.data(range)
+    }
+
+    /// Gives back the blocks of `range`, which nothing in the last durable commit uses, but for what
+    /// was written to since that; says how many bytes. Waits for no sync; a write waits for it.
+    pub(crate) fn punch(&self, range: Range<u64>) -> io::Result<u64> {
+        let written = self.written();
+        let held = self.0.held.read().unwrap_or_else(PoisonError::into_inner);
+        if held.is_some() {
+            return Ok(0);
+        }
+        let mut punched_bytes = 0;
+        for spare in written.spares(range) {
+            punched_bytes += spare.end - spare.start;
+            self.0.holes.punch(spare)?;
+        }
+        Ok(punched_bytes)
+    }
+
+    fn written(&self) -> MutexGuard<'_, Written> {
+        let written = self.0.written.lock();
+        written.unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Holds a step, or does it with `otherwise`.
@@ -192,10 +241,16 @@ impl StorageBackend for Shadow {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.step(|| Step::Sync, || self.0.file.sync_data())
+        self.written().sync_begins();
+        let synced = self.step(|| Step::Sync, || self.0.file.sync_data());
+        self.written().sync_ends(synced.is_ok());
+        synced
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        // A read may have a page written too, beside the one thread that writes otherwise.
+        let mut written = self.written();
+        written.write(offset, data.len());
         self.step(
             || Step::Write {
                 offset,

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::ops::Bound;
+use std::ops::{Bound, Range};
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
@@ -13,12 +13,16 @@ use redb::{BackendError, StorageBackend};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
-use crate::file::{Access, Disk, OsDisk, Room};
+use crate::file::{Access, Blocks, Disk, Holes, OsDisk, Room};
 
 /// What a disk writes at once or not at all.
 const SECTOR_BYTES: usize = 512;
 
-/// What befalls the operation of this number, counted from 0: writes, changes of length and syncs.
+/// What the file system takes for a file at once. One that is all zeros counts as a hole.
+const BLOCK_BYTES: usize = 4096;
+
+/// What befalls the operation of this number, counted from 0: writes, changes of length, syncs and
+/// holes.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Mishap {
     /// The power fails while it is under way.
@@ -64,6 +68,7 @@ struct State {
     syncs: u64,
     /// The operation that a fault befell before a cut.
     failed_at: Option<u64>,
+    holes: u64,
     is_cut: bool,
     /// By inode.
     drives: HashMap<u64, Drive>,
@@ -101,6 +106,7 @@ impl ModelDisk {
                 operations: 0,
                 syncs: 0,
                 failed_at: None,
+                holes: 0,
                 is_cut: false,
                 drives: HashMap::new(),
             }),
@@ -121,6 +127,11 @@ impl ModelDisk {
 
     pub(super) fn syncs(&self) -> u64 {
         self.state().syncs
+    }
+
+    /// How many operations were holes.
+    pub(super) fn holes(&self) -> u64 {
+        self.state().holes
     }
 
     /// Puts into the files what is there once the power is back, and lets go of them.
@@ -328,9 +339,62 @@ impl Disk for ModelDisk {
         }))
     }
 
+    fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>> {
+        Ok(Box::new(ModelHoles {
+            disk: self.clone(),
+            inode: file.metadata()?.ino(),
+        }))
+    }
+
     fn room(&self, folder: &File) -> io::Result<Room> {
         OsDisk.room(folder)
     }
+}
+
+#[derive(Debug)]
+struct ModelHoles {
+    disk: ModelDisk,
+    inode: u64,
+}
+
+impl Holes for ModelHoles {
+    fn blocks(&self) -> io::Result<Blocks> {
+        let mut state = self.disk.state();
+        let blocks = state.drive(self.inode)?.now.chunks(BLOCK_BYTES);
+        let held = blocks.filter(|block| !is_hole(block)).count();
+        Ok(Blocks {
+            held_bytes: (held * BLOCK_BYTES) as u64,
+            block_bytes: BLOCK_BYTES as u64,
+        })
+    }
+
+    fn data(&self, range: Range<u64>) -> io::Result<Option<Range<u64>>> {
+        let mut state = self.disk.state();
+        let within = &state.drive(self.inode)?.now[position(range.start)..position(range.end)];
+        let mut blocks = within.chunks(BLOCK_BYTES).map(is_hole);
+        let Some(first) = blocks.position(|is_hole| !is_hole) else {
+            return Ok(None);
+        };
+        let more = blocks.position(|is_hole| is_hole);
+        let at = |block: usize| range.start + (block * BLOCK_BYTES) as u64;
+        let end = more.map_or(range.end, |more| at(first + 1 + more));
+        Ok(Some(at(first)..end))
+    }
+
+    /// Zeros that are written, or not, like any others; but the file does not become longer.
+    fn punch(&self, range: Range<u64>) -> io::Result<()> {
+        let change = Operation::Change(Change::Write {
+            offset: position(range.start),
+            data: vec![0; position(range.end - range.start)],
+        });
+        self.disk.state().holes += 1;
+        self.disk.operate(self.inode, change)
+    }
+}
+
+fn is_hole(block: &[u8]) -> bool {
+    // At once: byte by byte takes a while where nothing is optimised.
+    block == &[0; BLOCK_BYTES][..block.len()]
 }
 
 #[derive(Debug)]

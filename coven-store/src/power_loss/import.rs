@@ -15,6 +15,7 @@ const OPTIONS: Options = Options {
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
     queue_bytes: 1 << 20,
+    spare_bytes: u64::MAX,
 };
 
 /// Bytes that are put into the log at once.

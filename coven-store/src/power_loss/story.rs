@@ -1,6 +1,7 @@
 //! What is done to a log, what it acknowledged, and what it must have for that.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use coven_core::{Event, OrphanReason, Seq, is_trimmed};
 use futures_util::future::join_all;
@@ -13,7 +14,7 @@ use crate::test_support::{
     ALL, Home, batch, created, ended, events_of, exited, labels, noise, output, output_closed,
     registered, started, trimmed, urgent,
 };
-use crate::{AppendError, Options, Store};
+use crate::{AppendError, Options, ReadError, Store};
 
 /// Small, so that pages leave the cache in the middle of a transaction, and nothing but the log
 /// itself asks anything of the disk.
@@ -22,7 +23,11 @@ const OPTIONS: Options = Options {
     fold_bytes: 20_000,
     reserve_bytes: 0,
     queue_bytes: 1 << 20,
+    spare_bytes: 4096,
 };
+
+/// More than a log as small as that of a story has to give back.
+const STEPS_OF_COMPACTION: usize = 8;
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -30,6 +35,8 @@ pub(super) enum Step {
     Append(Vec<(usize, Vec<Kind>)>),
     Reopen,
     Rebuild,
+    /// Nothing more until what was deleted and trimmed is taken out, and given back.
+    Rest,
 }
 
 /// An event, whether or not it can follow.
@@ -85,10 +92,12 @@ pub(super) fn everything() -> Vec<Step> {
         Step::Append(vec![(0, vec![Deleted]), (1, vec![out(9000), Labelled])]),
         Step::Append(vec![(0, vec![Created]), (3, vec![Created, Started])]),
         Step::Append(vec![(2, vec![Deleted]), (3, vec![out(60_000)])]),
+        Step::Rest,
         Step::Append(vec![(2, vec![Registered]), (1, vec![Orphaned])]),
         Step::Append(vec![(3, vec![out(25_000), Labelled, out(25_000)])]),
         Step::Append(vec![(3, vec![Trimmed { events: 2 }])]),
         Step::Append(vec![(1, vec![Trimmed { events: 9 }])]),
+        Step::Rest,
         Step::Rebuild,
         Step::Append(vec![(1, vec![Archived, Summoned]), (3, vec![out(40)])]),
     ]
@@ -117,6 +126,7 @@ pub(super) fn any() -> impl Strategy<Value = Vec<Step>> {
         9 => appends.prop_map(|batches| Step::Append(batches.into_iter().collect())),
         1 => Just(Step::Reopen),
         1 => Just(Step::Rebuild),
+        1 => Just(Step::Rest),
     ];
     prop::collection::vec(step, 1..14)
 }
@@ -225,6 +235,24 @@ impl<'a> Log<'a> {
             }
             // A disk that fails may refuse it; the projections are what they were then.
             Step::Rebuild => drop(self.store.rebuild_projections().await),
+            Step::Rest => self.rest().await,
+        }
+    }
+
+    async fn rest(&self) {
+        let deadline = Instant::now() + Duration::from_secs(30);
+        loop {
+            assert!(Instant::now() < deadline, "it does not come to rest");
+            self.store.fold();
+            // Where the power is cut, whoever waits for this is dropped here.
+            tokio::task::yield_now().await;
+            if is_tidy(&self.store).unwrap_or(false) {
+                break;
+            }
+        }
+        for _ in 0..STEPS_OF_COMPACTION {
+            self.store.fold();
+            tokio::task::yield_now().await;
         }
     }
 
@@ -316,8 +344,13 @@ fn events(session: &str, kinds: &[Kind], before: &[(Seq, Event)]) -> Vec<Event> 
 
 /// Looks whether the log has what it must, on a disk that is in order again.
 pub(super) async fn check(home: &Home, told: &Told, when: &str) {
+    // What is given back now is given back by the real disk, and no story.
+    let options = Options {
+        spare_bytes: u64::MAX,
+        ..OPTIONS
+    };
     let store =
-        Store::open(&home.path(), OPTIONS).unwrap_or_else(|error| panic!("{when}: {error}"));
+        Store::open(&home.path(), options).unwrap_or_else(|error| panic!("{when}: {error}"));
     for (name, session) in &told.sessions {
         let found: Vec<_> = events_of(&store, name)
             .into_iter()
@@ -358,12 +391,13 @@ pub(super) async fn check(home: &Home, told: &Told, when: &str) {
 
 /// Waits until what was deleted and trimmed is taken out of the segments.
 async fn wait_until_tidy(store: &Store) {
-    let is_tidy = || {
-        store.run(|txn| {
-            Ok(txn.open_table(ERASING)?.is_empty()? && txn.open_table(TRIMMING)?.is_empty()?)
-        })
-    };
-    while !is_tidy().expect("a read") {
+    while !is_tidy(store).expect("a read") {
         tokio::task::yield_now().await;
     }
+}
+
+fn is_tidy(store: &Store) -> Result<bool, ReadError> {
+    store.run(|txn| {
+        Ok(txn.open_table(ERASING)?.is_empty()? && txn.open_table(TRIMMING)?.is_empty()?)
+    })
 }

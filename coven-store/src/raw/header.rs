@@ -24,13 +24,15 @@ pub(crate) struct Header {
     /// The last commit may have been interrupted as it was made: redb looks whether it is whole,
     /// and takes the one before it otherwise.
     pub(super) last_is_uncertain: bool,
+    /// The last commit was durable before it was said to be the last one.
+    pub(super) has_two_phases: bool,
     /// What is wrong with it.
     pub(crate) problems: Vec<&'static str>,
 }
 
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Commit {
-    number: u64,
+    pub(super) number: u64,
     /// The tree of tables.
     pub(super) user: Option<Root>,
     /// The tree of redb's own tables.
@@ -92,6 +94,7 @@ impl Header {
         Self {
             geometry,
             commits,
+            has_two_phases: flags & TWO_PHASES != 0,
             last_is_uncertain: flags & RECOVERY_REQUIRED != 0 && flags & TWO_PHASES == 0,
             problems,
         }

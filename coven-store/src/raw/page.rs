@@ -29,6 +29,13 @@ impl Geometry {
         region_pages: 1 << 20,
     };
 
+    /// Where the first page of a region is in the file, behind its header.
+    pub(super) fn region_at(self, region: u32) -> u64 {
+        let header_pages = u64::from(self.region_header_pages);
+        let region_pages = header_pages + u64::from(self.region_pages);
+        (1 + u64::from(region) * region_pages + header_pages) * PAGE as u64
+    }
+
     pub(super) const fn is_possible(self) -> bool {
         self.region_pages > 0 && self.region_pages <= 1 << 20 && self.region_header_pages <= 1 << 20
     }
@@ -57,10 +64,7 @@ impl PageNumber {
             return None;
         }
         let len = PAGE << self.order;
-        let region_pages =
-            u64::from(geometry.region_header_pages) + u64::from(geometry.region_pages);
-        let before = 1 + u64::from(self.region) * region_pages;
-        let start = (before + u64::from(geometry.region_header_pages)) * PAGE as u64;
+        let start = geometry.region_at(self.region);
         Some((start + u64::from(self.index) * len as u64, len))
     }
 }

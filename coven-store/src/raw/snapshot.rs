@@ -27,7 +27,7 @@ pub(crate) struct BadPage {
 pub(crate) const TABLES: &str = "the list of tables";
 
 /// The same of redb's own tables.
-const SYSTEM: &str = "what the database keeps for itself";
+pub(super) const SYSTEM: &str = "what the database keeps for itself";
 
 pub(crate) struct Snapshot {
     pub(crate) file: RawFile,
@@ -41,9 +41,9 @@ pub(crate) struct Snapshot {
 
 /// A table as the tree of tables has it.
 #[derive(Clone, Copy, Debug)]
-struct Table {
-    root: Option<Root>,
-    widths: Widths,
+pub(super) struct Table {
+    pub(super) root: Option<Root>,
+    pub(super) widths: Widths,
 }
 
 impl Snapshot {
@@ -141,7 +141,7 @@ impl Snapshot {
 
 impl Table {
     /// From a row of the tree of tables.
-    fn read(bytes: &[u8]) -> Option<Self> {
+    pub(super) fn read(bytes: &[u8]) -> Option<Self> {
         const ROOT_AT: usize = 10;
         const WIDTHS_AT: usize = ROOT_AT + Root::BYTES;
         if bytes.len() < WIDTHS_AT + 10 {

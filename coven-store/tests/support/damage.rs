@@ -43,6 +43,7 @@ pub const OPTIONS: Options = Options {
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
     queue_bytes: 8 << 20,
+    spare_bytes: u64::MAX,
 };
 
 impl Log {
