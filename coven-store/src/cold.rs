@@ -7,6 +7,7 @@ pub(crate) mod segment;
 pub(crate) mod spared;
 pub(crate) mod trim;
 
+mod crew;
 mod cut;
 mod extend;
 pub(crate) mod pack;

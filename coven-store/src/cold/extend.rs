@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use redb::ReadableTable;
 
-use super::cut::{self, Density};
+use super::cut::{self, Cut, Density};
 use super::pack::Packer;
 use super::segment::{Head, Segment, SegmentRow};
 use crate::fault::Fault;
@@ -12,41 +12,62 @@ use crate::layout::Tables;
 use crate::stored::{EventRow, Malformed, decode};
 use crate::tail::Row;
 
-/// Puts `rows` behind the events that a session has. Its last segment is made again if it does
-/// not fill its pages.
-pub(super) fn extend(
-    tables: &mut Tables<'_>,
-    packer: &mut Packer,
+/// Events that go behind those that a session has.
+pub(super) struct Extension<'a> {
     slot: u64,
-    rows: &[Row],
-) -> Result<(), Fault> {
-    let last = last(tables, slot)?;
-    let before = last.iter().flat_map(|last| &last.unfilled);
-    let before = before.map(|row| SegmentRow {
-        seq: row.seq,
-        bytes: Cow::Borrowed(&row.bytes),
-        output: row.output,
-    });
-    let rows = rows.iter().map(|row| SegmentRow {
-        seq: row.seq,
-        bytes: Cow::Borrowed(&row.bytes),
-        output: row.output.map(|span| span.offset),
-    });
-    let rows: Vec<SegmentRow<'_>> = before.chain(rows).collect();
-    let mut rest = rows.as_slice();
-    let mut like = last.as_ref().map(|last| last.density);
-    while let Some(first) = rest.first() {
-        let cut = cut::first(packer, slot, rest, like);
-        like = Some(cut.density);
-        let seq = first.seq.get();
-        tables.segments.insert((slot, seq), cut.bytes.as_slice())?;
-        let (segment, after) = rest.split_at(cut.rows);
-        if let Some(offset) = segment.iter().find_map(|row| row.output) {
-            tables.output.insert((slot, offset), seq)?;
-        }
-        rest = after;
+    rows: Vec<SegmentRow<'a>>,
+    like: Option<Density>,
+}
+
+impl<'a> Extension<'a> {
+    /// Begins to put `rows` behind the events of a session. Its last segment is taken out, and made
+    /// again with them, if it does not fill its pages.
+    pub(super) fn begin(tables: &mut Tables<'_>, slot: u64, new: &'a [Row]) -> Result<Self, Fault> {
+        let last = last(tables, slot)?;
+        let like = last.as_ref().map(|last| last.density);
+        let mut rows = last.map_or_else(Vec::new, |last| last.unfilled);
+        rows.extend(new.iter().map(|row| SegmentRow {
+            seq: row.seq,
+            bytes: Cow::Borrowed(&row.bytes),
+            output: row.output.map(|span| span.offset),
+        }));
+        Ok(Self { slot, rows, like })
     }
-    Ok(())
+
+    /// Its segments. It takes all the time there is to it, and needs no table.
+    pub(super) fn cut(&self, packer: &mut Packer) -> Vec<Cut> {
+        let (mut rest, mut like) = (self.rows.as_slice(), self.like);
+        let mut cuts = Vec::new();
+        while !rest.is_empty() {
+            let cut = cut::first(packer, self.slot, rest, like);
+            like = Some(cut.density);
+            rest = &rest[cut.rows..];
+            cuts.push(cut);
+        }
+        cuts
+    }
+
+    /// Puts them in their places.
+    pub(super) fn put(&self, tables: &mut Tables<'_>, cuts: &[Cut]) -> Result<(), Fault> {
+        let mut rest = self.rows.as_slice();
+        for cut in cuts {
+            let (segment, after) = rest.split_at(cut.rows);
+            let seq = segment[0].seq.get();
+            tables
+                .segments
+                .insert((self.slot, seq), cut.bytes.as_slice())?;
+            if let Some(offset) = segment.iter().find_map(|row| row.output) {
+                tables.output.insert((self.slot, offset), seq)?;
+            }
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// About what its rows take in memory beside those of the tail.
+    pub(super) fn len_bytes(&self) -> usize {
+        self.rows.iter().map(SegmentRow::cost).sum()
+    }
 }
 
 /// What there is of a session.

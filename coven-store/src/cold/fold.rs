@@ -3,8 +3,10 @@
 use coven_core::{Record, Seq, SessionId};
 use redb::{ReadableTable, WriteTransaction};
 
+use super::crew::Crew;
+use super::extend::Extension;
 use super::pack::Packer;
-use super::{extend, order, segment};
+use super::{order, segment};
 use crate::fault::Fault;
 use crate::layout::{Tables, meta};
 use crate::projection;
@@ -12,35 +14,76 @@ use crate::read::load_record;
 use crate::stored::{SlotRow, sealed};
 use crate::tail::{Fold, FoldedSlot, Row, Standing};
 
+/// Bytes of events that are compressed together: as much again is in memory until it is put in its
+/// place.
+const TOGETHER_BYTES: usize = 4 << 20;
+
 /// Writes `fold`. The cold file has all of it or nothing once the transaction is committed.
 pub(crate) fn write(txn: &WriteTransaction, fold: &Fold) -> Result<(), Fault> {
     let mut tables = Tables::open(txn)?;
-    let mut packer = Packer::new();
+    let mut crew = Crew::new();
+    let mut slots = fold.slots.as_slice();
+    while !slots.is_empty() {
+        let (some, rest) = slots.split_at(as_many_as_fit(slots));
+        extend(&mut tables, &mut crew, some)?;
+        slots = rest;
+    }
     for slot in &fold.slots {
         let known = tables.slots.get(slot.slot)?.is_some();
         match &slot.standing {
-            Standing::Living(record) => {
-                if !known {
-                    put_slot(&mut tables, slot, None)?;
-                    tables.ids.insert(slot.id.as_str(), slot.slot)?;
-                }
-                extend::extend(&mut tables, &mut packer, slot.slot, &slot.rows)?;
-                let before = match known {
-                    true => load_record(&tables.records, slot.slot, &slot.id).ok(),
-                    false => None,
-                };
-                if known {
-                    trim(&mut tables, slot.slot, before.as_ref(), record)?;
-                }
-                projection::update(&mut tables, slot.slot, before.as_ref(), record)?;
-            }
-            Standing::Deleted { at } => delete(&mut tables, &mut packer, slot, *at, known)?,
+            Standing::Living(record) => update(&mut tables, slot, record, known)?,
+            Standing::Deleted { at } => delete(&mut tables, crew.own(), slot, *at, known)?,
         }
     }
     order::append(&mut tables, &fold.runs)?;
     let mark = fold.mark.seal(meta::FOLDED);
     tables.meta.insert(meta::FOLDED, mark.as_slice())?;
     Ok(())
+}
+
+/// How many of the first `slots` are compressed together; at least one.
+fn as_many_as_fit(slots: &[FoldedSlot]) -> usize {
+    let mut bytes = 0;
+    let fitting = slots.iter().take_while(|slot| {
+        bytes += slot.rows.iter().map(|row| row.bytes.len()).sum::<usize>();
+        bytes <= TOGETHER_BYTES
+    });
+    fitting.count().max(1)
+}
+
+/// Puts the events of those that live behind what they have.
+fn extend(tables: &mut Tables<'_>, crew: &mut Crew, slots: &[FoldedSlot]) -> Result<(), Fault> {
+    let living = slots
+        .iter()
+        .filter(|slot| matches!(slot.standing, Standing::Living(_)));
+    let extensions: Result<Vec<_>, Fault> = living
+        .map(|slot| Extension::begin(tables, slot.slot, &slot.rows))
+        .collect();
+    let extensions = extensions?;
+    for (extension, cuts) in extensions.iter().zip(crew.cut(&extensions)) {
+        extension.put(tables, &cuts)?;
+    }
+    Ok(())
+}
+
+/// Brings the record of a session that lives, and what is found by it, up to its last event.
+fn update(
+    tables: &mut Tables<'_>,
+    slot: &FoldedSlot,
+    record: &Record,
+    known: bool,
+) -> Result<(), Fault> {
+    let before = match known {
+        true => load_record(&tables.records, slot.slot, &slot.id).ok(),
+        false => None,
+    };
+    if known {
+        trim(tables, slot.slot, before.as_ref(), record)?;
+    } else {
+        put_slot(tables, slot, None)?;
+        tables.ids.insert(slot.id.as_str(), slot.slot)?;
+    }
+    projection::update(tables, slot.slot, before.as_ref(), record)
 }
 
 /// From now on no output before where it was trimmed to is read. What there is of it in segments

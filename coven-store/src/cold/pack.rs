@@ -9,6 +9,9 @@ use crate::stored::Malformed;
 
 const LEVEL: i32 = 1;
 
+/// How much of a body is tried.
+const SAMPLE_BYTES: usize = 8 << 10;
+
 /// How a body is kept. It is stated in each segment, so that another can be written one day and these
 /// still be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,6 +62,9 @@ impl Packer {
 
     /// The body in the buffer as it is kept: compressed, where that is shorter.
     pub(super) fn pack(&mut self) -> (Codec, &[u8]) {
+        if !self.seems_to_compress() {
+            return (Codec::Plain, &self.body);
+        }
         self.packed.clear();
         // Whatever is longer than the body need not have room.
         self.packed.reserve(self.body.len());
@@ -66,6 +72,23 @@ impl Packer {
             Ok(_) if self.packed.len() < self.body.len() => (Codec::Zstd, &self.packed),
             _ => (Codec::Plain, &self.body),
         }
+    }
+}
+
+impl Packer {
+    /// Whether a large body is worth it: noise is told by its beginning and its middle, and costs as
+    /// much as text otherwise.
+    fn seems_to_compress(&mut self) -> bool {
+        if self.body.len() < 4 * SAMPLE_BYTES {
+            return true;
+        }
+        [0, self.body.len() / 2].into_iter().any(|start| {
+            self.packed.clear();
+            self.packed.reserve(SAMPLE_BYTES);
+            let sample = &self.body[start..start + SAMPLE_BYTES];
+            let packed = self.tables.compress_to_buffer(sample, &mut self.packed);
+            packed.is_ok_and(|len| len < SAMPLE_BYTES - SAMPLE_BYTES / 32)
+        })
     }
 }
 
