@@ -273,6 +273,7 @@ async fn until(store: &Store, is_so: impl Fn(&StoreHealth) -> bool) {
 
 const LEFT: Options = Options {
     cache_bytes: 4 << 20,
+    journal_cache_bytes: 4 << 20,
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
     queue_bytes: 1 << 20,

@@ -28,7 +28,7 @@ pub(crate) const ERASE_SEGMENTS: usize = 64;
 /// Segments from which trimmed output is taken in one transaction: each is decompressed for it.
 pub(crate) const TRIM_SEGMENTS: usize = 16;
 
-/// Bytes of the journal that may wait to be folded; then the writer waits too.
+/// Bytes of memory that what waits to be folded may take; then the writer waits too.
 pub(crate) const MAX_TAIL_BYTES: u64 = 48 << 20;
 
 /// How long a writer that is too fast waits for a fold before it looks whether one goes on.

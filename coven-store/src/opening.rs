@@ -72,8 +72,13 @@ fn open_files_to_read(
     let cold = file::open_to_read(disk, path, Kind::Cold, options.cache_bytes)?;
     let cold = cold.ok_or_else(|| file::open_error(path, io::ErrorKind::NotFound.into()))?;
     let (log, folded) = standing(path, &cold.db)?;
-    let journal =
-        file::open_journal_to_read(disk, &journal_path, log, folded, options.cache_bytes)?;
+    let journal = file::open_journal_to_read(
+        disk,
+        &journal_path,
+        log,
+        folded,
+        options.journal_cache_bytes,
+    )?;
     let tail = guarded(|| match &journal {
         Some(journal) => replay(&journal.db.begin_read()?, &cold.db.begin_read()?),
         None => Ok(Tail::after(folded)),
@@ -103,7 +108,7 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         &journal_path,
         log,
         folded,
-        options.cache_bytes,
+        options.journal_cache_bytes,
     )?;
     let tail = guarded(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
@@ -121,6 +126,10 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
     let folder = file::folder_of(path).map_err(|source| file::open_error(path, source))?;
     let folder = Arc::new(folder);
     let kept = |db, shadow, path: &Path, kind| {
+        let cache_bytes = match kind {
+            Kind::Cold => options.cache_bytes,
+            Kind::Journal => options.journal_cache_bytes,
+        };
         Kept::writable(
             db,
             shadow,
@@ -128,7 +137,7 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
             path.to_owned(),
             Arc::clone(&folder),
             kind,
-            options.cache_bytes,
+            cache_bytes,
         )
     };
     Ok(Files {

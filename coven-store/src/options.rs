@@ -3,15 +3,18 @@
 /// How a log is kept. The default suits a daemon on a developer's machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Options {
-    /// Bytes of memory that each of the log's two databases may fill with pages it has read or not
-    /// yet written. Default 8 MiB: four times what one group of batches takes in, so that even
-    /// values that fill only half of their pages stay within the half of it that unwritten pages
-    /// may use, and a daemon stays small. More makes reading again faster; the system keeps the
-    /// files' pages as well. The database's own default would be 1 GiB, each.
+    /// Bytes of memory that the log's main file may fill with pages it has read or not yet written.
+    /// Default 8 MiB: small, as a daemon is to be; most reads are of a segment that no one else
+    /// asks for, and the system keeps the file's pages as well. The database's own default would be
+    /// 1 GiB.
     pub cache_bytes: usize,
-    /// Bytes of the journal that make a fold due. They are in memory too, and are read again after
-    /// a crash. Default 8 MiB: enough that busy sessions fill segments of their own, few enough to
-    /// be read again in a moment.
+    /// The same of the journal's file. Default 32 MiB: twice what makes a fold due, so that what is
+    /// written to it is still here when it is taken out again, and not read back from the file.
+    /// What is taken out leaves the cache, too: at rest it is empty.
+    pub journal_cache_bytes: usize,
+    /// Bytes that make a fold due: of memory, where all that is not folded yet is held beside the
+    /// journal's file. It is read again after a crash. Default 16 MiB: enough that busy sessions
+    /// fill segments of their own, few enough to be read again in a moment.
     pub fold_bytes: u64,
     /// Bytes kept free for a full disk, in a file beside the log; let go so that the end of a
     /// session can still be recorded, with the output that comes before it; and when the log is
@@ -32,7 +35,8 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             cache_bytes: 8 << 20,
-            fold_bytes: 8 << 20,
+            journal_cache_bytes: 32 << 20,
+            fold_bytes: 16 << 20,
             reserve_bytes: 12 << 20,
             queue_bytes: 8 << 20,
             spare_bytes: 64 << 20,

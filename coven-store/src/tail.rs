@@ -40,11 +40,17 @@ pub(crate) struct Tail {
     ids: HashMap<SessionId, u64>,
     /// Whose events follow one another.
     runs: VecDeque<Run>,
-    /// Bytes of the journal that are not folded.
+    /// About what all of it takes in memory.
     bytes: u64,
-    /// The groups of the journal that are not folded: where each ends, and its bytes.
+    /// The groups of the journal that are not folded: where each ends, and what it takes.
     groups: VecDeque<(Mark, u64)>,
 }
+
+/// About what a session takes that is here, beside its events: its record above all.
+const SLOT_BYTES: u64 = 2 << 10;
+
+/// About what an event takes beside its bytes.
+const ROW_BYTES: u64 = size_of::<Row>() as u64;
 
 /// A session, as its last batch left it.
 struct Slot {
@@ -176,23 +182,30 @@ impl Tail {
         self.bytes
     }
 
+    /// Takes in a group that is `len_bytes` in the journal.
     pub(crate) fn push(&mut self, mark: Mark, len_bytes: u64, batches: Vec<NewBatch>) {
-        for batch in batches {
-            self.push_batch(batch);
-        }
-        self.pushed(mark, len_bytes);
+        let beside: u64 = batches
+            .into_iter()
+            .map(|batch| self.push_batch(batch))
+            .sum();
+        self.pushed(mark, len_bytes + beside);
     }
 
-    fn pushed(&mut self, mark: Mark, len_bytes: u64) {
+    fn pushed(&mut self, mark: Mark, bytes: u64) {
         self.last = mark;
-        self.bytes += len_bytes;
-        self.groups.push_back((mark, len_bytes));
+        self.bytes += bytes;
+        self.groups.push_back((mark, bytes));
     }
 
-    fn push_batch(&mut self, batch: NewBatch) {
+    /// Takes in a batch; gives what it takes beside the bytes of its group.
+    fn push_batch(&mut self, batch: NewBatch) -> u64 {
         let (Some(first), Some(last)) = (batch.rows.first(), batch.rows.last()) else {
-            return;
+            return 0;
         };
+        let mut beside = ROW_BYTES * batch.rows.len() as u64;
+        if !self.slots.contains_key(&batch.slot) {
+            beside += SLOT_BYTES;
+        }
         self.runs.push_back(Run {
             first: first.seq,
             last: last.seq,
@@ -216,6 +229,7 @@ impl Tail {
         }
         slot.standing = batch.standing;
         self.ids.insert(batch.id, batch.slot);
+        beside
     }
 
     fn forget(&mut self, mark: Mark) {

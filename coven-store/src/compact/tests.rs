@@ -19,6 +19,7 @@ const MIB: u64 = 1 << 20;
 const LEN: usize = 256 << 10;
 
 const OPTIONS: Options = Options {
+    journal_cache_bytes: 8 << 20,
     cache_bytes: 8 << 20,
     fold_bytes: 8 << 20,
     reserve_bytes: 0,

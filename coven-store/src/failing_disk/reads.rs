@@ -9,6 +9,7 @@ async fn folded() -> (Home, FailingDisk, Store) {
     let disk = FailingDisk::default();
     let options = Options {
         cache_bytes: 0,
+        journal_cache_bytes: 0,
         ..LEFT
     };
     let store = open(&home, &disk, options);
@@ -27,6 +28,7 @@ async fn a_read_that_fails_is_read_again_from_a_reopened_database() {
         &disk,
         Options {
             cache_bytes: 0,
+            journal_cache_bytes: 0,
             ..LEFT
         },
     );

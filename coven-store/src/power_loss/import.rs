@@ -12,6 +12,7 @@ use crate::{Import, ImportError, NewEvent, Options, Store, inspect};
 /// Small, so that much is written before the end.
 const OPTIONS: Options = Options {
     cache_bytes: 64 << 10,
+    journal_cache_bytes: 64 << 10,
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
     queue_bytes: 1 << 20,

@@ -20,6 +20,7 @@ use crate::{AppendError, Options, ReadError, Store};
 /// itself asks anything of the disk.
 const OPTIONS: Options = Options {
     cache_bytes: 256 << 10,
+    journal_cache_bytes: 256 << 10,
     fold_bytes: 20_000,
     reserve_bytes: 0,
     queue_bytes: 1 << 20,

@@ -12,7 +12,7 @@ pub(crate) struct Fold {
     /// By slot, ascending.
     pub(crate) slots: Vec<FoldedSlot>,
     pub(crate) runs: Vec<Run>,
-    /// Bytes of it in the journal.
+    /// About what it takes in memory, and so no less than what it writes.
     pub(crate) len_bytes: u64,
 }
 

@@ -22,11 +22,12 @@ pub(crate) fn replay(journal: &ReadTransaction, cold: &ReadTransaction) -> Resul
         let (mark, batches) = journal::read(position, &row).map_err(|problem| {
             crate::fault::damage(format!("group {position} cannot be read: {problem}"))
         })?;
+        let mut bytes = row.len() as u64;
         for batch in batches {
             let batch = stand(&tail, cold, batch)?;
-            tail.push_batch(batch);
+            bytes += tail.push_batch(batch);
         }
-        tail.pushed(mark, row.len() as u64);
+        tail.pushed(mark, bytes);
     }
     Ok(tail)
 }
