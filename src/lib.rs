@@ -81,7 +81,9 @@ pub use coven_core::{
 };
 pub use coven_harness as harness;
 pub use coven_harness::capabilities::{self, HarnessCapabilities};
-pub use coven_harness::{Harness, Readiness, Registry, Source, environment, readiness, terminal};
+pub use coven_harness::{
+    Harness, Readiness, Registry, Source, environment, readiness, shim, terminal,
+};
 pub use coven_store as store;
 pub use coven_store::{
     Archived, Listing, OutputChunk, Page, Position, ReadLimit, StorageFault, StoreHealth,

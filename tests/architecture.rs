@@ -20,9 +20,8 @@ const ARROWS: [(&str, &[&str]); 6] = [
 ];
 
 /// Crates that belong to one place, so that what they bring is known to one crate.
-const ONLY_IN: [(&str, &str); 7] = [
+const ONLY_IN: [(&str, &str); 6] = [
     ("redb", "coven-store"),
-    ("postcard", "coven-store"),
     ("pty-process", "coven-harness"),
     ("hyper", "coven-http"),
     ("tower", "coven-http"),

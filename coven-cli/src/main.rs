@@ -32,6 +32,10 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 
 fn main() -> ExitCode {
+    // The process that holds one session, which no person starts: it is in no help.
+    if let Some(exit) = coven::shim::run_if_invoked() {
+        return exit;
+    }
     give_terminal_back_on_panic();
     let args = match Args::try_parse() {
         Ok(args) => args,

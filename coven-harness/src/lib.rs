@@ -21,6 +21,7 @@ mod prompt;
 mod pty;
 pub mod readiness;
 mod registry;
+pub mod shim;
 mod stream;
 mod submission;
 pub mod terminal;

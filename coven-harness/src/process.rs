@@ -10,8 +10,8 @@ mod input;
 mod kill;
 mod output;
 mod question;
-mod spawn;
-mod terminal;
+pub(crate) mod spawn;
+pub(crate) mod terminal;
 
 pub use exit::ExitWatch;
 pub use facts::{boot_id, is_running};

@@ -1,16 +1,18 @@
 //! Pseudoterminals, and what a child does between fork and exec.
 //!
 //! The only file of Coven with unsafe code: pty-process takes descriptors of ours only through
-//! unsafe constructors, and whatever runs between fork and exec is unsafe by nature. Each block
-//! says why it is sound.
+//! unsafe constructors, whatever runs between fork and exec is unsafe by nature, and so are the
+//! few calls by which a shim sets itself apart. Each block says why it is sound.
 
 #![allow(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, FromRawFd, OwnedFd};
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 
 use coven_core::TermSize;
-use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::process::{Resource, Rlimit};
 use rustix::termios::{InputModes, OptionalActions, Winsize, tcgetattr, tcsetattr, tcsetwinsize};
 
@@ -18,16 +20,12 @@ use crate::platform;
 
 /// Both ends of a new pseudoterminal, of which no child inherits anything by accident.
 pub(crate) struct Pair {
-    /// Our end, for reading and writing.
-    pub(crate) master: pty_process::Pty,
-    /// Our end once more, for its size and modes.
-    pub(crate) control: OwnedFd,
-    /// The child's end.
-    pub(crate) slave: pty_process::Pts,
-    /// The child's end once more, to be kept until the child has ended, and no longer. Without it
-    /// the terminal reads as ended at any moment in which no process has that end open; as long
-    /// as it is there, the end of output never shows.
-    pub(crate) hold: OwnedFd,
+    /// Our end, which does not block.
+    pub(crate) master: OwnedFd,
+    /// The child's end. A copy of it is to be kept until the child has ended, and no longer.
+    /// Without it the terminal reads as ended at any moment in which no process has that end open;
+    /// as long as it is there, the end of output never shows.
+    pub(crate) slave: OwnedFd,
 }
 
 /// What a child gets back that this process may have changed for itself.
@@ -35,12 +33,14 @@ pub(crate) struct Pair {
 pub(crate) struct Inherited {
     /// The limit of open files.
     pub(crate) open_files: Rlimit,
+    /// Which rights new files do not get, where it is not what this process has.
+    pub(crate) umask: Option<Mode>,
 }
 
 /// Opens a pseudoterminal of `size` in the kernel's default (cooked) mode, with UTF-8 erase.
 ///
-/// Needs a tokio runtime. Every descriptor is close-on-exec from the moment it exists, so that a
-/// child spawned meanwhile by another thread cannot keep this terminal open.
+/// Every descriptor is close-on-exec from the moment it exists, so that a child spawned meanwhile
+/// by another thread cannot keep this terminal open.
 pub(crate) fn open(size: TermSize) -> io::Result<Pair> {
     let (master, slave) = platform::open_terminal()?;
     resize(&master, size)?;
@@ -48,20 +48,18 @@ pub(crate) fn open(size: TermSize) -> io::Result<Pair> {
     modes.input_modes |= InputModes::IUTF8;
     tcsetattr(&slave, OptionalActions::Now, &modes)?;
     fcntl_setfl(&master, fcntl_getfl(&master)? | OFlags::NONBLOCK)?;
-    let (control, hold) = (master.try_clone()?, slave.try_clone()?);
-    // SAFETY: `master` is open, owned by us, a pseudoterminal's master, and non-blocking;
-    // `slave` is open, owned by us, and the other end of it. Both are given away here.
-    let (master, slave) = unsafe {
-        (
-            pty_process::Pty::from_fd(master),
-            pty_process::Pts::from_fd(slave),
-        )
-    };
-    Ok(Pair {
-        master: master.map_err(io_error)?,
-        control,
-        slave,
-        hold,
+    Ok(Pair { master, slave })
+}
+
+/// A terminal's master for a tokio runtime, in which this must be called. It does not block.
+pub(crate) fn within_runtime(master: OwnedFd) -> io::Result<pty_process::Pty> {
+    // SAFETY: `master` is open, owned by us, a pseudoterminal's master, and non-blocking. It is
+    // given away here.
+    let master = unsafe { pty_process::Pty::from_fd(master) };
+    master.map_err(|error| match error {
+        pty_process::Error::Io(error) => error,
+        pty_process::Error::Rustix(errno) => errno.into(),
+        other => io::Error::other(other),
     })
 }
 
@@ -76,32 +74,23 @@ pub(crate) fn resize(terminal: impl AsFd, size: TermSize) -> io::Result<()> {
     Ok(tcsetwinsize(terminal, size)?)
 }
 
-/// Spawns `command` in `directory` as the leader of a new session whose controlling terminal is
-/// `slave`, which is also every standard stream that `command` does not set.
-pub(crate) fn spawn_on_terminal(
-    command: pty_process::Command,
-    slave: pty_process::Pts,
+/// Has `command` run in `directory` as the leader of a new session, whose controlling terminal is
+/// `terminal`, if there is one. Its standard streams are the caller's to set.
+pub(crate) fn lead_session(
+    command: &mut Command,
+    terminal: Option<OwnedFd>,
     directory: OwnedFd,
     inherited: Inherited,
-) -> io::Result<tokio::process::Child> {
-    // SAFETY: `before_exec` keeps to async-signal-safe calls.
-    let command = unsafe { command.pre_exec(move || before_exec(&directory, inherited)) };
-    command.spawn(slave).map_err(io_error)
-}
-
-/// Spawns `command` in `directory` as the leader of a new session without a terminal.
-pub(crate) fn spawn_without_terminal(
-    mut command: tokio::process::Command,
-    directory: OwnedFd,
-    inherited: Inherited,
-) -> io::Result<tokio::process::Child> {
+) {
     let set_up = move || {
         rustix::process::setsid()?;
+        if let Some(terminal) = &terminal {
+            rustix::process::ioctl_tiocsctty(terminal)?;
+        }
         before_exec(&directory, inherited)
     };
-    // SAFETY: `set_up` is one system call and `before_exec`, both async-signal-safe.
+    // SAFETY: `set_up` is two system calls and `before_exec`, all async-signal-safe.
     unsafe { command.pre_exec(set_up) };
-    command.spawn()
 }
 
 /// Runs in the child of a fork of a process with many threads: system calls only, no allocation,
@@ -109,6 +98,9 @@ pub(crate) fn spawn_without_terminal(
 fn before_exec(directory: &OwnedFd, inherited: Inherited) -> io::Result<()> {
     rustix::process::fchdir(directory)?;
     rustix::process::setrlimit(Resource::Nofile, inherited.open_files)?;
+    if let Some(umask) = inherited.umask {
+        rustix::process::umask(umask);
+    }
     // A daemon started with nohup, or from a script's background, ignores signals that an agent
     // must not: an ignored one stays ignored over exec.
     for signal in 1..=libc::SIGRTMAX() {
@@ -136,17 +128,46 @@ fn close_others_on_exec() {
     }
 }
 
-fn io_error(error: pty_process::Error) -> io::Error {
-    match error {
-        pty_process::Error::Io(error) => error,
-        pty_process::Error::Rustix(errno) => errno.into(),
-        other => io::Error::other(other),
+/// Closes everything but the standard streams: what a careless starter left open is not to be kept
+/// open for as long as this process lives. Only for the start of `main`, when nothing is open yet
+/// that anybody would miss.
+pub(crate) fn close_inherited() {
+    // SAFETY: one system call without pointers. Nothing in this process owns a descriptor yet but
+    // the standard streams. Before Linux 5.9 it fails, and what we open is close-on-exec anyway.
+    unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
+}
+
+/// Ignores what ends a process when its terminal or its peer goes away, or somebody presses keys.
+pub(crate) fn ignore_hangups() {
+    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGPIPE] {
+        // SAFETY: no handler is installed, and nothing relies on the one before.
+        unsafe { libc::signal(signal, libc::SIG_IGN) };
+    }
+}
+
+/// A descriptor that is readable when children have ended, for a process with one thread.
+pub(crate) fn ends_of_children() -> io::Result<OwnedFd> {
+    // SAFETY: the set is initialised before it is used, and lives longer than the calls that read
+    // it; the descriptor is a new one that nobody else owns.
+    unsafe {
+        // Where it is ignored, the kernel forgets how children end.
+        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+        let mut set = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut set);
+        libc::sigaddset(&raw mut set, libc::SIGCHLD);
+        if libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
+        match libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) {
+            -1 => Err(io::Error::last_os_error()),
+            fd => Ok(OwnedFd::from_raw_fd(fd)),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::process::{Command, Stdio};
+    use std::process::Stdio;
     use std::sync::atomic::{AtomicBool, Ordering};
     use std::thread;
 
@@ -157,13 +178,11 @@ mod tests {
 
     /// A leaked master keeps a terminal open for ever: the end of its output never comes, and
     /// hanging it up does not reach its processes.
-    #[tokio::test]
-    async fn children_spawned_meanwhile_by_other_threads_inherit_neither_end() {
+    #[test]
+    fn children_spawned_meanwhile_by_other_threads_inherit_neither_end() {
         let done = AtomicBool::new(false);
-        let runtime = tokio::runtime::Handle::current();
         let opened = thread::scope(|scope| {
             let opener = scope.spawn(|| {
-                let _runtime = runtime.enter();
                 let mut opened = 0;
                 while !done.load(Ordering::Relaxed) {
                     drop(open(TermSize::DEFAULT).unwrap());
@@ -196,8 +215,8 @@ mod tests {
         );
     }
 
-    #[tokio::test]
-    async fn a_new_terminal_is_cooked_has_its_size_and_erases_whole_characters() {
+    #[test]
+    fn a_new_terminal_is_cooked_has_its_size_and_erases_whole_characters() {
         let size = TermSize::parse(100, 30).unwrap();
         let pair = open(size).unwrap();
         let window = rustix::termios::tcgetwinsize(&pair.slave).unwrap();

@@ -9,7 +9,7 @@ use std::process::Stdio;
 
 use bytes::Bytes;
 use coven_core::{ProcessFacts, TermSize};
-use rustix::fs::{AtFlags, fstat, statat};
+use rustix::fs::{AtFlags, Mode, fstat, statat};
 use rustix::process::{Resource, Rlimit, getrlimit};
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
@@ -151,6 +151,58 @@ pub fn open_files_limit() -> Rlimit {
 /// # Errors
 /// [`SpawnError`] says what to mend. No process of this call is left running.
 pub fn spawn(spawn: Spawn) -> Result<Child, SpawnError> {
+    hear_of_ends().map_err(|source| SpawnError::System { source })?;
+    let prepared = prepare(spawn, None)?;
+    let held = prepared.terminal.map(hold);
+    let held = held
+        .transpose()
+        .map_err(|source| SpawnError::Terminal { source })?;
+    let explain = |error| explain(prepared.program, error);
+    let mut child = Command::from(prepared.command).spawn().map_err(explain)?;
+    let Some((master, ours)) = held else {
+        let stdin = child.stdin.take().expect("stdin is a pipe");
+        let stdout = child.stdout.take().expect("stdout is a pipe");
+        let stderr = child.stderr.take().expect("stderr is a pipe");
+        let (output, input) = (Output::pipes(stdout, stderr), Input::pipe(stdin));
+        return assemble(child, output, Some(input), None);
+    };
+    if let (Some(bytes), Some(pipe)) = (prepared.feed, child.stdin.take()) {
+        feed(pipe, bytes);
+    }
+    let (reader, writer) = master.into_split();
+    let input = match prepared.keyboard {
+        Keyboard::Terminal => Some(Input::terminal(writer)),
+        Keyboard::None => None,
+    };
+    assemble(child, Output::terminal(reader), input, Some(ours))
+}
+
+/// A terminal's master for reading and writing, and for all else once more with the other end.
+fn hold(pair: pty::Pair) -> io::Result<(pty_process::Pty, (OwnedFd, OwnedFd))> {
+    let control = pair.master.try_clone()?;
+    Ok((pty::within_runtime(pair.master)?, (control, pair.slave)))
+}
+
+/// A command that is ready to be spawned, by whatever means.
+pub(crate) struct Prepared {
+    pub(crate) command: std::process::Command,
+    pub(crate) program: PathBuf,
+    /// Its terminal, to be held until it has ended. Without one its streams are three pipes.
+    pub(crate) terminal: Option<pty::Pair>,
+    pub(crate) keyboard: Keyboard,
+    /// What its stdin gives it, where that is a pipe beside a terminal.
+    pub(crate) feed: Option<Bytes>,
+}
+
+/// Whether a process with a terminal reads it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keyboard {
+    Terminal,
+    None,
+}
+
+/// All of [`spawn`] but the fork and the exec. With a `umask`, the process gets that one.
+pub(crate) fn prepare(spawn: Spawn, umask: Option<Mode>) -> Result<Prepared, SpawnError> {
     let Spawn {
         program,
         args,
@@ -160,67 +212,50 @@ pub fn spawn(spawn: Spawn) -> Result<Child, SpawnError> {
         open_files,
     } = spawn;
     check_directory(&directory).map_err(|source| SpawnError::Directory { source })?;
-    hear_of_ends().map_err(|source| SpawnError::System { source })?;
-    let mut command = Command::new(&program);
+    let mut command = std::process::Command::new(&program);
     command.args(args).env_clear().envs(environment.iter());
-    let inherited = Inherited { open_files };
-    let explain = |error| explain(program.clone(), error);
-    match wiring {
-        Wiring::Terminal { size } => {
-            let pair = open_terminal(size)?;
-            let child = pty::spawn_on_terminal(command.into(), pair.slave, directory, inherited)
-                .map_err(explain)?;
-            let (reader, writer) = pair.master.into_split();
-            assemble(
-                child,
-                Output::terminal(reader),
-                Some(Input::terminal(writer)),
-                Some((pair.control, pair.hold)),
-            )
-        }
-        Wiring::TerminalOutput { size, stdin } => {
-            let pair = open_terminal(size)?;
-            let command = pty_process::Command::from(command).stdin(match &stdin {
-                Stdin::Null => Stdio::null(),
-                Stdin::Bytes(_) => Stdio::piped(),
-            });
-            let mut child = pty::spawn_on_terminal(command, pair.slave, directory, inherited)
-                .map_err(explain)?;
-            if let (Stdin::Bytes(bytes), Some(pipe)) = (stdin, child.stdin.take()) {
-                feed(pipe, bytes);
-            }
-            let (reader, _) = pair.master.into_split();
-            let ours = Some((pair.control, pair.hold));
-            assemble(child, Output::terminal(reader), None, ours)
-        }
+    let inherited = Inherited { open_files, umask };
+    let (size, keyboard, stdin) = match wiring {
         Wiring::Pipes => {
             command
                 .stdin(Stdio::piped())
                 .stdout(Stdio::piped())
                 .stderr(Stdio::piped());
-            let mut child =
-                pty::spawn_without_terminal(command, directory, inherited).map_err(explain)?;
-            let stdin = child.stdin.take().expect("stdin is a pipe");
-            let stdout = child.stdout.take().expect("stdout is a pipe");
-            let stderr = child.stderr.take().expect("stderr is a pipe");
-            assemble(
-                child,
-                Output::pipes(stdout, stderr),
-                Some(Input::pipe(stdin)),
-                None,
-            )
+            pty::lead_session(&mut command, None, directory, inherited);
+            return Ok(Prepared {
+                command,
+                program,
+                terminal: None,
+                keyboard: Keyboard::None,
+                feed: None,
+            });
         }
-    }
+        Wiring::Terminal { size } => (size, Keyboard::Terminal, None),
+        Wiring::TerminalOutput { size, stdin } => (size, Keyboard::None, Some(stdin)),
+    };
+    let terminal = |source| SpawnError::Terminal { source };
+    let pair = pty::open(size).map_err(terminal)?;
+    let slave = || pair.slave.try_clone().map_err(terminal);
+    let (stdin, feed) = match stdin {
+        None => (slave()?.into(), None),
+        Some(Stdin::Null) => (Stdio::null(), None),
+        Some(Stdin::Bytes(bytes)) => (Stdio::piped(), Some(bytes)),
+    };
+    command.stdin(stdin).stdout(slave()?).stderr(slave()?);
+    pty::lead_session(&mut command, Some(slave()?), directory, inherited);
+    Ok(Prepared {
+        command,
+        program,
+        terminal: Some(pair),
+        keyboard,
+        feed,
+    })
 }
 
 /// Where SIGCHLD is ignored, as it may be by whoever started this program, the kernel forgets
 /// children as they end, and how they ended with them. A handler, once set, stays.
 fn hear_of_ends() -> io::Result<()> {
     signal(SignalKind::child()).map(drop)
-}
-
-fn open_terminal(size: TermSize) -> Result<pty::Pair, SpawnError> {
-    pty::open(size).map_err(|source| SpawnError::Terminal { source })
 }
 
 fn assemble(
@@ -269,7 +304,7 @@ fn check_directory(directory: impl AsFd) -> io::Result<()> {
 
 /// What a failed exec means. The directory has been checked, so ENOENT and EACCES are about the
 /// program.
-fn explain(program: PathBuf, source: io::Error) -> SpawnError {
+pub(crate) fn explain(program: PathBuf, source: io::Error) -> SpawnError {
     match source.raw_os_error() {
         Some(libc::ENOENT | libc::ENOTDIR) if program.exists() => {
             SpawnError::MissingInterpreter { program }

@@ -1,7 +1,7 @@
 //! A terminal's size and modes, apart from its bytes.
 
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use coven_core::TermSize;
 use rustix::io::Errno;
@@ -34,8 +34,7 @@ impl Terminal {
     /// # Errors
     /// Those of reading the modes, of which none is known to happen to an open terminal.
     pub fn secret_entry(&self) -> io::Result<bool> {
-        let modes = tcgetattr(&self.master)?.local_modes;
-        Ok(modes.contains(LocalModes::ICANON) && !modes.contains(LocalModes::ECHO))
+        secret_entry(&self.master)
     }
 
     /// Types what a terminal answers to a process that is typed nothing else, if it listens: if
@@ -50,14 +49,25 @@ impl Terminal {
     /// Those of reading the modes and of `write`, of which none is known to happen to an open
     /// terminal.
     pub fn answer(&self, reply: &[u8]) -> io::Result<bool> {
-        let modes = tcgetattr(&self.master)?.local_modes;
-        if modes.intersects(LocalModes::ICANON | LocalModes::ECHO) {
-            return Ok(false);
-        }
-        match rustix::io::write(&self.master, reply) {
-            Ok(_) => Ok(true),
-            Err(Errno::AGAIN | Errno::INTR) => Ok(false),
-            Err(errno) => Err(errno.into()),
-        }
+        answer(&self.master, reply)
+    }
+}
+
+/// [`Terminal::secret_entry`] of this master.
+pub(crate) fn secret_entry(master: impl AsFd) -> io::Result<bool> {
+    let modes = tcgetattr(master)?.local_modes;
+    Ok(modes.contains(LocalModes::ICANON) && !modes.contains(LocalModes::ECHO))
+}
+
+/// [`Terminal::answer`] by this master, which does not block.
+pub(crate) fn answer(master: impl AsFd, reply: &[u8]) -> io::Result<bool> {
+    let modes = tcgetattr(&master)?.local_modes;
+    if modes.intersects(LocalModes::ICANON | LocalModes::ECHO) {
+        return Ok(false);
+    }
+    match rustix::io::write(master, reply) {
+        Ok(_) => Ok(true),
+        Err(Errno::AGAIN | Errno::INTR) => Ok(false),
+        Err(errno) => Err(errno.into()),
     }
 }

@@ -16,6 +16,7 @@ use coven_core::{Channel, Exit, SessionId, TermSize};
 use coven_harness::environment::Environment;
 use coven_harness::process::{Child, Output, Spawn, Stdin, Wiring, open_files_limit, spawn};
 
+pub(crate) use leftovers::mark;
 pub use noise::noise;
 
 /// Generous: it only bounds a test that has failed.

@@ -39,9 +39,11 @@ pub(super) struct Session {
     survivors: HashSet<Identity>,
     pub(super) mark: Mark,
     /// The process that looks; it never belongs to the session, nor does anybody by being its
-    /// child, unless it is the session's shim.
+    /// child.
     pub(super) own_pid: u32,
-    is_shim: bool,
+    /// The process that holds the session's terminal, if there is one: it never belongs to the
+    /// session, and all its children do.
+    shim_pid: Option<u32>,
 }
 
 /// Processes by their ids.
@@ -50,7 +52,6 @@ pub(super) type Processes = HashMap<u32, Seen>;
 impl Session {
     /// The session of `leader`, as this process sees it.
     pub(super) fn new(leader: &ProcessFacts, id: &SessionId, survivors: &[Signalled]) -> Self {
-        let own_pid = std::process::id();
         Self {
             leader: Identity {
                 pid: leader.pid,
@@ -58,8 +59,8 @@ impl Session {
             },
             survivors: survivors.iter().map(Identity::from).collect(),
             mark: Mark::Session(id.as_str().as_bytes().into()),
-            own_pid,
-            is_shim: leader.shim_pid == Some(own_pid),
+            own_pid: std::process::id(),
+            shim_pid: leader.shim_pid,
         }
     }
 
@@ -70,11 +71,12 @@ impl Session {
         is_held: impl Fn(&Identity) -> bool,
     ) -> HashSet<Identity> {
         let trusts_session = self.trusts_session_number(processes, &is_held);
+        let shim = self.shim(|pid| Some(processes.get(&pid)?.stat.start_time));
         let mut children: HashMap<u32, Vec<u32>> = HashMap::new();
         let mut found = Vec::new();
         for (&pid, seen) in processes {
             let stat = &seen.stat;
-            if !self.may_be_member(stat) {
+            if !self.may_be_member(stat) || Some(pid) == shim {
                 continue;
             }
             children.entry(stat.parent).or_default().push(pid);
@@ -82,7 +84,7 @@ impl Session {
                 || self.survivors.contains(&Identity::of(pid, stat))
                 || is_held(&Identity::of(pid, stat))
                 || (trusts_session && stat.session == self.leader.pid)
-                || (self.is_shim && stat.parent == self.own_pid)
+                || Some(stat.parent) == shim
                 || seen.mark == self.mark
             {
                 found.push(pid);
@@ -96,6 +98,13 @@ impl Session {
         }
         members.retain(|member| processes[&member.pid].stat.is_running());
         members
+    }
+
+    /// The pid of the session's shim, as long as that has it: another process that got it since
+    /// started after the leader, and the shim, which started the leader, did not.
+    pub(super) fn shim(&self, start_time: impl FnOnce(u32) -> Option<u64>) -> Option<u32> {
+        let pid = self.shim_pid.filter(|pid| *pid != self.leader.pid)?;
+        (start_time(pid)? <= self.leader.start_time).then_some(pid)
     }
 
     /// Nobody of the session started before its leader.
@@ -138,7 +147,7 @@ pub(super) mod tests {
             survivors: HashSet::new(),
             mark: ours(),
             own_pid: OWN_PID,
-            is_shim: false,
+            shim_pid: None,
         }
     }
 
@@ -249,16 +258,29 @@ pub(super) mod tests {
     }
 
     #[test]
-    fn a_shims_children_are_members() {
-        let shim = Session {
-            is_shim: true,
+    fn a_shims_children_are_members_whoever_looks_and_the_shim_is_none() {
+        let held = Session {
+            shim_pid: Some(40),
             ..session()
         };
+        // It bears the mark, as it may where an agent started the engine.
         let rows = [
+            (40, 'S', 50, 40, 1000),
             (50, 'S', 1, 50, 900),
-            (60, 'S', 50, 60, 1600),
+            (60, 'S', 40, 60, 1600),
             (61, 'S', 60, 61, 1601),
+            (62, 'S', 50, 62, 1602),
         ];
-        assert_eq!(chosen(&shim, &rows, &[], &[]), [60, 61]);
+        assert_eq!(chosen(&held, &rows, &[], &[40]), [60, 61]);
+    }
+
+    #[test]
+    fn the_children_of_who_got_a_dead_shims_pid_are_left_alone() {
+        let held = Session {
+            shim_pid: Some(40),
+            ..session()
+        };
+        let rows = [(40, 'S', 1, 40, 1001), (60, 'S', 40, 60, 1600)];
+        assert_eq!(chosen(&held, &rows, &[], &[]), [0; 0]);
     }
 }

@@ -133,6 +133,8 @@ impl Searcher {
             return Ok(look);
         }
         let there: HashSet<u32> = platform::pids()?.into_iter().collect();
+        let shim = |pid| Stat::read(pid).ok().map(|stat| stat.start_time);
+        let shim = self.session.shim(shim);
         let mut new: Vec<u32> = there.difference(&self.known).copied().collect();
         self.known = there;
         // The newest is the least likely to be gone already.
@@ -145,10 +147,12 @@ impl Searcher {
             let Some(seen) = table::read_one(pid)? else {
                 continue;
             };
-            if !self.session.may_be_member(&seen.stat) || pid == self.session.own_pid {
+            let is_nobody = pid == self.session.own_pid || Some(pid) == shim;
+            if !self.session.may_be_member(&seen.stat) || is_nobody {
                 continue;
             }
-            if seen.mark == self.session.mark || is_held(seen.stat.parent, held) {
+            let is_shims = shim == Some(seen.stat.parent);
+            if is_shims || seen.mark == self.session.mark || is_held(seen.stat.parent, held) {
                 look.add(hold(Identity::of(pid, &seen.stat)));
             } else if seen.mark == Mark::Blank {
                 self.known.remove(&pid);

@@ -1,0 +1,164 @@
+//! The process of a session: spawned without a runtime, with its streams for a poll loop.
+
+use std::io;
+use std::os::fd::OwnedFd;
+
+use bytes::Bytes;
+use coven_core::{Channel, Exit, ProcessFacts};
+use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
+use rustix::io::{Errno, read, write};
+use rustix::process::{Pid, WaitOptions, wait};
+
+use crate::process::facts;
+use crate::process::spawn::{Keyboard, Spawn, SpawnError, explain, prepare};
+
+/// The most that one read gives: a terminal has 4,095 bytes at most, a pipe more.
+pub(super) const READ_BYTES: usize = 16 * 1024;
+
+/// A process, in parts.
+pub(super) struct Child {
+    pub(super) facts: ProcessFacts,
+    pub(super) sources: Vec<Source>,
+    /// Where what is typed goes.
+    pub(super) sink: Option<OwnedFd>,
+    pub(super) terminal: Option<OwnedFd>,
+    /// The other end of its terminal, until it has ended.
+    pub(super) hold: Option<OwnedFd>,
+    pub(super) feed: Option<Feed>,
+}
+
+/// Something that a process writes to.
+pub(super) struct Source {
+    pub(super) channel: Channel,
+    pub(super) fd: OwnedFd,
+}
+
+/// What one read brought.
+pub(super) enum Read<'a> {
+    Bytes(&'a [u8]),
+    Nothing,
+    End,
+}
+
+/// A pipe that gives a process its stdin and then ends.
+pub(super) struct Feed {
+    pub(super) pipe: OwnedFd,
+    left: Bytes,
+}
+
+/// Runs a process, whose files get the rights that `umask` leaves.
+pub(super) fn spawn(spawn: Spawn, umask: Mode) -> Result<Child, SpawnError> {
+    let prepared = prepare(spawn, Some(umask))?;
+    let no_terminal = |source| SpawnError::Terminal { source };
+    let masters = prepared.terminal.as_ref().map(|pair| {
+        let [typed, control] = [pair.master.try_clone()?, pair.master.try_clone()?];
+        io::Result::Ok((typed, control))
+    });
+    let masters = masters.transpose().map_err(no_terminal)?;
+    let mut command = prepared.command;
+    let mut child = command
+        .spawn()
+        .map_err(|error| explain(prepared.program, error))?;
+    // Our copies of its ends.
+    drop(command);
+    let facts = facts::of(child.id()).map_err(|source| {
+        // Without its facts it could not be told from another process later.
+        let _ = child.kill();
+        SpawnError::System { source }
+    })?;
+    let facts = ProcessFacts {
+        shim_pid: Some(std::process::id()),
+        ..facts
+    };
+    let system = |source| SpawnError::System { source };
+    let pipe = |pipe: Option<OwnedFd>| pipe.map(unblocked).transpose().map_err(system);
+    let stdin = pipe(child.stdin.take().map(OwnedFd::from))?;
+    let stdout = pipe(child.stdout.take().map(OwnedFd::from))?;
+    let stderr = pipe(child.stderr.take().map(OwnedFd::from))?;
+    let source = |channel, fd: Option<OwnedFd>| fd.map(|fd| Source { channel, fd });
+    Ok(match prepared.terminal.zip(masters) {
+        None => Child {
+            facts,
+            sources: [
+                source(Channel::Stdout, stdout),
+                source(Channel::Stderr, stderr),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
+            sink: stdin,
+            terminal: None,
+            hold: None,
+            feed: None,
+        },
+        Some((pair, (typed, control))) => Child {
+            facts,
+            sources: vec![Source {
+                channel: Channel::Tty,
+                fd: pair.master,
+            }],
+            sink: (prepared.keyboard == Keyboard::Terminal).then_some(typed),
+            terminal: Some(control),
+            hold: Some(pair.slave),
+            feed: stdin
+                .zip(prepared.feed)
+                .map(|(pipe, left)| Feed { pipe, left }),
+        },
+    })
+}
+
+fn unblocked(pipe: OwnedFd) -> io::Result<OwnedFd> {
+    fcntl_setfl(&pipe, fcntl_getfl(&pipe)? | OFlags::NONBLOCK)?;
+    Ok(pipe)
+}
+
+impl Source {
+    /// One read.
+    pub(super) fn read<'a>(&self, buffer: &'a mut [u8]) -> Read<'a> {
+        let mut was_hung_up = false;
+        loop {
+            match read(&self.fd, &mut *buffer) {
+                Ok(0) => return Read::End,
+                Ok(len_bytes) => return Read::Bytes(&buffer[..len_bytes]),
+                Err(Errno::AGAIN) => return Read::Nothing,
+                Err(Errno::INTR) => {}
+                // What was written while this read looked may lie behind the first EIO, by which
+                // a terminal ends.
+                Err(Errno::IO) if !was_hung_up => was_hung_up = true,
+                Err(_) => return Read::End,
+            }
+        }
+    }
+}
+
+impl Feed {
+    /// Writes what the pipe takes; false when there is no more to write, or nobody who reads.
+    pub(super) fn write(&mut self) -> bool {
+        match write(&self.pipe, &self.left) {
+            Ok(written) => {
+                self.left = self.left.slice(written..);
+                !self.left.is_empty()
+            }
+            Err(Errno::AGAIN | Errno::INTR) => true,
+            Err(_) => false,
+        }
+    }
+}
+
+/// How `leader` ended, if it is among the children that have, all of which are reaped.
+pub(super) fn reap(leader: Option<Pid>) -> Option<Exit> {
+    let mut exit = None;
+    // None left, or none at all.
+    while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
+        if Some(pid) == leader {
+            let code = status.exit_status().map(|code| Exit::Code { code });
+            let signal = || {
+                status
+                    .terminating_signal()
+                    .map(|signal| Exit::Signal { signal })
+            };
+            exit = code.or_else(signal).or(exit);
+        }
+    }
+    exit
+}

@@ -1,0 +1,365 @@
+//! What a shim knows of its session, and does for it.
+
+use std::os::fd::OwnedFd;
+use std::time::{Duration, Instant};
+
+use coven_core::{Channel, OutputEnd, TermSize};
+use rustix::process::Pid;
+
+use super::child::{self, Child, Feed, READ_BYTES, Read, Source};
+use super::connection::Connection;
+use super::ending::EndWatch;
+use super::typist::{Done, Typist};
+use super::{greet, wall_clock};
+use crate::process::terminal;
+use crate::pty;
+use crate::shim::protocol::{
+    Begin, FromShim, Hello, Input, InputAnswer, InputRefusal, Record, Refused, Request,
+    SecretAnswer, Taken, encode_output,
+};
+use crate::shim::spool::{Kept, Spool};
+use crate::terminal::Listener;
+
+/// How long a disk that took nothing is left alone.
+const DISK_RETRY: Duration = Duration::from_secs(1);
+
+/// A session.
+pub(super) struct Session {
+    id: String,
+    begun: Instant,
+    pub(super) spool: Spool,
+    pub(super) sources: Vec<Source>,
+    pub(super) typist: Typist,
+    pub(super) feed: Option<Feed>,
+    terminal: Option<OwnedFd>,
+    hold: Option<OwnedFd>,
+    leader: Option<Pid>,
+    listener: Listener,
+    ending: EndWatch,
+    is_output_closed: bool,
+    retry_at: Option<Duration>,
+    /// Whoever has it on record, while there is somebody.
+    pub(super) engine: Option<Connection>,
+    /// The last frame that was encoded, for the memory it takes.
+    frame: Vec<u8>,
+}
+
+impl Session {
+    /// The session of `child`, or of one that never ran.
+    pub(super) fn new(id: String, spool: Spool, child: Option<Child>) -> Self {
+        let is_output_closed = child.is_none();
+        let (facts, sources, sink, terminal, hold, feed) = match child {
+            Some(child) => (
+                Some(child.facts),
+                child.sources,
+                child.sink,
+                child.terminal,
+                child.hold,
+                child.feed,
+            ),
+            None => (None, Vec::new(), None, None, None, None),
+        };
+        let pid = facts.and_then(|facts| i32::try_from(facts.pid).ok());
+        Self {
+            id,
+            begun: Instant::now(),
+            spool,
+            sources,
+            typist: Typist::new(sink),
+            feed,
+            terminal,
+            hold,
+            leader: pid.and_then(Pid::from_raw),
+            listener: Listener::new(),
+            ending: EndWatch::default(),
+            is_output_closed,
+            retry_at: None,
+            engine: None,
+            frame: Vec::new(),
+        }
+    }
+
+    pub(super) fn now(&self) -> Duration {
+        self.begun.elapsed()
+    }
+
+    /// Its process has ended, and no output will come.
+    pub(super) const fn is_over(&self) -> bool {
+        self.leader.is_none() && self.is_output_closed
+    }
+
+    /// Whether its process is read now. Where its output would not be taken it waits.
+    pub(super) fn is_reading(&mut self) -> bool {
+        let reads = !self.sources.is_empty() && self.spool.has_room_for_output(READ_BYTES);
+        self.ending.set_reading(reads, self.now());
+        reads
+    }
+
+    /// When something is due, if nothing happens before.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let typing = self.typist.deadline(self.now());
+        let cut = self.ending.deadline().filter(|_| !self.is_output_closed);
+        [typing, cut, self.retry_at].into_iter().flatten().min()
+    }
+
+    /// Does what is due.
+    pub(super) fn tick(&mut self) {
+        let now = self.now();
+        if self.retry_at.is_some_and(|at| at <= now) {
+            self.spool.retry();
+            self.note_retry();
+        }
+        let is_cut = self.ending.deadline().is_some_and(|at| at <= now);
+        if is_cut && !self.is_output_closed {
+            self.close_output(OutputEnd::Cut);
+        }
+    }
+
+    /// Puts a record into the spool, and from there on its way.
+    pub(super) fn record(&mut self, record: &Record) {
+        self.with_frame(0, |frame| record.encode(wall_clock(), frame));
+    }
+
+    fn with_frame(&mut self, output_bytes: usize, encode: impl FnOnce(&mut Vec<u8>)) {
+        let mut frame = std::mem::take(&mut self.frame);
+        frame.clear();
+        encode(&mut frame);
+        match self.spool.append(&frame, output_bytes) {
+            Kept::Written => self.forward(&frame),
+            Kept::Held => self.note_retry(),
+        }
+        self.frame = frame;
+    }
+
+    fn forward(&mut self, frame: &[u8]) {
+        if let Some(engine) = &mut self.engine
+            && engine.send_newest(frame, &self.spool).is_err()
+        {
+            self.engine_left();
+        }
+    }
+
+    fn note_retry(&mut self) {
+        let again = self.now() + DISK_RETRY;
+        self.retry_at = (!self.spool.is_written()).then_some(again);
+    }
+
+    /// Reads one of its sources.
+    pub(super) fn read(&mut self, place: usize) {
+        let mut buffer = [0; READ_BYTES];
+        let channel = self.sources[place].channel;
+        match self.sources[place].read(&mut buffer) {
+            Read::Bytes(bytes) => self.output(channel, bytes),
+            Read::Nothing => {}
+            Read::End => {
+                self.sources.remove(place);
+                if self.sources.is_empty() {
+                    self.close_output(OutputEnd::Complete);
+                }
+            }
+        }
+    }
+
+    fn output(&mut self, channel: Channel, bytes: &[u8]) {
+        self.ending.byte_read(self.now());
+        let offset = self.spool.offset();
+        self.with_frame(bytes.len(), |frame| {
+            encode_output(wall_clock(), offset, channel, bytes, frame);
+        });
+        if self.terminal.is_some() {
+            for query in self.listener.hear(bytes) {
+                if !query.reply.is_empty() {
+                    self.answer(query.range.start, query.reply);
+                }
+            }
+        }
+    }
+
+    /// Answers what the process asks its terminal. One that is typed nothing else is answered only
+    /// while its terminal would not echo that into the output.
+    fn answer(&mut self, query: u64, reply: Vec<u8>) {
+        let is_answered = if self.typist.is_read() {
+            // It is on the spool before it is typed: nothing is typed here.
+            self.typist.answer(reply)
+        } else {
+            let terminal = self.terminal.as_ref();
+            terminal.is_some_and(|terminal| terminal::answer(terminal, &reply).unwrap_or(false))
+        };
+        if is_answered {
+            self.record(&Record::Answered { query });
+        }
+    }
+
+    fn close_output(&mut self, end: OutputEnd) {
+        self.is_output_closed = true;
+        self.sources = Vec::new();
+        if self.is_over() {
+            self.end();
+        }
+        self.record(&Record::OutputClosed { end });
+    }
+
+    /// Learns of children that have ended; true when its process is among them.
+    pub(super) fn reap(&mut self, seen: impl FnOnce()) -> bool {
+        let Some(exit) = child::reap(self.leader) else {
+            return false;
+        };
+        seen();
+        self.leader = None;
+        self.hold = None;
+        self.ending.process_ended(self.now());
+        if self.is_over() {
+            self.end();
+        }
+        self.record(&Record::Exited { exit });
+        true
+    }
+
+    /// Lets go of what its process had, before the last record.
+    fn end(&mut self) {
+        let done = self.typist.give_up();
+        self.done(done);
+        self.terminal = None;
+        self.feed = None;
+        self.listener = Listener::new();
+    }
+
+    /// Types what is next.
+    pub(super) fn type_on(&mut self) {
+        let done = self.typist.write(self.now());
+        self.done(done);
+    }
+
+    fn done(&mut self, done: Vec<Done>) {
+        for Done {
+            id,
+            delivered_bytes,
+        } in done
+        {
+            self.record(&Record::InputDone {
+                id,
+                delivered_bytes,
+            });
+        }
+    }
+
+    pub(super) fn feed(&mut self) {
+        if let Some(feed) = &mut self.feed
+            && !feed.write()
+        {
+            self.feed = None;
+        }
+    }
+
+    /// Has an input typed, unless it was before.
+    pub(super) fn input(&mut self, input: Input) {
+        let request = input.request;
+        let outcome = self.take(input);
+        self.say(&FromShim::InputAnswer(InputAnswer { request, outcome }));
+        if self.typist.writes_to(self.now()).is_some() {
+            self.type_on();
+        }
+    }
+
+    fn take(&mut self, input: Input) -> Result<Taken, InputRefusal> {
+        if self.typist.knows(input.id) {
+            return Ok(Taken::Before);
+        }
+        if !self.typist.is_read() {
+            return Err(InputRefusal::NobodyReads);
+        }
+        if !self.typist.has_room(input.bytes.len(), self.spool.acked()) {
+            return Err(InputRefusal::TooMuchWaiting);
+        }
+        if !self.spool.has_room_for_input() {
+            return Err(InputRefusal::SpoolFull);
+        }
+        let (number, mut frame) = (self.spool.next(), Vec::new());
+        let record = Record::InputTaken {
+            id: input.id,
+            len_bytes: input.bytes.len() as u64,
+        };
+        record.encode(wall_clock(), &mut frame);
+        if self.spool.try_append(&frame).is_err() {
+            return Err(InputRefusal::SpoolFull);
+        }
+        self.forward(&frame);
+        let pause_after = Duration::from_millis(input.pause_after_ms.into());
+        self.typist.take(input.id, number, input.bytes, pause_after);
+        Ok(Taken::Now)
+    }
+
+    pub(super) fn resize(&mut self, cols: u16, rows: u16) {
+        if let (Some(terminal), Ok(size)) =
+            (&self.terminal, TermSize::parse(cols.into(), rows.into()))
+            && pty::resize(terminal, size).is_ok()
+        {
+            self.record(&Record::Resized { size });
+        }
+    }
+
+    pub(super) fn secret_entry(&mut self, request: Request) {
+        let terminal = self.terminal.as_ref();
+        let secret =
+            terminal.is_some_and(|terminal| terminal::secret_entry(terminal).unwrap_or(false));
+        self.say(&FromShim::SecretAnswer(SecretAnswer { request, secret }));
+    }
+
+    pub(super) fn hold(&mut self) {
+        self.ending.hold();
+    }
+
+    pub(super) fn release(&mut self) {
+        self.ending.release(self.now());
+    }
+
+    pub(super) fn ack(&mut self, upto: u64) {
+        let reader = self.engine.as_ref().and_then(Connection::position);
+        self.spool.ack(upto, reader);
+        self.note_retry();
+    }
+
+    /// Sends records from `number` on, if it has them.
+    pub(super) fn send_from(&mut self, number: u64) {
+        let Some(engine) = &mut self.engine else {
+            return;
+        };
+        let begun = match self.spool.position(number) {
+            Ok(Some(position)) => {
+                engine.answer(&FromShim::Begin(Begin { record: number }));
+                engine.begin(position)
+            }
+            Ok(None) => {
+                let (first, next) = (self.spool.first(), self.spool.next());
+                engine.answer(&FromShim::Refused(Refused::NoSuchRecord { first, next }));
+                Ok(())
+            }
+            Err(_) => Err(super::connection::Over),
+        };
+        if begun.is_err() {
+            self.engine_left();
+        }
+    }
+
+    pub(super) fn say(&mut self, answer: &FromShim) {
+        if let Some(engine) = &mut self.engine {
+            engine.answer(answer);
+        }
+    }
+
+    /// The answer to a hello.
+    pub(super) fn greeting(&self, hello: &Hello) -> FromShim {
+        greet(hello, &self.id, self.spool.first(), self.spool.next())
+    }
+
+    /// An engine is here, in the place of the one before, which is dead or frozen.
+    pub(super) fn engine_came(&mut self, engine: Connection) {
+        self.engine_left();
+        self.engine = Some(engine);
+    }
+
+    pub(super) fn engine_left(&mut self) {
+        self.engine = None;
+        self.release();
+    }
+}

@@ -1,0 +1,175 @@
+//! Typing: what people type and what the terminal answers, in order, each id once.
+
+use std::collections::VecDeque;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+use bytes::Bytes;
+use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
+use rustix::io::{Errno, write};
+
+use crate::shim::protocol::InputId;
+
+/// Bytes of answers to terminal queries that may wait. A program that asks this much and reads
+/// nothing does not want to know.
+const MAX_WAITING_ANSWER_BYTES: usize = 4096;
+
+/// Ids that are known again. Those that the engine has not acknowledged are always among them:
+/// where they would not fit, no more inputs are taken.
+const MAX_KNOWN_IDS: usize = MAX_UNDELIVERED_INPUTS;
+
+/// Types to a process.
+#[derive(Default)]
+pub(super) struct Typist {
+    /// Where to; none where nobody reads, or nobody does any more.
+    sink: Option<OwnedFd>,
+    queue: VecDeque<Item>,
+    waiting_bytes: usize,
+    answer_bytes: usize,
+    resumes_at: Option<Duration>,
+    known: VecDeque<Known>,
+}
+
+struct Item {
+    what: What,
+    bytes: Bytes,
+    written: usize,
+}
+
+enum What {
+    Input { id: InputId, pause_after: Duration },
+    Answer,
+}
+
+struct Known {
+    id: InputId,
+    record: u64,
+}
+
+/// No more of an input will be typed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Done {
+    pub(super) id: InputId,
+    pub(super) delivered_bytes: u64,
+}
+
+impl Typist {
+    pub(super) fn new(sink: Option<OwnedFd>) -> Self {
+        Self {
+            sink,
+            ..Self::default()
+        }
+    }
+
+    /// Whether anybody reads what is typed.
+    pub(super) const fn is_read(&self) -> bool {
+        self.sink.is_some()
+    }
+
+    /// Whether an input of this id was taken before.
+    pub(super) fn knows(&self, id: InputId) -> bool {
+        self.known.iter().any(|known| known.id == id)
+    }
+
+    /// Whether an input of this length may be taken, the engine having acknowledged all records up
+    /// to `acked`.
+    pub(super) fn has_room(&self, len_bytes: usize, acked: u64) -> bool {
+        let oldest = self.known.front();
+        let forgets = self.known.len() >= MAX_KNOWN_IDS;
+        self.queue.len() < MAX_UNDELIVERED_INPUTS
+            && self.waiting_bytes + len_bytes <= MAX_UNDELIVERED_INPUT_BYTES
+            && !(forgets && oldest.is_some_and(|oldest| oldest.record > acked))
+    }
+
+    /// Takes an input that is in the spool by now, as this record.
+    pub(super) fn take(&mut self, id: InputId, record: u64, bytes: Bytes, pause_after: Duration) {
+        if self.known.len() >= MAX_KNOWN_IDS {
+            self.known.pop_front();
+        }
+        self.known.push_back(Known { id, record });
+        self.waiting_bytes += bytes.len();
+        self.queue.push_back(Item {
+            what: What::Input { id, pause_after },
+            bytes,
+            written: 0,
+        });
+    }
+
+    /// Takes what the terminal answers; false when too much of that waits.
+    pub(super) fn answer(&mut self, reply: Vec<u8>) -> bool {
+        let fits = self.answer_bytes + reply.len() <= MAX_WAITING_ANSWER_BYTES;
+        if fits {
+            self.answer_bytes += reply.len();
+            self.queue.push_back(Item {
+                what: What::Answer,
+                bytes: reply.into(),
+                written: 0,
+            });
+        }
+        fits
+    }
+
+    /// Where to write when there is room, if there is anything to write at `now`.
+    pub(super) fn writes_to(&self, now: Duration) -> Option<&OwnedFd> {
+        let is_paused = self.resumes_at.is_some_and(|at| now < at);
+        self.sink
+            .as_ref()
+            .filter(|_| !is_paused && !self.queue.is_empty())
+    }
+
+    /// When a pause is over that something waits for.
+    pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
+        let is_waited_for = self.sink.is_some() && !self.queue.is_empty();
+        self.resumes_at.filter(|at| is_waited_for && now < *at)
+    }
+
+    /// Writes what is next, by one write. Two inputs are never joined into one.
+    pub(super) fn write(&mut self, now: Duration) -> Vec<Done> {
+        let (Some(sink), Some(item)) = (&self.sink, self.queue.front_mut()) else {
+            return Vec::new();
+        };
+        match write(sink, &item.bytes[item.written..]) {
+            Ok(more) => item.written += more,
+            Err(Errno::AGAIN | Errno::INTR) => return Vec::new(),
+            Err(_) => return self.give_up(),
+        }
+        if item.written < item.bytes.len() {
+            return Vec::new();
+        }
+        if let What::Input { pause_after, .. } = item.what {
+            self.resumes_at = Some(now + pause_after).filter(|at| *at > now);
+        }
+        let done = self.drop_first();
+        done.into_iter().collect()
+    }
+
+    /// Nobody reads any more: tells of all inputs that wait.
+    pub(super) fn give_up(&mut self) -> Vec<Done> {
+        self.sink = None;
+        let mut done = Vec::new();
+        while !self.queue.is_empty() {
+            done.extend(self.drop_first());
+        }
+        done
+    }
+
+    fn drop_first(&mut self) -> Option<Done> {
+        let item = self.queue.pop_front()?;
+        if self.queue.is_empty() {
+            self.queue = VecDeque::new();
+        }
+        match item.what {
+            What::Answer => {
+                self.answer_bytes -= item.bytes.len();
+                None
+            }
+            What::Input { id, .. } => {
+                self.waiting_bytes -= item.bytes.len();
+                Some(Done {
+                    id,
+                    delivered_bytes: item.written as u64,
+                })
+            }
+        }
+    }
+}

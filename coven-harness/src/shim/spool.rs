@@ -1,0 +1,345 @@
+//! The spool: records in files, until the engine has them on record.
+//!
+//! A folder of parts, each a file of frames named by the number of its first record. A record is
+//! written by one `write` before anybody is told of it, so it survives the death of everything but
+//! the machine. A part all of whose records are acknowledged is removed, and nothing else ever is.
+
+mod part;
+mod read_back;
+
+use std::collections::VecDeque;
+use std::io;
+use std::os::fd::OwnedFd;
+
+use rustix::fs::{AtFlags, Mode, OFlags, ftruncate, openat, unlinkat};
+use rustix::io::{Errno, pread, write};
+
+use super::protocol::PartHead;
+pub(super) use part::{Position, left_after, sendable};
+pub use read_back::{Damage, Leftover};
+
+/// The size of a part, as a rule.
+const PART_BYTES: u64 = 4 << 20;
+
+/// The least it may be where the whole spool is small.
+const MIN_PART_BYTES: u64 = 64 << 10;
+
+/// A part that is not needed any more is removed once it has this size, though it is not full.
+const STALE_PART_BYTES: u64 = 256 << 10;
+
+/// Room that output leaves to other records: what was typed, and the end.
+const RESERVE_BYTES: u64 = 256 << 10;
+
+/// A file of the spool.
+struct Part {
+    /// The number of its first record.
+    first: u64,
+    len_bytes: u64,
+}
+
+/// The records of one session that were not acknowledged.
+pub(super) struct Spool {
+    folder: OwnedFd,
+    head: PartHead,
+    /// Oldest first; never empty. The last is written to.
+    parts: VecDeque<Part>,
+    file: OwnedFd,
+    limit_bytes: u64,
+    /// The number of the next record.
+    next: u64,
+    /// Up to which all is acknowledged.
+    acked: u64,
+    /// Frames that the disk has not taken, oldest first, each with where it leaves the output.
+    held: VecDeque<(Vec<u8>, u64)>,
+    /// Where the output ends that was given to it.
+    offset: u64,
+}
+
+/// Where a record is now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// In the spool.
+    Written,
+    /// In memory: the disk takes nothing now.
+    Held,
+}
+
+impl Spool {
+    /// Begins a spool in `folder`, which holds no part of another one.
+    pub(super) fn create(folder: OwnedFd, head: PartHead, limit_bytes: u64) -> io::Result<Self> {
+        let (file, len_bytes) = begin_part(&folder, &head)?;
+        Ok(Self {
+            parts: VecDeque::from([Part {
+                first: head.first,
+                len_bytes,
+            }]),
+            next: head.first,
+            acked: head.first - 1,
+            offset: head.offset,
+            folder,
+            head,
+            file,
+            limit_bytes,
+            held: VecDeque::new(),
+        })
+    }
+
+    /// Whether output may be read: what a read gives is sure to be taken, the disk permitting.
+    pub(super) fn has_room_for_output(&self, len_bytes: usize) -> bool {
+        self.has_room(len_bytes as u64 + RESERVE_BYTES.min(self.limit_bytes / 4))
+    }
+
+    /// Whether what can be refused may come in.
+    pub(super) fn has_room_for_input(&self) -> bool {
+        self.has_room(MIN_PART_BYTES.min(self.limit_bytes / 16))
+    }
+
+    fn has_room(&self, more_bytes: u64) -> bool {
+        let taken: u64 = self.parts.iter().map(|part| part.len_bytes).sum();
+        self.held.is_empty() && taken + more_bytes <= self.limit_bytes
+    }
+
+    /// Whether the disk took everything.
+    pub(super) fn is_written(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// Adds the record of this one frame, which has `output_bytes` of output in it.
+    pub(super) fn append(&mut self, frame: &[u8], output_bytes: usize) -> Kept {
+        self.next += 1;
+        self.offset += output_bytes as u64;
+        if self.held.is_empty()
+            && self
+                .write(frame, self.next - 1, self.offset - output_bytes as u64)
+                .is_ok()
+        {
+            return Kept::Written;
+        }
+        self.held.push_back((frame.to_vec(), output_bytes as u64));
+        Kept::Held
+    }
+
+    /// Adds the record of this one frame, or nothing.
+    pub(super) fn try_append(&mut self, frame: &[u8]) -> io::Result<()> {
+        if !self.is_written() {
+            return Err(Errno::NOSPC.into());
+        }
+        self.write(frame, self.next, self.offset)?;
+        self.next += 1;
+        Ok(())
+    }
+
+    /// Tries the disk again.
+    pub(super) fn retry(&mut self) {
+        let held_output: u64 = self.held.iter().map(|(_, output)| output).sum();
+        let mut offset = self.offset - held_output;
+        while let Some((frame, output_bytes)) = self.held.pop_front() {
+            let number = self.next - 1 - self.held.len() as u64;
+            if self.write(&frame, number, offset).is_err() {
+                self.held.push_front((frame, output_bytes));
+                return;
+            }
+            offset += output_bytes;
+        }
+        self.held = VecDeque::new();
+    }
+
+    /// Writes a record to the newest part, or to one that begins with it. If that fails, nothing
+    /// is there of it.
+    fn write(&mut self, frame: &[u8], number: u64, offset: u64) -> io::Result<()> {
+        let newest = self.parts.back().expect("there is one");
+        let size = PART_BYTES.min(self.limit_bytes / 8).max(MIN_PART_BYTES);
+        if newest.first < number && newest.len_bytes + frame.len() as u64 > size {
+            self.begin_part(number, offset)?;
+        }
+        let newest = self.parts.back_mut().expect("there is one");
+        write_all(&self.file, frame, newest.len_bytes)?;
+        newest.len_bytes += frame.len() as u64;
+        Ok(())
+    }
+
+    fn begin_part(&mut self, first: u64, offset: u64) -> io::Result<()> {
+        self.head.first = first;
+        self.head.offset = offset;
+        let (file, len_bytes) = begin_part(&self.folder, &self.head)?;
+        self.file = file;
+        self.parts.push_back(Part { first, len_bytes });
+        Ok(())
+    }
+
+    /// Forgets all records up to `upto`, but for the part in which somebody reads.
+    pub(super) fn ack(&mut self, upto: u64, reader: Option<Position>) {
+        self.acked = self.acked.max(upto.min(self.next - 1));
+        let newest = self.parts.back().expect("there is one");
+        if self.is_written() && self.is_acked() && newest.len_bytes > STALE_PART_BYTES {
+            // It stays, if there can be no other.
+            let _ = self.begin_part(self.next, self.offset);
+        }
+        while self.parts.len() > 1
+            && self.parts[1].first <= self.acked + 1
+            && reader.is_none_or(|reader| reader.part >= self.parts[1].first)
+        {
+            let part = self.parts.pop_front().expect("there are two");
+            // What cannot be removed stays, and is read again as what was acknowledged.
+            let _ = unlinkat(&self.folder, part::name(part.first), AtFlags::empty());
+        }
+        if !self.held.is_empty() {
+            self.retry();
+        }
+    }
+
+    /// Sets another limit.
+    pub(super) fn set_limit(&mut self, limit_bytes: u64) {
+        self.limit_bytes = limit_bytes;
+    }
+
+    /// The oldest record there is, or the next there will be.
+    pub(super) fn first(&self) -> u64 {
+        self.parts.front().expect("there is one").first
+    }
+
+    /// The number of the next record.
+    pub(super) const fn next(&self) -> u64 {
+        self.next
+    }
+
+    /// Where the output ends that was given to it.
+    pub(super) const fn offset(&self) -> u64 {
+        self.offset
+    }
+
+    /// Up to which record all are acknowledged.
+    pub(super) const fn acked(&self) -> u64 {
+        self.acked
+    }
+
+    /// Whether all records are acknowledged.
+    pub(super) const fn is_acked(&self) -> bool {
+        self.acked + 1 == self.next
+    }
+
+    /// Where a record begins; `None` if it is not there and is not the next one either.
+    pub(super) fn position(&self, record: u64) -> io::Result<Option<Position>> {
+        let written = self.next - self.held.len() as u64;
+        if record > self.next {
+            return Ok(None);
+        }
+        if record >= written {
+            return Ok(Some(self.end()));
+        }
+        let Some(part) = self.parts.iter().rev().find(|part| part.first <= record) else {
+            return Ok(None);
+        };
+        let file = self.open(part.first)?;
+        let offset = part::offset_of(&file, record - part.first)?;
+        Ok(Some(Position {
+            part: part.first,
+            offset,
+        }))
+    }
+
+    /// Behind the last record.
+    pub(super) fn end(&self) -> Position {
+        let newest = self.parts.back().expect("there is one");
+        Position {
+            part: newest.first,
+            offset: newest.len_bytes,
+        }
+    }
+
+    /// A part for reading.
+    pub(super) fn open(&self, part: u64) -> io::Result<OwnedFd> {
+        Ok(openat(
+            &self.folder,
+            part::name(part),
+            OFlags::RDONLY | OFlags::CLOEXEC,
+            Mode::empty(),
+        )?)
+    }
+
+    /// Reads of what is at `position`, which is moved to the next part where one has ended; none
+    /// at the end of all. `reader` is that part, once it is open.
+    pub(super) fn read_at(
+        &self,
+        position: &mut Position,
+        reader: &mut Option<OwnedFd>,
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
+        loop {
+            let place = self
+                .parts
+                .iter()
+                .position(|part| part.first == position.part);
+            let place = place.ok_or(io::ErrorKind::NotFound)?;
+            let left = self.parts[place].len_bytes - position.offset;
+            if left > 0 {
+                let file = match reader {
+                    Some(file) => file,
+                    None => reader.insert(self.open(position.part)?),
+                };
+                let most = buffer
+                    .len()
+                    .min(usize::try_from(left).unwrap_or(usize::MAX));
+                return Ok(pread(file, &mut buffer[..most], position.offset)?);
+            }
+            let Some(next) = self.parts.get(place + 1) else {
+                return Ok(0);
+            };
+            *reader = None;
+            *position = Position {
+                part: next.first,
+                offset: 0,
+            };
+        }
+    }
+
+    /// Removes it from the disk.
+    pub(super) fn remove(self) {
+        for part in self.parts {
+            // Whoever finds it finds all of it acknowledged.
+            let _ = unlinkat(&self.folder, part::name(part.first), AtFlags::empty());
+        }
+    }
+}
+
+fn begin_part(folder: &OwnedFd, head: &PartHead) -> io::Result<(OwnedFd, u64)> {
+    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+    let name = part::name(head.first);
+    let file = openat(folder, &name, flags, Mode::RUSR | Mode::WUSR)?;
+    let mut bytes = Vec::new();
+    head.encode(&mut bytes);
+    if let Err(error) = write_all(&file, &bytes, 0) {
+        // An empty part is no part, should it stay.
+        let _ = unlinkat(folder, &name, AtFlags::empty());
+        return Err(error);
+    }
+    Ok((file, bytes.len() as u64))
+}
+
+/// Writes all of `bytes` at the end of a file of `len_bytes`, or nothing.
+fn write_all(file: &OwnedFd, bytes: &[u8], len_bytes: u64) -> io::Result<()> {
+    let mut written = 0;
+    while written < bytes.len() {
+        match write(file, &bytes[written..]) {
+            Ok(0) => break,
+            Ok(more) => written += more,
+            Err(Errno::INTR) => {}
+            Err(errno) => return undo(file, len_bytes, errno),
+        }
+    }
+    if written < bytes.len() {
+        return undo(file, len_bytes, Errno::NOSPC);
+    }
+    Ok(())
+}
+
+fn undo(file: &OwnedFd, len_bytes: u64, why: Errno) -> io::Result<()> {
+    // What is written next goes where this began.
+    ftruncate(file, len_bytes)?;
+    Err(why.into())
+}
+
+/// Whether a file of this name is a part of a spool.
+pub(super) fn is_part(name: &str) -> bool {
+    part::first(name).is_some()
+}

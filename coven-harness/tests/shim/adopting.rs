@@ -1,0 +1,263 @@
+//! Engines come and go; the session does not notice, and no record is lost or told twice.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use coven_core::{Exit, OutputEnd};
+use coven_harness::process::Wiring;
+use coven_harness::shim::{self, AdoptError, Found, InputId, Lost, Record};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{SUCCESS, in_terminal, noise, session, within};
+use crate::world::{Told, World, all};
+
+/// Cuts of a session's records at which its engine dies.
+const DEATHS: u64 = 30;
+
+/// What a terminal in cooked mode makes of `bytes`.
+fn cooked(bytes: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    for byte in bytes {
+        if *byte == b'\n' {
+            out.push(b'\r');
+        }
+        out.push(*byte);
+    }
+    out
+}
+
+#[tokio::test]
+async fn thirty_engines_that_die_at_random_lose_no_byte_and_hear_none_twice() {
+    for (mode, seed) in [("raw", 11), ("opost onlcr -echo", 12), ("pipes", 13)] {
+        let world = World::new();
+        let seeded = noise(seed, 3 << 20);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), &seeded).unwrap();
+        let (setting, wiring, expected) = match mode {
+            "pipes" => (String::new(), Wiring::Pipes, seeded),
+            "raw" => ("stty raw -echo; ".to_owned(), in_terminal(), seeded),
+            _ => (format!("stty {mode}; "), in_terminal(), cooked(&seeded)),
+        };
+        let script = format!("{setting}cat {}", file.path().display());
+        let mut child = world.run(&script, wiring).await;
+        let (mut told, mut state) = (Told::default(), seed);
+        for death in 0..DEATHS {
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let records = if death == 0 { 0 } else { (state >> 33) % 40 };
+            for _ in 0..records {
+                if !told.is_over() {
+                    within(told.next(&mut child.records)).await.unwrap();
+                }
+            }
+            if state >> 63 == 0 {
+                child.control.ack(told.last);
+            }
+            // As when its program is killed: its socket closes, whatever is in it.
+            drop(child);
+            child = world.adopt(told.last + 1).await;
+        }
+        told.hear_all(&mut child.records).await;
+        assert!(
+            told.output == expected,
+            "{mode}: {} of {} bytes",
+            told.output.len(),
+            expected.len()
+        );
+        assert_eq!(
+            (told.exit, told.end),
+            (Some(SUCCESS), Some(OutputEnd::Complete))
+        );
+        child.control.ack(told.last);
+        within(child.control.close()).await.unwrap();
+        assert!(!world.folder.exists());
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ended_while_nobody_was_connected_is_told_to_its_end() {
+    let world = World::new();
+    let go = world.folder.with_extension("go");
+    let script = format!(
+        "while [ ! -e {} ]; do sleep 0.01; done; echo late; exit 9",
+        go.display()
+    );
+    let child = world.run(&script, in_terminal()).await;
+    let pid = child.facts.clone().unwrap().pid;
+    drop(child);
+    std::fs::write(&go, "").unwrap();
+    within(async {
+        // Reaped, too: nothing is left of it but its records.
+        while std::path::Path::new(&format!("/proc/{pid}")).exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let told = all(&mut world.adopt(1).await).await;
+    assert_eq!(told.text(), "late\r\n");
+    assert_eq!(
+        (told.exit, told.end),
+        (Some(Exit::Code { code: 9 }), Some(OutputEnd::Complete))
+    );
+}
+
+#[tokio::test]
+async fn a_newer_engine_takes_the_place_of_one_that_is_frozen() {
+    let world = World::new();
+    let mut frozen = world.run("echo ready; read x", in_terminal()).await;
+    let mut told = Told::default();
+    let mut newer = world.adopt(1).await;
+    told.until(&mut newer.records, "ready").await;
+    let mut before = Told::default();
+    let lost = loop {
+        match within(before.next(&mut frozen.records)).await {
+            Ok(()) => {}
+            Err(lost) => break lost,
+        }
+    };
+    assert_eq!(lost, Lost::Gone);
+    let typed = newer
+        .control
+        .input(InputId([1; 16]), Bytes::from_static(b"\n"), Duration::ZERO);
+    within(typed).await.unwrap();
+    told.hear_all(&mut newer.records).await;
+    assert_eq!(told.exit, Some(SUCCESS));
+}
+
+#[tokio::test]
+async fn a_shim_that_is_stopped_loses_nothing_and_goes_on() {
+    let world = World::new();
+    let mut child = world
+        .run("stty raw; echo ready; seq 1 20000", in_terminal())
+        .await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    let shim = child.facts.as_ref().unwrap().shim_pid.unwrap();
+    let shim = Pid::from_raw(i32::try_from(shim).unwrap()).unwrap();
+    kill_process(shim, Signal::STOP).unwrap();
+    drop(child);
+    let waiting = shim::adopt(&world.folder, &world.session, told.last + 1);
+    let waiting = tokio::time::timeout(Duration::from_millis(50), waiting).await;
+    assert!(waiting.is_err(), "who is stopped answered");
+    assert!(matches!(shim::look(&world.folder).unwrap(), Found::Alive));
+    kill_process(shim, Signal::CONT).unwrap();
+    let mut child = world.adopt(told.last + 1).await;
+    told.hear_all(&mut child.records).await;
+    let expected: String = (1..=20000).map(|number| format!("{number}\n")).collect();
+    assert_eq!(told.text(), format!("ready\n{expected}"));
+}
+
+#[tokio::test]
+async fn an_engine_that_does_not_listen_holds_up_neither_the_process_nor_its_answers() {
+    let world = World::new();
+    let mut child = world
+        .run("stty -echo; seq 1 300000; read x; exit 5", in_terminal())
+        .await;
+    // Nothing is taken of 2 MB, and the spool has it.
+    within(async {
+        let size = || {
+            let files = std::fs::read_dir(&world.folder).unwrap();
+            files
+                .map(|file| file.unwrap().metadata().unwrap().len())
+                .sum::<u64>()
+        };
+        while size() < 2_000_000 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    within(child.control.secret_entry()).await.unwrap();
+    let typed = child
+        .control
+        .input(InputId([1; 16]), Bytes::from_static(b"\n"), Duration::ZERO);
+    within(typed).await.unwrap();
+    let told = all(&mut child).await;
+    assert_eq!(told.exit, Some(Exit::Code { code: 5 }));
+    assert!(told.text().ends_with("300000\r\n"));
+}
+
+#[tokio::test]
+async fn what_is_not_there_cannot_be_adopted_and_the_session_goes_on() {
+    let world = World::new();
+    let nowhere = shim::adopt(&world.folder, &world.session, 1).await;
+    assert!(
+        matches!(nowhere, Err(AdoptError::Unreachable { .. })),
+        "{nowhere:?}"
+    );
+    let mut child = world.run("echo ready; read x; exit 6", in_terminal()).await;
+    let other = within(shim::adopt(&world.folder, &session(), 1)).await;
+    assert!(matches!(other, Err(AdoptError::OtherSession)), "{other:?}");
+    let never = within(shim::adopt(&world.folder, &world.session, 999)).await;
+    let Err(AdoptError::NoSuchRecord { first: 1, next }) = never else {
+        panic!("{never:?}");
+    };
+    assert!(next < 999);
+    // Both took its place.
+    while within(child.records.next()).await.is_ok() {}
+    let mut child = world.adopt(1).await;
+    let typed = child
+        .control
+        .input(InputId([1; 16]), Bytes::from_static(b"\n"), Duration::ZERO);
+    within(typed).await.unwrap();
+    assert_eq!(all(&mut child).await.exit, Some(Exit::Code { code: 6 }));
+}
+
+#[tokio::test]
+async fn a_kill_by_the_engine_ends_what_the_shim_holds_and_not_the_shim() {
+    let world = World::new();
+    // A tool that hides its mark, its terminal and its parent: only the shim knows it.
+    let hidden = "(setsid env -i /bin/sh -c 'echo tool $$ > /dev/null; exec /bin/sleep 300' &); \
+                  echo ready; read x";
+    let mut child = world.run(hidden, in_terminal()).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    let facts = child.facts.clone().unwrap();
+    let shim = facts.shim_pid.unwrap();
+    let children = || {
+        let list = std::fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).unwrap();
+        list.split_whitespace()
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+    };
+    within(async {
+        while children().len() < 2 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    let grace = Duration::from_secs(5);
+    let report = within(coven_harness::process::kill(&facts, &world.session, grace))
+        .await
+        .unwrap();
+    assert!(report.survivors.is_empty(), "{report:?}");
+    assert!(report.ended.len() + report.forced.len() >= 2, "{report:?}");
+    told.hear_all(&mut child.records).await;
+    assert!(
+        matches!(told.exit, Some(Exit::Signal { .. })),
+        "{:?}",
+        told.exit
+    );
+    assert_eq!(children(), [""; 0], "all are dead, and reaped");
+    child.control.ack(told.last);
+    within(child.control.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn output_is_not_cut_while_the_engine_holds_it() {
+    let world = World::new();
+    let script = "trap '' HUP; (sleep 0.8; echo last; sleep 300) & echo first; kill -9 $$";
+    let mut child = world.run(script, in_terminal()).await;
+    child.control.hold_output();
+    let mut told = Told::default();
+    told.until(&mut child.records, "last").await;
+    assert_eq!((told.exit.is_some(), told.end), (true, None));
+    child.control.release_output();
+    told.hear_all(&mut child.records).await;
+    assert_eq!(told.end, Some(OutputEnd::Cut));
+    let started = told.others.first();
+    assert!(
+        matches!(started, Some(Record::Started { .. })),
+        "{started:?}"
+    );
+}

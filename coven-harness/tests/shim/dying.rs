@@ -1,0 +1,176 @@
+//! What a shim's death leaves, wherever it comes.
+
+use coven_core::Exit;
+use coven_harness::process::{SpawnError, is_running};
+use coven_harness::shim::{self, Fate, Found, LaunchError};
+use rustix::process::{Pid, Signal, kill_process};
+
+use crate::support::{in_terminal, within};
+use crate::world::{LIMIT_BYTES, Told, World, program};
+
+#[tokio::test]
+async fn a_shim_that_is_killed_hangs_its_process_up_and_leaves_a_spool_that_can_be_read() {
+    let world = World::new();
+    let mut child = world.run("echo ready; sleep 300", in_terminal()).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    let facts = child.facts.clone().unwrap();
+    assert!(matches!(shim::look(&world.folder).unwrap(), Found::Alive));
+    let shim = Pid::from_raw(i32::try_from(facts.shim_pid.unwrap()).unwrap()).unwrap();
+    kill_process(shim, Signal::KILL).unwrap();
+    while within(told.next(&mut child.records)).await.is_ok() {}
+    let remains = world.remains().await;
+    assert_eq!(remains.summary.fate(false), Fate::Abandoned);
+    assert_eq!(remains.summary.started.as_ref(), Some(&facts));
+    let head = remains.summary.head.clone().unwrap();
+    assert_eq!(
+        (head.shim_pid, head.session),
+        (facts.shim_pid.unwrap(), world.session.to_string())
+    );
+    let mut again = Told::default();
+    for recorded in remains.records().unwrap() {
+        again.add(recorded.unwrap());
+    }
+    assert_eq!((again.output, again.last), (told.output, told.last));
+    within(async {
+        while is_running(&facts) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    remains.remove().unwrap();
+    assert!(!world.folder.exists());
+}
+
+#[tokio::test]
+async fn wherever_a_shim_dies_on_its_way_to_the_start_a_scan_tells_what_became_of_the_session() {
+    let fates = [
+        ("Begun", Fate::Unstarted, false),
+        ("Locked", Fate::Unstarted, false),
+        ("SpoolMade", Fate::Unstarted, true),
+        ("Listening", Fate::Unstarted, true),
+        ("Spawned", Fate::Unstarted, true),
+        ("Started", Fate::Abandoned, true),
+    ];
+    for (waypoint, fate, has_head) in fates {
+        let world = World::new();
+        let until = format!("until={waypoint}");
+        let spawn = world.spawn("echo ready; read x", in_terminal());
+        let launched = world.launch(&program(&[&until]), spawn, LIMIT_BYTES).await;
+        assert!(
+            matches!(launched, Err(LaunchError::Lost { .. })),
+            "{waypoint}: {launched:?}"
+        );
+        let remains = world.remains().await;
+        let summary = &remains.summary;
+        assert_eq!(summary.fate(false), fate, "{waypoint}");
+        assert_eq!(summary.head.is_some(), has_head, "{waypoint}");
+        assert!(summary.damage.is_none(), "{waypoint}");
+        remains.remove().unwrap();
+        assert!(!world.folder.exists(), "{waypoint}");
+        // A process that was made is hung up, and one that hides from that bears the mark.
+        let grace = std::time::Duration::from_secs(5);
+        let marked = coven_harness::process::kill_marked(&world.session, grace);
+        assert!(
+            within(marked).await.unwrap().survivors.is_empty(),
+            "{waypoint}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_shim_that_dies_around_the_exit_leaves_it_on_record_or_says_that_it_is_lost() {
+    for (waypoint, exit) in [
+        ("ExitSeen", None),
+        ("ExitRecorded", Some(Exit::Code { code: 7 })),
+    ] {
+        let world = World::new();
+        let until = format!("until={waypoint}");
+        let spawn = world.spawn("echo said; exit 7", in_terminal());
+        let mut child = world
+            .launch(&program(&[&until]), spawn, LIMIT_BYTES)
+            .await
+            .unwrap();
+        while within(child.records.next()).await.is_ok() {}
+        let remains = world.remains().await;
+        assert_eq!(remains.summary.exited, exit, "{waypoint}");
+        let fate = remains.summary.fate(true);
+        let is_ended = exit.is_some() && remains.summary.output_closed.is_some();
+        assert_eq!(
+            fate,
+            if is_ended {
+                Fate::Ended
+            } else {
+                Fate::Abandoned
+            },
+            "{waypoint}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_was_cut_is_taken_off_and_damage_before_the_end_is_told() {
+    let world = World::new();
+    let mut child = world
+        .run("echo one; echo two; sleep 300", in_terminal())
+        .await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "two").await;
+    let shim = child.facts.as_ref().unwrap().shim_pid.unwrap();
+    kill_process(
+        Pid::from_raw(i32::try_from(shim).unwrap()).unwrap(),
+        Signal::KILL,
+    )
+    .unwrap();
+    drop(world.remains().await);
+    let part = std::fs::read_dir(&world.folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let part = part
+        .into_iter()
+        .find(|path| path.extension().is_some_and(|e| e == "spool"))
+        .unwrap();
+    let whole = std::fs::read(&part).unwrap();
+    for torn in [&b"\x40"[..], b"\x40\0\0\0\x04\0abc", &[0; 300]] {
+        std::fs::write(&part, [&whole, torn].concat()).unwrap();
+        let remains = world.remains().await;
+        assert!(remains.summary.damage.is_none());
+        assert_eq!(
+            remains
+                .summary
+                .started
+                .as_ref()
+                .map(|process| process.shim_pid),
+            Some(Some(shim))
+        );
+        assert_eq!(std::fs::read(&part).unwrap(), whole);
+    }
+    // Any bit but those of a length, which may say that the file was cut.
+    let at = whole.windows(3).position(|text| text == b"one").unwrap();
+    let mut changed = whole.clone();
+    changed[at] ^= 1;
+    std::fs::write(&part, &changed).unwrap();
+    let remains = world.remains().await;
+    let damage = remains.summary.damage.as_ref().unwrap().to_string();
+    assert!(damage.contains("is damaged at byte"), "{damage}");
+    assert!(remains.summary.started.is_some());
+    assert_eq!(std::fs::read(&part).unwrap(), changed);
+}
+
+#[tokio::test]
+async fn a_launch_that_failed_while_its_engine_died_is_told_to_the_next() {
+    let world = World::new();
+    let mut spawn = world.spawn("", in_terminal());
+    spawn.program = "/no/such/program".into();
+    let until = program(&["until=Started"]);
+    let launched = world.launch(&until, spawn, LIMIT_BYTES).await;
+    assert!(
+        matches!(
+            launched,
+            Err(LaunchError::Lost { .. } | LaunchError::Spawn(SpawnError::MissingExecutable { .. }))
+        ),
+        "{launched:?}"
+    );
+    let remains = world.remains().await;
+    assert_eq!(remains.summary.fate(false), Fate::NeverRan);
+}

@@ -1,0 +1,192 @@
+//! What is typed, and what the terminal answers: once each, whoever lives.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use coven_harness::process::{Stdin, Wiring};
+use coven_harness::shim::{InputError, InputId, InputRefusal, Record, Taken};
+
+use crate::support::{SUCCESS, in_terminal, terminal_output, within};
+use crate::world::{Told, World, all};
+
+const fn id(number: u8) -> InputId {
+    InputId([number; 16])
+}
+
+fn done(told: &Told) -> Vec<(InputId, u64)> {
+    let done = told.others.iter().filter_map(|record| match record {
+        Record::InputDone {
+            id,
+            delivered_bytes,
+        } => Some((*id, *delivered_bytes)),
+        _ => None,
+    });
+    done.collect()
+}
+
+#[tokio::test]
+async fn a_retried_id_is_typed_once_by_whomever_it_is_asked() {
+    let world = World::new();
+    let script = "echo ready; while read line; do echo \"<$line>\"; done";
+    let mut child = world.run(script, Wiring::Pipes).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    let line = Bytes::from_static(b"once\n");
+    let first = child.control.input(id(1), line.clone(), Duration::ZERO);
+    assert_eq!(within(first).await, Ok(Taken::Now));
+    let again = child.control.input(id(1), line.clone(), Duration::ZERO);
+    assert_eq!(within(again).await, Ok(Taken::Before));
+    drop(child);
+    let mut child = world.adopt(told.last + 1).await;
+    let again = child.control.input(id(1), line, Duration::ZERO);
+    assert_eq!(within(again).await, Ok(Taken::Before));
+    let other = child
+        .control
+        .input(id(2), Bytes::from_static(b"twice\n"), Duration::ZERO);
+    assert_eq!(within(other).await, Ok(Taken::Now));
+    told.until(&mut child.records, "<twice>").await;
+    assert_eq!(told.text(), "ready\n<once>\n<twice>\n");
+    assert_eq!(done(&told), [(id(1), 5), (id(2), 6)]);
+}
+
+#[tokio::test]
+async fn what_is_typed_is_not_kept_and_a_password_is_told_from_a_line() {
+    let world = World::new();
+    let script = "stty -echo; echo ready; read x; stty echo; echo open; read x";
+    let mut child = world.run(script, in_terminal()).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    assert!(within(child.control.secret_entry()).await.unwrap());
+    let secret = child
+        .control
+        .input(id(1), Bytes::from_static(b"S3cret\n"), Duration::ZERO);
+    within(secret).await.unwrap();
+    told.until(&mut child.records, "open").await;
+    assert!(!within(child.control.secret_entry()).await.unwrap());
+    for entry in std::fs::read_dir(&world.folder).unwrap() {
+        let bytes = std::fs::read(entry.unwrap().path()).unwrap_or_default();
+        assert!(!bytes.windows(6).any(|part| part == b"S3cret"));
+    }
+    let last = child
+        .control
+        .input(id(2), Bytes::from_static(b"\n"), Duration::ZERO);
+    within(last).await.unwrap();
+    told.hear_all(&mut child.records).await;
+    assert_eq!(told.exit, Some(SUCCESS));
+}
+
+#[tokio::test]
+async fn nothing_is_typed_during_the_pause_after_an_input() {
+    let world = World::new();
+    let script = "stty raw -echo; echo ready; a=$(date +%s%N); dd bs=1 count=1 2>/dev/null; \
+                  b=$(date +%s%N); dd bs=1 count=1 2>/dev/null; c=$(date +%s%N); \
+                  echo; echo $(( (c - b) / 1000000 ))";
+    let mut child = world.run(script, in_terminal()).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    let first = child
+        .control
+        .input(id(1), Bytes::from_static(b"a"), Duration::from_millis(300));
+    let second = child
+        .control
+        .input(id(2), Bytes::from_static(b"b"), Duration::ZERO);
+    let (first, second) = tokio::join!(within(first), within(second));
+    assert_eq!((first, second), (Ok(Taken::Now), Ok(Taken::Now)));
+    told.hear_all(&mut child.records).await;
+    let text = told.text();
+    let between: u64 = text.lines().last().unwrap().trim().parse().unwrap();
+    assert!(between >= 250, "{text:?}");
+}
+
+#[tokio::test]
+async fn what_nobody_read_is_told_undelivered_and_too_much_is_refused() {
+    let world = World::new();
+    let mut child = world.run("echo ready; sleep 300", Wiring::Pipes).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    let large = Bytes::from(vec![b'x'; 1 << 20]);
+    let taken = within(child.control.input(id(1), large.clone(), Duration::ZERO)).await;
+    assert_eq!(taken, Ok(Taken::Now));
+    let over = within(child.control.input(id(2), large, Duration::ZERO)).await;
+    assert_eq!(over, Err(InputError::Refused(InputRefusal::TooMuchWaiting)));
+    let facts = child.facts.clone().unwrap();
+    let grace = Duration::from_secs(5);
+    within(coven_harness::process::kill(&facts, &world.session, grace))
+        .await
+        .unwrap();
+    told.hear_all(&mut child.records).await;
+    let [(undelivered, delivered_bytes)] = done(&told)[..] else {
+        panic!("{told:?}");
+    };
+    assert_eq!(undelivered, id(1));
+    assert!(
+        (4096..1 << 20).contains(&delivered_bytes),
+        "{delivered_bytes}"
+    );
+    let late = within(
+        child
+            .control
+            .input(id(3), Bytes::from_static(b"x"), Duration::ZERO),
+    )
+    .await;
+    assert_eq!(late, Err(InputError::Refused(InputRefusal::NobodyReads)));
+}
+
+#[tokio::test]
+async fn a_program_without_a_keyboard_is_typed_nothing() {
+    let world = World::new();
+    let mut child = world.run("sleep 0.2", terminal_output(Stdin::Null)).await;
+    let typed = within(
+        child
+            .control
+            .input(id(1), Bytes::from_static(b"x"), Duration::ZERO),
+    )
+    .await;
+    assert_eq!(typed, Err(InputError::Refused(InputRefusal::NobodyReads)));
+    all(&mut child).await;
+}
+
+/// It asks, waits until it is told to go on, asks again, and tells all it was typed.
+const ASKS: &str = "stty raw -echo min 0 time 0; echo ready; printf '\\033[c'; \
+    while [ ! -e GO ]; do sleep 0.01; done; printf '\\033[5n'; sleep 0.3; echo; \
+    dd bs=1000 count=9 2>/dev/null | tr '\\033' 'E'; echo .";
+
+#[tokio::test]
+async fn queries_are_answered_once_though_no_engine_lives() {
+    let world = World::new();
+    let go = world.folder.with_extension("go");
+    let script = ASKS.replace("GO", go.to_str().unwrap());
+    let mut child = world.run(&script, in_terminal()).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    drop(child);
+    std::fs::write(&go, "").unwrap();
+    let mut child = world.adopt(told.last + 1).await;
+    told.hear_all(&mut child.records).await;
+    let text = told.text();
+    assert_eq!(text.matches("E[0n").count(), 1, "{text:?}");
+    assert_eq!(text.matches("E[?").count(), 1, "{text:?}");
+    let answered = told.others.iter().filter_map(|record| match record {
+        Record::Answered { query } => Some(usize::try_from(*query).unwrap()),
+        _ => None,
+    });
+    let answered: Vec<usize> = answered.collect();
+    assert_eq!(answered.len(), 2, "{told:?}");
+    for (query, asked) in answered.into_iter().zip([&b"\x1b[c"[..], b"\x1b[5n"]) {
+        assert!(told.output[query..].starts_with(asked));
+    }
+}
+
+#[tokio::test]
+async fn a_terminal_is_resized_and_its_program_told() {
+    let world = World::new();
+    let script = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.02; done";
+    let mut child = world.run(script, in_terminal()).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    let size = crate::support::size(101, 33);
+    child.control.resize(size);
+    told.hear_all(&mut child.records).await;
+    assert!(told.text().contains("33 101"), "{:?}", told.text());
+    assert!(told.others.contains(&Record::Resized { size }));
+}

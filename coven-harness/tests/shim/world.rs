@@ -1,0 +1,183 @@
+//! A home for shims, which ends with the test.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+use coven_core::{Exit, OutputEnd, SessionId};
+use coven_harness::process::{Spawn, Wiring};
+use coven_harness::shim::{
+    self, Child, Found, Launch, LaunchError, Program, Record, Records, Remains,
+};
+use tempfile::TempDir;
+
+use crate::support::{mark, session, shell_in, within};
+
+/// More than any test writes.
+pub(crate) const LIMIT_BYTES: u64 = 64 << 20;
+
+/// The example program as a shim. `cargo test` has built it; a run of one file alone does here.
+pub(crate) fn program(args: &[&str]) -> Program {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    let path = BUILT.get_or_init(|| {
+        let test = std::env::current_exe().unwrap();
+        let program = test
+            .ancestors()
+            .nth(2)
+            .unwrap()
+            .join("examples/embedded_shim");
+        let mut build = Command::new(env!("CARGO"));
+        build.args([
+            "build",
+            "--quiet",
+            "-p",
+            "coven-harness",
+            "--example",
+            "embedded_shim",
+        ]);
+        assert!(program.exists() || build.status().unwrap().success());
+        program
+    });
+    Program {
+        path: path.clone(),
+        args: args.iter().map(Into::into).collect(),
+        environment: [mark()].into_iter().collect(),
+    }
+}
+
+/// One session, and where its shim keeps it.
+pub(crate) struct World {
+    pub(crate) session: SessionId,
+    pub(crate) folder: PathBuf,
+    _home: Option<TempDir>,
+}
+
+impl World {
+    pub(crate) fn new() -> Self {
+        let home = tempfile::tempdir().unwrap();
+        Self {
+            folder: home.path().join("session"),
+            session: session(),
+            _home: Some(home),
+        }
+    }
+
+    pub(crate) fn at(place: &Path) -> Self {
+        Self {
+            folder: place.join("session"),
+            session: session(),
+            _home: None,
+        }
+    }
+
+    pub(crate) fn spawn(&self, script: &str, wiring: Wiring) -> Spawn {
+        shell_in(&self.session, script, &[], wiring)
+    }
+
+    pub(crate) async fn run(&self, script: &str, wiring: Wiring) -> Child {
+        let spawn = self.spawn(script, wiring);
+        self.launch(&program(&[]), spawn, LIMIT_BYTES)
+            .await
+            .unwrap()
+    }
+
+    pub(crate) async fn launch(
+        &self,
+        program: &Program,
+        spawn: Spawn,
+        limit_bytes: u64,
+    ) -> Result<Child, LaunchError> {
+        let launch = Launch {
+            program,
+            folder: &self.folder,
+            session: &self.session,
+            spawn,
+            executable: "/bin/sh".to_owned(),
+            argv: vec!["sh".to_owned()],
+            limit_bytes,
+        };
+        within(shim::launch(launch)).await
+    }
+
+    pub(crate) async fn adopt(&self, from: u64) -> Child {
+        within(shim::adopt(&self.folder, &self.session, from))
+            .await
+            .unwrap()
+    }
+
+    /// What is left of a shim that is dead, as soon as it is.
+    pub(crate) async fn remains(&self) -> Box<Remains> {
+        within(async {
+            loop {
+                match shim::look(&self.folder).unwrap() {
+                    Found::Dead(remains) => return remains,
+                    Found::Alive => tokio::task::yield_now().await,
+                }
+            }
+        })
+        .await
+    }
+}
+
+/// What was told of a session.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) output: Vec<u8>,
+    pub(crate) last: u64,
+    pub(crate) exit: Option<Exit>,
+    pub(crate) end: Option<OutputEnd>,
+    pub(crate) others: Vec<Record>,
+}
+
+impl Told {
+    /// Takes the next record, which must follow the last.
+    pub(crate) async fn next(&mut self, records: &mut Records) -> Result<(), shim::Lost> {
+        let next = records.next().await?;
+        self.add(next);
+        Ok(())
+    }
+
+    pub(crate) fn add(&mut self, next: shim::Recorded) {
+        assert_eq!(next.number, self.last + 1, "{next:?}");
+        self.last = next.number;
+        match next.record {
+            Record::Output { offset, bytes, .. } => {
+                assert_eq!(offset, self.output.len() as u64);
+                self.output.extend_from_slice(&bytes);
+            }
+            Record::Exited { exit } => assert_eq!(self.exit.replace(exit), None),
+            Record::OutputClosed { end } => assert_eq!(self.end.replace(end), None),
+            other => self.others.push(other),
+        }
+    }
+
+    pub(crate) fn is_over(&self) -> bool {
+        self.exit.is_some() && self.end.is_some()
+    }
+
+    pub(crate) async fn hear_all(&mut self, records: &mut Records) {
+        while !self.is_over() {
+            within(self.next(records)).await.unwrap();
+        }
+    }
+
+    pub(crate) async fn until(&mut self, records: &mut Records, text: &str) {
+        while !self.text().contains(text) {
+            assert!(!self.is_over(), "no {text:?} in {:?}", self.text());
+            within(self.next(records)).await.unwrap();
+        }
+    }
+
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.output).into_owned()
+    }
+}
+
+/// Hears a session to its end, and has its shim end.
+pub(crate) async fn all(child: &mut Child) -> Told {
+    let mut told = Told::default();
+    told.hear_all(&mut child.records).await;
+    child.control.ack(told.last);
+    within(child.control.close()).await.unwrap();
+    told
+}
