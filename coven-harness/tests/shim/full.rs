@@ -108,8 +108,12 @@ async fn a_full_spool_takes_input_until_its_reserve_is_used_and_the_exit_always(
     let facts = child.facts.clone().unwrap();
     let killed = coven_harness::process::kill(&facts, &world.session, Duration::from_secs(1));
     within(killed).await.unwrap();
+    // What it had written waits in its terminal until there is room.
     let mut told = Told::default();
-    told.hear_all(&mut child.records).await;
+    while !told.is_over() {
+        within(told.next(&mut child.records)).await.unwrap();
+        child.control.ack(told.last);
+    }
     assert!(
         matches!(
             told.exit,
@@ -143,7 +147,7 @@ async fn on_a_full_disk_the_process_waits_and_goes_on_when_there_is_room() {
     let ballast = disk.join("ballast");
     std::fs::write(&ballast, vec![1; 600 << 10]).unwrap();
     let spawn = world.spawn("seq 1 300000; exit 5", in_terminal());
-    let mut child = world.launch(&program(&[]), spawn, 64 << 20).await.unwrap();
+    let child = world.launch(&program(&[]), spawn, 64 << 20).await.unwrap();
     let pid = child.facts.as_ref().unwrap().pid;
     until_blocked(&world, pid).await;
     let id = InputId([1; 16]);

@@ -8,6 +8,7 @@ mod not_run;
 mod protocol;
 mod running;
 #[path = "../../../tests/shared/small_disk.rs"]
+#[allow(dead_code)] // others mount it anew
 mod small_disk;
 #[path = "../support/mod.rs"]
 mod support;

@@ -314,7 +314,7 @@ impl Peer {
     fn say_unknown(&mut self, kind: u16) {
         let mut bytes = Vec::new();
         frame::encode(kind, &mut bytes, |out| {
-            out.extend_from_slice(b"from the future")
+            out.extend_from_slice(b"from the future");
         });
         self.stream.write_all(&bytes).unwrap();
     }

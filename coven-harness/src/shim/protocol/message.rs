@@ -72,7 +72,8 @@ messages! {
     FromShim {
         /// The answer to a hello: this version is spoken.
         0x0200 Welcome(Welcome),
-        /// The answer to a hello or a launch: it cannot be. The connection is closed.
+        /// The answer to a hello, a launch or a [`ToShim::From`]: it cannot be. After the first
+        /// two the connection is closed.
         0x0201 Refused(Refused),
         /// The records follow.
         0x0202 Begin(Begin),
