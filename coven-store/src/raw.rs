@@ -10,6 +10,7 @@ mod free;
 mod header;
 mod page;
 mod snapshot;
+mod system;
 mod walk;
 
 use std::cell::Cell;
@@ -25,6 +26,7 @@ use crate::file::{Access, Disk, Shadow, open_error};
 pub(crate) use free::free_pages;
 pub(crate) use page::{PAGE, Widths, leaf_end, leaf_rows};
 pub(crate) use snapshot::{BadPage, Snapshot};
+pub(crate) use system::without_damaged_system;
 pub(crate) use walk::Row;
 
 /// A file that nobody writes to while this is there.

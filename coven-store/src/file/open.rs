@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::io::{self, Read};
+use std::ops::Bound;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
-use redb::{Builder, Database, DatabaseError, ReadableDatabase, StorageError};
+use redb::{
+    BackendError, Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError,
+};
 
 use super::disk::{Access, Disk};
 use super::identity::{self, Identity};
@@ -13,6 +16,7 @@ use super::kind::{Kind, LogId};
 use super::shadow::{Locking, Shadow};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
+use crate::raw::{RawFile, without_damaged_system};
 use crate::stored::Mark;
 
 /// What every redb file begins with.
@@ -215,6 +219,7 @@ fn open_held(
     let holes = disk.holes(&file).map_err(io)?;
     let backend = disk.backend(file).map_err(io)?;
     let shadow = Shadow::held(backend, holes, locking).map_err(io)?;
+    mend_system(&shadow, path)?;
     // redb trusts a file that was closed in order, and may panic on one that was altered since.
     let opened = catch_unwind(AssertUnwindSafe(|| {
         let db = builder(cache_bytes)
@@ -239,6 +244,30 @@ fn open_held(
         })
     })?;
     Ok(Opened { db, shadow, access })
+}
+
+/// Has the database make anew what it keeps for itself, where that is damaged: in memory, as all
+/// that is done to a file that is held.
+fn mend_system(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
+    let io = |source| open_error(path, source);
+    match shadow.try_lock_range(Bound::Unbounded, Bound::Unbounded) {
+        Ok(true) | Err(BackendError::Unsupported) => {}
+        Ok(false) => {
+            return Err(OpenError::Locked {
+                path: path.to_owned(),
+            });
+        }
+        Err(BackendError::Io(source)) => return Err(io(source)),
+        Err(other) => return Err(io(io::Error::other(other.to_string()))),
+    }
+    let file = RawFile::lent(shadow).map_err(io)?;
+    if let Some(patch) = without_damaged_system(file).map_err(io)? {
+        let place = patch.found.at;
+        tracing::error!(path = %path.display(), ?place, problem = patch.found.problem,
+            "what the database keeps of free pages is damaged, and is made anew from all others");
+        shadow.write(patch.at, &patch.bytes).map_err(io)?;
+    }
+    Ok(())
 }
 
 pub(super) fn builder(cache_bytes: usize) -> Builder {

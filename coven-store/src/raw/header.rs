@@ -7,8 +7,10 @@ const MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
 const FLAGS_AT: usize = 9;
 const GEOMETRY_AT: usize = 12;
 const COMMITS_AT: usize = 64;
-const COMMIT_BYTES: usize = 128;
+pub(super) const COMMIT_BYTES: usize = 128;
 const COMMIT_SUM_AT: usize = COMMIT_BYTES - 16;
+const SYSTEM_IS_THERE_AT: usize = 2;
+const SYSTEM_AT: usize = 8 + Root::BYTES;
 const FORMAT: u8 = 3;
 
 const SECOND_IS_NEWER: u8 = 1;
@@ -26,6 +28,9 @@ pub(crate) struct Header {
     pub(super) last_is_uncertain: bool,
     /// The last commit was durable before it was said to be the last one.
     pub(super) has_two_phases: bool,
+    /// Where the slot of the commit is that redb takes without a look at its pages; `None` where it
+    /// looks, or cannot be told.
+    pub(super) believed_at: Option<usize>,
     /// What is wrong with it.
     pub(crate) problems: Vec<&'static str>,
 }
@@ -91,7 +96,9 @@ impl Header {
         if flags & TWO_PHASES == 0 {
             commits.sort_by_key(|commit| std::cmp::Reverse(commit.number));
         }
+        let is_believed = flags & TWO_PHASES != 0 && last.is_some();
         Self {
+            believed_at: is_believed.then_some(COMMITS_AT + newer * COMMIT_BYTES),
             geometry,
             commits,
             has_two_phases: flags & TWO_PHASES != 0,
@@ -112,9 +119,18 @@ impl Commit {
         is_whole.then(|| Self {
             number: u64_at(bytes, 104),
             user: root(bytes[1], 8),
-            system: root(bytes[2], 8 + Root::BYTES),
+            system: root(bytes[SYSTEM_IS_THERE_AT], SYSTEM_AT),
         })
     }
+}
+
+/// A commit's slot without the root of redb's own tables.
+pub(super) fn without_system(mut slot: Vec<u8>) -> Vec<u8> {
+    slot[SYSTEM_IS_THERE_AT] = 0;
+    slot[SYSTEM_AT..SYSTEM_AT + Root::BYTES].fill(0);
+    let sum = checksum(&slot[..COMMIT_SUM_AT]);
+    slot[COMMIT_SUM_AT..].copy_from_slice(&sum.to_le_bytes());
+    slot
 }
 
 pub(super) fn u128_at(bytes: &[u8], at: usize) -> u128 {

@@ -70,6 +70,20 @@ impl Snapshot {
         snapshot
     }
 
+    /// The file as the commit left it that redb takes first, whatever of it is whole; nothing of it
+    /// is known yet but where redb's own tables begin.
+    pub(super) fn of_first_commit(file: RawFile) -> Self {
+        let header = Header::read(&file);
+        Self {
+            commit: header.commits.first().copied(),
+            file,
+            header,
+            has_lost_its_last: false,
+            tables: BTreeMap::new(),
+            bad: RefCell::default(),
+        }
+    }
+
     fn enter(&mut self, commit: Option<Commit>) {
         self.commit = commit;
         self.bad.borrow_mut().clear();
