@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use coven_core::{Envelope, Refusal, Seq, SessionId};
-use coven_store::ReadLimit;
+use coven_store::{Lost, ReadLimit};
 use tokio::sync::watch;
 
 use crate::shared::Shared;
@@ -121,20 +121,25 @@ pub struct FollowAll {
     shared: Arc<Shared>,
     after: Seq,
     committed: watch::Receiver<Seq>,
+    lost: Vec<Lost>,
 }
 
 impl FollowAll {
     pub(crate) fn new(shared: Arc<Shared>, after: Option<Seq>) -> Self {
         Self {
+            lost: Vec::new(),
             after: after.unwrap_or_else(|| shared.store.last_seq()),
             committed: shared.store.committed(),
             shared,
         }
     }
 
-    /// The next events of all sessions, in order, at most 512 and about 1 MiB; never an empty
-    /// page. `None` once the engine has shut down. Waits while there are none. Cancelled, it has
-    /// lost nothing.
+    /// The next events of all sessions, in order, at most 512 and about 1 MiB; an empty page only
+    /// where all there was is damaged. `None` once the engine has shut down. Waits while there are
+    /// none. Cancelled, it has lost nothing.
+    ///
+    /// What is damaged is passed over, so that nobody's damage keeps all others from being heard:
+    /// [`FollowAll::take_lost`] says what.
     ///
     /// # Errors
     /// [`Error::Unavailable`]: the log cannot be read now; ask again to go on from there.
@@ -143,14 +148,18 @@ impl FollowAll {
             let committed = *self.committed.borrow_and_update();
             if committed > self.after {
                 let after = self.after;
-                let events = self.shared.read(move |store| store.read_all(after, PAGE));
-                let Some(events) = until_closed(events.await)? else {
+                let page = self
+                    .shared
+                    .read(move |store| store.page_of_all(after, PAGE));
+                let Some(page) = until_closed(page.await)? else {
                     return Ok(None);
                 };
+                let is_empty = page.events.is_empty() && page.lost.is_empty();
                 // All there was up to there may have been deleted.
-                self.after = events.last().map_or(committed, |last| last.seq);
-                if !events.is_empty() {
-                    return Ok(Some(events));
+                self.after = if is_empty { committed } else { page.end };
+                self.lost.extend(page.lost);
+                if !is_empty {
+                    return Ok(Some(page.events));
                 }
             }
             if self.committed.changed().await.is_err() {
@@ -160,7 +169,12 @@ impl FollowAll {
         }
     }
 
-    /// The last event that was given, or where following began.
+    /// What was passed over since this was asked last: it belongs to the pages given since.
+    pub fn take_lost(&mut self) -> Vec<Lost> {
+        std::mem::take(&mut self.lost)
+    }
+
+    /// The last place that is told, or where following began.
     pub const fn after(&self) -> Seq {
         self.after
     }

@@ -86,6 +86,6 @@ pub use coven_harness::{
 };
 pub use coven_store as store;
 pub use coven_store::{
-    Archived, Listing, OutputChunk, Page, Position, ReadLimit, StorageFault, StoreHealth,
+    Archived, Listing, Lost, OutputChunk, Page, Position, ReadLimit, StorageFault, StoreHealth,
     WriterState,
 };

@@ -60,6 +60,16 @@ pub(crate) async fn each(
 ) -> Result<(), Failure> {
     let mut stdout = Stdout::new();
     while let Some(event) = follow.next().await? {
+        for lost in follow.take_damaged() {
+            let whose = match &lost.session_id {
+                Some(session) => format!("of session {session} "),
+                None => String::new(),
+            };
+            output::complain(&format!(
+                "coven: events {whose}between {} and {} are damaged and left out: {}; `coven doctor --store` tells more",
+                lost.first_seq, lost.last_seq, lost.problem
+            ));
+        }
         stdout.write(show(&event)?.as_bytes()).await?;
     }
     Ok(())

@@ -55,5 +55,9 @@ pub(crate) const STREAM_END: &str = "end";
 /// was trimmed.
 const STREAM_MISSING: &str = "missing";
 
+/// The name of the event, without an id, that says which events a stream does not tell because they
+/// are damaged.
+const STREAM_DAMAGED: &str = "damaged";
+
 /// How the comment begins that says why a stream of events breaks off; an error envelope follows.
 pub(crate) const STREAM_ERROR: &str = "error ";

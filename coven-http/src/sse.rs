@@ -5,7 +5,7 @@ use std::future::Future;
 use std::io;
 
 use bytes::Bytes;
-use coven::{Engine, Envelope, Follow, FollowAll, ReadLimit};
+use coven::{Engine, Envelope, Follow, FollowAll, Lost, ReadLimit};
 use futures_util::{Stream, stream};
 use hyper::StatusCode;
 use hyper::header::{CONTENT_TYPE, HeaderValue};
@@ -15,8 +15,8 @@ use crate::app::{Call, Stopping, StreamPermit};
 use crate::error::Error;
 use crate::query::number;
 use crate::reply::Reply;
-use crate::wire::{Event, TrimmedOutput};
-use crate::{STREAM_END, STREAM_ERROR, STREAM_MISSING, render};
+use crate::wire::{DamagedEvents, Event, TrimmedOutput};
+use crate::{STREAM_DAMAGED, STREAM_END, STREAM_ERROR, STREAM_MISSING, render};
 
 /// Where events come from, page by page.
 pub(crate) trait Source: Send + 'static {
@@ -26,6 +26,11 @@ pub(crate) trait Source: Send + 'static {
 
     /// The next page; `None` when there will be no more. Can be cancelled and called again.
     fn next(&mut self) -> impl Future<Output = Result<Option<Vec<Envelope>>, coven::Error>> + Send;
+
+    /// What the page that was given last does not have because it is damaged.
+    fn lost(&mut self) -> Vec<Lost> {
+        Vec::new()
+    }
 }
 
 impl Source for Follow {
@@ -41,6 +46,10 @@ impl Source for FollowAll {
 
     async fn next(&mut self) -> Result<Option<Vec<Envelope>>, coven::Error> {
         Self::next(self).await
+    }
+
+    fn lost(&mut self) -> Vec<Lost> {
+        self.take_lost()
     }
 }
 
@@ -86,7 +95,7 @@ pub(crate) fn reply(
     let permit = call.app.stream()?;
     call.switch.stream();
     let state = Told {
-        first,
+        first: first.into_iter().collect(),
         page: VecDeque::new(),
         source,
         stopping: call.app.stopping(),
@@ -114,6 +123,18 @@ pub(crate) fn missing(output: &TrimmedOutput) -> Bytes {
     Bytes::from(format!("event: {STREAM_MISSING}\ndata: {json}\n\n"))
 }
 
+/// What the stream will not tell, because it is damaged. It has no place.
+fn damaged(lost: &Lost) -> Bytes {
+    let told = DamagedEvents {
+        session_id: lost.damage.session.as_ref().map(ToString::to_string),
+        first_seq: lost.first.get(),
+        last_seq: lost.last.get(),
+        problem: lost.damage.problem.clone(),
+    };
+    let json = serde_json::to_string(&told).expect("a wire type has a JSON form");
+    Bytes::from(format!("event: {STREAM_DAMAGED}\ndata: {json}\n\n"))
+}
+
 /// A place with no event: where the stream begins, for a client that connects again.
 pub(crate) fn place(seq: coven::Seq) -> Bytes {
     Bytes::from(format!("id: {seq}\n\n"))
@@ -130,7 +151,8 @@ fn comment(text: &str) -> Bytes {
 }
 
 struct Told<S> {
-    first: Option<Bytes>,
+    /// What is told before the page.
+    first: VecDeque<Bytes>,
     /// Encoded one by one, as the reader takes them: JSON may be seven times as long.
     page: VecDeque<Envelope>,
     source: S,
@@ -159,7 +181,7 @@ impl<S: Source> Told<S> {
     /// The next piece. Nothing is read from the log before its reader has taken what there was.
     async fn next(&mut self) -> Option<Bytes> {
         loop {
-            if let Some(piece) = self.first.take() {
+            if let Some(piece) = self.first.pop_front() {
                 return Some(piece);
             }
             if let Some(envelope) = self.page.pop_front() {
@@ -180,7 +202,10 @@ impl<S: Source> Told<S> {
                 }
             };
             match page {
-                Ok(Some(page)) => self.page = page.into(),
+                Ok(Some(page)) => {
+                    self.first = self.source.lost().iter().map(damaged).collect();
+                    self.page = page.into();
+                }
                 Ok(None) if S::ENDS => {
                     self.over = true;
                     return Some(comment(STREAM_END));

@@ -23,7 +23,7 @@ pub use attach::{FromDaemon, FromViewer};
 pub use capability::{ActionBody, ActionEvent, ActionReply, Capabilities, Capability};
 pub use control::{Accepted, EditBody, InputBody, ResizeBody, SubmitBody};
 pub use error::{ErrorBody, ErrorDetail};
-pub use event::{Event, EventCursor, EventsPage, TrimmedOutput};
+pub use event::{DamagedEvents, Event, EventCursor, EventsPage, TrimmedOutput};
 pub use harness::{
     GlobalInstructions, Harness, HarnessCapabilities, HarnessScan, Harnesses, Plugin, Skill,
     Source, Warning,

@@ -58,7 +58,9 @@ pub use health::{StoreHealth, WriterState};
 pub use import::{Import, ImportError};
 pub use inspect::{Finding, Findings, LogFile, Loss, Progress, inspect};
 pub use options::Options;
-pub use read::{Archived, Listing, OutputChunk, OutputEvent, Page, Position, ReadLimit};
+pub use read::{
+    AllPage, Archived, Listing, Lost, OutputChunk, OutputEvent, Page, Position, ReadLimit,
+};
 pub use salvage::{Changed, SalvageError, Salvaged, salvage};
 pub use store::Store;
 

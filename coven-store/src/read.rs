@@ -1,6 +1,7 @@
 //! Reading: every function here is a look into the tail and then, where that has not everything, one
 //! short transaction of the cold file, and a page of bounded size.
 
+mod all;
 mod events;
 mod list;
 mod output;
@@ -8,11 +9,13 @@ mod record;
 mod segments;
 mod unpacked;
 
+pub use all::{AllPage, Lost};
 pub use events::ReadLimit;
 pub use list::{Archived, Listing, Page, Position};
 pub use output::{OutputChunk, OutputEvent};
 
-pub(crate) use events::{OfAll, OfSession, event_of_row};
+pub(crate) use all::OfAll;
+pub(crate) use events::{OfSession, event_of_row};
 pub(crate) use list::list;
 pub(crate) use output::{Chunks, OutputRange};
 pub(crate) use record::{

@@ -19,7 +19,9 @@ use crate::health::{Meter, StoreHealth};
 use crate::inspect::{self, Findings};
 use crate::opening;
 use crate::options::Options;
-use crate::read::{self, Chunks, Listing, OutputChunk, OutputEvent, Page, ReadLimit, Unpacked};
+use crate::read::{
+    self, AllPage, Chunks, Listing, OutputChunk, OutputEvent, Page, ReadLimit, Unpacked,
+};
 use crate::tail::{SharedTail, Standing};
 use crate::wake::Wakes;
 use crate::writer::{Message, Queue, Rooms, Writer};
@@ -293,14 +295,33 @@ impl Store {
     }
 
     /// The events of all sessions after `after`, in the order of their Seqs. Of a deleted session
-    /// only its [`Event::Deleted`] is left.
+    /// only its [`Event::Deleted`] is left. Where something of them is damaged they end before that;
+    /// [`Store::page_of_all`] reads on.
+    ///
+    /// # Errors
+    /// As [`Store::record`]; [`ReadError::Damaged`] where what comes next is.
+    pub fn read_all(&self, after: Seq, limit: ReadLimit) -> Result<Vec<Envelope>, ReadError> {
+        let AllPage {
+            mut events, lost, ..
+        } = self.page_of_all(after, limit)?;
+        if let Some(lost) = lost.into_iter().next() {
+            events.retain(|event| event.seq < lost.first);
+            if events.is_empty() {
+                return Err(lost.damage.into());
+            }
+        }
+        Ok(events)
+    }
+
+    /// The same past what is damaged, which is told beside the events: nobody's damage keeps the
+    /// others from whoever follows all.
     ///
     /// # Errors
     /// As [`Store::record`].
-    pub fn read_all(&self, after: Seq, limit: ReadLimit) -> Result<Vec<Envelope>, ReadError> {
+    pub fn page_of_all(&self, after: Seq, limit: ReadLimit) -> Result<AllPage, ReadError> {
         let page = read::OfAll::begin(&self.0.tail, after, limit);
         match page.without_the_cold_file() {
-            Some(events) => events.map_err(ReadError::from),
+            Some(page) => page.map_err(ReadError::from),
             None => self.run(|txn| page.read(txn, &self.0.unpacked)),
         }
     }

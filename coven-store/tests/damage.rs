@@ -2,13 +2,21 @@
 
 mod support;
 
-use coven_core::Seq;
+use coven_core::{Envelope, Seq};
 use coven_store::{AppendError, Archived, Page, ReadError, ReadLimit, Store};
-use redb::{Database, TableDefinition};
+use redb::{Database, ReadableTable, TableDefinition};
 use support::*;
 
 const SEGMENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("segments");
 const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
+const SLOTS: TableDefinition<u64, &[u8]> = TableDefinition::new("slots");
+const ORDER: TableDefinition<u64, &[u8]> = TableDefinition::new("order");
+
+const NEWEST: Page = Page {
+    before: None,
+    limit: 10,
+    archived: Archived::Included,
+};
 
 /// A log of two sessions, in slots 1 and 2, closed.
 async fn two_sessions() -> Home {
@@ -162,15 +170,9 @@ async fn a_batch_for_a_damaged_session_does_not_hold_up_the_others() {
 #[tokio::test]
 async fn a_damaged_record_hides_no_other_from_lists_nor_from_a_restart() {
     let (_home, store) = with_damaged_record().await;
-    let page = Page {
-        before: None,
-        limit: 10,
-        archived: Archived::Included,
-    };
-    let seen = [
-        store.list(&page).expect("a read").records,
-        store.live().expect("a read"),
-    ];
+    let listing = store.list(&NEWEST).expect("a read");
+    assert_eq!(listing.damaged, 1, "it is told how many are left out");
+    let seen = [listing.records, store.live().expect("a read")];
     for records in seen {
         let ids: Vec<_> = records.iter().map(|it| it.session.id.clone()).collect();
         assert_eq!(ids, [id("b")]);
@@ -181,17 +183,12 @@ async fn a_damaged_record_hides_no_other_from_lists_nor_from_a_restart() {
 #[tokio::test]
 async fn a_damaged_record_is_made_anew_from_its_events() {
     let (_home, store) = with_damaged_record().await;
-    let page = Page {
-        before: None,
-        limit: 10,
-        archived: Archived::Included,
-    };
-    assert_eq!(store.list(&page).expect("a read").records.len(), 1);
+    assert_eq!(store.list(&NEWEST).expect("a read").records.len(), 1);
     store
         .rebuild_projections()
         .await
         .expect("its events are whole");
-    assert_eq!(store.list(&page).expect("a read").records.len(), 2);
+    assert_eq!(store.list(&NEWEST).expect("a read").records.len(), 2);
     append(&store, "a", vec![output(0, "x")])
         .await
         .expect("it follows");
@@ -212,4 +209,138 @@ async fn a_log_whose_events_are_damaged_is_not_rebuilt_and_stays_as_it_is() {
     append(&store, "b", vec![output(0, "x")])
         .await
         .expect("it goes on");
+}
+
+/// All that a follower of everything is told: events, and the places that it is told of instead.
+fn follow(store: &Store) -> (Vec<Envelope>, Vec<(Seq, Seq)>) {
+    let (mut events, mut lost) = (Vec::new(), Vec::new());
+    let mut after = Seq::ZERO;
+    loop {
+        let page = store
+            .page_of_all(after, ReadLimit::default())
+            .expect("it gets on");
+        if page.end == after {
+            return (events, lost);
+        }
+        after = page.end;
+        events.extend(page.events);
+        lost.extend(page.lost.iter().map(|lost| (lost.first, lost.last)));
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_row_of_any_table_stops_neither_a_restart_nor_the_feed_of_all() {
+    for table in ["slots", "records", "segments", "order"] {
+        let home = two_sessions().await;
+        change(&home, |txn| match table {
+            "segments" => put_segment(txn, b"\x01nonsense"),
+            "slots" | "records" => {
+                let name = if table == "slots" { SLOTS } else { RECORDS };
+                let mut rows = txn.open_table(name).expect("a table");
+                rows.insert(1, b"\x01nonsense".as_slice()).expect("a row");
+            }
+            _ => {
+                let mut rows = txn.open_table(ORDER).expect("a table");
+                rows.insert(1, b"\x01nonsense".as_slice()).expect("a row");
+            }
+        });
+        let store = home.open();
+        store.live().expect("a restart looks there");
+        store.list(&NEWEST).expect("a read");
+        append(&store, "b", vec![output(0, "x")])
+            .await
+            .expect("it goes on");
+        let (events, lost) = follow(&store);
+        let last = events.last().expect("the last event");
+        assert_eq!(last.session, id("b"), "{table}");
+        let expected = match table {
+            "records" => vec![],
+            "order" => vec![(Seq::new(1), Seq::new(4))],
+            _ => vec![(Seq::new(1), Seq::new(2))],
+        };
+        assert_eq!(lost, expected, "{table}");
+        if let Some(&(first, _)) = lost.first() {
+            let read = store.read_all(Seq::new(first.get() - 1), ReadLimit::default());
+            assert!(matches!(read, Err(ReadError::Damaged(_))), "{read:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn damage_of_a_slot_says_which() {
+    let home = two_sessions().await;
+    change(&home, |txn| {
+        let mut slots = txn.open_table(SLOTS).expect("a table");
+        slots.insert(2, b"\x01nonsense".as_slice()).expect("a row");
+    });
+    let store = home.open();
+    let page = store
+        .page_of_all(Seq::ZERO, ReadLimit::default())
+        .expect("a read");
+    let told = page.lost[0].damage.to_string();
+    assert!(told.contains("slot 2 "), "{told}");
+}
+
+/// A session of several segments, whose segment with the number `gone` has been hidden by its key.
+async fn with_hidden_segment(gone: usize) -> (Home, Seq) {
+    let home = Home::new();
+    let store = home.open();
+    running(&store, "a").await;
+    running(&store, "b").await;
+    let mut offset = 0;
+    for seed in 0..6 {
+        let data = noise(seed, 200_000);
+        append(&store, "a", vec![output(offset, data)])
+            .await
+            .expect("it follows");
+        offset += 200_000;
+    }
+    store.close().await;
+    let mut hidden = Seq::ZERO;
+    change(&home, |txn| {
+        let mut segments = txn.open_table(SEGMENTS).expect("a table");
+        let keys: Vec<_> = segments
+            .range((1, 0)..=(1, u64::MAX))
+            .expect("a range")
+            .map(|row| row.expect("a row").0.value())
+            .collect();
+        assert!(keys.len() > 3);
+        let gone = keys[gone.min(keys.len() - 1)];
+        let bytes = segments
+            .remove(gone)
+            .expect("a row")
+            .map(|it| it.value().to_vec());
+        hidden = Seq::new(gone.1);
+        let bytes = bytes.expect("it was there");
+        segments
+            .insert((gone.0 | 1 << 40, gone.1), bytes.as_slice())
+            .expect("a row");
+    });
+    (home, hidden)
+}
+
+#[tokio::test]
+async fn events_that_a_damaged_key_hides_are_missed() {
+    for gone in [0, 2, usize::MAX] {
+        let (home, hidden) = with_hidden_segment(gone).await;
+        let store = home.open();
+        let all = ReadLimit {
+            events: usize::MAX,
+            bytes: usize::MAX,
+        };
+        let read = store.read(&id("a"), Seq::ZERO, all);
+        let Err(ReadError::Damaged(damage)) = read else {
+            panic!("{gone}: {read:?}");
+        };
+        assert_eq!(damage.session, Some(id("a")));
+        let read = store.output(&id("a"), 0, usize::MAX);
+        assert!(
+            matches!(read, Err(ReadError::Damaged(_))),
+            "{gone}: {read:?}"
+        );
+        let (_, lost) = follow(&store);
+        let is_told = |(first, last): &(Seq, Seq)| (*first..=*last).contains(&hidden);
+        assert!(lost.iter().any(is_told), "{gone}: {lost:?}");
+        assert_eq!(events_of(&store, "b").len(), 2, "others are not concerned");
+    }
 }

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use coven_http::client::Output;
+use coven_http::client::{Client, EventsQuery, Output};
 
 use crate::answers;
 use crate::exit::Exit;
@@ -43,11 +43,33 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     } else {
         client.export(&id).await?
     };
-    match &args.output {
-        None => to_stdout(lines).await?,
-        Some(path) => to_file(lines, path).await?,
+    let written = match &args.output {
+        None => to_stdout(lines).await,
+        Some(path) => to_file(lines, path).await,
+    };
+    match written {
+        Ok(()) => Ok(Exit::Done),
+        Err(failure) if failure.exit() == Exit::Unreachable => {
+            Err(why(&client, &id).await.unwrap_or(failure))
+        }
+        Err(failure) => Err(failure),
     }
-    Ok(Exit::Done)
+}
+
+/// Why an export broke off, if that is because the session cannot be read: an answer that was begun
+/// cannot say it.
+async fn why(client: &Client, id: &str) -> Option<Failure> {
+    let mut query = EventsQuery {
+        after_seq: None,
+        limit: Some(1000),
+    };
+    loop {
+        match client.events(id, query).await {
+            Ok(page) if page.has_more => query.after_seq = Some(page.next_cursor?.after_seq),
+            Ok(_) => return None,
+            Err(error) => return error.code().map(|_| error.into()),
+        }
+    }
 }
 
 async fn to_stdout(mut lines: Output) -> Result<(), Failure> {

@@ -52,24 +52,56 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     if args.follow {
         return followed(&client, &id, printer, &mut stdout).await;
     }
-    let mut output = left(&client, &id, session.trimmed_bytes).await?;
-    while let Some(bytes) = output.next().await? {
-        stdout.write(&printer.read(bytes.into())?).await?;
-    }
+    let shown = show(
+        &client,
+        &id,
+        session.trimmed_bytes,
+        &mut printer,
+        &mut stdout,
+    )
+    .await;
+    // What came before it failed is worth having.
     stdout.write(&printer.finish()?).await?;
+    shown?;
     Ok(Exit::Done)
 }
 
-/// What is left of a session's output, from `first` on or from where it was trimmed to meanwhile.
-async fn left(client: &Client, id: &str, mut first: u64) -> Result<Output, Failure> {
+/// Shows what is left of a session's output, from `first` on. Where that breaks off it is asked for
+/// from there: the answer says why, or goes on.
+async fn show(
+    client: &Client,
+    id: &str,
+    mut first: u64,
+    printer: &mut Printer,
+    stdout: &mut Stdout,
+) -> Result<(), Failure> {
     loop {
-        match client.output(id, first).await {
+        let mut output = left(client, id, &mut first).await?;
+        let begun = first;
+        loop {
+            match output.next().await {
+                Ok(Some(bytes)) => {
+                    first += bytes.len() as u64;
+                    stdout.write(&printer.read(bytes.into())?).await?;
+                }
+                Ok(None) => return Ok(()),
+                Err(error) if first == begun => return Err(error.into()),
+                Err(_) => break,
+            }
+        }
+    }
+}
+
+/// What is left of a session's output, from `first` on or from where it was trimmed to meanwhile.
+async fn left(client: &Client, id: &str, first: &mut u64) -> Result<Output, Failure> {
+    loop {
+        match client.output(id, *first).await {
             Err(error) if error.code() == Some(Code::OutputTrimmed) => {
                 let trimmed = client.session(id).await?.trimmed_bytes;
-                if trimmed <= first {
+                if trimmed <= *first {
                     return Err(error.into());
                 }
-                first = trimmed;
+                *first = trimmed;
             }
             output => return Ok(output?),
         }

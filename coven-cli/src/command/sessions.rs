@@ -63,10 +63,20 @@ const PAGE: usize = 500;
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let client = args.answers.source().reach_if_any(home).await?;
-    let sessions = match &client {
+    let Found { sessions, damaged } = match &client {
         Some(client) => matching(client, args).await?,
-        None => Vec::new(),
+        None => Found::default(),
     };
+    if damaged > 0 {
+        let are = if damaged == 1 {
+            "session is"
+        } else {
+            "sessions are"
+        };
+        output::complain(&format!(
+            "coven: {damaged} {are} damaged and left out; `coven doctor --store` tells more"
+        ));
+    }
     if args.json {
         output::json(&sessions)?;
         return Ok(Exit::Done);
@@ -76,6 +86,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
             let ids = select::short_ids(&client, &sessions).await?;
             output::table(&table(&sessions, ids))?;
         }
+        Some(_) if damaged > 0 => {}
         Some(_) if args.is_choosy() => {
             output::complain("coven: no such sessions; `coven sessions --all` lists all there are");
         }
@@ -95,7 +106,15 @@ impl Args {
     }
 }
 
-async fn matching(client: &Client, args: &Args) -> Result<Vec<SessionRecord>, Failure> {
+/// What a look through the list came to.
+#[derive(Default)]
+struct Found {
+    sessions: Vec<SessionRecord>,
+    /// How many could not be read.
+    damaged: usize,
+}
+
+async fn matching(client: &Client, args: &Args) -> Result<Found, Failure> {
     let limit = args.limit.unwrap_or(usize::MAX);
     let project = args.project.as_deref().map(root).transpose()?;
     let fits = |session: &SessionRecord| {
@@ -111,21 +130,24 @@ async fn matching(client: &Client, args: &Args) -> Result<Vec<SessionRecord>, Fa
             .is_none_or(|root| *root == session.project_root);
         status && harness && project
     };
-    let mut found = Vec::new();
+    let mut found = Found::default();
     let mut query = SessionsQuery {
         limit: Some(limit.clamp(1, PAGE)),
         cursor: None,
         include_archived: args.all,
     };
-    while found.len() < limit {
+    while found.sessions.len() < limit {
         let page = client.sessions_page(&query).await?;
-        found.extend(page.sessions.into_iter().filter(fits));
+        found.damaged += page.damaged;
+        found
+            .sessions
+            .extend(page.sessions.into_iter().filter(fits));
         query.cursor = page.next_cursor;
         if query.cursor.is_none() {
             break;
         }
     }
-    found.truncate(limit);
+    found.sessions.truncate(limit);
     Ok(found)
 }
 

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::exchange::{Ask, Connection};
 use super::sse::{Parser, Said};
 use super::{Client, Error, exchange};
-use crate::wire::{Event, TrimmedOutput};
+use crate::wire::{DamagedEvents, Event, TrimmedOutput};
 
 /// The first wait before connecting again; it doubles up to [`LONGEST_WAIT`].
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -42,6 +42,7 @@ pub struct Follow {
     wait: Duration,
     connected_before: bool,
     trimmed: Option<TrimmedOutput>,
+    damaged: Vec<DamagedEvents>,
 }
 
 #[derive(Debug)]
@@ -73,6 +74,7 @@ impl Follow {
             wait: Duration::ZERO,
             connected_before: false,
             trimmed: None,
+            damaged: Vec::new(),
         }
     }
 
@@ -137,6 +139,13 @@ impl Follow {
     /// with the first event.
     pub const fn trimmed(&self) -> Option<TrimmedOutput> {
         self.trimmed
+    }
+
+    /// What the stream of all sessions passed over because it is damaged, since this was asked last.
+    /// It lies before or between the events given since, or before the next one; after the
+    /// connection broke it may be told again.
+    pub fn take_damaged(&mut self) -> Vec<DamagedEvents> {
+        std::mem::take(&mut self.damaged)
     }
 
     async fn connect(&mut self) -> Result<(), Error> {
@@ -214,6 +223,9 @@ impl Follow {
                 }
                 Said::Note { name, data } if name == crate::STREAM_MISSING => {
                     self.trimmed = serde_json::from_str(&data).ok();
+                }
+                Said::Note { name, data } if name == crate::STREAM_DAMAGED => {
+                    self.damaged.extend(serde_json::from_str(&data).ok());
                 }
                 // One of a newer daemon.
                 Said::Note { .. } => {}

@@ -93,7 +93,11 @@ async fn page(call: &Call) -> Result<Vec<u8>, Error> {
         Some(position) => format!("\"{}\"", cursor::encode(&position)),
         None => "null".to_owned(),
     };
-    Ok(list.finish(&format!(",\"next_cursor\":{next}}}")))
+    let damaged = match listing.damaged {
+        0 => String::new(),
+        damaged => format!(",\"damaged\":{damaged}"),
+    };
+    Ok(list.finish(&format!(",\"next_cursor\":{next}{damaged}}}")))
 }
 
 pub(crate) fn doc() -> Doc {

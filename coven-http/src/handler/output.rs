@@ -56,7 +56,7 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     if start < trimmed {
         return Err(Error::output_trimmed(id.as_str(), trimmed));
     }
-    let reading = Reading {
+    let mut reading = Reading {
         engine: call.engine().clone(),
         id,
         offset: start,
@@ -65,6 +65,12 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
         stopping: call.app.stopping(),
         _permit: call.app.stream()?,
     };
+    // Once the head is sent, what is wrong can only be told by breaking off.
+    reading.fill().await.map_err(|broken| match broken {
+        Broken::Stopping => Error::shutting_down(),
+        Broken::Failed(error) => error.into(),
+        Broken::Gone => Error::internal("the output was deleted, or trimmed, while it was read"),
+    })?;
     call.switch.stream();
     let octets = HeaderValue::from_static("application/octet-stream");
     let reply = Reply::stream(status, Some(end - start), bytes(reading))
@@ -108,44 +114,63 @@ struct Reading {
 fn bytes(reading: Reading) -> impl Stream<Item = Result<Bytes, io::Error>> + Send {
     stream::unfold(reading, |mut reading| async move {
         let piece = reading.next().await.transpose()?;
-        Some((piece, reading))
+        Some((piece.map_err(io::Error::from), reading))
     })
 }
 
 impl Reading {
     /// The next bytes; an error breaks the connection, so that the reader sees that some miss.
-    async fn next(&mut self) -> Result<Option<Bytes>, io::Error> {
-        loop {
-            if let Some(piece) = self.ready.pop_front() {
-                self.offset += piece.len() as u64;
-                return Ok(Some(piece));
+    async fn next(&mut self) -> Result<Option<Bytes>, Broken> {
+        if self.ready.is_empty() {
+            self.fill().await?;
+        }
+        let piece = self.ready.pop_front();
+        self.offset += piece.as_ref().map_or(0, |piece| piece.len() as u64);
+        Ok(piece)
+    }
+
+    /// Reads the next pieces; none at the end.
+    async fn fill(&mut self) -> Result<(), Broken> {
+        if self.offset == self.end {
+            return Ok(());
+        }
+        let mut left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
+        let max_bytes = left.min(limits::STREAM_READ_BYTES);
+        let chunks = tokio::select! {
+            biased;
+            () = self.stopping.wait() => return Err(Broken::Stopping),
+            chunks = self.engine.output(&self.id, self.offset, max_bytes) => chunks,
+        }
+        .map_err(Broken::Failed)?;
+        let first = chunks.first().map(|chunk| chunk.offset);
+        if first != Some(self.offset) {
+            return Err(Broken::Gone);
+        }
+        for chunk in chunks {
+            let taken = chunk.data.len().min(left);
+            left -= taken;
+            if taken > 0 {
+                self.ready.push_back(chunk.data.slice(..taken));
             }
-            if self.offset == self.end {
-                return Ok(None);
-            }
-            let left = usize::try_from(self.end - self.offset).unwrap_or(usize::MAX);
-            let max_bytes = left.min(limits::STREAM_READ_BYTES);
-            let chunks = tokio::select! {
-                biased;
-                () = self.stopping.wait() => return Err(io::ErrorKind::ConnectionAborted.into()),
-                chunks = self.engine.output(&self.id, self.offset, max_bytes) => chunks,
-            }
-            .map_err(io::Error::other)?;
-            if chunks
-                .first()
-                .is_none_or(|chunk| chunk.offset != self.offset)
-            {
-                // It was deleted, or trimmed, while it was read.
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let mut left = left;
-            for chunk in chunks {
-                let taken = chunk.data.len().min(left);
-                left -= taken;
-                if taken > 0 {
-                    self.ready.push_back(chunk.data.slice(..taken));
-                }
-            }
+        }
+        Ok(())
+    }
+}
+
+/// Why a range is not told to its end.
+enum Broken {
+    Stopping,
+    Failed(coven::Error),
+    /// It was deleted, or trimmed, while it was read.
+    Gone,
+}
+
+impl From<Broken> for io::Error {
+    fn from(broken: Broken) -> Self {
+        match broken {
+            Broken::Stopping => io::ErrorKind::ConnectionAborted.into(),
+            Broken::Failed(error) => Self::other(error),
+            Broken::Gone => io::ErrorKind::UnexpectedEof.into(),
         }
     }
 }

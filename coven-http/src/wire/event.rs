@@ -58,6 +58,20 @@ pub struct TrimmedOutput {
     pub bytes: u64,
 }
 
+/// Events that cannot be read because the log is damaged, as the stream of all sessions tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct DamagedEvents {
+    /// Whose; null where that cannot be told, and all events between the places may be.
+    pub session_id: Option<String>,
+    /// The first place that is concerned.
+    pub first_seq: u64,
+    /// The last place that may be.
+    pub last_seq: u64,
+    /// What is wrong, for people.
+    pub problem: String,
+}
+
 /// Where a page begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "camelCase")]

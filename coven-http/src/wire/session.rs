@@ -140,4 +140,13 @@ pub struct SessionsPage {
     pub sessions: Vec<SessionRecord>,
     /// What to give as `cursor` for the page after this one; null when this is the last.
     pub next_cursor: Option<String>,
+    /// How many sessions are left out of the page because the log is damaged there. Absent where
+    /// none is.
+    #[serde(default, skip_serializing_if = "is_none")]
+    pub damaged: usize,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // serde asks for it
+const fn is_none(count: &usize) -> bool {
+    *count == 0
 }

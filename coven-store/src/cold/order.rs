@@ -47,11 +47,13 @@ pub(super) fn append(tables: &mut Tables<'_>, runs: &[Run]) -> Result<(), Fault>
     Ok(())
 }
 
-/// Calls `each` with the runs that end after `after`, in order, until it says it is enough.
+/// Calls `each` with the runs that end after `after`, in order, until it says it is enough. In the
+/// place of those in a row that cannot be read it is told of the damage, whose `seq` is where they
+/// begin.
 pub(crate) fn runs_after(
     order: &impl ReadableTable<u64, &'static [u8]>,
     after: Seq,
-    mut each: impl FnMut(Run) -> Result<Goes, Fault>,
+    mut each: impl FnMut(Result<Run, Damage>) -> Result<Goes, Fault>,
 ) -> Result<(), Fault> {
     let start = after.get().saturating_add(1);
     // The row that holds `start` may begin before it.
@@ -59,8 +61,17 @@ pub(crate) fn runs_after(
     let from = from.map_or(start, |(first, _)| first.value());
     for row in order.range(from..)? {
         let (first, bytes) = row?;
-        for run in decode(first.value(), bytes.value())? {
-            if run.last > after && each(run)? == Goes::Enough {
+        let runs = match runs_of_row(first.value(), bytes.value()) {
+            Ok(runs) => runs,
+            Err(problem) => {
+                if each(Err(damaged(first.value(), &problem)))? == Goes::Enough {
+                    return Ok(());
+                }
+                continue;
+            }
+        };
+        for run in runs {
+            if run.last > after && each(Ok(run))? == Goes::Enough {
                 return Ok(());
             }
         }
@@ -75,14 +86,12 @@ pub(crate) enum Goes {
     Enough,
 }
 
-fn decode(first: u64, bytes: &[u8]) -> Result<Vec<Run>, Fault> {
-    runs_of_row(first, bytes).map_err(|problem| {
-        Fault::Damage(Damage {
-            session: None,
-            seq: Some(Seq::new(first)),
-            problem: format!("the order of events cannot be read: {problem}"),
-        })
-    })
+fn damaged(first: u64, problem: &Malformed) -> Damage {
+    Damage {
+        session: None,
+        seq: Some(Seq::new(first)),
+        problem: format!("the order of events cannot be read: {problem}"),
+    }
 }
 
 /// The runs in the row at `first`.

@@ -75,7 +75,10 @@ mod tests {
             assert!(!is_hit(&path), "it is whole");
             let mut hit = 0;
             // Behind the first page: the beginnings of all pages, and of what is in them.
-            for at in (4096..whole.len()).step_by(4096).flat_map(|at| at + 2..at + 14) {
+            for at in (4096..whole.len())
+                .step_by(4096)
+                .flat_map(|at| at + 2..at + 14)
+            {
                 let mut bytes = whole.clone();
                 bytes[at] ^= 0x80;
                 fs::write(&path, &bytes).expect("a write");

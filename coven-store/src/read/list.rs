@@ -6,7 +6,7 @@ use std::sync::Arc;
 use coven_core::{Record, SessionId, Timestamp};
 use redb::ReadTransaction;
 
-use super::record::load_whole;
+use super::record::{load_record, unless_damaged};
 use crate::cold::order::Goes;
 use crate::fault::{Fault, damage};
 use crate::layout::{BY_CREATED, RECORDS};
@@ -46,6 +46,8 @@ pub enum Archived {
 pub struct Listing {
     /// The records: by creation, then by id, the greatest first.
     pub records: Vec<Record>,
+    /// How many sessions are left out between these because they are damaged.
+    pub damaged: usize,
     /// Where the next page begins; `None` when this is the last.
     pub next: Option<Position>,
 }
@@ -65,6 +67,7 @@ pub(crate) fn list(
     let mut filling = Filling {
         page,
         records: Vec::new(),
+        damaged: 0,
     };
     for row in rows.rev() {
         let (key, value) = row?;
@@ -81,8 +84,10 @@ pub(crate) fn list(
         if archived && page.archived == Archived::Hidden {
             continue;
         }
-        let id = SessionId::parse(key.value().1).map_err(|_| damage("an id is not one"))?;
-        let Some(record) = load_whole(&table, slot, &id)? else {
+        let id = SessionId::parse(key.value().1).map_err(|_| damage("an id is not one"));
+        let record = id.and_then(|id| load_record(&table, slot, &id));
+        let Some(record) = unless_damaged(record)? else {
+            filling.damaged += 1;
             continue;
         };
         if filling.put(record) == Goes::Enough {
@@ -96,6 +101,7 @@ pub(crate) fn list(
     }
     Ok(Listing {
         records: filling.records,
+        damaged: filling.damaged,
         next: None,
     })
 }
@@ -136,6 +142,7 @@ fn key(record: &Record) -> (i64, &str) {
 struct Filling<'a> {
     page: &'a Page,
     records: Vec<Record>,
+    damaged: usize,
 }
 
 impl Filling<'_> {
@@ -152,6 +159,7 @@ impl Filling<'_> {
         Listing {
             next: self.records.last().map(position_of),
             records: self.records,
+            damaged: self.damaged,
         }
     }
 }

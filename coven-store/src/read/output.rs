@@ -1,14 +1,15 @@
 //! A session's output, by its offset in bytes.
 
 use bytes::Bytes;
-use coven_core::{Channel, Envelope, Event, Seq, SessionId, Timestamp};
+use coven_core::{Channel, Envelope, Event, Record, Seq, SessionId, Timestamp};
 use redb::ReadTransaction;
 
 use super::events::event_of_row;
-use super::record::slot_of;
+use super::record::{known_record, slot_of};
 use super::segments::{Part, Segments};
 use super::unpacked::Unpacked;
 use crate::cold::order::Goes;
+use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::OUTPUT;
 use crate::tail::{SharedTail, TailOutput};
@@ -97,6 +98,7 @@ impl<'a> OutputRange<'a> {
         let begins = begins(txn, slot, self.offset.max(trimmed_bytes))?;
         let offset = begins.as_ref().map_or(self.offset, |begins| begins.offset);
         let mut chunks = Chunks::from(offset, self.max_bytes);
+        let record = known_record(txn, slot, self.id)?;
         if let Some(Begins { segment, .. }) = begins {
             let before = Seq::new(segment.saturating_sub(1));
             let of = Part::after(slot, self.id, before);
@@ -104,7 +106,34 @@ impl<'a> OutputRange<'a> {
                 Ok(chunks.take(row.event(self.id)?))
             })?;
         }
+        if let Some(record) = record {
+            self.look_for_holes(&chunks, &record)?;
+        }
         self.finish(chunks)
+    }
+
+    /// A key that was damaged hides what it is of: looks whether all output is there that the cold
+    /// file should have of the range.
+    fn look_for_holes(&self, chunks: &Chunks, record: &Record) -> Result<(), Fault> {
+        let mut next = self.offset.max(record.session.trimmed_bytes);
+        for chunk in &chunks.found {
+            if chunk.offset > next {
+                return Err(self.missing(next));
+            }
+            next = chunk.offset + chunk.data.len() as u64;
+        }
+        if next < chunks.end.min(record.session.output_bytes) {
+            return Err(self.missing(next));
+        }
+        Ok(())
+    }
+
+    fn missing(&self, offset: u64) -> Fault {
+        Fault::Damage(Damage {
+            session: Some(self.id.clone()),
+            seq: None,
+            problem: format!("its output from byte {offset} on is missing"),
+        })
     }
 
     /// Adds what the tail has and `chunks` do not.

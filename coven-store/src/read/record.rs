@@ -38,11 +38,14 @@ pub(crate) fn live(
     let slots = txn.open_table(SLOTS)?;
     let records = txn.open_table(RECORDS)?;
     let mut live = BTreeMap::new();
-    for row in txn.open_table(LIVE)?.iter()? {
+    let index = txn.open_table(LIVE)?;
+    for row in index.iter()? {
         let slot = row?.0.value();
-        if !tail.contains_key(&slot)
-            && let Some(record) = load_whole(&records, slot, &session_of_slot(&slots, slot)?)?
-        {
+        if tail.contains_key(&slot) {
+            continue;
+        }
+        let record = session_of_slot(&slots, slot).and_then(|id| load_record(&records, slot, &id));
+        if let Some(record) = unless_damaged(record)? {
             live.insert(slot, record);
         }
     }
@@ -124,18 +127,26 @@ pub(crate) fn record_place(slot: u64, id: &SessionId) -> Vec<u8> {
     [&slot.to_be_bytes(), id.as_str().as_bytes()].concat()
 }
 
-/// The same, for those who look at many: `None` for one that is damaged, so that the others can be
+/// What was read, for those who look at many: `None` where it is damaged, so that the others can be
 /// seen. Who asks for it by its id is told what is wrong.
-pub(crate) fn load_whole(
-    records: &impl ReadableTable<u64, &'static [u8]>,
-    slot: u64,
-    id: &SessionId,
-) -> Result<Option<Record>, Fault> {
-    match load_record(records, slot, id) {
+pub(super) fn unless_damaged<T>(read: Result<T, Fault>) -> Result<Option<T>, Fault> {
+    match read {
         Err(Fault::Damage(damage)) => {
             tracing::error!(%damage, "a session is left out");
             Ok(None)
         }
+        read => read.map(Some),
+    }
+}
+
+/// The record in a slot, where it can be read; for those who can do without.
+pub(super) fn known_record(
+    txn: &ReadTransaction,
+    slot: u64,
+    id: &SessionId,
+) -> Result<Option<Record>, Fault> {
+    match load_record(&txn.open_table(RECORDS)?, slot, id) {
+        Err(Fault::Damage(_)) => Ok(None),
         loaded => loaded.map(Some),
     }
 }
@@ -147,7 +158,8 @@ pub(crate) fn slot_row(
 ) -> Result<(SessionId, Option<Seq>), Fault> {
     let row = slots.get(slot)?;
     let row = row.ok_or_else(|| damage(format!("slot {slot} is nobody's")))?;
-    Ok(slot_of_row(slot, row.value())?)
+    slot_of_row(slot, row.value())
+        .map_err(|malformed| damage(format!("whose slot {slot} is cannot be read: {malformed}")))
 }
 
 /// The same from a row.

@@ -35,15 +35,26 @@ impl<'a> Segments<'a> {
         Ok(row.map_or(0, |row| row.value()))
     }
 
+    /// Where the segment of a slot begins that comes after the one with `seq` in it.
+    pub(super) fn after(&self, slot: u64, seq: Seq) -> Result<Option<Seq>, Fault> {
+        let next = self
+            .segments
+            .range((slot, seq.get().saturating_add(1))..=(slot, u64::MAX))?
+            .next()
+            .transpose()?;
+        Ok(next.map(|(key, _)| Seq::new(key.value().1)))
+    }
+
     /// Calls `each` with the events of a slot after `after`, oldest first, until it says it is
-    /// enough. What it returned last is returned. Output that was trimmed is left out, as far as
-    /// the cold file knows, and what is before `trimmed_bytes`.
+    /// enough. Output that was trimmed is left out, as far as the cold file knows, and what is before
+    /// `trimmed_bytes`.
     pub(crate) fn each(
         &self,
         of: Part<'_>,
         trimmed_bytes: u64,
         mut each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
-    ) -> Result<Goes, Fault> {
+    ) -> Result<Seen, Fault> {
+        let mut last = None;
         let trimmed_bytes = trimmed_bytes.max(self.trimmed_bytes(of.slot)?);
         let mut unpacker = Unpacker::default();
         let segment = |first, bytes: &[u8]| {
@@ -51,13 +62,24 @@ impl<'a> Segments<'a> {
                 Segment::decode_with(&mut unpacker, of.slot, first, bytes)
             })
         };
-        each_row_of(&self.segments, of, segment, |row| {
+        let goes = each_row_of(&self.segments, of, segment, |row| {
+            last = Some(row.seq);
             if trimmed_bytes > 0 && is_trimmed_output(row.bytes, trimmed_bytes) {
                 return Ok(Goes::On);
             }
             each(row)
-        })
+        })?;
+        Ok(Seen { goes, last })
     }
+}
+
+/// What a look through a session's events came to.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Seen {
+    /// What was said last.
+    pub(super) goes: Goes,
+    /// The last event that was met, trimmed or not.
+    pub(super) last: Option<Seq>,
 }
 
 /// Some of one session's events.

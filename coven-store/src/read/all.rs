@@ -1,0 +1,477 @@
+//! The events of all sessions, in the order they were appended.
+
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
+
+use coven_core::{Envelope, Seq, SessionId};
+use redb::{ReadOnlyTable, ReadTransaction};
+
+use super::ReadLimit;
+use super::events::Filling;
+use super::record::{known_record, slot_row};
+use super::segments::{Part, Segments};
+use super::unpacked::Unpacked;
+use crate::cold::order::{Goes, NOBODY, runs_after};
+use crate::database::guarded;
+use crate::error::Damage;
+use crate::fault::{Fault, damage};
+use crate::layout::{ORDER, SLOTS};
+use crate::tail::{AllRows, Run, SharedTail};
+
+/// A page of the events of all sessions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllPage {
+    /// The events, oldest first.
+    pub events: Vec<Envelope>,
+    /// What there is up to `end` beside them and cannot be read, by its place.
+    pub lost: Vec<Lost>,
+    /// Up to here this is all there is; where the page begins when there is nothing.
+    pub end: Seq,
+}
+
+/// Events that cannot be read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Lost {
+    /// Between this place and [`Lost::last`], those of the session that is named in the damage; all
+    /// where none is.
+    pub first: Seq,
+    /// The last place that may be concerned.
+    pub last: Seq,
+    /// What is wrong.
+    pub damage: Damage,
+}
+
+/// The events of all sessions after some place. Of a deleted session there is only its `Deleted`.
+pub(crate) struct OfAll {
+    after: Seq,
+    limit: ReadLimit,
+    tail: AllRows,
+}
+
+impl OfAll {
+    pub(crate) fn begin(tail: &SharedTail, after: Seq, limit: ReadLimit) -> Self {
+        let tail = tail.look().all_rows(after, limit);
+        Self { after, limit, tail }
+    }
+
+    /// The page, where the tail has all of it.
+    pub(crate) fn without_the_cold_file(&self) -> Option<Result<AllPage, Fault>> {
+        let page = || self.finish(Filling::new(self.limit), Vec::new(), self.after);
+        self.tail.is_whole.then(page)
+    }
+
+    pub(crate) fn read(
+        &self,
+        txn: &ReadTransaction,
+        unpacked: &Unpacked,
+    ) -> Result<AllPage, Fault> {
+        let mut cold = ColdFile::open(txn, unpacked, &self.tail)?;
+        let mut page = Filling::new(self.limit);
+        let mut after = self.after;
+        loop {
+            let (runs, until) = self.cold_runs(&mut cold, after)?;
+            let (rows, cut_at) = self.rows_of(&mut cold, &runs)?;
+            let rows = rows.into_iter();
+            for (seq, (session, row)) in
+                rows.take_while(|(seq, _)| cut_at.is_none_or(|cut| *seq <= cut))
+            {
+                match page.put_row(&session, seq, &row) {
+                    Ok(Goes::On) => {}
+                    Ok(Goes::Enough) => return Ok(self.full(page, cold.lost)),
+                    Err(Fault::Damage(damage)) => cold.lose(seq, seq, damage),
+                    Err(fault) => return Err(fault),
+                }
+            }
+            if let Some(end) = cut_at {
+                return Ok(cut(page, cold.lost, end));
+            }
+            match until {
+                // All of it was trimmed output, and an empty page would say that there is no more.
+                Cold::More { last } if page.events.is_empty() && cold.lost.is_empty() => {
+                    after = last;
+                }
+                Cold::More { last } => {
+                    return Ok(AllPage {
+                        events: page.events,
+                        lost: in_order(cold.lost),
+                        end: last,
+                    });
+                }
+                Cold::End { last } => return self.finish(page, cold.lost, last),
+            }
+        }
+    }
+
+    /// The runs of the cold file that fill a page, or all there are, but for what is void and what
+    /// cannot be told whose it is.
+    fn cold_runs(&self, cold: &mut ColdFile<'_>, after: Seq) -> Result<(Vec<Run>, Cold), Fault> {
+        let mut runs: Vec<Run> = Vec::new();
+        let (mut events, mut bytes) = (0, 0);
+        let mut until = Cold::End { last: after };
+        let mut last = after;
+        // Where an order that cannot be read begins.
+        let mut hole: Option<(Seq, Damage)> = None;
+        let order = cold.txn.open_table(ORDER)?;
+        runs_after(&order, after, |run| {
+            let run = match run {
+                Ok(run) => run,
+                Err(damage) => {
+                    hole.get_or_insert((last.next(), damage));
+                    return Ok(Goes::On);
+                }
+            };
+            if run.first > last.next() {
+                let (first, damage) = hole.take().unwrap_or_else(|| missing_order(last.next()));
+                last = Seq::new(run.first.get() - 1);
+                cold.lose(first, last, damage);
+            }
+            let full = events >= self.limit.events as u64 || bytes >= self.limit.bytes as u64;
+            if full && !runs.is_empty() {
+                until = Cold::More { last };
+                return Ok(Goes::Enough);
+            }
+            last = run.last;
+            until = Cold::End { last };
+            if run.slot == NOBODY {
+                return Ok(Goes::On);
+            }
+            let shown_from = match cold.owner(run.slot) {
+                Ok((_, shown_from)) => *shown_from,
+                Err(Fault::Damage(damage)) => {
+                    cold.lose(run.first.max(after.next()), run.last, damage);
+                    return Ok(Goes::On);
+                }
+                Err(fault) => return Err(fault),
+            };
+            let first = run.first.max(after.next()).max(shown_from);
+            if first <= run.last {
+                events += run.last.get() - first.get() + 1;
+                bytes += run.len_bytes;
+                runs.push(Run { first, ..run });
+            }
+            Ok(Goes::On)
+        })?;
+        if matches!(until, Cold::End { .. }) {
+            let folded = super::folded(cold.txn)?.seq();
+            if folded > last {
+                let (first, damage) = hole.unwrap_or_else(|| missing_order(last.next()));
+                cold.lose(first, folded, damage);
+                until = Cold::End { last: folded };
+            }
+        }
+        Ok((runs, until))
+    }
+
+    /// The events of `runs`, and where they end before those do: no more of one session is read
+    /// than a page can have. Each session's are read at once, so that no segment is decompressed
+    /// twice, however many sessions take turns.
+    fn rows_of(&self, cold: &mut ColdFile<'_>, runs: &[Run]) -> Result<(Rows, Option<Seq>), Fault> {
+        let mut spans: BTreeMap<u64, Vec<(Seq, Seq)>> = BTreeMap::new();
+        for run in runs {
+            let span = (run.first, run.last);
+            spans.entry(run.slot).or_default().push(span);
+        }
+        let mut rows = Rows::new();
+        let mut cut_at: Option<Seq> = None;
+        for (slot, spans) in spans {
+            let id = cold.owner(slot)?.0.clone();
+            let reading = Reading {
+                slot,
+                id,
+                spans: &spans,
+                limit: self.limit,
+            };
+            if let Some(end) = reading.read(cold, &mut rows)? {
+                cut_at = Some(cut_at.map_or(end, |cut| cut.min(end)));
+            }
+        }
+        Ok((rows, cut_at))
+    }
+
+    /// A page that has no room for more.
+    fn full(&self, page: Filling, lost: Vec<Lost>) -> AllPage {
+        let end = page.events.last().map_or(self.after, |last| last.seq);
+        cut(page, lost, end)
+    }
+
+    /// Adds what the tail has, which begins after `last`.
+    fn finish(&self, mut page: Filling, lost: Vec<Lost>, last: Seq) -> Result<AllPage, Fault> {
+        for (session, row) in self.tail.rows.iter().filter(|(_, row)| row.seq > last) {
+            if page.put_row(session, row.seq, &row.bytes)? == Goes::Enough {
+                return Ok(self.full(page, lost));
+            }
+        }
+        let last_event = page.events.last().map_or(last, |event| event.seq);
+        Ok(AllPage {
+            end: last.max(last_event),
+            events: page.events,
+            lost: in_order(lost),
+        })
+    }
+}
+
+/// A page that ends there: what comes after it is of the next.
+fn cut(page: Filling, lost: Vec<Lost>, end: Seq) -> AllPage {
+    let mut lost = in_order(lost);
+    lost.retain(|lost| lost.first <= end);
+    AllPage {
+        events: page.events,
+        lost,
+        end,
+    }
+}
+
+fn in_order(mut lost: Vec<Lost>) -> Vec<Lost> {
+    lost.sort_by_key(|lost| lost.first);
+    lost
+}
+
+fn missing_order(first: Seq) -> (Seq, Damage) {
+    let damage = Damage {
+        session: None,
+        seq: Some(first),
+        problem: "the order of events is missing".to_owned(),
+    };
+    (first, damage)
+}
+
+/// Whether the cold file has more than was looked at, which is all up to `last`.
+enum Cold {
+    More { last: Seq },
+    End { last: Seq },
+}
+
+type Rows = BTreeMap<Seq, (SessionId, Vec<u8>)>;
+
+/// The cold file, whose slots are whose, and what of it was found to be damaged.
+struct ColdFile<'a> {
+    txn: &'a ReadTransaction,
+    segments: Segments<'a>,
+    slots: ReadOnlyTable<u64, &'static [u8]>,
+    tail: &'a AllRows,
+    /// The sessions that were met, and from where on their events are to be shown.
+    owners: HashMap<u64, (SessionId, Seq)>,
+    lost: Vec<Lost>,
+}
+
+impl<'a> ColdFile<'a> {
+    fn open(
+        txn: &'a ReadTransaction,
+        unpacked: &'a Unpacked,
+        tail: &'a AllRows,
+    ) -> Result<Self, Fault> {
+        Ok(Self {
+            txn,
+            segments: Segments::open(txn, unpacked)?,
+            slots: txn.open_table(SLOTS)?,
+            tail,
+            owners: HashMap::new(),
+            lost: Vec::new(),
+        })
+    }
+
+    fn owner(&mut self, slot: u64) -> Result<&(SessionId, Seq), Fault> {
+        match self.owners.entry(slot) {
+            Entry::Occupied(known) => Ok(known.into_mut()),
+            Entry::Vacant(unknown) => {
+                let (id, deleted_at) = guarded(|| slot_row(&self.slots, slot))?;
+                let deleted_at = deleted_at.or_else(|| self.tail.deleted.get(&slot).copied());
+                Ok(unknown.insert((id, deleted_at.unwrap_or(Seq::ZERO))))
+            }
+        }
+    }
+
+    fn lose(&mut self, first: Seq, last: Seq, damage: Damage) {
+        tracing::error!(%damage, %first, %last, "events are passed over");
+        self.lost.push(Lost {
+            first,
+            last,
+            damage,
+        });
+    }
+}
+
+/// One session's events in a page.
+struct Reading<'a> {
+    slot: u64,
+    id: SessionId,
+    /// Where they are, in order.
+    spans: &'a [(Seq, Seq)],
+    limit: ReadLimit,
+}
+
+impl Reading<'_> {
+    /// Reads them past the segments that are damaged; gives the last one where there may be more.
+    fn read(&self, cold: &mut ColdFile<'_>, rows: &mut Rows) -> Result<Option<Seq>, Fault> {
+        let (Some((first, _)), Some((_, last))) = (self.spans.first(), self.spans.last()) else {
+            return Ok(None);
+        };
+        let mut after = Seq::new(first.get() - 1);
+        let mut filled = Filled::default();
+        while after < *last {
+            let found = guarded(|| self.some(cold, after, &mut filled, rows));
+            let Err(fault) = found else {
+                break;
+            };
+            let Fault::Damage(mut damage) = fault else {
+                return Err(fault);
+            };
+            damage.session.get_or_insert_with(|| self.id.clone());
+            let from = filled.last.unwrap_or(after).next();
+            let at = damage.seq.unwrap_or(from).max(from);
+            // Where that cannot be told either, nothing of the session is.
+            let next = guarded(|| cold.segments.after(self.slot, at)).unwrap_or(None);
+            let until = next
+                .map_or(*last, |next| Seq::new(next.get() - 1))
+                .min(*last);
+            if let Some((first, last)) = self.within(from, until) {
+                cold.lose(first, last, damage);
+            }
+            filled.last = Some(until);
+            filled.has_skipped = true;
+            after = until;
+        }
+        if filled.is_more_than(self.limit) {
+            return Ok(filled.last);
+        }
+        self.look_for_holes(cold, &filled)?;
+        Ok(None)
+    }
+
+    /// Reads them up to what is damaged, or is more than a page has.
+    fn some(
+        &self,
+        cold: &ColdFile<'_>,
+        after: Seq,
+        filled: &mut Filled,
+        rows: &mut Rows,
+    ) -> Result<(), Fault> {
+        let last = self.spans.last().map_or(after, |(_, last)| *last);
+        let of = Part {
+            slot: self.slot,
+            id: &self.id,
+            after,
+            last,
+        };
+        let trimmed_bytes = cold.tail.trimmed.get(&self.slot).copied().unwrap_or(0);
+        let mut spans = self.spans.iter().copied();
+        let mut span = spans.next();
+        cold.segments.each(of, trimmed_bytes, |row| {
+            while let Some((_, last)) = span
+                && last < row.seq
+            {
+                span = spans.next();
+            }
+            match span {
+                None => return Ok(Goes::Enough),
+                Some((first, _)) if first > row.seq => return Ok(Goes::On),
+                Some(_) => {}
+            }
+            if filled.is_more_than(self.limit) {
+                return Ok(Goes::Enough);
+            }
+            filled.take(row.seq, row.bytes.len());
+            rows.insert(row.seq, (self.id.clone(), row.bytes.to_vec()));
+            Ok(Goes::On)
+        })?;
+        Ok(())
+    }
+
+    /// A key that was damaged hides what it is of: looks whether all events are there, of a session
+    /// none of whose may have been taken out.
+    fn look_for_holes(&self, cold: &mut ColdFile<'_>, filled: &Filled) -> Result<(), Fault> {
+        let expected: u64 = self
+            .spans
+            .iter()
+            .map(|(first, last)| last.get() - first.get() + 1)
+            .sum();
+        let missing = expected.saturating_sub(filled.events as u64);
+        if missing == 0 || filled.has_skipped {
+            return Ok(());
+        }
+        let record = guarded(|| known_record(cold.txn, self.slot, &self.id))?;
+        let is_trimmed = cold.tail.trimmed.contains_key(&self.slot);
+        if is_trimmed || record.is_none_or(|record| record.session.trimmed_bytes > 0) {
+            return Ok(());
+        }
+        if let (Some((first, _)), Some((_, last))) = (self.spans.first(), self.spans.last())
+            && let Fault::Damage(mut damage) = damage(format!("{missing} events are missing"))
+        {
+            damage.session = Some(self.id.clone());
+            cold.lose(*first, *last, damage);
+        }
+        Ok(())
+    }
+
+    /// The places of this session from `from` to `until`: the first, and the last.
+    fn within(&self, from: Seq, until: Seq) -> Option<(Seq, Seq)> {
+        let parts = self
+            .spans
+            .iter()
+            .map(|(first, last)| ((*first).max(from), (*last).min(until)));
+        let mut parts = parts.filter(|(first, last)| first <= last);
+        let (first, last) = parts.next()?;
+        Some((first, parts.next_back().map_or(last, |(_, last)| last)))
+    }
+}
+
+/// How much of one session was read for a page.
+#[derive(Debug, Default)]
+struct Filled {
+    events: usize,
+    bytes: usize,
+    last: Option<Seq>,
+    /// Something was damaged, and is told already.
+    has_skipped: bool,
+}
+
+impl Filled {
+    fn take(&mut self, seq: Seq, len_bytes: usize) {
+        self.events += 1;
+        self.bytes += len_bytes;
+        self.last = Some(seq);
+    }
+
+    /// Whether a page would be full before the last of it, whatever it has of other sessions.
+    const fn is_more_than(&self, limit: ReadLimit) -> bool {
+        self.events > 1 && (self.events > limit.events || self.bytes > limit.bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::{Home, append, noise, output, running};
+
+    #[tokio::test]
+    async fn no_more_of_one_long_run_is_read_than_a_page_has() {
+        let home = Home::new();
+        let store = home.open();
+        running(&store, "a").await;
+        for number in 0..300 {
+            append(
+                &store,
+                "a",
+                vec![output(number * 1000, noise(number, 1000))],
+            )
+            .await
+            .expect("it follows");
+        }
+        store.verify().expect("with that it is folded");
+        for (events, bytes) in [(10, 1 << 20), (1000, 20_000), (1, 0)] {
+            let limit = ReadLimit { events, bytes };
+            let page = store.page_of_all(Seq::new(50), limit).expect("a page");
+            let read = store.run(|txn| {
+                let unpacked = Unpacked::default();
+                let tail = SharedTail::new(crate::tail::Tail::after(super::super::folded(txn)?));
+                let page = OfAll::begin(&tail, Seq::new(50), limit);
+                let mut cold = ColdFile::open(txn, &unpacked, &page.tail)?;
+                let (runs, _) = page.cold_runs(&mut cold, page.after)?;
+                assert_eq!(runs.len(), 1, "it is one run");
+                Ok(page.rows_of(&mut cold, &runs)?.0.len())
+            });
+            let read = read.expect("a read");
+            assert_eq!(page.events.len(), read - 1, "one more is looked at");
+        }
+    }
+}
