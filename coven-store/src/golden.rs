@@ -16,10 +16,12 @@ use coven_core::{
 use redb::{Database, ReadableDatabase, ReadableTable, TableHandle};
 
 use crate::cold::segment::Segment;
+use crate::file::journal_path;
 use crate::layout::{
     BY_CONVERSATION, BY_CREATED, GONE, IDS, LIVE, META, ORDER, OUTPUT, RECORDS, SEGMENTS, SLOTS,
     meta,
 };
+use crate::stored::Mark;
 use crate::test_support::*;
 use crate::{Batch, NewEvent, Store, Urgency};
 
@@ -308,8 +310,14 @@ async fn the_bytes_that_were_ever_written_are_read_as_what_they_were() {
     for line in golden().lines() {
         restore(&txn, line);
     }
+    let folded = {
+        let meta = txn.open_table(META).expect("a table");
+        let folded = meta.get(meta::FOLDED).expect("a read").expect("a row");
+        Mark::unseal(folded.value(), meta::FOLDED).expect("a mark")
+    };
     txn.commit().expect("a commit");
     drop(db);
+    empty_journal(&home, folded);
 
     let store = home.open();
     let mut expected = Seq::ZERO;
@@ -340,6 +348,18 @@ async fn the_bytes_that_were_ever_written_are_read_as_what_they_were() {
         next.first,
         expected.next().next().next().next().next().next()
     );
+}
+
+/// Has the journal say that it was emptied up to `mark`.
+fn empty_journal(home: &Home, mark: Mark) {
+    let db = Database::open(journal_path(&home.path())).expect("it is closed");
+    let txn = db.begin_write().expect("a transaction");
+    let trimmed = mark.seal(meta::TRIMMED);
+    txn.open_table(META)
+        .expect("a table")
+        .insert(meta::TRIMMED, trimmed.as_slice())
+        .expect("a row");
+    txn.commit().expect("a commit");
 }
 
 /// Writes a row of the log proper, or a record, from its line.

@@ -1,8 +1,8 @@
 //! `Import`: a session's events brought into a log at rest, all of them or none.
 //!
 //! They go into the cold file past the journal, in one transaction of whatever length: what is not
-//! committed is not there, whenever the process ends. Whoever opens the log next tells the journal how
-//! far it is.
+//! committed is not there, whenever the process ends. It says from where it went on, and whoever opens
+//! the log next tells the journal, which must be there still, how far the log is.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use crate::database::guarded;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::Fault;
 use crate::file::{Disk, OsDisk};
+use crate::layout::{META, meta};
 use crate::limits::MAX_BATCH_BYTES;
 use crate::opening::{self, Files};
 use crate::options::Options;
@@ -225,7 +226,13 @@ impl Import {
         let record = std::mem::take(&mut self.replay).finish()?;
         let record = record.ok_or(ImportError::Empty)?;
         let txn = self.txn.take().expect("it is there until the end");
-        guarded(|| Ok(txn.commit()?))?;
+        let before = self.before.seal(meta::IMPORTED);
+        guarded(|| {
+            txn.open_table(META)?
+                .insert(meta::IMPORTED, before.as_slice())?;
+            txn.commit()?;
+            Ok(())
+        })?;
         Ok(record)
     }
 }

@@ -28,6 +28,9 @@ pub(crate) mod meta {
     pub(crate) const LOG: &str = "log";
     /// In the cold file: how far it has everything, a [`Mark`](crate::stored::Mark).
     pub(crate) const FOLDED: &str = "folded";
+    /// In the cold file, after an import and until the next fold: how far it had everything before,
+    /// which is how far the journal is, a [`Mark`](crate::stored::Mark).
+    pub(crate) const IMPORTED: &str = "imported";
     /// In the journal: how far it was emptied, a [`Mark`](crate::stored::Mark).
     pub(crate) const TRIMMED: &str = "trimmed";
 }

@@ -21,6 +21,7 @@ mod error;
 mod failing_disk;
 mod fault;
 mod file;
+mod fit;
 mod folder;
 #[cfg(test)]
 mod golden;

@@ -153,7 +153,8 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
     })
 }
 
-/// Has the journal count on from `folded`, which the cold file came to without it: by an import.
+/// Has the journal count on from `folded`, which the cold file came to without it: by an import that
+/// went on from where the journal is.
 fn level(journal: &Database, folded: Mark) -> Result<(), Fault> {
     guarded(|| {
         let txn = journal.begin_write()?;

@@ -19,7 +19,7 @@ pub(crate) use events::{OfSession, event_of_row};
 pub(crate) use list::list;
 pub(crate) use output::{Chunks, OutputRange};
 pub(crate) use record::{
-    by_conversation, entry, folded, gone, live, load_record, record_of_row, record_place,
+    by_conversation, entry, folded, gone, imported, live, load_record, record_of_row, record_place,
     session_of_slot, slot_of_row,
 };
 pub(crate) use segments::{Part, each_row};

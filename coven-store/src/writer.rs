@@ -39,7 +39,7 @@ pub(crate) use group::span;
 pub(crate) use queue::{Message, Queue, Rooms};
 pub(crate) use recent::Entry;
 pub(crate) use room::MARGIN_BYTES;
-pub(crate) use trim::journal_mark;
+pub(crate) use trim::{journal_mark, journal_trimmed};
 
 /// What the writer works with.
 pub(crate) struct Writer {

@@ -38,6 +38,7 @@ pub(crate) fn write(txn: &WriteTransaction, fold: &Fold) -> Result<(), Fault> {
     order::append(&mut tables, &fold.runs)?;
     let mark = fold.mark.seal(meta::FOLDED);
     tables.meta.insert(meta::FOLDED, mark.as_slice())?;
+    tables.meta.remove(meta::IMPORTED)?;
     Ok(())
 }
 

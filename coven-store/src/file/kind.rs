@@ -79,6 +79,7 @@ impl Kind {
         Mark::unseal(row.value(), self.mark())?;
         match self {
             Self::Cold => {
+                crate::read::imported(txn)?;
                 txn.open_table(layout::SLOTS)?;
                 txn.open_table(layout::IDS)?;
                 txn.open_table(layout::GONE)?;

@@ -244,6 +244,7 @@ impl Inspected {
         Self {
             findings: Findings::default(),
             mark: None,
+            imported: None,
             slots: super::slots::Slots::default(),
             records: std::collections::BTreeMap::new(),
         }

@@ -19,6 +19,8 @@ pub(super) struct Inspection<'a> {
     pub(super) findings: Findings,
     /// How far the file says that it has everything.
     pub(super) mark: Option<Mark>,
+    /// From where it says that an import went on.
+    pub(super) imported: Option<Mark>,
     pub(super) slots: Slots,
     /// Slots whose records are to be kept.
     pub(super) wanted: BTreeSet<u64>,
@@ -34,6 +36,7 @@ pub(super) struct Inspection<'a> {
 pub(super) struct Inspected {
     pub(super) findings: Findings,
     pub(super) mark: Option<Mark>,
+    pub(super) imported: Option<Mark>,
     pub(super) slots: Slots,
     pub(super) records: BTreeMap<u64, Record>,
 }
@@ -54,6 +57,7 @@ pub(super) fn cold_with<'a>(
         source,
         findings: Findings::default(),
         mark: None,
+        imported: None,
         slots: Slots::default(),
         wanted,
         records: BTreeMap::new(),
@@ -70,6 +74,7 @@ pub(super) fn cold_with<'a>(
     let Inspection {
         findings,
         mark,
+        imported,
         slots,
         records,
         ..
@@ -77,6 +82,7 @@ pub(super) fn cold_with<'a>(
     Ok(Inspected {
         findings,
         mark,
+        imported,
         slots,
         records,
     })
@@ -85,10 +91,21 @@ pub(super) fn cold_with<'a>(
 impl Inspection<'_> {
     fn look_at_meta(&mut self) -> Result<(), Fault> {
         let mut mark = None;
+        let mut imported = None;
         for row in self.source.sound_rows(META)? {
             let row = row?;
-            if <&str>::from_bytes(&row.key) == meta::FOLDED {
-                mark = Some(Mark::unseal(&row.value, meta::FOLDED));
+            match <&str>::from_bytes(&row.key) {
+                meta::FOLDED => mark = Some(Mark::unseal(&row.value, meta::FOLDED)),
+                meta::IMPORTED => imported = Some(Mark::unseal(&row.value, meta::IMPORTED)),
+                _ => {}
+            }
+        }
+        match imported.transpose() {
+            Ok(imported) => self.imported = imported,
+            Err(problem) => {
+                let finding = Finding::of("meta", problem.to_string(), Loss::Rows);
+                self.findings
+                    .add(finding.at(format_args!("\"{}\"", meta::IMPORTED)));
             }
         }
         self.take_bad();

@@ -9,6 +9,7 @@ use super::Progress;
 use super::cold::Inspected;
 use super::finding::{Finding, Findings, LogFile, Loss};
 use super::source::widths;
+use crate::fit::{Marks, Misfit};
 use crate::journal::{self, JournalBatch};
 use crate::layout::{JOURNAL, META, meta};
 use crate::raw::{Row, Snapshot};
@@ -74,6 +75,9 @@ pub(super) fn look(
     let mut reading = Reading {
         findings: cold.findings,
         folded: cold.mark,
+        imported: cold.imported,
+        newest: None,
+        is_torn: !snapshot.header.problems.is_empty() || snapshot.has_lost_its_last,
         last: cold.mark,
         records: cold.records,
         gone: BTreeSet::new(),
@@ -99,6 +103,7 @@ pub(super) fn look(
         reading.take(group);
     }
     for page in snapshot.take_bad() {
+        reading.is_torn = true;
         reading
             .findings
             .add(Finding::of_page(LogFile::Journal, page));
@@ -111,6 +116,12 @@ struct Reading {
     findings: Findings,
     /// How far the cold file has everything.
     folded: Option<Mark>,
+    /// From where an import went on in the cold file.
+    imported: Option<Mark>,
+    /// After the journal's last group, folded or not.
+    newest: Option<Mark>,
+    /// Groups may be missing, and that was told.
+    is_torn: bool,
     /// After the last group that was met.
     last: Option<Mark>,
     records: BTreeMap<u64, Record>,
@@ -135,6 +146,7 @@ impl Reading {
         let (mark, batches) = match journal::read(position, &group.bytes.into()) {
             Ok(group) => group,
             Err(problem) => {
+                self.is_torn = true;
                 let is_next = self.last.is_none_or(|last| position == last.position + 1);
                 if group.is_sound || is_next {
                     let loss = if is_folded {
@@ -149,6 +161,7 @@ impl Reading {
                 return;
             }
         };
+        self.newest = Some(mark);
         if is_folded {
             return;
         }
@@ -221,15 +234,28 @@ impl Reading {
         }
     }
 
-    /// Nothing was emptied out of it that is not in the cold file.
+    /// The two files are of one moment.
     fn look_at_the_end(&mut self, trimmed: Option<Mark>) {
-        if let (Some(trimmed), Some(folded)) = (trimmed, self.folded)
-            && trimmed.position > folded.position
-        {
-            let problem = "it was emptied of what the cold file does not have";
-            let finding = told(problem, Loss::Commit);
-            self.findings
-                .add(finding.seqs(folded.last_seq + 1, trimmed.last_seq));
+        let (Some(trimmed), Some(folded)) = (trimmed, self.folded) else {
+            return;
+        };
+        let marks = Marks {
+            folded,
+            imported: self.imported,
+            trimmed,
+            last: self.newest.unwrap_or(trimmed),
+        };
+        let Some(misfit) = marks.misfit() else {
+            return;
+        };
+        let finding = told(misfit.to_string(), Loss::Commit);
+        match misfit {
+            Misfit::OldCold => self
+                .findings
+                .add(finding.seqs(folded.last_seq + 1, trimmed.last_seq)),
+            // A group that cannot be read is told already, and may be all that is wrong.
+            Misfit::OldJournal if self.is_torn => {}
+            Misfit::OldJournal | Misfit::Diverged => self.findings.add(finding),
         }
     }
 }

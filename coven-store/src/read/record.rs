@@ -85,6 +85,13 @@ pub(crate) fn folded(txn: &ReadTransaction) -> Result<Mark, Fault> {
     Ok(Mark::unseal(row.value(), meta::FOLDED)?)
 }
 
+/// From where an import went on, if nothing was folded since.
+pub(crate) fn imported(txn: &ReadTransaction) -> Result<Option<Mark>, Fault> {
+    let row = txn.open_table(META)?.get(meta::IMPORTED)?;
+    let mark = row.map(|row| Mark::unseal(row.value(), meta::IMPORTED));
+    Ok(mark.transpose()?)
+}
+
 /// A session's slot and record, if it exists.
 pub(crate) fn load_entry(
     ids: &impl ReadableTable<&'static str, u64>,

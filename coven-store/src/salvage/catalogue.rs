@@ -11,6 +11,7 @@ use crate::cold::order::{NOBODY, runs_of_row};
 use crate::cold::segment::Segment;
 use crate::error::OpenError;
 use crate::file::{Disk, Kind, journal_path, open_error};
+use crate::fit::Marks;
 use crate::inspect::{OpenFile, Source, groups, trimmed};
 use crate::journal;
 use crate::layout::{BY_CREATED, GONE, IDS, META, ORDER, RECORDS, SEGMENTS, SLOTS, meta};
@@ -47,8 +48,10 @@ pub(super) struct Catalogue {
     pub(super) recent: HashMap<u64, BTreeMap<u64, Bytes>>,
     /// How many events the log had of each slot, where that is known of all.
     pub(super) ordered: Option<HashMap<u64, u64>>,
-    /// How far the cold file had everything.
+    /// How far the cold file had everything, as a Seq.
     pub(super) folded: u64,
+    /// The same as the file says it, and from where it says that an import went on.
+    cold_marks: Option<(Mark, Option<Mark>)>,
     /// Sessions there were, as far as is known, that nothing is left of.
     pub(super) untraced: u64,
     /// All of the journal could be read.
@@ -96,13 +99,22 @@ impl Catalogue {
             rows.expect("a file that is read without the database has no fault of it")
         };
         let source = Source::Closed(cold);
+        let mut imported = None;
         for row in rows(source.sound_rows(META)).flatten() {
-            if <&str>::from_bytes(&row.key) == meta::FOLDED
-                && let Ok(mark) = Mark::unseal(&row.value, meta::FOLDED)
-            {
-                self.folded = mark.last_seq;
-                self.count(mark);
+            match <&str>::from_bytes(&row.key) {
+                meta::FOLDED => {
+                    if let Ok(mark) = Mark::unseal(&row.value, meta::FOLDED) {
+                        self.folded = mark.last_seq;
+                        self.cold_marks = Some((mark, None));
+                        self.count(mark);
+                    }
+                }
+                meta::IMPORTED => imported = Mark::unseal(&row.value, meta::IMPORTED).ok(),
+                _ => {}
             }
+        }
+        if let Some((_, of_cold)) = &mut self.cold_marks {
+            *of_cold = imported;
         }
         for row in rows(source.rows(SLOTS)).flatten() {
             self.take_slot(u64_of(&row.key), &row.value);
@@ -265,13 +277,19 @@ impl Catalogue {
     /// Takes the groups of a journal, and says whether that is all it had.
     fn take_journal(&mut self, journal: &Snapshot) -> bool {
         let mut is_whole = journal.header.problems.is_empty() && !journal.has_lost_its_last;
-        match trimmed(journal) {
+        let trimmed = trimmed(journal);
+        let mut last = trimmed;
+        match trimmed {
             Some(mark) => self.count(mark),
             None => is_whole = false,
         }
         for group in groups(journal) {
-            is_whole &= self.take_group(group.position, &group.bytes.into());
+            match self.take_group(group.position, &group.bytes.into()) {
+                Some(mark) => last = Some(mark),
+                None => is_whole = false,
+            }
         }
+        is_whole &= self.fits(trimmed, last);
         is_whole &= journal.take_bad().is_empty();
         if !is_whole {
             self.carve_journal(journal);
@@ -303,10 +321,25 @@ impl Catalogue {
         }
     }
 
-    fn take_group(&mut self, position: u64, bytes: &Bytes) -> bool {
-        let Ok((mark, batches)) = journal::read(position, bytes) else {
-            return false;
+    /// Whether this journal is the one that had what was recorded last.
+    fn fits(&self, trimmed: Option<Mark>, last: Option<Mark>) -> bool {
+        let (Some((folded, imported)), Some(trimmed), Some(last)) =
+            (self.cold_marks, trimmed, last)
+        else {
+            return true;
         };
+        let marks = Marks {
+            folded,
+            imported,
+            trimmed,
+            last,
+        };
+        marks.misfit().is_none()
+    }
+
+    /// Takes in a group, and says how far the log was with it, if it is whole.
+    fn take_group(&mut self, position: u64, bytes: &Bytes) -> Option<Mark> {
+        let (mark, batches) = journal::read(position, bytes).ok()?;
         self.count(mark);
         for batch in batches {
             self.owner(batch.slot).id.get_or_insert(batch.id);
@@ -315,7 +348,7 @@ impl Catalogue {
                 recent.insert(seq.get(), bytes);
             }
         }
-        true
+        Some(mark)
     }
 
     fn count(&mut self, mark: Mark) {

@@ -7,21 +7,38 @@ use redb::ReadTransaction;
 
 use super::{NewBatch, Row, Standing, Tail};
 use crate::error::Damage;
-use crate::fault::Fault;
+use crate::fault::{Fault, damage};
+use crate::fit::Marks;
 use crate::journal::{self, JournalBatch};
 use crate::layout::IDS;
-use crate::read::{entry, event_of_row, folded};
-use crate::writer::span;
+use crate::read::{entry, event_of_row, folded, imported};
+use crate::stored::Mark;
+use crate::writer::{journal_mark, journal_trimmed, span};
 
-/// What the journal has and the cold file has not.
+/// What the journal has and the cold file has not. Two files that are not of one moment are damage:
+/// whatever was served of them, places would be given twice.
 pub(crate) fn replay(journal: &ReadTransaction, cold: &ReadTransaction) -> Result<Tail, Fault> {
     let folded = folded(cold)?;
+    let marks = Marks {
+        folded,
+        imported: imported(cold)?,
+        trimmed: journal_trimmed(journal)?,
+        last: journal_mark(journal)?,
+    };
+    if let Some(misfit) = marks.misfit() {
+        return Err(damage(misfit.to_string()));
+    }
     let mut tail = Tail::after(folded);
     for group in journal::after(journal, folded.position)? {
         let (position, row) = group?;
-        let (mark, batches) = journal::read(position, &row).map_err(|problem| {
-            crate::fault::damage(format!("group {position} cannot be read: {problem}"))
-        })?;
+        let (mark, batches) = journal::read(position, &row)
+            .map_err(|problem| damage(format!("group {position} cannot be read: {problem}")))?;
+        if !follows(tail.last(), mark, &batches) {
+            let last = tail.last().position;
+            return Err(damage(format!(
+                "group {position} does not follow on group {last}: something between them is missing"
+            )));
+        }
         let mut bytes = row.len() as u64;
         for batch in batches {
             let batch = stand(&tail, cold, batch)?;
@@ -30,6 +47,19 @@ pub(crate) fn replay(journal: &ReadTransaction, cold: &ReadTransaction) -> Resul
         tail.pushed(mark, bytes);
     }
     Ok(tail)
+}
+
+/// Whether a group is the one after `last`, with all the places up to its own end. There is no gap
+/// that is meant: places that nobody has are in the order of the cold file, and the marks count them.
+fn follows(last: Mark, mark: Mark, batches: &[JournalBatch]) -> bool {
+    let mut next = last.seq().next();
+    for (seq, _) in batches.iter().flat_map(|batch| &batch.rows) {
+        if *seq != next {
+            return false;
+        }
+        next = next.next();
+    }
+    mark.position == last.position + 1 && mark.seq().next() == next
 }
 
 /// A batch, and how it leaves its session.
@@ -59,7 +89,7 @@ fn stand(tail: &Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<New
     let standing = match (deleted, record) {
         (Some(at), _) => Standing::Deleted { at },
         (None, Some(record)) => Standing::Living(Arc::new(record)),
-        (None, None) => return Err(crate::fault::damage("a batch of no events")),
+        (None, None) => return Err(damage("a batch of no events")),
     };
     Ok(NewBatch {
         slot: batch.slot,

@@ -93,6 +93,11 @@ pub(crate) fn journal_mark(txn: &ReadTransaction) -> Result<Mark, Fault> {
     if let Some(last) = journal::last(txn)? {
         return Ok(last);
     }
+    journal_trimmed(txn)
+}
+
+/// How far the journal was emptied.
+pub(crate) fn journal_trimmed(txn: &ReadTransaction) -> Result<Mark, Fault> {
     let table = txn.open_table(META)?;
     let row = table.get(meta::TRIMMED)?;
     let row = row.ok_or_else(|| damage("how far it was trimmed is missing"))?;
