@@ -28,8 +28,8 @@ const VERSION: u8 = 1;
 /// What comes before the batches.
 const HEAD_BYTES: usize = 1 + 8 + 8;
 
-/// What comes before the rows of a batch, but for their lengths, about.
-const BATCH_HEAD_BYTES: usize = 64;
+/// Rows of a batch that are fewer bytes are copied beside those of others; more stay where they are.
+const WORTH_BYTES: usize = 8 << 10;
 
 #[derive(Serialize, Deserialize)]
 struct BatchHead<'a> {
@@ -39,33 +39,26 @@ struct BatchHead<'a> {
     lens: Cow<'a, [u32]>,
 }
 
-/// A group on its way into the journal.
+/// A group on its way into the journal. Its bytes are in pieces, as the rows of a large batch are
+/// not copied together with others.
+#[derive(Default)]
 pub(crate) struct Draft {
-    bytes: Vec<u8>,
+    pieces: Vec<Bytes>,
+    /// What the next piece has so far.
+    open: Vec<u8>,
     batches: Vec<Placed>,
 }
 
-/// A batch whose rows are in a draft.
+/// A batch whose rows are in a piece of a draft.
 struct Placed {
     slot: u64,
     id: SessionId,
     first: Seq,
+    piece: usize,
     rows: Vec<Range<usize>>,
 }
 
 impl Draft {
-    /// An empty one that has room for `batches`.
-    pub(crate) fn new<'a>(batches: impl Iterator<Item = &'a Rows>) -> Self {
-        let room =
-            batches.map(|rows| rows.bytes().len() + 4 * rows.lens().len() + BATCH_HEAD_BYTES);
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + room.sum::<usize>() + sealed::SUM_BYTES);
-        bytes.resize(HEAD_BYTES, 0);
-        Self {
-            bytes,
-            batches: Vec::new(),
-        }
-    }
-
     /// Adds a batch of `rows`, the first of which has the place `first`.
     pub(crate) fn push(&mut self, slot: u64, id: &SessionId, first: Seq, rows: &Rows) {
         let head = BatchHead {
@@ -74,41 +67,83 @@ impl Draft {
             id: id.as_str(),
             lens: Cow::Borrowed(rows.lens()),
         };
-        put(&mut self.bytes, &head);
-        let mut end = self.bytes.len();
+        put(&mut self.open, &head);
+        let (piece, start) = if rows.bytes().len() < WORTH_BYTES {
+            let start = self.open.len();
+            self.open.extend_from_slice(rows.bytes());
+            (self.pieces.len(), start)
+        } else {
+            self.close_piece();
+            self.pieces.push(rows.bytes().clone());
+            (self.pieces.len() - 1, 0)
+        };
+        let mut end = start;
         let places = rows.lens().iter().map(|&len| {
             let start = end;
             end += len as usize;
             start..end
         });
-        let rows_placed = places.collect();
-        self.bytes.extend_from_slice(rows.bytes());
         self.batches.push(Placed {
             slot,
             id: id.clone(),
             first,
-            rows: rows_placed,
+            piece,
+            rows: places.collect(),
         });
+    }
+
+    fn close_piece(&mut self) {
+        let piece = std::mem::take(&mut self.open);
+        self.pieces.push(piece.into());
     }
 
     /// The row for the place of `mark`, with the log's counters after it; and its batches, which
     /// share its bytes.
-    pub(crate) fn finish(mut self, mark: &Mark) -> (Bytes, Vec<JournalBatch>) {
-        self.bytes[0] = VERSION;
-        self.bytes[1..9].copy_from_slice(&mark.last_seq.to_le_bytes());
-        self.bytes[9..HEAD_BYTES].copy_from_slice(&mark.last_slot.to_le_bytes());
-        sealed::close(&mut self.bytes, &mark.position.to_be_bytes());
-        let bytes = Bytes::from(self.bytes);
+    pub(crate) fn finish(mut self, mark: &Mark) -> (Group, Vec<JournalBatch>) {
+        self.close_piece();
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        head.push(VERSION);
+        head.extend_from_slice(&mark.last_seq.to_le_bytes());
+        head.extend_from_slice(&mark.last_slot.to_le_bytes());
+        let pieces = std::iter::once(&head[..]).chain(self.pieces.iter().map(Bytes::as_ref));
+        let sum = sealed::sum_of(pieces, &mark.position.to_be_bytes());
         let batches = self.batches.into_iter().map(|batch| JournalBatch {
             slot: batch.slot,
             id: batch.id,
             rows: (batch.first.get()..)
                 .zip(batch.rows)
-                .map(|(seq, place)| (Seq::new(seq), bytes.slice(place)))
+                .map(|(seq, place)| (Seq::new(seq), self.pieces[batch.piece].slice(place)))
                 .collect(),
         });
         let batches = batches.collect();
-        (bytes, batches)
+        let mut pieces = vec![Bytes::from(head)];
+        pieces.append(&mut self.pieces);
+        pieces.push(Bytes::copy_from_slice(&sum));
+        (Group { pieces }, batches)
+    }
+}
+
+/// A group of batches as it is in the journal, in pieces.
+#[derive(Debug)]
+pub(crate) struct Group {
+    pieces: Vec<Bytes>,
+}
+
+impl Group {
+    pub(crate) fn len_bytes(&self) -> usize {
+        self.pieces.iter().map(Bytes::len).sum()
+    }
+
+    /// Fills `part`, a place for the bytes from `start` on.
+    fn copy_to(&self, mut start: usize, mut part: &mut [u8]) {
+        for piece in &self.pieces {
+            let from = piece.get(start..).unwrap_or_default();
+            start = start.saturating_sub(piece.len());
+            let len = from.len().min(part.len());
+            let (filled, rest) = part.split_at_mut(len);
+            filled.copy_from_slice(&from[..len]);
+            part = rest;
+        }
     }
 }
 
@@ -125,12 +160,14 @@ pub(crate) struct JournalBatch {
 const PARTS: (usize, usize) = (256 << 10, 8 << 10);
 
 /// Puts a group at `position`.
-pub(crate) fn insert(txn: &WriteTransaction, position: u64, row: &[u8]) -> Result<(), Fault> {
+pub(crate) fn insert(txn: &WriteTransaction, position: u64, group: &Group) -> Result<(), Fault> {
     let mut table = txn.open_table(JOURNAL)?;
     let (longest, shortest) = PARTS;
-    for (number, part) in (0..).zip(pages::parts(row, longest, shortest)) {
-        let mut place = table.insert_reserve((position, number), part.len())?;
-        place.as_mut().copy_from_slice(part);
+    let mut start = 0;
+    for (number, len) in (0..).zip(pages::parts(group.len_bytes(), longest, shortest)) {
+        let mut place = table.insert_reserve((position, number), len)?;
+        group.copy_to(start, place.as_mut());
+        start += len;
     }
     Ok(())
 }
@@ -257,7 +294,7 @@ mod tests {
 
     fn rows(rows: &[&[u8]]) -> Rows {
         Rows::new(
-            rows.concat(),
+            rows.concat().into(),
             rows.iter().map(|row| row.len() as u32).collect(),
         )
     }
@@ -265,7 +302,7 @@ mod tests {
     fn group() -> (Bytes, Vec<JournalBatch>, Mark) {
         let id = |text| SessionId::parse(text).expect("an id");
         let (few, long) = (rows(&[b"one", b""]), rows(&[&[0xff; 70_000]]));
-        let mut draft = Draft::new([&few, &long].into_iter());
+        let mut draft = Draft::default();
         draft.push(1, &id("a"), Seq::new(7), &few);
         draft.push(300, &id("b"), Seq::new(9), &long);
         let mark = Mark {
@@ -273,14 +310,14 @@ mod tests {
             last_seq: 9,
             last_slot: 300,
         };
-        let (row, batches) = draft.finish(&mark);
-        (row, batches, mark)
+        let (group, batches) = draft.finish(&mark);
+        (group.pieces.concat().into(), batches, mark)
     }
 
     #[test]
     fn a_group_is_written_to_the_bytes_it_always_was() {
         let rows = rows(&[b"one", b""]);
-        let mut draft = Draft::new([&rows].into_iter());
+        let mut draft = Draft::default();
         let id = SessionId::parse("a").expect("an id");
         draft.push(300, &id, Seq::new(7), &rows);
         let mark = Mark {
@@ -288,12 +325,43 @@ mod tests {
             last_seq: 8,
             last_slot: 300,
         };
-        let (row, _) = draft.finish(&mark);
-        let hex: String = row.iter().map(|byte| format!("{byte:02x}")).collect();
+        let (group, _) = draft.finish(&mark);
+        let hex: String = group
+            .pieces
+            .concat()
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
         assert_eq!(
             hex,
             "0108000000000000002c01000000000000ac020701610203006f6e658d7d2d22"
         );
+    }
+
+    #[test]
+    fn a_group_is_cut_into_parts_anywhere() {
+        let rows = [
+            rows(&[&[1; 20_000]]),
+            rows(&[b"small"]),
+            rows(&[&[3; 30_000]]),
+        ];
+        let mut draft = Draft::default();
+        let id = SessionId::parse("a").expect("an id");
+        for (seq, rows) in (7..).zip(&rows) {
+            draft.push(1, &id, Seq::new(seq), rows);
+        }
+        let mark = Mark {
+            position: 4,
+            last_seq: 9,
+            last_slot: 1,
+        };
+        let (group, batches) = draft.finish(&mark);
+        for part_bytes in [1, 7, 19_999, 20_020, 60_000] {
+            let mut whole = vec![0; group.len_bytes()];
+            let parts = whole.chunks_mut(part_bytes).enumerate();
+            parts.for_each(|(number, part)| group.copy_to(number * part_bytes, part));
+            assert_eq!(read(4, &whole.into()), Ok((mark, batches.clone())));
+        }
     }
 
     #[test]

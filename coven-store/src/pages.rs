@@ -23,22 +23,23 @@ pub(crate) const fn half_of(run: usize) -> usize {
     (run + OVERHEAD_BYTES) / 2 - OVERHEAD_BYTES
 }
 
-/// Cuts bytes into values that fill their runs, the longest first; the last one has what is left.
+/// Cuts so many bytes into values that fill their runs, the longest first; the last one has what is
+/// left.
 pub(crate) fn parts(
-    mut bytes: &[u8],
+    mut len_bytes: usize,
     longest: usize,
     shortest: usize,
-) -> impl Iterator<Item = &[u8]> {
+) -> impl Iterator<Item = usize> {
     std::iter::from_fn(move || {
-        if bytes.is_empty() {
+        if len_bytes == 0 {
             return None;
         }
         let mut run = run_of(longest / 2);
-        while run > bytes.len() && run > run_of(shortest / 2) {
+        while run > len_bytes && run > run_of(shortest / 2) {
             run = half_of(run);
         }
-        let part;
-        (part, bytes) = bytes.split_at(run.min(bytes.len()));
+        let part = run.min(len_bytes);
+        len_bytes -= part;
         Some(part)
     })
 }
@@ -61,10 +62,9 @@ mod tests {
             1 << 20,
             3_333_333,
         ] {
-            let bytes = vec![7; len];
-            let parts: Vec<&[u8]> = parts(&bytes, 256 << 10, 8 << 10).collect();
-            assert_eq!(parts.concat().len(), len);
-            let pages: usize = parts.iter().map(|part| run_of(part.len()) + 24).sum();
+            let parts: Vec<usize> = parts(len, 256 << 10, 8 << 10).collect();
+            assert_eq!(parts.iter().sum::<usize>(), len);
+            let pages: usize = parts.iter().map(|&part| run_of(part) + 24).sum();
             assert!(pages <= len + len / 500 + 12_000, "{len}: {pages}");
         }
     }

@@ -1,5 +1,6 @@
 //! `Rows`: the events of a batch as they are stored, one behind the other.
 
+use bytes::Bytes;
 use coven_core::{Envelope, Event};
 
 use crate::stored::{EventRow, encode_onto};
@@ -9,7 +10,7 @@ const ROW_HEAD_BYTES: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Rows {
-    bytes: Vec<u8>,
+    bytes: Bytes,
     lens: Vec<u32>,
 }
 
@@ -27,16 +28,17 @@ impl Rows {
             // A row that is longer makes a batch that is refused.
             lens.push(u32::try_from(bytes.len() - start).unwrap_or(u32::MAX));
         }
+        let bytes = bytes.into();
         Self { bytes, lens }
     }
 
     #[cfg(test)]
-    pub(crate) fn new(bytes: Vec<u8>, lens: Vec<u32>) -> Self {
+    pub(crate) fn new(bytes: Bytes, lens: Vec<u32>) -> Self {
         Self { bytes, lens }
     }
 
     /// All of them.
-    pub(crate) fn bytes(&self) -> &[u8] {
+    pub(crate) const fn bytes(&self) -> &Bytes {
         &self.bytes
     }
 

@@ -26,7 +26,8 @@ pub(crate) fn unseal<T: DeserializeOwned>(bytes: &[u8], place: &[u8]) -> Result<
 
 /// Puts the checksum at the end of bytes that are kept at `place`.
 pub(crate) fn close(bytes: &mut Vec<u8>, place: &[u8]) {
-    bytes.extend_from_slice(&sum(bytes, place).to_le_bytes());
+    let sum = sum(bytes, place);
+    bytes.extend_from_slice(&sum);
 }
 
 /// What the checksum covers, if it is right.
@@ -34,7 +35,7 @@ pub(crate) fn checked<'a>(bytes: &'a [u8], place: &[u8]) -> Result<&'a [u8], Mal
     let (body, stored) = bytes
         .split_last_chunk::<SUM_BYTES>()
         .ok_or(Malformed::Empty)?;
-    if sum(body, place) == u32::from_le_bytes(*stored) {
+    if sum(body, place) == *stored {
         Ok(body)
     } else {
         Err(Malformed::Checksum)
@@ -46,9 +47,14 @@ pub(crate) fn checksum(bytes: &[u8]) -> Option<[u8; SUM_BYTES]> {
     bytes.last_chunk().copied()
 }
 
-fn sum(body: &[u8], place: &[u8]) -> u32 {
+/// The checksum that belongs behind bytes in pieces that are kept at `place`.
+pub(crate) fn sum_of<'a>(pieces: impl Iterator<Item = &'a [u8]>, place: &[u8]) -> [u8; SUM_BYTES] {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(place);
-    hasher.update(body);
-    hasher.finalize()
+    pieces.for_each(|piece| hasher.update(piece));
+    hasher.finalize().to_le_bytes()
+}
+
+fn sum(body: &[u8], place: &[u8]) -> [u8; SUM_BYTES] {
+    sum_of(std::iter::once(body), place)
 }

@@ -172,7 +172,7 @@ impl Writer {
         if done.events > 0 {
             self.mark = done.mark;
             self.tail
-                .push(done.mark, done.row.len() as u64, done.batches);
+                .push(done.mark, done.row.len_bytes() as u64, done.batches);
             self.meter.committed(done.events);
             self.wakes.wake(done.mark.seq(), done.sessions.keys());
             self.state.folding.written();

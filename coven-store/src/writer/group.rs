@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use coven_core::{Envelope, Event, Record, Seq, SessionId};
 
 use super::queue::Job;
@@ -24,7 +23,7 @@ pub(crate) struct Done {
     /// Where the log then is.
     pub(crate) mark: Mark,
     /// Its row of the journal.
-    pub(crate) row: Bytes,
+    pub(crate) row: journal::Group,
     pub(crate) batches: Vec<NewBatch>,
     /// Where each session then stands; `None` where it is deleted.
     pub(crate) sessions: HashMap<SessionId, Option<Entry>>,
@@ -75,7 +74,7 @@ pub(crate) fn gather(jobs: &mut [Job], before: Before<'_>) -> Result<Done, Fault
         last_slot: before.mark.last_slot,
         sessions: HashMap::new(),
         gone: HashMap::new(),
-        draft: journal::Draft::new(jobs.iter().map(|job| &job.rows)),
+        draft: journal::Draft::default(),
         facts: Vec::new(),
         events: 0,
     };
