@@ -33,7 +33,7 @@ pub struct NewEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Urgency {
     /// Somebody asked for it and waits for an answer: while the log is suspended it is refused.
-    /// The end of a session (a kill, a deletion) is given room from the reserve.
+    /// The end of a session (a kill, a deletion) and a trim are given room from the reserve.
     Control,
     /// It was observed (output, an exit) and must not be lost: it waits, however long, and is
     /// written once.

@@ -32,9 +32,20 @@ use crate::raw::{PAGE, RawFile, free_pages};
 pub(crate) struct Compaction {
     /// Bytes that may be free and have blocks before any are given back.
     spare_bytes: u64,
+    /// What is to be given back.
+    wanted: Wanted,
     state: State,
     /// Bytes given back since there was nothing to give back.
     given_bytes: u64,
+}
+
+/// How much is to be given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wanted {
+    /// What will not be used again soon.
+    Much,
+    /// Whatever is free: the disk is full.
+    All,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +64,7 @@ impl Compaction {
     pub(crate) const fn new(spare_bytes: u64) -> Self {
         Self {
             spare_bytes,
+            wanted: Wanted::Much,
             state: State::Due,
             given_bytes: 0,
         }
@@ -61,6 +73,14 @@ impl Compaction {
     /// There was a commit.
     pub(crate) fn committed(&mut self) {
         if self.state == State::Done {
+            self.state = State::Due;
+        }
+    }
+
+    /// The disk is full: once, everything that is free is to be given back.
+    pub(crate) fn give_all(&mut self) {
+        if self.state != State::Never {
+            self.wanted = Wanted::All;
             self.state = State::Due;
         }
     }
@@ -82,6 +102,9 @@ impl Compaction {
             Ok(None) => State::Done,
             Err(error) => after(&error),
         };
+        if self.state == State::Done {
+            self.wanted = Wanted::Much;
+        }
         if self.state == State::Done && self.given_bytes > 0 {
             let bytes = std::mem::take(&mut self.given_bytes);
             tracing::info!(bytes, "what the log does not use was given back");
@@ -96,7 +119,10 @@ impl Compaction {
             return Ok(None);
         };
         let free_bytes = blocks.held_bytes.saturating_sub(free.used_bytes);
-        let spare_bytes = self.spare_bytes.max(blocks.held_bytes / 8);
+        let spare_bytes = match self.wanted {
+            Wanted::Much => self.spare_bytes.max(blocks.held_bytes / 8),
+            Wanted::All => 0,
+        };
         if end.is_none() && free_bytes <= spare_bytes {
             return Ok(None);
         }
@@ -119,7 +145,10 @@ impl Compaction {
 
     /// The shortest run of pages that is given back: many short holes would cut the file to pieces.
     fn run_bytes(&self) -> u64 {
-        (self.spare_bytes / 256).clamp(PAGE as u64, MAX_RUN_BYTES)
+        match self.wanted {
+            Wanted::Much => (self.spare_bytes / 256).clamp(PAGE as u64, MAX_RUN_BYTES),
+            Wanted::All => PAGE as u64,
+        }
     }
 }
 

@@ -21,5 +21,5 @@ pub(crate) use kind::{Kind, LogId, journal_path, log_id};
 pub(crate) use open::{
     check, fault_error, open_cold, open_error, open_journal, open_journal_to_read, open_to_read,
 };
-pub(crate) use reserve::Reserve;
+pub(crate) use reserve::{Claim, Reserve, SharedReserve};
 pub(crate) use shadow::Shadow;

@@ -17,7 +17,7 @@ use crate::compact::Compaction;
 use crate::database::guarded;
 use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
-use crate::file::Kept;
+use crate::file::{Claim, Kept, SharedReserve};
 use crate::health::Meter;
 use crate::limits::{MAX_BACKOFF, MIN_BACKOFF};
 use crate::projection;
@@ -25,9 +25,9 @@ use crate::read;
 use crate::tail::{Fold, SharedTail};
 use crate::writer;
 
-/// Bytes that are free for a fold beside a little more than what it folds: records, indexes, the paths through
-/// their trees, and room for the journal to go on.
-const FOLD_MARGIN_BYTES: u64 = (1 << 20) + writer::MARGIN_BYTES;
+/// Bytes that are free for a fold beside a little more than what it folds: records, indexes, and the paths
+/// through their trees.
+const FOLD_BYTES: u64 = 1 << 20;
 
 /// Each commit writes anew which pages are free, two bits for each at most, in pages that may be twice as
 /// large, and that may lie in a hole: a byte for so many of the file.
@@ -39,6 +39,11 @@ pub(crate) enum Message {
     Fold,
     /// Fold whatever there is, and tell when it is done or cannot be.
     FoldAll { reply: Option<Sender<()>> },
+    /// The disk is full: whatever the cold file does not use is to be given back.
+    Full,
+    /// Something was trimmed or deleted while there is no room: fold that, and take out what it was,
+    /// with the reserve's help.
+    LetGo,
     /// Write the projections anew from the log.
     Rebuild {
         reply: oneshot::Sender<Result<(), AppendError>>,
@@ -60,6 +65,7 @@ pub(crate) struct Folder {
     pub(crate) meter: Arc<Meter>,
     pub(crate) fold_bytes: u64,
     pub(crate) compaction: Compaction,
+    pub(crate) reserve: SharedReserve,
     pub(crate) state: State,
 }
 
@@ -70,6 +76,8 @@ pub(crate) struct State {
     waiting: Vec<Sender<()>>,
     rebuilds: Vec<oneshot::Sender<Result<(), AppendError>>>,
     is_tidy: bool,
+    /// Whether the reserve may help until all is tidy.
+    claim: Claim,
     spared: spared::Spared,
     trouble: Option<Trouble>,
     backoff: Duration,
@@ -130,6 +138,16 @@ impl Folder {
             Message::FoldAll { reply } => {
                 self.state.fold = Wanted::All;
                 self.state.waiting.extend(reply);
+            }
+            Message::Full => self.compaction.give_all(),
+            Message::LetGo => {
+                self.compaction.give_all();
+                self.state.fold = Wanted::All;
+                self.state.claim = Claim::Ending;
+                self.state.is_tidy = false;
+                if let Some(trouble) = &mut self.state.trouble {
+                    trouble.next_try = Instant::now();
+                }
             }
             Message::Rebuild { reply } => {
                 self.state.fold = Wanted::All;
@@ -267,8 +285,11 @@ impl Folder {
             Ok(more)
         });
         match step {
-            Ok(false) => self.state.is_tidy = true,
             Ok(true) => self.compaction.committed(),
+            Ok(false) => {
+                self.state.is_tidy = true;
+                self.state.claim = Claim::None;
+            }
             Err(fault) => {
                 if let Fault::Damage(damage) = &fault {
                     tracing::error!(%damage, "what was deleted or trimmed cannot be taken out");
@@ -288,6 +309,16 @@ impl Folder {
             && let Some(file) = self.cold.file()
         {
             self.compaction.step(file);
+        }
+    }
+
+    /// The same at once, and of everything that it does not use: that may be the room there is none of.
+    fn give_all_back(&mut self) {
+        if let Some(file) = self.cold.file() {
+            self.compaction.give_all();
+            while self.compaction.is_due() {
+                self.compaction.step(file);
+            }
         }
     }
 
@@ -323,6 +354,9 @@ impl Folder {
         }
         self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, MAX_BACKOFF);
         self.meter.stuck(&reason);
+        if reason == StorageFault::Full {
+            self.give_all_back();
+        }
         self.state.trouble = Some(Trouble {
             reason,
             next_try: Instant::now() + self.state.backoff,
@@ -355,16 +389,22 @@ impl Folder {
 
     /// Makes sure that so many bytes of the journal can be folded.
     fn make_room(&self, len_bytes: u64) -> Result<(), StorageFault> {
-        let room = self.cold.room()?;
-        let len_bytes = len_bytes + len_bytes / 4;
         let free_bytes = self.cold.len_bytes() / FILE_BYTES_OF_ONE;
-        if room.read_only {
-            Err(StorageFault::ReadOnly)
-        } else if room.available_bytes < FOLD_MARGIN_BYTES + free_bytes + len_bytes {
-            Err(StorageFault::Full)
-        } else {
-            Ok(())
-        }
+        let bytes = FOLD_BYTES + free_bytes + len_bytes + len_bytes / 4;
+        let needed_bytes = match self.state.claim {
+            Claim::None => bytes + writer::MARGIN_BYTES,
+            Claim::Ending => bytes,
+        };
+        let available = || {
+            let room = self.cold.room()?;
+            if room.read_only {
+                Err(StorageFault::ReadOnly)
+            } else {
+                Ok(room.available_bytes)
+            }
+        };
+        self.reserve
+            .make_room(needed_bytes, self.state.claim, available)
     }
 
     /// Whoever waits for a fold is told when there is nothing to fold, or nothing can be.

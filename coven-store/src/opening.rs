@@ -10,7 +10,7 @@ use redb::ReadableDatabase;
 use crate::database::{Database, guarded};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
-use crate::file::{self, Disk, Kept, Kind, Reserve};
+use crate::file::{self, Disk, Kept, Kind, Reserve, SharedReserve};
 use crate::journal;
 use crate::layout::{META, meta};
 use crate::limits::TRIM_PARTS;
@@ -25,7 +25,7 @@ pub(crate) struct Files {
     pub(crate) journal: Kept,
     pub(crate) cold: Kept,
     pub(crate) tail: Tail,
-    pub(crate) reserve: Reserve,
+    pub(crate) reserve: SharedReserve,
 }
 
 /// Opens the log at `path`, or makes it. Nothing is written before both files are known to be
@@ -149,7 +149,7 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
             Kind::Cold,
         ),
         tail,
-        reserve,
+        reserve: SharedReserve::new(reserve),
     })
 }
 

@@ -17,7 +17,8 @@ pub struct Options {
     /// fill segments of their own, few enough to be read again in a moment.
     pub fold_bytes: u64,
     /// Bytes kept free for a full disk, in a file beside the log; let go so that the end of a
-    /// session can still be recorded, with the output that comes before it; and when the log is
+    /// session can still be recorded, with the output that comes before it; so that trimmed output
+    /// and deleted sessions can be taken out, which makes room; and when the log is
     /// closed meanwhile, all that waits. Default 12 MiB: what may wait, and as much again as one
     /// agent's end takes; 0 keeps none.
     pub reserve_bytes: u64,

@@ -165,6 +165,7 @@ impl Store {
             meter: Arc::clone(&meter),
             fold_bytes: options.fold_bytes,
             compaction: Compaction::new(options.spare_bytes),
+            reserve: reserve.clone(),
             state: folder::State::default(),
         };
         let writer = Writer {
@@ -204,7 +205,7 @@ impl Store {
     /// [`Urgency::Output`](crate::Urgency::Output) batch waits, first for room in the queue and
     /// then for the disk, however long; that wait is the back-pressure its source is to feel.
     /// An [`Urgency::Control`](crate::Urgency::Control) batch is refused while the log is
-    /// suspended, unless it ends a session and the reserve has room for it. One whose commit
+    /// suspended, unless it ends a session, or trims one, and the reserve has room for it. One whose commit
     /// failed is answered when the file could be opened again and says what became of it.
     ///
     /// Dropping the future before it resolves does not recall a batch that is queued already.
@@ -252,10 +253,7 @@ impl Store {
     }
 
     /// The first event of a session, which says how it began.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn first_event(&self, id: &SessionId) -> Result<Option<Envelope>, ReadError> {
+    fn first_event(&self, id: &SessionId) -> Result<Option<Envelope>, ReadError> {
         let one = ReadLimit {
             events: 1,
             bytes: 0,
@@ -411,7 +409,8 @@ impl Store {
     /// Looks at everything in the cold file: folds every session again and compares with what is
     /// kept of it. Blocks for reading the whole log. What the disk does not let into the cold file
     /// is not looked at; a log that nobody has open is looked at as a whole by
-    /// [`inspect`](crate::inspect()).
+    /// [`inspect`](crate::inspect()). For whoever embeds the log and must not close it to have it
+    /// checked, and for tests.
     ///
     /// # Errors
     /// As [`Store::record`].
@@ -420,7 +419,9 @@ impl Store {
         self.run(|txn| inspect::cold(inspect::Source::Open(txn)))
     }
 
-    /// Writes all records and indexes anew from the events.
+    /// Writes all records and indexes anew from the events. For whoever embeds the log, where
+    /// [`Store::verify`] finds that those do not follow from the events, which are whole. Blocks
+    /// nobody who reads; what is appended meanwhile waits to be folded.
     ///
     /// # Errors
     /// - [`AppendError::Damaged`]: an event cannot be read or cannot follow. Nothing was changed.

@@ -22,7 +22,7 @@ use tokio::sync::oneshot;
 
 use crate::database::Database;
 use crate::error::AppendError;
-use crate::file::{Kept, Reserve};
+use crate::file::{Kept, SharedReserve};
 use crate::folder;
 use crate::health::Meter;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
@@ -32,6 +32,7 @@ use crate::wake::Wakes;
 
 use commit::Unsettled;
 use recent::Recent;
+use room::Known;
 use suspension::Suspension;
 use trim::Folding;
 
@@ -49,7 +50,7 @@ pub(crate) struct Writer {
     pub(crate) tail: Arc<SharedTail>,
     pub(crate) folder: Sender<folder::Message>,
     pub(crate) fold_bytes: u64,
-    pub(crate) reserve: Reserve,
+    pub(crate) reserve: SharedReserve,
     pub(crate) wakes: Arc<Wakes>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) rooms: Rooms,
@@ -63,6 +64,9 @@ pub(crate) struct Writer {
 pub(crate) struct State {
     recent: Recent,
     suspension: Option<Suspension>,
+    /// Who watches was told that it is suspended, and not yet that it is over.
+    is_told: bool,
+    room: Known,
     /// How long the last suspension waited before it looked at the disk; zero after a commit.
     backoff: Duration,
     /// A group whose commit failed, until it is known what became of it.
@@ -126,6 +130,10 @@ impl Writer {
                 }
             } else {
                 self.work();
+                if self.state.suspension.is_some() {
+                    // Nobody may come any more for whom it would be looked at what may pass.
+                    self.let_endings_through();
+                }
             }
             self.note_oldest();
         }
@@ -187,6 +195,9 @@ impl Writer {
     fn patience(&self) -> Option<Duration> {
         let state = &self.state;
         if let Some(suspension) = &state.suspension {
+            if self.may_trim() {
+                return Some(Duration::ZERO);
+            }
             let patience = suspension.until_next_look();
             let until_refusal = self.until_refusal();
             return Some(until_refusal.map_or(patience, |due| patience.min(due)));

@@ -8,6 +8,7 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use coven_core::{Event, Seq};
@@ -139,6 +140,182 @@ async fn on_a_disk_that_the_log_fills(dir: &Path) {
         1,
         "the database never met the full disk"
     );
+    store.close().await;
+}
+
+/// Counts the warnings of a test that has this process to itself.
+struct Warnings;
+
+static WARNINGS: AtomicUsize = AtomicUsize::new(0);
+
+impl tracing::Subscriber for Warnings {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        *metadata.level() <= tracing::Level::WARN
+    }
+
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+
+    fn event(&self, _: &tracing::Event<'_>) {
+        WARNINGS.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn enter(&self, _: &tracing::span::Id) {}
+
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_disk_with_room_for_some_of_what_waits_is_told_to_be_full_once() {
+    let name = "a_disk_with_room_for_some_of_what_waits_is_told_to_be_full_once";
+    if let Some(disk) = small_disk::of_its_own(name, 48 << 20) {
+        tracing::subscriber::set_global_default(Warnings).expect("this process is its own");
+        Runtime::new()
+            .unwrap()
+            .block_on(on_an_almost_full_disk(&disk));
+    }
+}
+
+async fn on_an_almost_full_disk(dir: &Path) {
+    let store = Store::open(&dir.join("coven.redb"), Options::default()).expect("it opens");
+    let names = ["a", "b", "c", "d"];
+    for name in names {
+        running(&store, name).await;
+    }
+    let reserve = dir.join("coven.redb.reserve");
+    until(|| fs::metadata(&reserve).is_ok_and(|file| file.len() >= 12 << 20)).await;
+    let filler = dir.join("filler");
+    fill(&filler);
+    let waiting: Vec<_> = (1..)
+        .zip(names)
+        .map(|(seed, name)| {
+            let store = store.clone();
+            tokio::spawn(async move {
+                append(&store, name, vec![output(0, noise(seed, 600_000))]).await
+            })
+        })
+        .collect();
+    until_state(&store, WriterState::Failed).await;
+    until(|| store.health().queued_events == 4).await;
+    let filled = fs::metadata(&filler).expect("it is there").len();
+    let file = fs::File::options()
+        .write(true)
+        .open(&filler)
+        .expect("a file");
+    // Room for each of them, and not for all, which are written at once.
+    file.set_len(filled - (1600 << 10)).expect("it is cut");
+    drop(file);
+    let told_again = until(|| WARNINGS.load(Ordering::Relaxed) > 1);
+    let told_again = tokio::time::timeout(Duration::from_millis(500), told_again).await;
+    assert!(told_again.is_err(), "it is the same disk, full still");
+    assert_eq!(store.health().state, WriterState::Failed);
+    fs::remove_file(&filler).expect("it is there");
+    for appended in waiting {
+        let appended = in_time(appended).await.expect("no panic");
+        appended.expect("it was only late");
+    }
+    until_state(&store, WriterState::Healthy).await;
+    store.close().await;
+}
+
+#[test]
+fn a_session_that_is_killed_on_a_full_disk_does_not_wait_for_room_that_others_have() {
+    let name = "a_session_that_is_killed_on_a_full_disk_does_not_wait_for_room_that_others_have";
+    if let Some(disk) = small_disk::of_its_own(name, 48 << 20) {
+        Runtime::new()
+            .unwrap()
+            .block_on(killed_beside_others(&disk));
+    }
+}
+
+async fn killed_beside_others(dir: &Path) {
+    let store = Store::open(&dir.join("coven.redb"), Options::default()).expect("it opens");
+    for name in ["a", "b", "c"] {
+        running(&store, name).await;
+    }
+    let reserve = dir.join("coven.redb.reserve");
+    until(|| fs::metadata(&reserve).is_ok_and(|file| file.len() >= 12 << 20)).await;
+    fill(&dir.join("filler"));
+    let flood = |name: &'static str, len_bytes| {
+        let store = store.clone();
+        let events = vec![output(0, noise(1, len_bytes))];
+        tokio::spawn(async move { append(&store, name, events).await })
+    };
+    // They take all the room that there is for output that waits.
+    let others = [flood("b", 4_100_000), flood("c", 4_100_000)];
+    until_state(&store, WriterState::Failed).await;
+    until(|| store.health().queued_bytes > 8_000_000).await;
+    let said = flood("a", 4_000_000);
+    let kill = store.append(urgent(batch("a", None, vec![Event::KillRequested])));
+    in_time(kill).await.expect("the reserve is for this");
+    in_time(said).await.expect("no panic").expect("it is dying");
+    let end = append(&store, "a", vec![output_closed(), exited(137)]);
+    let end = in_time(end).await.expect("it is dying");
+    assert!(end.record.ended_at.is_some());
+    fs::remove_file(dir.join("filler")).expect("it is there");
+    for other in others {
+        in_time(other).await.expect("no panic").expect("only late");
+    }
+    store.close().await;
+}
+
+#[test]
+fn a_log_that_filled_the_disk_goes_on_in_what_is_trimmed() {
+    let name = "a_log_that_filled_the_disk_goes_on_in_what_is_trimmed";
+    if let Some(disk) = small_disk::of_its_own(name, 24 << 20) {
+        Runtime::new()
+            .unwrap()
+            .block_on(trimmed_on_a_full_disk(&disk));
+    }
+}
+
+/// How many times as much as fits is written.
+async fn trimmed_on_a_full_disk(dir: &Path) {
+    const LEN: u64 = 58_000;
+    let store = Store::open(&dir.join("coven.redb"), Options::default()).expect("it opens");
+    running(&store, "a").await;
+    let reserve = dir.join("coven.redb.reserve");
+    until(|| fs::metadata(&reserve).is_ok_and(|file| file.len() >= 12 << 20)).await;
+    let writing = tokio::spawn({
+        let store = store.clone();
+        async move {
+            for turn in 0..1200 {
+                let said = output(turn * LEN, noise(turn, 58_000));
+                let appended = append(&store, "a", vec![said]).await;
+                appended.expect("output is never refused");
+            }
+        }
+    });
+    let (mut from, mut trims) = (0, 0);
+    while !writing.is_finished() {
+        until(|| writing.is_finished() || store.health().state == WriterState::Failed).await;
+        let record = store
+            .record(&id("a"))
+            .expect("a read")
+            .expect("it is there");
+        let end = record.session.output_bytes;
+        if end == from || writing.is_finished() {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+            continue;
+        }
+        let trim = urgent(batch("a", None, vec![trimmed(from, end)]));
+        let appended = in_time(store.append(trim)).await;
+        appended.expect("what makes room is let through");
+        (from, trims) = (end, trims + 1);
+    }
+    in_time(writing).await.expect("no panic");
+    assert!(trims > 1, "the disk was full {trims} times");
+    let expected: Vec<u8> = (from / LEN..1200)
+        .flat_map(|turn| noise(turn, 58_000))
+        .collect();
+    assert!(all_output(&store, "a") == expected, "each byte, once");
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
+    eprintln!("trims {trims} opens {}", store.health().opens);
     store.close().await;
 }
 

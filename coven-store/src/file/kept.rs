@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -63,6 +64,12 @@ impl Kept {
     pub(crate) fn room(&self) -> Result<Room, StorageFault> {
         let room = self.disk.room(&self.folder);
         room.map_err(|error| storage_fault(&error))
+    }
+
+    /// Bytes of the blocks that the file system has given the file; `None` where that is not known.
+    pub(crate) fn blocks_bytes(&self) -> Option<u64> {
+        let file = std::fs::metadata(&self.path).ok()?;
+        Some(file.len().min(file.blocks() * 512))
     }
 
     pub(crate) const fn is_writable(&self) -> bool {

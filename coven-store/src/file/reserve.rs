@@ -7,13 +7,71 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::FallocateFlags;
 
 use super::disk::{Access, Disk};
+use crate::error::StorageFault;
+use crate::fault::storage_fault;
 
 /// What is let go of at once: whole blocks of any file system, or less would become free.
 const GRAIN_BYTES: u64 = 64 << 10;
+
+/// Who may use the reserve.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Claim {
+    /// What ends a session, what rids the log of one or of output, and what would be lost with this
+    /// process.
+    Ending,
+    /// All else.
+    #[default]
+    None,
+}
+
+/// The reserve, for whoever writes to either file of the log.
+#[derive(Clone, Debug)]
+pub(crate) struct SharedReserve(Arc<Mutex<Reserve>>);
+
+impl SharedReserve {
+    pub(crate) fn new(reserve: Reserve) -> Self {
+        Self(Arc::new(Mutex::new(reserve)))
+    }
+
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Reserve> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes sure that `needed_bytes` are free, of which `available` says how many are, with the
+    /// reserve's help where `claim` has a right to it.
+    pub(crate) fn make_room(
+        &self,
+        needed_bytes: u64,
+        claim: Claim,
+        available: impl Fn() -> Result<u64, StorageFault>,
+    ) -> Result<(), StorageFault> {
+        let available_bytes = available()?;
+        if available_bytes >= needed_bytes {
+            return Ok(());
+        }
+        let mut reserve = self.lock();
+        let spare_bytes = match claim {
+            Claim::Ending => reserve.held_bytes(),
+            Claim::None => 0,
+        };
+        if available_bytes.saturating_add(spare_bytes) < needed_bytes {
+            return Err(StorageFault::Full);
+        }
+        let given = reserve.give(needed_bytes - available_bytes);
+        given.map_err(|error| storage_fault(&error))?;
+        // Whoever filled the disk may have been faster.
+        if available()? >= needed_bytes {
+            Ok(())
+        } else {
+            Err(StorageFault::Full)
+        }
+    }
+}
 
 #[derive(Debug)]
 pub(crate) struct Reserve {

@@ -2,13 +2,16 @@
 
 use std::time::Instant;
 
+use coven_core::Event;
+
 use super::Writer;
 use super::group::{self, Before, Done};
 use super::queue::Job;
-use super::room::{Claim, cost};
+use super::room::cost;
 use crate::database::guarded;
-use crate::error::{AppendError, Damage};
+use crate::error::{AppendError, Damage, StorageFault};
 use crate::fault::Fault;
+use crate::file::Claim;
 use crate::folder;
 use crate::journal;
 use crate::limits::{FOLD_PATIENCE, MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_TAIL_BYTES};
@@ -49,22 +52,20 @@ impl Writer {
         if self.state.pending.is_empty() || !self.has_room_in_the_tail() {
             return;
         }
-        let jobs = self.next_group();
-        self.meter
-            .oldest(jobs.iter().map(|job| job.queued_at).min());
-        let len_bytes = jobs.iter().map(|job| job.len_bytes).sum();
-        if let Err(fault) = self.make_room(cost(len_bytes), Claim::None) {
-            self.put_back(jobs);
+        if let Err(fault) = self.make_room(self.next_cost(), Claim::None) {
             self.suspend(fault);
             return;
         }
+        let jobs = self.next_group();
+        self.meter
+            .oldest(jobs.iter().map(|job| job.queued_at).min());
         self.write(jobs);
         self.state.refill.again();
     }
 
     /// Whether more may wait to be folded. Who writes faster than can be folded waits here.
     fn has_room_in_the_tail(&mut self) -> bool {
-        if self.tail.look().bytes() < MAX_TAIL_BYTES {
+        if !self.is_tail_full() {
             return true;
         }
         self.tell_folder(folder::Message::Fold);
@@ -75,22 +76,48 @@ impl Writer {
         false
     }
 
+    /// Why nothing may be added to what waits to be folded, where that is so for a while.
+    pub(super) fn why_no_room_in_the_tail(&self) -> Option<StorageFault> {
+        self.is_tail_full()
+            .then(|| self.meter.why_stuck())
+            .flatten()
+    }
+
+    fn is_tail_full(&self) -> bool {
+        self.tail.look().bytes() >= MAX_TAIL_BYTES
+    }
+
+    /// Bytes that the next group may add to the journal.
+    pub(super) fn next_cost(&self) -> u64 {
+        let jobs = self.state.pending.iter().take(self.next_len());
+        cost(jobs.map(|job| job.len_bytes).sum())
+    }
+
     fn next_group(&mut self) -> Vec<Job> {
-        if self.state.alone > 0 {
-            self.state.alone -= 1;
-            return self.state.pending.pop_front().into_iter().collect();
-        }
-        let mut jobs = Vec::new();
+        let len = self.next_len();
+        self.state.alone = self.state.alone.saturating_sub(1);
+        self.state.pending.drain(..len).collect()
+    }
+
+    /// How many batches are in the next group.
+    fn next_len(&self) -> usize {
+        let most = if self.state.alone > 0 {
+            1
+        } else {
+            MAX_GROUP_BATCHES
+        };
         let mut bytes = 0;
-        while let Some(job) = self.state.pending.front() {
-            let full = bytes + job.len_bytes > MAX_GROUP_BYTES as u64 && !jobs.is_empty();
-            if full || jobs.len() >= MAX_GROUP_BATCHES {
-                break;
-            }
+        let fits = |job: &&Job| {
+            let is_first = bytes == 0;
             bytes += job.len_bytes;
-            jobs.extend(self.state.pending.pop_front());
-        }
-        jobs
+            is_first || bytes <= MAX_GROUP_BYTES as u64
+        };
+        self.state
+            .pending
+            .iter()
+            .take(most)
+            .take_while(fits)
+            .count()
     }
 
     pub(super) fn put_back(&mut self, jobs: Vec<Job>) {
@@ -105,11 +132,11 @@ impl Writer {
             Reached::Committed(done) => self.publish(jobs, done),
             Reached::Unknown(done, fault) => {
                 self.state.unsettled = Some(Unsettled { jobs, done });
-                self.lose(&fault);
+                self.lose_in_a_write(&fault);
             }
             Reached::Nothing(fault) => {
                 self.put_back(jobs);
-                self.lose(&fault);
+                self.lose_in_a_write(&fault);
             }
             Reached::Blind(Fault::Damage(damage)) => self.write_around(jobs, damage),
             Reached::Blind(fault) => {
@@ -118,6 +145,13 @@ impl Writer {
                 self.suspend(fault.reason());
             }
         }
+    }
+
+    fn lose_in_a_write(&mut self, fault: &Fault) {
+        if fault.reason() == StorageFault::Full {
+            self.doubt();
+        }
+        self.lose(fault);
     }
 
     /// Something that a group needs is damaged. Which of its batches that is shows when each is
@@ -176,6 +210,10 @@ impl Writer {
             self.meter.committed(done.events);
             self.wakes.wake(done.mark.seq(), done.sessions.keys());
             self.state.folding.written();
+            self.took_room(cost(done.row.len_bytes() as u64));
+        }
+        for job in &jobs {
+            self.heed(job);
         }
         for (session, entry) in done.sessions {
             match entry {
@@ -188,5 +226,39 @@ impl Writer {
         }
         self.recovered();
         self.fold_if_due();
+    }
+
+    /// What a batch that was just written means to those beside the log.
+    fn heed(&self, job: &Job) {
+        for envelope in &job.events {
+            match envelope.event {
+                Event::KillRequested => self.rooms.ends(&job.session),
+                Event::LaunchFailed { .. }
+                | Event::Exited { .. }
+                | Event::Completed { .. }
+                | Event::Orphaned { .. } => self.rooms.ended(&job.session),
+                Event::Trimmed { .. } | Event::Deleted if self.is_short_of_room() => {
+                    self.tell_folder(folder::Message::LetGo);
+                }
+                Event::Trimmed { .. }
+                | Event::Deleted
+                | Event::Created { .. }
+                | Event::Registered { .. }
+                | Event::Started { .. }
+                | Event::Identified { .. }
+                | Event::Output { .. }
+                | Event::OutputClosed { .. }
+                | Event::Input { .. }
+                | Event::Resized { .. }
+                | Event::Titled { .. }
+                | Event::Labelled { .. }
+                | Event::Archived
+                | Event::Summoned => {}
+            }
+        }
+    }
+
+    fn is_short_of_room(&self) -> bool {
+        self.state.suspension.is_some() || self.meter.why_stuck().is_some()
     }
 }

@@ -1,11 +1,12 @@
 //! The queue in front of the writer: bounded by bytes, in order.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
 use std::time::Instant;
 
 use coven_core::{Envelope, Seq, SessionId};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot, watch};
 
 use crate::batch::{Appended, Batch, NewEvent, Urgency};
 use crate::error::AppendError;
@@ -37,7 +38,7 @@ pub(crate) struct Job {
     pub(crate) queued_at: Instant,
     reply: oneshot::Sender<Answer>,
     meter: Arc<Meter>,
-    _room: OwnedSemaphorePermit,
+    _room: Option<OwnedSemaphorePermit>,
 }
 
 /// What the caller is told. What it made is given back with it, so that it lets go of that on its
@@ -72,6 +73,9 @@ pub(crate) struct Rooms {
     output: Arc<Semaphore>,
     output_bytes: usize,
     control: Arc<Semaphore>,
+    /// Sessions that were told to end. They do not wait for the room that others have, who may have
+    /// it for as long as a disk is full: what they have to say yet is the end of them.
+    ending: watch::Sender<HashSet<SessionId>>,
 }
 
 impl Rooms {
@@ -82,6 +86,7 @@ impl Rooms {
             output: Arc::new(Semaphore::new(output_bytes)),
             output_bytes,
             control: Arc::new(Semaphore::new(CONTROL_QUEUE_BYTES)),
+            ending: watch::Sender::default(),
         }
     }
 
@@ -95,20 +100,42 @@ impl Rooms {
         self.control.close();
     }
 
-    /// Waits until there is room for `len_bytes`. A batch larger than the whole queue waits until
-    /// it has the queue to itself.
+    /// Lets in what a session has to say that was told to end.
+    pub(crate) fn ends(&self, session: &SessionId) {
+        self.ending.send_modify(|ending| {
+            ending.insert(session.clone());
+        });
+    }
+
+    /// The session's end is on record.
+    pub(crate) fn ended(&self, session: &SessionId) {
+        self.ending
+            .send_if_modified(|ending| ending.remove(session));
+    }
+
+    /// Waits until there is room for `len_bytes`; takes none of it for a session that was told to
+    /// end. A batch larger than the whole queue waits until it has the queue to itself.
     async fn enter(
         &self,
+        session: &SessionId,
         urgency: Urgency,
         len_bytes: usize,
-    ) -> Result<OwnedSemaphorePermit, AppendError> {
+    ) -> Result<Option<OwnedSemaphorePermit>, AppendError> {
         let (room, capacity) = match urgency {
             Urgency::Output => (&self.output, self.output_bytes),
             Urgency::Control => (&self.control, CONTROL_QUEUE_BYTES),
         };
         let permits = u32::try_from(len_bytes.min(capacity)).unwrap_or(u32::MAX);
-        let permit = Arc::clone(room).acquire_many_owned(permits).await;
-        permit.map_err(|_| AppendError::Closed)
+        if let Ok(permit) = Arc::clone(room).try_acquire_many_owned(permits) {
+            return Ok(Some(permit));
+        }
+        let mut ending = self.ending.subscribe();
+        let permit = Arc::clone(room).acquire_many_owned(permits);
+        tokio::select! {
+            biased;
+            permit = permit => permit.map(Some).map_err(|_| AppendError::Closed),
+            _ = ending.wait_for(|ending| ending.contains(session)) => Ok(None),
+        }
     }
 }
 
@@ -125,7 +152,10 @@ impl Queue {
                 len_bytes,
             });
         }
-        let room = self.rooms.enter(batch.urgency, len_bytes).await?;
+        let room = self
+            .rooms
+            .enter(&batch.session, batch.urgency, len_bytes)
+            .await?;
         let (reply, answer) = oneshot::channel();
         let len_bytes = len_bytes as u64;
         self.meter.queued(events.len() as u64, len_bytes);

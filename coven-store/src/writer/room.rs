@@ -1,11 +1,13 @@
 //! Whether the disk has room for what is to be written.
 //!
 //! The database should never meet a full disk: it would have to be reopened, and what became of
-//! its last transaction found out. So before each commit the file system is asked.
+//! its last transaction found out. So before each commit the file system is asked, and where it has
+//! no more, the journal itself: pages that are free there have blocks already.
 
 use super::{Chore, Writer};
+use crate::database::guarded;
 use crate::error::StorageFault;
-use crate::fault::storage_fault;
+use crate::file::Claim;
 
 /// Bytes that any transaction may add to the journal: the paths through the trees that it copies,
 /// and what its last pages do not use.
@@ -14,14 +16,20 @@ const TRANSACTION_BYTES: u64 = 256 << 10;
 /// Bytes that stay free beyond what is needed, since others write too.
 pub(crate) const MARGIN_BYTES: u64 = 512 << 10;
 
-/// Who may use the reserve.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Claim {
-    /// What ends a session or rids the log of one, and what would be lost with this process.
-    Ending,
-    /// All else.
-    None,
+/// What the writer knows of the room there is, beside what the file system says.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    /// Bytes that can be written to free pages of the journal; `None` while nobody has counted them
+    /// since some became free.
+    spare_bytes: Option<u64>,
+    /// Bytes that were said to be free when a write met a full disk all the same, and do not count.
+    /// With each look at the disk it is half as many, since it may have been another reason: a
+    /// quota, or somebody who was faster.
+    doubted_bytes: u64,
 }
+
+/// More than that is never doubted.
+const MAX_DOUBTED_BYTES: u64 = 16 << 20;
 
 /// Bytes that a transaction with so many bytes of events may add to the journal.
 pub(super) const fn cost(len_bytes: u64) -> u64 {
@@ -32,26 +40,21 @@ impl Writer {
     /// Makes sure that `bytes` can be written now, with the reserve's help where `claim` has a
     /// right to it.
     pub(super) fn make_room(&mut self, bytes: u64, claim: Claim) -> Result<(), StorageFault> {
-        let available = self.available()?;
-        let (needed, spare) = match claim {
-            Claim::None => (bytes + MARGIN_BYTES, 0),
-            Claim::Ending => (bytes, self.reserve.held_bytes()),
+        let needed_bytes = match claim {
+            Claim::None => bytes + MARGIN_BYTES,
+            Claim::Ending => bytes,
         };
-        if available >= needed {
-            return Ok(());
+        if self.available()? < needed_bytes && self.state.room.spare_bytes.is_none() {
+            self.state.room.spare_bytes = Some(self.count_spare());
         }
-        if available + spare < needed {
-            return Err(StorageFault::Full);
+        let held_bytes = self.reserve.lock().held_bytes();
+        let made = self
+            .reserve
+            .make_room(needed_bytes, claim, || self.available());
+        if self.reserve.lock().held_bytes() < held_bytes {
+            self.state.refill = Chore::Later;
         }
-        let given = self.reserve.give(needed - available);
-        given.map_err(|error| storage_fault(&error))?;
-        self.state.refill = Chore::Later;
-        // Whoever filled the disk may have been faster.
-        if self.available()? >= needed {
-            Ok(())
-        } else {
-            Err(StorageFault::Full)
-        }
+        made
     }
 
     /// Fills the reserve where there is room for it and for what is being written.
@@ -59,24 +62,73 @@ impl Writer {
         if self.state.refill != Chore::Now || self.state.suspension.is_some() {
             return;
         }
-        let wanted = self
-            .reserve
-            .full_bytes()
-            .saturating_sub(self.reserve.held_bytes());
-        let room = self.available().unwrap_or(0) >= wanted + cost(0) + MARGIN_BYTES;
-        self.state.refill = if room && self.reserve.fill(self.journal.disk.as_ref()).is_ok() {
+        let mut reserve = self.reserve.lock();
+        let wanted = reserve.full_bytes().saturating_sub(reserve.held_bytes());
+        let room = self.free().unwrap_or(0) >= wanted + cost(0) + MARGIN_BYTES;
+        self.state.refill = if room && reserve.fill(self.journal.disk.as_ref()).is_ok() {
             Chore::Done
         } else {
             Chore::Later
         };
     }
 
+    /// So many bytes were written to the journal.
+    pub(super) fn took_room(&mut self, bytes: u64) {
+        let spare_bytes = self.state.room.spare_bytes;
+        self.state.room.spare_bytes = spare_bytes.map(|spare| spare.saturating_sub(bytes));
+        if self.state.suspension.is_none() {
+            self.state.room.doubted_bytes = 0;
+        }
+    }
+
+    /// Pages of the journal became free.
+    pub(super) fn made_spare(&mut self) {
+        self.state.room.spare_bytes = None;
+    }
+
+    /// A write met a full disk: what was said to be free is not.
+    pub(super) fn doubt(&mut self) {
+        self.state.room.spare_bytes = Some(0);
+        self.state.room.doubted_bytes = self.free().unwrap_or(0).min(MAX_DOUBTED_BYTES);
+    }
+
+    /// The disk is about to be looked at.
+    pub(super) const fn doubt_less(&mut self) {
+        self.state.room.doubted_bytes /= 2;
+    }
+
+    /// Bytes that can be written, as far as anybody knows.
     fn available(&self) -> Result<u64, StorageFault> {
+        let room = &self.state.room;
+        let free_bytes = self.free()?.saturating_sub(room.doubted_bytes);
+        Ok(free_bytes + room.spare_bytes.unwrap_or(0))
+    }
+
+    /// Bytes that the file system has left.
+    fn free(&self) -> Result<u64, StorageFault> {
         let room = self.journal.room()?;
         if room.read_only {
             Err(StorageFault::ReadOnly)
         } else {
             Ok(room.available_bytes)
         }
+    }
+
+    /// Counts the bytes that can be written to free pages of the journal. Only half of what is free
+    /// counts: a long value needs pages that follow one another. This goes through all of the
+    /// journal, which is not much, and is done once after some of it was taken out.
+    fn count_spare(&self) -> u64 {
+        if !self.journal.is_writable() {
+            return 0;
+        }
+        let used_bytes = guarded(|| {
+            let txn = self.journal.database.begin_write()?;
+            let stats = txn.stats()?;
+            Ok(stats.allocated_pages() * stats.page_size() as u64)
+        });
+        let (Ok(used_bytes), Some(held_bytes)) = (used_bytes, self.journal.blocks_bytes()) else {
+            return 0;
+        };
+        held_bytes.saturating_sub(used_bytes + MARGIN_BYTES) / 2
     }
 }

@@ -10,12 +10,14 @@ use coven_core::{Event, Phase};
 
 use super::commit::Unsettled;
 use super::queue::Job;
-use super::room::{Claim, cost};
+use super::room::cost;
 use super::trim::journal_mark;
 use super::{Chore, Writer};
 use crate::batch::Urgency;
 use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
+use crate::file::Claim;
+use crate::folder;
 use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF, REFUSAL_PATIENCE};
 
 /// Why nothing is written, and when to look again.
@@ -33,10 +35,14 @@ impl Suspension {
 impl Writer {
     /// Writes no more until the disk has been looked at again.
     pub(super) fn suspend(&mut self, reason: StorageFault) {
-        if self.state.suspension.is_none() {
+        if !self.state.is_told {
             tracing::warn!(%reason, "the log is suspended");
+            self.state.is_told = true;
         }
         self.meter.suspended(&reason);
+        if reason == StorageFault::Full {
+            self.tell_folder(folder::Message::Full);
+        }
         let longest = if self.journal.is_lost() {
             MAX_REOPEN_BACKOFF
         } else {
@@ -53,6 +59,14 @@ impl Writer {
     pub(super) fn recovered(&mut self) {
         if self.state.suspension.is_none() {
             self.state.backoff = Duration::ZERO;
+            self.tell_that_it_is_over();
+        }
+    }
+
+    fn tell_that_it_is_over(&mut self) {
+        if std::mem::take(&mut self.state.is_told) {
+            self.meter.resumed();
+            tracing::info!("the log takes writes again");
         }
     }
 
@@ -118,15 +132,17 @@ impl Writer {
         }
         if self.state.suspension.is_some() {
             self.let_endings_through();
+            self.trim_while_suspended();
             self.refuse_control();
         }
     }
 
     fn look(&mut self) {
-        let bytes = cost(self.state.pending.front().map_or(0, |job| job.len_bytes));
+        self.doubt_less();
         let looked = self
             .reopen_if_useful()
-            .and_then(|()| self.make_writable(bytes, Claim::None));
+            .and_then(|()| self.make_writable(self.next_cost(), Claim::None))
+            .and_then(|()| self.why_no_room_in_the_tail().map_or(Ok(()), Err));
         match looked {
             Ok(()) => self.resume(),
             Err(reason) => self.suspend(reason),
@@ -157,7 +173,7 @@ impl Writer {
         }
     }
 
-    /// Writes, with the help of the reserve, what ends sessions. Observations of one session keep
+    /// Writes, with the help of the reserve, what ends sessions, and what lets go of some. Observations of one session keep
     /// their order: what stays behind keeps back what came after it.
     pub(super) fn let_endings_through(&mut self) {
         let mut kept = VecDeque::new();
@@ -184,7 +200,7 @@ impl Writer {
         self.state.pending.append(&mut jobs);
     }
 
-    /// Whether a batch ends a session, or is of one that was told to end.
+    /// Whether a batch ends a session, rids the log of something, or is of one that was told to end.
     fn is_ending(&self, job: &Job) -> bool {
         let ends = job.events.iter().any(|envelope| match envelope.event {
             Event::LaunchFailed { .. }
@@ -193,7 +209,8 @@ impl Writer {
             | Event::Exited { .. }
             | Event::Completed { .. }
             | Event::Orphaned { .. }
-            | Event::Deleted => true,
+            | Event::Deleted
+            | Event::Trimmed { .. } => true,
             Event::Created { .. }
             | Event::Registered { .. }
             | Event::Started { .. }
@@ -204,8 +221,7 @@ impl Writer {
             | Event::Titled { .. }
             | Event::Labelled { .. }
             | Event::Archived
-            | Event::Summoned
-            | Event::Trimmed { .. } => false,
+            | Event::Summoned => false,
         });
         ends || self.is_dying(job)
     }
@@ -241,12 +257,15 @@ impl Writer {
         }
     }
 
+    /// Goes on. That this is over is told once something is written, unless nothing is to be: a
+    /// disk that looks as if it had room may not.
     fn resume(&mut self) {
         self.state.suspension = None;
         self.state.refill = Chore::Now;
         self.state.trimming = Chore::Now;
-        self.meter.resumed();
-        tracing::info!("the log takes writes again");
+        if self.state.pending.is_empty() {
+            self.tell_that_it_is_over();
+        }
     }
 
     fn reason(&self) -> StorageFault {

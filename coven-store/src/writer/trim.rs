@@ -4,10 +4,11 @@ use std::time::{Duration, Instant};
 
 use redb::{ReadTransaction, WriteTransaction};
 
-use super::room::{Claim, cost};
+use super::room::cost;
 use super::{Chore, Writer};
 use crate::database::guarded;
 use crate::fault::{Fault, damage};
+use crate::file::Claim;
 use crate::folder;
 use crate::journal::{self, Removed};
 use crate::layout::{META, meta};
@@ -68,7 +69,22 @@ impl Writer {
         if self.state.trimming != Chore::Now || self.state.suspension.is_some() {
             return;
         }
-        if self.make_room(cost(0), Claim::None).is_err() {
+        self.trim_with(Claim::None);
+    }
+
+    /// The same while the disk is full: it makes room.
+    pub(super) fn trim_while_suspended(&mut self) {
+        if self.may_trim() {
+            self.trim_with(Claim::Ending);
+        }
+    }
+
+    pub(super) fn may_trim(&self) -> bool {
+        self.state.trimming == Chore::Now && self.journal.is_writable()
+    }
+
+    fn trim_with(&mut self, claim: Claim) {
+        if self.make_room(cost(0), claim).is_err() {
             self.state.trimming = Chore::Later;
             return;
         }
@@ -81,8 +97,12 @@ impl Writer {
             Ok(trimmed)
         });
         match trimmed {
-            Ok(trimmed) if trimmed.is_all => self.state.trimming = Chore::Done,
-            Ok(_) => {}
+            Ok(trimmed) => {
+                if trimmed.is_all {
+                    self.state.trimming = Chore::Done;
+                }
+                self.made_spare();
+            }
             Err(fault) => self.lose(&fault),
         }
     }
