@@ -9,6 +9,8 @@ mod import;
 mod story;
 
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use rustix::io::Errno;
 
 use crate::test_support::Home;
@@ -72,8 +74,33 @@ async fn whatever_operation_the_power_is_cut_at_what_was_acked_is_there_and_noth
 async fn whatever_operation_fails_nothing_is_lost_and_it_goes_on_by_itself() {
     let story = story::everything();
     for at in 0..operations(&story).await {
-        let with = [Errno::IO, Errno::NOSPC][usize::try_from(at % 2).expect("0 or 1")];
-        survive(&story, Mishap::Fault { at, with }).await;
+        for with in [Errno::IO, Errno::NOSPC] {
+            survive(&story, Mishap::Fault { at, with }).await;
+        }
+    }
+}
+
+/// Says how many stories by lot are gone through, operation by operation.
+const STORIES: &str = "COVEN_STORE_STORIES";
+
+/// `COVEN_STORE_STORIES=100 cargo test -p coven-store --lib by_lot` goes through as many.
+#[tokio::test]
+async fn whatever_operation_of_stories_by_lot_the_power_is_cut_at_nothing_acked_is_lost() {
+    let stories = std::env::var(STORIES).map_or(3_u8, |text| text.parse().expect("a number"));
+    for seed in 0..stories {
+        let lot = TestRng::from_seed(RngAlgorithm::ChaCha, &[seed; 32]);
+        let mut runner = TestRunner::new_with_rng(ProptestConfig::default(), lot);
+        let story = story::any()
+            .new_tree(&mut runner)
+            .expect("a story")
+            .current();
+        let (disk, _) = live(&Home::new(), &story, None).await;
+        for at in 0..disk.operations() {
+            let survival = Survival::Some {
+                seed: at ^ (u64::from(seed) << 32),
+            };
+            survive(&story, Mishap::Cut { at, survival }).await;
+        }
     }
 }
 

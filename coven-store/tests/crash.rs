@@ -4,13 +4,13 @@ mod support;
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
 use coven_core::{Event, Seq};
-use coven_store::{Options, Store};
+use coven_store::{Import, NewEvent, Options, Store};
 use support::*;
 
 /// Tells the child, which is this same program, where the log is and which round it is.
@@ -35,8 +35,35 @@ fn written(words: &[u8], offset: u64, len_bytes: usize) -> Vec<u8> {
     endless.skip(start).take(len_bytes).collect()
 }
 
-/// What the log said it has: by session, its last Seq and the end of its output.
-type Acked = BTreeMap<String, (u64, u64)>;
+/// The session that loses its oldest output again and again.
+const TRIMMED: u64 = 1;
+
+/// The one that ends again and again, and is deleted.
+const DELETED: u64 = 2;
+
+/// Bytes of output that a session has that is imported, in events of so many.
+const IMPORTED: (u64, u64) = (1_200_000, 40_000);
+
+/// What the log said it has of each session.
+type Acked = BTreeMap<String, Told>;
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Told {
+    /// Its last Seq.
+    seq: u64,
+    /// Where its output begins and ends.
+    trimmed: u64,
+    end: u64,
+    deletion: Deletion,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Deletion {
+    #[default]
+    None,
+    Asked,
+    Done,
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "the other test runs it, to kill it"]
@@ -45,12 +72,16 @@ async fn writes_until_it_is_killed() {
         return;
     };
     let (round, path) = place.split_once(':').expect("a round and a path");
+    let path = PathBuf::from(path);
     // A fold for every few commits, so that many are killed in the middle of one.
     let options = Options {
-        fold_bytes: 100_000,
+        fold_bytes: 50_000,
         ..Options::default()
     };
-    let store = Store::open(&PathBuf::from(path), options).expect("it opens");
+    if imports(round.parse().expect("a number")) {
+        import(&path, options, &format!("{round}-{SESSIONS}"));
+    }
+    let store = Store::open(&path, options).expect("it opens");
     let writers: Vec<_> = (0..SESSIONS)
         .map(|n| tokio::spawn(write_for_ever(store.clone(), format!("{round}-{n}"), n)))
         .collect();
@@ -59,11 +90,57 @@ async fn writes_until_it_is_killed() {
     }
 }
 
-async fn write_for_ever(store: Store, session: String, n: u64) {
+/// Whether a round begins with an import.
+const fn imports(round: u32) -> bool {
+    round.is_multiple_of(3)
+}
+
+fn import(path: &Path, options: Options, session: &str) {
+    let words = words(SESSIONS);
+    let (all, each) = IMPORTED;
+    tell(format_args!("importing {session}"));
+    let mut import = Import::begin(path, options, id(session)).expect("the log is closed");
+    let outputs =
+        (0..all / each).map(|n| output(n * each, written(&words, n * each, each as usize)));
+    let events = [created(), started()].into_iter().chain(outputs);
+    for event in events.chain([output_closed(), exited(0)]) {
+        let new = NewEvent {
+            at: at(1),
+            actor: None,
+            event,
+        };
+        import.push(&new).expect("it follows");
+    }
+    let seq = import.commit().expect("it is whole").last_seq;
+    tell(format_args!("acked {session} {seq} 0 {all}"));
+}
+
+/// One write, so that a line is told whole or is the last.
+fn tell(line: std::fmt::Arguments<'_>) {
+    let told = std::io::stdout().write_all(format!("{line}\n").as_bytes());
+    told.expect("somebody listens");
+}
+
+async fn write_for_ever(store: Store, name: String, n: u64) {
+    for life in 0_u64.. {
+        let session = match n {
+            DELETED => format!("{name}-{life}"),
+            _ => name.clone(),
+        };
+        let turns = if n == DELETED { 5 } else { u64::MAX };
+        write(&store, &session, n, turns).await;
+        tell(format_args!("deleting {session}"));
+        let end = vec![output_closed(), exited(0), Event::Deleted];
+        append(&store, &session, end).await.expect("it ran");
+        tell(format_args!("deleted {session}"));
+    }
+}
+
+async fn write(store: &Store, session: &str, n: u64, turns: u64) {
     let words = words(n);
-    let mut last = running(&store, &session).await.last;
-    let mut offset = 0;
-    for turn in 0_u64.. {
+    let mut last = running(store, session).await.last;
+    let (mut trimmed_bytes, mut offset) = (0, 0);
+    for turn in 0..turns {
         // Small and large, one event and several.
         let sizes: Vec<usize> = match (turn + n) % 4 {
             0 => vec![1],
@@ -72,16 +149,19 @@ async fn write_for_ever(store: Store, session: String, n: u64) {
             _ => vec![700; 20],
         };
         let mut events = Vec::new();
+        if n == TRIMMED && turn % 5 == 4 {
+            events.push(trimmed(trimmed_bytes, offset));
+            trimmed_bytes = offset;
+        }
         for len_bytes in sizes {
             events.push(output(offset, written(&words, offset, len_bytes)));
             offset += len_bytes as u64;
         }
-        let appended = store.append(batch(&session, last, events)).await;
+        let appended = store.append(batch(session, last, events)).await;
         last = appended.expect("nobody else writes to it").last;
-        // One write, so that a line is told whole or is the last.
-        let line = format!("acked {session} {last} {offset}\n");
-        let told = std::io::stdout().write_all(line.as_bytes());
-        told.expect("somebody listens");
+        tell(format_args!(
+            "acked {session} {last} {trimmed_bytes} {offset}"
+        ));
     }
 }
 
@@ -110,16 +190,29 @@ fn kill_after(mut child: Child, lines: usize, after: Duration) -> Acked {
         let line = line.expect("text");
         let words: Vec<&str> = line.split(' ').collect();
         // The test harness's own lines are in between, and the last one may be cut short.
-        if let ["acked", session, seq, end] = words[..]
-            && let (Ok(seq), Ok(end)) = (seq.parse(), end.parse())
-        {
-            acked.insert(session.to_owned(), (seq, end));
-            heard += 1;
-            if heard == lines {
-                // Not to wait for anything: this is the moment, and any will do.
-                thread::sleep(after);
-                child.kill().expect("it runs");
+        match words[..] {
+            ["acked", session, seq, trimmed, end] => {
+                let (Ok(seq), Ok(trimmed), Ok(end)) = (seq.parse(), trimmed.parse(), end.parse())
+                else {
+                    continue;
+                };
+                let told = acked.entry(session.to_owned()).or_default();
+                (told.seq, told.trimmed, told.end) = (seq, trimmed, end);
             }
+            ["deleting", session] => {
+                acked.entry(session.to_owned()).or_default().deletion = Deletion::Asked;
+            }
+            ["deleted", session] => {
+                acked.entry(session.to_owned()).or_default().deletion = Deletion::Done;
+            }
+            ["importing", _] => {}
+            _ => continue,
+        }
+        heard += 1;
+        if heard == lines {
+            // Not to wait for anything: this is the moment, and any will do.
+            thread::sleep(after);
+            child.kill().expect("it runs");
         }
     }
     child.wait().expect("it is over");
@@ -128,29 +221,55 @@ fn kill_after(mut child: Child, lines: usize, after: Duration) -> Acked {
 }
 
 /// Looks whether a session has all that was acknowledged, and nothing that was not written.
-fn check(store: &Store, session: &str, (seq, end): (u64, u64)) {
-    let record = store
-        .record(&id(session))
-        .expect("a read")
-        .expect("it was acked");
-    assert!(record.last_seq >= Seq::new(seq), "{session}");
-    assert!(record.session.output_bytes >= end, "{session}");
-    let n = session.split_once('-').expect("a round and a number").1;
+fn check(store: &Store, session: &str, told: Told) {
+    let record = store.record(&id(session)).expect("a read");
+    let record = match (record, told.deletion) {
+        (Some(record), Deletion::None | Deletion::Asked) => record,
+        (None, Deletion::Asked | Deletion::Done) => {
+            assert_eq!(events_of(store, session), [], "{session}");
+            return;
+        }
+        (None, Deletion::None) => panic!("{session} was acked"),
+        (Some(_), Deletion::Done) => panic!("{session} was deleted"),
+    };
+    assert!(record.last_seq >= Seq::new(told.seq), "{session}");
+    let kept = &record.session;
+    let (output_bytes, trimmed_bytes) = (kept.output_bytes, kept.trimmed_bytes);
+    assert!(output_bytes >= told.end, "{session}");
+    assert!(trimmed_bytes >= told.trimmed, "{session}");
+    let n = session.split('-').nth(1).expect("a round and a number");
     let words = words(n.parse().expect("a number"));
     let output = all_output(store, session);
-    assert_eq!(output.len() as u64, record.session.output_bytes);
-    assert!(output == written(&words, 0, output.len()), "{session}");
+    assert_eq!(
+        trimmed_bytes + output.len() as u64,
+        output_bytes,
+        "{session}"
+    );
+    let expected = written(&words, trimmed_bytes, output.len());
+    assert!(output == expected, "{session}");
     let events = events_of(store, session);
     let outputs = events
         .iter()
         .filter(|it| matches!(it.event, Event::Output { .. }));
-    let mut next = 0;
+    let mut next = trimmed_bytes;
     for envelope in outputs {
         let Event::Output { offset, data, .. } = &envelope.event else {
             continue;
         };
         assert_eq!(*offset, next, "once each, in order: {session}");
         next += data.len() as u64;
+    }
+}
+
+/// Looks whether what may have been imported is there whole or not at all.
+fn check_import(store: &Store, round: u32) {
+    let session = format!("{round}-{SESSIONS}");
+    if store.record(&id(&session)).expect("a read").is_some() {
+        let told = Told {
+            end: IMPORTED.0,
+            ..Told::default()
+        };
+        check(store, &session, told);
     }
 }
 
@@ -163,16 +282,22 @@ async fn kill_in_one_home(kills: u32, seed: u64) {
     let mut last = 0;
     for (round, moment) in (0..kills).zip(moments.chunks(2)) {
         // Some are killed before their first commit is old, some in the middle of many.
-        let lines = 1 + usize::from(moment[0]) % 48;
+        let lines = match round % 6 {
+            // In the middle of an import.
+            3 => 1,
+            _ => 1 + usize::from(moment[0]) % 48,
+        };
         let after = Duration::from_micros(u64::from(moment[1]) * 16);
         let acked = kill_after(start_child(&home, round), lines, after);
         let store = home.open();
-        let newest = acked.values().map(|(seq, _)| *seq).max();
-        assert!(store.last_seq().get() >= newest.expect("something was acked"));
-        assert!(store.last_seq().get() > last, "Seqs only grow");
+        let newest = acked.values().map(|told| told.seq).max().unwrap_or(0);
+        assert!(store.last_seq().get() >= newest.max(last), "Seqs only grow");
         last = store.last_seq().get();
         for (session, told) in &acked {
             check(&store, session, *told);
+        }
+        if imports(round) {
+            check_import(&store, round);
         }
         all.extend(acked);
         store.close().await;
@@ -182,10 +307,12 @@ async fn kill_in_one_home(kills: u32, seed: u64) {
         check(&store, session, *told);
     }
     let seqs = store.read_all(Seq::ZERO, ALL).expect("a read");
+    let seqs = seqs.iter().map(|it| it.seq.get());
     assert!(
-        seqs.iter().map(|it| it.seq.get()).eq(1..=last),
-        "no Seq is missing or there twice"
+        seqs.clone().is_sorted_by(|one, next| one < next),
+        "each once"
     );
+    assert_eq!(seqs.last(), Some(last));
     let problems = store.verify().expect("a read").problems;
     assert_eq!(problems, Vec::new());
     store.close().await;

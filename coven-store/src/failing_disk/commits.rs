@@ -94,3 +94,52 @@ async fn a_disk_that_fails_for_a_while_is_tried_until_it_works() {
         append_through(fail(kind, 2, 5, Errno::IO)).await;
     }
 }
+
+/// Trims a session whose output is in segments, while an operation of the disk fails, and looks
+/// whether that is gone, and nothing else.
+async fn trim_through(fail: Fail) {
+    const LEN: u64 = 200_000;
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let store = open(&home, &disk, LEFT);
+    running(&store, "a").await;
+    for n in 0..6 {
+        let said = vec![output(n * LEN, noise(n, 200_000))];
+        append(&store, "a", said).await.expect("it runs");
+    }
+    store.verify().expect("a read");
+    disk.plan(|plan| plan.fail = Some(fail));
+    for (from, end) in [(0, 2), (2, 5)] {
+        let trim = append(&store, "a", vec![trimmed(from * LEN, end * LEN)]);
+        let done = in_time(&format!("the trim at {fail:?}"), trim).await;
+        done.expect("there is so much");
+        // With that it is folded, and taken out of segments.
+        store.verify().expect("a read");
+    }
+    let check = |store: &Store| {
+        assert!(all_output(store, "a") == noise(5, 200_000), "at {fail:?}");
+        let events = events_of(store, "a");
+        let trims = events
+            .iter()
+            .filter(|it| matches!(it.event, Event::Trimmed { .. }));
+        assert_eq!((events.len(), trims.count()), (2 + 1 + 2, 2), "at {fail:?}");
+        let findings = store.verify().expect("a read");
+        assert_eq!(findings.problems, Vec::new(), "at {fail:?}");
+    };
+    check(&store);
+    until_state(&store, WriterState::Healthy).await;
+    store.close().await;
+    check(&home.open());
+}
+
+#[tokio::test]
+async fn a_trim_of_which_an_operation_fails_is_made_once_and_takes_nothing_else() {
+    for with in [Errno::NOSPC, Errno::IO] {
+        for after in [0, 1, 2, 3, 5, 8, 13, 21, 34, 55] {
+            trim_through(fail(Kind::Write, after, 1, with)).await;
+        }
+        for after in 0..8 {
+            trim_through(fail(Kind::Sync, after, 1, with)).await;
+        }
+    }
+}
