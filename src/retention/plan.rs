@@ -1,14 +1,15 @@
 //! What is to go, from how much each session keeps. Pure.
 
+use std::collections::BinaryHeap;
+
 use coven_core::{SessionId, Timestamp};
 
 use super::Retention;
 
 /// A session that keeps output.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Stock {
     pub(super) id: SessionId,
-    pub(super) title: String,
     /// The output it keeps: from where to where.
     pub(super) from: u64,
     pub(super) end: u64,
@@ -35,49 +36,138 @@ pub(super) struct Piece {
     pub(super) at: Timestamp,
 }
 
-/// The offset before which each session's output is to go, in the order of `stocks`. It may be in
-/// the middle of an event, which then goes whole.
-pub(super) fn plan(stocks: &[Stock], retention: &Retention) -> Vec<u64> {
-    let mut cuts: Vec<u64> = stocks.iter().map(|stock| alone(stock, retention)).collect();
-    if let Some(total_bytes) = retention.total_bytes {
-        let kept = stocks.iter().zip(&cuts).map(|(stock, cut)| stock.end - cut);
-        let excess = kept
-            .fold(0, u64::saturating_add)
-            .saturating_sub(total_bytes);
-        let excess = from_ended(stocks, &mut cuts, excess);
-        from_live(stocks, &mut cuts, excess);
-    }
-    cuts
-}
-
-/// What goes whatever the others keep.
-fn alone(stock: &Stock, retention: &Retention) -> u64 {
+/// What goes of a session whatever the others keep: all before this offset, which may be in the
+/// middle of an event, which then goes whole.
+pub(super) fn alone(stock: &Stock, retention: &Retention) -> u64 {
     let kept = retention.session_bytes.unwrap_or(u64::MAX);
     let too_many = stock.end.saturating_sub(kept);
     stock.from.max(stock.old_until).max(too_many).min(stock.end)
 }
 
-/// Takes what is over from those that ended longest ago; gives what is over still.
-fn from_ended(stocks: &[Stock], cuts: &mut [u64], mut excess: u64) -> u64 {
-    let ended = stocks
-        .iter()
-        .enumerate()
-        .filter_map(|(at, stock)| match stock.life {
-            Life::Ended { at: ended_at } => Some((ended_at, at)),
-            Life::Live { .. } => None,
-        });
-    let mut ended: Vec<_> = ended.collect();
-    ended.sort_unstable();
-    for (_, at) in ended {
-        excess -= take(&mut cuts[at], stocks[at].end, excess);
+/// What is to go of sessions that are told one by one.
+///
+/// It holds the sessions that lose output, those that are live, and the one that is being told:
+/// about 200 bytes each, and 16 for each piece of a live one. Those that keep all they have take no
+/// memory, however many they are.
+#[derive(Debug)]
+pub(super) struct Plan {
+    retention: Retention,
+    /// Bytes that are to go beside what goes of sessions alone.
+    excess: u64,
+    /// Those that ended longest ago, no more of them than have all that is to go.
+    oldest: BinaryHeap<Ended>,
+    /// Bytes that they keep.
+    oldest_bytes: u64,
+    live: Vec<(Stock, u64)>,
+    cuts: Vec<(Stock, u64)>,
+}
+
+impl Plan {
+    /// `excess` is how much all sessions keep together over their budget once what goes of each
+    /// alone is gone.
+    pub(super) const fn new(retention: Retention, excess: u64) -> Self {
+        Self {
+            retention,
+            excess,
+            oldest: BinaryHeap::new(),
+            oldest_bytes: 0,
+            live: Vec::new(),
+            cuts: Vec::new(),
+        }
     }
-    excess
+
+    pub(super) fn add(&mut self, stock: Stock) {
+        let cut = alone(&stock, &self.retention);
+        match stock.life {
+            _ if self.excess == 0 => self.settle(stock, cut),
+            Life::Ended { at } => {
+                self.oldest_bytes = self.oldest_bytes.saturating_add(stock.end - cut);
+                self.oldest.push(Ended { at, stock, cut });
+                self.let_newest_keep_theirs();
+            }
+            Life::Live { .. } => self.live.push((stock, cut)),
+        }
+    }
+
+    /// The sessions that lose output, and the offset before which each does.
+    pub(super) fn cuts(mut self) -> Vec<(Stock, u64)> {
+        let mut excess = self.excess;
+        for Ended { stock, mut cut, .. } in std::mem::take(&mut self.oldest).into_sorted_vec() {
+            excess -= take(&mut cut, stock.end, excess);
+            self.settle(stock, cut);
+        }
+        let mut live = std::mem::take(&mut self.live);
+        from_live(&mut live, excess);
+        for (stock, cut) in live {
+            self.settle(stock, cut);
+        }
+        self.cuts
+    }
+
+    /// Those that ended last are not needed where the others have enough.
+    fn let_newest_keep_theirs(&mut self) {
+        while let Some(newest) = self.oldest.peek()
+            && let kept = newest.stock.end - newest.cut
+            && self.oldest_bytes - kept >= self.excess
+        {
+            self.oldest_bytes -= kept;
+            if let Some(Ended { stock, cut, .. }) = self.oldest.pop() {
+                self.settle(stock, cut);
+            }
+        }
+    }
+
+    fn settle(&mut self, stock: Stock, cut: u64) {
+        if cut > stock.from {
+            self.cuts.push((stock, cut));
+        }
+    }
+
+    /// How many sessions it holds.
+    #[cfg(test)]
+    fn len(&self) -> usize {
+        self.oldest.len() + self.live.len() + self.cuts.len()
+    }
+}
+
+/// A session that ended; the greatest ended last.
+#[derive(Debug)]
+struct Ended {
+    at: Timestamp,
+    stock: Stock,
+    cut: u64,
+}
+
+impl Ended {
+    const fn key(&self) -> (Timestamp, &SessionId) {
+        (self.at, &self.stock.id)
+    }
+}
+
+impl PartialEq for Ended {
+    fn eq(&self, other: &Self) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Ended {}
+
+impl PartialOrd for Ended {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ended {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.key().cmp(&other.key())
+    }
 }
 
 /// Takes what is over from the oldest pieces of those that live.
-fn from_live(stocks: &[Stock], cuts: &mut [u64], mut excess: u64) {
+fn from_live(live: &mut [(Stock, u64)], mut excess: u64) {
     let mut pieces: Vec<(Timestamp, usize, u64)> = Vec::new();
-    for (at, stock) in stocks.iter().enumerate() {
+    for (at, (stock, _)) in live.iter().enumerate() {
         if let Life::Live { pieces: of_it } = &stock.life {
             pieces.extend(of_it.iter().map(|piece| (piece.at, at, piece.end)));
         }
@@ -85,7 +175,8 @@ fn from_live(stocks: &[Stock], cuts: &mut [u64], mut excess: u64) {
     // By a clock that was set back a later piece may seem to be older: what is before it goes first.
     pieces.sort_unstable();
     for (_, at, end) in pieces {
-        excess -= take(&mut cuts[at], end.min(stocks[at].end), excess);
+        let (stock, cut) = &mut live[at];
+        excess -= take(cut, end.min(stock.end), excess);
     }
 }
 
@@ -109,12 +200,56 @@ mod tests {
     fn stock(end: u64, life: Life) -> Stock {
         Stock {
             id: SessionId::parse("s").unwrap(),
-            title: String::new(),
             from: 0,
             end,
             old_until: 0,
             life,
         }
+    }
+
+    /// The cuts of sessions, in their order, and how many the plan held at most.
+    fn planned(stocks: &[Stock], retention: &Retention) -> (Vec<u64>, usize) {
+        let kept = stocks
+            .iter()
+            .map(|stock| stock.end - alone(stock, retention));
+        let total_bytes = retention.total_bytes.unwrap_or(u64::MAX);
+        let mut plan = Plan::new(*retention, kept.sum::<u64>().saturating_sub(total_bytes));
+        let mut most = 0;
+        for (number, stock) in stocks.iter().enumerate() {
+            let id = SessionId::parse(&number.to_string()).unwrap();
+            plan.add(Stock {
+                id,
+                ..stock.clone()
+            });
+            most = most.max(plan.len());
+        }
+        let mut cuts: Vec<u64> = stocks.iter().map(|stock| stock.from).collect();
+        for (stock, cut) in plan.cuts() {
+            cuts[stock.id.as_str().parse::<usize>().unwrap()] = cut;
+        }
+        (cuts, most)
+    }
+
+    fn plan(stocks: &[Stock], retention: &Retention) -> Vec<u64> {
+        planned(stocks, retention).0
+    }
+
+    #[test]
+    fn those_that_keep_all_they_have_take_no_memory_however_many_they_are() {
+        let within = |total_bytes, oldest_first: bool| {
+            let seconds = |n: i64| if oldest_first { n } else { -n };
+            let stocks: Vec<Stock> = (0..10_000).map(|n| ended(100, seconds(n))).collect();
+            let retention = Retention {
+                total_bytes: Some(total_bytes),
+                ..ALL
+            };
+            let (cuts, most) = planned(&stocks, &retention);
+            (cuts.iter().filter(|cut| **cut > 0).count(), most)
+        };
+        assert_eq!(within(1_000_000, true), (0, 0));
+        assert_eq!(within(999_750, true), (3, 3));
+        assert_eq!(within(999_750, false), (3, 3));
+        assert_eq!(within(0, true), (10_000, 10_000));
     }
 
     fn ended(end: u64, seconds: i64) -> Stock {

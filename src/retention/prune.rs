@@ -5,7 +5,7 @@ use coven_store::{Archived, Page, ReadError, Store};
 use sha2::{Digest, Sha256};
 
 use super::age::{Written, old_until};
-use super::plan::{Life, Piece, Stock, plan};
+use super::plan::{self, Life, Piece, Plan, Stock};
 use super::{Pruned, PrunedSession, Pruning, Retention};
 use crate::running::Request;
 use crate::shared::Shared;
@@ -44,18 +44,15 @@ pub(crate) async fn prune(
     for (stock, cut) in planned.cuts {
         shared.refuse_when_shutting_down()?;
         let done = match pruning {
-            Pruning::DryRun => Ok(cut),
-            Pruning::Real => trim(shared, &stock.id, cut, by).await,
+            Pruning::DryRun => told(shared, &stock, cut).await,
+            Pruning::Real => match trim(shared, &stock.id, cut, by).await {
+                Ok(cut) => told(shared, &stock, cut).await,
+                Err(error) => Err(error),
+            },
         };
         match done {
-            Ok(cut) if cut > stock.from => pruned.sessions.push(PrunedSession {
-                id: stock.id,
-                title: stock.title,
-                offset: stock.from,
-                len_bytes: cut - stock.from,
-                kept_bytes: stock.end.saturating_sub(cut),
-            }),
-            Ok(_) => {}
+            Ok(Some(session)) => pruned.sessions.push(session),
+            Ok(None) => {}
             // Nothing more can be written, or read, of any.
             Err(error @ Error::Unavailable { .. }) => return Err(error),
             Err(error) => {
@@ -67,42 +64,62 @@ pub(crate) async fn prune(
     Ok(pruned)
 }
 
+/// A session of which all before `cut` is gone, or is to go; `None` where that is nothing.
+async fn told(shared: &Shared, stock: &Stock, cut: u64) -> Result<Option<PrunedSession>, Error> {
+    if cut <= stock.from {
+        return Ok(None);
+    }
+    let record = shared.record(&stock.id).await?;
+    Ok(Some(PrunedSession {
+        id: stock.id.clone(),
+        title: record.session.title.as_str().to_owned(),
+        offset: stock.from,
+        len_bytes: cut - stock.from,
+        kept_bytes: stock.end.saturating_sub(cut),
+    }))
+}
+
 /// What is to go: up to which offset, where an output event ends, of which sessions.
 struct Planned {
     cuts: Vec<(Stock, u64)>,
     damaged: Vec<(SessionId, Error)>,
 }
 
+/// Looks at all sessions, one page of records at a time, and keeps of them what [`Plan`] does.
 fn look(store: &Store, retention: &Retention, now: Timestamp) -> Result<Planned, ReadError> {
-    let mut stocks = Vec::new();
-    let mut damaged = Vec::new();
-    let mut page = Page {
-        before: None,
-        limit: PAGE_RECORDS,
-        archived: Archived::Included,
-    };
-    loop {
-        let listing = store.list(&page)?;
-        let keeps = |record: &&Record| record.session.output_bytes > record.session.trimmed_bytes;
-        for record in listing.records.iter().filter(keeps) {
-            match stock(store, retention, now, record) {
-                Err(ReadError::Damaged(damage)) => {
-                    damaged.push((record.session.id.clone(), ReadError::Damaged(damage).into()));
+    let excess = match retention.total_bytes {
+        None => 0,
+        Some(total_bytes) => {
+            let mut kept_bytes = 0_u64;
+            each(store, |record| {
+                // One that is damaged is told of below.
+                if let Some(stock) = whole(stock(store, retention, now, record, Excess::None))? {
+                    let kept = stock.end - plan::alone(&stock, retention);
+                    kept_bytes = kept_bytes.saturating_add(kept);
                 }
-                stock => stocks.push(stock?),
+                Ok(())
+            })?;
+            kept_bytes.saturating_sub(total_bytes)
+        }
+    };
+    let over = if excess > 0 {
+        Excess::Some
+    } else {
+        Excess::None
+    };
+    let mut plan = Plan::new(*retention, excess);
+    let mut damaged = Vec::new();
+    each(store, |record| {
+        match stock(store, retention, now, record, over) {
+            Err(ReadError::Damaged(damage)) => {
+                damaged.push((record.session.id.clone(), ReadError::Damaged(damage).into()));
             }
+            stock => plan.add(stock?),
         }
-        page.before = listing.next;
-        if page.before.is_none() {
-            break;
-        }
-    }
-    let planned = plan(&stocks, retention);
+        Ok(())
+    })?;
     let mut cuts = Vec::new();
-    for (stock, cut) in stocks.into_iter().zip(planned) {
-        if cut <= stock.from {
-            continue;
-        }
+    for (stock, cut) in plan.cuts() {
         match event_end(store, &stock, cut) {
             Err(ReadError::Damaged(damage)) => {
                 damaged.push((stock.id, ReadError::Damaged(damage).into()));
@@ -113,26 +130,65 @@ fn look(store: &Store, retention: &Retention, now: Timestamp) -> Result<Planned,
     Ok(Planned { cuts, damaged })
 }
 
+/// Goes through the sessions that keep output.
+fn each(
+    store: &Store,
+    mut look: impl FnMut(&Record) -> Result<(), ReadError>,
+) -> Result<(), ReadError> {
+    let mut page = Page {
+        before: None,
+        limit: PAGE_RECORDS,
+        archived: Archived::Included,
+    };
+    loop {
+        let listing = store.list(&page)?;
+        let keeps = |record: &&Record| record.session.output_bytes > record.session.trimmed_bytes;
+        listing
+            .records
+            .iter()
+            .filter(keeps)
+            .try_for_each(&mut look)?;
+        page.before = listing.next;
+        if page.before.is_none() {
+            return Ok(());
+        }
+    }
+}
+
+/// What was read, unless it is damaged.
+fn whole<T>(read: Result<T, ReadError>) -> Result<Option<T>, ReadError> {
+    match read {
+        Err(ReadError::Damaged(_)) => Ok(None),
+        read => read.map(Some),
+    }
+}
+
+/// Whether sessions keep more than they may together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Excess {
+    Some,
+    None,
+}
+
 fn stock(
     store: &Store,
     retention: &Retention,
     now: Timestamp,
     record: &Record,
+    excess: Excess,
 ) -> Result<Stock, ReadError> {
     let session = &record.session;
-    let (from, end) = (session.trimmed_bytes, session.output_bytes);
-    let life = match record.ended_at {
-        Some(at) => Life::Ended { at },
-        None if retention.total_bytes.is_some() => Life::Live {
+    let life = match (record.ended_at, excess) {
+        (Some(at), _) => Life::Ended { at },
+        (None, Excess::Some) => Life::Live {
             pieces: pieces(store, record)?,
         },
-        None => Life::Live { pieces: Vec::new() },
+        (None, Excess::None) => Life::Live { pieces: Vec::new() },
     };
     Ok(Stock {
         id: session.id.clone(),
-        title: session.title.as_str().to_owned(),
-        from,
-        end,
+        from: session.trimmed_bytes,
+        end: session.output_bytes,
         old_until: too_old(store, retention, now, record)?,
         life,
     })
