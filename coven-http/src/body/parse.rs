@@ -79,6 +79,11 @@ fn shape_error(path: &str, problem: &str, text: &str) -> Error {
     let expected = problem
         .rsplit_once("expected ")
         .map_or("something else", |(_, expected)| expected);
+    let given = at(text, path);
+    if expected == "u64" && given.as_ref().is_some_and(is_over_u64) {
+        let problem = format!("is too large: it must be at most {}", u64::MAX);
+        return Error::wrong_type(field, &problem, given.as_ref());
+    }
     let expected = match expected {
         "i64" | "i32" | "u32" => "a whole number",
         "u64" => "a whole number, not negative",
@@ -89,8 +94,15 @@ fn shape_error(path: &str, problem: &str, text: &str) -> Error {
         other => other,
     };
     let secret = field == "env" || field.starts_with("env.");
-    let value = if secret { None } else { at(text, path) };
+    let value = if secret { None } else { given };
     Error::wrong_type(field, &format!("must be {expected}"), value.as_ref())
+}
+
+/// A whole number, or one so large that it has no fraction.
+fn is_over_u64(value: &Value) -> bool {
+    value
+        .as_f64()
+        .is_some_and(|value| value > 0.0 && value >= u64::MAX as f64)
 }
 
 fn between<'a>(text: &'a str, before: &str, after: &str) -> Option<&'a str> {
@@ -116,7 +128,7 @@ fn at(text: &str, path: &str) -> Option<Value> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::wire::{InputBody, LaunchBody, ShutdownBody};
+    use crate::wire::{InputBody, LaunchBody, PruneBody, ShutdownBody};
 
     fn refusal<T: DeserializeOwned>(body: &str) -> String {
         match parse::<T>(body.as_bytes()) {
@@ -219,6 +231,35 @@ mod tests {
             assert!(!told.contains("s3cret") && !told.contains("5.3"), "{told}");
             assert!(error.message().starts_with("env"), "{told}");
         }
+    }
+
+    #[test]
+    fn a_key_that_pruning_does_not_know_is_refused_and_a_budget_too_large_is_told_to_be() {
+        for (body, message) in [
+            (
+                r#"{"dry_run":true,"totalBytes":0}"#,
+                "dry_run is not a key that is known here",
+            ),
+            (
+                r#"{"sessionBytes":18446744073709551616}"#,
+                "sessionBytes is too large: it must be at most 18446744073709551615",
+            ),
+            (
+                r#"{"maxAge":1e30}"#,
+                "maxAge is too large: it must be at most 18446744073709551615",
+            ),
+            (
+                r#"{"totalBytes":-1}"#,
+                "totalBytes must be a whole number, not negative",
+            ),
+            (
+                r#"{"totalBytes":0.5}"#,
+                "totalBytes must be a whole number, not negative",
+            ),
+        ] {
+            assert_eq!(refusal::<PruneBody>(body), message, "{body}");
+        }
+        assert!(parse::<PruneBody>(br#"{"sessionBytes":18446744073709551615}"#).is_ok());
     }
 
     #[test]

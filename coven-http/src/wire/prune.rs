@@ -4,9 +4,10 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// `POST /prune`: lets the oldest output go that is over a budget. Without any, those of the
-/// daemon's configuration hold.
+/// daemon's configuration hold. A key that is not here is refused: what it was to say may have been that
+/// less goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", default)]
+#[serde(rename_all = "camelCase", default, deny_unknown_fields)]
 pub struct PruneBody {
     /// Only say what would go.
     pub dry_run: bool,

@@ -73,6 +73,7 @@ async fn pruning_without_a_budget_lets_nothing_go_and_says_that_there_is_none() 
         json!({"sessionBytes": -1}),
         json!({"maxAge": "30d"}),
         json!({"dryRun": 1}),
+        json!({"dry_run": true, "totalBytes": 0}),
     ] {
         daemon
             .post("/prune", &bad)
