@@ -28,7 +28,6 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
         engine: call.engine().clone(),
         id,
         after: Seq::ZERO,
-        last: record.last_seq,
         redaction,
         state: State::New { record },
         stopping: call.app.stopping(),
@@ -44,6 +43,23 @@ const PAGE: ReadLimit = ReadLimit {
     bytes: limits::STREAM_READ_BYTES,
 };
 
+/// A session's record, and how many events there are to read up to its last. What is trimmed while
+/// that is counted is counted again: the record must tell of all that is not there.
+async fn counted(
+    engine: &Engine,
+    id: &SessionId,
+    mut record: Record,
+) -> Result<(Record, u64), coven::Error> {
+    loop {
+        let events = count(engine, id, record.last_seq).await?;
+        let now = engine.get(id).await?;
+        if now.session.trimmed_bytes == record.session.trimmed_bytes {
+            return Ok((record, events));
+        }
+        record = now;
+    }
+}
+
 /// How many events a session has up to `last`.
 async fn count(engine: &Engine, id: &SessionId, last: Seq) -> Result<u64, coven::Error> {
     let (mut after, mut events) = (Seq::ZERO, 0);
@@ -57,12 +73,11 @@ async fn count(engine: &Engine, id: &SessionId, last: Seq) -> Result<u64, coven:
 }
 
 /// An export on its way to a reader: read from the log as the reader takes it, up to where the
-/// session was when it was asked for.
+/// session was when it was counted.
 struct Exporting {
     engine: Engine,
     id: SessionId,
     after: Seq,
-    last: Seq,
     redaction: Redaction,
     state: State,
     stopping: Stopping,
@@ -74,7 +89,11 @@ enum State {
     /// Nothing is told yet.
     New { record: Record },
     /// The first line is told, and with it how many events follow.
-    Begun { writer: Writer, events: u64 },
+    Begun {
+        writer: Writer,
+        events: u64,
+        last: Seq,
+    },
     /// The last line is told, or never will be.
     Over,
 }
@@ -100,28 +119,45 @@ impl Exporting {
     async fn lines(&mut self) -> Result<Option<Bytes>, io::Error> {
         match std::mem::replace(&mut self.state, State::Over) {
             State::New { record } => {
-                let events = count(&self.engine, &self.id, self.last).await;
-                let events = events.map_err(io::Error::other)?;
+                let counted = counted(&self.engine, &self.id, record).await;
+                let (record, events) = counted.map_err(io::Error::other)?;
                 let (writer, line) = Writer::begin(&record, events, self.redaction, Time::now());
-                self.state = State::Begun { writer, events };
+                let last = record.last_seq;
+                self.state = State::Begun {
+                    writer,
+                    events,
+                    last,
+                };
                 Ok(Some(line.into()))
             }
-            State::Begun { writer, events } if self.after >= self.last => {
+            State::Begun {
+                writer,
+                events,
+                last,
+            } if self.after >= last => {
                 if self.redaction == Redaction::Exact && writer.events() != events {
                     // Some of it was trimmed while it was read.
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
                 Ok(Some(writer.end().into()))
             }
-            State::Begun { mut writer, events } => {
+            State::Begun {
+                mut writer,
+                events,
+                last,
+            } => {
                 let page = self.engine.read(&self.id, self.after, PAGE).await;
                 let page = page.map_err(io::Error::other)?;
                 // It was deleted while it was read.
                 let end = page.last().ok_or(io::ErrorKind::UnexpectedEof)?;
                 self.after = end.seq;
-                let told = page.iter().filter(|event| event.seq <= self.last);
+                let told = page.iter().filter(|event| event.seq <= last);
                 let lines: Vec<u8> = told.flat_map(|event| writer.event(event)).collect();
-                self.state = State::Begun { writer, events };
+                self.state = State::Begun {
+                    writer,
+                    events,
+                    last,
+                };
                 Ok(Some(lines.into()))
             }
             State::Over => Ok(None),
@@ -142,4 +178,60 @@ pub(crate) fn doc() -> Doc {
     )
     .answer_of(200, "The lines.", "application/jsonl")
     .errors(&[Code::InvalidRequest, Code::SessionNotFound])
+}
+
+#[cfg(test)]
+mod tests {
+    use coven::{Actor, LaunchRequest, Options, Pruning, Retention};
+
+    use super::*;
+
+    const SHELL: &str = r#"
+id = "shell"
+executable = "/bin/sh"
+install_hint = "install a shell"
+[interactive]
+args = ["-c", "{prompt}"]
+"#;
+
+    #[tokio::test]
+    async fn what_is_trimmed_between_the_record_and_the_count_is_told_in_the_header() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = dir.path().join("home");
+        std::fs::create_dir_all(home.join("harnesses")).unwrap();
+        std::fs::write(home.join("harnesses/shell.toml"), SHELL).unwrap();
+        let engine = Engine::open(Options::at(&home)).await.unwrap();
+        let me = || Actor {
+            uid: 0,
+            pid: None,
+            client: None,
+        };
+        let request = LaunchRequest {
+            project_root: dir.path().to_str().map(str::to_owned),
+            harness: Some("shell".to_owned()),
+            prompt: Some("seq 100000".to_owned()),
+            ..LaunchRequest::default()
+        };
+        let id = engine
+            .launch(request, me())
+            .await
+            .unwrap()
+            .session
+            .id
+            .clone();
+        let mut events = engine.follow(&id, Seq::ZERO);
+        while events.next().await.unwrap().is_some() {}
+        let before = engine.get(&id).await.unwrap();
+        let budget = Retention {
+            session_bytes: Some(1000),
+            ..Retention::default()
+        };
+        let pruned = engine.prune(Some(budget), Pruning::Real, me()).await;
+        assert_eq!(pruned.unwrap().sessions.len(), 1);
+        let (record, events) = counted(&engine, &id, before).await.unwrap();
+        assert_eq!(record, engine.get(&id).await.unwrap());
+        let left = engine.read(&id, Seq::ZERO, PAGE).await.unwrap();
+        assert_eq!(events, left.len() as u64);
+        engine.shutdown().await;
+    }
 }
