@@ -4,11 +4,12 @@
 //! alone.
 
 mod holder;
+mod made;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -22,6 +23,7 @@ use rustix::process::geteuid;
 use crate::OpenError;
 
 pub use holder::Holder;
+pub(crate) use made::Made;
 
 /// The format of the home that this version reads and writes.
 const FORMAT: u32 = 1;
@@ -208,8 +210,20 @@ fn open_directory(path: &Path) -> Result<(OwnedFd, Found), OpenError> {
 fn lock(home: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false);
-    let file = open_lock(home, options).map_err(|source| denied_or(home, source))?;
-    take_and_tell(file, home)
+    loop {
+        let file = open_lock(home, options).map_err(|source| denied_or(home, source))?;
+        let file = take_and_tell(file, home)?;
+        // Whoever had it before may have taken it away with the home it had made.
+        if is_lock_of(&file, home) {
+            return Ok(file);
+        }
+    }
+}
+
+fn is_lock_of(file: &File, home: &Path) -> bool {
+    let place = |found: fs::Metadata| (found.dev(), found.ino());
+    let there = fs::symlink_metadata(home.join(LOCK_FILE)).map(place);
+    matches!((file.metadata().map(place), there), (Ok(ours), Ok(there)) if ours == there)
 }
 
 /// Locks a home that may be one that cannot be written to: then by a file that is open for reading.

@@ -6,7 +6,7 @@ use coven_core::{Actor, Event, OrphanReason, Phase, Record, SessionId};
 use coven_store::{ImportError as LogError, NewEvent};
 
 use crate::clock::Clock;
-use crate::home::Home;
+use crate::home::{Home, Made};
 use crate::{OpenError, Options};
 
 /// A session on its way into a home: all of it or nothing will be there, whatever happens
@@ -15,6 +15,8 @@ use crate::{OpenError, Options};
 pub struct Import {
     log: coven_store::Import,
     clock: Arc<dyn Clock>,
+    // After the log, which closes its files first, and before the home, which holds its lock.
+    made: Made,
     _home: Home,
 }
 
@@ -36,7 +38,7 @@ pub enum Arrival {
     Orphaned,
 }
 
-/// Why a session was not brought in. Nothing of it is there.
+/// Why a session was not brought in. Nothing of it is there, nor a home that was made for it.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
@@ -56,11 +58,20 @@ impl Import {
     /// # Errors
     /// [`ImportError`].
     pub fn begin(options: &Options, id: SessionId) -> Result<Self, ImportError> {
-        let home = Home::open(&options.home)?;
+        let mut made = Made::before(&options.home)?;
+        let home = match Home::open(&options.home) {
+            Err(error @ OpenError::InUse { .. }) => {
+                made.keep();
+                return Err(error.into());
+            }
+            opened => opened?,
+        };
+        made.and_the_log();
         let log = coven_store::Import::begin(&home.log(), options.store, id)?;
         Ok(Self {
             log,
             clock: Arc::clone(&options.clock),
+            made,
             _home: home,
         })
     }
@@ -102,6 +113,7 @@ impl Import {
             })?;
         }
         let record = self.log.commit()?;
+        self.made.keep();
         Ok(Imported { record, arrival })
     }
 }

@@ -12,10 +12,22 @@ pub struct SessionId(Arc<str>);
 
 /// The text is not an id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be 1 to 128 characters of A-Z a-z 0-9 . _ : -")]
+#[error("must be 1 to 128 characters of A-Z a-z 0-9 . _ : -, and neither . nor ..")]
 pub struct InvalidId;
 
 impl SessionId {
+    /// Checks an id that a session is to have whose id others chose. `.` and `..` are ids too, and
+    /// [`SessionId::parse`] takes them, but clients take them out of paths before they ask for one.
+    ///
+    /// # Errors
+    /// [`InvalidId`] when it is one of those, or as for [`SessionId::parse`].
+    pub fn parse_new(text: &str) -> Result<Self, InvalidId> {
+        match text {
+            "." | ".." => Err(InvalidId),
+            text => Self::parse(text),
+        }
+    }
+
     /// Checks an id that came from outside.
     ///
     /// # Errors

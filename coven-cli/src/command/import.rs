@@ -56,7 +56,7 @@ const BUFFER_BYTES: usize = 256 << 10;
 fn import(input: impl BufRead, name: &str, home: &Home) -> Result<Imported, Failure> {
     let malformed = |found: Malformed| malformed(&found, name);
     let mut reader = Reader::begin(input).map_err(malformed)?;
-    home.make()?;
+    home.check()?;
     let options = Options::at(home.dir());
     let session = reader.heading().session.clone();
     let mut import =

@@ -42,7 +42,7 @@ impl External {
     /// [`Refusal::Invalid`] naming the first bad field.
     pub fn parse(request: &ExternalRequest) -> Result<(SessionId, Self), Refusal> {
         let id = text("id", request.id.as_deref())?;
-        let id = SessionId::parse(id).map_err(|e| Refusal::invalid("id", id, e.to_string()))?;
+        let id = SessionId::parse_new(id).map_err(|e| Refusal::invalid("id", id, e.to_string()))?;
         let harness = text("harness", request.harness.as_deref())?;
         let external = Self {
             root: text("projectRoot", request.project_root.as_deref())?.to_owned(),

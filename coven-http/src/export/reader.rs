@@ -219,7 +219,7 @@ fn heading(header: Header) -> Result<Heading, Malformed> {
             "it is redacted, which is for sharing; only an exact export can be imported".to_owned(),
         );
     }
-    let session = SessionId::parse(&header.session)
+    let session = SessionId::parse_new(&header.session)
         .map_err(|problem| Malformed::new(1, format!("session {problem}")))?;
     Ok(Heading {
         session,
