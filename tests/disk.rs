@@ -12,8 +12,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use coven::{
-    Code, Engine, Error, Event, EventKind, OpenError, Options, Seq, SessionId, Status, Unavailable,
-    WriterState,
+    Code, Engine, Error, Event, EventKind, OpenError, Options, Pruning, Retention, Seq, SessionId,
+    Status, Unavailable, WriterState,
 };
 use tokio::runtime::Runtime;
 use world::{Held, World, kinds, me, noise, options, request, within, written};
@@ -41,6 +41,14 @@ fn an_agent_that_filled_the_disk_is_killed_and_its_end_recorded_there() {
     let name = "an_agent_that_filled_the_disk_is_killed_and_its_end_recorded_there";
     if let Some(disk) = small_disk::of_its_own(name, DISK_BYTES) {
         Runtime::new().unwrap().block_on(filled_and_killed(&disk));
+    }
+}
+
+#[test]
+fn an_agent_that_filled_the_disk_goes_on_in_what_is_pruned() {
+    let name = "an_agent_that_filled_the_disk_goes_on_in_what_is_pruned";
+    if let Some(disk) = small_disk::of_its_own(name, DISK_BYTES) {
+        Runtime::new().unwrap().block_on(filled_and_pruned(&disk));
     }
 }
 
@@ -86,6 +94,31 @@ async fn filled_and_killed(disk: &Path) {
     let health = world.engine.health().store;
     assert_eq!(health.state, WriterState::Failed, "the disk is full still");
     assert_is_whole(&written(&events));
+}
+
+async fn filled_and_pruned(disk: &Path) {
+    let (world, flood) = filled(disk).await;
+    let nothing = Retention {
+        total_bytes: Some(0),
+        ..Retention::default()
+    };
+    for _ in 0..3 {
+        until_health(&world.engine, WriterState::Failed).await;
+        let pruned = world.engine.prune(Some(nothing), Pruning::Real, me());
+        let pruned = within(pruned).await.unwrap();
+        assert!(pruned.failed.is_empty(), "{pruned:?}");
+        let written = pruned.sessions[0].offset + pruned.sessions[0].len_bytes;
+        within(async {
+            while world.engine.get(&flood).await.unwrap().session.output_bytes < written + (1 << 20)
+            {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        })
+        .await;
+    }
+    within(world.engine.kill(&flood, me())).await.unwrap();
+    let events = world.to_the_end(&flood).await;
+    assert_eq!(kinds(&events).last(), Some(&EventKind::Exited));
 }
 
 async fn filled_and_ended(disk: &Path) {
