@@ -294,7 +294,10 @@ impl Folder {
                 if let Fault::Damage(damage) = &fault {
                     tracing::error!(%damage, "what was deleted or trimmed cannot be taken out");
                     // Met again and again, it would keep everything from being folded.
-                    self.state.spared.add(at);
+                    match at {
+                        Some(task) => self.state.spared.add(task),
+                        None => self.state.spared.add_all(),
+                    }
                 }
                 self.lose(fault.reason());
             }

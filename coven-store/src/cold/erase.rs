@@ -2,7 +2,7 @@
 
 use redb::{ReadableTable, Table, WriteTransaction};
 
-use super::spared::Spared;
+use super::spared::{Spared, Task};
 use crate::fault::Fault;
 use crate::layout::Tables;
 use crate::limits::ERASE_SEGMENTS;
@@ -12,13 +12,13 @@ use crate::limits::ERASE_SEGMENTS;
 pub(crate) fn some(
     txn: &WriteTransaction,
     spared: &Spared,
-    at: &mut Option<u64>,
+    at: &mut Option<Task>,
 ) -> Result<bool, Fault> {
     let mut tables = Tables::open(txn)?;
     let Some((slot, deleted_at)) = spared.first_of(&tables.erasing)? else {
         return Ok(false);
     };
-    *at = Some(slot);
+    *at = Some((slot, deleted_at));
     step(&mut tables, slot, deleted_at)?;
     Ok(true)
 }
@@ -136,12 +136,12 @@ mod tests {
         }
         let mut spared = Spared::default();
         assert_eq!(spared.first_of(&tables.erasing), Ok(Some((1, 11))));
-        spared.add(Some(1));
+        spared.add((1, 11));
         assert_eq!(spared.first_of(&tables.erasing), Ok(Some((2, 12))));
-        spared.add(Some(2));
+        spared.add((2, 12));
         assert_eq!(spared.first_of(&tables.erasing), Ok(None));
         let mut spared = Spared::default();
-        spared.add(None);
+        spared.add_all();
         assert_eq!(spared.first_of(&tables.erasing), Ok(None));
     }
 

@@ -1,55 +1,64 @@
 //! What the folder leaves alone until the log is opened by another process: it is damaged, and
 //! nobody needs it.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use redb::ReadableTable;
 
 use crate::fault::Fault;
 
+/// A row of the list of what is to be done: a slot, and up to where. What is left alone is that row, and not
+/// one of the same slot that goes further.
+pub(crate) type Task = (u64, u64);
+
 #[derive(Debug, Default)]
 pub(crate) struct Spared {
-    slots: BTreeSet<u64>,
-    /// (slot, first seq)
-    segments: BTreeSet<(u64, u64)>,
+    tasks: BTreeSet<Task>,
+    /// (slot, first seq) → up to where its slot was to be trimmed when it was found to be damaged.
+    segments: BTreeMap<(u64, u64), u64>,
     /// Even the list of what is to be done is damaged.
     all: bool,
 }
 
 impl Spared {
-    /// Adds the slot that damage was met in; all, where none was known yet.
-    pub(crate) fn add(&mut self, slot: Option<u64>) {
-        match slot {
-            Some(slot) => _ = self.slots.insert(slot),
-            None => self.all = true,
-        }
+    /// Leaves alone what damage was met in.
+    pub(crate) fn add(&mut self, task: Task) {
+        self.tasks.insert(task);
     }
 
-    pub(super) fn add_segment(&mut self, place: (u64, u64)) {
-        self.segments.insert(place);
+    /// Leaves all alone: damage was met before it was known in what.
+    pub(crate) fn add_all(&mut self) {
+        self.all = true;
     }
 
-    pub(super) fn has_segment(&self, place: (u64, u64)) -> bool {
-        self.segments.contains(&place)
+    /// Leaves a damaged segment alone, as long as its slot is trimmed up to there.
+    pub(super) fn add_segment(&mut self, place: (u64, u64), trimmed_bytes: u64) {
+        self.segments.insert(place, trimmed_bytes);
     }
 
-    pub(super) fn has_segments_of(&self, slot: u64) -> bool {
+    pub(super) fn has_segment(&self, place: (u64, u64), trimmed_bytes: u64) -> bool {
+        self.segments.get(&place) == Some(&trimmed_bytes)
+    }
+
+    pub(super) fn has_segments_of(&self, (slot, trimmed_bytes): Task) -> bool {
         let range = (slot, 0)..=(slot, u64::MAX);
-        self.segments.range(range).next().is_some()
+        let mut segments = self.segments.range(range);
+        segments.any(|(_, offset)| *offset == trimmed_bytes)
     }
 
     /// The first row of a list of slots that is not to be left alone.
     pub(super) fn first_of(
         &self,
         list: &impl ReadableTable<u64, u64>,
-    ) -> Result<Option<(u64, u64)>, Fault> {
+    ) -> Result<Option<Task>, Fault> {
         if self.all {
             return Ok(None);
         }
         for row in list.iter()? {
             let (slot, value) = row?;
-            if !self.slots.contains(&slot.value()) {
-                return Ok(Some((slot.value(), value.value())));
+            let task = (slot.value(), value.value());
+            if !self.tasks.contains(&task) {
+                return Ok(Some(task));
             }
         }
         Ok(None)

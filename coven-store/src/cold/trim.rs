@@ -10,41 +10,41 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::pack::Packer;
 use super::segment::{self, Segment, SegmentRow};
-use super::spared::Spared;
+use super::spared::{Spared, Task};
 use crate::fault::Fault;
 use crate::layout::Tables;
 use crate::limits::TRIM_SEGMENTS;
 use crate::stored::{EventRow, Malformed, decode};
 
 /// Takes some out of one session's segments; `false` when there is nothing left of any. `at` is
-/// told which slot it is about to touch. A segment that is damaged stays, whatever else it has.
+/// told what it is about to do. A segment that is damaged stays, whatever else it has.
 pub(crate) fn some(
     txn: &WriteTransaction,
     spared: &mut Spared,
-    at: &mut Option<u64>,
+    at: &mut Option<Task>,
 ) -> Result<bool, Fault> {
     let mut tables = Tables::open(txn)?;
     let Some((slot, trimmed_bytes)) = spared.first_of(&tables.trimming)? else {
         return Ok(false);
     };
-    *at = Some(slot);
+    *at = Some((slot, trimmed_bytes));
     let mut packer = Packer::new();
     let outputs = outputs(&tables, spared, slot, trimmed_bytes)?;
     for &(offset, first) in &outputs {
         let place = (slot, first);
         match without_trimmed(&tables, place, trimmed_bytes) {
             Ok(Left::Less(rows)) => replace(&mut tables, &mut packer, place, offset, &rows)?,
-            Ok(Left::All) => spared.add_segment(place),
+            Ok(Left::All) => spared.add_segment(place, trimmed_bytes),
             Err(Stays::Damaged(problem)) => {
                 tracing::error!(slot, first, %problem, "trimmed output stays in a damaged segment");
-                spared.add_segment(place);
+                spared.add_segment(place, trimmed_bytes);
             }
             Err(Stays::Fault(fault)) => return Err(fault),
         }
     }
     if outputs.is_empty() {
-        if spared.has_segments_of(slot) {
-            spared.add(Some(slot));
+        if spared.has_segments_of((slot, trimmed_bytes)) {
+            spared.add((slot, trimmed_bytes));
         } else {
             tables.trimming.remove(slot)?;
         }
@@ -62,7 +62,7 @@ fn outputs(
     let mut found = Vec::new();
     for row in tables.output.range((slot, 0)..(slot, trimmed_bytes))? {
         let (key, first) = row?;
-        if !spared.has_segment((slot, first.value())) {
+        if !spared.has_segment((slot, first.value()), trimmed_bytes) {
             found.push((key.value().1, first.value()));
         }
         if found.len() == TRIM_SEGMENTS {
@@ -288,6 +288,21 @@ mod tests {
         assert_eq!(offsets(&store, "b"), [LEN]);
         let appended = append(&store, "a", vec![output(20 * LEN, "more")]).await;
         appended.expect("it goes on");
+        // A later trim is carried out all the same, as far as it can be.
+        trim(&store, "a", 18 * LEN, 20 * LEN).await;
+        store.verify().expect("a read");
+        let left_of_all = || {
+            let read = store.run(|txn| {
+                Ok(txn
+                    .open_table(OUTPUT)?
+                    .range((1, 0)..(1, 20 * LEN))?
+                    .count())
+            });
+            read.expect("a read")
+        };
+        while left_of_all() > 1 {
+            tokio::task::yield_now().await;
+        }
     }
 
     #[tokio::test]
