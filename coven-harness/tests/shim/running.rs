@@ -11,7 +11,7 @@ use crate::world::{LIMIT_BYTES, Told, World, all, program};
 #[tokio::test]
 async fn each_wiring_gives_a_session_of_its_own_with_its_terminal_and_nothing_else_open() {
     let script = "read pid name state parent group session rest < /proc/$$/stat; \
-                  [ $session = $$ ] && echo leader; ls /proc/$$/fd | tr '\\n' ' '; \
+                  [ $session = $$ ] && echo leader; ls -1 /proc/$$/fd; \
                   ( : < /dev/tty ) 2>/dev/null && echo tty; pwd; umask; exit 3";
     let umask = {
         let mask = rustix::process::umask(rustix::fs::Mode::empty());
@@ -25,7 +25,7 @@ async fn each_wiring_gives_a_session_of_its_own_with_its_terminal_and_nothing_el
         let told = all(&mut child).await;
         let said = told.text().replace('\r', "");
         let expected = [
-            "leader\n0 1 2 ",
+            "leader\n0\n1\n2\n",
             if has_terminal { "tty\n" } else { "" },
             "/\n",
             &umask,
