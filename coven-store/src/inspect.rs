@@ -10,11 +10,11 @@ mod finding;
 mod indexes;
 mod journal;
 mod order;
+mod session;
 mod sessions;
 mod slots;
 mod source;
 
-pub use closed::inspect;
 pub use finding::{Finding, Findings, LogFile, Loss};
 
 pub(crate) use closed::{OpenFile, closed};

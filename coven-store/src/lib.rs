@@ -13,6 +13,7 @@
 #![forbid(unsafe_code)]
 
 mod batch;
+mod checkup;
 mod cold;
 mod compact;
 mod database;
@@ -54,10 +55,11 @@ mod writer;
 extern crate self as coven_store;
 
 pub use batch::{Appended, Batch, NewEvent, Urgency};
+pub use checkup::inspect;
 pub use error::{AppendError, Damage, OpenError, ReadError, StorageFault};
 pub use health::{StoreHealth, WriterState};
 pub use import::{Import, ImportError};
-pub use inspect::{Finding, Findings, LogFile, Loss, Progress, inspect};
+pub use inspect::{Finding, Findings, LogFile, Loss, Progress};
 pub use options::Options;
 pub use read::{
     AllPage, Archived, Listing, Lost, OutputChunk, OutputEvent, Page, Position, ReadLimit,

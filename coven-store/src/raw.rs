@@ -24,10 +24,11 @@ use crate::error::OpenError;
 use crate::file::{Access, Disk, Shadow, open_error};
 
 pub(crate) use free::free_pages;
+pub(crate) use header::{HEADER_BYTES, Header, Last};
 pub(crate) use page::{PAGE, Widths, leaf_end, leaf_rows};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use system::without_damaged_system;
-pub(crate) use walk::Row;
+pub(crate) use walk::{Bounds, Row};
 
 /// A file that nobody writes to while this is there.
 #[derive(Debug)]

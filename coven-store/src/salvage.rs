@@ -13,16 +13,18 @@ mod places;
 mod stand_in;
 mod write;
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use coven_core::{Event, EventKind, SessionId, Timestamp};
+use coven_core::{Event, EventKind, Record, SessionId, Timestamp};
 
 use crate::error::OpenError;
 use crate::fault::Fault;
 use crate::file::{self, Disk, OsDisk, journal_path};
 use crate::inspect::{self, Findings, Progress};
 use crate::stored::{EventRow, encode};
+use crate::tail::Row;
 
 use catalogue::{Catalogue, Owner};
 use events::Events;
@@ -121,30 +123,15 @@ pub fn salvage(
     let catalogue = Catalogue::of(disk.as_ref(), path)?;
     let log = NewLog::make(&disk, into)?;
     let uid = file::owner(into).map_err(|source| file::open_error(into, source))?;
-    let mut salvaging = Salvaging {
-        catalogue: &catalogue,
-        log,
-        places: Places::up_to(catalogue.mark.last_seq),
-        uid,
-        salvaged: Salvaged {
-            newest_is_lost: !catalogue.has_newest,
-            untraced: catalogue.untraced,
-            ..Salvaged::default()
-        },
-    };
-    for (&slot, owner) in &catalogue.owners {
-        salvaging.take(slot, owner)?;
-    }
+    let mut salvaging = Salvaging::of(&catalogue, Target::Log(Box::new(log)), uid);
+    salvaging.take_all()?;
     let mut mark = catalogue.mark;
     mark.position += 1;
-    let Salvaging {
-        log,
-        places,
-        salvaged,
-        ..
-    } = salvaging;
-    mark.last_seq = places.last;
-    log.finish(mark)?;
+    mark.last_seq = salvaging.places.last;
+    let Salvaging { log, salvaged, .. } = salvaging;
+    if let Target::Log(log) = log {
+        log.finish(mark)?;
+    }
     let findings: Findings = inspect::closed(disk.as_ref(), into, progress)?;
     match findings.problems.first() {
         Some(problem) => Err(SalvageError::NotWhole {
@@ -154,12 +141,71 @@ pub fn salvage(
     }
 }
 
+/// What a salvage of a log would come to.
+pub(crate) struct Expected {
+    pub(crate) salvaged: Salvaged,
+    /// Sessions of which it finds events that were not seen, and how many.
+    pub(crate) unseen: BTreeMap<SessionId, u64>,
+}
+
+/// Does all that a salvage of the log at `path` does, but for writing. `has_seen` is asked of every
+/// event whether it was seen before.
+pub(crate) fn expect(
+    disk: &dyn Disk,
+    path: &Path,
+    has_seen: impl Fn(u64) -> bool,
+) -> Result<Expected, SalvageError> {
+    let catalogue = Catalogue::of(disk, path)?;
+    let mut salvaging = Salvaging::of(&catalogue, Target::Nowhere, 0);
+    salvaging.take_all()?;
+    let salvaged = salvaging.salvaged;
+    let mut unseen = BTreeMap::new();
+    for (&slot, owner) in &catalogue.owners {
+        let id = name(slot, owner);
+        if owner.deleted_at.is_none() && catalogue.newest(slot).is_some_and(|seq| !has_seen(seq)) {
+            let events = Events::of(&catalogue, slot, id.clone());
+            let count = events.filter(|left| !has_seen(left.envelope.seq.get()));
+            unseen.insert(id, count.count() as u64);
+        }
+    }
+    Ok(Expected { salvaged, unseen })
+}
+
 struct Salvaging<'a> {
     catalogue: &'a Catalogue,
-    log: NewLog,
+    log: Target,
     places: Places,
     uid: u32,
     salvaged: Salvaged,
+}
+
+/// Where what is salvaged goes.
+enum Target {
+    Log(Box<NewLog>),
+    /// It is only to be known what it comes to.
+    Nowhere,
+}
+
+impl Target {
+    fn put(
+        &mut self,
+        slot: u64,
+        id: &SessionId,
+        record: &Record,
+        rows: Vec<Row>,
+    ) -> Result<(), SalvageError> {
+        match self {
+            Self::Log(log) => log.put(slot, id, record, rows),
+            Self::Nowhere => Ok(()),
+        }
+    }
+
+    fn put_deleted(&mut self, slot: u64, id: &SessionId, row: Row) -> Result<(), SalvageError> {
+        match self {
+            Self::Log(log) => log.put_deleted(slot, id, row),
+            Self::Nowhere => Ok(()),
+        }
+    }
 }
 
 /// What is known of a session.
@@ -180,7 +226,29 @@ fn name(slot: u64, owner: &Owner) -> SessionId {
         .unwrap_or_else(|| SessionId::parse(&format!("salvaged-slot-{slot}")).expect("it is an id"))
 }
 
-impl Salvaging<'_> {
+impl<'a> Salvaging<'a> {
+    fn of(catalogue: &'a Catalogue, log: Target, uid: u32) -> Self {
+        Self {
+            catalogue,
+            log,
+            places: Places::up_to(catalogue.mark.last_seq),
+            uid,
+            salvaged: Salvaged {
+                newest_is_lost: !catalogue.has_newest,
+                untraced: catalogue.untraced,
+                ..Salvaged::default()
+            },
+        }
+    }
+
+    fn take_all(&mut self) -> Result<(), SalvageError> {
+        let catalogue = self.catalogue;
+        for (&slot, owner) in &catalogue.owners {
+            self.take(slot, owner)?;
+        }
+        Ok(())
+    }
+
     fn take(&mut self, slot: u64, owner: &Owner) -> Result<(), SalvageError> {
         let id = name(slot, owner);
         let mut deletion = None;

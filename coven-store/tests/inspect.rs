@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::path::Path;
 
 use coven_core::Seq;
-use coven_store::{Findings, LogFile, Loss, OpenError, inspect};
+use coven_store::{Findings, LogFile, Loss, OpenError, Store, inspect, salvage};
 use damage::*;
 use support::*;
 
@@ -48,11 +48,12 @@ async fn a_log_that_is_whole_has_nothing_wrong_however_it_was_left() {
     let before = bytes();
     let findings = look(&log);
     assert_eq!(findings.problems, Vec::new());
-    assert!(
-        findings.sessions >= 12 && findings.events > 150,
-        "{findings:?}"
-    );
     assert!(before == bytes(), "it is not written to");
+    let store = log.copy().open();
+    let there = content(&store).expect("it is whole").records.len() as u64;
+    store.close().await;
+    assert_eq!(findings.sessions, there, "those of the journal too");
+    assert!(findings.events > 150, "{findings:?}");
     log.open().close().await;
     assert_eq!(look(&log).problems, Vec::new(), "closed in order");
 }
@@ -197,9 +198,116 @@ async fn what_is_damaged_in_a_segment_is_told_with_its_session_and_what_is_lost(
                 lost.seqs.is_some_and(|(first, _)| first > Seq::ZERO),
                 "{lost}"
             );
-            assert!(findings.lost.contains_key(&session), "{lost}");
+            assert!(findings.unreadable.contains_key(&session), "{lost}");
             sessions += 1;
         }
     }
     assert!(sessions > 10, "{sessions}");
+}
+
+/// Where the first page of a file has what says which its last commit is.
+fn last_commit(path: &Path) -> u64 {
+    let is_second = fs::read(path).expect("a file")[9] & 1 == 1;
+    64 + 128 * u64::from(is_second)
+}
+
+/// Whether a log is refused for its damage, by whoever opens it.
+fn is_refused(log: &Log) -> bool {
+    let is_damage = |error| matches!(error, Some(OpenError::Damaged { .. }));
+    is_damage(Store::open_to_read(&log.path(), OPTIONS).err())
+        && is_damage(Store::open(&log.path(), OPTIONS).err())
+}
+
+#[tokio::test]
+async fn a_bit_that_turned_in_the_last_commit_is_told_and_loses_nothing_and_it_is_not_opened() {
+    let (log, _) = told().await;
+    let whole = look(&log);
+    for path in [Log::path, Log::journal] {
+        for bit in (0..128 * 8).step_by(29) {
+            let copy = log.copy();
+            flip(&path(&copy), last_commit(&path(&copy)) * 8 + bit);
+            let findings = look(&copy);
+            assert!(!findings.is_whole() && is_refused(&copy), "{bit}");
+            assert_eq!(
+                (findings.sessions, findings.events),
+                (whole.sessions, whole.events),
+                "{bit}"
+            );
+            assert!(!findings.newest_is_lost && findings.lost.is_empty());
+        }
+    }
+}
+
+#[tokio::test]
+async fn of_a_last_commit_that_cannot_be_told_is_not_said_that_nothing_is_lost() {
+    let (log, _) = told().await;
+    let whole = look(&log);
+    let copy = log.copy();
+    put(&copy.journal(), last_commit(&copy.journal()) + 16, &[0; 16]);
+    let findings = look(&copy);
+    assert!(is_refused(&copy) && findings.newest_is_lost);
+    assert!(
+        findings.problems.iter().any(|it| it.loss == Loss::Newest),
+        "{findings:?}"
+    );
+    let missing: u64 = findings.unreadable.values().flatten().sum();
+    assert_eq!(findings.events + missing, whole.events);
+}
+
+#[tokio::test]
+async fn an_older_commit_is_told_with_the_events_it_lacks_and_whose_they_are() {
+    let log = story().await;
+    let store = log.open();
+    append(&store, "session-7", vec![output(0, b"lost".to_vec())])
+        .await
+        .expect_err("its output does not begin there");
+    running(&store, "newest").await;
+    let crashed = log.copy();
+    store.close().await;
+    let whole = look(&crashed);
+    put(
+        &crashed.journal(),
+        last_commit(&crashed.journal()) + 16,
+        &[0; 16],
+    );
+    let findings = look(&crashed);
+    let missing = findings.unreadable.get(&id("newest")).copied();
+    assert_eq!(missing, Some(Some(whole.events - findings.events)));
+    assert!(whole.events > findings.events);
+}
+
+#[tokio::test]
+async fn who_cannot_be_read_is_named_and_what_is_lost_is_what_a_salvage_lacks() {
+    let (log, content) = told().await;
+    let (mut named, mut lossy) = (0, 0);
+    for page in 0..len(&log.path()) / 4096 {
+        for byte in [4, 9, 20, 28, 700] {
+            let copy = log.copy();
+            flip(&copy.path(), (page * 4096 + byte) * 8 + 1);
+            let findings = look(&copy);
+            let of_segments = |it: &coven_store::Finding| it.table == Some("segments");
+            if findings.is_whole() || !findings.problems.iter().all(of_segments) {
+                continue;
+            }
+            let new = tempfile::tempdir().expect("a temporary folder");
+            let into = new.path().join("coven.redb");
+            let salvaged = salvage(&copy.path(), &into, &mut |_| {}).expect("it is salvaged");
+            let lacking = salvaged.changed.iter();
+            let lacking = lacking.map(|it| (it.session.clone(), it.lost_events));
+            assert_eq!(findings.lost, lacking.collect(), "page {page} byte {byte}");
+            lossy += findings.lost.len();
+            let Ok(store) = Store::open(&copy.path(), OPTIONS) else {
+                continue;
+            };
+            for (record, events) in content.records.iter().zip(&content.by_session) {
+                let id = &record.session.id;
+                let is_whole = store.read(id, Seq::ZERO, ALL).is_ok_and(|it| it == *events);
+                let is_named = findings.unreadable.contains_key(id);
+                assert!(is_whole || is_named, "page {page} byte {byte}: {id}");
+                named += usize::from(is_named);
+            }
+            store.close().await;
+        }
+    }
+    assert!(named > 20 && lossy > 5, "{named} {lossy}");
 }

@@ -87,7 +87,7 @@ fn what_is_whole_in_a_damaged_home_is_in_the_new_one_and_can_be_used() {
     damage(&home, "one of them");
     let (code, said, _) = status(&home, &["doctor", "--store"]);
     assert_eq!(code, Some(119), "{said}");
-    assert!(said.contains("1 session lost events"), "{said}");
+    assert!(said.contains("1 session cannot be read whole"), "{said}");
     assert!(said.contains("--salvage NEW_HOME"), "{said}");
 
     let new = home.project().join("new home");

@@ -84,3 +84,14 @@ async fn a_place_past_the_end_of_the_file_is_damage_and_the_log_goes_on() {
     let next = append(&store, "a", vec![output(0, "x")]);
     in_time("an append", next).await.expect("it writes again");
 }
+
+#[tokio::test]
+async fn a_log_that_may_not_be_written_to_is_looked_at_like_any_other() {
+    let (home, disk, store) = folded().await;
+    store.close().await;
+    for errno in [Errno::ROFS, Errno::ACCESS] {
+        disk.plan(|plan| plan.open = Some(errno));
+        let findings = crate::inspect::closed(&disk, &home.path(), &mut |_| {});
+        assert_eq!(findings.expect("it can be looked at").problems, Vec::new());
+    }
+}

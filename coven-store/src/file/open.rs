@@ -16,7 +16,7 @@ use super::kind::{Kind, LogId};
 use super::shadow::{Locking, Shadow};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
-use crate::raw::{RawFile, without_damaged_system};
+use crate::raw::{HEADER_BYTES, Header, RawFile, without_damaged_system};
 use crate::stored::Mark;
 
 /// What every redb file begins with.
@@ -77,12 +77,21 @@ pub(crate) fn open_to_read(
     if sniff(path)? == Sniffed::Nothing {
         return Ok(None);
     }
-    // Where it can be opened for writing it can be locked, so that nobody writes meanwhile.
+    open_held_to_read(disk, path, kind, cache_bytes).map(Some)
+}
+
+/// Opens a file that is not to be written to. Where it can be opened for writing it can be locked,
+/// so that nobody writes meanwhile.
+fn open_held_to_read(
+    disk: &dyn Disk,
+    path: &Path,
+    kind: Kind,
+    cache_bytes: usize,
+) -> Result<Opened, OpenError> {
     match open_held(disk, path, kind, cache_bytes, Access::Write) {
         Err(error) if is_denied(&error) => open_held(disk, path, kind, cache_bytes, Access::Read),
         opened => opened,
     }
-    .map(Some)
 }
 
 /// Opens the journal of `log` for reading alone; `None` where a log that is new has none yet.
@@ -196,7 +205,7 @@ fn sniff(path: &Path) -> Result<Sniffed, OpenError> {
 /// Has the database check a whole file; `false` where it is not as it should be. Nothing is written
 /// to the disk.
 pub(crate) fn check(disk: &dyn Disk, path: &Path, kind: Kind) -> Result<bool, OpenError> {
-    let mut opened = open_held(disk, path, kind, CHECK_CACHE_BYTES, Access::Write)?;
+    let mut opened = open_held_to_read(disk, path, kind, CHECK_CACHE_BYTES)?;
     opened
         .db
         .check_integrity()
@@ -219,6 +228,8 @@ fn open_held(
     let holes = disk.holes(&file).map_err(io)?;
     let backend = disk.backend(file).map_err(io)?;
     let shadow = Shadow::held(backend, holes, locking).map_err(io)?;
+    lock(&shadow, path)?;
+    check_header(&shadow, path)?;
     mend_system(&shadow, path)?;
     // redb trusts a file that was closed in order, and may panic on one that was altered since.
     let opened = catch_unwind(AssertUnwindSafe(|| {
@@ -246,20 +257,23 @@ fn open_held(
     Ok(Opened { db, shadow, access })
 }
 
+/// Takes the lock that the database takes, so that nobody writes to what is looked at.
+fn lock(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
+    let io = |source| open_error(path, source);
+    match shadow.try_lock_range(Bound::Unbounded, Bound::Unbounded) {
+        Ok(true) | Err(BackendError::Unsupported) => Ok(()),
+        Ok(false) => Err(OpenError::Locked {
+            path: path.to_owned(),
+        }),
+        Err(BackendError::Io(source)) => Err(io(source)),
+        Err(other) => Err(io(io::Error::other(other.to_string()))),
+    }
+}
+
 /// Has the database make anew what it keeps for itself, where that is damaged: in memory, as all
 /// that is done to a file that is held.
 fn mend_system(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
     let io = |source| open_error(path, source);
-    match shadow.try_lock_range(Bound::Unbounded, Bound::Unbounded) {
-        Ok(true) | Err(BackendError::Unsupported) => {}
-        Ok(false) => {
-            return Err(OpenError::Locked {
-                path: path.to_owned(),
-            });
-        }
-        Err(BackendError::Io(source)) => return Err(io(source)),
-        Err(other) => return Err(io(io::Error::other(other.to_string()))),
-    }
     let file = RawFile::lent(shadow).map_err(io)?;
     if let Some(patch) = without_damaged_system(file).map_err(io)? {
         let place = patch.found.at;
@@ -268,6 +282,23 @@ fn mend_system(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
         shadow.write(patch.at, &patch.bytes).map_err(io)?;
     }
     Ok(())
+}
+
+/// A file whose last commit was damaged after it was made is refused: the database would go back to
+/// the one before, and what was recorded since would be gone without a word.
+fn check_header(file: &Shadow, path: &Path) -> Result<(), OpenError> {
+    let mut header = [0; HEADER_BYTES];
+    // One that is too short or cannot be read is for the database to complain of.
+    if file.read(0, &mut header).is_err() || !header.starts_with(REDB_MAGIC) {
+        return Ok(());
+    }
+    match Header::of(&header).last.problem() {
+        None => Ok(()),
+        Some(problem) => Err(OpenError::Damaged {
+            path: path.to_owned(),
+            problem: problem.to_owned(),
+        }),
+    }
 }
 
 pub(super) fn builder(cache_bytes: usize) -> Builder {

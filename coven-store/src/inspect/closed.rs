@@ -11,9 +11,9 @@ use super::{Progress, journal};
 use crate::FORMAT;
 use crate::error::OpenError;
 use crate::fault::Fault;
-use crate::file::{self, Disk, Kind, OsDisk, journal_path, open_error};
+use crate::file::{self, Disk, Kind, journal_path, open_error};
 use crate::layout::{META, meta};
-use crate::raw::{RawFile, Snapshot};
+use crate::raw::{Last, RawFile, Snapshot};
 
 /// Tables that every file of a kind has.
 const COLD_TABLES: [&str; 13] = [
@@ -34,18 +34,7 @@ const COLD_TABLES: [&str; 13] = [
 const JOURNAL_TABLES: [&str; 2] = ["meta", "journal"];
 
 /// Looks at everything in the log at `path`, which nobody may have open, and tells all that is
-/// wrong with it. Nothing is written. Blocks for reading it up to three times; `progress` is told
-/// how far that is. Takes some 200 bytes of memory for each session there ever was, and some MiB.
-///
-/// # Errors
-/// [`OpenError::Locked`]: somebody has it open. [`OpenError::Foreign`], [`OpenError::Newer`]: it is
-/// not a log that this version could read if it were whole. [`OpenError::Io`]: there is none, or a
-/// file of it cannot be opened at all.
-pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findings, OpenError> {
-    closed(&OsDisk, path, progress)
-}
-
-/// The same on any disk.
+/// wrong with it, but not what a salvage comes to.
 pub(crate) fn closed(
     disk: &dyn Disk,
     path: &Path,
@@ -194,7 +183,7 @@ impl OpenFile {
     fn is_sound(&self) -> bool {
         match self {
             Self::Missing => false,
-            Self::There(file) => file.header.problems.is_empty(),
+            Self::There(file) => file.header.is_sound(),
         }
     }
 
@@ -216,6 +205,13 @@ impl OpenFile {
         let is_there = is_there(file);
         for problem in &file.header.problems {
             let loss = if is_there { Loss::Nothing } else { Loss::File };
+            findings.add(tell(problem, loss));
+        }
+        if let Some(problem) = file.header.last.problem().filter(|_| is_there) {
+            let loss = match file.header.last {
+                Last::Lost => Loss::Newest,
+                Last::Told | Last::Hidden | Last::Mended => Loss::Unopened,
+            };
             findings.add(tell(problem, loss));
         }
         findings.take_pages(log_file(kind), file);
@@ -266,7 +262,8 @@ impl Findings {
         self.sessions += more.sessions;
         self.events += more.events;
         self.untold += more.untold;
-        self.lost.extend(more.lost);
+        self.unreadable.extend(more.unreadable);
+        self.read.extend(more.read);
         for finding in more.problems {
             self.add(finding);
         }

@@ -112,6 +112,7 @@ impl Inspection<'_> {
         let problem = match mark {
             Some(Ok(mark)) => {
                 self.mark = Some(mark);
+                self.findings.has_read(1, mark.last_seq);
                 return Ok(());
             }
             Some(Err(problem)) => problem.to_string(),

@@ -13,7 +13,7 @@ const MAX_TOLD: usize = 1000;
 /// What an inspection of a log found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Findings {
-    /// Sessions that were folded.
+    /// Sessions that are there: not those that were deleted.
     pub sessions: u64,
     /// Events that were read.
     pub events: u64,
@@ -21,8 +21,17 @@ pub struct Findings {
     pub problems: Vec<Finding>,
     /// How many more there are.
     pub untold: u64,
-    /// The sessions that lost events: how many each, where that can be told.
+    /// The sessions that are not all there for whoever reads the log as it is: how many events of
+    /// each cannot be read, where that can be told.
+    pub unreadable: BTreeMap<SessionId, Option<u64>>,
+    /// The sessions that lost events whatever is done: those that a salvage does not bring back
+    /// whole, and how many events each lacks then, where that can be told.
     pub lost: BTreeMap<SessionId, Option<u64>>,
+    /// What was recorded last cannot all be read: any session may lack its newest events, and a
+    /// salvage does not know which.
+    pub newest_is_lost: bool,
+    /// The events that were read, from the first to the last of each run of them.
+    pub(super) read: Vec<(u64, u64)>,
 }
 
 /// One thing that is not as it should be.
@@ -65,6 +74,10 @@ pub enum Loss {
     Commit,
     /// The last commit: nothing that was acknowledged, if the power failed as it was made.
     LastCommit,
+    /// What was recorded last, and nobody knows what that was.
+    Newest,
+    /// Nothing, and the log is not opened as it is.
+    Unopened,
     /// Whatever was there, so far as nothing else that is told says more.
     Rows,
     /// Whose the events of a session are, unless it is found out from elsewhere.
@@ -88,11 +101,15 @@ impl Loss {
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Nothing => "nothing is lost: it can be made anew from the events",
-            Self::Events => "those events are lost",
-            Self::Commit => "the events of that commit are lost",
+            Self::Events => "those events cannot be read",
+            Self::Commit => "the events of that commit cannot be read",
             Self::LastCommit => {
                 "nothing that was acknowledged is lost if the power failed then, \
                  and what was recorded last otherwise"
+            }
+            Self::Newest => "what was recorded last is not known, and may be lost",
+            Self::Unopened => {
+                "nothing is lost by it, and the log is not opened until it is salvaged"
             }
             Self::Rows => "what was there is lost, so far as it is not kept elsewhere",
             Self::Name => "whose events they are must be found out from elsewhere",
@@ -199,9 +216,24 @@ impl Findings {
         }
     }
 
-    /// A session lost events, some number of them that may not be known yet.
+    /// Events of a session cannot be read, some number of them that may not be known yet.
     pub(super) fn lose(&mut self, session: &SessionId) {
-        self.lost.entry(session.clone()).or_insert(None);
+        self.unreadable.entry(session.clone()).or_insert(None);
+    }
+
+    /// The places from `first` to `last` were read, whatever is in them.
+    pub(super) fn has_read(&mut self, first: u64, last: u64) {
+        match self.read.last_mut() {
+            Some((_, end)) if *end + 1 == first => *end = last,
+            _ => self.read.push((first, last)),
+        }
+    }
+
+    /// Whether the event in a place was read, or would have been if its own bytes were whole. Where
+    /// it is not known how far the log was, all were.
+    pub(crate) fn has_seen(&self, seq: u64) -> bool {
+        let run = self.read.partition_point(|(_, last)| *last < seq);
+        self.read.is_empty() || self.read.get(run).is_some_and(|(first, _)| *first <= seq)
     }
 }
 

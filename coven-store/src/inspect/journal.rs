@@ -82,6 +82,7 @@ pub(super) fn look(
         records: cold.records,
         gone: BTreeSet::new(),
         broken: BTreeSet::new(),
+        known: cold.slots.known.keys().copied().collect(),
     };
     for slot in cold.slots.known {
         if slot.1.deleted_at.is_none() && !reading.records.contains_key(&slot.0) {
@@ -129,6 +130,8 @@ struct Reading {
     gone: BTreeSet<u64>,
     /// Slots whose events cannot be folded for what is missing before them.
     broken: BTreeSet<u64>,
+    /// Slots that were met in the cold file, or here.
+    known: BTreeSet<u64>,
 }
 
 fn told(problem: impl Into<String>, loss: Loss) -> Finding {
@@ -182,6 +185,10 @@ impl Reading {
             self.findings
                 .add(finding.at(format_args!("group {position}")));
         }
+        let first = batches.first().and_then(|batch| batch.rows.first());
+        if let Some((first, _)) = first {
+            self.findings.has_read(first.get(), mark.last_seq);
+        }
         self.last = Some(mark);
     }
 
@@ -196,6 +203,7 @@ impl Reading {
     }
 
     fn take_batch(&mut self, batch: &JournalBatch, next: &mut Option<u64>) {
+        self.findings.sessions += u64::from(self.known.insert(batch.slot));
         for (seq, bytes) in &batch.rows {
             if next.is_some_and(|next| next != seq.get()) {
                 let problem = "its events do not follow on those of the batch before it";
@@ -220,6 +228,7 @@ impl Reading {
         let record = Record::fold(self.records.remove(&slot), envelope)?;
         if envelope.event == Event::Deleted {
             self.gone.insert(slot);
+            self.findings.sessions = self.findings.sessions.saturating_sub(1);
         } else {
             self.records.insert(slot, record);
         }

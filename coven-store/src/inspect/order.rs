@@ -109,13 +109,14 @@ impl Inspection<'_> {
         } = self;
         for slot in slots.known.values() {
             let (events, ordered) = (slot.events, slot.ordered);
-            if events == ordered {
+            // Of a deleted session there is its deletion, which its slot knows of.
+            if events == ordered || slot.deleted_at.is_some() {
                 continue;
             }
             let missing = ordered.count.checked_sub(events.count);
             if let Some(missing) = missing.filter(|missing| *missing > 0) {
-                let is_told = findings.lost.contains_key(&slot.id);
-                findings.lost.insert(slot.id.clone(), Some(missing));
+                let is_told = findings.unreadable.contains_key(&slot.id);
+                findings.unreadable.insert(slot.id.clone(), Some(missing));
                 if is_told {
                     continue;
                 }

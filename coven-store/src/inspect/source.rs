@@ -3,7 +3,7 @@
 use redb::{Key, ReadTransaction, TableDefinition, TableHandle, Value};
 
 use crate::fault::Fault;
-use crate::raw::{Row, Snapshot, Widths};
+use crate::raw::{Bounds, Row, Snapshot, Widths};
 
 #[derive(Clone, Copy)]
 pub(crate) enum Source<'a> {
@@ -52,6 +52,7 @@ fn open_rows<K: Key + 'static, V: Value + 'static>(
             value: V::as_bytes(&value.value()).as_ref().to_vec(),
             at: 0,
             is_sound: true,
+            bounds: Bounds::default(),
         })
     }))
 }

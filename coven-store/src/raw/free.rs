@@ -41,7 +41,7 @@ pub(crate) struct FreePages {
 pub(crate) fn free_pages(file: &RawFile, at_least_bytes: u64) -> Option<FreePages> {
     let header = Header::read(file);
     let commit = *header.commits.first()?;
-    if !header.problems.is_empty() || !header.has_two_phases {
+    if !header.is_sound() || !header.has_two_phases {
         return None;
     }
     let geometry = header.geometry;

@@ -1,4 +1,8 @@
 //! The first page of a file: where its pages are, and the roots of its last two commits.
+//!
+//! What it says of the commits is in one sector, which a disk writes at once or not at all. So a
+//! commit that is not what its checksum says was damaged later: no loss of power leaves that. redb
+//! goes back to the commit before it then and says nothing, so such a file is not handed to it.
 
 use super::page::{Geometry, PAGE, PageNumber};
 use super::{RawFile, checksum};
@@ -11,6 +15,10 @@ pub(super) const COMMIT_BYTES: usize = 128;
 const COMMIT_SUM_AT: usize = COMMIT_BYTES - 16;
 const SYSTEM_IS_THERE_AT: usize = 2;
 const SYSTEM_AT: usize = 8 + Root::BYTES;
+
+/// Bytes of the first page that say anything.
+pub(crate) const HEADER_BYTES: usize = COMMITS_AT + 2 * COMMIT_BYTES;
+
 const FORMAT: u8 = 3;
 
 const SECOND_IS_NEWER: u8 = 1;
@@ -31,8 +39,34 @@ pub(crate) struct Header {
     /// Where the slot of the commit is that redb takes without a look at its pages; `None` where it
     /// looks, or cannot be told.
     pub(super) believed_at: Option<usize>,
-    /// What is wrong with it.
+    pub(crate) last: Last,
+    /// What else is wrong with it.
     pub(crate) problems: Vec<&'static str>,
+}
+
+/// What can be told of the last commit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Last {
+    /// It is there.
+    Told,
+    /// It is there, and the first page calls the one before it the last.
+    Hidden,
+    /// One bit of what says it turned, which its checksum tells: it is known.
+    Mended,
+    /// It cannot be told.
+    Lost,
+}
+
+impl Last {
+    /// What is wrong with it.
+    pub(crate) const fn problem(self) -> Option<&'static str> {
+        match self {
+            Self::Told => None,
+            Self::Hidden => Some("its first page calls the commit before its last one the last"),
+            Self::Mended => Some("a bit turned in what says which its last commit is"),
+            Self::Lost => Some("its last commit cannot be read"),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -65,47 +99,69 @@ impl Root {
 
 impl Header {
     pub(super) fn read(file: &RawFile) -> Self {
+        let page = file.read(0, HEADER_BYTES);
+        Self::of(&page.unwrap_or_else(|_| vec![0; HEADER_BYTES]))
+    }
+
+    /// Reads the first [`HEADER_BYTES`] of a file.
+    pub(crate) fn of(page: &[u8]) -> Self {
         let mut problems = Vec::new();
-        let page = file.read(0, PAGE).unwrap_or_else(|_| vec![0; PAGE]);
         if page[..MAGIC.len()] != *MAGIC {
             problems.push("its beginning is not that of a database");
         }
         let flags = page[FLAGS_AT];
         let geometry = Geometry {
-            region_header_pages: u32_at(&page, GEOMETRY_AT + 4),
-            region_pages: u32_at(&page, GEOMETRY_AT + 8),
+            region_header_pages: u32_at(page, GEOMETRY_AT + 4),
+            region_pages: u32_at(page, GEOMETRY_AT + 8),
         };
-        let geometry = if u32_at(&page, GEOMETRY_AT) as usize == PAGE && geometry.is_possible() {
+        let geometry = if u32_at(page, GEOMETRY_AT) as usize == PAGE && geometry.is_possible() {
             geometry
         } else {
             problems.push("where its pages begin cannot be told from its first page");
             Geometry::USUAL
         };
-        let slot = |number: usize| {
-            let at = COMMITS_AT + number * COMMIT_BYTES;
-            Commit::read(&page[at..at + COMMIT_BYTES])
-        };
+        let is_open = flags & RECOVERY_REQUIRED != 0;
+        let in_two_phases = flags & TWO_PHASES != 0;
         let newer = usize::from(flags & SECOND_IS_NEWER != 0);
-        let [last, before] = [slot(newer), slot(newer ^ 1)];
-        if last.is_none() {
-            problems.push("its last commit cannot be read");
-        }
-        let mut commits: Vec<Commit> = last.into_iter().chain(before).collect();
-        // A commit in two phases is durable before it is said to be the last one; after one in a
-        // single phase that was interrupted, what is said may be old.
-        if flags & TWO_PHASES == 0 {
+        let (mut last, before) = (Last::Told, Commit::read(slot(page, newer ^ 1)));
+        let newest = Commit::read(slot(page, newer)).or_else(|| {
+            let mended = Commit::mend(slot(page, newer));
+            last = mended.map_or(Last::Lost, |_| Last::Mended);
+            mended
+        });
+        let is_hidden =
+            matches!((newest, before), (Some(it), Some(other)) if other.number > it.number);
+        let mut commits: Vec<Commit> = newest.into_iter().chain(before).collect();
+        // A commit in two phases is durable before it is said to be the last one, and one that is
+        // not said to be may not be whole; after one in a single phase that was interrupted, what
+        // is said may be old. Where nothing was interrupted, the last one is the newer one.
+        if !in_two_phases || !is_open {
             commits.sort_by_key(|commit| std::cmp::Reverse(commit.number));
         }
-        let is_believed = flags & TWO_PHASES != 0 && last.is_some();
+        if is_hidden && in_two_phases && !is_open {
+            last = Last::Hidden;
+        }
+        let is_believed = in_two_phases && last == Last::Told;
         Self {
             believed_at: is_believed.then_some(COMMITS_AT + newer * COMMIT_BYTES),
             geometry,
             commits,
-            has_two_phases: flags & TWO_PHASES != 0,
-            last_is_uncertain: flags & RECOVERY_REQUIRED != 0 && flags & TWO_PHASES == 0,
+            has_two_phases: in_two_phases,
+            last_is_uncertain: is_open && !in_two_phases,
+            last,
             problems,
         }
     }
+
+    /// Whether all is well with it.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.problems.is_empty() && self.last == Last::Told
+    }
+}
+
+fn slot(page: &[u8], number: usize) -> &[u8] {
+    let at = COMMITS_AT + number * COMMIT_BYTES;
+    &page[at..at + COMMIT_BYTES]
 }
 
 impl Commit {
@@ -120,6 +176,17 @@ impl Commit {
             number: u64_at(bytes, 104),
             user: root(bytes[1], 8),
             system: root(bytes[SYSTEM_IS_THERE_AT], SYSTEM_AT),
+        })
+    }
+
+    /// What one says of which one bit turned, in it or in its checksum.
+    fn mend(bytes: &[u8]) -> Option<Self> {
+        let mut mended = bytes.to_vec();
+        (0..COMMIT_BYTES * 8).find_map(|bit| {
+            mended[bit / 8] ^= 1 << (bit % 8);
+            let commit = Self::read(&mended);
+            mended[bit / 8] ^= 1 << (bit % 8);
+            commit
         })
     }
 }
@@ -143,4 +210,66 @@ pub(super) fn u64_at(bytes: &[u8], at: usize) -> u64 {
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     u32::from_le_bytes(bytes[at..at + 4].try_into().expect("4 bytes"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two commits, the second of which is the last, closed in order or not.
+    fn page(flags: u8) -> Vec<u8> {
+        let mut page = vec![0; HEADER_BYTES];
+        page[..MAGIC.len()].copy_from_slice(MAGIC);
+        page[FLAGS_AT] = flags | SECOND_IS_NEWER;
+        page[GEOMETRY_AT..GEOMETRY_AT + 4].copy_from_slice(&4096_u32.to_le_bytes());
+        page[GEOMETRY_AT + 8..GEOMETRY_AT + 12].copy_from_slice(&(1_u32 << 20).to_le_bytes());
+        for (number, commit) in [7_u64, 8].into_iter().enumerate() {
+            let at = COMMITS_AT + number * COMMIT_BYTES;
+            page[at] = FORMAT;
+            page[at + 104..at + 112].copy_from_slice(&commit.to_le_bytes());
+            let sum = checksum(&page[at..at + COMMIT_SUM_AT]).to_le_bytes();
+            page[at + COMMIT_SUM_AT..at + COMMIT_BYTES].copy_from_slice(&sum);
+        }
+        page
+    }
+
+    fn numbers(header: &Header) -> Vec<u64> {
+        header.commits.iter().map(|commit| commit.number).collect()
+    }
+
+    #[test]
+    fn a_bit_that_turned_anywhere_in_the_last_commit_is_told_and_mended() {
+        for flags in [
+            0,
+            RECOVERY_REQUIRED,
+            TWO_PHASES,
+            RECOVERY_REQUIRED | TWO_PHASES,
+        ] {
+            let whole = Header::of(&page(flags));
+            assert!(whole.is_sound());
+            assert_eq!(numbers(&whole), [8, 7]);
+            for bit in 0..COMMIT_BYTES * 8 {
+                let mut page = page(flags);
+                page[COMMITS_AT + COMMIT_BYTES + bit / 8] ^= 1 << (bit % 8);
+                let header = Header::of(&page);
+                assert_eq!((header.last, numbers(&header)), (Last::Mended, vec![8, 7]));
+            }
+        }
+    }
+
+    #[test]
+    fn a_last_commit_that_is_more_than_a_bit_away_is_lost() {
+        let mut page = page(RECOVERY_REQUIRED);
+        page[COMMITS_AT + COMMIT_BYTES + 20] ^= 3;
+        let header = Header::of(&page);
+        assert_eq!((header.last, numbers(&header)), (Last::Lost, vec![7]));
+    }
+
+    #[test]
+    fn an_older_commit_that_a_closed_file_calls_its_last_is_not_taken_for_it() {
+        let mut page = page(TWO_PHASES);
+        page[FLAGS_AT] ^= SECOND_IS_NEWER;
+        let header = Header::of(&page);
+        assert_eq!((header.last, numbers(&header)), (Last::Hidden, vec![8, 7]));
+    }
 }

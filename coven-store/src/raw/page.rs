@@ -111,10 +111,18 @@ pub(crate) fn leaf_rows(page: &[u8], widths: Widths) -> Vec<(Range<usize>, Range
         return Vec::new();
     }
     let leaf = Leaf::of(page, widths);
+    // Where one end is damaged, the row beside it may be whole: so rows may overlap, but not so that
+    // a page of noise comes to more than two pages.
+    let mut room = 2 * page.len();
     let is_within = |range: &Range<usize>| range.start <= range.end && range.end <= page.len();
     (0..leaf.rows)
         .filter_map(|row| Some((leaf.key(row)?, leaf.value(row)?)))
         .filter(|(key, value)| is_within(key) && is_within(value))
+        .take_while(|(key, value)| {
+            let left = room.checked_sub(key.len() + value.len());
+            room = left.unwrap_or(0);
+            left.is_some()
+        })
         .collect()
 }
 
@@ -250,4 +258,46 @@ impl<'a> Branch<'a> {
 
 fn end_at(page: &[u8], at: usize) -> Option<usize> {
     (at + 4 <= page.len()).then(|| u32_at(page, at) as usize)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WIDTHS: Widths = Widths {
+        key: Some(8),
+        value: None,
+    };
+
+    /// A leaf whose values end where it is told.
+    fn leaf(ends: &[u32]) -> Vec<u8> {
+        let mut page = vec![0; PAGE];
+        page[0] = LEAF;
+        page[2..4].copy_from_slice(&(ends.len() as u16).to_le_bytes());
+        for (row, end) in ends.iter().enumerate() {
+            page[4 + 4 * row..8 + 4 * row].copy_from_slice(&end.to_le_bytes());
+        }
+        page
+    }
+
+    #[test]
+    fn where_one_value_ends_elsewhere_those_that_do_not_touch_it_are_there() {
+        let whole = leaf(&[200, 300, 400, 500]);
+        let rows = leaf_rows(&whole, WIDTHS);
+        let damaged = leaf_rows(&leaf(&[200, 450, 400, 500]), WIDTHS);
+        assert_eq!(rows.len(), 4);
+        assert!(damaged.contains(&rows[0]) && damaged.contains(&rows[3]));
+    }
+
+    #[test]
+    fn a_leaf_that_was_made_up_comes_to_no_more_than_two_pages() {
+        // Every second value is nearly as long as the page.
+        let ends: Vec<u32> = (0..300).map(|row| [4096, 3700][row % 2]).collect();
+        let rows = leaf_rows(&leaf(&ends), WIDTHS);
+        let bytes: usize = rows
+            .iter()
+            .map(|(key, value)| key.len() + value.len())
+            .sum();
+        assert!(bytes <= 2 * PAGE, "{bytes}");
+    }
 }

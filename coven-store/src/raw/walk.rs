@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashSet;
+use std::rc::Rc;
 
 use super::header::Root;
 use super::page::{Geometry, Kind, PageNumber, Widths, children, covered, kind, leaf_rows};
@@ -18,6 +19,30 @@ pub(crate) struct Row {
     /// Its page is what it was when it was written. Otherwise only what proves itself, by a
     /// checksum of its own that covers its key, can be believed.
     pub(crate) is_sound: bool,
+    /// Which keys its page can have.
+    pub(crate) bounds: Bounds,
+}
+
+/// Which keys can be below a page, as the pages above it say. A reader that looks for a key goes by
+/// that.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Bounds(Rc<(Option<Vec<u8>>, Option<Vec<u8>>)>);
+
+impl Bounds {
+    /// They are above this one.
+    pub(crate) fn above(&self) -> Option<&[u8]> {
+        self.0.0.as_deref()
+    }
+
+    /// And up to this one.
+    pub(crate) fn up_to(&self) -> Option<&[u8]> {
+        self.0.1.as_deref()
+    }
+
+    /// Whether both are of rows of the same page.
+    pub(crate) fn is_of_one_page_with(&self, other: &Self) -> bool {
+        Rc::ptr_eq(&self.0, &other.0)
+    }
 }
 
 /// All rows below a root, of pages that are damaged too.
@@ -87,7 +112,7 @@ impl<'a> Walk<'a> {
             self.report(place, "its checksum is not that of its bytes".to_owned());
         }
         match kind(&page) {
-            Some(Kind::Leaf) => self.take_rows(&page, at, is_sound),
+            Some(Kind::Leaf) => self.take_rows(&page, at, place, is_sound),
             Some(Kind::Branch) if is_sound || place.parent_is_sound => {
                 self.go_down(&page, place, is_sound);
             }
@@ -107,7 +132,8 @@ impl<'a> Walk<'a> {
         Ok((at, page))
     }
 
-    fn take_rows(&mut self, page: &[u8], at: u64, is_sound: bool) {
+    fn take_rows(&mut self, page: &[u8], at: u64, place: &Ahead, is_sound: bool) {
+        let bounds = Bounds(Rc::new((place.above.clone(), place.up_to.clone())));
         let rows = leaf_rows(page, self.widths);
         self.rows = rows
             .into_iter()
@@ -117,6 +143,7 @@ impl<'a> Walk<'a> {
                 at: at + value.start as u64,
                 value: page[value].to_vec(),
                 is_sound,
+                bounds: bounds.clone(),
             })
             .collect();
     }

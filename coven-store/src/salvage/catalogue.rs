@@ -16,7 +16,7 @@ use crate::inspect::{OpenFile, Source, groups, trimmed};
 use crate::journal;
 use crate::layout::{BY_CREATED, GONE, IDS, META, ORDER, RECORDS, SEGMENTS, SLOTS, meta};
 use crate::limits::{LOST_SEQS, LOST_SLOTS};
-use crate::raw::Snapshot;
+use crate::raw::{Last, Snapshot};
 use crate::read::{record_of_row, slot_of_row};
 use crate::stored::Mark;
 
@@ -128,7 +128,9 @@ impl Catalogue {
             self.records.insert(u64_of(&row.key), place);
         }
         self.take_order(rows(source.rows(ORDER)));
-        let is_torn = !cold.take_bad().is_empty() || !cold.header.problems.is_empty();
+        let is_torn = !cold.take_bad().is_empty()
+            || has_lost_its_last(cold)
+            || !cold.header.problems.is_empty();
         self.take_names(
             rows(source.sound_rows(IDS)),
             rows(source.sound_rows(BY_CREATED)),
@@ -276,7 +278,7 @@ impl Catalogue {
 
     /// Takes the groups of a journal, and says whether that is all it had.
     fn take_journal(&mut self, journal: &Snapshot) -> bool {
-        let mut is_whole = journal.header.problems.is_empty() && !journal.has_lost_its_last;
+        let mut is_whole = journal.header.problems.is_empty() && !has_lost_its_last(journal);
         let trimmed = trimmed(journal);
         let mut last = trimmed;
         match trimmed {
@@ -366,6 +368,15 @@ impl Catalogue {
         &self.pieces[from..to]
     }
 
+    /// The newest event of a slot, if there is one.
+    pub(super) fn newest(&self, slot: u64) -> Option<u64> {
+        let last = |piece: &Piece| Some(self.read(piece)?.head.last);
+        let folded = self.pieces(slot).iter().rev().find_map(last);
+        let recent = self.recent.get(&slot);
+        let recent = recent.and_then(|rows| rows.keys().next_back().copied());
+        folded.max(recent)
+    }
+
     /// A segment, read again.
     pub(super) fn read(&self, piece: &Piece) -> Option<Segment> {
         let bytes = self
@@ -383,6 +394,11 @@ impl Catalogue {
         let bytes = self.cold.as_ref()?.file.read(at, len as usize).ok()?;
         record_of_row(slot, id, &bytes).ok()
     }
+}
+
+/// Whether what is told of a file is an older commit than its last.
+fn has_lost_its_last(file: &Snapshot) -> bool {
+    file.has_lost_its_last || file.header.last == Last::Lost
 }
 
 fn u64_of(bytes: &[u8]) -> u64 {

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::text::one_line;
 
+/// Sessions, and how many events of each, where that is known.
+type Sessions = BTreeMap<coven::SessionId, Option<u64>>;
+
 /// Findings that people are shown one by one.
 const SHOWN: usize = 40;
 
@@ -20,7 +23,9 @@ pub(super) struct Report<'a> {
     events: u64,
     problems: Vec<Problem<'a>>,
     more_problems: u64,
+    unreadable_events: BTreeMap<&'a str, Option<u64>>,
     lost_events: BTreeMap<&'a str, Option<u64>>,
+    newest_is_lost: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     salvaged: Option<Saved<'a>>,
 }
@@ -65,14 +70,19 @@ pub(super) fn of<'a>(
     findings: &'a Findings,
     salvaged: Option<(&Path, &'a Salvaged)>,
 ) -> Report<'a> {
-    let lost = findings.lost.iter();
+    let by_id = |sessions: &'a Sessions| {
+        let sessions = sessions.iter();
+        sessions.map(|(id, count)| (id.as_str(), *count)).collect()
+    };
     Report {
         whole: findings.is_whole(),
         sessions: findings.sessions,
         events: findings.events,
         problems: findings.problems.iter().map(Problem::of).collect(),
         more_problems: findings.untold,
-        lost_events: lost.map(|(id, count)| (id.as_str(), *count)).collect(),
+        unreadable_events: by_id(&findings.unreadable),
+        lost_events: by_id(&findings.lost),
+        newest_is_lost: findings.newest_is_lost,
         salvaged: salvaged.map(|(home, salvaged)| Saved {
             home: home.display().to_string(),
             sessions: salvaged.sessions,
@@ -147,38 +157,52 @@ fn summary(findings: &Findings) -> String {
     if findings.is_whole() {
         return format!("The log is whole: {read}.");
     }
-    let lost: Vec<String> = findings
-        .lost
-        .iter()
-        .map(|(id, lost)| match lost {
-            Some(lost) => format!("{id} ({lost})"),
-            None => id.to_string(),
-        })
-        .collect();
     if findings.problems.iter().any(|it| it.loss == Loss::File) {
         return format!(
             "The log is damaged so that not all of its sessions can be told: {read}. What is left of \
              the others is looked for when it is salvaged."
         );
     }
-    if lost.is_empty() {
-        return format!("The log is damaged, and no session is known to have lost events: {read}.");
+    let mut text = format!("The log is damaged: {read}.");
+    if !findings.unreadable.is_empty() {
+        let sessions = count(findings.unreadable.len() as u64, "session");
+        let named = named(&findings.unreadable);
+        write!(text, "\n{sessions} cannot be read whole as it is: {named}.").expect(TAKES);
     }
-    let sessions = count(lost.len() as u64, "session");
-    format!(
-        "The log is damaged: {read}. {sessions} lost events: {}.",
-        one_line(&lost.join(", "))
-    )
+    if !findings.lost.is_empty() {
+        let sessions = count(findings.lost.len() as u64, "session");
+        let named = named(&findings.lost);
+        write!(
+            text,
+            "\n{sessions} lost events that nothing brings back: {named}."
+        )
+        .expect(TAKES);
+    } else if !findings.newest_is_lost {
+        text.push_str("\nA salvage brings back every event that is known of.");
+    }
+    if findings.newest_is_lost {
+        text.push_str("\nWhat was recorded last cannot all be read, and may be lost.");
+    }
+    text
+}
+
+/// Sessions, each with how many of its events it is about.
+fn named(sessions: &Sessions) -> String {
+    let sessions = sessions.iter().map(|(id, count)| match count {
+        Some(count) => format!("{id} ({count})"),
+        None => id.to_string(),
+    });
+    one_line(&sessions.collect::<Vec<_>>().join(", "))
 }
 
 fn tell_salvaged(text: &mut String, home: &Path, salvaged: &Salvaged) {
     line(
         text,
         &format!(
-            "\n{} and {} are in {} as they were.",
+            "\n{} are in {}, with {} as they were.",
             count(salvaged.sessions, "session"),
-            count(salvaged.events, "event"),
-            home.display()
+            home.display(),
+            count(salvaged.events, "event")
         ),
     );
     for changed in &salvaged.changed {
@@ -251,5 +275,7 @@ fn count(number: u64, what: &str) -> String {
 }
 
 fn line(text: &mut String, line: &str) {
-    writeln!(text, "{line}").expect("a string takes everything");
+    writeln!(text, "{line}").expect(TAKES);
 }
+
+const TAKES: &str = "a string takes everything";

@@ -1,0 +1,54 @@
+//! What is wrong with a log that nobody has open, and what that costs: what cannot be read as it
+//! is, and what is lost whatever is done.
+
+use std::path::Path;
+
+use crate::error::OpenError;
+use crate::file::{self, OsDisk};
+use crate::inspect::{self, Findings, Progress};
+use crate::salvage::{self, Expected, SalvageError};
+
+/// Looks at everything in the log at `path`, which nobody may have open, and tells all that is
+/// wrong with it. Nothing is written. Blocks for reading it up to three times, and as often again
+/// where something is wrong, to find out what a salvage would bring back; `progress` is told how far
+/// that is. Takes some 200 bytes of memory for each session there ever was, and some MiB; where
+/// something is wrong as much as [`salvage`](crate::salvage()).
+///
+/// # Errors
+/// [`OpenError::Locked`]: somebody has it open. [`OpenError::Foreign`], [`OpenError::Newer`]: it is
+/// not a log that this version could read if it were whole. [`OpenError::Io`]: there is none, or a
+/// file of it cannot be opened at all.
+pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findings, OpenError> {
+    let mut findings = inspect::closed(&OsDisk, path, progress)?;
+    if findings.is_whole() {
+        return Ok(findings);
+    }
+    let expected = salvage::expect(&OsDisk, path, |seq| findings.has_seen(seq));
+    take(
+        &mut findings,
+        expected.map_err(|error| reason(path, error))?,
+    );
+    Ok(findings)
+}
+
+fn take(findings: &mut Findings, expected: Expected) {
+    let Expected { salvaged, unseen } = expected;
+    findings.newest_is_lost = salvaged.newest_is_lost;
+    for changed in salvaged.changed {
+        if changed.lost_events != Some(0) || !changed.stand_ins.is_empty() {
+            findings.lost.insert(changed.session, changed.lost_events);
+        }
+    }
+    for (session, count) in unseen {
+        let known = findings.unreadable.entry(session).or_insert(Some(0));
+        *known = known.map(|known| known + count);
+    }
+}
+
+fn reason(path: &Path, error: SalvageError) -> OpenError {
+    match error {
+        SalvageError::Open(error) => error,
+        // Nothing is written, so nothing else can be wrong.
+        error => file::open_error(path, std::io::Error::other(error)),
+    }
+}
