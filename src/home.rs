@@ -211,7 +211,7 @@ fn lock(home: &Path) -> Result<File, OpenError> {
     let mut options = OpenOptions::new();
     let options = options.read(true).write(true).create(true).truncate(false);
     loop {
-        let file = open_lock(home, options).map_err(|source| denied_or(home, source))?;
+        let file = open_lock(home, options).map_err(|source| lock_error(home, source))?;
         let file = take_and_tell(file, home)?;
         // Whoever had it before may have taken it away with the home it had made.
         if is_lock_of(&file, home) {
@@ -224,6 +224,14 @@ fn is_lock_of(file: &File, home: &Path) -> bool {
     let place = |found: fs::Metadata| (found.dev(), found.ino());
     let there = fs::symlink_metadata(home.join(LOCK_FILE)).map(place);
     matches!((file.metadata().map(place), there), (Ok(ours), Ok(there)) if ours == there)
+}
+
+/// Why a home cannot be locked: that it may not be written to, or something about its lock.
+fn lock_error(home: &Path, source: io::Error) -> OpenError {
+    match denied_or(home, source) {
+        OpenError::Io { source, .. } => io_error(&home.join(LOCK_FILE), source),
+        denied => denied,
+    }
 }
 
 /// Locks a home that may be one that cannot be written to: then by a file that is open for reading.
@@ -277,10 +285,21 @@ fn take(file: &File, home: &Path) -> Result<(), OpenError> {
 }
 
 fn open_lock(home: &Path, options: &mut OpenOptions) -> io::Result<File> {
-    options
-        .mode(0o600)
-        .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
-        .open(home.join(LOCK_FILE))
+    open_regular(&home.join(LOCK_FILE), options.mode(0o600))
+}
+
+/// Opens a file of a home, which is a regular one: nobody is to wait for whoever is at the other end
+/// of something else.
+fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let irregular = || io::Error::other("it is not a regular file");
+    match options.custom_flags(flags.bits().cast_signed()).open(path) {
+        Ok(file) if file.metadata()?.is_file() => Ok(file),
+        Ok(_) => Err(irregular()),
+        // A socket, or a device that is not there.
+        Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => Err(irregular()),
+        Err(error) => Err(error),
+    }
 }
 
 /// A directory that says no format and has a file of the log's name that is no database is not a
@@ -321,6 +340,15 @@ fn check_format(home: &Path, directory: &OwnedFd) -> Result<(), OpenError> {
     }
 }
 
+/// Whether what says the format of the home at `path`, and its lock, are files that can be read.
+pub(crate) fn glance(path: &Path) -> Result<(), OpenError> {
+    found_format(path)?;
+    match open_lock(path, OpenOptions::new().read(true)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(lock_error(path, error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// What a home says of its format.
 enum FoundFormat {
     /// That it is this version's.
@@ -331,11 +359,12 @@ enum FoundFormat {
 
 fn found_format(home: &Path) -> Result<FoundFormat, OpenError> {
     let path = home.join(FORMAT_FILE);
-    let found = match fs::read_to_string(&path) {
-        Ok(found) => found.trim().to_owned(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FoundFormat::None),
-        Err(source) => return Err(io_error(&path, source)),
-    };
+    let found =
+        match open_regular(&path, OpenOptions::new().read(true)).and_then(io::read_to_string) {
+            Ok(found) => found.trim().to_owned(),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(FoundFormat::None),
+            Err(source) => return Err(io_error(&path, source)),
+        };
     match found.parse::<u32>() {
         Ok(FORMAT) => Ok(FoundFormat::Ours),
         Ok(newer) if newer > FORMAT => Err(OpenError::Newer {

@@ -10,7 +10,7 @@ use std::path::Path;
 use coven_store::{Findings, Progress, SalvageError, Salvaged};
 
 use crate::OpenError;
-use crate::home::Home;
+use crate::home::{self, Home, LOG_FILE};
 
 /// Why nothing was salvaged.
 #[derive(Debug, thiserror::Error)]
@@ -23,6 +23,18 @@ pub enum RepairError {
     #[error("{} exists and is not empty", path.display())]
     NotEmpty {
         /// The directory.
+        path: std::path::PathBuf,
+    },
+    /// What is there is no directory. Choose another place.
+    #[error("{} is not a directory", path.display())]
+    NotADirectory {
+        /// It.
+        path: std::path::PathBuf,
+    },
+    /// The new home would be in the damaged one. Choose another place.
+    #[error("{} is in the damaged home, which is to stay as it is", path.display())]
+    Inside {
+        /// Where the new one was to be.
         path: std::path::PathBuf,
     },
     /// The new log could not be written.
@@ -41,6 +53,16 @@ pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findin
     Ok(coven_store::inspect(&home.log(), progress)?)
 }
 
+/// Whether the home at `path`, which nobody should have open, and its log can be opened, as
+/// [`coven_store::glance`] tells. Takes no lock.
+///
+/// # Errors
+/// What a daemon would say that is started there, if that can be told.
+pub fn glance(path: &Path) -> Result<(), OpenError> {
+    home::glance(path)?;
+    Ok(coven_store::glance(&path.join(LOG_FILE))?)
+}
+
 /// Writes everything that is whole in the log of the home at `path` into a new home at `into`,
 /// which must not exist or be empty, as [`coven_store::salvage`] does. Only the log is taken over:
 /// not settings, nor manifests. Blocks for reading the log several times.
@@ -53,19 +75,32 @@ pub fn salvage(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Salvaged, RepairError> {
     let home = Home::open_to_read(path)?;
-    if !is_free(into) {
-        return Err(RepairError::NotEmpty {
-            path: into.to_owned(),
-        });
-    }
+    check_place(into, path)?;
     let new = Home::open(into)?;
     Ok(coven_store::salvage(&home.log(), &new.log(), progress)?)
 }
 
-/// Whether a home can be made there: nothing is, or a directory with nothing in it.
-fn is_free(path: &Path) -> bool {
-    match fs::read_dir(path) {
-        Ok(mut entries) => entries.next().is_none(),
-        Err(error) => error.kind() == io::ErrorKind::NotFound,
+/// Whether a home can be made there: nothing is, or a directory with nothing in it, and not in the
+/// damaged `home`.
+fn check_place(into: &Path, home: &Path) -> Result<(), RepairError> {
+    let path = into.to_owned();
+    if is_inside(into, home) {
+        return Err(RepairError::Inside { path });
     }
+    match fs::read_dir(into).map(|mut entries| entries.next()) {
+        Ok(None) => Ok(()),
+        Ok(Some(_)) => Err(RepairError::NotEmpty { path }),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        Err(_) => Err(RepairError::NotADirectory { path }),
+    }
+}
+
+/// Whether a path leads into a directory, or would if it were made, whatever links are in it.
+fn is_inside(path: &Path, directory: &Path) -> bool {
+    let Ok(directory) = directory.canonicalize() else {
+        return false;
+    };
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    let there = path.ancestors().find_map(|path| path.canonicalize().ok());
+    there.is_some_and(|there| there.starts_with(directory))
 }

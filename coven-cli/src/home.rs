@@ -88,12 +88,12 @@ impl Home {
 
     /// Whether a session was ever run here.
     pub(crate) fn has_log(&self) -> bool {
-        self.dir.join(LOG_FILE).is_file()
+        self.dir.join(LOG_FILE).exists()
     }
 
     /// Whether the newest part of a log is here, though the rest of it may be missing.
     pub(crate) fn has_journal(&self) -> bool {
-        self.dir.join(format!("{LOG_FILE}.journal")).is_file()
+        self.dir.join(format!("{LOG_FILE}.journal")).exists()
     }
 
     /// Creates the directory if it is missing, readable by its owner only, and checks it.
@@ -152,7 +152,7 @@ impl Home {
                 .create(true)
                 .truncate(false)
                 .mode(0o600)
-                .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
+                .custom_flags((OFlags::NOFOLLOW | OFlags::NONBLOCK).bits().cast_signed())
                 .open(&path)?;
             rustix::io::retry_on_intr(|| rustix::fs::flock(&file, FlockOperation::LockExclusive))?;
             Ok(file)

@@ -31,6 +31,16 @@ pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findin
     Ok(findings)
 }
 
+/// Whether the log at `path`, which nobody should have open, can be opened, as far as that can be told
+/// without looking at all of it. Others are not kept from opening it meanwhile: what they write may
+/// be taken for damage. Blocks for reading a few pages, and what was not folded yet.
+///
+/// # Errors
+/// As [`Store::open_to_read`](crate::Store::open_to_read); none where there is no log.
+pub fn glance(path: &Path) -> Result<(), OpenError> {
+    inspect::glance(&OsDisk, path)
+}
+
 fn take(findings: &mut Findings, expected: Expected) {
     let Expected { salvaged, unseen } = expected;
     findings.newest_is_lost = salvaged.newest_is_lost;

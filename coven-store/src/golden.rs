@@ -2,276 +2,24 @@
 //! has them. What is there was written by a released version and must be read for ever: lines are
 //! added to it and never changed. `COVEN_BLESS=1` writes it anew while a format is being made.
 
+mod histories;
 mod home;
+mod rows;
 
 use std::collections::BTreeSet;
-use std::fmt::Write;
-use std::path::Path;
 
-use coven_core::{
-    Channel, Conversation, ConversationId, ConversationMode, Event, EventKind, Exit, External,
-    IdempotencyKey, InputData, Launch, LaunchMode, LaunchPolicy, Model, OrphanReason, OutputEnd,
-    ProcessFacts, Seq, TermSize, Timestamp, Title,
-};
-use redb::{Database, ReadableDatabase, ReadableTable, TableHandle};
+use coven_core::{EventKind, Seq, Timestamp};
+use redb::{Database, ReadableTable, TableDefinition};
 
-use crate::cold::segment::Segment;
 use crate::file::journal_path;
-use crate::layout::{
-    BY_CONVERSATION, BY_CREATED, GONE, IDS, LIVE, META, ORDER, OUTPUT, RECORDS, SEGMENTS, SLOTS,
-    meta,
-};
+use crate::layout::{ERASING, META, TRIMMING, meta};
 use crate::stored::Mark;
 use crate::test_support::*;
-use crate::{Batch, NewEvent, Store, Urgency};
+
+use histories::{histories, write};
+use rows::{dump, dump_journal, restore, unhex};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/format/v3.txt");
-
-/// Sessions that between them have every event, with every variant of all it carries, and stand
-/// in every phase at the end.
-fn histories() -> Vec<(&'static str, Vec<Event>)> {
-    let orphaned = |reason| vec![created(), Event::Orphaned { reason }];
-    let kill = Event::KillRequested;
-    let failed = Event::LaunchFailed {
-        reason: "codex: not found".to_owned(),
-    };
-    vec![
-        ("full", full_life()),
-        (
-            "plain",
-            vec![
-                created(),
-                bare_start(),
-                output_closed(),
-                exited(3),
-                Event::Archived,
-                Event::Summoned,
-            ],
-        ),
-        ("never", vec![streamed(), failed.clone()]),
-        ("waiting", vec![created()]),
-        ("cancelled", vec![created(), kill.clone()]),
-        ("called-off", vec![created(), kill.clone(), failed]),
-        ("running", vec![created(), started()]),
-        ("silent", vec![created(), started(), output_closed()]),
-        ("dying", vec![created(), started(), kill.clone()]),
-        ("dying-silent", vec![created(), started(), kill, cut()]),
-        ("engine-died", orphaned(OrphanReason::EngineDied)),
-        ("reboot", orphaned(OrphanReason::Reboot)),
-        ("shutdown", orphaned(OrphanReason::Shutdown)),
-        ("interrupted", orphaned(OrphanReason::LaunchInterrupted)),
-        ("far", vec![registered("far")]),
-        (
-            "far-done",
-            vec![transcribed(), Event::Completed { exit_code: Some(2) }],
-        ),
-        (
-            "far-well",
-            vec![registered("far-well"), Event::Completed { exit_code: None }],
-        ),
-        (
-            "trimmed",
-            vec![
-                created(),
-                started(),
-                output(0, "old"),
-                Event::Trimmed {
-                    offset: 0,
-                    len_bytes: 3,
-                    sha256: [0xab; 32],
-                },
-                output(3, "new"),
-            ],
-        ),
-        ("imported", orphaned(OrphanReason::Imported)),
-        (
-            "gone",
-            vec![
-                created(),
-                started(),
-                output_closed(),
-                exited(0),
-                Event::Deleted,
-            ],
-        ),
-    ]
-}
-
-fn full_life() -> Vec<Event> {
-    let on = |channel, offset, data: &'static [u8]| Event::Output {
-        offset,
-        channel,
-        data: data.into(),
-    };
-    vec![
-        Event::Created {
-            launch: Box::new(full_launch()),
-        },
-        started(),
-        Event::Identified {
-            conversation: conversation_id("0199a213-81c0-7800-8aa1-bbab2a035a53"),
-        },
-        on(Channel::Tty, 0, b"\x1b[1mhi\xff\r\n"),
-        on(Channel::Stdout, 9, b"{}\n"),
-        on(Channel::Stderr, 12, b""),
-        Event::Input {
-            data: InputData::Plain { data: "y\r".into() },
-        },
-        Event::Input {
-            data: InputData::Redacted { len_bytes: 300 },
-        },
-        Event::Resized {
-            size: TermSize::parse(200, 50).expect("a size"),
-        },
-        Event::Titled {
-            title: Title::parse("Mend the tests").expect("a title"),
-        },
-        Event::Labelled {
-            labels: labels(&["mine", "a:b"]),
-        },
-        Event::KillRequested,
-        cut(),
-        Event::Exited {
-            exit: Exit::Signal { signal: 15 },
-            output: OutputEnd::Cut,
-        },
-        Event::Archived,
-    ]
-}
-
-fn full_launch() -> Launch {
-    Launch {
-        model: Some(Model::parse("openai/gpt-5").expect("a model")),
-        mode: LaunchMode::NonInteractive,
-        policy: Some(LaunchPolicy {
-            add_dirs: vec!["/tmp/out".to_owned()],
-        }),
-        labels: labels(&["ci"]),
-        size: TermSize::parse(100, 30).expect("a size"),
-        continues: Some(id("0199a213-81c0-7800-8aa1-bbab2a035a00")),
-        idempotency_key: Some(IdempotencyKey::parse("retry-1").expect("a key")),
-        environment: vec!["HOME".to_owned(), "PATH".to_owned()],
-        ..launch_in_conversation("talk")
-    }
-}
-
-fn streamed() -> Event {
-    let mut launch = launch_in_conversation("talk-2");
-    launch.mode = LaunchMode::Stream;
-    launch.conversation = Some(Conversation {
-        mode: ConversationMode::Resume,
-        id: conversation_id("talk-2"),
-    });
-    Event::Created {
-        launch: Box::new(launch),
-    }
-}
-
-fn bare_start() -> Event {
-    Event::Started {
-        process: ProcessFacts {
-            pid: 1,
-            start_time: 0,
-            boot_id: "b".to_owned(),
-            shim_pid: None,
-        },
-        executable: "/bin/true".to_owned(),
-        argv: Vec::new(),
-    }
-}
-
-fn transcribed() -> Event {
-    let Event::Registered { external } = registered("far-done") else {
-        unreachable!("that is what registered() makes")
-    };
-    Event::Registered {
-        external: Box::new(External {
-            transcript_path: Some("/elsewhere/log.jsonl".to_owned()),
-            labels: labels(&["far"]),
-            ..*external
-        }),
-    }
-}
-
-fn cut() -> Event {
-    Event::OutputClosed {
-        end: OutputEnd::Cut,
-    }
-}
-
-fn conversation_id(text: &str) -> ConversationId {
-    ConversationId::parse("id", text).expect("an id")
-}
-
-async fn write(store: &Store) {
-    for (session, events) in histories() {
-        let new = |(event, nanos): (Event, i64)| NewEvent {
-            at: Timestamp::from_nanos(1_763_800_000_000_000_000 + nanos),
-            // Asked for by somebody, or nobody, in turn.
-            actor: (nanos % 2 == 1).then(actor),
-            event,
-        };
-        let batch = Batch {
-            session: id(session),
-            events: events.into_iter().zip(1..).map(new).collect(),
-            after: Some(Seq::ZERO),
-            urgency: Urgency::Control,
-        };
-        store.append(batch).await.expect("it can happen");
-    }
-}
-
-/// Every row of a cold file as a line of text: the table, the key, and the value. The events in a
-/// segment are lines of their own, since how well it is compressed is nobody's business.
-fn dump(path: &Path) -> String {
-    let db = Database::open(path).expect("it is closed");
-    let txn = db.begin_read().expect("a transaction");
-    let mut text = String::new();
-    macro_rules! rows {
-        ($table:expr, $show:expr) => {
-            let table = txn.open_table($table).expect("a table");
-            for row in table.iter().expect("rows") {
-                let (key, value) = row.expect("a row");
-                let (key, value) = (key.value(), $show(value.value()));
-                writeln!(text, "{} {key:?} = {value}", $table.name()).expect("a string");
-            }
-        };
-    }
-    rows!(META, hex);
-    rows!(SLOTS, hex);
-    rows!(IDS, |slot| format!("{slot}"));
-    rows!(GONE, |seq| format!("{seq}"));
-    rows!(SEGMENTS, hex);
-    let segments = txn.open_table(SEGMENTS).expect("a table");
-    for entry in segments.iter().expect("rows") {
-        let (key, bytes) = entry.expect("a row");
-        let (slot, first) = key.value();
-        let segment = Segment::decode(slot, first, bytes.value()).expect("a segment");
-        for row in segment.rows() {
-            let (seq, row) = row.expect("an event");
-            let seq = seq.get();
-            writeln!(text, "events ({slot}, {seq}) = {}", hex(row)).expect("a string");
-        }
-    }
-    rows!(ORDER, hex);
-    rows!(RECORDS, hex);
-    rows!(BY_CREATED, |row| format!("{row:?}"));
-    rows!(BY_CONVERSATION, |()| String::new());
-    rows!(LIVE, |()| String::new());
-    rows!(OUTPUT, |seq| format!("{seq}"));
-    text
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-fn unhex(text: &str) -> Vec<u8> {
-    (0..text.len())
-        .step_by(2)
-        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex"))
-        .collect()
-}
 
 fn golden() -> String {
     std::fs::read_to_string(GOLDEN).expect("the golden file")
@@ -279,7 +27,7 @@ fn golden() -> String {
 
 /// What is the same whenever it is written: no two logs have the same name.
 fn is_pinned(line: &&str) -> bool {
-    !line.starts_with("segments ") && !line.starts_with("meta \"log\"")
+    !line.starts_with("segments ") && !line.contains("meta \"log\"")
 }
 
 #[tokio::test]
@@ -288,7 +36,7 @@ async fn every_row_is_written_to_the_bytes_it_always_was() {
     let store = home.open();
     write(&store).await;
     store.close().await;
-    let found = dump(&home.path());
+    let found = dump(&home.path()) + &dump_journal(&journal_path(&home.path()));
     if std::env::var_os("COVEN_BLESS").is_some() {
         std::fs::write(GOLDEN, &found).expect("the golden file");
     }
@@ -350,6 +98,26 @@ async fn the_bytes_that_were_ever_written_are_read_as_what_they_were() {
     );
 }
 
+#[test]
+fn the_examples_of_the_document_are_rows_that_are_pinned_and_are_sealed_as_it_says() {
+    let document = include_str!("../../docs/log-format.md");
+    let pinned = golden();
+    let is_row = |line: &&str| line.starts_with("slots ") || line.starts_with("events (");
+    let examples: Vec<&str> = document.lines().filter(is_row).collect();
+    assert_eq!(examples.len(), 2);
+    for example in &examples {
+        assert!(pinned.lines().any(|line| line == *example), "{example}");
+    }
+    let row = unhex("010466756c6c00778e89e4");
+    let (body, sum) = row.split_at(row.len() - 4);
+    let covered = [1_u64.to_be_bytes().as_slice(), body].concat();
+    assert_eq!(crc32fast::hash(&covered).to_le_bytes(), sum);
+    // A key of two parts, the last of which says by its end how long it is.
+    let key = <(&str, &str, u64) as redb::Value>::as_bytes(&("sh", "talk", 7));
+    let expected = [b"\x02\x04shtalk".as_slice(), &7_u64.to_le_bytes()].concat();
+    assert_eq!(key.as_slice(), expected);
+}
+
 /// Has the journal say that it was emptied up to `mark`.
 fn empty_journal(home: &Home, mark: Mark) {
     let db = Database::open(journal_path(&home.path())).expect("it is closed");
@@ -362,73 +130,24 @@ fn empty_journal(home: &Home, mark: Mark) {
     txn.commit().expect("a commit");
 }
 
-/// Writes a row of the log proper, or a record, from its line.
-fn restore(txn: &redb::WriteTransaction, line: &str) {
-    let (place, value) = line.split_once(" =").expect("a row");
-    let value = value.trim();
-    let (table, key) = place.split_once(' ').expect("a table and a key");
-    let text = key.trim_matches('"');
-    let numbers = |text: &str| -> Vec<u64> {
-        text.trim_matches(['(', ')'])
-            .split(", ")
-            .filter_map(|number| number.parse().ok())
-            .collect()
-    };
-    let bytes = || unhex(value);
-    macro_rules! put {
-        ($table:expr, $key:expr, $value:expr) => {{
-            let mut table = txn.open_table($table).expect("a table");
-            table.insert($key, $value).expect("a row");
-        }};
+/// What is on these lists is gone in a moment, so that no log that was closed has any of it.
+#[test]
+fn the_lists_of_what_is_to_be_erased_and_trimmed_are_numbers_by_the_name_they_always_had() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let db = Database::create(folder.path().join("lists")).expect("a database");
+    let txn = db.begin_write().expect("a transaction");
+    for name in ["erasing", "trimming"] {
+        let as_ever = TableDefinition::<u64, u64>::new(name);
+        let mut table = txn.open_table(as_ever).expect("a table");
+        table.insert(7, 300).expect("a row");
     }
-    match table {
-        // That is what the journal beside it belongs to.
-        "meta" if text == meta::LOG => {}
-        "meta" => put!(META, text, bytes().as_slice()),
-        "slots" => put!(SLOTS, numbers(key)[0], bytes().as_slice()),
-        "ids" => put!(IDS, text, numbers(value)[0]),
-        "gone" => put!(GONE, text, numbers(value)[0]),
-        "segments" => {
-            let key = numbers(key);
-            put!(SEGMENTS, (key[0], key[1]), bytes().as_slice());
-        }
-        "events" => {}
-        "order" => put!(ORDER, numbers(key)[0], bytes().as_slice()),
-        "records" => put!(RECORDS, numbers(key)[0], bytes().as_slice()),
-        "by_created" => {
-            let (nanos, id) = key.trim_matches(['(', ')']).split_once(", ").expect("two");
-            let (slot, archived) = value
-                .trim_matches(['(', ')'])
-                .split_once(", ")
-                .expect("two");
-            put!(
-                BY_CREATED,
-                (nanos.parse().expect("nanos"), id.trim_matches('"')),
-                (slot.parse().expect("a slot"), archived == "true")
-            );
-        }
-        "by_conversation" => {
-            let parts: Vec<&str> = key.trim_matches(['(', ')']).split(", ").collect();
-            let [harness, conversation, slot] = parts[..] else {
-                panic!("{line}")
-            };
-            put!(
-                BY_CONVERSATION,
-                (
-                    harness.trim_matches('"'),
-                    conversation.trim_matches('"'),
-                    slot.parse().expect("a slot")
-                ),
-                ()
-            );
-        }
-        "live" => put!(LIVE, numbers(key)[0], ()),
-        "output" => {
-            let key = numbers(key);
-            put!(OUTPUT, (key[0], key[1]), numbers(value)[0]);
-        }
-        other => panic!("a table {other} in {line}"),
+    for table in [ERASING, TRIMMING] {
+        let table = txn.open_table(table).expect("it is the same");
+        let found = table.get(7).expect("a row").map(|row| row.value());
+        assert_eq!(found, Some(300));
     }
+    let bytes = <u64 as redb::Value>::as_bytes(&300).to_vec();
+    assert_eq!(bytes, [0x2c, 1, 0, 0, 0, 0, 0, 0]);
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod closed;
 mod cold;
 mod finding;
+mod glance;
 mod indexes;
 mod journal;
 mod order;
@@ -19,6 +20,7 @@ pub use finding::{Finding, Findings, LogFile, Loss};
 
 pub(crate) use closed::{OpenFile, closed};
 pub(crate) use cold::cold;
+pub(crate) use glance::glance;
 pub(crate) use journal::{groups, trimmed};
 pub(crate) use source::{Rows, Source};
 

@@ -59,14 +59,10 @@ impl RawFile {
     /// Opens the file at `path` for reading and keeps others from writing to it.
     pub(crate) fn open(disk: &dyn Disk, path: &Path) -> Result<Self, OpenError> {
         let io = |source| open_error(path, source);
-        let file = disk.open(path, Access::Read).map_err(io)?;
-        if !file.metadata().map_err(io)?.is_file() {
-            return Err(OpenError::Foreign {
-                path: path.to_owned(),
-                problem: "it is not a regular file".to_owned(),
-            });
-        }
-        let backend = disk.backend(file).map_err(io)?;
+        let opened = Self::open_unlocked(disk, path)?;
+        let Source::Own(backend) = &opened.source else {
+            return Ok(opened);
+        };
         match backend.try_lock_shared_range(Bound::Unbounded, Bound::Unbounded) {
             // Where nothing can be locked, the home's lock has to do.
             Ok(true) | Err(BackendError::Unsupported) => {}
@@ -78,6 +74,14 @@ impl RawFile {
             Err(BackendError::Io(source)) => return Err(io(source)),
             Err(other) => return Err(io(io::Error::other(other.to_string()))),
         }
+        Ok(opened)
+    }
+
+    /// Opens the file at `path` for reading, whoever writes to it meanwhile.
+    pub(crate) fn open_unlocked(disk: &dyn Disk, path: &Path) -> Result<Self, OpenError> {
+        let io = |source| open_error(path, source);
+        let file = disk.open(path, Access::Read).map_err(io)?;
+        let backend = disk.backend(file).map_err(io)?;
         let len = backend.len().map_err(io)?;
         Ok(Self {
             source: Source::Own(backend),

@@ -1,6 +1,6 @@
 //! `Holder`: the process that has a home open, proved by the kernel.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
@@ -57,7 +57,7 @@ impl AsFd for Holder {
 /// The process that a lock's file names.
 fn written_in(path: &Path) -> Option<u32> {
     let mut text = String::new();
-    File::open(path)
+    super::open_regular(path, OpenOptions::new().read(true))
         .ok()?
         .take(16)
         .read_to_string(&mut text)
@@ -80,6 +80,8 @@ fn has_locked(pid: u32, lock: &Metadata) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::File;
+
     use super::super::Home;
     use super::*;
 

@@ -116,6 +116,81 @@ fn refuses_a_place_that_is_taken(home: &Home, new: &Path) {
     let (code, _, said) = status(home, &["doctor", "--store", "--salvage", named]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("exists and is not empty"), "{said}");
+    let inside = home.dir().join("new");
+    let (code, _, said) = status(
+        home,
+        &["doctor", "--store", "--salvage", inside.to_str().unwrap()],
+    );
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is in the damaged home"), "{said}");
+    assert!(!inside.exists());
+    let file = home.project().join("a file");
+    fs::write(&file, "").unwrap();
+    let (code, _, said) = status(
+        home,
+        &["doctor", "--store", "--salvage", file.to_str().unwrap()],
+    );
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("is not a directory"), "{said}");
+}
+
+#[test]
+fn plain_doctor_says_that_a_log_cannot_be_opened_and_where_to_ask_further() {
+    let home = stopped();
+    let events = |home: &Home| status(home, &["doctor"]).1;
+    assert!(!events(&home).contains("event log"), "{}", events(&home));
+    for file in ["coven.redb", "coven.redb.journal"] {
+        let path = home.dir().join(file);
+        let whole = fs::read(&path).unwrap();
+        let open = fs::OpenOptions::new().write(true).open(&path).unwrap();
+        open.write_all_at(&[0; 320], 0).unwrap();
+        let (code, said, _) = status(&home, &["doctor"]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(
+            said.contains("event log") && said.contains("doctor --store"),
+            "{said}"
+        );
+        fs::write(&path, whole).unwrap();
+    }
+    assert!(!events(&home).contains("event log"), "{}", events(&home));
+}
+
+#[test]
+fn what_is_no_regular_file_is_refused_with_its_path_and_nobody_waits_for_it() {
+    let home = stopped();
+    for file in ["coven.redb", "coven.redb.journal", "format", "lock"] {
+        let path = home.dir().join(file);
+        let aside = home.dir().join("aside");
+        fs::rename(&path, &aside).unwrap();
+        let commands: [&[&str]; 4] = [
+            &["doctor", "--store"],
+            &["doctor"],
+            &["sessions"],
+            &["sessions", "--offline"],
+        ];
+        for socket in [false, true] {
+            if socket {
+                std::os::unix::net::UnixListener::bind(&path).unwrap();
+            } else {
+                let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+                let fifo = rustix::fs::FileType::Fifo;
+                rustix::fs::mknodat(rustix::fs::CWD, &path, fifo, mode, 0).unwrap();
+            }
+            for command in commands {
+                let (code, said, complained) = status(&home, command);
+                let said = said + &complained;
+                assert_ne!(code, Some(0), "{file} {command:?}: {said}");
+                assert!(
+                    said.contains("not a regular file") && said.contains(path.to_str().unwrap()),
+                    "{file} {command:?}: {said}"
+                );
+                assert!(home.daemon_pid().is_none(), "{file} {command:?}");
+            }
+            fs::remove_file(&path).unwrap();
+        }
+        fs::rename(&aside, &path).unwrap();
+    }
+    assert_eq!(status(&home, &["doctor", "--store"]).0, Some(0));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::path::Path;
 use redb::StorageBackend;
 use redb::backends::FileBackend;
 use rustix::fs::{OFlags, StatVfsMountFlags};
+use rustix::io::Errno;
 
 use super::holes::Holes;
 
@@ -53,17 +54,29 @@ pub(crate) struct OsDisk;
 
 impl Disk for OsDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<File> {
+        // Without NONBLOCK, opening a FIFO would wait for somebody at its other end.
+        let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
         let flags = match access {
-            Access::Read | Access::Write => OFlags::empty(),
-            Access::Create => OFlags::NOFOLLOW,
+            Access::Read | Access::Write => flags,
+            Access::Create => flags | OFlags::NOFOLLOW,
         };
-        OpenOptions::new()
+        let opened = OpenOptions::new()
             .read(true)
             .write(access != Access::Read)
             .create(access == Access::Create)
             .mode(0o600)
             .custom_flags(flags.bits().cast_signed())
-            .open(path)
+            .open(path);
+        let irregular = || io::Error::other("it is not a regular file");
+        match opened {
+            Ok(file) if file.metadata()?.is_file() => Ok(file),
+            Ok(_) => Err(irregular()),
+            // A socket, or a device that is not there.
+            Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => {
+                Err(irregular())
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn backend(&self, file: File) -> io::Result<Box<dyn StorageBackend>> {

@@ -33,6 +33,14 @@ const COLD_TABLES: [&str; 13] = [
 ];
 const JOURNAL_TABLES: [&str; 2] = ["meta", "journal"];
 
+/// The tables that a file of a kind has.
+pub(super) const fn tables_of(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Cold => COLD_TABLES.as_slice(),
+        Kind::Journal => JOURNAL_TABLES.as_slice(),
+    }
+}
+
 /// Looks at everything in the log at `path`, which nobody may have open, and tells all that is
 /// wrong with it, but not what a salvage comes to.
 pub(crate) fn closed(
@@ -158,7 +166,17 @@ impl OpenFile {
             file => file?,
         };
         let snapshot = Snapshot::open(file);
-        let value = |key: &str| value_of(&snapshot, key);
+        Self::refuse_foreign(&snapshot, path, kind)?;
+        Ok(Self::There(Box::new(snapshot)))
+    }
+
+    /// Refuses a file that is whole and no log of ours.
+    pub(super) fn refuse_foreign(
+        file: &Snapshot,
+        path: &Path,
+        kind: Kind,
+    ) -> Result<(), OpenError> {
+        let value = |key: &str| value_of(file, key);
         let foreign = |problem: &str| OpenError::Foreign {
             path: path.to_owned(),
             problem: problem.to_owned(),
@@ -176,7 +194,7 @@ impl OpenFile {
             Some(found) if found < FORMAT => Err(foreign(
                 "it has a format that no Coven was ever released with",
             )),
-            Some(_) | None => Ok(Self::There(Box::new(snapshot))),
+            Some(_) | None => Ok(()),
         }
     }
 
@@ -190,10 +208,7 @@ impl OpenFile {
     /// Tells what is wrong with the file as a file.
     fn tell_structure(&self, kind: Kind, findings: &mut Findings) {
         let tell = |problem: &str, loss| Finding::new(log_file(kind), problem, loss);
-        let tables = match kind {
-            Kind::Cold => COLD_TABLES.as_slice(),
-            Kind::Journal => JOURNAL_TABLES.as_slice(),
-        };
+        let tables = tables_of(kind);
         let file = match self {
             Self::Missing if kind == Kind::Cold => {
                 return findings.add(tell("it is missing", Loss::File));
@@ -276,7 +291,7 @@ impl Findings {
     }
 }
 
-fn value_of(file: &Snapshot, key: &str) -> Option<Vec<u8>> {
+pub(super) fn value_of(file: &Snapshot, key: &str) -> Option<Vec<u8>> {
     let mut rows = file.rows("meta", widths(&META));
     let row = rows.find(|row| row.is_sound && row.key == key.as_bytes());
     row.map(|row| row.value)

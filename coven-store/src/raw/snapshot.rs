@@ -84,6 +84,18 @@ impl Snapshot {
         }
     }
 
+    /// The same with its tables: without a look at all of it.
+    pub(crate) fn at_last(file: RawFile) -> Self {
+        let mut snapshot = Self::of_first_commit(file);
+        snapshot.enter(snapshot.commit);
+        snapshot
+    }
+
+    /// Whether the last commit may have been interrupted as it was made.
+    pub(crate) const fn is_uncertain(&self) -> bool {
+        self.header.last_is_uncertain
+    }
+
     fn enter(&mut self, commit: Option<Commit>) {
         self.commit = commit;
         self.bad.borrow_mut().clear();

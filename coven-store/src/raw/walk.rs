@@ -26,17 +26,23 @@ pub(crate) struct Row {
 /// Which keys can be below a page, as the pages above it say. A reader that looks for a key goes by
 /// that.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Bounds(Rc<(Option<Vec<u8>>, Option<Vec<u8>>)>);
+pub(crate) struct Bounds(Rc<Between>);
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Between {
+    above: Option<Vec<u8>>,
+    up_to: Option<Vec<u8>>,
+}
 
 impl Bounds {
     /// They are above this one.
     pub(crate) fn above(&self) -> Option<&[u8]> {
-        self.0.0.as_deref()
+        self.0.above.as_deref()
     }
 
     /// And up to this one.
     pub(crate) fn up_to(&self) -> Option<&[u8]> {
-        self.0.1.as_deref()
+        self.0.up_to.as_deref()
     }
 
     /// Whether both are of rows of the same page.
@@ -133,7 +139,10 @@ impl<'a> Walk<'a> {
     }
 
     fn take_rows(&mut self, page: &[u8], at: u64, place: &Ahead, is_sound: bool) {
-        let bounds = Bounds(Rc::new((place.above.clone(), place.up_to.clone())));
+        let bounds = Bounds(Rc::new(Between {
+            above: place.above.clone(),
+            up_to: place.up_to.clone(),
+        }));
         let rows = leaf_rows(page, self.widths);
         self.rows = rows
             .into_iter()

@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use coven::home::Holder;
+use coven::repair;
 use coven_http::client::Error;
 use coven_http::wire::{Health, WriterState};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
@@ -128,7 +129,11 @@ async fn daemon(home: &Home) -> Vec<Finding> {
             version(&health),
             log(&health),
         ],
-        Err(Error::Unreachable { .. }) => vec![unserved(home, &socket)],
+        Err(Error::Unreachable { .. }) => {
+            let mut findings = vec![unserved(home, &socket)];
+            findings.extend(log_at_rest(home));
+            findings
+        }
         Err(error @ Error::NotASocket { .. }) => vec![
             Finding::new("socket", State::Bad, error.to_string())
                 .advise("remove it, and the daemon puts its own there"),
@@ -161,6 +166,18 @@ fn unserved(home: &Home, socket: &str) -> Finding {
         )
         .advise("see `coven daemon status`"),
     }
+}
+
+/// A log that no daemon could open, where none has it open.
+fn log_at_rest(home: &Home) -> Option<Finding> {
+    let error = repair::glance(home.dir()).err()?;
+    // Where somebody has opened it since, what was seen may be what they were just writing.
+    if Holder::of(home.dir()).is_some() {
+        return None;
+    }
+    let advice =
+        "`coven doctor --store` tells what is damaged, and can write the rest into a new home";
+    Some(Finding::new("event log", State::Bad, error.to_string()).advise(advice))
 }
 
 fn version(health: &Health) -> Finding {

@@ -61,11 +61,12 @@ fn salvage(home: &Home, into: &Path) -> Result<Salvaged, Failure> {
     repair::salvage(home.dir(), into, &mut |progress| telling.tell(progress)).map_err(|error| {
         match error {
             RepairError::Home(error) => refused(&error, home.dir()),
-            RepairError::NotEmpty { .. } | RepairError::Salvage(SalvageError::Exists { .. }) => {
-                Failure::failed(format!(
-                    "{error}; nothing was written: name a directory that does not exist"
-                ))
-            }
+            RepairError::NotEmpty { .. }
+            | RepairError::NotADirectory { .. }
+            | RepairError::Inside { .. }
+            | RepairError::Salvage(SalvageError::Exists { .. }) => Failure::failed(format!(
+                "{error}; nothing was written: name a directory that does not exist"
+            )),
             error => Failure::failed(format!(
                 "{error}; {} is of no use and can be removed, the old home is as it was",
                 into.display()
