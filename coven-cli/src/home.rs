@@ -86,14 +86,11 @@ impl Home {
         self.dir.join("harnesses")
     }
 
-    /// Whether a session was ever run here.
+    /// Whether a session was ever run here: either file of the log is here, though the other may be
+    /// missing.
     pub(crate) fn has_log(&self) -> bool {
-        self.dir.join(LOG_FILE).exists()
-    }
-
-    /// Whether the newest part of a log is here, though the rest of it may be missing.
-    pub(crate) fn has_journal(&self) -> bool {
-        self.dir.join(format!("{LOG_FILE}.journal")).exists()
+        let is_here = |name: &str| self.dir.join(name).exists();
+        is_here(LOG_FILE) || is_here(&format!("{LOG_FILE}.journal"))
     }
 
     /// Creates the directory if it is missing, readable by its owner only, and checks it.

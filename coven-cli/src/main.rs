@@ -83,6 +83,11 @@ fn print_help(error: &clap::Error) -> ExitCode {
 fn give_terminal_back_on_panic() {
     let report = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
+        if coven::store::catches_panics() {
+            // It is told as damage of the log, once it is known where.
+            tracing::debug!(%panic, "the database cannot go on with what it has read");
+            return;
+        }
         terminal::give_back();
         report(panic);
     }));

@@ -3,6 +3,7 @@
 //! After a fault the writer closes it and opens it again. Who reads meanwhile waits, for a
 //! while, and reads again from the new one.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -163,7 +164,7 @@ impl Database {
         let before = std::mem::replace(&mut self.lock().state, state);
         self.replaced.notify_all();
         // Closing may write to the disk, and panic on a damaged file: nobody is to wait for it.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(before)));
+        let _ = caught(|| drop(before));
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {
@@ -174,6 +175,37 @@ impl Database {
 /// Runs `work`. Pages that were altered outside of redb may make it panic: that is damage, and no
 /// reason for a thread to die.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    catch_unwind(AssertUnwindSafe(work))
-        .unwrap_or_else(|_| Err(damage("pages of the database contradict each other")))
+    caught(work).unwrap_or_else(|| Err(damage("pages of the database contradict each other")))
+}
+
+/// What `work` gives; `None` where it panicked.
+pub(crate) fn caught<T>(work: impl FnOnce() -> T) -> Option<T> {
+    let _depth = Caught::enter();
+    catch_unwind(AssertUnwindSafe(work)).ok()
+}
+
+thread_local! {
+    /// How deep this thread is in work whose panics are caught.
+    static DEPTH: Cell<u32> = const { Cell::new(0) };
+}
+
+struct Caught;
+
+impl Caught {
+    fn enter() -> Self {
+        DEPTH.set(DEPTH.get() + 1);
+        Self
+    }
+}
+
+impl Drop for Caught {
+    fn drop(&mut self) {
+        DEPTH.set(DEPTH.get() - 1);
+    }
+}
+
+/// Whether a panic of this thread now would be caught by the log and told as damage. A panic hook asks
+/// this, so that nobody is shown a panic beside that.
+pub fn catches_panics() -> bool {
+    DEPTH.get() > 0
 }

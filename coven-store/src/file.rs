@@ -19,7 +19,8 @@ pub(crate) use holes::{Blocks, Holes};
 pub(crate) use kept::{Kept, folder_of};
 pub(crate) use kind::{Kind, LogId, journal_path, log_id};
 pub(crate) use open::{
-    check, fault_error, open_cold, open_error, open_journal, open_journal_to_read, open_to_read,
+    are_both_there, check, fault_error, make_if_new, open_cold, open_error, open_journal,
+    open_journal_to_read, open_to_read,
 };
 pub(crate) use reserve::{Claim, Reserve, SharedReserve};
 pub(crate) use shadow::Shadow;

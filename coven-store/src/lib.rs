@@ -56,6 +56,7 @@ extern crate self as coven_store;
 
 pub use batch::{Appended, Batch, NewEvent, Urgency};
 pub use checkup::{glance, inspect};
+pub use database::catches_panics;
 pub use error::{AppendError, Damage, OpenError, ReadError, StorageFault};
 pub use health::{StoreHealth, WriterState};
 pub use import::{Import, ImportError};

@@ -1,13 +1,12 @@
 //! Opening the log: both its files, and what they have together; to write to it, or to read alone.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
 use redb::ReadableDatabase;
 
-use crate::database::{Database, guarded};
+use crate::database::{Database, caught, guarded};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::file::{self, Disk, Kept, Kind, Reserve, SharedReserve};
@@ -55,7 +54,7 @@ pub(crate) fn open_to_read(
 
 /// Even closing a file whose pages contradict each other may panic.
 fn guard<T>(path: &Path, open: impl FnOnce() -> Result<T, OpenError>) -> Result<T, OpenError> {
-    catch_unwind(AssertUnwindSafe(open)).unwrap_or_else(|_| {
+    caught(open).unwrap_or_else(|| {
         Err(OpenError::Damaged {
             path: path.to_owned(),
             problem: "its pages contradict each other".to_owned(),
@@ -69,21 +68,13 @@ fn open_files_to_read(
     options: Options,
 ) -> Result<ReadFiles, OpenError> {
     let journal_path = file::journal_path(path);
+    file::are_both_there(disk, path, &journal_path)?;
     let cold = file::open_to_read(disk, path, Kind::Cold, options.cache_bytes)?;
-    let cold = cold.ok_or_else(|| file::open_error(path, io::ErrorKind::NotFound.into()))?;
-    let (log, folded) = standing(path, &cold.db)?;
-    let journal = file::open_journal_to_read(
-        disk,
-        &journal_path,
-        log,
-        folded,
-        options.journal_cache_bytes,
-    )?;
-    let tail = guarded(|| match &journal {
-        Some(journal) => replay(&journal.db.begin_read()?, &cold.db.begin_read()?),
-        None => Ok(Tail::after(folded)),
-    })
-    .map_err(|fault| replay_error(path, &journal_path, &fault))?;
+    let (log, _) = standing(path, &cold.db)?;
+    let journal =
+        file::open_journal_to_read(disk, &journal_path, log, options.journal_cache_bytes)?;
+    let tail = guarded(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
+        .map_err(|fault| replay_error(path, &journal_path, &fault))?;
     Ok(ReadFiles {
         cold: cold.db,
         tail,
@@ -101,13 +92,13 @@ fn standing(path: &Path, cold: &redb::Database) -> Result<(file::LogId, Mark), O
 
 fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Files, OpenError> {
     let journal_path = file::journal_path(path);
+    file::make_if_new(disk.as_ref(), path, &journal_path)?;
     let cold = file::open_cold(disk.as_ref(), path, options.cache_bytes)?;
     let (log, folded) = standing(path, &cold.db)?;
     let journal = file::open_journal(
         disk.as_ref(),
         &journal_path,
         log,
-        folded,
         options.journal_cache_bytes,
     )?;
     let tail = guarded(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))

@@ -241,11 +241,13 @@ async fn a_log_whose_bytes_were_altered_never_makes_anybody_panic() {
 }
 
 #[test]
-fn a_log_may_be_reached_by_a_link() {
+fn a_log_may_be_reached_by_links() {
     let home = Home::new();
     drop(home.open());
     let link = home.dir().join("link");
     symlink(home.path(), &link).expect("a link");
+    let journal = |name: &str| home.dir().join(format!("{name}.journal"));
+    symlink(journal("coven.redb"), journal("link")).expect("a link");
     // The first store closes in the background.
     while matches!(try_open(&home.path()), Err(OpenError::Locked { .. })) {
         std::thread::yield_now();
@@ -288,6 +290,53 @@ async fn what_a_crash_left_of_making_a_log_is_not_in_the_way() {
     running(&store, "a").await;
     store.close().await;
     assert!(!home.dir().join("coven.redb.new").exists());
+}
+
+#[tokio::test]
+async fn half_of_a_log_is_refused_and_its_other_half_is_not_made_anew() {
+    let journal = |home: &Home| home.dir().join("coven.redb.journal");
+    // Folded, and with all of it in the journal yet.
+    for is_closed in [true, false] {
+        for is_cold in [true, false] {
+            let home = Home::new();
+            let store = home.open();
+            running(&store, "a").await;
+            let left = Home::new();
+            if is_closed {
+                store.clone().close().await;
+            }
+            fs::copy(home.path(), left.path()).expect("a copy");
+            fs::copy(journal(&home), journal(&left)).expect("a copy");
+            store.close().await;
+            let lost = if is_cold { left.path() } else { journal(&left) };
+            fs::remove_file(&lost).expect("it was there");
+            let opened = [
+                try_open(&left.path()).err(),
+                Store::open_to_read(&left.path(), Options::default()).err(),
+            ];
+            for error in opened {
+                let error = error.expect("half of it is missing");
+                let OpenError::Damaged { path, problem } = &error else {
+                    panic!("{error:?}");
+                };
+                assert_eq!(path, &lost);
+                assert!(problem.starts_with("it is missing"), "{problem}");
+            }
+            assert!(!lost.exists());
+            assert_eq!(fs::read_dir(left.dir()).expect("the folder").count(), 1);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_crash_between_the_two_files_of_a_new_log_is_gone_on_from() {
+    let home = Home::new();
+    home.open().close().await;
+    fs::remove_file(home.path()).expect("it was there");
+    let store = home.open();
+    running(&store, "a").await;
+    store.close().await;
+    assert_eq!(events_of(&home.open(), "a").len(), 2);
 }
 
 #[test]

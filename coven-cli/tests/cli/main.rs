@@ -4,6 +4,7 @@
 mod bad_imports;
 mod configuration;
 mod daemon;
+mod damaged;
 mod demo;
 mod detached;
 mod exact;

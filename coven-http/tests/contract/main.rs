@@ -2,6 +2,7 @@
 #![allow(unreachable_pub)] // `pub` is for the modules beside each other
 
 mod daemon;
+mod damage;
 mod drive;
 mod events;
 mod external;

@@ -21,15 +21,23 @@ use crate::error::OpenError;
 const CACHE_BYTES: usize = 1 << 20;
 
 /// Makes an empty file of a log at `path`, where nothing is. It is closed again when this returns.
+/// `log` is asked which log it is of while nobody else can make it; `None`: somebody has.
 pub(super) fn create(
     disk: &dyn Disk,
     path: &Path,
     kind: Kind,
-    log: LogId,
+    log: impl FnOnce() -> Result<Option<LogId>, OpenError>,
 ) -> Result<(), OpenError> {
     let io = |source| open_error(path, source);
     let draft = beside(path, ".new");
     let file = lock_draft(disk, path, &draft)?;
+    let log = match log() {
+        Ok(Some(log)) => log,
+        nothing => {
+            fs::remove_file(&draft).map_err(io)?;
+            return nothing.map(drop);
+        }
+    };
     // Whatever a crash left there is ours alone now.
     file.set_len(0).map_err(io)?;
     let holes = disk.holes(&file).map_err(io)?;

@@ -3,21 +3,25 @@
 use std::fs;
 use std::io::{self, Read};
 use std::ops::Bound;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use redb::{
-    BackendError, Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError,
+    BackendError, Builder, Database, DatabaseError, ReadableDatabase, ReadableTableMetadata,
+    StorageBackend, StorageError,
 };
 
+use super::create::create;
 use super::disk::{Access, Disk};
 use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
 use super::shadow::{Locking, Shadow};
+use crate::database::{caught, guarded};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
+use crate::layout;
 use crate::raw::{HEADER_BYTES, Header, RawFile, without_damaged_system};
 use crate::stored::Mark;
+use crate::writer::journal_mark;
 
 /// What every redb file begins with.
 const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -33,80 +37,125 @@ pub(crate) struct Opened {
     pub(crate) access: Access,
 }
 
-/// Opens a log's cold file at `path`, or makes it. What is not a log of ours, of this format and
-/// whole, is not touched.
+/// Makes both files of a log where neither is: the journal first, so that a cold file alone is
+/// always half of a log, and never one that was being made.
+///
+/// # Errors
+/// [`OpenError::Damaged`]: one of the two is missing; it is not made anew.
+pub(crate) fn make_if_new(disk: &dyn Disk, path: &Path, journal: &Path) -> Result<(), OpenError> {
+    if are_there(disk, path, journal)? {
+        return Ok(());
+    }
+    create(disk, path, Kind::Cold, || {
+        if sniff(path)? == Sniffed::Database {
+            return Ok(None);
+        }
+        if sniff(journal)? == Sniffed::Nothing {
+            let log = uuid::Uuid::new_v4().into_bytes();
+            create(disk, journal, Kind::Journal, || Ok(Some(log)))?;
+            return Ok(Some(log));
+        }
+        let log = new_log(disk, journal)?;
+        log.map(Some).ok_or_else(|| cold_is_missing(path))
+    })
+}
+
+/// Looks whether both files of a log are there.
+///
+/// # Errors
+/// [`OpenError::Io`] of the kind `NotFound` where there is no log; [`OpenError::Damaged`] where there
+/// is half of one.
+pub(crate) fn are_both_there(
+    disk: &dyn Disk,
+    path: &Path,
+    journal: &Path,
+) -> Result<(), OpenError> {
+    if are_there(disk, path, journal)? {
+        Ok(())
+    } else {
+        Err(open_error(path, io::ErrorKind::NotFound.into()))
+    }
+}
+
+/// Whether both files are there, or the log is not made yet.
+fn are_there(disk: &dyn Disk, path: &Path, journal: &Path) -> Result<bool, OpenError> {
+    match (sniff(path)?, sniff(journal)?) {
+        (Sniffed::Database, Sniffed::Database) => Ok(true),
+        (Sniffed::Database, Sniffed::Nothing) => {
+            // It may be no log at all.
+            open_to_read(disk, path, Kind::Cold, CHECK_CACHE_BYTES)?;
+            Err(journal_is_missing(journal))
+        }
+        (Sniffed::Nothing, Sniffed::Nothing) => Ok(false),
+        (Sniffed::Nothing, Sniffed::Database) => match new_log(disk, journal)? {
+            Some(_) => Ok(false),
+            None => Err(cold_is_missing(path)),
+        },
+    }
+}
+
+/// Which log a journal is of that nothing was ever written to, as a crash leaves it on the way to a
+/// new log.
+fn new_log(disk: &dyn Disk, journal: &Path) -> Result<Option<LogId>, OpenError> {
+    let opened = open_to_read(disk, journal, Kind::Journal, CHECK_CACHE_BYTES)?;
+    guarded(|| {
+        let txn = opened.db.begin_read()?;
+        let is_new = journal_mark(&txn)? == Mark::default()
+            && txn.open_table(layout::JOURNAL)?.is_empty()?;
+        Ok(if is_new {
+            Some(super::kind::log_id(&txn)?)
+        } else {
+            None
+        })
+    })
+    .map_err(|fault| fault_error(journal, &fault))
+}
+
+/// Opens a log's cold file at `path`. What is not a log of ours, of this format and whole, is not
+/// touched.
 pub(crate) fn open_cold(
     disk: &dyn Disk,
     path: &Path,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
-    if sniff(path)? == Sniffed::Nothing {
-        let log = uuid::Uuid::new_v4().into_bytes();
-        super::create::create(disk, path, Kind::Cold, log)?;
-    }
     open_held(disk, path, Kind::Cold, cache_bytes, Access::Write)
 }
 
-/// Opens the journal of `log` at `path`, whose cold file is open and has everything up to `folded`.
-/// A log that is new has none yet: then it is made.
+/// Opens the journal of `log` at `path`.
 pub(crate) fn open_journal(
     disk: &dyn Disk,
     path: &Path,
     log: LogId,
-    folded: Mark,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
-    if sniff(path)? == Sniffed::Nothing {
-        if folded != Mark::default() {
-            return Err(journal_is_missing(path));
-        }
-        super::create::create(disk, path, Kind::Journal, log)?;
-    }
     let opened = open_held(disk, path, Kind::Journal, cache_bytes, Access::Write)?;
     belongs_to(log, opened, path)
 }
 
-/// Opens a file of a log for reading alone; `None` where there is none. Its shadow is never
-/// released: what a crash left undone is put in order in memory, and nothing reaches the disk.
+/// Opens a file of a log for reading alone. Its shadow is never released: what a crash left undone
+/// is put in order in memory, and nothing reaches the disk.
 pub(crate) fn open_to_read(
     disk: &dyn Disk,
     path: &Path,
     kind: Kind,
     cache_bytes: usize,
-) -> Result<Option<Opened>, OpenError> {
-    if sniff(path)? == Sniffed::Nothing {
-        return Ok(None);
-    }
-    open_held_to_read(disk, path, kind, cache_bytes).map(Some)
-}
-
-/// Opens a file that is not to be written to. Where it can be opened for writing it can be locked,
-/// so that nobody writes meanwhile.
-fn open_held_to_read(
-    disk: &dyn Disk,
-    path: &Path,
-    kind: Kind,
-    cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
+    // Where it can be opened for writing it can be locked, so that nobody writes meanwhile.
     match open_held(disk, path, kind, cache_bytes, Access::Write) {
         Err(error) if is_denied(&error) => open_held(disk, path, kind, cache_bytes, Access::Read),
         opened => opened,
     }
 }
 
-/// Opens the journal of `log` for reading alone; `None` where a log that is new has none yet.
+/// Opens the journal of `log` for reading alone.
 pub(crate) fn open_journal_to_read(
     disk: &dyn Disk,
     path: &Path,
     log: LogId,
-    folded: Mark,
     cache_bytes: usize,
-) -> Result<Option<Opened>, OpenError> {
-    match open_to_read(disk, path, Kind::Journal, cache_bytes)? {
-        Some(opened) => belongs_to(log, opened, path).map(Some),
-        None if folded == Mark::default() => Ok(None),
-        None => Err(journal_is_missing(path)),
-    }
+) -> Result<Opened, OpenError> {
+    let opened = open_to_read(disk, path, Kind::Journal, cache_bytes)?;
+    belongs_to(log, opened, path)
 }
 
 fn belongs_to(log: LogId, journal: Opened, path: &Path) -> Result<Opened, OpenError> {
@@ -128,7 +177,18 @@ fn belongs_to(log: LogId, journal: Opened, path: &Path) -> Result<Opened, OpenEr
 fn journal_is_missing(path: &Path) -> OpenError {
     OpenError::Damaged {
         path: path.to_owned(),
-        problem: "it is missing, and what was last recorded with it".to_owned(),
+        problem: "it is missing, and what was last recorded with it; the file beside it is not \
+                  the whole log: put both back from one copy"
+            .to_owned(),
+    }
+}
+
+fn cold_is_missing(path: &Path) -> OpenError {
+    OpenError::Damaged {
+        path: path.to_owned(),
+        problem: "it is missing, and only the journal beside it is there, which has what was last \
+                  recorded: put both back from one copy"
+            .to_owned(),
     }
 }
 
@@ -205,7 +265,7 @@ fn sniff(path: &Path) -> Result<Sniffed, OpenError> {
 /// Has the database check a whole file; `false` where it is not as it should be. Nothing is written
 /// to the disk.
 pub(crate) fn check(disk: &dyn Disk, path: &Path, kind: Kind) -> Result<bool, OpenError> {
-    let mut opened = open_held_to_read(disk, path, kind, CHECK_CACHE_BYTES)?;
+    let mut opened = open_to_read(disk, path, kind, CHECK_CACHE_BYTES)?;
     opened
         .db
         .check_integrity()
@@ -232,7 +292,7 @@ fn open_held(
     check_header(&shadow, path)?;
     mend_system(&shadow, path)?;
     // redb trusts a file that was closed in order, and may panic on one that was altered since.
-    let opened = catch_unwind(AssertUnwindSafe(|| {
+    let opened = caught(|| {
         let db = builder(cache_bytes)
             .create_with_backend(shadow.clone())
             .map_err(|error| database_error(path, error))?;
@@ -247,8 +307,8 @@ fn open_held(
                 found,
             }),
         }
-    }));
-    let db = opened.unwrap_or_else(|_| {
+    });
+    let db = opened.unwrap_or_else(|| {
         Err(OpenError::Damaged {
             path: path.to_owned(),
             problem: "its pages contradict each other".to_owned(),

@@ -1,7 +1,6 @@
 //! A log that nobody has open: its two files, and what they have together.
 
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 
 use super::cold::{Inspected, cold_with};
@@ -9,6 +8,7 @@ use super::finding::{Finding, Findings, LogFile, Loss};
 use super::source::{Source, widths};
 use super::{Progress, journal};
 use crate::FORMAT;
+use crate::database::caught;
 use crate::error::OpenError;
 use crate::fault::Fault;
 use crate::file::{self, Disk, Kind, journal_path, open_error};
@@ -261,13 +261,11 @@ impl Inspected {
         }
     }
 
-    /// What is told where there is no journal: an empty log has had none yet.
+    /// What is told where there is no journal: every log has one.
     fn without_journal(mut self) -> Findings {
-        if self.mark.is_none_or(|mark| mark.position > 0) {
-            let problem = "it is missing, and what was last recorded with it";
-            let finding = Finding::new(LogFile::Journal, problem, Loss::Commit);
-            self.findings.add(finding);
-        }
+        let problem = "it is missing, and what was last recorded with it";
+        let finding = Finding::new(LogFile::Journal, problem, Loss::Commit);
+        self.findings.add(finding);
         self.findings
     }
 }
@@ -304,11 +302,11 @@ fn log_id(file: &Snapshot) -> Option<Vec<u8>> {
 /// The database's own check of a file, which is not written to. It sees what is kept of free pages,
 /// which nothing else does.
 fn own_check(disk: &dyn Disk, path: &Path, kind: Kind) -> Option<String> {
-    let checked = catch_unwind(AssertUnwindSafe(|| file::check(disk, path, kind)));
+    let checked = caught(|| file::check(disk, path, kind));
     match checked {
-        Ok(Ok(true)) => None,
-        Ok(Ok(false)) => Some("the database had to mend what it keeps of free pages".to_owned()),
-        Ok(Err(error)) => Some(format!("the database cannot open it: {error}")),
-        Err(_) => Some("the database cannot read it: its pages contradict each other".to_owned()),
+        Some(Ok(true)) => None,
+        Some(Ok(false)) => Some("the database had to mend what it keeps of free pages".to_owned()),
+        Some(Err(error)) => Some(format!("the database cannot open it: {error}")),
+        None => Some("the database cannot read it: its pages contradict each other".to_owned()),
     }
 }

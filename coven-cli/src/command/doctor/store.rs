@@ -26,7 +26,7 @@ pub(super) enum Form {
 
 pub(super) fn run(home: &Home, into: Option<&Path>, form: Form) -> Result<Exit, Failure> {
     home.check()?;
-    if !home.has_log() && !home.has_journal() {
+    if !home.has_log() {
         return Err(Failure::failed(format!(
             "{} has no event log: no session was ever run there",
             home.dir().display()

@@ -1,0 +1,68 @@
+//! A home whose log is damaged, or lost one of its files.
+
+use std::fs;
+
+use crate::home::Home;
+
+/// What a command says that fails, and that it does so with this status.
+fn complaint(home: &Home, args: &[&str], status: i32) -> String {
+    let output = home.output(args.iter().copied());
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(status), "{args:?}: {said}");
+    said
+}
+
+#[test]
+fn what_is_read_offline_says_where_the_log_is_damaged_and_in_one_line() {
+    let home = Home::new();
+    home.output(["run", "sh", "head -c 3000 /dev/urandom"]);
+    let id = home.json(["sessions", "--json"])[0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let written = home.output(["log", "--raw", &id]).stdout;
+    home.text(["daemon", "stop"]);
+    let path = home.dir().join("coven.redb");
+    let mut bytes = fs::read(&path).unwrap();
+    let wanted = &written[1000..1016];
+    let at = bytes.windows(16).position(|window| window == wanted);
+    bytes[at.expect("noise is not compressed")] ^= 1;
+    fs::write(&path, bytes).unwrap();
+    for args in [
+        ["log", &id, "--offline"],
+        ["events", &id, "--offline"],
+        ["export", &id, "--offline"],
+    ] {
+        let said = complaint(&home, &args, 1);
+        assert!(said.contains("the log is damaged at session"), "{said}");
+        assert!(said.contains(&id), "{said}");
+        assert_eq!(said.lines().count(), 1, "{said}");
+    }
+}
+
+#[test]
+fn a_home_that_lost_one_of_the_logs_files_is_not_taken_for_empty_nor_given_another() {
+    for lost in ["coven.redb", "coven.redb.journal"] {
+        let home = Home::new();
+        home.text(["run", "sh", "echo something"]);
+        home.text(["daemon", "stop"]);
+        let path = home.dir().join(lost);
+        fs::remove_file(&path).unwrap();
+        let named = path.display().to_string();
+        for args in [
+            &["sessions", "--offline"][..],
+            &["log", "@last", "--offline"],
+            &["sessions"],
+            &["run", "sh", "echo more"],
+        ] {
+            let output = home.output(args.iter().copied());
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(!output.status.success(), "{args:?}: {said}");
+            assert!(
+                said.contains(&format!("{named} is damaged: it is missing")),
+                "{said}"
+            );
+            assert!(!path.exists(), "{args:?}");
+        }
+    }
+}
