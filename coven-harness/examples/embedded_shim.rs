@@ -1,7 +1,7 @@
 //! The least that a program needs to hold sessions as a shim: one call, first thing in `main`.
 //!
-//! Tests use it as theirs. `until=WAYPOINT` among its arguments has it kill itself there, as
-//! nothing else can be timed to.
+//! Tests use it as theirs. `until=WAYPOINT` among its arguments has it kill itself there, and
+//! `stop=WAYPOINT` stop itself, as nothing else can be timed to.
 
 use std::process::ExitCode;
 
@@ -9,11 +9,16 @@ use coven_harness::shim;
 use rustix::process::{Signal, getpid, kill_process};
 
 fn main() -> ExitCode {
-    let until =
-        std::env::args().find_map(|argument| Some(argument.strip_prefix("until=")?.to_owned()));
+    let asked = |what: &str| {
+        std::env::args().find_map(|argument| Some(argument.strip_prefix(what)?.to_owned()))
+    };
+    let (until, stop) = (asked("until="), asked("stop="));
     let on_the_way = |waypoint| {
-        if until.as_deref() == Some(format!("{waypoint:?}").as_str()) {
-            kill_process(getpid(), Signal::KILL).expect("it may kill itself");
+        let here = Some(format!("{waypoint:?}"));
+        for (there, signal) in [(&until, Signal::KILL), (&stop, Signal::STOP)] {
+            if *there == here {
+                kill_process(getpid(), signal).expect("it may do that to itself");
+            }
         }
     };
     // A program of its own would go on to its own business here.

@@ -21,7 +21,7 @@ pub use client::{
     AdoptError, Child, CloseError, Control, InputError, Launch, LaunchError, Lost, Program,
     Records, adopt, launch,
 };
-pub use folder::{Fate, Found, Remains, Summary, look};
+pub use folder::{Death, Fate, Found, Remains, Summary, look};
 #[doc(hidden)]
 pub use host::Waypoint;
 pub use protocol::{InputId, InputRefusal, LaunchFailure, Record, Recorded, Taken};

@@ -205,7 +205,7 @@ fn make<'a>(
     limit_bytes: u64,
     on_the_way: &dyn Fn(Waypoint),
 ) -> Result<Made, (&'a str, io::Error)> {
-    let lock = folder::lock(folder).map_err(|error| ("take the lock", error))?;
+    let lock = folder::lock_new(folder).map_err(|error| ("take the lock", error))?;
     on_the_way(Waypoint::Locked);
     let made = make_spool(folder, session, limit_bytes)
         .map_err(|error| ("make the spool", error))

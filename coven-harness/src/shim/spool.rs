@@ -11,9 +11,10 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 
-use rustix::fs::{AtFlags, Mode, OFlags, ftruncate, openat, unlinkat};
+use rustix::fs::{AtFlags, Mode, OFlags, fstat, ftruncate, openat, unlinkat};
 use rustix::io::{Errno, pread, write};
 
+use super::folder;
 use super::protocol::PartHead;
 pub(super) use part::{Position, left_after, sendable};
 pub use read_back::{Damage, Leftover};
@@ -337,6 +338,28 @@ fn undo(file: &OwnedFd, len_bytes: u64, why: Errno) -> io::Result<()> {
     // What is written next goes where this began.
     ftruncate(file, len_bytes)?;
     Err(why.into())
+}
+
+/// Whether there is a record in the spool of a folder, acknowledged or not. Whoever writes it may be
+/// at it.
+pub(super) fn has_record(folder: &OwnedFd) -> io::Result<bool> {
+    let parts = part::all(&folder::names(folder)?);
+    let Some(oldest) = parts.first() else {
+        return Ok(false);
+    };
+    if *oldest > 1 {
+        return Ok(true);
+    }
+    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+    match openat(folder, part::name(*oldest), flags, Mode::empty()) {
+        Ok(file) => {
+            let len_bytes = u64::try_from(fstat(&file)?.st_size).unwrap_or(0);
+            Ok(part::offset_of(&file, 1).is_ok_and(|end| end <= len_bytes))
+        }
+        // Removed just now, as one is whose records are acknowledged.
+        Err(Errno::NOENT) => Ok(true),
+        Err(errno) => Err(errno.into()),
+    }
 }
 
 /// Whether a file of this name is a part of a spool.

@@ -6,7 +6,7 @@ use coven_harness::shim::{self, Fate, Found, LaunchError};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{in_terminal, within};
-use crate::world::{LIMIT_BYTES, Told, World, program};
+use crate::world::{LIMIT_BYTES, Told, World, enter, program};
 
 #[tokio::test]
 async fn a_shim_that_is_killed_hangs_its_process_up_and_leaves_a_spool_that_can_be_read() {
@@ -86,11 +86,13 @@ async fn a_shim_that_dies_around_the_exit_leaves_it_on_record_or_says_that_it_is
     ] {
         let world = World::new();
         let until = format!("until={waypoint}");
-        let spawn = world.spawn("echo said; exit 7", in_terminal());
+        // It waits until its launch was told.
+        let spawn = world.spawn("read x; echo said; exit 7", in_terminal());
         let mut child = world
             .launch(&program(&[&until]), spawn, LIMIT_BYTES)
             .await
             .unwrap();
+        enter(&child).await;
         while within(child.records.next()).await.is_ok() {}
         let remains = world.remains().await;
         assert_eq!(remains.summary.exited, exit, "{waypoint}");

@@ -5,8 +5,10 @@ mod dying;
 mod full;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
+mod process;
 mod protocol;
 mod running;
+mod scanning;
 #[path = "../../../tests/shared/small_disk.rs"]
 #[allow(dead_code)] // others mount it anew
 mod small_disk;

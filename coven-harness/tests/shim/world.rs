@@ -3,14 +3,17 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
+use bytes::Bytes;
 use coven_core::{Exit, OutputEnd, SessionId};
 use coven_harness::process::{Spawn, Wiring};
 use coven_harness::shim::{
-    self, Child, Found, Launch, LaunchError, Program, Record, Records, Remains,
+    self, Child, Found, InputId, Launch, LaunchError, Program, Record, Records, Remains, Taken,
 };
 use tempfile::TempDir;
 
+use crate::process::Process;
 use crate::support::{mark, session, shell_in, within};
 
 /// More than any test writes.
@@ -87,8 +90,11 @@ impl World {
         spawn: Spawn,
         limit_bytes: u64,
     ) -> Result<Child, LaunchError> {
+        let mut program = program.clone();
+        // To be found by.
+        program.args.push(self.session.as_str().into());
         let launch = Launch {
-            program,
+            program: &program,
             folder: &self.folder,
             session: &self.session,
             spawn,
@@ -105,13 +111,39 @@ impl World {
             .unwrap()
     }
 
+    pub(crate) fn shim(&self, child: &Child) -> Process {
+        Process::of(child.facts.as_ref().unwrap().shim_pid.unwrap())
+    }
+
+    /// The shim of a launch that is under way, once it has stopped itself.
+    pub(crate) async fn stopped_shim(
+        &self,
+        launched: impl Future<Output = Result<Child, LaunchError>>,
+    ) -> Process {
+        within(async {
+            tokio::select! {
+                launched = launched => panic!("{launched:?}"),
+                stopped = Process::stopped(self.session.as_str()) => stopped,
+            }
+        })
+        .await
+    }
+
+    /// The oldest part of the spool.
+    pub(crate) fn part(&self) -> PathBuf {
+        let entries = std::fs::read_dir(&self.folder).unwrap();
+        let paths = entries.map(|entry| entry.unwrap().path());
+        let parts = paths.filter(|path| path.extension().is_some_and(|end| end == "spool"));
+        parts.min().unwrap()
+    }
+
     /// What is left of a shim that is dead, as soon as it is.
     pub(crate) async fn remains(&self) -> Box<Remains> {
         within(async {
             loop {
                 match shim::look(&self.folder).unwrap() {
                     Found::Dead(remains) => return remains,
-                    Found::Alive => tokio::task::yield_now().await,
+                    Found::Alive | Found::Starting => tokio::task::yield_now().await,
                 }
             }
         })
@@ -168,6 +200,10 @@ impl Told {
         }
     }
 
+    pub(crate) fn text_ends(&self, text: &str) -> bool {
+        self.output.ends_with(text.as_bytes())
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.output).into_owned()
     }
@@ -180,4 +216,13 @@ pub(crate) async fn all(child: &mut Child) -> Told {
     child.control.ack(told.last);
     within(child.control.close()).await.unwrap();
     told
+}
+
+/// Types a line end.
+pub(crate) async fn enter(child: &Child) {
+    let line_end = Bytes::from_static(b"\n");
+    let typed = child
+        .control
+        .input(InputId([9; 16]), line_end, Duration::ZERO);
+    assert_eq!(within(typed).await, Ok(Taken::Now));
 }

@@ -10,6 +10,9 @@ use crate::shim::frame;
 /// How a part's name ends.
 const SUFFIX: &str = ".spool";
 
+/// How much is read at once to find a record: small ones lie close together.
+const WALK_BYTES: usize = 64 * 1024;
+
 /// Between two frames of a spool, or within one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::shim) struct Position {
@@ -31,15 +34,31 @@ pub(in crate::shim) fn first(name: &str) -> Option<u64> {
     (self::name(first) == name).then_some(first)
 }
 
+/// The parts among files of these names, oldest first.
+pub(super) fn all(names: &[String]) -> Vec<u64> {
+    let mut parts: Vec<u64> = names.iter().filter_map(|name| first(name)).collect();
+    parts.sort_unstable();
+    parts
+}
+
 /// Where the record begins that comes after `records` others in this part, whose head is whole.
 pub(super) fn offset_of(file: &OwnedFd, records: u64) -> io::Result<u64> {
-    let mut offset = 0;
     // One more: the head.
-    for _ in 0..=records {
-        let mut length = [0; 4];
-        let read = pread(file, &mut length, offset)?;
-        let len_bytes = frame::len_bytes(&length[..read]).map_err(io::Error::other)?;
-        offset += len_bytes.ok_or(io::ErrorKind::UnexpectedEof)? as u64;
+    let (mut offset, mut frames) = (0, records + 1);
+    let mut buffer = vec![0; WALK_BYTES];
+    while frames > 0 {
+        let read = pread(file, &mut buffer[..], offset)?;
+        let (mut at, before) = (0, offset);
+        while frames > 0 && at < read {
+            let len_bytes = frame::len_bytes(&buffer[at..read]).map_err(io::Error::other)?;
+            let Some(len_bytes) = len_bytes else { break };
+            at += len_bytes;
+            frames -= 1;
+        }
+        offset += at as u64;
+        if offset == before {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
     }
     Ok(offset)
 }

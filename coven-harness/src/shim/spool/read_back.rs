@@ -1,11 +1,15 @@
 //! Reading back what a shim left that is dead.
 
 use std::collections::VecDeque;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io::{self, Read};
+use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::{Mode, OFlags, openat};
+
 use super::part;
+use crate::shim::folder;
 use crate::shim::frame::{Decoder, Frame};
 use crate::shim::protocol::{PartHead, Record, Recorded, is_record};
 
@@ -18,12 +22,16 @@ const READ_BYTES: usize = 64 * 1024;
 /// forwarded to nobody, since a record is written whole before that.
 #[derive(Debug)]
 pub struct Leftover {
-    folder: PathBuf,
+    folder: OwnedFd,
+    /// Where that is, to say which file is damaged.
+    path: PathBuf,
     /// The parts not begun yet.
     parts: VecDeque<u64>,
     open: Option<Open>,
     /// The number of the next record; `None` before the first part.
     next: Option<u64>,
+    /// Records before this one are passed over.
+    from: u64,
     is_over: bool,
 }
 
@@ -67,23 +75,25 @@ pub enum Damage {
 }
 
 impl Leftover {
-    /// Opens the spool in `folder`. Hold the folder's lock meanwhile: who does is the only one who
-    /// touches it. A folder without a part is an empty spool.
+    /// Opens the spool in `folder`, which is at `path`, to read the records from number `from` on.
+    /// Hold the folder's lock meanwhile: who does is the only one who touches it. A folder without
+    /// a part is an empty spool.
     ///
     /// # Errors
     /// Those of listing the folder.
-    pub fn open(folder: &Path) -> io::Result<Self> {
-        let mut parts = Vec::new();
-        for entry in fs::read_dir(folder)? {
-            let name = entry?.file_name();
-            parts.extend(name.to_str().and_then(part::first));
-        }
-        parts.sort_unstable();
+    pub(in crate::shim) fn open(folder: OwnedFd, path: &Path, from: u64) -> io::Result<Self> {
+        let parts = part::all(&folder::names(&folder)?);
+        // Those that end before the record asked for.
+        let skipped = parts
+            .partition_point(|first| *first <= from)
+            .saturating_sub(1);
         Ok(Self {
-            folder: folder.to_owned(),
-            parts: parts.into(),
+            folder,
+            path: path.to_owned(),
+            parts: parts[skipped..].iter().copied().collect(),
             open: None,
             next: None,
+            from,
             is_over: false,
         })
     }
@@ -104,14 +114,21 @@ impl Leftover {
             .or(self.parts.front().copied())?;
         let mut decoder = Decoder::default();
         let mut start = Vec::new();
-        let file = File::open(self.path(first)).ok()?;
+        let file = self.file(first, OFlags::RDONLY).ok()?;
         file.take(READ_BYTES as u64).read_to_end(&mut start).ok()?;
         decoder.buffer().extend_from_slice(&start);
         PartHead::decode(&decoder.next_frame().ok()??).ok()?
     }
 
+    /// A part's file, and nothing that a link names.
+    fn file(&self, first: u64, access: OFlags) -> io::Result<File> {
+        let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW;
+        let file = openat(&self.folder, part::name(first), flags, Mode::empty())?;
+        Ok(file.into())
+    }
+
     fn path(&self, first: u64) -> PathBuf {
-        self.folder.join(part::name(first))
+        self.path.join(part::name(first))
     }
 
     fn read(&mut self) -> Result<Option<Recorded>, Damage> {
@@ -130,7 +147,9 @@ impl Leftover {
                 };
                 let number = self.next.expect("a part has begun");
                 self.next = Some(number + 1);
-                return Ok(Some(Recorded { number, at, record }));
+                if number >= self.from {
+                    return Ok(Some(Recorded { number, at, record }));
+                }
             }
         }
     }
@@ -145,8 +164,11 @@ impl Leftover {
             let (from, to) = (next, first.saturating_sub(1));
             return Err(Damage::Missing { from, to });
         }
-        let path = self.path(first);
-        let file = File::open(&path).map_err(|source| Damage::Unreadable { file: path, source })?;
+        let unreadable = |source| Damage::Unreadable {
+            file: self.path(first),
+            source,
+        };
+        let file = self.file(first, OFlags::RDONLY).map_err(unreadable)?;
         self.next = Some(first);
         self.open = Some(Open {
             first,
@@ -162,7 +184,7 @@ impl Leftover {
     fn frame(&mut self) -> Result<Option<Frame>, Damage> {
         let is_last = self.parts.is_empty();
         let open = self.open.as_mut().expect("one is open");
-        let file = self.folder.join(part::name(open.first));
+        let file = self.path.join(part::name(open.first));
         let unreadable = |source| Damage::Unreadable {
             file: file.clone(),
             source,
@@ -203,10 +225,12 @@ impl Leftover {
     /// Takes what is left behind the last whole record off its file.
     fn cut_off(&mut self) -> Result<(), Damage> {
         let open = self.open.as_ref().expect("one is open");
-        let file = self.path(open.first);
-        let cut = File::options().write(true).open(&file);
+        let cut = self.file(open.first, OFlags::WRONLY);
         cut.and_then(|cut| cut.set_len(open.offset))
-            .map_err(|source| Damage::Unreadable { file, source })
+            .map_err(|source| Damage::Unreadable {
+                file: self.path(open.first),
+                source,
+            })
     }
 
     fn changed(&self) -> Damage {
