@@ -139,6 +139,26 @@ impl Database {
         }
     }
 
+    /// The same of a cold file. After a crash that is as large as all history: it must open without a
+    /// look at all of it.
+    pub(crate) fn begin_cold(&self) -> Result<WriteTransaction, Fault> {
+        let mut txn = self.begin_write()?;
+        txn.set_quick_repair(true);
+        Ok(txn)
+    }
+
+    /// Does `work` in a transaction of a cold file and commits it.
+    pub(crate) fn commit_cold(
+        &self,
+        work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        guarded(|| {
+            let txn = self.begin_cold()?;
+            work(&txn)?;
+            Ok(txn.commit()?)
+        })
+    }
+
     /// Closes the database, if it is open, to open it again. Reads wait from now on.
     pub(crate) fn take_away(&self) {
         self.replace(State::Reopening);

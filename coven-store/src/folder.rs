@@ -6,24 +6,28 @@
 //! before that leaves it in both, and it is told apart by how far the cold file says it is. When
 //! the disk takes no writes, folding waits and is tried again.
 
+#[cfg(test)]
+mod tests;
+mod tidy;
+mod trouble;
+
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use crate::cold::{erase, fold, spared, trim};
+use crate::cold::{fold, spared};
 use crate::compact::Compaction;
-use crate::database::guarded;
 use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
 use crate::file::{Claim, Kept, SharedReserve};
 use crate::health::Meter;
-use crate::limits::{MAX_BACKOFF, MIN_BACKOFF};
 use crate::projection;
-use crate::read;
 use crate::tail::{Fold, SharedTail};
 use crate::writer;
+
+use trouble::Trouble;
 
 /// Bytes that are free for a fold beside a little more than what it folds: records, indexes, and the paths
 /// through their trees.
@@ -90,12 +94,6 @@ enum Wanted {
     /// If there is enough.
     Enough,
     All,
-}
-
-/// Why nothing is folded, and when to try again.
-struct Trouble {
-    reason: StorageFault,
-    next_try: Instant,
 }
 
 impl Folder {
@@ -225,14 +223,10 @@ impl Folder {
     }
 
     fn write(&self, what: &Fold) -> Result<(), Fault> {
-        guarded(|| {
-            let mut txn = self.cold.database.begin_write()?;
-            // After a crash the file is as large as all history: it must open without a look at
-            // all of it.
-            txn.set_quick_repair(true);
-            fold::write(&txn, what)?;
-            txn.commit()?;
-            Ok(())
+        let folded = self.tail.look().folded();
+        self.cold.database.commit_cold(|txn| {
+            fold::follows(txn, folded)?;
+            fold::write(txn, what)
         })
     }
 
@@ -241,13 +235,7 @@ impl Folder {
         if self.state.rebuilds.is_empty() || self.state.trouble.is_some() {
             return;
         }
-        let rebuilt = guarded(|| {
-            let mut txn = self.cold.database.begin_write()?;
-            txn.set_quick_repair(true);
-            projection::rebuild(&txn)?;
-            txn.commit()?;
-            Ok(())
-        });
+        let rebuilt = self.cold.database.commit_cold(projection::rebuild);
         self.compaction.committed();
         let answer = match rebuilt {
             Ok(()) => Ok(()),
@@ -260,133 +248,6 @@ impl Folder {
         };
         for reply in self.state.rebuilds.drain(..) {
             let _ = reply.send(answer.clone());
-        }
-    }
-
-    /// Erases some of what deleted sessions left, or of what was trimmed.
-    fn tidy(&mut self) {
-        if self.state.is_tidy || self.state.trouble.is_some() {
-            return;
-        }
-        if self.make_room(0).is_err() {
-            // With the next fold it is tried again.
-            self.state.is_tidy = true;
-            return;
-        }
-        let mut at = None;
-        let step = guarded(|| {
-            let mut txn = self.cold.database.begin_write()?;
-            txn.set_quick_repair(true);
-            let spared = &mut self.state.spared;
-            let more = erase::some(&txn, spared, &mut at)? || trim::some(&txn, spared, &mut at)?;
-            if more {
-                txn.commit()?;
-            }
-            Ok(more)
-        });
-        match step {
-            Ok(true) => self.compaction.committed(),
-            Ok(false) => {
-                self.state.is_tidy = true;
-                self.state.claim = Claim::None;
-            }
-            Err(fault) => {
-                if let Fault::Damage(damage) = &fault {
-                    tracing::error!(%damage, "what was deleted or trimmed cannot be taken out");
-                    // Met again and again, it would keep everything from being folded.
-                    match at {
-                        Some(task) => self.state.spared.add(task),
-                        None => self.state.spared.add_all(),
-                    }
-                }
-                self.lose(fault.reason());
-            }
-        }
-    }
-
-    /// Gives back to the file system some of what the cold file does not use, once nothing else
-    /// is to be done with it.
-    fn compact(&mut self) {
-        if self.state.is_tidy
-            && self.state.trouble.is_none()
-            && let Some(file) = self.cold.file()
-        {
-            self.compaction.step(file);
-        }
-    }
-
-    /// The same at once, and of everything that it does not use: that may be the room there is none of.
-    fn give_all_back(&mut self) {
-        if let Some(file) = self.cold.file() {
-            self.compaction.give_all();
-            while self.compaction.is_due() {
-                self.compaction.step(file);
-            }
-        }
-    }
-
-    /// The cold file met a fault and is of no use any more: opens it again, for reading at least.
-    fn lose(&mut self, reason: StorageFault) {
-        let reason = match self.cold.reopen() {
-            Ok(()) => {
-                self.meter.opened();
-                reason
-            }
-            Err(reason) => reason,
-        };
-        self.wait(reason);
-    }
-
-    /// A fold that failed may be in the file all the same. It counts only once the file was
-    /// released: what is read of it before may be in memory alone, and not on the disk.
-    fn learn(&mut self) -> Result<(), Fault> {
-        // It may have left something to erase.
-        self.state.is_tidy = false;
-        let folded = self.cold.database.read_once(read::folded)?;
-        if folded.position > self.tail.look().folded().position {
-            self.tail.forget(folded);
-            let _ = self.writer.send(writer::Message::Folded);
-        }
-        Ok(())
-    }
-
-    /// Tries again later.
-    fn wait(&mut self, reason: StorageFault) {
-        if self.state.trouble.is_none() {
-            tracing::warn!(%reason, "the journal cannot be folded now");
-        }
-        self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, MAX_BACKOFF);
-        self.meter.stuck(&reason);
-        if reason == StorageFault::Full {
-            self.give_all_back();
-        }
-        self.state.trouble = Some(Trouble {
-            reason,
-            next_try: Instant::now() + self.state.backoff,
-        });
-    }
-
-    fn try_again(&mut self) {
-        if self.cold.is_worth_reopening() {
-            match self.cold.reopen() {
-                Ok(()) => self.meter.opened(),
-                Err(reason) => return self.wait(reason),
-            }
-        }
-        let held_bytes = self.cold.held_bytes().unwrap_or(0);
-        let made = self
-            .make_room(held_bytes)
-            .and_then(|()| self.cold.release());
-        if let Err(reason) = made {
-            return self.wait(reason);
-        }
-        match self.learn() {
-            Ok(()) => {
-                self.state.trouble = None;
-                self.state.fold = Wanted::All;
-                self.meter.folds_again();
-            }
-            Err(fault) => self.lose(fault.reason()),
         }
     }
 

@@ -129,14 +129,9 @@ impl Import {
     fn fold_and_begin(&self) -> Result<WriteTransaction, Fault> {
         let cold = &self.files.cold.database;
         if let Some(what) = self.files.tail.fold() {
-            let mut txn = cold.begin_write()?;
-            txn.set_quick_repair(true);
-            fold::write(&txn, &what)?;
-            txn.commit()?;
+            cold.commit_cold(|txn| fold::write(txn, &what))?;
         }
-        let mut txn = cold.begin_write()?;
-        txn.set_quick_repair(true);
-        Ok(txn)
+        cold.begin_cold()
     }
 
     /// The session as of the events so far; `None` before the first.

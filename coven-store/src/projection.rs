@@ -33,10 +33,11 @@ pub(crate) fn update(
             .by_conversation
             .insert((harness, conversation, slot), ())?;
     }
-    match (before.is_some_and(is_live), is_live(after)) {
-        (false, true) => drop(tables.live.insert(slot, ())?),
-        (true, false) => drop(tables.live.remove(slot)?),
-        (true, true) | (false, false) => {}
+    // Without a record before, there may be anything: that one may have been damaged.
+    match (before.map(is_live), is_live(after)) {
+        (Some(true), true) | (Some(false), false) => {}
+        (_, true) => drop(tables.live.insert(slot, ())?),
+        (_, false) => drop(tables.live.remove(slot)?),
     }
     Ok(())
 }

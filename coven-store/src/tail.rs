@@ -149,10 +149,14 @@ impl SharedTail {
         self.folded.notify_all();
     }
 
-    /// Waits until something is folded, but not for long.
-    pub(crate) fn wait_for_a_fold(&self, patience: Duration) {
+    /// How many folds there were. Ask before looking at what they are waited for.
+    pub(crate) fn folds(&self) -> u64 {
+        *self.folds.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there were more than so many folds, but not for long.
+    pub(crate) fn wait_for_a_fold(&self, before: u64, patience: Duration) {
         let folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = *folds;
         let waited = self
             .folded
             .wait_timeout_while(folds, patience, |folds| *folds == before);
@@ -254,5 +258,23 @@ impl Tail {
             keep
         });
         self.folded = mark;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Instant;
+
+    use super::*;
+
+    #[test]
+    fn who_waits_for_a_fold_that_came_since_he_looked_is_not_kept_waiting() {
+        let tail = SharedTail::new(Tail::default());
+        let folds = tail.folds();
+        tail.forget(Mark::default());
+        let patience = Duration::from_secs(10);
+        let began = Instant::now();
+        tail.wait_for_a_fold(folds, patience);
+        assert!(began.elapsed() < patience);
     }
 }

@@ -7,11 +7,11 @@ use super::crew::Crew;
 use super::extend::Extension;
 use super::pack::Packer;
 use super::{order, segment};
-use crate::fault::Fault;
-use crate::layout::{Tables, meta};
+use crate::fault::{Fault, damage};
+use crate::layout::{META, Tables, meta};
 use crate::projection;
-use crate::read::load_record;
-use crate::stored::{SlotRow, sealed};
+use crate::read::{folded_in, load_record};
+use crate::stored::{Mark, SlotRow, sealed};
 use crate::tail::{Fold, FoldedSlot, Row, Standing};
 
 /// Bytes of events that are compressed together: as much again is in memory until it is put in its
@@ -40,6 +40,20 @@ pub(crate) fn write(txn: &WriteTransaction, fold: &Fold) -> Result<(), Fault> {
     tables.meta.insert(meta::FOLDED, mark.as_slice())?;
     tables.meta.remove(meta::IMPORTED)?;
     Ok(())
+}
+
+/// Refuses to write to a file that does not have everything up to `folded` and no more: one that has a
+/// fold already would have it twice.
+pub(crate) fn follows(txn: &WriteTransaction, folded: Mark) -> Result<(), Fault> {
+    let found = folded_in(&txn.open_table(META)?)?;
+    if found == folded {
+        Ok(())
+    } else {
+        Err(damage(format!(
+            "it was folded up to group {}, and not to group {}, where the last fold left it",
+            found.position, folded.position
+        )))
+    }
 }
 
 /// How many of the first `slots` are compressed together; at least one.
@@ -75,7 +89,7 @@ fn update(
     known: bool,
 ) -> Result<(), Fault> {
     let before = match known {
-        true => load_record(&tables.records, slot.slot, &slot.id).ok(),
+        true => record_before(tables, slot)?,
         false => None,
     };
     if known {
@@ -85,6 +99,19 @@ fn update(
         tables.ids.insert(slot.id.as_str(), slot.slot)?;
     }
     projection::update(tables, slot.slot, before.as_ref(), record)
+}
+
+/// The record that the cold file has of a session; none where that is damaged: the one that comes
+/// now is whole.
+fn record_before(tables: &Tables<'_>, slot: &FoldedSlot) -> Result<Option<Record>, Fault> {
+    match load_record(&tables.records, slot.slot, &slot.id) {
+        Ok(record) => Ok(Some(record)),
+        Err(Fault::Damage(damage)) => {
+            tracing::error!(%damage, "a record is written anew");
+            Ok(None)
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 /// From now on no output before where it was trimmed to is read. What there is of it in segments

@@ -79,7 +79,13 @@ pub(crate) fn by_conversation(
 
 /// How far the cold file has everything.
 pub(crate) fn folded(txn: &ReadTransaction) -> Result<Mark, Fault> {
-    let table = txn.open_table(META)?;
+    folded_in(&txn.open_table(META)?)
+}
+
+/// The same, by its table.
+pub(crate) fn folded_in(
+    table: &impl ReadableTable<&'static str, &'static [u8]>,
+) -> Result<Mark, Fault> {
     let row = table.get(meta::FOLDED)?;
     let row = row.ok_or_else(|| damage("how far it was folded is missing"))?;
     Ok(Mark::unseal(row.value(), meta::FOLDED)?)

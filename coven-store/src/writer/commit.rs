@@ -65,13 +65,14 @@ impl Writer {
 
     /// Whether more may wait to be folded. Who writes faster than can be folded waits here.
     fn has_room_in_the_tail(&mut self) -> bool {
+        let folds = self.tail.folds();
         if !self.is_tail_full() {
             return true;
         }
         self.tell_folder(folder::Message::Fold);
         match self.meter.why_stuck() {
             Some(reason) => self.suspend(reason),
-            None => self.tail.wait_for_a_fold(FOLD_PATIENCE),
+            None => self.tail.wait_for_a_fold(folds, FOLD_PATIENCE),
         }
         false
     }

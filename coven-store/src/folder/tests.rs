@@ -1,0 +1,85 @@
+use coven_core::Event;
+
+use super::*;
+use crate::Store;
+use crate::file::{Disk, OsDisk};
+use crate::layout::RECORDS;
+use crate::opening;
+use crate::options::Options;
+use crate::test_support::{
+    Home, all_output, append, events_of, exited, id, output, output_closed, running,
+};
+
+/// A folder that nobody tells anything, of a log with a session in its cold file whose end is in its
+/// journal alone.
+async fn folder_with_an_end_to_fold(home: &Home) -> Folder {
+    let lived = Home::new();
+    let store = lived.open();
+    running(&store, "a").await;
+    store.fold();
+    let rest = [output(0, "done"), output_closed(), exited(0)];
+    append(&store, "a", rest.into()).await.expect("it runs");
+    // As a process that is killed leaves them.
+    for name in ["coven.redb", "coven.redb.journal"] {
+        std::fs::copy(lived.dir().join(name), home.dir().join(name)).expect("a copy");
+    }
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let options = Options::default();
+    let files = opening::open(&disk, &home.path(), options).expect("it opens");
+    Folder {
+        inbox: mpsc::channel().1,
+        writer: mpsc::channel().0,
+        cold: files.cold,
+        tail: Arc::new(SharedTail::new(files.tail)),
+        meter: Arc::default(),
+        fold_bytes: 0,
+        compaction: Compaction::new(u64::MAX),
+        reserve: files.reserve,
+        state: State::default(),
+    }
+}
+
+fn assert_is_there_once(store: &Store) {
+    let events = events_of(store, "a");
+    let kinds: Vec<_> = events.iter().map(|it| it.event.kind()).collect();
+    assert_eq!(events.len(), 5, "{kinds:?}");
+    assert_eq!(all_output(store, "a"), b"done");
+    assert!(matches!(events[4].event, Event::Exited { .. }));
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
+}
+
+#[tokio::test]
+async fn what_is_folded_already_is_not_folded_again() {
+    let home = Home::new();
+    let folder = folder_with_an_end_to_fold(&home).await;
+    let what = folder.tail.look().fold().expect("an end");
+    folder.write(&what).expect("it is folded");
+    let Err(Fault::Damage(damage)) = folder.write(&what) else {
+        panic!("it is folded twice");
+    };
+    assert!(
+        damage.problem.contains("where the last fold left it"),
+        "{damage}"
+    );
+    drop(folder);
+    assert_is_there_once(&home.open());
+}
+
+#[tokio::test]
+async fn a_record_that_was_damaged_is_written_anew_by_the_next_fold_and_so_is_what_leads_to_it() {
+    let home = Home::new();
+    let folder = folder_with_an_end_to_fold(&home).await;
+    let damaged = folder.cold.database.commit_cold(|txn| {
+        txn.open_table(RECORDS)?.insert(1, b"damaged".as_slice())?;
+        Ok(())
+    });
+    damaged.expect("it is damaged");
+    let what = folder.tail.look().fold().expect("an end");
+    folder.write(&what).expect("it is folded");
+    drop(folder);
+    let store = home.open();
+    let record = store.record(&id("a")).expect("a read").expect("a session");
+    assert!(record.session.phase.has_ended());
+    assert_eq!(store.live().expect("a read"), Vec::new());
+    assert_is_there_once(&store);
+}
