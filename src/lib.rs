@@ -77,7 +77,7 @@ pub use coven_core::{
     InputData, InvalidId, Label, Labels, Launch, LaunchMode, LaunchPolicy, LaunchRequest, Model,
     Origin, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Place, PolicyRequest,
     ProcessFacts, Prompt, Record, Refusal, Seq, Session, SessionId, Snapshot, Status, TermSize,
-    Timestamp, Title, limits,
+    Timestamp, Title, is_trimmed, limits,
 };
 pub use coven_harness as harness;
 pub use coven_harness::capabilities::{self, HarnessCapabilities};

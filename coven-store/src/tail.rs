@@ -88,7 +88,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn is_trimmed(&self, trimmed_bytes: u64) -> bool {
+    pub(crate) fn is_trimmed(&self, trimmed_bytes: u64) -> bool {
         self.output
             .is_some_and(|span| is_trimmed(span.offset, span.len_bytes, trimmed_bytes))
     }

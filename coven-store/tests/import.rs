@@ -201,6 +201,42 @@ async fn a_trimmed_session_is_imported_as_what_is_left_of_it() {
 }
 
 #[tokio::test]
+async fn output_that_is_imported_and_trimmed_later_in_the_same_breath_is_not_read() {
+    let events = [
+        created(),
+        started(),
+        output(0, noise(1, 1_000)),
+        output(1_000, noise(2, 1_000)),
+        trimmed(0, 1_000),
+        output_closed(),
+        exited(0),
+    ];
+    let home = Home::new();
+    let mut import = begin(&home, "a").expect("it begins");
+    for event in events {
+        let (at, actor) = (at(1), None);
+        import
+            .push(&NewEvent { at, actor, event })
+            .expect("it follows");
+    }
+    import.commit().expect("it is imported");
+    assert_whole(&home);
+    let store = home.open();
+    let all = store.read_all(Seq::ZERO, ALL).expect("a read");
+    for events in [events_of(&store, "a"), all] {
+        let offsets = events.iter().filter_map(|envelope| match envelope.event {
+            Event::Output { offset, .. } => Some(offset),
+            _ => None,
+        });
+        assert_eq!(offsets.collect::<Vec<_>>(), [1_000]);
+        assert_eq!(events.len(), 6);
+    }
+    assert_eq!(all_output(&store, "a"), noise(2, 1_000));
+    store.close().await;
+    assert_whole(&home);
+}
+
+#[tokio::test]
 async fn a_session_that_is_imported_as_lost_is_not_live() {
     let home = Home::new();
     let mut import = begin(&home, "a").expect("it begins");

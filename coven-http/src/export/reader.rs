@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 
 use coven::store::NewEvent;
-use coven::{Code, Record, SessionId};
+use coven::{Code, Event, Record, SessionId, is_trimmed};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
@@ -131,6 +131,7 @@ impl<R: BufRead> Reader<R> {
                 self.hash.update(&bytes);
                 let what = event.what.into_event();
                 let what = what.map_err(|refusal| Malformed::new(number, refusal.to_string()))?;
+                self.check_output(&what)?;
                 Ok(Some(NewEvent {
                     at: event.at.timestamp(),
                     actor: event.actor.map(Into::into),
@@ -177,6 +178,23 @@ impl<R: BufRead> Reader<R> {
             return Err(Malformed::new(1, problem));
         }
         Ok(())
+    }
+
+    /// No export has output that is gone from the log.
+    fn check_output(&self, event: &Event) -> Result<(), Malformed> {
+        let trimmed_bytes = self.heading.trimmed_bytes;
+        match event {
+            Event::Output { offset, data, .. }
+                if is_trimmed(*offset, data.len() as u64, trimmed_bytes) =>
+            {
+                let problem = format!(
+                    "its output at {offset} is of the first {trimmed_bytes} bytes, which the header \
+                     says were trimmed"
+                );
+                Err(Malformed::new(self.lines.number, problem))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_end(&self, end: &End) -> Result<(), Malformed> {

@@ -200,6 +200,31 @@ proptest! {
 }
 
 #[test]
+fn output_that_the_header_says_was_trimmed_is_not_taken() {
+    let said = |offset, len| Envelope {
+        seq: Seq::new(9),
+        session: id(),
+        at: Timestamp::from_nanos(5),
+        actor: None,
+        event: Event::Output {
+            offset,
+            channel: Channel::Tty,
+            data: Bytes::from(vec![b'x'; len]),
+        },
+    };
+    let with_trimmed = |envelopes: &[Envelope]| {
+        let lines = String::from_utf8(export(envelopes)).unwrap();
+        lines.replacen("\"trimmedBytes\":0", "\"trimmedBytes\":10", 1)
+    };
+    let refused = read(with_trimmed(&[said(10, 5), said(4, 6)]).as_bytes()).unwrap_err();
+    assert_eq!(refused.line(), 3);
+    assert!(refused.to_string().contains("trimmed"), "{refused}");
+    // What begins before that and goes beyond it was not trimmed.
+    let taken = read(with_trimmed(&[said(4, 7)]).as_bytes()).unwrap();
+    assert_eq!(taken.len(), 1);
+}
+
+#[test]
 fn a_line_is_what_the_document_says() {
     let envelope = Envelope {
         seq: Seq::new(9),

@@ -92,11 +92,14 @@ fn update(
         true => record_before(tables, slot)?,
         false => None,
     };
-    if known {
-        trim(tables, slot.slot, before.as_ref(), record)?;
-    } else {
+    if !known {
         put_slot(tables, slot, None)?;
         tables.ids.insert(slot.id.as_str(), slot.slot)?;
+    }
+    let trimmed_bytes = record.session.trimmed_bytes;
+    // Of a session that is new here there is trimmed output only where an import brings it.
+    if known || slot.rows.iter().any(|row| row.is_trimmed(trimmed_bytes)) {
+        trim(tables, slot.slot, before.as_ref(), record)?;
     }
     projection::update(tables, slot.slot, before.as_ref(), record)
 }
@@ -115,7 +118,7 @@ fn record_before(tables: &Tables<'_>, slot: &FoldedSlot) -> Result<Option<Record
 }
 
 /// From now on no output before where it was trimmed to is read. What there is of it in segments
-/// is taken out later, bit by bit; of what is folded here nothing is.
+/// is taken out later, bit by bit.
 fn trim(
     tables: &mut Tables<'_>,
     slot: u64,
