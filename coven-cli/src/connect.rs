@@ -310,6 +310,16 @@ impl From<Error> for Failure {
                 Exit::Unreachable,
                 format!("{error}; see `coven daemon status`"),
             ),
+            Error::Away { last, .. } => match &**last {
+                Error::Timeout { socket, after, .. } => {
+                    let Hangs { found, advice } = Hangs::at(socket, *after);
+                    Self::new(Exit::Unreachable, format!("{found}; {advice}"))
+                }
+                _ => Self::new(
+                    Exit::Unreachable,
+                    format!("{error}; start one with `coven daemon start`"),
+                ),
+            },
             Error::Answer(answer) => {
                 let exit = answer.code.map_or(Exit::Failed, Exit::of_code);
                 let failure = Self::new(exit, answer.message.clone());

@@ -8,4 +8,4 @@ mod spawn;
 
 pub(crate) use log_file::open_log;
 pub(crate) use serve::{Attachment, serve};
-pub(crate) use spawn::{Spawned, spawn};
+pub(crate) use spawn::{Spawned, spawn, start_command};

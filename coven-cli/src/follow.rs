@@ -12,16 +12,18 @@ use coven_http::client::{Client, Follow};
 use coven_http::wire::{Channel, Event};
 use tokio::io::AsyncWriteExt;
 
+use crate::absence::{Absence, QUIET};
 use crate::ending::{self, Ending};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output::{self, Stdout};
 
 pub(crate) use exact::ExactOutput;
 pub(crate) use interrupts::Interrupts;
 use screen::Screen;
 
-/// How long a daemon that went away may take to come back before a follow gives up.
+/// How long a daemon that went away may take to come back, for who does not wait longer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// The session's events from its first, or from after a place.
@@ -34,13 +36,14 @@ pub(crate) fn events(client: &Client, id: &str, after: Option<u64>) -> Follow {
 ///
 /// # Errors
 /// When the daemon goes away for good, or stdout.
-pub(crate) async fn output(client: &Client, id: &str) -> Result<Exit, Failure> {
+pub(crate) async fn output(home: &Home, client: &Client, id: &str) -> Result<Exit, Failure> {
     let mut screen = Screen::of_stdout();
     let mut stdout = Stdout::new();
     let shown = async {
-        show(ExactOutput::of(client, id), &mut screen, &mut stdout).await?;
+        let mut output = ExactOutput::of(home, client, id);
+        show(&mut output, &mut screen, &mut stdout).await?;
         stdout.write(&screen.end()).await?;
-        ending(client, id).await
+        ending(output.absence(), client, id).await
     };
     let shown = Interrupts::listen()?.during(shown).await;
     if let Ok(ControlFlow::Continue(exit)) = shown {
@@ -55,11 +58,22 @@ pub(crate) async fn output(client: &Client, id: &str) -> Result<Exit, Failure> {
 /// # Errors
 /// When the daemon goes away for good, or stdout, or what `show` returns.
 pub(crate) async fn each(
-    mut follow: Follow,
+    absence: &mut Absence,
+    follow: Follow,
     mut show: impl FnMut(&Event) -> Result<String, Failure>,
 ) -> Result<(), Failure> {
+    let mut follow = follow.patience(QUIET);
     let mut stdout = Stdout::new();
-    while let Some(event) = follow.next().await? {
+    loop {
+        let event = match follow.next().await {
+            Ok(Some(event)) => event,
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                absence.bear(error).await?;
+                continue;
+            }
+        };
+        absence.is_over();
         for lost in follow.take_damaged() {
             let whose = match &lost.session_id {
                 Some(session) => format!("of session {session} "),
@@ -72,15 +86,18 @@ pub(crate) async fn each(
         }
         stdout.write(show(&event)?.as_bytes()).await?;
     }
-    Ok(())
 }
 
 /// How the session stands now, as an exit status; what that does not say is told on stderr.
 ///
 /// # Errors
 /// When the daemon cannot say.
-pub(crate) async fn ending(client: &Client, id: &str) -> Result<Exit, Failure> {
-    let record = client.session(id).await?;
+pub(crate) async fn ending(
+    absence: &mut Absence,
+    client: &Client,
+    id: &str,
+) -> Result<Exit, Failure> {
+    let record = absence.ask(async |client| client.session(id).await).await?;
     if let Some(told) = ending::told(client, &record).await? {
         output::complain(&format!("coven: {told}"));
     }
@@ -95,7 +112,7 @@ pub(crate) fn exit_of(ended: ControlFlow<Exit, Exit>) -> Exit {
 }
 
 async fn show(
-    mut output: ExactOutput,
+    output: &mut ExactOutput,
     screen: &mut Screen,
     stdout: &mut Stdout,
 ) -> Result<(), Failure> {

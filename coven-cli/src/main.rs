@@ -3,6 +3,7 @@
 //! `args` is the whole command line; each command is one file of `command/`.
 #![forbid(unsafe_code)]
 
+mod absence;
 mod answers;
 mod args;
 mod command;

@@ -5,6 +5,7 @@
 
 mod about;
 mod attach;
+mod away;
 mod driving;
 mod error;
 mod exchange;
@@ -25,7 +26,7 @@ use hyper::StatusCode;
 use serde::de::DeserializeOwned;
 
 pub use attach::{Attach, AttachReader, AttachWriter, Frame};
-pub use error::{Answer, Error};
+pub use error::{Answer, Cursor, Departure, Error};
 pub use follow::Follow;
 pub use launching::Registered;
 pub use output::Output;

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use coven::Code;
-use coven_http::client::{Client, Error};
+use coven_http::client::{Client, Cursor, Departure, Error};
 use coven_http::wire::LaunchBody;
 use support::{Daemon, within};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -102,7 +102,17 @@ async fn a_stream_that_breaks_off_at_once_time_and_again_is_given_up() {
     let patience = Duration::from_millis(300);
     let mut follow = Client::new(path).follow_all(None).patience(patience);
     let error = within(follow.next()).await.unwrap_err();
-    assert!(matches!(error, Error::Broken { .. }), "{error:?}");
+    let Error::Away {
+        departure: Departure::Vanished,
+        cursor: Cursor::AfterSeq { seq: 7 },
+        last,
+        waited,
+    } = error
+    else {
+        panic!("{error:?}")
+    };
+    assert!(matches!(*last, Error::Broken { .. }), "{last:?}");
+    assert!(waited >= patience);
     assert_eq!(follow.after(), Some(7));
 }
 

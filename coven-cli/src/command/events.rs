@@ -3,6 +3,7 @@
 use coven_http::client::{Client, EventsQuery};
 use coven_http::wire::{Event, Payload, StatusChange};
 
+use crate::absence::Absence;
 use crate::answers;
 use crate::args::whole_number;
 use crate::ending::lost_because;
@@ -70,11 +71,13 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
                 pages(&client, &id, args.after, show).await?;
                 return Ok(Exit::Done);
             }
-            follow::events(&client, &id, args.after)
+            client.follow(&id, args.after)
         }
     };
     let mut interrupts = Interrupts::listen()?;
-    let told = interrupts.during(follow::each(told, show)).await?;
+    let mut absence = Absence::of(home, &client);
+    let told = follow::each(&mut absence, told, show);
+    let told = interrupts.during(told).await?;
     Ok(follow::exit_of(told.map_continue(|()| Exit::Done)))
 }
 

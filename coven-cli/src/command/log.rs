@@ -50,7 +50,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let mut printer = Printer::new(args);
     let mut stdout = Stdout::new();
     if args.follow {
-        return followed(&client, &id, printer, &mut stdout).await;
+        return followed(home, &client, &id, printer, &mut stdout).await;
     }
     let shown = show(
         &client,
@@ -118,20 +118,22 @@ fn tell_trimmed(bytes: u64) {
 
 /// All that is recorded, and what comes; at the end, what became of the session.
 async fn followed(
+    home: &Home,
     client: &Client,
     id: &str,
     mut printer: Printer,
     stdout: &mut Stdout,
 ) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
-    let told = interrupts.during(tell(client, id, &mut printer, stdout));
+    let mut output = ExactOutput::of(home, client, id);
+    let told = interrupts.during(tell(&mut output, &mut printer, stdout));
     let told = told.await;
     let last = printer.finish()?;
     match told {
         Ok(ControlFlow::Continue(())) => {
             let written = async {
                 stdout.write(&last).await?;
-                follow::ending(client, id).await
+                follow::ending(output.absence(), client, id).await
             };
             let written = interrupts.during(written).await?;
             Ok(follow::exit_of(written.map_continue(|_| Exit::Done)))
@@ -144,12 +146,10 @@ async fn followed(
 }
 
 async fn tell(
-    client: &Client,
-    id: &str,
+    output: &mut ExactOutput,
     printer: &mut Printer,
     stdout: &mut Stdout,
 ) -> Result<(), Failure> {
-    let mut output = ExactOutput::of(client, id);
     while let Some(piece) = output.next().await? {
         stdout.write(&printer.read(piece.bytes)?).await?;
         stdout.write(&printer.flush()).await?;

@@ -13,6 +13,7 @@ use clap::ValueEnum;
 use coven_http::client::Client;
 use coven_http::wire::{LaunchBody, SessionRecord};
 
+use crate::absence::Absence;
 use crate::config::{Config, Origin, Setting};
 use crate::connect;
 use crate::exit::Exit;
@@ -134,11 +135,11 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
                 "coven: session {}; Ctrl-C leaves it running",
                 record.id
             ));
-            let exit = follow::output(&client, &record.id).await?;
+            let exit = follow::output(home, &client, &record.id).await?;
             Ok(left_running(exit, &record.id))
         }
         Shown::Events => {
-            let exit = events(&client, &record.id).await?;
+            let exit = events(home, &client, &record.id).await?;
             Ok(left_running(exit, &record.id))
         }
     }
@@ -287,11 +288,12 @@ pub(super) fn environment() -> BTreeMap<String, String> {
         .collect()
 }
 
-async fn events(client: &Client, id: &str) -> Result<Exit, Failure> {
+async fn events(home: &Home, client: &Client, id: &str) -> Result<Exit, Failure> {
+    let mut absence = Absence::of(home, client);
     let told = async {
-        let told = follow::events(client, id, None);
-        follow::each(told, output::json_line).await?;
-        follow::ending(client, id).await
+        let told = client.follow(id, None);
+        follow::each(&mut absence, told, output::json_line).await?;
+        follow::ending(&mut absence, client, id).await
     };
     Interrupts::listen()?
         .during(told)

@@ -78,14 +78,22 @@ pub(super) fn spawn_and_leave(home: &Home) -> io::Result<()> {
     serve_command(home, "--detached").spawn().map(|_| ())
 }
 
-fn serve_command(home: &Home, how: &str) -> Command {
-    let mut command = Command::new(own_program());
+/// `coven daemon start` for `home`.
+pub(crate) fn start_command(home: &Home) -> Command {
+    let mut command = own_command(home);
+    command.args(["daemon", "start"]);
     command
-        .arg("--home")
-        .arg(home.dir())
-        .args(["daemon", "serve", how])
-        .stdin(Stdio::null())
-        .stderr(Stdio::null());
+}
+
+fn serve_command(home: &Home, how: &str) -> Command {
+    let mut command = own_command(home);
+    command.args(["daemon", "serve", how]).stderr(Stdio::null());
+    command
+}
+
+fn own_command(home: &Home) -> Command {
+    let mut command = Command::new(own_program());
+    command.arg("--home").arg(home.dir()).stdin(Stdio::null());
     command
 }
 

@@ -5,7 +5,9 @@ use std::num::NonZeroU64;
 use coven_http::client::{Client, Error, Follow};
 use coven_http::wire::{Channel, Event, Output, Payload};
 
+use crate::absence::{Absence, QUIET};
 use crate::failure::Failure;
+use crate::home::Home;
 
 /// The most that is asked for at once: it bounds what is held, at many times what one request costs.
 const MOST_BYTES: u64 = 1 << 20;
@@ -17,9 +19,9 @@ const MOST_BYTES: u64 = 1 << 20;
 /// come already and go on right there.
 #[derive(Debug)]
 pub(crate) struct ExactOutput {
-    client: Client,
     id: String,
     events: Follow,
+    absence: Absence,
     /// What was looked at, and not taken.
     ahead: Option<Result<Option<Output>, Error>>,
 }
@@ -35,26 +37,33 @@ pub(crate) struct Piece {
 
 impl ExactOutput {
     /// That of one session, from its start.
-    pub(crate) fn of(client: &Client, id: &str) -> Self {
+    pub(crate) fn of(home: &Home, client: &Client, id: &str) -> Self {
         Self {
-            client: client.clone(),
             id: id.to_owned(),
-            events: super::events(client, id, None),
+            events: client.follow(id, None).patience(QUIET),
+            absence: Absence::of(home, client),
             ahead: None,
         }
+    }
+
+    /// How its daemon is borne to be away.
+    pub(crate) const fn absence(&mut self) -> &mut Absence {
+        &mut self.absence
     }
 
     /// The next piece; `None` once the session has ended and all is told.
     ///
     /// # Errors
-    /// When the daemon cannot give it.
+    /// When the daemon cannot give it, or is away for good.
     pub(crate) async fn next(&mut self) -> Result<Option<Piece>, Failure> {
         let part = loop {
             match self.ahead.take() {
-                Some(part) => break part?,
+                Some(Ok(part)) => break part,
+                Some(Err(error)) => self.absence.bear(error).await?,
                 None => self.ahead = part_of(self.events.next().await),
             }
         };
+        self.absence.is_over();
         let Some(part) = part else {
             return Ok(None);
         };
@@ -96,15 +105,21 @@ impl ExactOutput {
         }
     }
 
-    async fn recorded(&self, start: u64, end: u64) -> Result<Vec<u8>, Failure> {
-        let mut bytes = Vec::new();
-        if let Some(len_bytes) = NonZeroU64::new(end - start) {
-            let mut output = self.client.output_part(&self.id, start, len_bytes).await?;
+    async fn recorded(&mut self, start: u64, end: u64) -> Result<Vec<u8>, Failure> {
+        let Some(len_bytes) = NonZeroU64::new(end - start) else {
+            return Ok(Vec::new());
+        };
+        let Self { id, absence, .. } = self;
+        let read = async |client: &Client| {
+            let mut bytes = Vec::new();
+            let output = client.output_part(id, start, len_bytes).await?;
+            let mut output = output.patience(QUIET);
             while let Some(more) = output.next().await? {
                 bytes.extend_from_slice(&more);
             }
-        }
-        Ok(bytes)
+            Ok(bytes)
+        };
+        absence.ask(read).await
     }
 }
 

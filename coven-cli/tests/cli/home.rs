@@ -143,6 +143,15 @@ impl Home {
     }
 }
 
+impl Home {
+    /// Ends the process that serves it by a signal that it cannot catch.
+    pub(crate) fn kill_daemon(&self) {
+        let pid = i32::try_from(self.daemon_pid().unwrap()).unwrap();
+        let pid = rustix::process::Pid::from_raw(pid).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+}
+
 impl Drop for Home {
     fn drop(&mut self) {
         let stopped = self.output(["daemon", "stop"]);
@@ -157,6 +166,8 @@ pub(crate) struct Running {
     child: Child,
     lines: std::sync::mpsc::Receiver<String>,
     seen: String,
+    /// What was read of its stderr.
+    said: String,
 }
 
 impl Running {
@@ -181,6 +192,7 @@ impl Running {
             child,
             lines,
             seen: String::new(),
+            said: String::new(),
         }
     }
 
@@ -193,6 +205,17 @@ impl Running {
                 Ok(line) => self.seen += &line,
                 Err(error) => panic!("{text:?} did not come ({error}): {:?}", self.seen),
             }
+        }
+    }
+
+    /// Waits until stderr holds `text`.
+    pub(crate) fn wait_for_stderr(&mut self, text: &str) {
+        use std::io::Read;
+        let stderr = self.child.stderr.as_mut().unwrap();
+        let mut byte = [0];
+        while !self.said.contains(text) {
+            assert_eq!(stderr.read(&mut byte).unwrap(), 1, "{:?}", self.said);
+            self.said.push(char::from(byte[0]));
         }
     }
 
@@ -215,10 +238,10 @@ impl Running {
         rustix::process::kill_process(pid, signal).unwrap();
     }
 
-    /// Waits for its end: its exit status as a shell tells it, and what is left of its stderr.
+    /// Waits for its end: its exit status as a shell tells it, and its stderr.
     pub(crate) fn end(mut self) -> (i32, String) {
         use std::io::Read;
-        let mut said = String::new();
+        let mut said = std::mem::take(&mut self.said);
         let mut stderr = self.child.stderr.take().unwrap();
         stderr.read_to_string(&mut said).unwrap();
         let status = self.child.wait().unwrap();

@@ -20,6 +20,7 @@ mod not_run;
 mod offline;
 mod portable;
 mod reading;
+mod reconnect;
 mod retention;
 mod run;
 mod sessions;

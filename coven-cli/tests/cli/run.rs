@@ -315,17 +315,18 @@ fn events_are_printed_as_json_lines_and_the_status_is_still_the_agents() {
 }
 
 #[test]
-fn a_follow_whose_daemon_is_gone_for_good_ends_as_unreachable() {
+fn a_follow_whose_daemon_is_gone_and_cannot_be_started_ends_as_unreachable() {
     let home = Home::new();
     let mut run = Running::start(home.coven(["run", "sh", ENDLESS]));
     run.wait_for("begun");
-    let pid = i32::try_from(home.daemon_pid().unwrap()).unwrap();
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, Signal::KILL).unwrap();
+    let config = home.dir().join("config.toml");
+    std::fs::write(&config, "no_such_key = 1\n").unwrap();
+    home.kill_daemon();
     let (status, said) = run.end();
     assert_eq!(status, 122, "{said}");
-    assert!(said.contains("coven daemon start"), "{said}");
+    assert!(said.contains("no_such_key"), "{said}");
     // The next daemon tells what became of it.
+    std::fs::remove_file(&config).unwrap();
     home.text(["daemon", "start"]);
     assert_eq!(home.record("@last")["status"], "orphaned");
 }
@@ -336,13 +337,13 @@ fn a_session_that_was_lost_is_told_with_the_reason() {
     let home = Home::new();
     let mut run = Running::start(home.coven(["run", "sh", ENDLESS]));
     run.wait_for("begun");
-    let pid = i32::try_from(home.daemon_pid().unwrap()).unwrap();
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    rustix::process::kill_process(pid, Signal::KILL).unwrap();
-    home.text(["daemon", "start"]);
+    // Nobody but the command itself starts the next one.
+    home.kill_daemon();
     let (status, said) = run.end();
     assert_eq!(status, 121, "{said}");
     assert_eq!(said.matches(WHY).count(), 1, "{said}");
+    let (gone, said) = said.split_once('\n').unwrap();
+    assert_eq!(gone, "coven: the daemon is gone; starting it again");
     assert_eq!(said.lines().count(), 1, "{said}");
     let followed = home.output(["log", "--follow", "@last"]);
     assert!(followed.status.success(), "{followed:?}");

@@ -95,7 +95,9 @@ fn a_terminal_that_is_stopped_keeps_no_failure_from_ending_the_viewer() {
     let mut terminal = Terminal::run(&home.coven(["attach", "@last"]));
     terminal.wait_for("begun");
     terminal.stop();
-    let daemon = i32::try_from(home.daemon_pid().unwrap()).unwrap();
-    kill_process(Pid::from_raw(daemon).unwrap(), Signal::KILL).unwrap();
+    let config = home.dir().join("config.toml");
+    std::fs::write(&config, "no_such_key = 1\n").unwrap();
+    home.kill_daemon();
     assert_eq!(terminal.end(), 122);
+    std::fs::remove_file(&config).unwrap();
 }

@@ -1,5 +1,11 @@
 //! What there is to know of the daemon, and its end.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::away::Away;
+use super::error::Cursor;
 use super::exchange::Ask;
 use super::{Client, Outcome, exchange};
 use crate::wire::{
@@ -23,6 +29,23 @@ impl Client {
     /// See [`Error`](super::Error).
     pub async fn api_version(&self) -> Outcome<ApiVersion> {
         self.get("/api-version").await
+    }
+
+    /// Waits until a daemon takes requests, for as long as `patience` says.
+    ///
+    /// # Errors
+    /// - [`Error::Away`](super::Error::Away): none did.
+    /// - Any other: what answers there is no daemon to be talked to.
+    pub async fn served_within(&self, patience: Duration) -> Outcome<()> {
+        let mut away = Away::new(patience);
+        loop {
+            away.pause().await;
+            let begun = Instant::now();
+            match self.api_version().await {
+                Ok(_) => return Ok(()),
+                Err(error) => away.failed(error, begun, self.socket(), Cursor::Start)?,
+            }
+        }
     }
 
     /// What control clients may ask for.

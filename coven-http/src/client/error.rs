@@ -56,6 +56,19 @@ pub enum Error {
         /// How.
         reason: String,
     },
+    /// No daemon told anything for as long as was to be waited. Ask on from `cursor`: nothing is
+    /// lost, and nothing comes twice.
+    #[error("{departure} and none has answered for {} s: {last}{cursor}", waited.as_secs_f32())]
+    Away {
+        /// How the last one left.
+        departure: Departure,
+        /// How long was waited.
+        waited: Duration,
+        /// Where to go on.
+        cursor: Cursor,
+        /// What the last attempt came to.
+        last: Box<Error>,
+    },
     /// The answer is not one that this client understands: the daemon is of another version, or
     /// is not a daemon.
     #[error("the daemon's answer to {what} is not understood: {reason}")]
@@ -64,6 +77,32 @@ pub enum Error {
         what: String,
         /// What is wrong with the answer.
         reason: String,
+    },
+}
+
+/// How a daemon that is away left.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Departure {
+    /// It said that it stops: somebody wanted it to.
+    Stopped,
+    /// Without a word, or it was not there.
+    Vanished,
+}
+
+/// Up to where something was told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cursor {
+    /// Nothing was told yet.
+    Start,
+    /// Events, up to this place.
+    AfterSeq {
+        /// The last event's.
+        seq: u64,
+    },
+    /// Output, up to this byte.
+    AtOffset {
+        /// The next byte's.
+        offset: u64,
     },
 }
 
@@ -88,6 +127,25 @@ impl std::fmt::Display for Answer {
     }
 }
 
+impl std::fmt::Display for Departure {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Stopped => "the daemon was stopped,",
+            Self::Vanished => "the daemon is away,",
+        })
+    }
+}
+
+impl std::fmt::Display for Cursor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Start => Ok(()),
+            Self::AfterSeq { seq } => write!(f, "; all up to event {seq} was told"),
+            Self::AtOffset { offset } => write!(f, "; all up to byte {offset} was told"),
+        }
+    }
+}
+
 impl Error {
     /// The daemon's stable code, if it answered with one that this client knows.
     pub fn code(&self) -> Option<Code> {
@@ -98,6 +156,7 @@ impl Error {
     pub fn answer(&self) -> Option<&Answer> {
         match self {
             Self::Answer(answer) => Some(answer),
+            Self::Away { last, .. } => last.answer(),
             Self::Unreachable { .. }
             | Self::Stranger { .. }
             | Self::NotASocket { .. }
@@ -114,9 +173,12 @@ impl Error {
     }
 
     /// Whether the daemon is away or busy, so that the same call may succeed later.
-    pub(super) fn is_passing(&self) -> bool {
+    pub fn is_passing(&self) -> bool {
         match self {
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::Broken { .. } => true,
+            Self::Unreachable { .. }
+            | Self::Timeout { .. }
+            | Self::Broken { .. }
+            | Self::Away { .. } => true,
             Self::Answer(answer) => answer.code == Some(Code::RuntimeUnavailable),
             Self::Stranger { .. } | Self::NotASocket { .. } | Self::Garbled { .. } => false,
         }

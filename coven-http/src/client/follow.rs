@@ -8,22 +8,19 @@ use hyper::body::Incoming;
 use hyper::header;
 use tokio::time::Instant;
 
+use super::away::{Away, PATIENCE};
+use super::error::Cursor;
 use super::exchange::{Ask, Connection};
 use super::sse::{Parser, Said};
 use super::{Client, Error, exchange};
 use crate::wire::{DamagedEvents, Event, TrimmedOutput};
 
-/// The first wait before connecting again; it doubles up to [`LONGEST_WAIT`].
-const FIRST_WAIT: Duration = Duration::from_millis(50);
-
-/// The longest wait before connecting again.
-const LONGEST_WAIT: Duration = Duration::from_secs(2);
-
 /// A stream that says nothing for this long, no heartbeat either, is taken for dead.
 const SILENCE: Duration = Duration::from_secs(60);
 
 /// Events as they come: caught up from a place, then live, without gap or repeat. When the
-/// connection breaks or the daemon restarts, it connects again from the last event it gave.
+/// connection breaks, or the daemon stops, dies or restarts, it connects again from the last event
+/// it gave.
 ///
 /// Dropping it ends it. [`Follow::next`] can be cancelled and called again.
 #[derive(Debug)]
@@ -31,16 +28,11 @@ pub struct Follow {
     client: Client,
     path: String,
     after: Option<u64>,
-    patience: Duration,
     ready: VecDeque<Event>,
     state: State,
     /// Why the daemon broke the stream off, to be told after what it gave.
     last_words: Option<Error>,
-    /// Since when nothing was said, though it tries to connect.
-    since: Option<Instant>,
-    /// How long it waits before it connects again.
-    wait: Duration,
-    connected_before: bool,
+    away: Away,
     trimmed: Option<TrimmedOutput>,
     damaged: Vec<DamagedEvents>,
 }
@@ -66,13 +58,10 @@ impl Follow {
             client,
             path,
             after,
-            patience: Duration::from_secs(30),
             ready: VecDeque::new(),
             state: State::Apart,
             last_words: None,
-            since: None,
-            wait: Duration::ZERO,
-            connected_before: false,
+            away: Away::new(PATIENCE),
             trimmed: None,
             damaged: Vec::new(),
         }
@@ -82,7 +71,7 @@ impl Follow {
     /// [`Duration::ZERO`] the first failure is returned.
     #[must_use]
     pub const fn patience(mut self, patience: Duration) -> Self {
-        self.patience = patience;
+        self.away.set_patience(patience);
         self
     }
 
@@ -95,11 +84,12 @@ impl Follow {
     /// events of all sessions never end.
     ///
     /// # Errors
-    /// - [`Error::Answer`]: the daemon refuses, such as for a session that it does not know, or
-    ///   its log is damaged there. With the reason `shutting_down` it stops: calling again waits
-    ///   for the next one.
-    /// - Any other: no daemon told anything for as long as [`Follow::patience`] says. Calling
+    /// - [`Error::Answer`]: the daemon refuses, such as for a session that it does not know (one
+    ///   that was deleted while no daemon answered among them), for a place that its log has not
+    ///   come to, which is then another log, or because its log is damaged there.
+    /// - [`Error::Away`]: no daemon told anything for as long as [`Follow::patience`] says. Calling
     ///   again tries for as long again.
+    /// - Any other: what answers there is no daemon to be talked to.
     pub async fn next(&mut self) -> Result<Option<Event>, Error> {
         loop {
             if let Some(event) = self.ready.pop_front() {
@@ -112,10 +102,10 @@ impl Follow {
             match &mut self.state {
                 State::Ended => return Ok(None),
                 State::Apart => {
-                    self.since.get_or_insert_with(Instant::now);
-                    tokio::time::sleep(self.wait).await;
+                    self.away.pause().await;
+                    let begun = Instant::now();
                     if let Err(error) = self.connect().await {
-                        self.stay_apart(error)?;
+                        self.failed(error, begun)?;
                     }
                 }
                 State::Connected(connected) => {
@@ -157,7 +147,6 @@ impl Follow {
             );
         }
         let (body, connection) = self.client.open(ask).await?.into_stream();
-        self.connected_before = true;
         self.state = State::Connected(Box::new(Connected {
             body,
             parser: Parser::default(),
@@ -171,36 +160,17 @@ impl Follow {
     fn broken_off(&mut self, error: Error) -> Result<(), Error> {
         let state = std::mem::replace(&mut self.state, State::Apart);
         if matches!(state, State::Connected(connected) if connected.has_said) {
-            self.start_anew(FIRST_WAIT);
+            self.away.is_over();
         }
-        if error.is_stopping() {
-            self.start_anew(FIRST_WAIT);
-            return Err(error);
-        }
-        if self.since.is_none() && error.is_passing() {
-            return Ok(());
-        }
-        self.stay_apart(error)
+        self.failed(error, Instant::now())
     }
 
-    fn start_anew(&mut self, wait: Duration) {
-        (self.since, self.wait) = (None, wait);
-    }
-
-    fn stay_apart(&mut self, error: Error) -> Result<(), Error> {
-        let gone = error.code() == Some(coven::Code::SessionNotFound);
-        if gone && self.connected_before {
-            // It was deleted while the connection was away.
-            self.state = State::Ended;
-            return Ok(());
-        }
-        let is_late = |since: Instant| since.elapsed() >= self.patience;
-        if !error.is_passing() || self.since.is_some_and(is_late) {
-            self.start_anew(Duration::ZERO);
-            return Err(error);
-        }
-        self.wait = (self.wait * 2).clamp(FIRST_WAIT, LONGEST_WAIT);
-        Ok(())
+    fn failed(&mut self, error: Error, begun: Instant) -> Result<(), Error> {
+        let cursor = match self.after {
+            Some(seq) => Cursor::AfterSeq { seq },
+            None => Cursor::Start,
+        };
+        self.away.failed(error, begun, self.client.socket(), cursor)
     }
 
     fn take(&mut self, piece: &[u8]) -> Result<(), Error> {

@@ -62,7 +62,7 @@ impl Client {
     /// An offset at or past what is recorded gives no bytes, not an error.
     pub async fn output(&self, id: &str, offset: u64) -> Outcome<Output> {
         let range = (offset > 0).then(|| format!("bytes={offset}-"));
-        self.output_in(id, range).await
+        self.output_in(id, offset, range).await
     }
 
     /// `len_bytes` bytes of a session's output from byte `offset` on; fewer where no more are
@@ -77,7 +77,7 @@ impl Client {
         len_bytes: NonZeroU64,
     ) -> Outcome<Output> {
         let last = offset.saturating_add(len_bytes.get() - 1);
-        self.output_in(id, Some(format!("bytes={offset}-{last}")))
+        self.output_in(id, offset, Some(format!("bytes={offset}-{last}")))
             .await
     }
 
@@ -100,13 +100,14 @@ impl Client {
         self.open(Ask::get(path)).await.map(Output::new)
     }
 
-    async fn output_in(&self, id: &str, range: Option<String>) -> Outcome<Output> {
-        let mut ask = Ask::get(format!("/sessions/{id}/output"));
+    async fn output_in(&self, id: &str, offset: u64, range: Option<String>) -> Outcome<Output> {
+        let path = format!("/sessions/{id}/output");
+        let mut ask = Ask::get(&path);
         if let Some(range) = range {
             ask = ask.header(header::RANGE, range);
         }
         match self.open(ask).await {
-            Ok(opened) => Ok(Output::new(opened)),
+            Ok(opened) => Ok(Output::of_range(opened, self, path, offset)),
             Err(Error::Answer(answer)) if answer.status == StatusCode::RANGE_NOT_SATISFIABLE => {
                 Ok(Output::nothing(&answer))
             }

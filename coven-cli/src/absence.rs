@@ -1,0 +1,173 @@
+//! `Absence`: how a command that goes on for long bears that its daemon goes away.
+//!
+//! The daemon is waited for, and started where nobody else does it. One that somebody stopped is
+//! waited for only: it is not started behind their back.
+
+use std::io;
+use std::process::Output;
+use std::time::Duration;
+
+use coven_http::client::{Client, Departure, Error};
+use tokio::sync::oneshot;
+
+use crate::daemon;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::{output, text};
+
+/// How long a daemon may be away before a word is said, and before one is started: a restart, or a
+/// service manager, is faster as a rule.
+pub(crate) const QUIET: Duration = Duration::from_secs(1);
+
+/// How long the next daemon is waited for where somebody stopped the last.
+const STOPPED_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Daemons that are started one after the other though none comes to tell anything.
+const MOST_STARTS: u32 = 3;
+
+/// What is known of a daemon that is away.
+#[derive(Debug)]
+pub(crate) struct Absence {
+    home: Home,
+    client: Client,
+    said: bool,
+    starts: u32,
+}
+
+impl Absence {
+    /// It is not away yet.
+    pub(crate) fn of(home: &Home, client: &Client) -> Self {
+        Self {
+            home: home.clone(),
+            client: client.clone(),
+            said: false,
+            starts: 0,
+        }
+    }
+
+    /// The daemon has told something.
+    pub(crate) const fn is_over(&mut self) {
+        (self.said, self.starts) = (false, 0);
+    }
+
+    /// Asks until it is answered.
+    ///
+    /// # Errors
+    /// What the answer is, if it is no success; as [`Absence::bear`].
+    pub(crate) async fn ask<T>(
+        &mut self,
+        ask: impl AsyncFn(&Client) -> Result<T, Error>,
+    ) -> Result<T, Failure> {
+        loop {
+            match ask(&self.client.clone()).await {
+                Ok(answer) => {
+                    self.is_over();
+                    return Ok(answer);
+                }
+                Err(error) => self.bear(error).await?,
+            }
+        }
+    }
+
+    /// Returns once it is worth asking again after `error`; says on stderr that it takes a while.
+    ///
+    /// # Errors
+    /// `error`, where asking again will not help; and when no daemon comes back.
+    pub(crate) async fn bear(&mut self, error: Error) -> Result<(), Failure> {
+        let departure = self.departure(error).await?;
+        if let Some(departure) = departure {
+            self.say(departure);
+            self.end(departure).await?;
+        }
+        Ok(())
+    }
+
+    /// How the daemon left that is away; `None` once one is there.
+    ///
+    /// # Errors
+    /// `error`, where the daemon is not away, or hangs.
+    pub(crate) async fn departure(&self, error: Error) -> Result<Option<Departure>, Failure> {
+        match &error {
+            Error::Away { last, .. } if matches!(**last, Error::Timeout { .. }) => {
+                Err(error.into())
+            }
+            Error::Away { departure, .. } => Ok(Some(*departure)),
+            _ if error.is_stopping() => Ok(Some(Departure::Stopped)),
+            Error::Unreachable { .. } | Error::Broken { .. } => {
+                Ok(match self.client.served_within(QUIET).await {
+                    Ok(()) => None,
+                    Err(Error::Away { departure, .. }) => Some(departure),
+                    Err(error) => return Err(error.into()),
+                })
+            }
+            _ => Err(error.into()),
+        }
+    }
+
+    /// Waits for the next daemon, or starts it.
+    ///
+    /// # Errors
+    /// When none comes; the message says what to do.
+    pub(crate) async fn end(&mut self, departure: Departure) -> Result<(), Failure> {
+        match departure {
+            Departure::Stopped => match self.client.served_within(STOPPED_PATIENCE).await {
+                Ok(()) => Ok(()),
+                Err(Error::Away { .. }) => Err(Failure::new(
+                    Exit::Unreachable,
+                    format!(
+                        "the daemon was stopped, and none was started within {} s; start one with \
+                         `coven daemon start`",
+                        STOPPED_PATIENCE.as_secs()
+                    ),
+                )),
+                Err(error) => Err(error.into()),
+            },
+            Departure::Vanished if self.starts == MOST_STARTS => Err(Failure::new(
+                Exit::Unreachable,
+                format!(
+                    "the daemon went away and was started {MOST_STARTS} times; see `coven daemon \
+                     logs`"
+                ),
+            )),
+            Departure::Vanished => {
+                self.starts += 1;
+                start(&self.home).await
+            }
+        }
+    }
+
+    fn say(&mut self, departure: Departure) {
+        if !std::mem::replace(&mut self.said, true) {
+            output::complain(match departure {
+                Departure::Stopped => {
+                    "coven: the daemon was stopped; this goes on once it is started again"
+                }
+                Departure::Vanished => "coven: the daemon is gone; starting it again",
+            });
+        }
+    }
+}
+
+/// Starts the home's daemon by `coven daemon start`, in a process of its own: it waits and speaks
+/// as it likes, and keeps no key and no signal from being heard here.
+async fn start(home: &Home) -> Result<(), Failure> {
+    let mut command = daemon::start_command(home);
+    let (tell, told) = oneshot::channel();
+    std::thread::spawn(move || {
+        // Whoever asked may have left.
+        let _ = tell.send(command.output());
+    });
+    let ended = told.await.map_err(io::Error::other).flatten();
+    let failed = |reason: String| Failure::new(Exit::Unreachable, reason);
+    let Output { status, stderr, .. } =
+        ended.map_err(|error| failed(format!("the daemon could not be started: {error}")))?;
+    if status.success() {
+        return Ok(());
+    }
+    let said = String::from_utf8_lossy(&stderr);
+    let said = said.lines().next_back().unwrap_or("it does not start");
+    Err(failed(text::one_line(
+        said.strip_prefix("coven: ").unwrap_or(said),
+    )))
+}
