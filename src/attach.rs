@@ -63,6 +63,14 @@ pub(crate) struct Screenless {
 }
 
 impl Screenless {
+    /// That of a session whose output is not there before `offset`.
+    pub(crate) fn starting_at(offset: u64) -> Self {
+        Self {
+            listener: Listener::starting_at(offset),
+            states: VecDeque::new(),
+        }
+    }
+
     /// Hears output as it is read; gives what the terminal answers.
     pub(crate) fn hear(&mut self, bytes: &[u8]) -> Vec<Bytes> {
         let queries = self.listener.hear(bytes).into_iter();

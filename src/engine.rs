@@ -41,7 +41,8 @@ pub enum Registered {
 /// The engine's life.
 impl Engine {
     /// Opens a home, and makes it if there is none. Sessions that were live when the last engine
-    /// ended are orphaned before this returns, and what is left of their processes is ended.
+    /// ended are taken over where a shim holds them; the others are orphaned before this returns,
+    /// and what is left of their processes is ended.
     ///
     /// # Errors
     /// [`OpenError`] says what to do about each. Nothing of the home was changed.
@@ -121,6 +122,14 @@ impl Engine {
             live_sessions: self.shared.running.count(),
             shutting_down: self.shared.is_shutting_down(),
         }
+    }
+
+    /// Takes no more work, lets go of the sessions that shims hold, closes the log and frees the
+    /// home: they go on, and the next engine of the home takes them over. Where this program holds
+    /// sessions itself, it is [`shutdown`](Self::shutdown). What was asked of a session and not
+    /// answered was not carried out, or is found by its name when it is asked again.
+    pub async fn leave(&self) {
+        shutdown::leave(&self.shared).await;
     }
 
     /// Takes no more work, ends every live session with its grace, puts on record what is proven,

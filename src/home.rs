@@ -32,6 +32,8 @@ const FORMAT_FILE: &str = "format";
 const LOCK_FILE: &str = "lock";
 /// The log's file in a home.
 pub const LOG_FILE: &str = "coven.redb";
+/// The directory in a home that has a folder for each session that a shim holds.
+pub const SPOOLS: &str = "spools";
 /// How the log's file begins.
 const DATABASE: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 const HARNESSES_DIRECTORY: &str = "harnesses";

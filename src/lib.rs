@@ -45,6 +45,7 @@ mod follow;
 mod harnesses;
 mod health;
 pub mod home;
+mod hosting;
 mod import;
 mod launch;
 mod opening;
@@ -57,6 +58,7 @@ mod running;
 mod session_task;
 mod shared;
 mod shutdown;
+mod spools;
 
 pub use attach::AttachView;
 pub use engine::{Engine, Registered};
@@ -64,6 +66,7 @@ pub use error::{Error, OpenError, Unavailable};
 pub use follow::{Follow, FollowAll};
 pub use harnesses::HarnessInfo;
 pub use health::Health;
+pub use hosting::{Hosting, Shims};
 pub use import::{Arrival, Import, ImportError, Imported};
 pub use options::Options;
 #[doc(hidden)]

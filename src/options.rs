@@ -11,6 +11,7 @@ use coven_harness::process::{MAX_GRACE, open_files_limit};
 use rustix::process::Rlimit;
 
 use crate::clock::{Clock, SystemClock};
+use crate::hosting::Hosting;
 use crate::retention::Retention;
 
 /// How to open an engine. [`Options::at`] has what nearly everybody wants.
@@ -21,6 +22,9 @@ pub struct Options {
     /// How long a killed process may take to end by itself before it is ended: at most
     /// [`MAX_GRACE`](Self::MAX_GRACE), for which a longer one is taken.
     pub grace: Duration,
+    /// Who holds the terminals of the sessions that are launched. Default: this program. Sessions of
+    /// the home that shims hold are taken over either way.
+    pub hosting: Hosting,
     /// Harnesses of the embedding program, beside Coven's own and the home's manifests.
     pub harnesses: Vec<Arc<dyn Harness>>,
     /// Where the time comes from.
@@ -46,6 +50,7 @@ impl Options {
         Self {
             home: home.into(),
             grace: Duration::from_secs(5),
+            hosting: Hosting::default(),
             harnesses: Vec::new(),
             clock: Arc::new(SystemClock::new()),
             retention: Retention::default(),

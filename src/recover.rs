@@ -1,9 +1,11 @@
-//! Recovery: what was live when an engine ended is not any more, and is said to be lost.
+//! Recovery: what was live when an engine ended is taken over, or said to be lost.
 //!
-//! The terminal of such a session is gone with the engine that held it, and the kernel has hung
+//! A session that a shim holds has a folder, and is taken over: its shim lives, or left what became
+//! of it. The terminal of any other is gone with the engine that held it, and the kernel has hung
 //! it up. The agent is dead of that as a rule, and its tools, in sessions of their own, are not:
 //! whatever is left would run on unseen, so it is ended before the session is told to be orphaned.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use coven_core::{Command, OrphanReason, Phase, ProcessFacts, Record, SessionId};
@@ -12,18 +14,20 @@ use coven_store::{AppendError, ReadError, Urgency};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::commit::Plan;
-use crate::shared::Shared;
-use crate::{Error, OpenError};
+use crate::shared::{Shared, blocking};
+use crate::{Error, OpenError, session_task};
 
 /// Sessions whose leftovers are looked for at once: each look reads all processes there are.
 const MAX_AT_ONCE: usize = 8;
 
-/// Orphans every session that is live on record. Returns when all are on record, or wait for a
-/// disk that is full.
+/// Takes over every session that is live on record and has a shim's folder, and orphans the others.
+/// Returns when all of those are on record as orphaned, or wait for a disk that is full; those that
+/// are taken over are being reached.
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     let unreadable = |error: Error| OpenError::Unreadable {
         message: error.to_string(),
     };
+    let mut folders = folders(shared).await.map_err(unreadable)?;
     let live = shared.read(|store| -> Result<_, ReadError> { store.live() });
     let mut orphaned = JoinSet::new();
     let through = |done: Result<Result<(), Error>, JoinError>| {
@@ -32,18 +36,31 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
             .map_err(unreadable)
     };
     for record in live.await.map_err(unreadable)? {
+        let shared = Arc::clone(shared);
+        if folders.remove(&record.session.id) {
+            session_task::adopt(shared, record);
+            continue;
+        }
         if orphaned.len() == MAX_AT_ONCE
             && let Some(done) = orphaned.join_next().await
         {
             through(done)?;
         }
-        let shared = Arc::clone(shared);
         orphaned.spawn(async move { orphan(&shared, record).await });
     }
     while let Some(done) = orphaned.join_next().await {
         through(done)?;
     }
+    session_task::dismiss(shared, folders.into_iter().collect());
     Ok(())
+}
+
+/// The sessions that have a shim's folder.
+async fn folders(shared: &Arc<Shared>) -> Result<HashSet<SessionId>, Error> {
+    let of = Arc::clone(shared);
+    let sessions = blocking(move || of.spools.sessions()).await?;
+    let sessions = sessions.map_err(|error| Error::internal(&error))?;
+    Ok(sessions.into_iter().collect())
 }
 
 async fn orphan(shared: &Shared, record: Record) -> Result<(), Error> {

@@ -57,6 +57,8 @@ pub(crate) enum Message {
     Redraw,
     /// The engine is leaving: kill what still lives by force, record its loss, and end.
     Abandon,
+    /// The engine is leaving: let go of a session that a shim holds, which goes on.
+    Leave,
 }
 
 /// The tasks of live sessions.

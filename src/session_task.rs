@@ -1,26 +1,35 @@
 //! The task that owns one session, from its first event to its last.
 //!
-//! [`launching`] puts the launch on record and makes the process; [`live`] drives it to its end.
+//! [`launching`] puts the launch on record and makes the process, [`adopting`] takes over one that a
+//! shim holds; [`live`] drives it to its end.
 //! Nobody else writes to the session's log or touches its process; others hold a mailbox
 //! ([`Running`](crate::running::Running)). The task goes on when whoever asked for it has left.
 
+mod adopting;
 mod control;
+mod dismissing;
 mod ending;
 mod gather;
+mod heard_again;
 mod identity;
 mod killing;
 mod launching;
 mod live;
 mod observe;
+mod process;
 mod redraw;
 mod writer;
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use bytes::Bytes;
 use coven_core::{Actor, Launch, SessionId};
 use coven_harness::process::Spawn;
+use coven_harness::shim::InputId;
 use coven_harness::{CommandLine, Harness};
 use tokio::sync::oneshot;
+use uuid::Uuid;
 
 use crate::shared::Shared;
 use crate::{Error, Record};
@@ -50,8 +59,37 @@ pub(crate) fn start(
     let (reply, launched) = oneshot::channel();
     let (entry, mailbox) = shared.running.enter(accepted.id.clone());
     tokio::spawn(async move {
-        launching::run(shared, accepted, mailbox, reply).await;
+        launching::run(Arc::clone(&shared), accepted, mailbox, reply).await;
         drop(entry);
+        shared.share_spools();
     });
     launched
+}
+
+/// Takes over a session that is live on record, and whose shim has a folder.
+pub(crate) fn adopt(shared: Arc<Shared>, record: Record) {
+    let (entry, mailbox) = shared.running.enter(record.session.id.clone());
+    tokio::spawn(async move {
+        adopting::run(Arc::clone(&shared), record, mailbox).await;
+        drop(entry);
+        shared.share_spools();
+    });
+}
+
+/// Lets go of what is left of sessions that have ended on record.
+pub(crate) fn dismiss(shared: &Arc<Shared>, sessions: Vec<SessionId>) {
+    let shared = Arc::clone(shared);
+    tokio::spawn(async move { dismissing::all(&shared, sessions).await });
+}
+
+/// What a session gets typed before anything else. It has the same name whenever it is asked for,
+/// so that a shim types it once.
+fn first_input(session: &SessionId, data: Bytes) -> writer::Input {
+    let id = Uuid::parse_str(session.as_str()).unwrap_or_default();
+    writer::Input {
+        id: InputId(id.into_bytes()),
+        data,
+        pause: Duration::ZERO,
+        room: None,
+    }
 }

@@ -10,14 +10,16 @@ use coven_core::{Refusal, SessionId};
 use coven_harness::Registry;
 use coven_store::{ReadError, Store};
 use rustix::process::Rlimit;
-use tokio::sync::OnceCell;
+use tokio::sync::{OnceCell, watch};
 
 use crate::clock::Clock;
 use crate::harnesses::Versions;
 use crate::home::Home;
+use crate::hosting::{Hosting, Shims};
 use crate::options::OnTheWay;
 use crate::retention::Retention;
 use crate::running::Running;
+use crate::spools::Spools;
 use crate::{Error, Record, Unavailable};
 
 #[derive(Debug)]
@@ -30,6 +32,10 @@ pub(crate) struct Shared {
     pub(crate) open_files: Rlimit,
     pub(crate) on_the_way: OnTheWay,
     pub(crate) running: Running,
+    pub(crate) hosting: Hosting,
+    pub(crate) spools: Spools,
+    /// How much each shim may keep, bytes.
+    pub(crate) spool_limit: watch::Sender<u64>,
     /// The PATH of the user's login shell, asked once.
     pub(crate) login_path: OnceCell<Option<OsString>>,
     pub(crate) versions: Versions,
@@ -48,7 +54,14 @@ impl Shared {
         registry: Registry,
         options: crate::Options,
     ) -> Self {
+        let limit = match &options.hosting {
+            Hosting::InProcess => Shims::SPOOL_BYTES,
+            Hosting::Shims(shims) => shims.spool_bytes,
+        };
         Self {
+            hosting: options.hosting,
+            spools: Spools::of(home.path()),
+            spool_limit: watch::Sender::new(limit),
             home: home.path().to_owned(),
             store,
             registry,
@@ -64,6 +77,17 @@ impl Shared {
             shutting_down: AtomicBool::new(false),
             lock: Mutex::new(Some(home)),
         }
+    }
+
+    /// Shares anew, among the sessions that there are, what shims may keep; gives what each may. Blocks
+    /// for a look at the disk.
+    pub(crate) fn share_spools(&self) -> u64 {
+        if let Hosting::Shims(shims) = &self.hosting {
+            let share = self.spools.share(shims, self.running.count());
+            self.spool_limit
+                .send_if_modified(|limit| std::mem::replace(limit, share) != share);
+        }
+        *self.spool_limit.borrow()
     }
 
     /// Reads the log on a thread that may block.

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use tokio::time::timeout;
 
+use crate::hosting::Hosting;
 use crate::running::{Message, Request};
 use crate::shared::Shared;
 
@@ -27,6 +28,31 @@ pub(crate) async fn shutdown(shared: &Shared) {
         tracing::error!(sessions = ?shared.running.ids(), "sessions could not be ended");
         abandon(shared).await;
     }
+    close(shared).await;
+}
+
+/// Lets go of the sessions that shims hold, which go on, and ends the others.
+pub(crate) async fn leave(shared: &Shared) {
+    if let Hosting::InProcess = shared.hosting {
+        return shutdown(shared).await;
+    }
+    shared.begin_shutdown();
+    for session in shared.running.ids() {
+        let running = shared.running.clone();
+        // Beside the others: a session that takes no messages must not hold them up.
+        tokio::spawn(async move { running.tell(&session, Message::Leave).await });
+    }
+    if timeout(LAST_WORDS, shared.running.none_left())
+        .await
+        .is_err()
+    {
+        // What they have is with their shims, too.
+        tracing::error!(sessions = ?shared.running.ids(), "sessions are left as they are");
+    }
+    close(shared).await;
+}
+
+async fn close(shared: &Shared) {
     let closing = shared.store.clone().close();
     if timeout(LAST_WORDS, closing).await.is_err() {
         // Nothing acknowledged is lost by that: the file is in order after every commit.

@@ -12,6 +12,9 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use coven::shim::Program;
+use coven::{Hosting, Shims};
+
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::terminal::DetachKeys;
@@ -39,6 +42,10 @@ pub(crate) struct Config {
     pub(crate) retention_total_bytes: Setting<Option<Size>>,
     /// How old output may be.
     pub(crate) retention_max_age: Setting<Option<Age>>,
+    /// How much one session may write while there is no daemon, before it waits for one.
+    pub(crate) spool_session_bytes: Setting<Size>,
+    /// How much all sessions may together.
+    pub(crate) spool_total_bytes: Setting<Size>,
 }
 
 /// A value and where it came from.
@@ -73,7 +80,7 @@ pub(crate) enum Origin {
 }
 
 /// The keys a configuration file may hold.
-pub(crate) const KEYS: [&str; 7] = [
+pub(crate) const KEYS: [&str; 9] = [
     "harness",
     "detach_keys",
     "log",
@@ -81,6 +88,8 @@ pub(crate) const KEYS: [&str; 7] = [
     "retention.session_bytes",
     "retention.total_bytes",
     "retention.max_age",
+    "spool.session_bytes",
+    "spool.total_bytes",
 ];
 
 const DEFAULT_KILL_GRACE_MS: u64 = 5_000;
@@ -120,6 +129,27 @@ impl Config {
             retention_total_bytes: layers
                 .optional("retention.total_bytes", "COVEN_RETENTION_TOTAL_BYTES")?,
             retention_max_age: layers.optional("retention.max_age", "COVEN_RETENTION_MAX_AGE")?,
+            spool_session_bytes: layers.setting(
+                "spool.session_bytes",
+                "COVEN_SPOOL_SESSION_BYTES",
+                Size(Shims::SPOOL_BYTES),
+                str::parse,
+            )?,
+            spool_total_bytes: layers.setting(
+                "spool.total_bytes",
+                "COVEN_SPOOL_TOTAL_BYTES",
+                Size(Shims::ALL_SPOOLS_BYTES),
+                str::parse,
+            )?,
+        })
+    }
+
+    /// Sessions are held by shims, which are this program.
+    pub(crate) fn hosting(&self) -> Hosting {
+        Hosting::Shims(Shims {
+            spool_bytes: self.spool_session_bytes.value.0,
+            all_spools_bytes: self.spool_total_bytes.value.0,
+            ..Shims::of(Program::this())
         })
     }
 
@@ -268,7 +298,8 @@ mod tests {
     #[test]
     fn every_key_is_known_to_the_file() {
         let toml = "harness = \"x\"\ndetach_keys = \"ctrl-a\"\nlog = \"debug\"\nkill_grace_ms = 1\n\
-                    [retention]\nsession_bytes = 1\ntotal_bytes = \"2GiB\"\nmax_age = \"30d\"";
+                    [retention]\nsession_bytes = 1\ntotal_bytes = \"2GiB\"\nmax_age = \"30d\"\n\
+                    [spool]\nsession_bytes = \"64MiB\"\ntotal_bytes = \"1GiB\"";
         let set = toml.lines().filter(|line| line.contains('='));
         assert_eq!(set.count(), KEYS.len());
         load(toml, &[]).unwrap();

@@ -80,6 +80,10 @@ pub(crate) fn lost_because(code: &str) -> String {
             OrphanReason::Imported,
             "it ran when it was exported, and was imported like that",
         ),
+        (
+            OrphanReason::ShimDied,
+            "the process that held its terminal died while it ran",
+        ),
     ];
     let known = words.iter().find(|(reason, _)| reason.as_str() == code);
     known.map_or(code, |(_, words)| words).to_owned()

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use coven::OpenError;
-use coven::home::{Found, LOG_FILE};
+use coven::home::{Found, LOG_FILE, SPOOLS};
 use coven_http::SOCKET_NAME;
 use rustix::fs::{FlockOperation, OFlags};
 
@@ -91,6 +91,12 @@ impl Home {
     pub(crate) fn has_log(&self) -> bool {
         let is_here = |name: &str| self.dir.join(name).exists();
         is_here(LOG_FILE) || is_here(&format!("{LOG_FILE}.journal"))
+    }
+
+    /// Whether a session may run here, held by a shim: whether or not a daemon does.
+    pub(crate) fn has_spools(&self) -> bool {
+        let spools = std::fs::read_dir(self.dir.join(SPOOLS));
+        spools.is_ok_and(|mut folders| folders.next().is_some())
     }
 
     /// Creates the directory if it is missing, readable by its owner only, and checks it.

@@ -96,6 +96,12 @@ pub(crate) fn complain(line: &str) {
     };
 }
 
+/// Puts a question to whoever is at the terminal that stderr is, on a line that the answer ends.
+pub(crate) fn ask(question: &str) {
+    // Where it cannot be read there is no answer either.
+    let _ = io::stderr().write_all(question.as_bytes());
+}
+
 /// Prints a line on stderr for a person: nothing when stderr is no terminal.
 pub(crate) fn tell(line: &str) {
     if io::stderr().is_terminal() {

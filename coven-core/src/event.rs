@@ -203,16 +203,19 @@ pub enum OrphanReason {
     LaunchInterrupted,
     /// It was live when it was exported, and was brought into another log like that.
     Imported,
+    /// The shim, which held the terminal in the engine's stead, ended without an end on its spool.
+    ShimDied,
 }
 
 impl OrphanReason {
     /// Every reason.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::EngineDied,
         Self::Reboot,
         Self::Shutdown,
         Self::LaunchInterrupted,
         Self::Imported,
+        Self::ShimDied,
     ];
 
     /// The reason as records and events carry it.
@@ -223,6 +226,7 @@ impl OrphanReason {
             Self::Shutdown => "shutdown",
             Self::LaunchInterrupted => "launch_interrupted",
             Self::Imported => "imported",
+            Self::ShimDied => "shim_died",
         }
     }
 }

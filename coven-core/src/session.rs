@@ -101,6 +101,14 @@ impl Session {
         }
     }
 
+    /// Its terminal's size now; `None` for an external one.
+    pub const fn size(&self) -> Option<TermSize> {
+        match self.0.origin {
+            Origin::Launched { size, .. } => Some(size),
+            Origin::External { .. } => None,
+        }
+    }
+
     /// What the caller calls its conversation.
     pub const fn conversation_id(&self) -> Option<&ConversationId> {
         match &self.0.origin {

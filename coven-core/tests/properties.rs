@@ -257,6 +257,7 @@ fn command() -> impl Strategy<Value = Command> {
         OrphanReason::Reboot,
         OrphanReason::Shutdown,
         OrphanReason::LaunchInterrupted,
+        OrphanReason::ShimDied,
     ]);
     let channel = prop::sample::select(vec![Channel::Tty, Channel::Stdout, Channel::Stderr]);
     prop_oneof![

@@ -263,6 +263,7 @@ fn reason(word: &str, at: &str) -> OrphanReason {
         OrphanReason::Reboot,
         OrphanReason::Shutdown,
         OrphanReason::LaunchInterrupted,
+        OrphanReason::ShimDied,
     ]
     .into_iter()
     .find(|reason| reason.as_str() == word)

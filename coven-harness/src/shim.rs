@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 pub use client::{
     AdoptError, Child, CloseError, Control, InputError, Launch, LaunchError, Lost, Program,
-    Records, adopt, launch,
+    Records, adopt, adopt_all, launch,
 };
 pub use folder::{Death, Fate, Found, Remains, Summary, look};
 #[doc(hidden)]

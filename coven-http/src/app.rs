@@ -15,7 +15,7 @@ use crate::limits;
 use crate::peer::Peer;
 use crate::query::Query;
 use crate::server::Timeouts;
-use crate::wire::Daemon;
+use crate::wire::{Daemon, SessionsAtStop};
 
 /// What every request has to do with.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ pub(crate) struct Call {
 enum Stage {
     Serving,
     /// The engine stops. Streams end; requests are still answered, most of them with that.
-    Stopping,
+    Stopping(SessionsAtStop),
     /// The engine has stopped. What was asked is answered; nothing more is.
     Closing,
 }
@@ -103,7 +103,7 @@ impl App {
     }
 
     pub(crate) fn is_stopping(&self) -> bool {
-        *self.stage.0.borrow() >= Stage::Stopping
+        *self.stage.0.borrow() > Stage::Serving
     }
 
     pub(crate) fn stopping(&self) -> Stopping {
@@ -143,8 +143,8 @@ impl App {
 
 impl Stop {
     /// Begins to stop: streams end, and what is asked from now on is refused.
-    pub(crate) fn begin(&self) {
-        self.reach(Stage::Stopping);
+    pub(crate) fn begin(&self, sessions: SessionsAtStop) {
+        self.reach(Stage::Stopping(sessions));
     }
 
     fn reach(&self, stage: Stage) {
@@ -157,9 +157,13 @@ impl Stop {
 }
 
 impl Stopping {
-    /// The engine stops.
-    pub(crate) async fn wait(&mut self) {
-        self.reached(Stage::Stopping).await;
+    /// The engine stops. What is to become of its sessions.
+    pub(crate) async fn wait(&mut self) -> SessionsAtStop {
+        self.reached(Stage::Stopping(SessionsAtStop::Keep)).await;
+        match *self.0.borrow() {
+            Stage::Stopping(sessions) => sessions,
+            Stage::Serving | Stage::Closing => SessionsAtStop::Keep,
+        }
     }
 
     /// The engine has stopped.

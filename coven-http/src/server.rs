@@ -21,7 +21,7 @@ use crate::home_standing::{HomeStanding, Standing};
 use crate::limits;
 use crate::peer;
 use crate::socket::{self, BindError, BoundSocket};
-use crate::wire::Daemon;
+use crate::wire::{Daemon, SessionsAtStop};
 
 /// How a server serves. [`ServeOptions::default`] has what nearly everybody wants.
 #[derive(Clone, Copy, Debug)]
@@ -150,7 +150,8 @@ impl Server {
     }
 
     /// Serves until it is stopped, by [`Stopper::stop`], by a client's shutdown request, or by the
-    /// removal of its home. Then ends every stream, shuts the engine down, waits for open requests
+    /// removal of its home. Then ends every stream, has the engine leave (or shut down, where its
+    /// sessions are to end), waits for open requests
     /// (bounded by [`ServeOptions::drain`]), and removes the socket and `daemon.json`. A socket
     /// that somebody removes meanwhile is bound again.
     pub async fn run(mut self) -> Stopped {
@@ -159,9 +160,12 @@ impl Server {
         let app = self.app.clone();
         let mut stopping = app.stopping();
         let stop = async {
-            stopping.wait().await;
-            tracing::info!("stopping");
-            app.engine.shutdown().await;
+            let sessions = stopping.wait().await;
+            tracing::info!(?sessions, "stopping");
+            match sessions {
+                SessionsAtStop::Keep => app.engine.leave().await,
+                SessionsAtStop::End => app.engine.shutdown().await,
+            }
         };
         tokio::select! {
             // Requests are answered while the engine stops: health tells, the others refuse.
@@ -229,7 +233,8 @@ impl Server {
             Standing::Whole => {}
             Standing::Gone => {
                 tracing::warn!(home = %home.display(), "the home is gone: this daemon ends");
-                self.app.stop().begin();
+                // What they do can be put on record no more.
+                self.app.stop().begin(SessionsAtStop::End);
             }
             Standing::Unknown { error } => {
                 tracing::warn!(home = %home.display(), %error, "the home cannot be looked at");
@@ -250,9 +255,9 @@ impl Server {
 }
 
 impl Stopper {
-    /// Begins to stop the server. Returns at once.
+    /// Begins to stop the server; its sessions go on where shims hold them. Returns at once.
     pub fn stop(&self) {
-        self.0.begin();
+        self.0.begin(SessionsAtStop::Keep);
     }
 }
 

@@ -195,7 +195,7 @@ impl<S: Source> Told<S> {
             }
             let page = tokio::select! {
                 biased;
-                () = self.stopping.wait() => return Some(self.breaks_off(&Error::shutting_down())),
+                _ = self.stopping.wait() => return Some(self.breaks_off(&Error::shutting_down())),
                 page = self.source.next() => page,
                 () = sleep_until(self.quiet_since + self.heartbeat) => {
                     return Some(comment("heartbeat"));

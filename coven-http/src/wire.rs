@@ -39,5 +39,5 @@ pub use payload::{
 };
 pub use prune::{NotPruned, PruneBody, Pruned, PrunedSession};
 pub use session::{LaunchMode, SessionRecord, SessionsPage, Status, Visibility};
-pub use shutdown::{ShutdownBody, ShutdownCapabilities, ShutdownReply};
+pub use shutdown::{SessionsAtStop, ShutdownBody, ShutdownCapabilities, ShutdownReply};
 pub use time::{InvalidTime, Time};

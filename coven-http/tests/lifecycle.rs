@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use coven::Code;
 use coven_http::client::Error;
-use coven_http::wire::{Daemon as Identity, Payload, Status};
+use coven_http::wire::{Daemon as Identity, Payload, SessionsAtStop, Status};
 use coven_http::{BindError, ServeError, ServeOptions, Server, Timeouts};
 use serde_json::json;
 use support::{Daemon, Raw, read_to_end, within};
@@ -100,7 +100,11 @@ async fn a_shutdown_meant_for_another_process_stops_nothing() {
     ] {
         let answer = daemon.post(SHUTDOWN, &body(&other)).await;
         answer.is_error(409, "daemon_identity_mismatch");
-        let refused = daemon.client.shutdown(&other).await.unwrap_err();
+        let refused = daemon
+            .client
+            .shutdown(&other, SessionsAtStop::Keep)
+            .await
+            .unwrap_err();
         assert_eq!(refused.code(), Some(Code::DaemonIdentityMismatch));
     }
     let version = json!({"apiVersion": "coven.daemon.v2", "daemon": who});
@@ -163,7 +167,9 @@ async fn the_client_waits_for_the_stop_and_then_nobody_answers() {
     let client = daemon.client.clone();
     // As a daemon's `main` does: what holds the connections goes last.
     let main = tokio::spawn(async move { drop(daemon.running.await.unwrap()) });
-    within(client.shutdown(&who)).await.unwrap();
+    within(client.shutdown(&who, SessionsAtStop::Keep))
+        .await
+        .unwrap();
     main.await.unwrap();
     assert!(matches!(
         client.health().await,

@@ -73,6 +73,7 @@ async fn the_bytes_that_were_ever_written_are_read_as_what_they_were() {
         let stored = events_of(&store, session);
         if session == "gone" {
             assert_eq!(stored, Vec::new());
+            expected = events.iter().fold(expected, |seq, _| seq.next());
             continue;
         }
         let mut stored = stored.iter();
@@ -92,10 +93,7 @@ async fn the_bytes_that_were_ever_written_are_read_as_what_they_were() {
     }
     assert_eq!(store.verify().expect("a read").problems, Vec::new());
     let next = append(&store, "new", vec![created()]).await.expect("new");
-    assert_eq!(
-        next.first,
-        expected.next().next().next().next().next().next()
-    );
+    assert_eq!(next.first, expected.next());
 }
 
 #[test]

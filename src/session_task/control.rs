@@ -4,16 +4,20 @@
 //! once it is durable; only a kill's signals go out before.
 
 use std::collections::VecDeque;
+use std::io;
+use std::time::Duration;
 
 use bytes::Bytes;
 use coven_core::{Actor, Command, Decision, Echo, Effect, Event, InputData, LaunchMode, Refusal};
 use coven_core::{SessionId, Status, decide};
-use coven_harness::Keystroke;
-use coven_harness::process::Terminal;
+use coven_harness::shim::InputId;
+use coven_harness::{Harness, Keystroke};
 use coven_store::{AppendError, Appended, Urgency};
+use uuid::Uuid;
 
 use super::live::{Goes, Live, Slot};
-use super::writer::{Gone, Step};
+use super::process::{SecretEntry, Typing};
+use super::writer::{Input, NotTyped};
 use crate::commit::Plan;
 use crate::running::{Ask, Request};
 use crate::{Error, Unavailable};
@@ -28,6 +32,10 @@ pub(super) type Outcome = Result<Appended, AppendError>;
 pub(super) struct Control {
     asked: VecDeque<Ask>,
     pub(super) in_flight: Slot<Outcome>,
+    /// Whether what is typed is shown, while a shim is asked for that.
+    pub(super) looking: Slot<Echo>,
+    /// What it said, for the inputs that waited for it.
+    echo: Option<Echo>,
     /// What the commit in flight answers.
     granted: Vec<Granted>,
     killed: bool,
@@ -47,7 +55,7 @@ struct Granted {
 /// What is due once the events are durable.
 enum Then {
     Perform(Effect),
-    Write(Step),
+    Type(Input),
 }
 
 impl Control {
@@ -58,6 +66,12 @@ impl Control {
 
     pub(super) fn is_idle(&self) -> bool {
         self.asked.is_empty() && self.in_flight.is_none()
+    }
+
+    /// Whether what is typed now is shown is known.
+    pub(super) fn looked(&mut self, echo: Echo) {
+        self.looking = None;
+        self.echo = Some(echo);
     }
 }
 
@@ -133,16 +147,15 @@ impl Live {
             return;
         }
         let has_started = self.observations.has_started();
+        let echo = self.echo_of_what_waits();
         let output_bytes = self.record.session.output_bytes;
         let is_due = |ask: &Ask| match ask.request {
             Request::Kill => true,
             Request::Trim {
                 offset, len_bytes, ..
             } => has_started && offset.saturating_add(len_bytes) <= output_bytes,
-            Request::Input { .. }
-            | Request::Submit { .. }
-            | Request::Resize { .. }
-            | Request::Edit { .. } => has_started,
+            Request::Input { .. } | Request::Submit { .. } => has_started && echo.is_some(),
+            Request::Resize { .. } | Request::Edit { .. } => has_started,
         };
         let (due, early): (VecDeque<Ask>, VecDeque<Ask>) = std::mem::take(&mut self.control.asked)
             .into_iter()
@@ -153,7 +166,7 @@ impl Live {
         }
         let mut plan = Plan::of(&self.record.session);
         for ask in due {
-            match self.grant(&mut plan, &ask.request, ask.by.as_ref()) {
+            match self.grant(&mut plan, &ask.request, echo, ask.by.as_ref()) {
                 Ok(then) => self.control.granted.push(Granted { ask, then }),
                 Err(error) => answer(ask, Err(error)),
             }
@@ -171,6 +184,7 @@ impl Live {
         &self,
         plan: &mut Plan,
         request: &Request,
+        echo: Option<Echo>,
         by: Option<&Actor>,
     ) -> Result<Vec<Then>, Error> {
         let now = self.shared.clock.now();
@@ -181,8 +195,8 @@ impl Live {
             {
                 Err(self.is_killed().into())
             }
-            Request::Input { data } => self.type_in(plan, data, by),
-            Request::Submit { text } => self.submit(plan, text, by),
+            Request::Input { data } => self.type_in(plan, data, echo, by),
+            Request::Submit { text } => self.submit(plan, text, echo, by),
             Request::Resize { size } => {
                 let resize = Command::Resize { size: *size };
                 Ok(perform(plan.add(resize, now, by)?))
@@ -213,17 +227,28 @@ impl Live {
     }
 
     /// A prompt, typed as this harness takes it.
-    fn submit(&self, plan: &mut Plan, text: &str, by: Option<&Actor>) -> Result<Vec<Then>, Error> {
+    fn submit(
+        &self,
+        plan: &mut Plan,
+        text: &str,
+        echo: Option<Echo>,
+        by: Option<&Actor>,
+    ) -> Result<Vec<Then>, Error> {
         plan.session().accepts_input()?;
         if plan.session().mode() == Some(LaunchMode::Stream) {
-            return self.type_in(plan, &Bytes::copy_from_slice(text.as_bytes()), by);
+            return self.type_in(plan, &Bytes::copy_from_slice(text.as_bytes()), echo, by);
         }
         let (mut steps, mut whole) = (Vec::new(), plan.clone());
-        for keystroke in self.harness.submission(text)? {
+        for keystroke in self.harness()?.submission(text)? {
             match keystroke {
                 // All of it or nothing.
-                Keystroke::Type(data) => steps.extend(self.type_in(&mut whole, &data, by)?),
-                Keystroke::Pause(pause) => steps.push(Then::Write(Step::Pause(pause))),
+                Keystroke::Type(data) => steps.extend(self.type_in(&mut whole, &data, echo, by)?),
+                Keystroke::Pause(pause) => {
+                    // Before the first there is nothing to wait after.
+                    if let Some(Then::Type(input)) = steps.last_mut() {
+                        input.pause += pause;
+                    }
+                }
             }
         }
         *plan = whole;
@@ -235,9 +260,11 @@ impl Live {
         &self,
         plan: &mut Plan,
         data: &Bytes,
+        echo: Option<Echo>,
         by: Option<&Actor>,
     ) -> Result<Vec<Then>, Error> {
-        let echo = self.echo();
+        // Nobody is granted an input before it is known.
+        let echo = echo.unwrap_or(Echo::Hidden);
         let typed = Command::Input {
             data: data.clone(),
             echo,
@@ -259,8 +286,10 @@ impl Live {
         Ok(effects
             .into_iter()
             .map(|effect| match effect {
-                Effect::Deliver { data: bytes } => Then::Write(Step::Input {
+                Effect::Deliver { data: bytes } => Then::Type(Input {
+                    id: new_id(),
                     data: bytes,
+                    pause: Duration::ZERO,
                     room: room.take(),
                 }),
                 other => Then::Perform(other),
@@ -268,11 +297,12 @@ impl Live {
             .collect())
     }
 
-    fn wrap(&self, decision: Decision) -> Result<Decision, Refusal> {
+    fn wrap(&self, decision: Decision) -> Result<Decision, Error> {
+        let harness = self.harness()?;
         let wrap = |data: &Bytes| {
             let text = std::str::from_utf8(data)
                 .map_err(|_| Refusal::invalid("data", "", "must be UTF-8 for a stream session"))?;
-            Ok(self.harness.stream_input(text))
+            Ok(harness.stream_input(text))
         };
         let events = decision.events.into_iter().map(|event| match event {
             Event::Input {
@@ -292,17 +322,45 @@ impl Live {
         })
     }
 
-    /// Whether the terminal shows what is typed now.
-    fn echo(&self) -> Echo {
-        match self.terminal.as_ref().map(Terminal::secret_entry) {
-            Some(Ok(true)) => Echo::Hidden,
-            // Without a terminal there is nobody to ask for a password.
-            Some(Ok(false)) | None => Echo::Shown,
-            Some(Err(error)) => {
+    /// Whether the terminal shows what is typed now, if anything waits to be typed; `None` until
+    /// whoever holds the terminal has said it.
+    fn echo_of_what_waits(&mut self) -> Option<Echo> {
+        let is_typed =
+            |ask: &Ask| matches!(ask.request, Request::Input { .. } | Request::Submit { .. });
+        if !self.control.asked.iter().any(is_typed) {
+            return None;
+        }
+        if let Some(echo) = self.control.echo.take() {
+            return Some(echo);
+        }
+        match self.process.secret_entry() {
+            SecretEntry::Never => Some(Echo::Shown),
+            SecretEntry::Known(secret) => Some(self.echo(secret)),
+            SecretEntry::Ask(shim) => {
+                if self.control.looking.is_none() {
+                    self.control.looking = Some(Box::pin(ask_for_echo(shim)));
+                }
+                None
+            }
+        }
+    }
+
+    fn echo(&self, secret: io::Result<bool>) -> Echo {
+        match secret {
+            Ok(false) => Echo::Shown,
+            Ok(true) => Echo::Hidden,
+            Err(error) => {
                 tracing::warn!(session = %self.id(), %error, "the terminal's modes are unknown");
                 Echo::Hidden
             }
         }
+    }
+
+    fn harness(&self) -> Result<&dyn Harness, Error> {
+        let id = || self.record.session.harness.as_str().to_owned();
+        self.harness
+            .as_deref()
+            .ok_or_else(|| Error::HarnessNotFound { harness: id() })
     }
 
     /// A commit of this lane is through.
@@ -321,33 +379,42 @@ impl Live {
     /// Performs the effects of what is on record now, in order, and answers.
     fn carry_out(&mut self) {
         for Granted { ask, then } in std::mem::take(&mut self.control.granted) {
+            let is_typed = then.iter().any(|then| matches!(then, Then::Type(_)));
             let performed = then.into_iter().try_for_each(|then| self.perform(then));
-            answer(ask, performed.map(|()| self.record.clone()));
+            match (performed, &self.writer) {
+                (Ok(()), Some(writer)) if is_typed => {
+                    let (record, session) = (self.record.clone(), self.id().clone());
+                    writer.tell(Box::new(move |typed| {
+                        answer(
+                            ask,
+                            typed
+                                .map(|()| record)
+                                .map_err(|why| not_typed(session, why)),
+                        );
+                    }));
+                }
+                (performed, _) => answer(ask, performed.map(|()| self.record.clone())),
+            }
         }
     }
 
-    fn perform(&self, then: Then) -> Result<(), Error> {
-        let session = self.id().clone();
+    fn perform(&mut self, then: Then) -> Result<(), Error> {
         match then {
-            Then::Write(step) => self
-                .writer
-                .as_ref()
-                .ok_or(Gone)
-                .and_then(|writer| writer.step(step))
-                .map_err(|Gone| Error::SendInputFailed {
-                    session,
-                    message: "the process does not read any more".to_owned(),
-                }),
+            Then::Type(input) => {
+                let session = self.id().clone();
+                // Without a writer there is no input: decided before.
+                let writer = self.writer.as_ref();
+                let typed = writer.map_or(Ok(()), |writer| writer.input(input));
+                typed.map_err(|why| not_typed(session, why))
+            }
             // It gets the size that is on record when that is over.
             Then::Perform(Effect::Resize { .. }) if self.redraw.is_under_way() => Ok(()),
             Then::Perform(Effect::Resize { size }) => {
-                let resized = self.terminal.as_ref().map(|terminal| terminal.resize(size));
-                resized
-                    .unwrap_or(Ok(()))
-                    .map_err(|error| Error::internal(&error))
+                let resized = self.process.resize(size);
+                resized.map_err(|error| Error::internal(&error))
             }
-            // A kill is carried out when it is asked, input is a step of the writer, and the
-            // process was made before this lane began.
+            // A kill is carried out when it is asked, input is for the writer, and the process was
+            // made before this lane began.
             Then::Perform(
                 Effect::Terminate { .. }
                 | Effect::CancelSpawn
@@ -385,6 +452,32 @@ impl Live {
     fn id(&self) -> &SessionId {
         &self.record.session.id
     }
+}
+
+/// Asks the shim that holds the terminal, or the next one that is reached. Where there will be none,
+/// nothing will be typed.
+async fn ask_for_echo(mut shim: Typing) -> Echo {
+    loop {
+        let control = match shim.wait_for(Option::is_some).await {
+            Ok(control) => control.clone().expect("it was waited for"),
+            Err(_) => return Echo::Hidden,
+        };
+        match control.secret_entry().await {
+            Ok(true) => return Echo::Hidden,
+            Ok(false) => return Echo::Shown,
+            Err(_) if shim.changed().await.is_err() => return Echo::Hidden,
+            Err(_) => {}
+        }
+    }
+}
+
+/// The name of an input that nobody has named.
+fn new_id() -> InputId {
+    InputId(Uuid::new_v4().into_bytes())
+}
+
+fn not_typed(session: SessionId, NotTyped(message): NotTyped) -> Error {
+    Error::SendInputFailed { session, message }
 }
 
 fn answer(ask: Ask, outcome: Result<crate::Record, Error>) {

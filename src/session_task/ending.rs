@@ -22,6 +22,8 @@ pub(super) struct EndWatch {
     /// When the process had ended and, where it was killed, all others had too.
     over_at: Option<Duration>,
     killing: bool,
+    /// A shim says when its output is over: nothing is cut here.
+    is_told: bool,
     output: Option<OutputEnd>,
     last_byte_at: Duration,
     /// Whether the process is read; it is not, for want of room.
@@ -52,6 +54,14 @@ pub(super) struct End {
 }
 
 impl EndWatch {
+    /// That of a process that a shim holds.
+    pub(super) fn told_by_a_shim() -> Self {
+        Self {
+            is_told: true,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn process_ended(&mut self, exit: Exit, now: Duration) {
         self.process = Process::Ended { exit };
         self.settle(now);
@@ -86,13 +96,9 @@ impl EndWatch {
         self.last_byte_at = now;
     }
 
-    pub(super) fn output_ended(&mut self) {
-        self.output = Some(OutputEnd::Complete);
-    }
-
-    /// It cannot be read any further, whatever there is.
-    pub(super) fn output_lost(&mut self) {
-        self.output = Some(OutputEnd::Cut);
+    /// No more output will come; that it was cut means that there may have been.
+    pub(super) fn output_ended(&mut self, end: OutputEnd) {
+        self.output.get_or_insert(end);
     }
 
     /// Whether the process is being read. While it is not, no time counts: what it wrote before
@@ -132,7 +138,7 @@ impl EndWatch {
 
     /// When to look again.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        if self.output.is_some() || !self.reading {
+        if self.output.is_some() || !self.reading || self.is_told {
             return None;
         }
         let from = self.counted_from?;
@@ -167,11 +173,11 @@ mod tests {
         let mut watch = read_from_the_start();
         watch.process_ended(EXIT, ms(5));
         assert_eq!(watch.end(ms(5)), None);
-        watch.output_ended();
+        watch.output_ended(OutputEnd::Complete);
         assert_eq!(watch.end(ms(5)), ended(OutputEnd::Complete));
 
         let mut watch = read_from_the_start();
-        watch.output_ended();
+        watch.output_ended(OutputEnd::Complete);
         assert_eq!((watch.end(ms(900)), watch.deadline()), (None, None));
         watch.process_ended(EXIT, ms(1000));
         assert_eq!(watch.end(ms(1000)), ended(OutputEnd::Complete));
@@ -247,7 +253,7 @@ mod tests {
         let mut watch = read_from_the_start();
         watch.kill_began();
         watch.process_ended(EXIT, ms(10));
-        watch.output_ended();
+        watch.output_ended(OutputEnd::Complete);
         assert_eq!(watch.end(ms(4000)), None);
         watch.kill_done(ms(5000));
         assert_eq!(watch.end(ms(5000)), ended(OutputEnd::Complete));

@@ -7,7 +7,7 @@
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use coven_core::{Channel, decide};
+use coven_core::{Channel, Timestamp, decide};
 use coven_store::limits::MAX_BATCH_EVENTS;
 
 /// Bytes gathered before the process is not read any more: what a terminal at full speed writes
@@ -24,17 +24,40 @@ pub(crate) const COMMIT_INTERVAL: Duration = Duration::from_millis(10);
 /// How long the first bytes of a character may wait for the others.
 pub(crate) const INCOMPLETE_CHARACTER_WAIT: Duration = Duration::from_millis(20);
 
+/// The span of time that one piece, and so one event with its one time, may cover. It is longer only
+/// where a shim spooled while there was no engine.
+const MAX_PIECE_SPAN_NANOS: i64 = 1_000_000_000;
+
 /// Output that is not on its way into the log yet.
+///
+/// What is taken of it is, each time, all that was read up to some place: whoever knows how many
+/// bytes are on record knows which.
 #[derive(Debug, Default)]
 pub(super) struct Gather {
-    /// In order; two neighbours have different channels, and only the last of a channel may end
-    /// within a character.
-    pieces: Vec<(Channel, BytesMut)>,
+    /// In order. Only the last piece of a channel may end within a character.
+    pieces: Vec<Piece>,
     len_bytes: usize,
-    /// When the newest piece came.
-    last_read: Duration,
     /// When output was last taken.
     last_taken: Option<Duration>,
+}
+
+/// Output of one channel.
+#[derive(Debug)]
+struct Piece {
+    channel: Channel,
+    bytes: BytesMut,
+    /// When its first byte was written, as far as is known.
+    at: Timestamp,
+    /// When its last byte was read.
+    read: Duration,
+}
+
+/// Output that goes into the log.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Taken {
+    pub(super) channel: Channel,
+    pub(super) data: Bytes,
+    pub(super) at: Timestamp,
 }
 
 impl Gather {
@@ -43,16 +66,26 @@ impl Gather {
         self.len_bytes < MAX_GATHERED_BYTES && self.pieces.len() < MAX_PIECES
     }
 
-    /// Adds what was read at `now`.
-    pub(super) fn push(&mut self, channel: Channel, data: &[u8], now: Duration) {
+    /// Adds what was read at `now`, and written at `at`.
+    pub(super) fn push(&mut self, channel: Channel, data: &[u8], now: Duration, at: Timestamp) {
         self.len_bytes += data.len();
-        self.last_read = now;
+        let ends_at = |piece: &Piece| at.as_nanos().saturating_sub(piece.at.as_nanos());
         match self.pieces.last_mut() {
-            Some((last, bytes)) if *last == channel => bytes.extend_from_slice(data),
+            Some(last) if last.channel == channel && ends_at(last) <= MAX_PIECE_SPAN_NANOS => {
+                last.bytes.extend_from_slice(data);
+                last.read = now;
+            }
             _ => {
-                let mut bytes = self.cut_off_incomplete(channel);
+                let (mut bytes, at) = self
+                    .cut_off_incomplete(channel)
+                    .unwrap_or((BytesMut::new(), at));
                 bytes.extend_from_slice(data);
-                self.pieces.push((channel, bytes));
+                self.pieces.push(Piece {
+                    channel,
+                    bytes,
+                    at,
+                    read: now,
+                });
             }
         }
     }
@@ -65,69 +98,81 @@ impl Gather {
         let paced = self
             .last_taken
             .map_or(Duration::ZERO, |taken| taken + COMMIT_INTERVAL);
-        if self.is_all_incomplete() {
-            Some(paced.max(self.last_read + INCOMPLETE_CHARACTER_WAIT))
-        } else {
-            Some(paced)
+        let mut tails = self.tails().peekable();
+        let has_more = match tails.peek() {
+            // What was read after the start of a character of the other channel waits with it.
+            Some((_, len_bytes)) => self.is_of_one_channel() && *len_bytes < self.len_bytes,
+            None => true,
+        };
+        if has_more {
+            return Some(paced);
         }
+        let complete = tails.map(|(piece, _)| piece.read + INCOMPLETE_CHARACTER_WAIT);
+        complete.chain([paced]).max()
     }
 
-    /// Takes what may go into the log at `now`, which is all but characters that may still be
-    /// completed.
-    pub(super) fn take(&mut self, now: Duration) -> Vec<(Channel, Bytes)> {
-        let patience = if now >= self.last_read + INCOMPLETE_CHARACTER_WAIT {
-            Patience::Over
-        } else {
-            Patience::Left
-        };
+    /// Takes what may go into the log at `now`, when that is due: all but the start of a character
+    /// that may still be completed.
+    pub(super) fn take(&mut self, now: Duration) -> Vec<Taken> {
         self.last_taken = Some(now);
-        self.split(patience)
+        let young = |(piece, _): &(&Piece, usize)| now < piece.read + INCOMPLETE_CHARACTER_WAIT;
+        let tail = self.tails().find(young).map(|(_, len_bytes)| len_bytes);
+        let Some(len_bytes) = tail.filter(|_| self.is_of_one_channel()) else {
+            return self.take_all();
+        };
+        let last = self.pieces.last_mut().expect("it has a tail");
+        let kept = Piece {
+            channel: last.channel,
+            bytes: last.bytes.split_off(last.bytes.len() - len_bytes),
+            at: last.at,
+            read: last.read,
+        };
+        let taken = self.take_all();
+        self.len_bytes = len_bytes;
+        self.pieces.push(kept);
+        taken
     }
 
     /// Takes everything: no more will come.
-    pub(super) fn take_all(&mut self) -> Vec<(Channel, Bytes)> {
-        self.split(Patience::Over)
-    }
-
-    fn split(&mut self, patience: Patience) -> Vec<(Channel, Bytes)> {
-        let mut kept = Vec::new();
-        if let Patience::Left = patience {
-            for channel in [Channel::Tty, Channel::Stdout, Channel::Stderr] {
-                let incomplete = self.cut_off_incomplete(channel);
-                if !incomplete.is_empty() {
-                    kept.push((channel, incomplete));
-                }
-            }
-        }
-        self.len_bytes = kept.iter().map(|(_, bytes)| bytes.len()).sum();
-        std::mem::replace(&mut self.pieces, kept)
+    pub(super) fn take_all(&mut self) -> Vec<Taken> {
+        self.len_bytes = 0;
+        std::mem::take(&mut self.pieces)
             .into_iter()
-            .filter(|(_, bytes)| !bytes.is_empty())
-            .map(|(channel, bytes)| (channel, bytes.freeze()))
+            .filter(|piece| !piece.bytes.is_empty())
+            .map(|piece| Taken {
+                channel: piece.channel,
+                data: piece.bytes.freeze(),
+                at: piece.at,
+            })
             .collect()
     }
 
-    /// Cuts an incomplete character off the end of a channel's last piece.
-    fn cut_off_incomplete(&mut self, channel: Channel) -> BytesMut {
-        let last = self.pieces.iter_mut().rfind(|(of, _)| *of == channel);
-        last.map_or_else(BytesMut::new, |(_, bytes)| {
-            let complete = bytes.len() - decide::incomplete_char(bytes);
-            bytes.split_off(complete)
+    /// The last piece of each channel, where it ends within a character, and how many bytes there
+    /// are of that.
+    fn tails(&self) -> impl Iterator<Item = (&Piece, usize)> {
+        let channels = [Channel::Tty, Channel::Stdout, Channel::Stderr].into_iter();
+        channels.filter_map(|channel| {
+            let last = self.pieces.iter().rfind(|piece| piece.channel == channel)?;
+            let len_bytes = decide::incomplete_char(&last.bytes);
+            (len_bytes > 0).then_some((last, len_bytes))
         })
     }
 
-    fn is_all_incomplete(&self) -> bool {
-        self.pieces
-            .iter()
-            .all(|(_, bytes)| decide::incomplete_char(bytes) == bytes.len())
+    fn is_of_one_channel(&self) -> bool {
+        let mut neighbours = self.pieces.windows(2);
+        neighbours.all(|pair| pair[0].channel == pair[1].channel)
     }
-}
 
-/// Whether an incomplete character may wait.
-#[derive(Clone, Copy)]
-enum Patience {
-    Left,
-    Over,
+    /// Cuts an incomplete character off the end of a channel's last piece.
+    fn cut_off_incomplete(&mut self, channel: Channel) -> Option<(BytesMut, Timestamp)> {
+        let last = self
+            .pieces
+            .iter_mut()
+            .rfind(|piece| piece.channel == channel)?;
+        let len_bytes = decide::incomplete_char(&last.bytes);
+        let complete = last.bytes.len() - len_bytes;
+        (len_bytes > 0).then(|| (last.bytes.split_off(complete), last.at))
+    }
 }
 
 #[cfg(test)]
@@ -140,18 +185,36 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    fn text(taken: &[(Channel, Bytes)]) -> Vec<u8> {
-        taken.iter().flat_map(|(_, bytes)| bytes.to_vec()).collect()
+    fn at(now: Duration) -> Timestamp {
+        Timestamp::from_nanos(i64::try_from(now.as_nanos()).unwrap())
+    }
+
+    impl Gather {
+        /// Read as soon as it is written.
+        fn read(&mut self, channel: Channel, data: &[u8], now: Duration) {
+            self.push(channel, data, now, at(now));
+        }
+    }
+
+    fn text(taken: &[Taken]) -> Vec<u8> {
+        taken.iter().flat_map(|taken| taken.data.to_vec()).collect()
+    }
+
+    fn pieces(taken: &[Taken]) -> Vec<(Channel, &[u8])> {
+        taken
+            .iter()
+            .map(|taken| (taken.channel, &*taken.data))
+            .collect()
     }
 
     #[test]
     fn the_first_byte_after_a_quiet_spell_is_due_at_once() {
         let mut gather = Gather::default();
         assert_eq!(gather.due(), None);
-        gather.push(Channel::Tty, b"a", ms(500));
+        gather.read(Channel::Tty, b"a", ms(500));
         assert_eq!(gather.due(), Some(ms(0)));
         assert_eq!(text(&gather.take(ms(500))), b"a");
-        gather.push(Channel::Tty, b"b", ms(900));
+        gather.read(Channel::Tty, b"b", ms(900));
         assert!(gather.due().unwrap() <= ms(900));
     }
 
@@ -160,7 +223,7 @@ mod tests {
         let mut gather = Gather::default();
         let mut commits = 0;
         for now in 0..1000 {
-            gather.push(Channel::Tty, b"x", ms(now));
+            gather.read(Channel::Tty, b"x", ms(now));
             if gather.due().is_some_and(|due| due <= ms(now)) {
                 commits += 1;
                 gather.take(ms(now));
@@ -172,11 +235,11 @@ mod tests {
     #[test]
     fn the_start_of_a_character_waits_for_its_end() {
         let mut gather = Gather::default();
-        gather.push(Channel::Tty, "é".as_bytes(), ms(0));
-        gather.push(Channel::Tty, &"€".as_bytes()[..2], ms(0));
+        gather.read(Channel::Tty, "é".as_bytes(), ms(0));
+        gather.read(Channel::Tty, &"€".as_bytes()[..2], ms(0));
         assert_eq!(text(&gather.take(ms(0))), "é".as_bytes());
         assert_eq!(gather.due(), Some(ms(20)));
-        gather.push(Channel::Tty, &"€".as_bytes()[2..], ms(10));
+        gather.read(Channel::Tty, &"€".as_bytes()[2..], ms(10));
         assert_eq!(gather.due(), Some(ms(10)));
         assert_eq!(text(&gather.take(ms(10))), "€".as_bytes());
     }
@@ -184,7 +247,7 @@ mod tests {
     #[test]
     fn the_start_of_a_character_waits_no_longer_than_20_ms() {
         let mut gather = Gather::default();
-        gather.push(Channel::Tty, b"\xf0\x9f", ms(5));
+        gather.read(Channel::Tty, b"\xf0\x9f", ms(5));
         assert_eq!(gather.due(), Some(ms(25)));
         assert_eq!(text(&gather.take(ms(25))), b"\xf0\x9f");
         assert_eq!(gather.due(), None);
@@ -193,25 +256,54 @@ mod tests {
     #[test]
     fn a_character_is_joined_over_what_the_other_pipe_wrote() {
         let mut gather = Gather::default();
-        gather.push(Channel::Stdout, b"a\xe2\x82", ms(0));
-        gather.push(Channel::Stderr, b"!", ms(0));
-        gather.push(Channel::Stdout, b"\xac", ms(0));
-        let taken = gather.take(ms(0));
+        gather.read(Channel::Stdout, b"a\xe2\x82", ms(0));
+        gather.read(Channel::Stderr, b"!", ms(0));
+        gather.read(Channel::Stdout, b"\xac", ms(0));
         assert_eq!(
-            taken,
+            pieces(&gather.take(ms(0))),
             [
-                (Channel::Stdout, Bytes::from_static(b"a")),
-                (Channel::Stderr, Bytes::from_static(b"!")),
-                (Channel::Stdout, Bytes::from("€")),
+                (Channel::Stdout, &b"a"[..]),
+                (Channel::Stderr, b"!"),
+                (Channel::Stdout, "€".as_bytes()),
             ]
         );
+    }
+
+    #[test]
+    fn what_is_read_after_the_start_of_a_character_waits_with_it() {
+        let mut gather = Gather::default();
+        gather.read(Channel::Stdout, b"a\xe2\x82", ms(0));
+        gather.read(Channel::Stderr, b"!", ms(15));
+        assert_eq!(gather.due(), Some(ms(20)));
+        assert_eq!(
+            pieces(&gather.take(ms(20))),
+            [
+                (Channel::Stdout, &b"a\xe2\x82"[..]),
+                (Channel::Stderr, b"!")
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_written_hours_apart_is_not_one_piece_and_a_character_is_whole_all_the_same() {
+        let mut gather = Gather::default();
+        let hour = Duration::from_secs(3600);
+        gather.push(Channel::Tty, b"a", ms(0), at(ms(0)));
+        gather.push(Channel::Tty, b"b\xe2\x82", ms(0), at(ms(900)));
+        gather.push(Channel::Tty, b"\xac", ms(0), at(hour));
+        let taken = gather.take(ms(0));
+        assert_eq!(
+            pieces(&taken),
+            [(Channel::Tty, &b"ab"[..]), (Channel::Tty, "€".as_bytes())]
+        );
+        assert_eq!(taken[0].at, at(ms(0)));
     }
 
     #[test]
     fn there_is_no_room_for_more_than_the_limit_and_one_read() {
         let mut gather = Gather::default();
         while gather.has_room() {
-            gather.push(Channel::Tty, &[b'x'; 1 << 16], ms(0));
+            gather.read(Channel::Tty, &[b'x'; 1 << 16], ms(0));
         }
         assert_eq!(gather.len_bytes, MAX_GATHERED_BYTES);
         gather.take(ms(0));
@@ -225,7 +317,7 @@ mod tests {
         while written < 10_000 {
             while gather.has_room() && written < 10_000 {
                 let channel = [Channel::Stdout, Channel::Stderr][written % 2];
-                gather.push(channel, b"\xe2", ms(0));
+                gather.read(channel, b"\xe2", ms(0));
                 written += 1;
             }
             let pieces = gather.take(ms(100));
@@ -239,9 +331,15 @@ mod tests {
         prop_oneof![Just(Channel::Stdout), Just(Channel::Stderr)]
     }
 
+    fn of(channel: Channel, pieces: &[(Channel, Bytes)]) -> Vec<u8> {
+        let of = pieces.iter().filter(|(of, _)| *of == channel);
+        of.flat_map(|(_, bytes)| bytes.to_vec()).collect()
+    }
+
     proptest! {
+        /// So the log has, after each commit, all that was read up to some place, and nothing else.
         #[test]
-        fn every_byte_of_each_channel_comes_out_once_and_in_order(
+        fn every_byte_of_each_channel_comes_out_once_in_order_and_what_is_taken_is_a_start_of_all(
             reads in prop::collection::vec(
                 (channel(), prop::collection::vec(any::<u8>(), 1..9), any::<bool>(), 0..30u64),
                 0..40,
@@ -252,19 +350,20 @@ mod tests {
             let (mut written, mut taken) = (Vec::new(), Vec::new());
             for (channel, data, take, pause) in reads {
                 now += ms(pause);
-                gather.push(channel, &data, now);
-                written.push((channel, Bytes::from(data)));
-                if take {
-                    taken.extend(gather.take(now));
+                gather.read(channel, &data, now);
+                written.extend(data.iter().map(|byte| (channel, Bytes::copy_from_slice(&[*byte]))));
+                if take && gather.due().is_some_and(|due| due <= now) {
+                    taken.extend(gather.take(now).into_iter().map(|taken| (taken.channel, taken.data)));
+                }
+                let len_bytes = taken.iter().map(|(_, bytes)| bytes.len()).sum::<usize>();
+                for channel in [Channel::Stdout, Channel::Stderr] {
+                    prop_assert_eq!(of(channel, &written[..len_bytes]), of(channel, &taken));
                 }
             }
-            taken.extend(gather.take_all());
+            taken.extend(gather.take_all().into_iter().map(|taken| (taken.channel, taken.data)));
             prop_assert_eq!(gather.due(), None);
             for channel in [Channel::Stdout, Channel::Stderr] {
-                let of = |pieces: &[(Channel, Bytes)]| -> Vec<u8> {
-                    pieces.iter().filter(|(of, _)| *of == channel).flat_map(|(_, b)| b.to_vec()).collect()
-                };
-                prop_assert_eq!(of(&written), of(&taken));
+                prop_assert_eq!(of(channel, &written), of(channel, &taken));
             }
         }
     }

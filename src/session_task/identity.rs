@@ -52,6 +52,16 @@ impl IdentityWatch {
     }
 }
 
+impl IdentityWatch {
+    /// Hears output that is on record, for an id in it.
+    pub(super) fn hear_again(&mut self, bytes: &[u8]) -> Option<ConversationId> {
+        match &mut self.way {
+            Way::Listen(scan) => scan.feed(bytes),
+            Way::Look { .. } | Way::Done => None,
+        }
+    }
+}
+
 impl Live {
     /// The process wrote something: a time to look.
     pub(super) fn identity_heard(&mut self, bytes: &[u8]) {
@@ -73,7 +83,7 @@ impl Live {
                 if now < *not_before || self.identity.looking.is_some() {
                     return;
                 }
-                let (process, mark) = (self.facts.clone(), *mark);
+                let (process, mark) = (self.process.facts.clone(), *mark);
                 *not_before = now + *pause;
                 *pause = (*pause * 2).min(MAX_PAUSE);
                 self.identity.looking = Some(Box::pin(look(process, mark)));
@@ -87,7 +97,7 @@ impl Live {
             Way::Look { mark, .. } => Some(mark),
             Way::Listen(_) | Way::Done => None,
         };
-        let process = self.facts.clone();
+        let process = self.process.facts.clone();
         async move {
             match mark {
                 Some(mark) => look(process, mark).await,

@@ -78,7 +78,7 @@ impl Killing {
 impl Live {
     /// Signals the process and all that belongs to the session. It does not wait for the disk.
     pub(super) fn terminate(&mut self) {
-        let (facts, grace) = (self.facts.clone(), self.shared.grace);
+        let (facts, grace) = (self.process.facts.clone(), self.shared.grace);
         let session = self.record.session.id.clone();
         let survivors = self.killing.survivors();
         let last_look = timeout(LAST_LOOK, self.last_look());
@@ -100,7 +100,7 @@ impl Live {
 
     /// Signals who is left after kills that failed. They had their grace.
     pub(super) fn terminate_again(&mut self) {
-        let (facts, survivors) = (self.facts.clone(), self.killing.survivors());
+        let (facts, survivors) = (self.process.facts.clone(), self.killing.survivors());
         let session = self.record.session.id.clone();
         self.begin_kill(async move {
             let report = kill_again(&facts, &session, &survivors, Duration::ZERO).await;
@@ -110,7 +110,7 @@ impl Live {
 
     /// Signals all that is left once more, and gives it no time to leave by itself.
     pub(super) fn force(&mut self) {
-        let (facts, survivors) = (self.facts.clone(), self.killing.survivors());
+        let (facts, survivors) = (self.process.facts.clone(), self.killing.survivors());
         let session = self.record.session.id.clone();
         self.begin_kill(async move {
             let kill = kill_again(&facts, &session, &survivors, Duration::ZERO);
@@ -122,6 +122,7 @@ impl Live {
 
     fn begin_kill(&mut self, kill: impl Future<Output = Killed> + Send + 'static) {
         self.end.kill_began();
+        self.process.hold_output(true);
         self.killing.pause = None;
         self.killing.under_way = Some(Box::pin(kill));
     }
@@ -136,6 +137,7 @@ impl Live {
                     "killed");
                 self.killing.failed = None;
                 self.end.kill_done(self.shared.clock.elapsed());
+                self.process.hold_output(false);
                 None
             }
             Ok(KillReport { survivors, .. }) => {
@@ -177,10 +179,15 @@ impl Live {
 
     /// What is not recorded must not run on unseen: it is ended, and the session lost, on record
     /// too where the log takes that.
+    ///
+    /// One that a shim holds goes on: what it writes is kept, and the next engine may record it.
     pub(super) async fn give_up(mut self) {
+        if self.process.is_in_shim() {
+            return;
+        }
         {
             let (shared, session) = (&self.shared, &self.record.session.id);
-            recover::end_processes(shared, session, Some(&self.facts)).await;
+            recover::end_processes(shared, session, Some(&self.process.facts)).await;
         }
         // It may yet be carried out: nobody may be left to ask for it once more.
         if let Some(in_flight) = self.control.in_flight.take() {

@@ -5,18 +5,25 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use coven_core::{Command, Refusal, Status, decide};
-use coven_harness::process::{self, Child, Spawn, SpawnError};
+use bytes::Bytes;
+use coven_core::{Command, ProcessFacts, Refusal, Session, Status, decide};
+use coven_harness::process::{self, Spawn, SpawnError};
+use coven_harness::shim::{self, LaunchError};
 use coven_store::{AppendError, Appended, Urgency};
+use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use super::adopting;
 use super::control::MAX_ASKED;
 use super::killing::Report;
 use super::live::{Beginning, Live, UnrecordedKill};
-use super::{Accepted, Run};
+use super::process::{Keyboard, Process, Shimmed};
+use super::writer::Input;
+use super::{Accepted, Run, first_input};
 use crate::attach::Screenless;
 use crate::commit::{self, Plan};
+use crate::hosting::Hosting;
 use crate::options::Waypoint;
 use crate::running::{Ask, Message, Request};
 use crate::shared::Shared;
@@ -25,18 +32,34 @@ use crate::{Error, Record, Unavailable};
 type Reply = oneshot::Sender<Result<Record, Error>>;
 
 /// The session before its process runs.
-struct Launching {
-    shared: Arc<Shared>,
-    record: Record,
+pub(super) struct Launching {
+    pub(super) shared: Arc<Shared>,
+    pub(super) record: Record,
     /// Set by the first kill, and looked at right before the process is made.
-    called_off: Arc<AtomicBool>,
+    pub(super) called_off: Arc<AtomicBool>,
     /// A kill that is on its way into the log.
     recording: Option<Recording>,
     /// A kill that could not be put on record yet.
-    unrecorded_kill: Option<UnrecordedKill>,
+    pub(super) unrecorded_kill: Option<UnrecordedKill>,
     /// What came before there was a process to do it to.
-    deferred: Vec<Message>,
+    pub(super) deferred: Vec<Message>,
 }
+
+/// A process that was made, or found.
+pub(super) struct Made {
+    pub(super) process: Process,
+    pub(super) keyboard: Option<Keyboard>,
+}
+
+/// Why there is no process.
+pub(super) enum NoProcess {
+    /// It provably never ran.
+    NeverRan(String),
+    /// Its shim was lost before it said whether it runs.
+    Unknown(String),
+}
+
+type Making = JoinHandle<Result<Option<Made>, NoProcess>>;
 
 /// The record of a kill under way, and who is to be told of it.
 struct Recording {
@@ -73,36 +96,54 @@ pub(super) async fn run(
         // Nothing was written and nothing runs. Whoever asked may have left.
         Err(error) => return drop(reply.send(Err(error))),
     };
-    let mut launching = Launching {
-        shared,
-        record,
-        called_off: Arc::default(),
-        recording: None,
-        unrecorded_kill: None,
-        deferred: Vec::new(),
-    };
+    let mut launching = Launching::of(shared, record);
     let Run { spawn, command } = match run {
         Ok(run) => run,
         Err(reason) => return launching.fail(reason, reply).await,
     };
     let executable = spawn.program.to_string_lossy().into_owned();
-    let spawning = launching.spawn(spawn);
-    let child = match launching.wait(spawning, &mut mailbox).await {
-        Ok(Some(child)) => child,
-        Ok(None) => return launching.called_off(reply).await,
-        Err(error) => return launching.fail(explain(&error, &hint), reply).await,
-    };
-    let early_kill = launching.signal_before_it_is_recorded(&child).await;
     let argv = command.recorded(&harness.about().executable);
+    let first = command.first_input().cloned();
+    let spawning = match &launching.shared.hosting {
+        Hosting::InProcess => launching.spawn(spawn, hint),
+        Hosting::Shims(shims) => {
+            let asked = InShim {
+                program: shims.program.clone(),
+                spawn,
+                executable: executable.clone(),
+                argv: argv.clone(),
+                first_input: first.clone(),
+                hint,
+            };
+            launching.spawn_in_shim(asked)
+        }
+    };
+    let Made { process, keyboard } = match launching.wait(spawning, &mut mailbox).await {
+        Ok(Some(made)) => made,
+        Ok(None) => return launching.called_off(reply).await,
+        Err(NoProcess::NeverRan(reason)) => return launching.fail(reason, reply).await,
+        Err(NoProcess::Unknown(reason)) => {
+            return adopting::created(launching, Some(harness), mailbox, Some((reply, reason)))
+                .await;
+        }
+    };
+    let early_kill = launching.signal_before_it_is_recorded(&process.facts).await;
     let started = Command::RecordStart {
-        process: child.facts.clone(),
+        process: process.facts.clone(),
         executable,
         argv,
     };
+    let now = launching.shared.clock.now();
     let beginning = Beginning {
-        child,
-        started,
-        first_input: command.first_input().cloned(),
+        // A shim has it already.
+        first_input: first
+            .filter(|_| !process.is_in_shim())
+            .map(|data| first_input(&launching.record.session.id, data)),
+        process,
+        keyboard,
+        screen: Screenless::default(),
+        hearing_again: None,
+        started: Some((started, now)),
         identity: harness.identity(mode),
         called_off: launching.called_off.load(Ordering::Acquire),
         early_kill,
@@ -110,32 +151,79 @@ pub(super) async fn run(
         deferred: launching.deferred,
     };
     let (shared, record) = (launching.shared, launching.record);
-    Live::new(shared, harness, record, mailbox, beginning, reply)
+    let harness = Some(harness);
+    Live::new(shared, harness, record, mailbox, beginning, Some(reply))
         .run()
         .await;
 }
 
+/// A process to be made by a shim.
+struct InShim {
+    program: shim::Program,
+    spawn: Spawn,
+    executable: String,
+    argv: Vec<String>,
+    first_input: Option<Bytes>,
+    hint: String,
+}
+
 impl Launching {
+    pub(super) fn of(shared: Arc<Shared>, record: Record) -> Self {
+        Self {
+            shared,
+            record,
+            called_off: Arc::default(),
+            recording: None,
+            unrecorded_kill: None,
+            deferred: Vec::new(),
+        }
+    }
+
     /// Makes the process on a thread that may block; `None` when it was called off before.
-    fn spawn(&self, spawn: Spawn) -> JoinHandle<Result<Option<Child>, SpawnError>> {
-        let on_the_way = self.shared.on_the_way.clone();
-        let session = self.record.session.id.clone();
-        let called_off = Arc::clone(&self.called_off);
+    fn spawn(&self, spawn: Spawn, hint: String) -> Making {
+        let goes_ahead = self.goes_ahead();
         tokio::task::spawn_blocking(move || {
-            on_the_way.reached(&Waypoint::BeforeSpawn { session });
-            if called_off.load(Ordering::Acquire) {
+            if !goes_ahead() {
                 return Ok(None);
             }
-            process::spawn(spawn).map(Some)
+            let child = process::spawn(spawn).map_err(|error| never_ran(&error, &hint))?;
+            let (process, keyboard) = Process::here(child);
+            Ok(Some(Made { process, keyboard }))
         })
     }
 
+    /// The same by a shim, which has the first input once this is through.
+    fn spawn_in_shim(&self, asked: InShim) -> Making {
+        let goes_ahead = self.goes_ahead();
+        let (shared, session) = (Arc::clone(&self.shared), self.record.session.clone());
+        let runtime = Handle::current();
+        tokio::task::spawn_blocking(move || {
+            if !goes_ahead() {
+                return Ok(None);
+            }
+            runtime
+                .block_on(make_in_shim(&shared, &session, asked))
+                .map(Some)
+        })
+    }
+
+    /// Whether the launch was not called off, asked right before the process is made.
+    fn goes_ahead(&self) -> impl FnOnce() -> bool + Send + 'static {
+        let on_the_way = self.shared.on_the_way.clone();
+        let session = self.record.session.id.clone();
+        let called_off = Arc::clone(&self.called_off);
+        move || {
+            on_the_way.reached(&Waypoint::BeforeSpawn { session });
+            !called_off.load(Ordering::Acquire)
+        }
+    }
+
     /// Waits for the process and hears kills meanwhile.
-    async fn wait(
+    pub(super) async fn wait<T>(
         &mut self,
-        mut spawning: JoinHandle<Result<Option<Child>, SpawnError>>,
+        mut spawning: JoinHandle<Result<T, NoProcess>>,
         mailbox: &mut mpsc::Receiver<Message>,
-    ) -> Result<Option<Child>, SpawnError> {
+    ) -> Result<T, NoProcess> {
         loop {
             tokio::select! {
                 biased;
@@ -157,8 +245,7 @@ impl Launching {
                 },
                 spawned = &mut spawning => {
                     return spawned.unwrap_or_else(|panicked| {
-                        let source = std::io::Error::other(panicked);
-                        Err(SpawnError::System { source })
+                        Err(NoProcess::Unknown(panicked.to_string()))
                     });
                 }
             }
@@ -179,7 +266,7 @@ impl Launching {
             }
             // Nothing is drawn yet.
             Message::Redraw => {}
-            Message::Ask(_) | Message::Abandon => self.deferred.push(message),
+            Message::Ask(_) | Message::Abandon | Message::Leave => self.deferred.push(message),
         }
     }
 
@@ -226,7 +313,7 @@ impl Launching {
     }
 
     /// Waits for a kill's record, if one is on its way.
-    async fn settle(&mut self) {
+    pub(super) async fn settle(&mut self) {
         if self.recording.is_some() {
             let outcome = recorded(&mut self.recording).await;
             self.told_of_kill(outcome);
@@ -235,9 +322,12 @@ impl Launching {
 
     /// A process that was made although it was called off, and whose kill is not on record yet, is
     /// signalled meanwhile: the disk may hang.
-    async fn signal_before_it_is_recorded(&mut self, child: &Child) -> Option<JoinHandle<Report>> {
+    pub(super) async fn signal_before_it_is_recorded(
+        &mut self,
+        facts: &ProcessFacts,
+    ) -> Option<JoinHandle<Report>> {
         self.recording.as_ref()?;
-        let (facts, grace) = (child.facts.clone(), self.shared.grace);
+        let (facts, grace) = (facts.clone(), self.shared.grace);
         let session = self.record.session.id.clone();
         let kill = tokio::spawn(async move { process::kill(&facts, &session, grace).await });
         self.settle().await;
@@ -252,13 +342,18 @@ impl Launching {
     }
 
     /// The process provably never ran.
-    async fn fail(mut self, reason: String, reply: Reply) {
+    async fn fail(self, reason: String, reply: Reply) {
+        let _ = reply.send(self.never_ran(reason).await);
+    }
+
+    /// Puts on record that the process provably never ran, and says it as who launched it is told.
+    pub(super) async fn never_ran(mut self, reason: String) -> Result<Record, Error> {
         self.settle().await;
         let session = self.record.session.id.clone();
         tracing::info!(%session, %reason, "the launch failed");
         let ended = self.record_end(&reason).await;
         let message = reason;
-        let _ = reply.send(ended.and(Err(Error::LaunchFailed { session, message })));
+        ended.and(Err(Error::LaunchFailed { session, message }))
     }
 
     /// Waits for the disk, however long: the end must be on record.
@@ -283,8 +378,62 @@ async fn recorded(recording: &mut Option<Recording>) -> Result<Appended, AppendE
     }
 }
 
+async fn make_in_shim(
+    shared: &Shared,
+    session: &Session,
+    asked: InShim,
+) -> Result<Made, NoProcess> {
+    let InShim {
+        mut program,
+        spawn,
+        executable,
+        argv,
+        first_input: first_data,
+        hint,
+    } = asked;
+    program.args.push(session.id.as_str().into());
+    let folder = shared.spools.folder(&session.id);
+    let made = shared.spools.make();
+    made.map_err(|error| NoProcess::NeverRan(format!("no spool can be made: {error}")))?;
+    let launch = shim::Launch {
+        program: &program,
+        folder: &folder,
+        session: &session.id,
+        spawn,
+        executable,
+        argv,
+        limit_bytes: shared.share_spools(),
+    };
+    let child = shim::launch(launch).await.map_err(|error| match error {
+        LaunchError::Spawn(error) => never_ran(&error, &hint),
+        LaunchError::Lost { source } => NoProcess::Unknown(source.to_string()),
+        error @ (LaunchError::Folder { .. } | LaunchError::Program { .. }) => {
+            NoProcess::NeverRan(error.to_string())
+        }
+    })?;
+    let Some(facts) = child.facts.clone() else {
+        return Err(NoProcess::Unknown("its process is not known".to_owned()));
+    };
+    let first = first_data.map(|data| first_input(&session.id, data));
+    if let Some(Input {
+        id, data, pause, ..
+    }) = first
+        && let Err(error) = child.control.input(id, data, pause).await
+    {
+        // Who is gone already reads nothing; a shim that is lost is found again.
+        tracing::warn!(session = %session.id, %error, "the first message is not typed");
+    }
+    let shimmed = Shimmed::launched(session, folder, child);
+    let (process, keyboard) = Process::in_shim(facts, shimmed);
+    Ok(Made { process, keyboard })
+}
+
 /// Why there is no process, and what to do about it.
-fn explain(error: &SpawnError, install_hint: &str) -> String {
+fn never_ran(error: &SpawnError, install_hint: &str) -> NoProcess {
+    NoProcess::NeverRan(explain(error, install_hint))
+}
+
+pub(super) fn explain(error: &SpawnError, install_hint: &str) -> String {
     match error {
         SpawnError::MissingExecutable { .. } => format!("{error}. {install_hint}"),
         other => other.to_string(),

@@ -5,26 +5,27 @@
 //! a disk that is full holds up output, and not a kill.
 
 use std::future::{Future, pending};
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use coven_core::{Actor, Channel, Command, Exit, OrphanReason, ProcessFacts};
-use coven_harness::process::{Child, ExitWatch, Output, Terminal};
+use coven_core::{Actor, Channel, Command, Echo, OrphanReason, OutputEnd, Timestamp};
+use coven_harness::process::boot_id;
 use coven_harness::{Harness, IdentitySource};
 use coven_store::WriterState;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use super::control::Control;
 use super::ending::EndWatch;
+use super::heard_again::HeardAgain;
 use super::identity::IdentityWatch;
 use super::killing::{Killed, Killing, Report};
 use super::observe::Observations;
+use super::process::{Happening, Keyboard, Process, Wants, What};
 use super::redraw::Redraw;
-use super::writer::{Step, Writer};
+use super::writer::{Input, Writer};
 use crate::attach::Screenless;
 use crate::running::Message;
 use crate::shared::Shared;
@@ -35,9 +36,16 @@ pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
 
 /// How a process begins to be driven.
 pub(super) struct Beginning {
-    pub(super) child: Child,
-    pub(super) started: Command,
-    pub(super) first_input: Option<Bytes>,
+    pub(super) process: Process,
+    pub(super) keyboard: Option<Keyboard>,
+    /// What was heard of its output that is on record.
+    pub(super) screen: Screenless,
+    /// Hearing the output on record once more, where that is to be done first.
+    pub(super) hearing_again: Slot<HeardAgain>,
+    /// What is to be put on record of its start, and when that was; nothing where it is.
+    pub(super) started: Option<(Command, Timestamp)>,
+    /// What is typed before anything else, where that is not sure to be typed yet.
+    pub(super) first_input: Option<Input>,
     pub(super) identity: IdentitySource,
     /// A kill came while the process was being made.
     pub(super) called_off: bool,
@@ -55,11 +63,11 @@ pub(super) struct UnrecordedKill {
 /// A session whose process exists.
 pub(super) struct Live {
     pub(super) shared: Arc<Shared>,
-    pub(super) harness: Arc<dyn Harness>,
+    /// `None` of one that is adopted, and whose harness is not known any more.
+    pub(super) harness: Option<Arc<dyn Harness>>,
     /// As of the last commit that was acknowledged.
     pub(super) record: Record,
-    pub(super) facts: ProcessFacts,
-    pub(super) terminal: Option<Terminal>,
+    pub(super) process: Process,
     pub(super) writer: Option<Writer>,
     pub(super) observations: Observations,
     pub(super) control: Control,
@@ -68,8 +76,9 @@ pub(super) struct Live {
     pub(super) identity: IdentityWatch,
     pub(super) redraw: Redraw,
     pub(super) killing: Killing,
-    output: Output,
-    exit: ExitWatch,
+    hearing_again: Slot<HeardAgain>,
+    leaving: bool,
+    spool_limit: watch::Receiver<u64>,
     mailbox: mpsc::Receiver<Message>,
     deferred: Vec<Message>,
     /// Whoever launched it, until it is on record as running.
@@ -79,13 +88,15 @@ pub(super) struct Live {
 /// What the loop woke up for.
 enum Wake {
     Told(Option<Message>),
-    Read(io::Result<Option<(Channel, Bytes)>>),
-    Exited(io::Result<Exit>),
+    Happened(Happening),
     Killed(Killed),
     KillAgain,
     Observed(super::observe::Outcome),
     Controlled(super::control::Outcome),
     Identified(super::identity::Look),
+    HeardAgain(Box<HeardAgain>),
+    EchoKnown(Echo),
+    SpoolLimit(u64),
     Redrawn,
     Due,
 }
@@ -93,49 +104,50 @@ enum Wake {
 impl Live {
     pub(super) fn new(
         shared: Arc<Shared>,
-        harness: Arc<dyn Harness>,
+        harness: Option<Arc<dyn Harness>>,
         record: Record,
         mailbox: mpsc::Receiver<Message>,
         beginning: Beginning,
-        launched: oneshot::Sender<Result<Record, Error>>,
+        launched: Option<oneshot::Sender<Result<Record, Error>>>,
     ) -> Self {
-        let Child {
-            facts,
-            output,
-            input,
-            terminal,
-            exit,
-        } = beginning.child;
-        let writer = input.map(|input| Writer::spawn(input, Arc::clone(&shared.clock)));
-        if let (Some(writer), Some(data)) = (&writer, beginning.first_input) {
+        let keyboard = beginning.keyboard;
+        let writer = keyboard.map(|own| Writer::spawn(own, Arc::clone(&shared.clock)));
+        if let (Some(writer), Some(input)) = (&writer, beginning.first_input) {
             // A process that is gone already reads nothing.
-            let _ = writer.step(Step::Input { data, room: None });
+            let _ = writer.input(input);
         }
+        let end = if beginning.process.is_in_shim() {
+            EndWatch::told_by_a_shim()
+        } else {
+            EndWatch::default()
+        };
         let mut live = Self {
-            observations: Observations::default(),
+            observations: Observations::of(&record.session),
             control: Control::default(),
-            end: EndWatch::default(),
-            screen: Screenless::default(),
+            end,
+            screen: beginning.screen,
             identity: IdentityWatch::new(beginning.identity),
             redraw: Redraw::default(),
             killing: Killing::default(),
             deferred: beginning.deferred,
-            launched: Some(launched),
+            launched,
+            hearing_again: beginning.hearing_again,
+            leaving: false,
+            spool_limit: shared.spool_limit.subscribe(),
+            process: beginning.process,
             shared,
             harness,
             record,
-            facts,
-            terminal,
             writer,
-            output,
-            exit,
             mailbox,
         };
         let now = live.shared.clock.now();
         if let Some(UnrecordedKill { by }) = beginning.unrecorded_kill {
             live.observations.note(Command::Kill, now, by);
         }
-        live.observations.note(beginning.started, now, None);
+        if let Some((started, at)) = beginning.started {
+            live.observations.note(started, at, None);
+        }
         if beginning.called_off {
             live.control.kill_was_asked();
             match beginning.early_kill {
@@ -146,23 +158,34 @@ impl Live {
         live
     }
 
-    /// Drives the session to its end.
+    /// Drives the session to its end, or until the engine leaves.
     pub(super) async fn run(mut self) {
         for message in std::mem::take(&mut self.deferred) {
             self.told(message);
         }
         loop {
             self.begin_control();
-            if let Goes::Over = self.begin_observation() {
+            if self.has_left() {
                 return;
+            }
+            if let Goes::Over = self.begin_observation() {
+                return self.process.dismiss().await;
             }
             let goes_on = match self.wake().await {
                 Wake::Told(Some(message)) => self.told(message),
                 // The entry that holds the sender outlives this task.
                 Wake::Told(None) | Wake::Due => Goes::On,
                 Wake::Redrawn => self.redrawn(),
-                Wake::Read(read) => self.read(read),
-                Wake::Exited(exit) => self.exited(exit),
+                Wake::Happened(happening) => self.happened(happening),
+                Wake::EchoKnown(echo) => {
+                    self.control.looked(echo);
+                    Goes::On
+                }
+                Wake::HeardAgain(heard) => self.heard_again(*heard),
+                Wake::SpoolLimit(limit_bytes) => {
+                    self.process.set_spool_limit(limit_bytes);
+                    Goes::On
+                }
                 Wake::Killed(killed) => self.killed(killed),
                 Wake::KillAgain => {
                     self.terminate_again();
@@ -174,7 +197,7 @@ impl Live {
             };
             match goes_on {
                 Goes::On => {}
-                Goes::Over => return,
+                Goes::Over => return self.process.dismiss().await,
                 Goes::Unrecorded => return self.give_up().await,
             }
         }
@@ -184,8 +207,13 @@ impl Live {
     /// for no timer.
     async fn wake(&mut self) -> Wake {
         let now = self.shared.clock.elapsed();
-        let reads = self.end.has_output() && self.observations.has_room() && !self.is_held_back();
-        self.end.set_reading(reads, now);
+        let room = self.observations.has_room()
+            && !self.is_held_back()
+            && !self.leaving
+            && self.hearing_again.is_none();
+        let (exit, output) = (self.end.has_process(), self.end.has_output());
+        self.end.set_reading(output && room, now);
+        let wants = Wants { exit, output, room };
         let (due, redrawn) = (self.next_due(), self.redraw.due());
         let clock = &self.shared.clock;
         tokio::select! {
@@ -195,9 +223,11 @@ impl Live {
             outcome = arrival(&mut self.observations.in_flight) => Wake::Observed(outcome),
             killed = arrival(&mut self.killing.under_way) => Wake::Killed(killed),
             () = arrival(&mut self.killing.pause) => Wake::KillAgain,
-            exit = self.exit.wait(), if self.end.has_process() => Wake::Exited(exit),
+            heard = arrival(&mut self.hearing_again) => Wake::HeardAgain(Box::new(heard)),
+            echo = arrival(&mut self.control.looking) => Wake::EchoKnown(echo),
+            limit = spool_limit(&mut self.spool_limit), if self.process.is_in_shim() => Wake::SpoolLimit(limit),
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),
-            read = self.output.read(), if reads => Wake::Read(read),
+            happening = self.process.happens(wants) => Wake::Happened(happening),
             () = until(redrawn, |due| clock.sleep_until(due)) => Wake::Redrawn,
             () = until(due, |due| clock.sleep_until(due)) => Wake::Due,
         }
@@ -235,60 +265,96 @@ impl Live {
                 self.observations.lost(OrphanReason::Shutdown);
                 self.force();
             }
+            Message::Leave => self.leaving = true,
         }
         Goes::On
     }
 
-    fn read(&mut self, read: io::Result<Option<(Channel, Bytes)>>) -> Goes {
+    /// Whether the engine leaves, and nothing is on its way into the log any more. What was not
+    /// acknowledged to a shim comes again.
+    fn has_left(&self) -> bool {
+        self.leaving
+            && self.process.is_in_shim()
+            && self.control.in_flight.is_none()
+            && self.observations.in_flight.is_none()
+    }
+
+    fn happened(&mut self, Happening { at, what }: Happening) -> Goes {
         let now = self.shared.clock.elapsed();
-        match read {
-            Ok(Some((channel, bytes))) => {
-                self.end.byte_read(now);
-                self.hear(&bytes);
-                self.identity_heard(&bytes);
-                self.observations.output(channel, &bytes, now);
+        let at = at.unwrap_or_else(|| self.shared.clock.now());
+        let session = &self.record.session.id;
+        match what {
+            What::Wrote(channel, bytes) => self.wrote(channel, &bytes, at),
+            What::OutputEnded(end) => self.end.output_ended(end),
+            What::OutputFailed(error) => {
+                tracing::error!(%session, %error, "output cannot be read");
+                self.end.output_ended(OutputEnd::Cut);
             }
-            Ok(None) => self.end.output_ended(),
-            Err(error) => {
-                tracing::error!(session = %self.record.session.id, %error, "output cannot be read");
-                self.end.output_lost();
+            What::Exited(exit) => {
+                self.observations.ended(at);
+                self.end.process_ended(exit, now);
+            }
+            What::ExitFailed(error) => {
+                tracing::error!(%session, %error, "the process's end cannot be learnt of");
+                self.lost_sight(OrphanReason::EngineDied);
+            }
+            What::Delivered(input) => {
+                if let Some(writer) = &self.writer {
+                    writer.delivered(input);
+                }
+            }
+            // How it ended is known, and what it wrote after that is not.
+            What::ShimDied if !self.end.has_process() => self.end.output_ended(OutputEnd::Cut),
+            What::ShimDied => {
+                let is_this_boot = boot_id().is_ok_and(|boot| boot == self.process.facts.boot_id);
+                self.lost_sight(if is_this_boot {
+                    OrphanReason::ShimDied
+                } else {
+                    OrphanReason::Reboot
+                });
             }
         }
         Goes::On
     }
 
-    /// Answers what the process asks its terminal. One that is typed nothing else is answered only
-    /// while its terminal would not echo that into the output.
+    /// What is on record was heard; what comes now comes after that.
+    fn heard_again(&mut self, heard: HeardAgain) -> Goes {
+        self.hearing_again = None;
+        self.screen = heard.screen;
+        self.identity = heard.identity;
+        self.identified(heard.found);
+        Goes::On
+    }
+
+    fn wrote(&mut self, channel: Channel, bytes: &Bytes, at: Timestamp) {
+        let now = self.shared.clock.elapsed();
+        self.end.byte_read(now);
+        self.hear(bytes);
+        self.identity_heard(bytes);
+        self.observations.output(channel, bytes, now, at);
+    }
+
+    /// Answers what the process asks its terminal, where no shim does. One that is typed nothing else
+    /// is answered only while its terminal would not echo that into the output.
     fn hear(&mut self, bytes: &[u8]) {
-        let Some(terminal) = &self.terminal else {
+        if !self.process.has_terminal() {
             return;
-        };
+        }
         for reply in self.screen.hear(bytes) {
-            if let Some(writer) = &self.writer {
-                writer.answer(reply);
-            } else if let Err(error) = terminal.answer(&reply) {
-                tracing::debug!(session = %self.record.session.id, %error, "not answered");
+            match &self.writer {
+                _ if !self.process.is_answered_here() => {}
+                Some(writer) => writer.answer(reply),
+                None => self.process.answer(&reply),
             }
         }
     }
 
-    fn exited(&mut self, exit: io::Result<Exit>) -> Goes {
-        match exit {
-            Ok(exit) => {
-                self.end.process_ended(exit, self.shared.clock.elapsed());
-                Goes::On
-            }
-            Err(error) => {
-                let session = &self.record.session.id;
-                tracing::error!(%session, %error, "the process's end cannot be learnt of");
-                self.end.process_lost();
-                self.observations.lost(OrphanReason::EngineDied);
-                if !self.killing.is_under_way() {
-                    // Nobody would see it run on.
-                    self.terminate();
-                }
-                Goes::On
-            }
+    /// How the process ends will not be known, and nobody would see it run on.
+    fn lost_sight(&mut self, reason: OrphanReason) {
+        self.end.process_lost();
+        self.observations.lost(reason);
+        if reason != OrphanReason::Reboot && !self.killing.is_under_way() {
+            self.terminate();
         }
     }
 
@@ -298,10 +364,12 @@ impl Live {
         if record.last_seq > self.record.last_seq {
             self.record = record;
         }
+        if !self.observations.has_started() {
+            return;
+        }
+        self.process.recorded(self.record.session.output_bytes);
         // It is on record as running, or has already ended.
-        if self.observations.has_started()
-            && let Some(launched) = self.launched.take()
-        {
+        if let Some(launched) = self.launched.take() {
             let _ = launched.send(Ok(self.record.clone()));
         }
     }
@@ -323,6 +391,14 @@ async fn arrival<T>(slot: &mut Slot<T>) -> T {
         Some(under_way) => under_way.await,
         None => pending().await,
     }
+}
+
+/// The next change of what a spool may take.
+async fn spool_limit(limit: &mut watch::Receiver<u64>) -> u64 {
+    if limit.changed().await.is_err() {
+        pending::<()>().await;
+    }
+    *limit.borrow_and_update()
 }
 
 async fn until<F: Future<Output = ()>>(due: Option<Duration>, sleep: impl FnOnce(Duration) -> F) {

@@ -6,12 +6,12 @@
 
 use std::time::Duration;
 
-use coven_core::{Actor, Channel, Command, OrphanReason, Timestamp};
+use coven_core::{Actor, Channel, Command, OrphanReason, Session, Timestamp};
 use coven_harness::terminal::Listener;
 use coven_store::{AppendError, Appended, Urgency};
 
 use super::ending::End;
-use super::gather::Gather;
+use super::gather::{Gather, Taken};
 use super::live::{Goes, Live, Slot};
 use crate::commit::Plan;
 
@@ -26,6 +26,8 @@ pub(super) struct Observations {
     /// What the commit in flight is about.
     carried: Carried,
     has_started: bool,
+    /// When the process ended, once it has.
+    ended_at: Option<Timestamp>,
     lost: Option<OrphanReason>,
 }
 
@@ -49,8 +51,20 @@ impl Observations {
         self.facts.push(Fact { command, at, by });
     }
 
-    pub(super) fn output(&mut self, channel: Channel, data: &[u8], now: Duration) {
-        self.gather.push(channel, data, now);
+    /// Those of a session that is on record like that.
+    pub(super) fn of(session: &Session) -> Self {
+        Self {
+            has_started: session.phase.process().is_some(),
+            ..Self::default()
+        }
+    }
+
+    pub(super) fn output(&mut self, channel: Channel, data: &[u8], now: Duration, at: Timestamp) {
+        self.gather.push(channel, data, now, at);
+    }
+
+    pub(super) fn ended(&mut self, at: Timestamp) {
+        self.ended_at = Some(at);
     }
 
     /// The session ends here, and how its process ends will not be known.
@@ -107,10 +121,11 @@ impl Live {
         for Fact { command, at, by } in std::mem::take(&mut self.observations.facts) {
             add(&mut plan, command, at, by.as_ref());
         }
-        for (channel, data) in pieces {
+        for Taken { channel, data, at } in pieces {
             add(&mut plan, Command::RecordOutput { channel, data }, at, None);
         }
         if is_last {
+            let at = self.observations.ended_at.unwrap_or(at);
             add_last(&mut plan, last, at);
         }
         if plan.is_empty() {

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use coven_core::{Origin, TermSize};
+use coven_core::TermSize;
 
 use super::live::{Goes, Live};
 
@@ -46,23 +46,17 @@ impl Live {
     }
 
     /// Sets the terminal's size to what becomes of the one on record; false without a terminal.
-    fn set_size(&self, size: impl FnOnce(TermSize) -> TermSize) -> bool {
-        let (
-            Some(terminal),
-            Origin::Launched {
-                size: on_record, ..
-            },
-        ) = (&self.terminal, &self.record.session.origin)
-        else {
+    fn set_size(&mut self, size: impl FnOnce(TermSize) -> TermSize) -> bool {
+        let on_record = self.record.session.size();
+        let Some(on_record) = on_record.filter(|_| self.process.has_terminal()) else {
             return false;
         };
-        terminal
-            .resize(size(*on_record))
-            .inspect_err(|error| {
-                let session = &self.record.session.id;
-                tracing::warn!(%session, %error, "a terminal's size cannot be set");
-            })
-            .is_ok()
+        let set = self.process.resize(size(on_record));
+        set.inspect_err(|error| {
+            let session = &self.record.session.id;
+            tracing::warn!(%session, %error, "a terminal's size cannot be set");
+        })
+        .is_ok()
     }
 }
 

@@ -1,16 +1,18 @@
 //! Writing to a session's process: one task, so that a process that does not read holds up
 //! nobody but itself. Order is kept, and two inputs are never joined into one write.
 
-use std::sync::Arc;
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
 use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
-use coven_harness::process::Input;
+use coven_harness::shim::{InputError, InputId};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::process::{Keyboard, Typing};
 use crate::clock::Clock;
 
 /// Bytes of answers to terminal queries that may wait. A program that asks this much and reads
@@ -22,6 +24,9 @@ const MAX_WAITING_ANSWER_BYTES: usize = 4096;
 pub(super) struct Writer {
     queue: mpsc::UnboundedSender<Step>,
     waiting: Arc<Waiting>,
+    /// The inputs that a shim has taken, and the process has not.
+    in_shim: Rooms,
+    is_to_shim: bool,
     task: JoinHandle<()>,
 }
 
@@ -32,6 +37,8 @@ struct Waiting {
     input_bytes: AtomicUsize,
     answer_bytes: AtomicUsize,
 }
+
+type Rooms = Arc<Mutex<HashMap<InputId, Room>>>;
 
 /// The room of one input among those that the process has not taken yet. It is free again once this
 /// is dropped.
@@ -52,29 +59,53 @@ impl Drop for Room {
 }
 
 /// One step of writing.
-#[derive(Debug)]
 pub(super) enum Step {
-    /// Write what somebody typed. What is part of the launch takes no room.
-    Input { data: Bytes, room: Option<Room> },
-    /// Wait before the next step.
-    Pause(Duration),
+    /// Write what somebody typed.
+    Input(Input),
     /// Write what the terminal answers.
     Answer { data: Bytes },
+    /// Tell whether the inputs since the last such step are sure to be typed.
+    Tell(Tell),
 }
 
-/// The process does not read any more.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Gone;
+/// What somebody typed. What is part of the launch takes no room.
+#[derive(Debug)]
+pub(super) struct Input {
+    pub(super) id: InputId,
+    pub(super) data: Bytes,
+    /// How long nothing else is written after it.
+    pub(super) pause: Duration,
+    pub(super) room: Option<Room>,
+}
+
+/// Who waits for an input to be taken.
+pub(super) type Tell = Box<dyn FnOnce(Result<(), NotTyped>) + Send>;
+
+/// Why an input is not typed, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct NotTyped(pub(super) String);
+
+impl NotTyped {
+    fn gone() -> Self {
+        Self("the process does not read any more".to_owned())
+    }
+}
 
 impl Writer {
-    pub(super) fn spawn(input: Input, clock: Arc<dyn Clock>) -> Self {
+    pub(super) fn spawn(keyboard: Keyboard, clock: Arc<dyn Clock>) -> Self {
         // Bounded all the same: see `reserve` and `answer`.
         let (queue, steps) = mpsc::unbounded_channel();
-        let waiting = Arc::new(Waiting::default());
-        let task = tokio::spawn(write(input, steps, Arc::clone(&waiting), clock));
+        let (waiting, in_shim) = (Arc::new(Waiting::default()), Rooms::default());
+        let is_to_shim = matches!(keyboard, Keyboard::Shim(_));
+        let task = match keyboard {
+            Keyboard::Here(input) => tokio::spawn(write(input, steps, Arc::clone(&waiting), clock)),
+            Keyboard::Shim(typing) => tokio::spawn(pass_on(typing, steps, Arc::clone(&in_shim))),
+        };
         Self {
             queue,
             waiting,
+            in_shim,
+            is_to_shim,
             task,
         }
     }
@@ -100,9 +131,25 @@ impl Writer {
         })
     }
 
-    /// Queues a step.
-    pub(super) fn step(&self, step: Step) -> Result<(), Gone> {
-        self.queue.send(step).map_err(|_| Gone)
+    /// Queues an input.
+    pub(super) fn input(&self, input: Input) -> Result<(), NotTyped> {
+        self.step(Step::Input(input))
+    }
+
+    /// Tells whether all that is queued is sure to be typed, should the process live: at once, where
+    /// this program types; with the last answer, where a shim does.
+    pub(super) fn tell(&self, tell: Tell) {
+        if !self.is_to_shim {
+            return tell(Ok(()));
+        }
+        if let Err(mpsc::error::SendError(Step::Tell(tell))) = self.queue.send(Step::Tell(tell)) {
+            tell(Err(NotTyped::gone()));
+        }
+    }
+
+    /// The process has taken an input that its shim had, or never will.
+    pub(super) fn delivered(&self, id: InputId) {
+        lock(&self.in_shim).remove(&id);
     }
 
     /// Queues what the terminal answers, unless too many answers wait.
@@ -117,6 +164,10 @@ impl Writer {
             let _ = self.step(Step::Answer { data });
         }
     }
+
+    fn step(&self, step: Step) -> Result<(), NotTyped> {
+        self.queue.send(step).map_err(|_| NotTyped::gone())
+    }
 }
 
 impl Drop for Writer {
@@ -126,28 +177,38 @@ impl Drop for Writer {
     }
 }
 
+fn lock(rooms: &Rooms) -> std::sync::MutexGuard<'_, HashMap<InputId, Room>> {
+    rooms.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Writes to a process of this program.
 async fn write(
-    mut input: Input,
+    mut keyboard: coven_harness::process::Input,
     mut steps: mpsc::UnboundedReceiver<Step>,
     waiting: Arc<Waiting>,
     clock: Arc<dyn Clock>,
 ) {
     while let Some(step) = steps.recv().await {
         let written = match step {
-            Step::Input { data, room } => {
-                let written = input.write(&data).await;
+            Step::Input(Input {
+                data, pause, room, ..
+            }) => {
+                let written = keyboard.write(&data).await;
                 drop(room);
+                if !pause.is_zero() {
+                    clock.sleep_until(clock.elapsed() + pause).await;
+                }
                 written
             }
             Step::Answer { data } => {
-                let written = input.write(&data).await;
+                let written = keyboard.write(&data).await;
                 waiting
                     .answer_bytes
                     .fetch_sub(data.len(), Ordering::Relaxed);
                 written
             }
-            Step::Pause(pause) => {
-                clock.sleep_until(clock.elapsed() + pause).await;
+            Step::Tell(tell) => {
+                tell(Ok(()));
                 Ok(())
             }
         };
@@ -156,4 +217,51 @@ async fn write(
             return;
         }
     }
+}
+
+/// Passes inputs on to a shim, one after the other, and to the next one that is reached where one
+/// is lost. It answers its process's queries itself.
+async fn pass_on(mut shim: Typing, mut steps: mpsc::UnboundedReceiver<Step>, rooms: Rooms) {
+    let mut so_far = Ok(());
+    while let Some(step) = steps.recv().await {
+        match step {
+            Step::Input(input) => {
+                let taken = give(&mut shim, input, &rooms).await;
+                so_far = so_far.and(taken);
+            }
+            Step::Answer { .. } => {}
+            Step::Tell(tell) => tell(std::mem::replace(&mut so_far, Ok(()))),
+        }
+    }
+}
+
+async fn give(shim: &mut Typing, input: Input, rooms: &Rooms) -> Result<(), NotTyped> {
+    let Input {
+        id,
+        data,
+        pause,
+        room,
+    } = input;
+    if let Some(room) = room {
+        lock(rooms).insert(id, room);
+    }
+    let refused = loop {
+        let control = match shim.wait_for(Option::is_some).await {
+            Ok(control) => control.clone().expect("it was waited for"),
+            // The session is over.
+            Err(_) => break NotTyped::gone(),
+        };
+        match control.input(id, data.clone(), pause).await {
+            Ok(_) => return Ok(()),
+            Err(InputError::Refused(refusal)) => break NotTyped(refusal.to_string()),
+            Err(InputError::Lost(_)) => {
+                // It may be typed or not: the next one knows the id. That one is another.
+                if shim.changed().await.is_err() {
+                    break NotTyped::gone();
+                }
+            }
+        }
+    };
+    lock(rooms).remove(&id);
+    Err(refused)
 }

@@ -63,6 +63,8 @@ fn rows(home: &Home, config: &Config) -> Vec<Row> {
         retention_session_bytes,
         retention_total_bytes,
         retention_max_age,
+        spool_session_bytes,
+        spool_total_bytes,
     } = config;
     vec![
         Row {
@@ -81,6 +83,8 @@ fn rows(home: &Home, config: &Config) -> Vec<Row> {
         optional("retention.session_bytes", retention_session_bytes),
         optional("retention.total_bytes", retention_total_bytes),
         optional("retention.max_age", retention_max_age),
+        row("spool.session_bytes", spool_session_bytes),
+        row("spool.total_bytes", spool_total_bytes),
     ]
 }
 

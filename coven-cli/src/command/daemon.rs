@@ -7,6 +7,7 @@ mod stop;
 mod unserved;
 
 use clap::Subcommand;
+use coven_http::wire::SessionsAtStop;
 
 use crate::command::wait;
 use crate::config::Config;
@@ -20,10 +21,10 @@ use crate::home::Home;
 pub(crate) enum Command {
     /// Start it, unless it runs
     Start(start::Args),
-    /// Stop it, and with it the sessions that run
+    /// Stop it; its sessions run on, unless they are to end
     Stop(stop::Args),
-    /// Stop it and start it again
-    Restart(stop::Args),
+    /// Stop it and start it again; its sessions run on
+    Restart(stop::Patience),
     /// Show whether it runs, and how it is
     Status(status::Args),
     /// Show its log
@@ -56,7 +57,7 @@ pub(super) fn run(command: &Command, home: &Home) -> Result<Exit, Failure> {
             home.check()?;
             // Before the one that runs is stopped: the next would not start.
             Config::load(home)?;
-            stop::stop(args, home).await?;
+            stop::stop(*args, SessionsAtStop::Keep, home).await?;
             start::run(&start::Args::default(), home).await
         }),
         Command::Status(args) => wait(status::run(args, home)),

@@ -84,6 +84,7 @@ fn run(home: &Home, config: &Config, ready: impl FnOnce()) -> Result<(), Refused
     let mut options = Options::at(home.dir());
     options.grace = Duration::from_millis(config.kill_grace_ms.value);
     options.retention = config.retention();
+    options.hosting = config.hosting();
     // Agents get the limit as it was: some look through all descriptors they may have.
     raise_open_files_limit();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);

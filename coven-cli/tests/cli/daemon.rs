@@ -131,19 +131,6 @@ fn its_log_can_be_followed_over_a_restart() {
 }
 
 #[test]
-fn stopping_ends_its_sessions_and_says_so() {
-    let home = Home::new();
-    let id = home.launch("read line");
-    let output = home.output(["daemon", "stop"]);
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("1 running"),
-        "{output:?}"
-    );
-    home.text(["daemon", "start"]);
-    assert!(!home.record(&id)["ended_at"].is_null());
-}
-
-#[test]
 fn hup_is_ignored_and_term_stops_it() {
     let home = Home::new();
     home.text(["daemon", "start"]);

@@ -18,7 +18,7 @@ pub(crate) const ENDLESS: &str = "echo begun; tail -f /dev/null";
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A home with one harness, `sh`, whose prompt is a script. The daemon that somebody started in
-/// it is stopped when this is dropped.
+/// it is stopped when this is dropped, and its sessions are ended.
 pub(crate) struct Home {
     root: TempDir,
     program: PathBuf,
@@ -135,6 +135,30 @@ impl Home {
         follow.wait_for(text);
     }
 
+    /// Ends the daemon where it stands, and waits until it is gone.
+    pub(crate) fn kill_daemon(&self) {
+        end_at_once(self.daemon_pid().expect("a daemon runs"));
+    }
+
+    /// The process that holds a session's terminal: its shim, the parent of its agent.
+    pub(crate) fn shim_of(&self, id: &str) -> u64 {
+        let agent = self.record(id)["pid"].as_u64().expect("it runs");
+        let stat = fs::read_to_string(format!("/proc/{agent}/stat")).unwrap();
+        let after_name = stat.rsplit(')').next().unwrap();
+        after_name
+            .split_whitespace()
+            .nth(1)
+            .unwrap()
+            .parse()
+            .unwrap()
+    }
+
+    /// Ends a session's shim where it stands, and waits until its session is told to be lost.
+    pub(crate) fn lose(&self, id: &str) {
+        end_at_once(self.shim_of(id));
+        self.wait_for_end(id);
+    }
+
     /// The process that serves it, as it says itself.
     pub(crate) fn daemon_pid(&self) -> Option<u64> {
         let text = fs::read_to_string(self.dir().join("daemon.json")).ok()?;
@@ -143,18 +167,9 @@ impl Home {
     }
 }
 
-impl Home {
-    /// Ends the process that serves it by a signal that it cannot catch.
-    pub(crate) fn kill_daemon(&self) {
-        let pid = i32::try_from(self.daemon_pid().unwrap()).unwrap();
-        let pid = rustix::process::Pid::from_raw(pid).unwrap();
-        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
-    }
-}
-
 impl Drop for Home {
     fn drop(&mut self) {
-        let stopped = self.output(["daemon", "stop"]);
+        let stopped = self.output(["daemon", "stop", "--kill"]);
         if !stopped.status.success() && !std::thread::panicking() {
             panic!("the daemon did not stop: {stopped:?}");
         }
@@ -270,6 +285,16 @@ pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) ->
         assert!(Instant::now() < deadline, "{what} did not come to be");
         std::thread::yield_now();
     }
+}
+
+/// Ends a process of ours where it stands, and waits until it is gone.
+pub(crate) fn end_at_once(pid: u64) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+    pidfd_send_signal(&process, Signal::KILL).unwrap();
+    poll(&mut [PollFd::new(&process, PollFlags::IN)], None).unwrap();
 }
 
 fn restrict(directory: &Path) {

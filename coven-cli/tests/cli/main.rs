@@ -18,6 +18,7 @@ mod live;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
 mod offline;
+mod outlives;
 mod portable;
 mod reading;
 mod reconnect;

@@ -77,8 +77,8 @@ fn after_kill_9_a_session_that_looks_live_is_shown_as_recorded_and_nothing_is_ch
     let record = home.json(["show", "--json", "--offline", &id]);
     assert_eq!(record["status"], "running");
     assert!(home.text(["log", "--offline", &id]).contains("begun"));
-    // The next daemon finds all as it was left, and the session lost.
-    assert_eq!(home.record(&id)["orphan_reason"], "engine_died");
+    // The next daemon finds all as it was left, and takes the session over.
+    assert_eq!(home.record(&id)["status"], "running");
 }
 
 #[test]

@@ -7,7 +7,6 @@ use std::process::{Output, Stdio};
 
 use coven_http::client::Client;
 use coven_http::wire::ExternalBody;
-use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 
 use crate::home::{ENDLESS, Home};
@@ -191,8 +190,7 @@ fn sessions_of_every_kind(home: &Home) -> Vec<String> {
     ids.push("theirs".to_owned());
     let lost = home.launch(ENDLESS);
     home.wait_for_output(&lost, "begun");
-    let daemon = i32::try_from(home.daemon_pid().unwrap()).unwrap();
-    kill_process(Pid::from_raw(daemon).unwrap(), Signal::KILL).unwrap();
+    home.lose(&lost);
     ids.push(lost);
     ids
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::home::{ENDLESS, Home, Running, eventually};
+use crate::home::{ENDLESS, Home, Running};
 use crate::terminal::Terminal;
 
 /// Output that would steer a terminal, turn text around, or hide it.
@@ -131,16 +131,15 @@ fn a_session_is_shown_whole() {
 fn how_a_session_was_lost_is_told_in_words_and_as_a_code_in_json() {
     let home = Home::new();
     let id = home.launch(ENDLESS);
-    let daemon = i32::try_from(home.daemon_pid().unwrap()).unwrap();
-    let daemon = rustix::process::Pid::from_raw(daemon).unwrap();
-    rustix::process::kill_process(daemon, rustix::process::Signal::KILL).unwrap();
-    eventually("its end on record", || {
-        (home.record(&id)["status"] == "orphaned").then_some(())
-    });
+    home.lose(&id);
+    assert_eq!(home.record(&id)["status"], "orphaned");
     for text in [home.text(["show", &id]), home.text(["events", &id])] {
-        assert!(text.contains("its daemon died while it ran"), "{text}");
-        assert!(!text.contains("engine_died"), "{text}");
+        assert!(
+            text.contains("the process that held its terminal died"),
+            "{text}"
+        );
+        assert!(!text.contains("shim_died"), "{text}");
     }
-    assert_eq!(home.record(&id)["orphan_reason"], "engine_died");
-    assert!(home.text(["events", "--json", &id]).contains("engine_died"));
+    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
+    assert!(home.text(["events", "--json", &id]).contains("shim_died"));
 }

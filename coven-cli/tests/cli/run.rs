@@ -325,20 +325,19 @@ fn a_follow_whose_daemon_is_gone_and_cannot_be_started_ends_as_unreachable() {
     let (status, said) = run.end();
     assert_eq!(status, 122, "{said}");
     assert!(said.contains("no_such_key"), "{said}");
-    // The next daemon tells what became of it.
+    // The next daemon has it, as if nothing had been.
     std::fs::remove_file(&config).unwrap();
     home.text(["daemon", "start"]);
-    assert_eq!(home.record("@last")["status"], "orphaned");
+    assert_eq!(home.record("@last")["status"], "running");
 }
 
 #[test]
 fn a_session_that_was_lost_is_told_with_the_reason() {
-    const WHY: &str = "was lost: its daemon died while it ran";
+    const WHY: &str = "was lost: the process that held its terminal died while it ran";
     let home = Home::new();
     let mut run = Running::start(home.coven(["run", "sh", ENDLESS]));
     run.wait_for("begun");
-    // Nobody but the command itself starts the next one.
-    home.kill_daemon();
+    home.lose(home.record("@last")["id"].as_str().unwrap());
     let (status, said) = run.end();
     assert_eq!(status, 121, "{said}");
     assert_eq!(said.matches(WHY).count(), 1, "{said}");

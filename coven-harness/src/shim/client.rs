@@ -131,6 +131,23 @@ pub struct CloseError;
 /// # Errors
 /// [`AdoptError`] says what to do. In no case was anything done to the session.
 pub async fn adopt(folder: &Path, session: &SessionId, from: u64) -> Result<Child, AdoptError> {
+    let (mut child, _) = reach(folder, session).await?;
+    child.ask_from(from).await?;
+    Ok(child)
+}
+
+/// [`adopt`] with all the records that the shim still has: for who knows only how much output is on
+/// record, and passes over what begins before that.
+///
+/// # Errors
+/// As [`adopt`].
+pub async fn adopt_all(folder: &Path, session: &SessionId) -> Result<Child, AdoptError> {
+    let (mut child, welcome) = reach(folder, session).await?;
+    child.ask_from(welcome.first).await?;
+    Ok(child)
+}
+
+async fn reach(folder: &Path, session: &SessionId) -> Result<(Child, Welcome), AdoptError> {
     let unreachable = |source| AdoptError::Unreachable { source };
     let held = File::open(folder).map_err(unreachable)?;
     let stream = UnixStream::connect(socket_path(&held)).await;
@@ -139,8 +156,7 @@ pub async fn adopt(folder: &Path, session: &SessionId, from: u64) -> Result<Chil
     if welcome.session != session.as_str() {
         return Err(AdoptError::OtherSession);
     }
-    child.ask_from(from).await?;
-    Ok(child)
+    Ok((child, welcome))
 }
 
 impl Child {

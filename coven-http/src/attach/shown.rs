@@ -77,7 +77,7 @@ pub(super) async fn run(
     // These do not wait for a viewer that does not read.
     let end = tokio::select! {
         biased;
-        () = stopping.wait() => End::Broken {
+        _ = stopping.wait() => End::Broken {
             code: Code::RuntimeUnavailable,
             message: "the daemon is shutting down".to_owned(),
         },

@@ -10,7 +10,7 @@ use super::exchange::Ask;
 use super::{Client, Outcome, exchange};
 use crate::wire::{
     ActionBody, ActionReply, ApiVersion, CONTRACT, Capabilities, Daemon, Harness,
-    HarnessCapabilities, HarnessScan, Harnesses, Health, ShutdownBody,
+    HarnessCapabilities, HarnessScan, Harnesses, Health, SessionsAtStop, ShutdownBody,
 };
 
 impl Client {
@@ -104,10 +104,11 @@ impl Client {
     /// # Errors
     /// - `daemon_identity_mismatch`: another process serves by now; nothing was stopped.
     /// - [`Error::Timeout`](super::Error::Timeout): it is still stopping.
-    pub async fn shutdown(&self, daemon: &Daemon) -> Outcome<()> {
+    pub async fn shutdown(&self, daemon: &Daemon, sessions: SessionsAtStop) -> Outcome<()> {
         let body = ShutdownBody {
             api_version: CONTRACT.to_owned(),
             daemon: daemon.clone(),
+            sessions,
         };
         let ask = Ask::post("/internal/lifecycle/shutdown").json(&body);
         exchange::until_eof(&self.peer, &self.name, self.timeout, ask).await

@@ -111,7 +111,7 @@ impl Exporting {
         let mut stopping = self.stopping.clone();
         tokio::select! {
             biased;
-            () = stopping.wait() => Err(io::ErrorKind::ConnectionAborted.into()),
+            _ = stopping.wait() => Err(io::ErrorKind::ConnectionAborted.into()),
             lines = self.lines() => lines,
         }
     }

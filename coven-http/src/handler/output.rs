@@ -138,7 +138,7 @@ impl Reading {
         let max_bytes = left.min(limits::STREAM_READ_BYTES);
         let chunks = tokio::select! {
             biased;
-            () = self.stopping.wait() => return Err(Broken::Stopping),
+            _ = self.stopping.wait() => return Err(Broken::Stopping),
             chunks = self.engine.output(&self.id, self.offset, max_bytes) => chunks,
         }
         .map_err(Broken::Failed)?;

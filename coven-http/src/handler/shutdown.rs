@@ -16,7 +16,7 @@ pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
         return Err(Error::other_daemon());
     }
     let permit = call.app.hold_permit();
-    call.app.stop().begin();
+    call.app.stop().begin(asked.sessions);
     // The end of the connection says that the stop is complete.
     call.switch.hold(permit?);
     let reply = ShutdownReply {
@@ -31,7 +31,7 @@ pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
 }
 
 pub(crate) fn doc() -> Doc {
-    Doc::new("Stops the daemon process that the body names. The connection ends once it has.")
+    Doc::new("Stops the daemon process that the body names; its sessions go on, unless the body has `\"sessions\":\"end\"`. The connection ends once it has.")
         .body::<ShutdownBody>()
         .answer::<ShutdownReply>(202, "It stops.")
         .errors(&[

@@ -56,7 +56,8 @@ pub enum StatusChange {
     },
     /// Its process was lost.
     Orphaned {
-        /// How: `engine_died`, `reboot`, `shutdown`, `launch_interrupted` or `imported`.
+        /// How: `engine_died`, `reboot`, `shutdown`, `launch_interrupted`, `imported` or
+        /// `shim_died`.
         reason: String,
     },
 }

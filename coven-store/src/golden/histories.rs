@@ -76,6 +76,7 @@ pub(super) fn histories() -> Vec<(&'static str, Vec<Event>)> {
                 Event::Deleted,
             ],
         ),
+        ("shim-died", orphaned(OrphanReason::ShimDied)),
     ]
 }
 

@@ -120,6 +120,7 @@ pub(super) enum OrphanReasonRow {
     Shutdown,
     LaunchInterrupted,
     Imported,
+    ShimDied,
 }
 
 impl From<&Envelope> for EventRow<Bytes> {
@@ -382,6 +383,7 @@ impl From<OrphanReason> for OrphanReasonRow {
             OrphanReason::Shutdown => Self::Shutdown,
             OrphanReason::LaunchInterrupted => Self::LaunchInterrupted,
             OrphanReason::Imported => Self::Imported,
+            OrphanReason::ShimDied => Self::ShimDied,
         }
     }
 }
@@ -394,6 +396,7 @@ impl From<OrphanReasonRow> for OrphanReason {
             OrphanReasonRow::Shutdown => Self::Shutdown,
             OrphanReasonRow::LaunchInterrupted => Self::LaunchInterrupted,
             OrphanReasonRow::Imported => Self::Imported,
+            OrphanReasonRow::ShimDied => Self::ShimDied,
         }
     }
 }

@@ -1,34 +1,132 @@
 //! `coven daemon stop`, and the first half of `restart`.
 
+use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use coven_http::client::{Client, Error};
-use coven_http::wire::{Daemon, Status};
+use coven_http::client::Error;
+use coven_http::wire::{Daemon, SessionsAtStop, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::unserved::Unserved;
+use crate::answers::Source;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
 
-/// Stop it, and with it the sessions that run
+/// Stop it; its sessions run on, unless they are to end
 #[derive(Debug, clap::Args)]
+#[command(
+    after_help = "The next daemon takes the sessions over that run on. On a terminal it is \
+                        asked what to do with them, unless that is said."
+)]
 pub(crate) struct Args {
+    /// End the sessions that run, too, and wait until they have
+    #[arg(long, conflicts_with = "keep")]
+    kill: bool,
+    /// Leave the sessions running, without asking
+    #[arg(long)]
+    keep: bool,
+    #[command(flatten)]
+    patience: Patience,
+}
+
+/// How long a daemon's end is waited for.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub(crate) struct Patience {
     /// How long to wait for it to end, in seconds
     #[arg(long, value_name = "SECONDS", default_value_t = 30)]
     timeout: u64,
 }
 
 pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    output::print(match stop(args, home).await? {
+    if args.kill && home.has_spools() && matches!(Unserved::of(home), Unserved::Free) {
+        // Sessions whose daemon is dead are ended by the next.
+        connect::reach_or_start(home).await?;
+    }
+    let running = running(home, args.patience).await;
+    let sessions = match (args.kill, args.keep) {
+        (true, _) => SessionsAtStop::End,
+        (false, true) => SessionsAtStop::Keep,
+        (false, false) if running.is_empty() => SessionsAtStop::Keep,
+        (false, false) => match what_to_do(running.len())? {
+            Some(sessions) => sessions,
+            None => return Ok(Exit::Done),
+        },
+    };
+    let stopped = stop(args.patience, sessions, home).await?;
+    if sessions == SessionsAtStop::End && !running.is_empty() {
+        all_have_ended(home, &running).await?;
+    }
+    output::print(match stopped {
         Stopped::Now => "the daemon has stopped\n",
         Stopped::Before => "no daemon runs\n",
     })?;
     Ok(Exit::Done)
+}
+
+/// The ids of the sessions that run in the daemon; none where none serves.
+async fn running(home: &Home, patience: Patience) -> Vec<String> {
+    let Ok(client) = connect::client(home) else {
+        return Vec::new();
+    };
+    let client = client.timeout(Duration::from_secs(patience.timeout));
+    let sessions = client.sessions().await.unwrap_or_default();
+    let running = sessions.into_iter().filter(|session| {
+        matches!(session.status, Status::Created | Status::Running) && !session.external
+    });
+    running.map(|session| session.id).collect()
+}
+
+/// What is to become of the sessions that run, as somebody at a terminal says; `None`: nothing is to
+/// be done. Where there is no terminal, they run on.
+fn what_to_do(running: usize) -> Result<Option<SessionsAtStop>, Failure> {
+    if !(io::stdin().is_terminal() && io::stderr().is_terminal()) {
+        return Ok(Some(SessionsAtStop::Keep));
+    }
+    loop {
+        output::ask(&format!(
+            "{running} session(s) run. Leave them running, end them, or cancel? [L/e/c] "
+        ));
+        let mut answer = String::new();
+        let read = io::stdin().read_line(&mut answer);
+        if read.map_err(|error| Failure::failed(error.to_string()))? == 0 {
+            return Ok(None);
+        }
+        match answer.trim().to_ascii_lowercase().as_str() {
+            "" | "l" | "leave" => return Ok(Some(SessionsAtStop::Keep)),
+            "e" | "end" => return Ok(Some(SessionsAtStop::End)),
+            "c" | "cancel" => return Ok(None),
+            _ => {}
+        }
+    }
+}
+
+/// Asks the home itself whether the sessions that ran have ended, and says which have not.
+///
+/// # Errors
+/// One has not.
+async fn all_have_ended(home: &Home, sessions: &[String]) -> Result<(), Failure> {
+    let Some(client) = Source::Offline.reach_if_any(home).await? else {
+        return Ok(());
+    };
+    let mut left = Vec::new();
+    for id in sessions {
+        let session = client.session(id).await?;
+        if session.ended_at.is_none() && session.status != Status::Orphaned {
+            left.push(session.id);
+        }
+    }
+    if left.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(format!(
+        "the daemon has stopped; {} could not be ended: `coven kill` tells why",
+        left.join(", ")
+    )))
 }
 
 /// When a daemon stopped.
@@ -44,8 +142,12 @@ pub(super) enum Stopped {
 ///
 /// # Errors
 /// When it does not end in time.
-pub(super) async fn stop(args: &Args, home: &Home) -> Result<Stopped, Failure> {
-    let timeout = Duration::from_secs(args.timeout);
+pub(super) async fn stop(
+    patience: Patience,
+    sessions: SessionsAtStop,
+    home: &Home,
+) -> Result<Stopped, Failure> {
+    let timeout = Duration::from_secs(patience.timeout);
     let client = connect::client(home)?.timeout(timeout);
     let daemon = match client.health().await {
         Ok(health) => health.daemon,
@@ -54,10 +156,9 @@ pub(super) async fn stop(args: &Args, home: &Home) -> Result<Stopped, Failure> {
         }
         Err(error) => return Err(error.into()),
     };
-    tell_running(&client).await;
     // Held before it is asked to stop, so that it is this process that is waited for.
     let process = hold(&daemon);
-    client.shutdown(&daemon).await?;
+    client.shutdown(&daemon, sessions).await?;
     if let Some(process) = process {
         wait_for_end(process, daemon.pid, timeout).await?;
     }
@@ -78,20 +179,6 @@ async fn stop_unserved(home: &Home, timeout: Duration) -> Result<Stopped, Failur
             Ok(Stopped::Now)
         }
         Unserved::ByAnother(_) => Err(Failure::new(Exit::Unreachable, unserved.in_words(home))),
-    }
-}
-
-/// Says how many sessions end with the daemon.
-async fn tell_running(client: &Client) {
-    let Ok(sessions) = client.sessions().await else {
-        return;
-    };
-    let running = sessions
-        .iter()
-        .filter(|session| session.status == Status::Running && !session.external)
-        .count();
-    if running > 0 {
-        output::complain(&format!("coven: {running} running session(s) end with it"));
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -133,7 +134,7 @@ pub async fn launch(launch: Launch<'_>) -> Result<Child, LaunchError> {
     match &first.record {
         Record::Started { process, .. } => child.facts = Some(process.clone()),
         Record::LaunchFailed { reason } => {
-            let error = spawn_error(*reason, executed);
+            let error = reason.of(executed);
             child.control.ack(first.number);
             // All of it is acknowledged. Lost now, it leaves a folder that says the same.
             let _ = child.control.close().await;
@@ -158,6 +159,10 @@ fn start(
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
     ours.set_nonblocking(true).map_err(failed)?;
     let mut command = Command::new(&program.path);
+    if let Some(own) = std::env::args_os().next() {
+        // Whoever reads a list of processes knows it by that; the path may be that of any.
+        command.arg0(own);
+    }
     command
         .arg(WORD)
         .args(&program.args)
@@ -236,25 +241,28 @@ fn len_bytes(spec: &LaunchSpec) -> usize {
     pieces.map(|len_bytes| len_bytes + EACH).sum::<usize>() + 1024
 }
 
-fn spawn_error(reason: LaunchFailure, program: PathBuf) -> SpawnError {
-    let system = io::Error::from_raw_os_error;
-    match reason {
-        LaunchFailure::MissingExecutable => SpawnError::MissingExecutable { program },
-        LaunchFailure::MissingInterpreter => SpawnError::MissingInterpreter { program },
-        LaunchFailure::NotExecutable { errno } => SpawnError::NotExecutable {
-            program,
-            source: system(errno),
-        },
-        LaunchFailure::TooLong => SpawnError::TooLong,
-        LaunchFailure::Nul => SpawnError::Nul,
-        LaunchFailure::Directory { errno } => SpawnError::Directory {
-            source: system(errno),
-        },
-        LaunchFailure::Terminal { errno } => SpawnError::Terminal {
-            source: system(errno),
-        },
-        LaunchFailure::System { errno } => SpawnError::System {
-            source: system(errno),
-        },
+impl LaunchFailure {
+    /// The failure to run `program` that this was.
+    pub fn of(self, program: PathBuf) -> SpawnError {
+        let system = io::Error::from_raw_os_error;
+        match self {
+            Self::MissingExecutable => SpawnError::MissingExecutable { program },
+            Self::MissingInterpreter => SpawnError::MissingInterpreter { program },
+            Self::NotExecutable { errno } => SpawnError::NotExecutable {
+                program,
+                source: system(errno),
+            },
+            Self::TooLong => SpawnError::TooLong,
+            Self::Nul => SpawnError::Nul,
+            Self::Directory { errno } => SpawnError::Directory {
+                source: system(errno),
+            },
+            Self::Terminal { errno } => SpawnError::Terminal {
+                source: system(errno),
+            },
+            Self::System { errno } => SpawnError::System {
+                source: system(errno),
+            },
+        }
     }
 }

@@ -1,0 +1,179 @@
+//! Sessions outlive the daemon: killed, stopped or restarted.
+
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags, pidfd_open};
+
+use crate::home::{ENDLESS, Home, PATIENCE, Running, eventually};
+use crate::terminal::Terminal;
+
+/// A script that numbers what it is given.
+const COUNTING: &str = "n=0; while read -r line; do n=$((n+1)); echo \"$n: $line\"; \
+                        [ \"$line\" = end ] && exit 7; done";
+
+fn process(home: &Home, id: &str) -> OwnedFd {
+    let pid = home.record(id)["pid"].as_i64().expect("it runs");
+    let pid = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    pidfd_open(pid, PidfdFlags::empty()).unwrap()
+}
+
+fn runs(process: &OwnedFd) -> bool {
+    let now = Timespec::try_from(std::time::Duration::ZERO).unwrap();
+    poll(&mut [PollFd::new(process, PollFlags::IN)], Some(&now)) == Ok(0)
+}
+
+fn spools(home: &Home) -> usize {
+    std::fs::read_dir(home.dir().join("spools")).map_or(0, Iterator::count)
+}
+
+#[test]
+fn a_session_whose_daemon_is_killed_goes_on_and_loses_nothing() {
+    let home = Home::new();
+    let id = home.launch(COUNTING);
+    home.text(["input", "--raw", &id, "one\r"]);
+    home.wait_for_output(&id, "1: one");
+    let agent = process(&home, &id);
+    home.kill_daemon();
+    assert!(runs(&agent));
+    // The next daemon, which this starts, has it.
+    home.text(["input", "--raw", &id, "two\r"]);
+    home.wait_for_output(&id, "2: two");
+    home.kill_daemon();
+    home.text(["input", "--raw", &id, "end\r"]);
+    home.wait_for_end(&id);
+    let record = home.record(&id);
+    assert_eq!(record["status"], "failed");
+    assert_eq!(record["exit_code"], 7);
+    let log = home.text(["log", "--raw", &id]);
+    let told: Vec<&str> = log.lines().filter(|line| line.contains(": ")).collect();
+    assert_eq!(told, ["1: one", "2: two", "3: end"]);
+    eventually("its spool gone", || (spools(&home) == 0).then_some(()));
+}
+
+#[test]
+fn what_a_session_does_and_how_it_ends_without_a_daemon_is_on_record_with_the_next() {
+    let home = Home::new();
+    let id = home.launch("read -r go; seq 1 20000; exit 5");
+    home.text(["input", "--raw", &id, "go"]);
+    let agent = process(&home, &id);
+    // The end of the line is typed by nobody else: it is in the terminal when the daemon dies.
+    home.text(["input", "--raw", &id, "\r"]);
+    home.kill_daemon();
+    let patience = Timespec::try_from(PATIENCE).unwrap();
+    poll(&mut [PollFd::new(&agent, PollFlags::IN)], Some(&patience)).unwrap();
+    home.text(["daemon", "start"]);
+    home.wait_for_end(&id);
+    assert_eq!(home.record(&id)["exit_code"], 5);
+    let log = home.text(["log", "--raw", &id]);
+    let numbers: Vec<u32> = log.lines().filter_map(|line| line.parse().ok()).collect();
+    assert!(numbers.into_iter().eq(1..=20_000));
+    eventually("its spool gone", || (spools(&home) == 0).then_some(()));
+}
+
+#[test]
+fn a_daemon_that_is_stopped_or_restarted_leaves_its_sessions_running() {
+    let home = Home::new();
+    let id = home.launch(COUNTING);
+    let agent = process(&home, &id);
+    assert_eq!(home.text(["daemon", "stop"]), "the daemon has stopped\n");
+    assert!(runs(&agent));
+    home.text(["daemon", "restart"]);
+    assert_eq!(home.record(&id)["status"], "running");
+    home.text(["daemon", "restart"]);
+    home.text(["input", "--raw", &id, "end\r"]);
+    home.wait_for_end(&id);
+    assert!(home.text(["log", "--raw", &id]).contains("1: end"));
+}
+
+#[test]
+fn a_stop_that_kills_ends_its_sessions_and_proves_it() {
+    let home = Home::new();
+    let ids = [home.launch(ENDLESS), home.launch(ENDLESS)];
+    let agents = ids.each_ref().map(|id| process(&home, id));
+    home.text(["daemon", "stop", "--kill"]);
+    assert!(agents.iter().all(|agent| !runs(agent)));
+    for id in &ids {
+        let record = home.json(["show", "--json", "--offline", id]);
+        assert_eq!(record["status"], "killed");
+        assert!(!record["ended_at"].is_null());
+    }
+    assert_eq!(spools(&home), 0);
+}
+
+#[test]
+fn a_stop_that_kills_ends_sessions_whose_daemon_is_dead() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let agent = process(&home, &id);
+    home.kill_daemon();
+    home.text(["daemon", "stop", "--kill"]);
+    assert!(!runs(&agent));
+    assert_eq!(home.record(&id)["status"], "killed");
+}
+
+#[test]
+fn on_a_terminal_it_asks_what_to_do_with_the_sessions_that_run() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let mut terminal = Terminal::run(&home.coven(["daemon", "stop"]));
+    terminal.wait_for("[L/e/c]");
+    terminal.press(b"c\n");
+    assert_eq!(terminal.end(), 0);
+    assert!(home.output(["daemon", "status"]).status.success());
+    let mut terminal = Terminal::run(&home.coven(["daemon", "stop"]));
+    terminal.wait_for("[L/e/c]");
+    terminal.press(b"e\n");
+    terminal.wait_for("the daemon has stopped");
+    assert_eq!(terminal.end(), 0);
+    assert_eq!(home.record(&id)["status"], "killed");
+}
+
+#[test]
+fn a_session_that_is_taken_over_can_be_killed_and_archived() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let agent = process(&home, &id);
+    home.kill_daemon();
+    home.text(["kill", &id]);
+    home.wait_for_end(&id);
+    assert!(!runs(&agent));
+    assert_eq!(home.record(&id)["status"], "killed");
+    home.text(["archive", &id]);
+}
+
+#[test]
+fn a_follow_goes_on_with_a_session_that_was_taken_over() {
+    let home = Home::new();
+    let id = home.launch(COUNTING);
+    home.kill_daemon();
+    home.text(["daemon", "start"]);
+    let mut follow = Running::start(home.coven(["log", "--follow", &id]));
+    home.text(["input", "--raw", &id, "seen\r"]);
+    follow.wait_for("1: seen");
+}
+
+#[test]
+fn a_session_whose_shim_is_killed_is_lost_and_all_it_wrote_is_kept() {
+    let home = Home::new();
+    let id = home.launch("seq 1 500; tail -f /dev/null");
+    home.wait_for_output(&id, "500");
+    home.lose(&id);
+    let record = home.record(&id);
+    assert_eq!(record["orphan_reason"], "shim_died");
+    assert!(home.text(["log", "--raw", &id]).contains("500"));
+    eventually("its spool gone", || (spools(&home) == 0).then_some(()));
+}
+
+#[test]
+fn a_session_whose_shim_and_daemon_are_killed_is_lost_with_the_next_daemon() {
+    let home = Home::new();
+    let id = home.launch("echo begun; read -r go; seq 1 500; tail -f /dev/null");
+    home.wait_for_output(&id, "begun");
+    let (agent, shim) = (process(&home, &id), home.shim_of(&id));
+    home.kill_daemon();
+    crate::home::end_at_once(shim);
+    home.text(["daemon", "start"]);
+    home.wait_for_end(&id);
+    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
+    assert!(!runs(&agent));
+}

@@ -1,0 +1,389 @@
+//! A process whose terminal, or whose pipes, a shim holds.
+//!
+//! The shim is connected to, or is being connected to, or is dead and what it left is read; who
+//! drives the session sees no difference. What comes twice, because a shim gives all that it still
+//! has, is told once: records by their numbers, output by its offset.
+
+mod reach;
+
+use std::collections::VecDeque;
+use std::future::{Future, pending};
+use std::path::PathBuf;
+use std::pin::Pin;
+use std::time::Duration;
+
+use bytes::{Buf, Bytes};
+use coven_core::{LaunchMode, Session, SessionId, TermSize};
+use coven_harness::shim::{Child, Control, Leftover, Record, Recorded, Records, Remains};
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::{Happening, What};
+use crate::shared::blocking;
+pub(crate) use reach::{Reached, reach};
+
+/// Records that may wait to be on record. Their output is bounded by its bytes elsewhere; this is
+/// for those that have hardly any.
+const MAX_UNRECORDED: usize = 16 * 1024;
+
+/// Records that hold nothing for the log are acknowledged by so many, where no commit is made.
+const ACK_STEP: u64 = 256;
+
+/// How long a shim may take to end once it is told that all is on record. One that takes longer is
+/// told again by the next engine.
+const CLOSING: Duration = Duration::from_secs(5);
+
+/// The way to who types for the session: a shim, while there is one.
+pub(crate) type Typing = watch::Receiver<Option<Control>>;
+
+/// A process that a shim holds.
+pub(crate) struct Shimmed {
+    folder: PathBuf,
+    session: SessionId,
+    wiring: Wiring,
+    stage: Stage,
+    /// Where those who type learn of it; none once it is dead.
+    control: Option<watch::Sender<Option<Control>>>,
+    /// The number of the newest record that was told.
+    newest: u64,
+    /// How many bytes of output were told, or are on record from before.
+    heard_bytes: u64,
+    /// How many bytes of output are on record; `None` while not even the start is.
+    recorded_bytes: Option<u64>,
+    /// The newest record that was acknowledged.
+    acknowledged: u64,
+    /// Those that were told and not acknowledged, oldest first.
+    unrecorded: VecDeque<Unrecorded>,
+    /// The first record of the end: it is on record only with the session's last event.
+    end: Option<u64>,
+    wanted: Wanted,
+}
+
+/// What the process has, besides its output.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Wiring {
+    pub(crate) has_terminal: bool,
+    pub(crate) has_input: bool,
+}
+
+/// What is said again to a shim that is reached anew.
+#[derive(Clone, Copy, Debug, Default)]
+struct Wanted {
+    size: Option<TermSize>,
+    limit_bytes: Option<u64>,
+    holds_output: bool,
+}
+
+/// A record that was told, and where the output ends with it.
+#[derive(Clone, Copy, Debug)]
+struct Unrecorded {
+    number: u64,
+    end: u64,
+}
+
+enum Stage {
+    Reaching(Pin<Box<dyn Future<Output = Reached> + Send>>),
+    Connected {
+        records: Records,
+        control: Control,
+    },
+    Dead {
+        left: Leftover,
+        remains: Box<Remains>,
+    },
+    /// Nothing more will be heard of it; what is left of its folder is to be removed at the end.
+    Over(Option<Box<Remains>>),
+}
+
+impl Wiring {
+    pub(crate) fn of(session: &Session) -> Self {
+        let mode = session.mode();
+        Self {
+            has_terminal: mode != Some(LaunchMode::Stream),
+            has_input: mode != Some(LaunchMode::NonInteractive),
+        }
+    }
+}
+
+impl Shimmed {
+    /// That of a session that was just launched, and all of whose records are to come.
+    pub(crate) fn launched(session: &Session, folder: PathBuf, child: Child) -> Self {
+        Self::new(session, folder, Reached::Alive(child))
+    }
+
+    /// That of a session that is on record, with all its output of which that is true, and whose
+    /// shim was reached, or what it left.
+    pub(crate) fn new(session: &Session, folder: PathBuf, reached: Reached) -> Self {
+        let mut new = Self::unreached(session, folder);
+        new.reached(reached);
+        new
+    }
+
+    /// That of a session that is on record, whose shim is still to be reached.
+    pub(crate) fn adopted(session: &Session, folder: PathBuf) -> Self {
+        let mut new = Self::unreached(session, folder);
+        if new.wiring.has_terminal {
+            new.wanted.size = session.size();
+        }
+        new.stage = new.reaching();
+        new
+    }
+
+    fn unreached(session: &Session, folder: PathBuf) -> Self {
+        Self {
+            folder,
+            session: session.id.clone(),
+            wiring: Wiring::of(session),
+            stage: Stage::Over(None),
+            control: Some(watch::Sender::new(None)),
+            newest: 0,
+            heard_bytes: session.output_bytes,
+            recorded_bytes: session.phase.process().map(|_| session.output_bytes),
+            acknowledged: 0,
+            unrecorded: VecDeque::new(),
+            end: None,
+            wanted: Wanted::default(),
+        }
+    }
+
+    fn reaching(&self) -> Stage {
+        let reach = reach(self.folder.clone(), self.session.clone());
+        Stage::Reaching(Box::pin(reach))
+    }
+
+    pub(super) const fn has_terminal(&self) -> bool {
+        self.wiring.has_terminal
+    }
+
+    pub(super) fn keyboard(&self) -> Option<Typing> {
+        self.typing().filter(|_| self.wiring.has_input)
+    }
+
+    /// The way to who types; `None` where nobody will any more.
+    pub(super) fn typing(&self) -> Option<Typing> {
+        self.control.as_ref().map(watch::Sender::subscribe)
+    }
+
+    /// The first record of a session of which nothing but the launch is on record: what became of
+    /// that. `None` where its shim died before it said so.
+    pub(crate) async fn first(&mut self) -> Option<Recorded> {
+        let first = match &mut self.stage {
+            Stage::Connected { records, .. } => records.next().await.ok()?,
+            Stage::Dead { left, .. } => left.next()?.ok()?,
+            Stage::Reaching(_) | Stage::Over(_) => return None,
+        };
+        self.hear(first.clone());
+        Some(first)
+    }
+
+    pub(super) async fn happens(&mut self, has_room: bool) -> Happening {
+        let has_room = has_room && self.unrecorded.len() < MAX_UNRECORDED;
+        loop {
+            let recorded = match &mut self.stage {
+                Stage::Reaching(reaching) => {
+                    let reached = reaching.await;
+                    if matches!(reached, Reached::Missing) {
+                        return self.died();
+                    }
+                    self.reached(reached);
+                    continue;
+                }
+                Stage::Over(_) => pending().await,
+                _ if !has_room => pending().await,
+                Stage::Connected { records, .. } => match records.next().await {
+                    Ok(recorded) => recorded,
+                    Err(lost) => {
+                        tracing::warn!(session = %self.session, %lost, "a shim is looked for");
+                        self.typed_by(None);
+                        self.stage = self.reaching();
+                        continue;
+                    }
+                },
+                Stage::Dead { left, .. } => match left.next() {
+                    Some(Ok(recorded)) => recorded,
+                    Some(Err(damage)) => {
+                        tracing::error!(session = %self.session, %damage, "a spool is damaged");
+                        return self.died();
+                    }
+                    None => return self.died(),
+                },
+            };
+            if let Some(happening) = self.hear(recorded) {
+                return happening;
+            }
+        }
+    }
+
+    fn reached(&mut self, reached: Reached) {
+        self.stage = match reached {
+            Reached::Alive(Child {
+                records, control, ..
+            }) => {
+                let Wanted {
+                    size,
+                    limit_bytes,
+                    holds_output,
+                } = self.wanted;
+                if let Some(size) = size {
+                    control.resize(size);
+                }
+                if let Some(limit_bytes) = limit_bytes {
+                    control.set_limit(limit_bytes);
+                }
+                if holds_output {
+                    control.hold_output();
+                }
+                self.typed_by(Some(control.clone()));
+                Stage::Connected { records, control }
+            }
+            Reached::Dead { left, remains } => Stage::Dead { left, remains },
+            Reached::Missing => Stage::Over(None),
+        };
+    }
+
+    fn typed_by(&self, shim: Option<Control>) {
+        if let Some(control) = &self.control {
+            control.send_replace(shim);
+        }
+    }
+
+    fn died(&mut self) -> Happening {
+        self.control = None;
+        let stage = std::mem::replace(&mut self.stage, Stage::Over(None));
+        if let Stage::Dead { remains, .. } = stage {
+            self.stage = Stage::Over(Some(remains));
+        }
+        Happening {
+            at: None,
+            what: What::ShimDied,
+        }
+    }
+
+    /// What a record says that was not told yet.
+    fn hear(&mut self, Recorded { number, at, record }: Recorded) -> Option<Happening> {
+        if number <= self.newest {
+            return None;
+        }
+        self.newest = number;
+        let what = match record {
+            Record::Output {
+                offset,
+                channel,
+                bytes,
+            } => self
+                .unheard(offset, bytes)
+                .map(|new| What::Wrote(channel, new)),
+            Record::OutputClosed { end } => {
+                self.end.get_or_insert(number);
+                Some(What::OutputEnded(end))
+            }
+            Record::Exited { exit } => {
+                self.end.get_or_insert(number);
+                Some(What::Exited(exit))
+            }
+            Record::InputDone { id, .. } => Some(What::Delivered(id)),
+            // The start is on record, or was noted by who launched it; the others are of no
+            // concern to the log, or of a newer shim.
+            Record::Started { .. }
+            | Record::LaunchFailed { .. }
+            | Record::InputTaken { .. }
+            | Record::Answered { .. }
+            | Record::Resized { .. }
+            | Record::Unknown { .. } => None,
+        };
+        match self.unrecorded.back_mut() {
+            Some(last) if last.end == self.heard_bytes => last.number = number,
+            _ => self.unrecorded.push_back(Unrecorded {
+                number,
+                end: self.heard_bytes,
+            }),
+        }
+        if self.acknowledged + ACK_STEP <= number {
+            self.acknowledge();
+        }
+        let at = Some(at);
+        what.map(|what| Happening { at, what })
+    }
+
+    /// What is new of output that begins at `offset`.
+    fn unheard(&mut self, offset: u64, mut bytes: Bytes) -> Option<Bytes> {
+        let known = self.heard_bytes.saturating_sub(offset);
+        bytes.advance(usize::try_from(known).map_or(bytes.len(), |known| known.min(bytes.len())));
+        if offset > self.heard_bytes {
+            tracing::error!(session = %self.session, from = self.heard_bytes, to = offset,
+                "output is missing: its shim does not have it any more");
+        }
+        self.heard_bytes += bytes.len() as u64;
+        (!bytes.is_empty()).then_some(bytes)
+    }
+
+    /// The start is on record, and so much output.
+    pub(super) fn recorded(&mut self, output_bytes: u64) {
+        self.recorded_bytes = Some(output_bytes);
+        self.acknowledge();
+    }
+
+    /// Acknowledges what is on record: all up to where the output that is on record ends. The end of
+    /// the session is, only once nothing else is to come.
+    fn acknowledge(&mut self) {
+        let mut on_record = None;
+        while let (Some(first), Some(recorded_bytes)) =
+            (self.unrecorded.front(), self.recorded_bytes)
+            && first.end <= recorded_bytes
+        {
+            on_record = self.unrecorded.pop_front();
+        }
+        if let Some(Unrecorded { number, .. }) = on_record {
+            let upto = self.end.map_or(number, |end| number.min(end - 1));
+            self.acknowledged = upto;
+            self.say(|control| control.ack(upto));
+        }
+    }
+
+    pub(super) fn resize(&mut self, size: TermSize) {
+        self.wanted.size = Some(size);
+        self.say(|control| control.resize(size));
+    }
+
+    pub(crate) fn set_limit(&mut self, limit_bytes: u64) {
+        self.wanted.limit_bytes = Some(limit_bytes);
+        self.say(|control| control.set_limit(limit_bytes));
+    }
+
+    pub(super) fn hold_output(&mut self, holds: bool) {
+        self.wanted.holds_output = holds;
+        self.say(if holds {
+            Control::hold_output
+        } else {
+            Control::release_output
+        });
+    }
+
+    fn say(&self, say: impl FnOnce(&Control)) {
+        if let Stage::Connected { control, .. } = &self.stage {
+            say(control);
+        }
+    }
+
+    pub(crate) async fn dismiss(self) {
+        let session = self.session;
+        match self.stage {
+            Stage::Connected { control, .. } => {
+                control.ack(self.newest);
+                match timeout(CLOSING, control.close()).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => tracing::warn!(%session, %error, "a shim is left"),
+                    Err(_) => tracing::warn!(%session, "a shim does not end; it is left"),
+                }
+            }
+            Stage::Over(Some(remains)) | Stage::Dead { remains, .. } => {
+                let removed = blocking(move || remains.remove()).await;
+                if let Ok(Err(error)) = removed {
+                    tracing::warn!(%session, %error, "what a shim left cannot be removed");
+                }
+            }
+            // There is none, or the next engine will find it.
+            Stage::Over(None) | Stage::Reaching(_) => {}
+        }
+    }
+}

@@ -1,0 +1,70 @@
+//! Reaching a session's shim: it is adopted, or it is dead and what it left is taken.
+
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use coven_core::SessionId;
+use coven_harness::shim::{self, Child, Found, Leftover, Remains};
+use tokio::time::sleep;
+
+use crate::shared::blocking;
+
+/// The wait between the first two attempts; it doubles with each. A shim that is about to listen
+/// needs less, one that is stopped or of another version may never be reached.
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+
+/// The longest such wait.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
+
+/// Where a session's shim is.
+pub(crate) enum Reached {
+    /// It lives, and gives all the records that it still has.
+    Alive(Child),
+    /// It is dead.
+    Dead {
+        /// The records that it left.
+        left: Leftover,
+        /// The folder that they are in.
+        remains: Box<Remains>,
+    },
+    /// Its folder is not there: it has none, or somebody removed it.
+    Missing,
+}
+
+/// Reaches the shim that has its folder here, however long that takes. Nothing is done to the
+/// session.
+pub(crate) async fn reach(folder: PathBuf, session: SessionId) -> Reached {
+    let mut pause = FIRST_PAUSE;
+    loop {
+        match try_to_reach(&folder, &session).await {
+            Ok(reached) => return reached,
+            Err(problem) if pause < MAX_PAUSE => {
+                tracing::debug!(%session, %problem, "a shim is not reached yet");
+            }
+            Err(problem) => tracing::error!(%session, %problem, "a shim cannot be reached"),
+        }
+        sleep(pause).await;
+        pause = (pause * 2).min(MAX_PAUSE);
+    }
+}
+
+async fn try_to_reach(folder: &Path, session: &SessionId) -> Result<Reached, String> {
+    let wanted = folder.to_owned();
+    let look = move || -> io::Result<_> {
+        match shim::look(&wanted)? {
+            Found::Alive | Found::Starting => Ok(None),
+            Found::Dead(remains) => Ok(Some((remains.records()?, remains))),
+        }
+    };
+    let found = blocking(look).await.map_err(|error| error.to_string())?;
+    match found {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Reached::Missing),
+        Err(error) => Err(error.to_string()),
+        Ok(Some((left, remains))) => Ok(Reached::Dead { left, remains }),
+        Ok(None) => shim::adopt_all(folder, session)
+            .await
+            .map(Reached::Alive)
+            .map_err(|error| error.to_string()),
+    }
+}

@@ -1,0 +1,105 @@
+//! Where the shims of a home keep what nobody has taken from them yet: `spools`, with a folder for
+//! each session, and how much that may be.
+
+use std::fs::{self, DirBuilder};
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+
+use coven_core::SessionId;
+use rustix::fs::statvfs;
+
+use crate::home::SPOOLS;
+use crate::hosting::Shims;
+
+/// What a spool may take at least, however many there are: enough that a session does not wait for
+/// every screen it draws.
+const MIN_SPOOL_BYTES: u64 = 1 << 20;
+
+/// The folders of a home's shims.
+#[derive(Debug)]
+pub(crate) struct Spools {
+    directory: PathBuf,
+}
+
+impl Spools {
+    pub(crate) fn of(home: &Path) -> Self {
+        Self {
+            directory: home.join(SPOOLS),
+        }
+    }
+
+    /// Makes the directory that the folders are in, if there is none. Blocks.
+    ///
+    /// # Errors
+    /// Those of making it.
+    pub(crate) fn make(&self) -> io::Result<()> {
+        match DirBuilder::new().mode(0o700).create(&self.directory) {
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Where the session's shim keeps what it has. An id that we made is a file's name; those that
+    /// others chose are of sessions without a shim.
+    pub(crate) fn folder(&self, session: &SessionId) -> PathBuf {
+        self.directory.join(session.as_str())
+    }
+
+    /// The sessions that have a folder. Blocks.
+    ///
+    /// # Errors
+    /// Those of listing the directory.
+    pub(crate) fn sessions(&self) -> io::Result<Vec<SessionId>> {
+        let entries = match fs::read_dir(&self.directory) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+            entries => entries?,
+        };
+        let mut sessions = Vec::new();
+        for entry in entries {
+            let name = entry?.file_name();
+            let id = name.to_str().and_then(|name| SessionId::parse(name).ok());
+            sessions.extend(id);
+        }
+        Ok(sessions)
+    }
+
+    /// How much each spool may take, with so many sessions. It changes only with every doubling of
+    /// their number, so that a new one is not news to all. Blocks.
+    pub(crate) fn share(&self, shims: &Shims, sessions: usize) -> u64 {
+        let free = statvfs(&self.directory).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
+        let all = free
+            .map_or(u64::MAX, |free| free / 10)
+            .min(shims.all_spools_bytes);
+        share(shims.spool_bytes, all, sessions)
+    }
+}
+
+fn share(each: u64, all: u64, sessions: usize) -> u64 {
+    let sessions = u64::try_from(sessions.max(1).next_power_of_two()).unwrap_or(u64::MAX);
+    each.min(all / sessions).max(MIN_SPOOL_BYTES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const EACH: u64 = 256 << 20;
+    const ALL: u64 = 2 << 30;
+
+    #[test]
+    fn few_sessions_have_all_that_one_may_take() {
+        for sessions in 0..=8 {
+            assert_eq!(share(EACH, ALL, sessions), EACH);
+        }
+    }
+
+    #[test]
+    fn all_together_never_take_more_than_all_may_while_each_has_the_least() {
+        for sessions in 9..=2048 {
+            let share = share(EACH, ALL, sessions);
+            assert!(share * sessions as u64 <= ALL, "{sessions}: {share}");
+        }
+        assert_eq!(share(EACH, ALL, 1_000_000), MIN_SPOOL_BYTES);
+    }
+}
