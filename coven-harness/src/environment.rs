@@ -23,6 +23,10 @@ pub use search_path::search_path;
 /// The variable by which a session's processes know it, and are known as its own.
 pub const SESSION_VARIABLE: &str = "COVEN_SESSION_ID";
 
+/// What [`SESSION_VARIABLE`] says in a process that belongs to no session although an agent may have
+/// started it: a daemon, and a shim. It outlives that agent's session.
+pub const NO_SESSION: &str = "none";
+
 /// Names of variables and their values. The values are secrets, never to be logged, stored or
 /// returned: `Debug` shows names only.
 #[derive(Clone, Default, PartialEq, Eq)]

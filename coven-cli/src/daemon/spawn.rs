@@ -4,7 +4,7 @@ use std::io::{self, Read};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use coven::environment::SESSION_VARIABLE;
+use coven::environment::{NO_SESSION, SESSION_VARIABLE};
 
 use crate::config::Config;
 use crate::daemon::ready::Report;
@@ -45,7 +45,7 @@ pub(crate) fn spawn(home: &Home) -> Result<Spawned, Failure> {
     // lives.
     close_fds::set_fds_cloexec(3, &[]);
     let mut parent = serve_command(home, "--orphaned")
-        .env_remove(SESSION_VARIABLE)
+        .env(SESSION_VARIABLE, NO_SESSION)
         .stdout(Stdio::piped())
         .spawn()
         .map_err(|error| failed(error.to_string()))?;

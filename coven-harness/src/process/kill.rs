@@ -54,8 +54,8 @@ pub const MAX_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// five seconds after `grace`.
 ///
 /// Members are `leader`, who stands in its terminal's session, who carries the session's id in
-/// its environment, whose parent is the session's shim, if there is one, and all descendants of
-/// these. The shim is none. It works with `leader` long dead. A process is signalled only through a pidfd, and only
+/// its environment, whose parent is the session's shim, if there is one, unless they say there that
+/// they belong elsewhere, and all descendants of these. The shim is none. It works with `leader` long dead. A process is signalled only through a pidfd, and only
 /// if its start time is the one it was recognised by.
 ///
 /// It takes a thread of its own while it lasts; where there is none to be had (an agent may have

@@ -42,7 +42,7 @@ pub(super) struct Session {
     /// child.
     pub(super) own_pid: u32,
     /// The process that holds the session's terminal, if there is one: it never belongs to the
-    /// session, and all its children do.
+    /// session, and all its children do that are not known to belong elsewhere.
     shim_pid: Option<u32>,
 }
 
@@ -84,7 +84,7 @@ impl Session {
                 || self.survivors.contains(&Identity::of(pid, stat))
                 || is_held(&Identity::of(pid, stat))
                 || (trusts_session && stat.session == self.leader.pid)
-                || Some(stat.parent) == shim
+                || self.is_shims_child(seen, shim)
                 || seen.mark == self.mark
             {
                 found.push(pid);
@@ -98,6 +98,13 @@ impl Session {
         }
         members.retain(|member| processes[&member.pid].stat.is_running());
         members
+    }
+
+    /// Whether this is one that the session's shim was given as its child, and that does not say of
+    /// itself that it belongs elsewhere, as a daemon does that an agent started.
+    pub(super) fn is_shims_child(&self, seen: &Seen, shim: Option<u32>) -> bool {
+        let is_elsewhere = matches!(&seen.mark, Mark::Session(_)) && seen.mark != self.mark;
+        shim == Some(seen.stat.parent) && !is_elsewhere
     }
 
     /// The pid of the session's shim, as long as that has it: another process that got it since
@@ -272,6 +279,25 @@ pub(super) mod tests {
             (62, 'S', 50, 62, 1602),
         ];
         assert_eq!(chosen(&held, &rows, &[], &[40]), [60, 61]);
+    }
+
+    #[test]
+    fn a_child_of_the_shim_that_says_it_is_of_another_session_or_none_is_left_alone() {
+        let held = Session {
+            shim_pid: Some(40),
+            ..session()
+        };
+        let rows = [
+            (40, 'S', 50, 40, 1000),
+            (60, 'S', 40, 60, 1600),
+            (61, 'S', 60, 61, 1601),
+            (70, 'S', 40, 70, 1700),
+        ];
+        let mut processes = table(&rows, &[]);
+        processes.get_mut(&60).unwrap().mark = Mark::Session(b"none"[..].into());
+        let members = held.choose(&processes, |_| false);
+        let pids: Vec<u32> = members.iter().map(|member| member.pid).collect();
+        assert_eq!(pids, [70]);
     }
 
     #[test]

@@ -151,7 +151,7 @@ impl Searcher {
             if !self.session.may_be_member(&seen.stat) || is_nobody {
                 continue;
             }
-            let is_shims = shim == Some(seen.stat.parent);
+            let is_shims = self.session.is_shims_child(&seen, shim);
             if is_shims || seen.mark == self.session.mark || is_held(seen.stat.parent, held) {
                 look.add(hold(Identity::of(pid, &seen.stat)));
             } else if seen.mark == Mark::Blank {

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use coven_core::{SessionId, TermSize};
 
 use super::{AdoptError, Child, Lost};
-use crate::environment::Environment;
+use crate::environment::{Environment, NO_SESSION, SESSION_VARIABLE};
 use crate::process::{Spawn, SpawnError, Stdin, Wiring};
 use crate::shim::WORD;
 use crate::shim::folder;
@@ -168,6 +168,7 @@ fn start(
         .args(&program.args)
         .env_clear()
         .envs(program.environment.iter())
+        .env(SESSION_VARIABLE, NO_SESSION)
         .stdin(OwnedFd::from(theirs))
         .stdout(directory)
         .stderr(folder);
