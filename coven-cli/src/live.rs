@@ -1,21 +1,22 @@
 //! A session live in the person's terminal, until it ends or they leave.
 
 mod signals;
-mod to_daemon;
+mod view;
 
 use std::io;
 use std::pin::pin;
 use std::time::Duration;
 
-use coven_http::client::{Attach, AttachReader, Client, Frame};
-use coven_http::wire::FromDaemon;
+use coven_http::client::{Client, Viewer, ViewerWriter};
 use tokio::time::{Instant, sleep_until, timeout};
 
+use crate::absence::{Absence, QUIET};
 use crate::ending::{self, Ending};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::live::signals::{Change, Signals};
-use crate::live::to_daemon::{ToDaemon, Waiting};
+use crate::live::view::{Shown, show_until_over};
 use crate::output;
 use crate::terminal::{Awaited, DetachKeys, Keyboard, RawTerminal, Typed};
 
@@ -33,29 +34,48 @@ const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 16 * 1024;
 
 /// Shows a session until it ends, the person detaches, or a signal ends the viewer. The session
-/// goes on in the latter two.
+/// goes on in the latter two. A daemon that goes away is waited for, or started.
 ///
 /// # Errors
-/// When there is no terminal, or the daemon goes away.
-pub(crate) async fn show(client: &Client, id: &str, keys: &DetachKeys) -> Result<Exit, Failure> {
+/// When there is no terminal, or the daemon goes away for good.
+pub(crate) async fn show(
+    home: &Home,
+    client: &Client,
+    id: &str,
+    keys: &DetachKeys,
+) -> Result<Exit, Failure> {
     // Heard before the terminal is raw: a signal must not leave it so.
     let signals = Signals::listen()?;
-    let mut viewer = Viewer {
+    let mut person = Person {
         terminal: RawTerminal::enter().map_err(|error| no_terminal(&error))?,
         keyboard: Keyboard::new(keys.clone()),
         signals,
     };
+    let mut absence = Absence::of(home, client);
+    let mut untaken_bytes = 0;
     let end = loop {
-        match viewer.view(client, id).await? {
-            Left::Suspended => viewer
+        let viewer = client.viewer(id, QUIET);
+        let typed = viewer.writer.clone();
+        let left = person.view(viewer, client, id, &mut absence).await;
+        untaken_bytes += typed.untaken_bytes();
+        match left {
+            Ok(Left::Suspended) => person
                 .terminal
                 .suspend()
                 .map_err(|error| no_terminal(&error))?,
-            Left::ForGood { end } => break end,
+            Ok(Left::ForGood { end }) => break Ok(end),
+            Err(failure) => break Err(failure),
         }
     };
     // Given back before anything is said on it.
-    drop(viewer);
+    drop(person);
+    let is_over = matches!(end, Ok(End::Ended { .. }));
+    if untaken_bytes > 0 && !is_over {
+        output::complain(&format!(
+            "coven: of what was typed, the last {untaken_bytes} bytes may not have arrived"
+        ));
+    }
+    let end = end?;
     Ok(match end {
         End::Ended { ending } => {
             tell_ending(client, id, ending).await;
@@ -71,7 +91,8 @@ pub(crate) async fn show(client: &Client, id: &str, keys: &DetachKeys) -> Result
     })
 }
 
-struct Viewer {
+/// Who sits at the terminal.
+struct Person {
     terminal: RawTerminal,
     keyboard: Keyboard,
     signals: Signals,
@@ -101,28 +122,39 @@ impl From<End> for Left {
     }
 }
 
-impl Viewer {
-    /// Attaches, and shows the session until something ends the view. Signals and keys are
-    /// heard all the while, whatever the daemon and the terminal's screen are doing.
-    async fn view(&mut self, client: &Client, id: &str) -> Result<Left, Failure> {
+impl Person {
+    /// Shows the session until something ends the view. Signals and keys are heard all the while,
+    /// whatever the daemon and the terminal's screen are doing.
+    async fn view(
+        &mut self,
+        viewer: Viewer,
+        client: &Client,
+        id: &str,
+        absence: &mut Absence,
+    ) -> Result<Left, Failure> {
         let Self {
             terminal,
             keyboard,
             signals,
         } = self;
-        let (to_daemon, waiting) = ToDaemon::new();
-        let mut shown = pin!(show_until_over(terminal, client, id, &to_daemon, waiting));
+        let Viewer { reader, writer } = viewer;
+        let shown = Shown {
+            terminal,
+            writer: &writer,
+            absence,
+        };
+        let mut shown = pin!(show_until_over(shown, reader, client, id));
         let left = tokio::select! {
             biased;
-            left = heed(signals, terminal, &to_daemon) => match left? {
+            left = heed(signals, terminal, &writer) => match left? {
                 Left::Suspended => Left::Suspended,
                 ended @ Left::ForGood { .. } => return Ok(ended),
             },
-            left = type_on(terminal, keyboard, &to_daemon) => left?,
+            left = type_on(terminal, keyboard, &writer) => left?,
             left = &mut shown => return left,
         };
         // What was typed before goes on its way, unless the daemon does not take it.
-        to_daemon.leave();
+        writer.detach();
         let _ = timeout(LEAVE_PATIENCE, shown).await;
         Ok(left)
     }
@@ -132,15 +164,15 @@ impl Viewer {
 async fn heed(
     signals: &mut Signals,
     terminal: &RawTerminal,
-    to_daemon: &ToDaemon,
+    writer: &ViewerWriter,
 ) -> Result<Left, Failure> {
     loop {
         match signals.next().await {
-            Change::Size => to_daemon.tell_size(),
+            Change::Size => tell_size(terminal, writer),
             Change::Stop => return Ok(Left::Suspended),
             Change::Continued => {
                 terminal.make_raw().map_err(|error| no_terminal(&error))?;
-                to_daemon.ask_for_redraw();
+                writer.redraw();
             }
             Change::End { exit } => return Ok(End::Interrupted { exit }.into()),
         }
@@ -151,7 +183,7 @@ async fn heed(
 async fn type_on(
     terminal: &RawTerminal,
     keyboard: &mut Keyboard,
-    to_daemon: &ToDaemon,
+    writer: &ViewerWriter,
 ) -> Result<Left, Failure> {
     let mut buffer = vec![0; READ_BYTES];
     // When a key whose end has not come is given up.
@@ -179,7 +211,15 @@ async fn type_on(
         };
         for typed in typed {
             match typed {
-                Typed::Bytes { data } => to_daemon.type_bytes(data)?,
+                Typed::Bytes { data } => {
+                    let typed = writer.type_bytes(data.into());
+                    typed.map_err(|error| {
+                        Failure::new(
+                            Exit::Unreachable,
+                            format!("{error}; see `coven daemon status`"),
+                        )
+                    })?;
+                }
                 Typed::Detach => return Ok(End::Detached.into()),
                 Typed::Suspend => return Ok(Left::Suspended),
             }
@@ -187,76 +227,10 @@ async fn type_on(
     }
 }
 
-/// Shows what the daemon sends and sends what is to be told, each at its own pace, until the
-/// session is over or the daemon has been told that we leave.
-async fn show_until_over(
-    terminal: &RawTerminal,
-    client: &Client,
-    id: &str,
-    to_daemon: &ToDaemon,
-    mut waiting: Waiting,
-) -> Result<Left, Failure> {
-    let Attach { reader, writer } = client.attach(id).await?;
-    tokio::select! {
-        () = to_daemon.send(&mut waiting, writer, || terminal.size()) => {
-            Ok(End::Detached.into())
-        }
-        read = read_on(reader, terminal, to_daemon) => match read? {
-            Read::Ended { ending } => Ok(End::Ended { ending }.into()),
-            Read::Closed { reason } => gone(client, id, reason).await,
-        },
-    }
-}
-
-/// How reading from the daemon ended.
-enum Read {
-    /// It told the session's end.
-    Ended { ending: Ending },
-    /// It told nothing more, or why.
-    Closed { reason: Option<String> },
-}
-
-/// Shows what the daemon sends, to its end.
-async fn read_on(
-    mut reader: AttachReader,
-    terminal: &RawTerminal,
-    to_daemon: &ToDaemon,
-) -> Result<Read, Failure> {
-    let mut refusal = None;
-    loop {
-        let control = match reader.next().await {
-            Ok(Some(Frame::Bytes(bytes))) => {
-                let written = terminal.write(&bytes).await;
-                written.map_err(|error| no_terminal(&error))?;
-                continue;
-            }
-            Ok(Some(Frame::Control(control))) => control,
-            Ok(None) => return Ok(Read::Closed { reason: refusal }),
-            Err(error) => {
-                return Ok(Read::Closed {
-                    reason: Some(error.to_string()),
-                });
-            }
-        };
-        match control {
-            FromDaemon::Hello { live: true, .. } => to_daemon.tell_size(),
-            FromDaemon::Exit {
-                status,
-                exit_code,
-                signal,
-                ..
-            } => {
-                let ending = Ending {
-                    status,
-                    exit_code,
-                    signal,
-                };
-                return Ok(Read::Ended { ending });
-            }
-            FromDaemon::Error { message, .. } => refusal = Some(message),
-            // Ours is the window's size; a frame of a newer daemon is not ours to understand.
-            _ => {}
-        }
+/// The session's terminal takes the size of this one.
+fn tell_size(terminal: &RawTerminal, writer: &ViewerWriter) {
+    if let Some(size) = terminal.size() {
+        writer.resize(size.cols(), size.rows());
     }
 }
 
@@ -278,24 +252,6 @@ async fn until(deadline: Option<Instant>) {
         Some(deadline) => sleep_until(deadline).await,
         None => std::future::pending().await,
     }
-}
-
-/// The socket closed without a word of the session's end.
-async fn gone(client: &Client, id: &str, reason: Option<String>) -> Result<Left, Failure> {
-    if let Ok(record) = client.session(id).await
-        && record.ended_at.is_some()
-    {
-        let ending = Ending::of(&record);
-        return Ok(End::Ended { ending }.into());
-    }
-    let reason = reason.map(|reason| format!(" ({reason})"));
-    Err(Failure::new(
-        Exit::Unreachable,
-        format!(
-            "the daemon closed the view of session {id}{}; see `coven daemon status`",
-            reason.unwrap_or_default()
-        ),
-    ))
 }
 
 fn no_terminal(error: &io::Error) -> Failure {

@@ -3,7 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use coven::{Actor, Engine, Refusal, SessionId};
+use coven::{Actor, Engine, IdempotencyKey, Refusal, SessionId};
 use hyper::Request;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
@@ -15,6 +15,7 @@ use crate::limits;
 use crate::peer::Peer;
 use crate::query::Query;
 use crate::server::Timeouts;
+use crate::taken_inputs::TakenInputs;
 use crate::wire::{Daemon, SessionsAtStop};
 
 /// What every request has to do with.
@@ -24,6 +25,7 @@ pub(crate) struct App {
     pub(crate) daemon: Daemon,
     pub(crate) timeouts: Timeouts,
     pub(crate) room: Arc<Room>,
+    pub(crate) inputs: Arc<TakenInputs>,
     streams: Arc<Semaphore>,
     stage: Stop,
     holds: Arc<Semaphore>,
@@ -79,6 +81,7 @@ impl App {
             daemon,
             timeouts,
             room: Arc::new(Room::new(limits::MAX_BODIES_BYTES)),
+            inputs: Arc::default(),
             streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
             stage: Stop(watch::Sender::new(Stage::Serving)),
             holds: Arc::new(Semaphore::new(limits::MAX_HELD_CONNECTIONS)),
@@ -198,6 +201,15 @@ impl Call {
             let shown = String::from_utf8_lossy(value.as_bytes()).into_owned();
             Refusal::invalid(name, shown, "must be ASCII")
         })
+    }
+
+    /// Its `Idempotency-Key`, if it has one.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`], naming it, when it is malformed.
+    pub(crate) fn idempotency_key(&self) -> Result<Option<IdempotencyKey>, Refusal> {
+        let key = self.header("Idempotency-Key")?;
+        key.map(IdempotencyKey::parse).transpose()
     }
 
     /// The part of the path that the route names.

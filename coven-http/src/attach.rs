@@ -6,16 +6,18 @@
 mod shown;
 mod typed;
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use coven::{Actor, AttachView, Engine, SessionId};
+use coven::{Actor, AttachView, Engine, IdempotencyKey, Seq, SessionId};
 use futures_util::StreamExt;
 use hyper_tungstenite::HyperWebsocketStream;
 use hyper_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::app::{Stopping, StreamPermit};
+use crate::taken_inputs::TakenInputs;
 use crate::wire::FromDaemon;
 
 /// Control frames that wait for a viewer who does not read. One more is dropped.
@@ -27,12 +29,35 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// One viewer's attach.
 pub(crate) struct Attached {
     pub(crate) engine: Engine,
+    pub(crate) inputs: Arc<TakenInputs>,
+    pub(crate) named: Option<Named>,
     pub(crate) id: SessionId,
     pub(crate) by: Actor,
     pub(crate) stopping: Stopping,
     pub(crate) heartbeat: Duration,
     #[allow(dead_code)] // held for as long as the attach is open
     pub(crate) permit: StreamPermit,
+}
+
+/// A viewer that comes again where its connection breaks.
+pub(crate) struct Named {
+    /// The same each time.
+    pub(crate) key: IdempotencyKey,
+    /// What it types is, of all that it typed under this key, what comes after so many bytes.
+    pub(crate) typed_bytes: u64,
+}
+
+/// What a viewer is shown first.
+pub(crate) enum Opening {
+    /// All of the view: its terminal is as it came.
+    Drawn(AttachView),
+    /// Nothing but what comes after the place that it was shown before.
+    Resumed {
+        /// What it would be shown.
+        view: AttachView,
+        /// The place: not after the view's.
+        after: Seq,
+    },
 }
 
 /// How a viewer leaves while there is still somebody to answer.
@@ -46,14 +71,26 @@ enum Leaves {
 }
 
 /// Serves one viewer until it leaves or vanishes, the session ends, or the daemon stops.
-pub(crate) async fn serve(attached: Attached, view: AttachView, socket: HyperWebsocketStream) {
+pub(crate) async fn serve(attached: Attached, opening: Opening, socket: HyperWebsocketStream) {
     let (sink, mut stream) = socket.split();
     let (tell, controls) = mpsc::channel::<FromDaemon>(MAX_WAITING_CONTROLS);
     let (leave, leaves) = oneshot::channel();
-    // What it has drawn before the tail is not in the view.
-    attached.engine.redraw(&attached.id).await;
-    let shown = shown::run(&attached, view, controls, leaves, sink);
-    let typed = typed::run(&attached, tell, leave, &mut stream);
+    if matches!(opening, Opening::Drawn(_)) {
+        // What it has drawn before the tail is not in the view.
+        attached.engine.redraw(&attached.id).await;
+    }
+    let (take, taken) = watch::channel(0);
+    let told = shown::Told { controls, taken };
+    let shown = shown::run(&attached, opening, told, leaves, sink);
+    let typed = typed::run(
+        &attached,
+        typed::Tell {
+            controls: tell,
+            taken: take,
+        },
+        leave,
+        &mut stream,
+    );
     // Whichever half ends ends the other: the viewer was told everything, or is gone.
     tokio::select! {
         () = shown => {}

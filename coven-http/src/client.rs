@@ -15,6 +15,7 @@ mod output;
 mod reading;
 mod sessions;
 mod sse;
+mod viewer;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -32,6 +33,7 @@ pub use launching::Registered;
 pub use output::Output;
 pub use reading::EventsQuery;
 pub use sessions::SessionsQuery;
+pub use viewer::{TooMuchTyped, Viewer, ViewerReader, ViewerWriter};
 
 use crate::SOCKET_NAME;
 use crate::app::App;

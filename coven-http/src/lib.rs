@@ -31,6 +31,7 @@ mod route;
 mod server;
 mod socket;
 mod sse;
+mod taken_inputs;
 mod trimmed;
 pub mod wire;
 

@@ -42,5 +42,5 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         "coven: session {}{input}; {keys} detaches",
         record.id
     ));
-    live::show(&client, &record.id, keys).await
+    live::show(home, &client, &record.id, keys).await
 }

@@ -128,7 +128,7 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
         Shown::Live => {
             let keys = &config.detach_keys.value;
             output::tell(&format!("coven: session {}; {keys} detaches", record.id));
-            live::show(&client, &record.id, keys).await
+            live::show(home, &client, &record.id, keys).await
         }
         Shown::Output => {
             output::tell(&format!(

@@ -39,6 +39,9 @@ const UNDO_PATIENCE: Duration = Duration::from_secs(2);
 /// Plain text again: whatever colour the last text had.
 const PLAIN: &[u8] = b"\x1b[0m";
 
+/// The cursor to the first place, and nothing on the screen.
+const CLEAR: &[u8] = b"\x1b[H\x1b[2J";
+
 /// The controlling terminal in raw mode, opened anew: non-blocking mode set on it cannot reach
 /// the descriptors that the shell and others share. Dropping it gives the terminal back.
 #[derive(Debug)]
@@ -112,6 +115,39 @@ impl RawTerminal {
             }
         }
         Ok(())
+    }
+
+    /// Puts the terminal in order and clears it, for what is to be drawn on it anew.
+    ///
+    /// # Errors
+    /// When the terminal is gone.
+    pub(crate) async fn start_over(&self) -> io::Result<()> {
+        let heard = way_back().as_mut().map(|way_back| {
+            let heard = std::mem::take(&mut way_back.heard);
+            heard.modes().reset()
+        });
+        let mut undo = heard.unwrap_or_default();
+        undo.extend_from_slice(PLAIN);
+        undo.extend_from_slice(CLEAR);
+        self.write(&undo).await
+    }
+
+    /// Says something in the title of the terminal's window, if there is room for it right now: the
+    /// screen is the session's.
+    pub(crate) fn entitle(&self, text: &str) {
+        self.aside(&format!("\x1b[22;2t\x1b]2;{text}\x07"));
+    }
+
+    /// Takes that back.
+    pub(crate) fn untitle(&self) {
+        self.aside("\x1b[23;2t");
+    }
+
+    fn aside(&self, text: &str) {
+        // The Linux console has no window, and shows what it does not know.
+        if std::env::var_os("TERM").is_none_or(|term| term != "linux") {
+            let _ = rustix::io::write(self.terminal.get_ref(), text.as_bytes());
+        }
     }
 
     /// The terminal's size, if it knows it.

@@ -276,18 +276,66 @@ fn a_session_that_has_ended_shows_its_end_and_its_status() {
 }
 
 #[test]
-fn a_daemon_that_dies_gives_the_terminal_back_and_is_told_as_unreachable() {
+fn a_viewer_whose_daemon_is_killed_goes_on_with_the_next_which_it_starts() {
+    let home = Home::new();
+    let script = "printf '\\033[?1049hready\\r\\n'; n=0; while read line; do n=$((n+1)); \
+                  echo \"$n<$line>\"; [ \"$line\" = leave ] && exit 5; done";
+    home.launch(script);
+    let mut terminal = attach(&home);
+    let before = terminal.settings();
+    terminal.wait_for("ready");
+    for n in 1..=3 {
+        terminal.press(format!("early {n}\r").as_bytes());
+        terminal.wait_for(&format!("<early {n}>"));
+        home.kill_daemon();
+        // Nobody else starts the next one; what is typed while there is none arrives once.
+        terminal.press(format!("late {n}\r").as_bytes());
+        let shown = terminal.shown_up_to(&format!("{}<late {n}>", 2 * n));
+        // Nothing is drawn anew, and nothing undone.
+        for again in ["ready", "early", "\x1b[?1049l", "\x1b[2J"] {
+            assert!(!shown.contains(again), "{shown:?}");
+        }
+    }
+    terminal.press(b"leave\r");
+    terminal.wait_for("7<leave>");
+    terminal.wait_for("\x1b[?1049l");
+    assert_eq!(terminal.end(), 5);
+    assert!(same_settings(&before, &terminal.settings()));
+}
+
+#[test]
+fn a_viewer_goes_on_over_a_restart_and_hardly_shows_it() {
+    let home = Home::new();
+    let mut terminal = Terminal::run(&home.coven(["run", "sh", ECHO]));
+    terminal.wait_for("ready");
+    for n in 1..=3 {
+        home.text(["daemon", "restart"]);
+        terminal.press(format!("line {n}\r").as_bytes());
+        let shown = terminal.shown_up_to(&format!("<line {n}>"));
+        assert!(!shown.contains("ready"), "{shown:?}");
+    }
+    terminal.press(b"leave\r");
+    assert_eq!(terminal.end(), 5);
+}
+
+#[test]
+fn a_viewer_whose_daemon_was_stopped_says_so_beside_the_screen_and_can_be_left() {
     let home = Home::new();
     home.launch(r"printf '\033[?1049hready'; tail -f /dev/null");
     let mut terminal = attach(&home);
     let before = terminal.settings();
     terminal.wait_for("ready");
-    let daemon = i32::try_from(home.daemon_pid().unwrap()).unwrap();
-    kill_process(Pid::from_raw(daemon).unwrap(), Signal::KILL).unwrap();
+    home.text(["daemon", "stop"]);
+    terminal.wait_for("\x1b]2;coven: waiting for the daemon\x07");
+    terminal.press(b"typed in vain");
+    terminal.press(b"\x1cd");
+    terminal.wait_for("\x1b[23;2t");
     terminal.wait_for("\x1b[?1049l");
-    terminal.wait_for("coven daemon status");
-    assert_eq!(terminal.end(), 122);
+    terminal.wait_for("of what was typed, the last 13 bytes may not have arrived");
+    terminal.wait_for("detached");
+    assert_eq!(terminal.end(), 120);
     assert!(same_settings(&before, &terminal.settings()));
+    assert_eq!(home.output(["daemon", "status"]).status.code(), Some(122));
 }
 
 #[test]

@@ -81,6 +81,11 @@ impl Terminal {
         self.up_to(text);
     }
 
+    /// The same; gives what came before it.
+    pub(crate) fn shown_up_to(&self, text: &str) -> String {
+        String::from_utf8_lossy(&self.up_to(text)).into_owned()
+    }
+
     /// Waits for the rest of a line, and forgets it.
     pub(crate) fn line(&self) -> String {
         String::from_utf8(self.up_to("\r\n")).unwrap()

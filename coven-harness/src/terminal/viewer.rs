@@ -34,6 +34,12 @@ impl ToViewer {
         }
     }
 
+    /// Whether something is held back. Where nothing is, whoever was shown all up to there can be
+    /// shown the rest by another that begins there.
+    pub fn holds(&self) -> bool {
+        !self.filter.held.is_empty()
+    }
+
     /// The next output, less queries. The beginning of a sequence is held back until its end has
     /// come (at most 4 KiB of it): a terminal shows nothing of it before that either.
     pub fn pass(&mut self, output: Bytes) -> Bytes {

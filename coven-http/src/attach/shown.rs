@@ -2,16 +2,16 @@
 
 use bytes::Bytes;
 use coven::terminal::{Listener, ToViewer};
-use coven::{AttachView, Code, Envelope, Event, TermSize};
+use coven::{Code, Envelope, Event, Seq, TermSize};
 use futures_util::SinkExt;
 use futures_util::stream::SplitSink;
 use hyper_tungstenite::HyperWebsocketStream;
 use hyper_tungstenite::tungstenite::protocol::CloseFrame;
 use hyper_tungstenite::tungstenite::{Error as WsError, Message};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, interval_at, sleep};
 
-use super::{Attached, FAREWELL, Leaves};
+use super::{Attached, FAREWELL, Leaves, Opening};
 use crate::render;
 use crate::wire::FromDaemon;
 
@@ -21,8 +21,17 @@ struct Screen {
     filter: ToViewer,
     /// Hears what the viewer's terminal hears, so that it can be left as it was.
     listener: Listener,
+    /// Up to where the listener has heard already what the viewer was shown before.
+    heard: u64,
     /// The last place told; 0 before the opening bytes are.
     seq: u64,
+}
+
+/// What the typing half has to tell.
+pub(super) struct Told {
+    pub(super) controls: mpsc::Receiver<FromDaemon>,
+    /// How much was taken of what a viewer with a key typed.
+    pub(super) taken: watch::Receiver<u64>,
 }
 
 /// Why it ends.
@@ -31,7 +40,9 @@ enum End {
     Over,
     /// The viewer leaves.
     Left { how: Leaves },
-    /// The daemon stops, or cannot go on.
+    /// The daemon stops.
+    Stopped,
+    /// It cannot go on.
     Broken { code: Code, message: String },
     /// There is nobody to tell.
     Vanished,
@@ -46,46 +57,52 @@ impl From<WsError> for End {
 /// Opens the view, then tells what comes, and in the end leaves the viewer's terminal as it was.
 pub(super) async fn run(
     attached: &Attached,
-    view: AttachView,
-    mut controls: mpsc::Receiver<FromDaemon>,
+    opening: Opening,
+    mut told: Told,
     leaves: oneshot::Receiver<Leaves>,
     sink: SplitSink<HyperWebsocketStream, Message>,
 ) {
-    let after = view.seq;
+    let (view, after) = match opening {
+        Opening::Drawn(view) => (view, None),
+        Opening::Resumed { view, after } => (view, Some(after)),
+    };
+    let begins = after.unwrap_or(view.seq);
+    let hello = FromDaemon::Hello {
+        seq: begins.get(),
+        cols: view.size.cols(),
+        rows: view.size.rows(),
+        live: view.live,
+        resumed: after.is_some(),
+    };
     let mut screen = Screen {
         sink,
         filter: view.filter,
         listener: Listener::new(),
+        heard: 0,
         seq: 0,
     };
-    let hello = FromDaemon::Hello {
-        seq: after.get(),
-        cols: view.size.cols(),
-        rows: view.size.rows(),
-        live: view.live,
+    let drawn = if after.is_none() {
+        [view.restore, view.tail]
+    } else {
+        screen.has_shown(&[view.restore, view.tail], view.seq);
+        [Bytes::new(), Bytes::new()]
     };
     let mut stopping = attached.stopping.clone();
     let telling = async {
-        match screen.open(&hello, view.restore, view.tail).await {
-            Ok(()) => {
-                screen.seq = after.get();
-                screen.live(attached, after, &mut controls).await
-            }
+        match screen.open(attached, &hello, drawn, begins).await {
+            Ok(()) => screen.live(attached, begins, &mut told).await,
             Err(error) => error.into(),
         }
     };
     // These do not wait for a viewer that does not read.
     let end = tokio::select! {
         biased;
-        _ = stopping.wait() => End::Broken {
-            code: Code::RuntimeUnavailable,
-            message: "the daemon is shutting down".to_owned(),
-        },
+        _ = stopping.wait() => End::Stopped,
         Ok(how) = leaves => End::Left { how },
         end = telling => end,
     };
     let is_over = matches!(end, End::Over);
-    let closing = screen.close(attached, end, &mut controls);
+    let closing = screen.close(attached, end, &mut told);
     let patience = async {
         if is_over {
             // There is a session's end to be read, and all the time for it.
@@ -100,24 +117,41 @@ pub(super) async fn run(
 }
 
 impl Screen {
+    /// The viewer was shown this before, up to `seq` or a little less.
+    fn has_shown(&mut self, drawn: &[Bytes], seq: Seq) {
+        for bytes in drawn {
+            self.listener.hear(bytes);
+        }
+        self.heard = seq.get();
+        self.filter = ToViewer::new();
+    }
+
     async fn open(
         &mut self,
+        attached: &Attached,
         hello: &FromDaemon,
-        restore: Bytes,
-        tail: Bytes,
+        drawn: [Bytes; 2],
+        seq: Seq,
     ) -> Result<(), WsError> {
         self.tell(hello).await?;
-        self.show(restore).await?;
-        self.show(tail).await?;
+        for bytes in drawn {
+            self.show(bytes).await?;
+        }
+        self.seq = seq.get();
+        self.mark(attached).await?;
         self.sink.flush().await
     }
 
-    async fn live(
-        &mut self,
-        attached: &Attached,
-        after: coven::Seq,
-        controls: &mut mpsc::Receiver<FromDaemon>,
-    ) -> End {
+    /// Tells a viewer that has a key how far it is, where it can go on from there.
+    async fn mark(&mut self, attached: &Attached) -> Result<(), WsError> {
+        if attached.named.is_none() || self.filter.holds() {
+            return Ok(());
+        }
+        self.tell(&FromDaemon::Shown { seq: self.seq }).await
+    }
+
+    async fn live(&mut self, attached: &Attached, after: Seq, told: &mut Told) -> End {
+        let Told { controls, taken } = told;
         let mut follow = attached.engine.follow(&attached.id, after);
         let first_heartbeat = Instant::now() + attached.heartbeat;
         let mut heartbeat = interval_at(first_heartbeat, attached.heartbeat);
@@ -127,9 +161,13 @@ impl Screen {
                     Some(control) => self.tell(&control).await,
                     None => return End::Vanished,
                 },
+                Ok(()) = taken.changed() => {
+                    let bytes = *taken.borrow_and_update();
+                    self.tell(&FromDaemon::Taken { bytes }).await
+                }
                 _ = heartbeat.tick() => self.sink.send(Message::Ping(Bytes::new())).await,
                 page = follow.next() => match page {
-                    Ok(Some(page)) => self.page(page).await,
+                    Ok(Some(page)) => self.page(attached, page).await,
                     Ok(None) => return End::Over,
                     Err(error) => return End::Broken {
                         code: error.code(),
@@ -143,13 +181,19 @@ impl Screen {
         }
     }
 
-    async fn page(&mut self, page: Vec<Envelope>) -> Result<(), WsError> {
+    async fn page(&mut self, attached: &Attached, page: Vec<Envelope>) -> Result<(), WsError> {
+        let mut has_shown = false;
         for envelope in page {
             let seq = envelope.seq.get();
             match envelope.event {
                 Event::Output { data, .. } => {
                     let shown = self.filter.pass(data);
-                    self.show(shown).await?;
+                    has_shown |= !shown.is_empty();
+                    if seq > self.heard {
+                        self.show(shown).await?;
+                    } else {
+                        self.send(shown).await?;
+                    }
                 }
                 Event::Resized { size } => self.resized(seq, size).await?,
                 Event::Created { .. }
@@ -173,6 +217,9 @@ impl Screen {
             // Whoever leaves while it waits for its viewer was not shown it.
             self.seq = seq;
         }
+        if has_shown {
+            self.mark(attached).await?;
+        }
         self.sink.flush().await
     }
 
@@ -189,8 +236,10 @@ impl Screen {
         &mut self,
         attached: &Attached,
         end: End,
-        controls: &mut mpsc::Receiver<FromDaemon>,
+        Told { controls, taken }: &mut Told,
     ) -> Result<(), WsError> {
+        // A viewer that comes again keeps its screen.
+        let comes_again = matches!(end, End::Stopped) && attached.named.is_some();
         let last = match end {
             End::Vanished => return Ok(()),
             End::Left {
@@ -206,17 +255,29 @@ impl Screen {
                 let close = Message::Close(Some(CloseFrame { code, reason }));
                 return self.sink.send(close).await;
             }
+            End::Stopped => FromDaemon::Error {
+                code: Code::RuntimeUnavailable.as_str().to_owned(),
+                message: "the daemon is shutting down".to_owned(),
+                reason: Some("shutting_down".to_owned()),
+            },
             End::Broken { code, message } => FromDaemon::Error {
                 code: code.as_str().to_owned(),
                 message,
+                reason: None,
             },
             End::Over => self.exit(attached).await,
         };
         while let Ok(control) = controls.try_recv() {
             self.tell(&control).await?;
         }
-        let reset = self.listener.modes().reset();
-        self.show(reset.into()).await?;
+        if taken.has_changed().unwrap_or_default() {
+            let bytes = *taken.borrow_and_update();
+            self.tell(&FromDaemon::Taken { bytes }).await?;
+        }
+        if !comes_again {
+            let reset = self.listener.modes().reset();
+            self.show(reset.into()).await?;
+        }
         self.tell(&last).await?;
         self.sink.close().await
     }
@@ -237,15 +298,20 @@ impl Screen {
             Err(error) => FromDaemon::Error {
                 code: error.code().as_str().to_owned(),
                 message: error.to_string(),
+                reason: None,
             },
         }
     }
 
     async fn show(&mut self, bytes: Bytes) -> Result<(), WsError> {
+        self.listener.hear(&bytes);
+        self.send(bytes).await
+    }
+
+    async fn send(&mut self, bytes: Bytes) -> Result<(), WsError> {
         if bytes.is_empty() {
             return Ok(());
         }
-        self.listener.hear(&bytes);
         self.sink.feed(Message::Binary(bytes)).await
     }
 

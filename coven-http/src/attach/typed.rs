@@ -8,7 +8,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use coven::limits::MAX_INPUT_BYTES;
 use coven::terminal::FromViewer as Keys;
 use coven::{Code, TermSize, Unavailable};
@@ -17,11 +17,12 @@ use futures_util::stream::SplitStream;
 use hyper_tungstenite::HyperWebsocketStream;
 use hyper_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use hyper_tungstenite::tungstenite::{Error as WsError, Message};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::{Attached, Leaves};
+use super::{Attached, Leaves, Named};
 use crate::limits;
+use crate::taken_inputs::{InputId, Typing};
 use crate::wire::{FromDaemon, FromViewer};
 
 /// How long the beginning of a sequence may wait for its end: after that it was a key, Escape.
@@ -39,10 +40,30 @@ const LAST_OFFERS: Duration = Duration::from_secs(2);
 /// Frames that wait to be taken: a burst of keystrokes.
 const MAX_UNTAKEN: usize = 1024;
 
+/// What the viewer is told of what it typed.
+pub(super) struct Tell {
+    pub(super) controls: mpsc::Sender<FromDaemon>,
+    /// How much was taken, to one that has a key.
+    pub(super) taken: watch::Sender<u64>,
+}
+
+/// What is offered to the session at once.
+struct Piece {
+    bytes: Bytes,
+    /// Of a viewer that has a key: what is taken with it, and its id.
+    frame: Option<Frame>,
+}
+
+struct Frame {
+    id: InputId,
+    /// After its last byte, in all that was typed.
+    end: u64,
+}
+
 /// What was typed and is not taken yet.
 #[derive(Default)]
 struct Untaken {
-    pieces: VecDeque<Bytes>,
+    pieces: VecDeque<Piece>,
     len_bytes: usize,
     /// When it is offered again, and after which pause.
     offer: Option<(Instant, Duration)>,
@@ -51,8 +72,10 @@ struct Untaken {
 /// A viewer's hands.
 struct Hands<'a> {
     attached: &'a Attached,
-    tell: mpsc::Sender<FromDaemon>,
+    tell: Tell,
     keys: Keys,
+    /// Of all that a viewer with a key typed, how much has come.
+    typed_bytes: u64,
     untaken: Untaken,
     /// When the sequence that is held back was a key.
     escape_at: Option<Instant>,
@@ -61,7 +84,7 @@ struct Hands<'a> {
 /// Passes on what the viewer types until it leaves or vanishes.
 pub(super) async fn run(
     attached: &Attached,
-    tell: mpsc::Sender<FromDaemon>,
+    tell: Tell,
     leave: oneshot::Sender<Leaves>,
     stream: &mut SplitStream<HyperWebsocketStream>,
 ) {
@@ -69,6 +92,7 @@ pub(super) async fn run(
         attached,
         tell,
         keys: Keys::new(),
+        typed_bytes: attached.named.as_ref().map_or(0, |named| named.typed_bytes),
         untaken: Untaken::default(),
         escape_at: None,
     };
@@ -78,7 +102,7 @@ pub(super) async fn run(
     if let Some(leaves) = leaves {
         let _ = leave.send(leaves);
         // The showing half closes the socket; this half must not end before it.
-        hands.tell.closed().await;
+        hands.tell.controls.closed().await;
     }
 }
 
@@ -88,15 +112,23 @@ impl Untaken {
     fn push(&mut self, mut bytes: Bytes) {
         self.len_bytes += bytes.len();
         while !bytes.is_empty() {
-            let piece = bytes.split_to(bytes.len().min(MAX_INPUT_BYTES));
-            self.pieces.push_back(piece);
+            let bytes = bytes.split_to(bytes.len().min(MAX_INPUT_BYTES));
+            self.pieces.push_back(Piece { bytes, frame: None });
         }
     }
 
-    fn pop(&mut self) {
-        let taken = self.pieces.pop_front();
-        self.len_bytes -= taken.map_or(0, |bytes| bytes.len());
+    /// Keeps what was in one message of a viewer that has a key: never more than one input may be.
+    fn push_frame(&mut self, bytes: Bytes, frame: Frame) {
+        self.len_bytes += bytes.len();
+        let frame = Some(frame);
+        self.pieces.push_back(Piece { bytes, frame });
+    }
+
+    fn pop(&mut self) -> Option<Frame> {
         self.offer = None;
+        let Piece { bytes, frame } = self.pieces.pop_front()?;
+        self.len_bytes -= bytes.len();
+        frame
     }
 
     fn put_off(&mut self) {
@@ -148,9 +180,21 @@ impl Hands<'_> {
     }
 
     async fn type_bytes(&mut self, bytes: Bytes) {
-        let keys = self.keys.pass(bytes);
-        self.escape_at = self.keys.holds().then(|| Instant::now() + ESCAPE_PAUSE);
-        self.input(keys).await;
+        let Some(Named { key, .. }) = &self.attached.named else {
+            let keys = self.keys.pass(bytes);
+            self.escape_at = self.keys.holds().then(|| Instant::now() + ESCAPE_PAUSE);
+            return self.input(keys).await;
+        };
+        let id = InputId::of_frame(&self.attached.id, key, self.typed_bytes);
+        self.typed_bytes += bytes.len() as u64;
+        // Nothing is held back beyond its message: what is typed under an id is the same each time.
+        let mut keys = BytesMut::from(self.keys.pass(bytes));
+        keys.extend_from_slice(&self.keys.flush());
+        let end = self.typed_bytes;
+        self.untaken.push_frame(keys.freeze(), Frame { id, end });
+        if self.untaken.offer.is_none() {
+            self.offer().await;
+        }
     }
 
     async fn input(&mut self, bytes: Bytes) {
@@ -162,17 +206,31 @@ impl Hands<'_> {
 
     /// Offers the session what it has not taken yet, until it takes no more just now.
     async fn offer(&mut self) {
-        let Attached { engine, id, by, .. } = self.attached;
-        while let Some(bytes) = self.untaken.pieces.front() {
-            match engine.input(id, bytes.clone(), by.clone()).await {
-                Ok(()) => self.untaken.pop(),
+        while let Some(piece) = self.untaken.pieces.front() {
+            match self.give(piece).await {
+                Ok(()) => {}
                 Err(error) if passes(&error) => return self.untaken.put_off(),
-                Err(error) => {
-                    self.refuse(error.code(), &error.to_string());
-                    self.untaken.pop();
-                }
+                Err(error) => self.refuse(error.code(), &error.to_string()),
+            }
+            if let Some(Frame { end, .. }) = self.untaken.pop() {
+                self.tell.taken.send_replace(end);
             }
         }
+    }
+
+    async fn give(&self, piece: &Piece) -> Result<(), coven::Error> {
+        let attached = self.attached;
+        if piece.bytes.is_empty() {
+            // All of it was answers of the viewer's terminal.
+            return Ok(());
+        }
+        let id = piece.frame.as_ref().map(|frame| frame.id);
+        let typing = Typing::Bytes(piece.bytes.clone());
+        let (engine, by) = (&attached.engine, attached.by.clone());
+        attached
+            .inputs
+            .take(engine, &attached.id, id, typing, by)
+            .await
     }
 
     async fn offer_the_rest(&mut self) {
@@ -207,8 +265,9 @@ impl Hands<'_> {
         let error = FromDaemon::Error {
             code: code.as_str().to_owned(),
             message: message.to_owned(),
+            reason: None,
         };
-        let _ = self.tell.try_send(error);
+        let _ = self.tell.controls.try_send(error);
     }
 }
 

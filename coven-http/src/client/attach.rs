@@ -11,7 +11,7 @@ use tokio_tungstenite::tungstenite::handshake::client::generate_key;
 use tokio_tungstenite::tungstenite::protocol::{Role, WebSocketConfig};
 use tokio_tungstenite::tungstenite::{Error as WsError, Message};
 
-use super::exchange::{Ask, Connection};
+use super::exchange::{Ask, Connection, IDEMPOTENCY_KEY};
 use super::{Client, Error};
 use crate::wire::{FromDaemon, FromViewer};
 
@@ -49,10 +49,36 @@ pub enum Frame {
     Control(FromDaemon),
 }
 
+/// Where a viewer that has a key goes on.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    pub(super) key: String,
+    /// Bytes of all that it typed that come before what it will type.
+    pub(super) typed_bytes: u64,
+    /// The last place that it was told to be shown.
+    pub(super) shown: Option<u64>,
+}
+
 impl Attach {
     pub(super) async fn open(client: &Client, id: &str) -> Result<Self, Error> {
-        let path = format!("/sessions/{id}/attach");
-        let ask = Ask::get(&path)
+        Self::ask(client, Ask::get(format!("/sessions/{id}/attach"))).await
+    }
+
+    pub(super) async fn open_at(client: &Client, id: &str, place: Place) -> Result<Self, Error> {
+        let Place {
+            key,
+            typed_bytes,
+            shown,
+        } = place;
+        let mut path = format!("/sessions/{id}/attach?typed={typed_bytes}");
+        if let Some(seq) = shown {
+            path.push_str(&format!("&afterSeq={seq}"));
+        }
+        Self::ask(client, Ask::get(path).header(IDEMPOTENCY_KEY, key)).await
+    }
+
+    async fn ask(client: &Client, ask: Ask) -> Result<Self, Error> {
+        let ask = ask
             .header(header::CONNECTION, "Upgrade")
             .header(header::UPGRADE, "websocket")
             .header(header::SEC_WEBSOCKET_VERSION, "13")

@@ -1,16 +1,29 @@
 //! Driving a session.
 
-use super::exchange::Ask;
-use super::{Attach, Client, Outcome};
+use std::time::Duration;
+
+use super::exchange::{Ask, IDEMPOTENCY_KEY};
+use super::{Attach, Client, Outcome, Viewer};
 use crate::wire::{InputBody, ResizeBody, SubmitBody};
 
 impl Client {
-    /// Attaches to a session's terminal.
+    /// Attaches to a session's terminal, over one connection. [`Client::viewer`] goes on where that
+    /// breaks.
     ///
     /// # Errors
     /// `session_not_found`; `session_not_live` where there is no terminal.
     pub async fn attach(&self, id: &str) -> Outcome<Attach> {
         Attach::open(self, id).await
+    }
+
+    /// Attaches to a session's terminal, and again where the connection breaks, or the daemon stops,
+    /// dies or restarts: from the byte that was shown last, with what was typed and is not known to
+    /// be taken sent again, and typed once. While no daemon answers, [`ViewerReader::next`] says so
+    /// every `patience`. Call it within a tokio runtime; it begins to attach at once.
+    ///
+    /// [`ViewerReader::next`]: super::ViewerReader::next
+    pub fn viewer(&self, id: &str, patience: Duration) -> Viewer {
+        Viewer::open(self.clone(), id.to_owned(), patience)
     }
 
     /// Sends `data` to a session, exactly. It is on record when this returns.
@@ -27,6 +40,19 @@ impl Client {
             .await
     }
 
+    /// The same under a key of 1 to 128 visible ASCII characters: sent again with the same key,
+    /// such as after [`Error::Broken`](super::Error::Broken), it is not typed again.
+    ///
+    /// # Errors
+    /// As [`Client::input`]; then it was not typed under this key.
+    pub async fn input_once(&self, id: &str, data: &str, key: &str) -> Outcome<()> {
+        let body = InputBody {
+            data: data.to_owned(),
+        };
+        let ask = Ask::post(format!("/sessions/{id}/input")).json(&body);
+        self.accepted(ask.header(IDEMPOTENCY_KEY, key)).await
+    }
+
     /// Submits a prompt the way the session's harness takes one: typed, then Enter.
     ///
     /// # Errors
@@ -37,6 +63,18 @@ impl Client {
         };
         self.accepted(Ask::post(format!("/sessions/{id}/submit")).json(&body))
             .await
+    }
+
+    /// The same under a key, as [`Client::input_once`].
+    ///
+    /// # Errors
+    /// As [`Client::input_once`].
+    pub async fn submit_once(&self, id: &str, text: &str, key: &str) -> Outcome<()> {
+        let body = SubmitBody {
+            text: text.to_owned(),
+        };
+        let ask = Ask::post(format!("/sessions/{id}/submit")).json(&body);
+        self.accepted(ask.header(IDEMPOTENCY_KEY, key)).await
     }
 
     /// Gives a session's terminal a new size.

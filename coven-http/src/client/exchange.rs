@@ -30,6 +30,10 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// How long to wait for room in a daemon's queue of connections.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
 
+/// Names what is asked, so that it is done once however often it is asked.
+pub(super) const IDEMPOTENCY_KEY: header::HeaderName =
+    header::HeaderName::from_static("idempotency-key");
+
 /// Who answers.
 #[derive(Clone, Debug)]
 pub(super) enum Peer {

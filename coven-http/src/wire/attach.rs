@@ -18,6 +18,10 @@ pub enum FromDaemon {
         rows: u16,
         /// Whether the session runs. If it does not, its output's tail follows, then `exit`.
         live: bool,
+        /// Whether nothing is drawn anew, since the viewer was shown everything up to `seq` before:
+        /// what follows is what the session wrote from there on.
+        #[serde(default)]
+        resumed: bool,
     },
     /// The terminal has a new size, by whoever asked.
     Resize {
@@ -46,6 +50,19 @@ pub enum FromDaemon {
         code: String,
         /// For people.
         message: String,
+        /// What `details.reason` is where the daemon answers that code, such as `shutting_down`.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        reason: Option<String>,
+    },
+    /// To a viewer with a key: so many bytes of all that it typed under it were taken.
+    Taken {
+        /// Since the first under this key.
+        bytes: u64,
+    },
+    /// To a viewer with a key: all up to here was shown. It may attach again from this place.
+    Shown {
+        /// The place.
+        seq: u64,
     },
     /// Leaving, as the viewer asked. The socket closes after it.
     Detached {

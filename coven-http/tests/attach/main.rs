@@ -3,6 +3,7 @@
 
 mod leaving;
 mod opening;
+mod returning;
 #[path = "../support/mod.rs"]
 mod support;
 mod typing;

@@ -22,6 +22,7 @@ async fn a_viewer_sees_what_was_and_what_comes_and_types() {
         cols,
         rows,
         live: is_live,
+        resumed: false,
     } = seen.controls[0]
     else {
         unreachable!()

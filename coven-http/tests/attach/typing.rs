@@ -70,7 +70,7 @@ async fn what_a_viewer_may_not_is_told_and_the_attach_goes_on() {
     .await;
     attach.writer.resize(0, 5).await.unwrap();
     seen.until_told(&mut attach.reader, |control| {
-        matches!(control, FromDaemon::Error { code, message } if code == "invalid_request" && message.contains("cols"))
+        matches!(control, FromDaemon::Error { code, message, .. } if code == "invalid_request" && message.contains("cols"))
     })
     .await;
     // Another's kill ends it for this viewer too.

@@ -117,3 +117,39 @@ async fn a_kill_is_accepted_once_and_proved_by_the_exit() {
     let gone = daemon.get(&format!("/sessions/{}", live.id)).await;
     gone.is_error(404, "session_not_found");
 }
+
+#[tokio::test]
+async fn an_input_that_is_sent_again_under_its_key_is_typed_once() {
+    let daemon = Daemon::start().await;
+    let live = daemon
+        .launch("stty raw -echo; printf ready; head -c 5 > typed; printf done")
+        .await;
+    daemon.until(&live.id, "ready").await;
+    let client = &daemon.client;
+    for _ in 0..3 {
+        client.input_once(&live.id, "ab", "key-1").await.unwrap();
+    }
+    // At once, and a prompt under the same key is the same input.
+    let (one, other, third) = tokio::join!(
+        client.input_once(&live.id, "cd", "key-2"),
+        client.input_once(&live.id, "cd", "key-2"),
+        client.submit_once(&live.id, "no", "key-1"),
+    );
+    one.and(other).and(third).unwrap();
+    for key in ["", "a b", "\u{e9}", "x".repeat(129).as_str()] {
+        let request = format!(
+            "POST /sessions/{}/input HTTP/1.1\r\nhost: x\r\nidempotency-key: {key}\r\n\
+             content-length: 12\r\n\r\n{{\"data\":\"x\"}}",
+            live.id
+        );
+        let raw = daemon.raw(request.as_bytes()).await;
+        crate::support::Raw::parse(&raw).is_error(400, "invalid_request");
+    }
+    client.input_once(&live.id, "e", "key-3").await.unwrap();
+    daemon.to_the_end(&live.id).await;
+    assert_eq!(std::fs::read(daemon.path("typed")).unwrap(), b"abcde");
+    // What was typed was typed, though the session takes no more.
+    client.input_once(&live.id, "e", "key-3").await.unwrap();
+    let late = client.input_once(&live.id, "f", "key-4").await.unwrap_err();
+    assert_eq!(late.code(), Some(coven::Code::SessionNotLive));
+}

@@ -1,0 +1,134 @@
+//! What is shown of a session, and what is done while its daemon is away.
+
+use coven_http::client::{Client, Frame, ViewerReader, ViewerWriter};
+use coven_http::wire::FromDaemon;
+
+use super::{End, Left, no_terminal, tell_size};
+use crate::absence::Absence;
+use crate::ending::Ending;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::terminal::RawTerminal;
+
+/// What the title says while the daemon is away.
+const WAITING: &str = "coven: waiting for the daemon";
+
+/// Where a session is shown.
+pub(super) struct Shown<'a> {
+    pub(super) terminal: &'a RawTerminal,
+    pub(super) writer: &'a ViewerWriter,
+    pub(super) absence: &'a mut Absence,
+}
+
+/// Whether the title says that the daemon is away; it is taken back when this goes.
+struct Title<'a> {
+    terminal: &'a RawTerminal,
+    is_set: bool,
+}
+
+/// Shows what the daemon sends, and the next one after it, until the session is over or the daemon
+/// has been told that we leave.
+pub(super) async fn show_until_over(
+    shown: Shown<'_>,
+    mut reader: ViewerReader,
+    client: &Client,
+    id: &str,
+) -> Result<Left, Failure> {
+    let Shown {
+        terminal,
+        writer,
+        absence,
+    } = shown;
+    let mut title = Title {
+        terminal,
+        is_set: false,
+    };
+    let mut is_drawn = false;
+    let mut refusal = None;
+    loop {
+        let control = match reader.next().await {
+            Ok(Some(Frame::Bytes(bytes))) => {
+                let written = terminal.write(&bytes).await;
+                written.map_err(|error| no_terminal(&error))?;
+                continue;
+            }
+            Ok(Some(Frame::Control(control))) => control,
+            Ok(None) => return closed(client, id, refusal).await,
+            Err(error) => {
+                if let Some(departure) = absence.departure(error).await? {
+                    title.set();
+                    absence.end(departure).await?;
+                }
+                continue;
+            }
+        };
+        match control {
+            FromDaemon::Hello { live, resumed, .. } => {
+                absence.is_over();
+                title.clear();
+                if std::mem::replace(&mut is_drawn, true) && !resumed {
+                    let cleared = terminal.start_over().await;
+                    cleared.map_err(|error| no_terminal(&error))?;
+                }
+                if live {
+                    tell_size(terminal, writer);
+                }
+            }
+            FromDaemon::Exit {
+                status,
+                exit_code,
+                signal,
+                ..
+            } => {
+                let ending = Ending {
+                    status,
+                    exit_code,
+                    signal,
+                };
+                return Ok(End::Ended { ending }.into());
+            }
+            FromDaemon::Detached { .. } => return Ok(End::Detached.into()),
+            FromDaemon::Error { message, .. } => refusal = Some(message),
+            // Ours is the window's size; a frame of a newer daemon is not ours to understand.
+            _ => {}
+        }
+    }
+}
+
+impl Title<'_> {
+    fn set(&mut self) {
+        if !std::mem::replace(&mut self.is_set, true) {
+            self.terminal.entitle(WAITING);
+        }
+    }
+
+    fn clear(&mut self) {
+        if std::mem::take(&mut self.is_set) {
+            self.terminal.untitle();
+        }
+    }
+}
+
+impl Drop for Title<'_> {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+/// The view was closed without a word of the session's end.
+async fn closed(client: &Client, id: &str, reason: Option<String>) -> Result<Left, Failure> {
+    if let Ok(record) = client.session(id).await
+        && record.ended_at.is_some()
+    {
+        let ending = Ending::of(&record);
+        return Ok(End::Ended { ending }.into());
+    }
+    let reason = reason.map(|reason| format!(" ({reason})"));
+    Err(Failure::new(
+        Exit::Unreachable,
+        format!(
+            "the daemon closed the view of session {id}{}; see `coven daemon status`",
+            reason.unwrap_or_default()
+        ),
+    ))
+}
