@@ -29,12 +29,12 @@ pub struct Engine {
     shared: Arc<Shared>,
 }
 
-/// Whether a registered session was new.
+/// Whether a session that was registered, or launched under a key, was new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Registered {
     /// It was not known before.
     New,
-    /// It was registered before; nothing was written.
+    /// It was there before; nothing was written.
     Again,
 }
 
@@ -154,6 +154,22 @@ impl Engine {
     ///   by the next engine.
     /// - [`Error::Internal`]: see there.
     pub async fn launch(&self, request: LaunchRequest, by: Actor) -> Result<Record, Error> {
+        let (_, record) = self.launch_once(request, by).await?;
+        Ok(record)
+    }
+
+    /// The same, and whether the session was launched now or before: a launch that has an
+    /// idempotency key is asked for again without launching twice, also of the next engine. The
+    /// record of one that was launched before is as it is now.
+    ///
+    /// # Errors
+    /// As [`launch`](Self::launch); and [`Refusal::IdConflict`](coven_core::Refusal::IdConflict)
+    /// where the key is of another launch, or its session was deleted.
+    pub async fn launch_once(
+        &self,
+        request: LaunchRequest,
+        by: Actor,
+    ) -> Result<(Registered, Record), Error> {
         launch::launch(&self.shared, request, by).await
     }
 

@@ -8,14 +8,17 @@ use std::path::Path;
 use std::sync::Arc;
 
 use coven_core::{
-    Actor, ConversationId, ConversationMode, Draft, HarnessId, Launch, LaunchRequest, Origin,
-    Refusal, SessionId,
+    Actor, ConversationId, ConversationMode, Draft, HarnessId, IdempotencyKey, Launch,
+    LaunchRequest, Origin, Refusal, SessionId,
 };
 use coven_harness::environment::{Environment, login_path, lookup, search_path};
 use coven_harness::process::Spawn;
 use coven_harness::{CannotRun, ConversationPlan, Harness};
-use uuid::Uuid;
+use sha2::{Digest, Sha256};
+use tokio::sync::{Mutex, OwnedMutexGuard};
+use uuid::{Builder, Uuid};
 
+use crate::engine::Registered;
 use crate::options::Waypoint;
 use crate::session_task::{self, Accepted, Run};
 use crate::shared::{Shared, blocking};
@@ -25,7 +28,7 @@ pub(crate) async fn launch(
     shared: &Arc<Shared>,
     mut request: LaunchRequest,
     by: Actor,
-) -> Result<Record, Error> {
+) -> Result<(Registered, Record), Error> {
     shared.refuse_when_shutting_down()?;
     let draft = Draft::parse(&request)?;
     let harness = harness(shared, &draft.harness)?;
@@ -37,7 +40,17 @@ pub(crate) async fn launch(
     let (held, draft) = held.await??;
     let launch = draft.at(held.place);
     let conversation = conversation(shared, &launch).await?;
-    let id = new_id();
+    let (id, turn) = match &launch.idempotency_key {
+        None => (new_id(), None),
+        Some(key) => {
+            let id = id_of(key);
+            let turn = shared.keyed_launches.turn(&id).await;
+            if let Some(record) = made_before(shared, &id, &launch).await? {
+                return Ok((Registered::Again, record));
+            }
+            (id, Some(turn))
+        }
+    };
     let run = match harness.command(&launch, &conversation) {
         Err(CannotRun::Refused(refusal)) => return Err(refusal.into()),
         Err(CannotRun::Unsupported { reason }) => Err(reason),
@@ -68,8 +81,70 @@ pub(crate) async fn launch(
         harness,
         run,
     };
-    let launched = session_task::start(Arc::clone(shared), accepted).await;
-    launched.unwrap_or_else(|_| Err(Error::internal(&"the session's task ended early")))
+    let launched = session_task::start(Arc::clone(shared), accepted);
+    let launched = match turn {
+        None => launched.await,
+        // It keeps its turn though whoever asked has left.
+        Some(turn) => tokio::spawn(async move {
+            let launched = launched.await;
+            drop(turn);
+            launched
+        })
+        .await
+        .map_err(|error| Error::internal(&error))?,
+    };
+    let launched =
+        launched.unwrap_or_else(|_| Err(Error::internal(&"the session's task ended early")));
+    Ok((Registered::New, launched?))
+}
+
+/// The session that a launch under the same key made before.
+///
+/// # Errors
+/// [`Refusal::IdConflict`] where it was another launch.
+async fn made_before(
+    shared: &Shared,
+    id: &SessionId,
+    launch: &Launch,
+) -> Result<Option<Record>, Error> {
+    let wanted = id.clone();
+    let found = shared.read(move |store| {
+        let record = store.record(&wanted)?;
+        record.map_or(Ok(None), |record| {
+            Ok(Some((record, store.launch(&wanted)?)))
+        })
+    });
+    match found.await? {
+        None => Ok(None),
+        Some((record, Some(made))) if made == *launch => Ok(Some(record)),
+        Some(_) => Err(Refusal::IdConflict {
+            session: id.clone(),
+        }
+        .into()),
+    }
+}
+
+/// The id of the session that is launched under a key: the same each time, so that the log itself
+/// has it once.
+fn id_of(key: &IdempotencyKey) -> SessionId {
+    let hash = Sha256::digest(["coven.launch.v1", key.as_str()].join("\0"));
+    let uuid = Builder::from_custom_bytes(std::array::from_fn(|at| hash[at])).into_uuid();
+    SessionId::parse(&uuid.to_string()).expect("a UUID is an id")
+}
+
+/// Launches under keys take turns: two under one key never run at once. Those under two keys do, as
+/// a rule.
+#[derive(Debug, Default)]
+pub(crate) struct KeyedLaunches {
+    turns: [Arc<Mutex<()>>; 32],
+}
+
+impl KeyedLaunches {
+    async fn turn(&self, id: &SessionId) -> OwnedMutexGuard<()> {
+        let sum: usize = id.as_str().bytes().map(usize::from).sum();
+        let turn = &self.turns[sum % self.turns.len()];
+        Arc::clone(turn).lock_owned().await
+    }
 }
 
 /// Ordered by time within one process; order in the log comes from `Seq` alone.

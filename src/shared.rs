@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::harnesses::Versions;
 use crate::home::Home;
 use crate::hosting::{Hosting, Shims};
+use crate::launch::KeyedLaunches;
 use crate::options::OnTheWay;
 use crate::retention::Retention;
 use crate::running::Running;
@@ -42,6 +43,7 @@ pub(crate) struct Shared {
     pub(crate) retention: Retention,
     /// Held by who prunes: two that trim one session would be in each other's way.
     pub(crate) pruning: tokio::sync::Mutex<()>,
+    pub(crate) keyed_launches: KeyedLaunches,
     shutting_down: AtomicBool,
     /// Held until the engine is shut down or gone.
     lock: Mutex<Option<Home>>,
@@ -74,6 +76,7 @@ impl Shared {
             versions: Versions::default(),
             retention: options.retention,
             pruning: tokio::sync::Mutex::new(()),
+            keyed_launches: KeyedLaunches::default(),
             shutting_down: AtomicBool::new(false),
             lock: Mutex::new(Some(home)),
         }

@@ -116,8 +116,11 @@ pub(crate) async fn reach_or_start(home: &Home) -> Result<Client, Failure> {
     Ok(client)
 }
 
-/// What the home's daemon answers, one being started if none runs. When it begins to end before
-/// it has heard the question, the next one is asked.
+/// Daemons that are asked one after the other.
+const MOST_ASKED: usize = 4;
+
+/// What the home's daemon answers, one being started if none runs. When it ends before it has heard
+/// the question, or the question may be asked twice, the next one is asked.
 ///
 /// # Errors
 /// As [`reach_or_start`] and `ask`.
@@ -125,15 +128,15 @@ pub(crate) async fn ask_running<T>(
     home: &Home,
     ask: impl AsyncFn(&Client) -> Result<T, Failure>,
 ) -> Result<(Client, T), Failure> {
-    let mut client = reach_or_start(home).await?;
-    let answer = match ask(&client).await {
-        Err(failure) if failure.is_unheard() => {
-            client = reach_or_start(home).await?;
-            ask(&client).await?
+    let mut asked = 0;
+    loop {
+        let client = reach_or_start(home).await?;
+        asked += 1;
+        match ask(&client).await {
+            Err(failure) if failure.is_unheard() && asked < MOST_ASKED => {}
+            answer => return Ok((client, answer?)),
         }
-        answer => answer?,
-    };
-    Ok((client, answer))
+    }
 }
 
 /// The home's daemon, started where there is something to read; `None` in a home where nothing

@@ -26,7 +26,8 @@ impl Failure {
         }
     }
 
-    /// The same, of a request that no daemon took: there was none, or it is about to end.
+    /// The same, of a request that no daemon took (there was none, or it is about to end), or that
+    /// is done once however often it is asked.
     pub(crate) fn unheard(self) -> Self {
         Self {
             unheard: true,
@@ -71,7 +72,7 @@ impl Failure {
         self.exit
     }
 
-    /// Whether nothing was done, and the next daemon may do it.
+    /// Whether the next daemon may be asked the same.
     pub(crate) const fn is_unheard(&self) -> bool {
         self.unheard
     }

@@ -6,11 +6,13 @@ mod prompt;
 mod refused;
 mod which_harness;
 
+use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal};
+use std::time::UNIX_EPOCH;
 
 use clap::ValueEnum;
-use coven_http::client::Client;
+use coven_http::client::{Client, Error};
 use coven_http::wire::{LaunchBody, SessionRecord};
 
 use crate::absence::Absence;
@@ -114,6 +116,8 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     let mode = args.mode.unwrap_or_else(|| mode_for(&args));
     let shown = Shown::of(&args, mode);
     let asked = Asked {
+        key: new_key(),
+        body: OnceCell::new(),
         prompt: prompt::read(&prompt, named.value.as_deref())?,
         place: place::find(args.project.as_deref(), args.cwd.as_deref())?,
         args,
@@ -147,6 +151,10 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
 
 /// A launch as it was asked for.
 struct Asked {
+    /// Names this launch, so that it can be asked for again.
+    key: String,
+    /// It, once that is settled: what is asked for again is the same.
+    body: OnceCell<LaunchBody>,
     args: Args,
     mode: Mode,
     /// The harness.
@@ -158,6 +166,29 @@ struct Asked {
 
 impl Asked {
     async fn launch(&self, client: &Client) -> Result<SessionRecord, Failure> {
+        let body = match self.body.get() {
+            Some(body) => body,
+            None => {
+                let body = self.choose(client).await?;
+                self.body.get_or_init(|| body)
+            }
+        };
+        let launched = client.launch_once(body, &self.key).await;
+        launched.map_err(|error| {
+            // Whether it was launched is not known; under its key it is launched once.
+            let may_be_asked_again = matches!(error, Error::Broken { .. });
+            let harness = body.harness.as_deref().unwrap_or_default();
+            let failure = refused::why(error, harness, &self.named);
+            if may_be_asked_again {
+                failure.unheard()
+            } else {
+                failure
+            }
+        })
+    }
+
+    /// What is to be launched.
+    async fn choose(&self, client: &Client) -> Result<LaunchBody, Failure> {
         let args = &self.args;
         let (begin, go_on) = (args.conversation.as_deref(), args.continue_with.as_deref());
         let thread = conversation::choose(client, begin, go_on).await?;
@@ -178,26 +209,29 @@ impl Asked {
             Thread::Of(session) => (None, Some(session.id)),
         };
         let size = args.size.or_else(terminal_size);
-        client
-            .launch(&LaunchBody {
-                project_root: Some(place.project),
-                cwd: Some(place.cwd),
-                harness: Some(harness.clone()),
-                prompt: Some(self.prompt.clone()),
-                title: args.title.clone(),
-                model: args.model.clone(),
-                launch_mode: Some(self.mode.as_str().to_owned()),
-                conversation,
-                continues,
-                labels: (!args.labels.is_empty()).then(|| args.labels.clone()),
-                env: Some(environment()),
-                cols: size.map(|size| size.0),
-                rows: size.map(|size| size.1),
-                ..LaunchBody::default()
-            })
-            .await
-            .map_err(|error| refused::why(error, &harness, &self.named))
+        Ok(LaunchBody {
+            project_root: Some(place.project),
+            cwd: Some(place.cwd),
+            harness: Some(harness),
+            prompt: Some(self.prompt.clone()),
+            title: args.title.clone(),
+            model: args.model.clone(),
+            launch_mode: Some(self.mode.as_str().to_owned()),
+            conversation,
+            continues,
+            labels: (!args.labels.is_empty()).then(|| args.labels.clone()),
+            env: Some(environment()),
+            cols: size.map(|size| size.0),
+            rows: size.map(|size| size.1),
+            ..LaunchBody::default()
+        })
     }
+}
+
+/// A name for one launch that no other has: of this process, at this time.
+fn new_key() -> String {
+    let since = UNIX_EPOCH.elapsed().unwrap_or_default();
+    format!("coven-run-{}-{}", std::process::id(), since.as_nanos())
 }
 
 /// What is shown of a session that was launched.

@@ -40,6 +40,24 @@ impl FakeDaemon {
         })
     }
 
+    /// One that dies of the first launch: it takes it, and is gone without an answer.
+    pub(crate) fn dying(home: &Path) -> Self {
+        let socket = home.join("coven.sock");
+        Self::serve(
+            home,
+            env!("CARGO_PKG_VERSION"),
+            move |connection, request| {
+                if request.starts_with(b"POST /api/v1/sessions ") {
+                    std::fs::remove_file(&socket).unwrap();
+                    return false;
+                }
+                let none = "{\"harnesses\":[]}";
+                answer(connection, "200 OK", none);
+                true
+            },
+        )
+    }
+
     /// Says how it is, and leaves the rest to `other`, until that returns false.
     fn serve(
         home: &Path,

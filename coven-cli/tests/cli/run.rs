@@ -6,6 +6,7 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::fake_daemon::FakeDaemon;
 use crate::home::{ENDLESS, Home, Running};
 use crate::terminal::Terminal;
 
@@ -399,4 +400,16 @@ fn a_conversation_is_begun_and_gone_on_with() {
         "z",
     ]);
     assert_eq!(both.status.code(), Some(2));
+}
+
+#[test]
+fn a_launch_whose_daemon_dies_of_it_is_asked_of_the_next_under_its_key() {
+    let home = Home::new();
+    let dying = FakeDaemon::dying(&home.dir());
+    assert_eq!(home.text(["run", "--harness", "sh", "echo once"]), "once\n");
+    dying.wait();
+    assert_eq!(
+        home.json(["sessions", "--json"]).as_array().unwrap().len(),
+        1
+    );
 }

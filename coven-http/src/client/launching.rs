@@ -2,7 +2,7 @@
 
 use hyper::StatusCode;
 
-use super::exchange::Ask;
+use super::exchange::{Ask, IDEMPOTENCY_KEY};
 use super::{Client, Outcome, exchange};
 use crate::wire::{CompleteBody, ExternalBody, LaunchBody, SessionRecord};
 
@@ -23,6 +23,17 @@ impl Client {
     /// - `launch_failed`: the message says why; the details name the failed session's record.
     pub async fn launch(&self, launch: &LaunchBody) -> Outcome<SessionRecord> {
         self.call(Ask::post("/sessions").json(launch).slow()).await
+    }
+
+    /// The same under a key of 1 to 128 visible ASCII characters, which is kept with the session:
+    /// asked for again under the same key, such as after [`Error::Broken`](super::Error::Broken) or
+    /// of the next daemon, it gives the session that there is by then, and launches none.
+    ///
+    /// # Errors
+    /// As [`Client::launch`]; `session_id_conflict`: the key is of another launch.
+    pub async fn launch_once(&self, launch: &LaunchBody, key: &str) -> Outcome<SessionRecord> {
+        let ask = Ask::post("/sessions").json(launch).slow();
+        self.call(ask.header(IDEMPOTENCY_KEY, key)).await
     }
 
     /// Registers a session that runs elsewhere.

@@ -1,9 +1,11 @@
 //! What a launch takes, and what it answers.
 
+use coven::Code;
+use coven_http::Timeouts;
 use serde_json::{Value, json};
 
 use crate::shape::{has_every_key, is_time};
-use crate::support::Daemon;
+use crate::support::{Daemon, Raw};
 
 #[tokio::test]
 async fn a_launch_answers_with_a_record_that_has_every_key() {
@@ -257,4 +259,64 @@ async fn an_errors_value_is_the_beginning_of_what_was_given_as_text() {
             "details": {"field": "z", "value": "{\"a\":1}"},
         })
     );
+}
+
+#[tokio::test]
+async fn a_launch_that_is_asked_for_again_under_its_key_is_the_session_that_there_is() {
+    let daemon = Daemon::start().await;
+    let client = &daemon.client;
+    let body = daemon.body("echo ran >> ran; exit 3");
+    let (one, two, other) = tokio::join!(
+        client.launch_once(&body, "key-1"),
+        client.launch_once(&body, "key-1"),
+        client.launch_once(&body, "key-2"),
+    );
+    let (one, two, other) = (one.unwrap(), two.unwrap(), other.unwrap());
+    assert_eq!(one.id, two.id);
+    assert_ne!(one.id, other.id);
+    for id in [&one.id, &other.id] {
+        daemon.to_the_end(id).await;
+    }
+    let conflict = client.launch_once(&daemon.body("true"), "key-1").await;
+    assert_eq!(conflict.unwrap_err().code(), Some(Code::SessionIdConflict));
+    let project = daemon.project();
+    let dir = daemon.stop().await;
+    let daemon = Daemon::in_dir(dir, Timeouts::default()).await;
+    // The next daemon knows it, too, and tells it as it is.
+    let again = daemon.client.launch_once(&body, "key-1").await.unwrap();
+    assert_eq!(
+        (again.id.as_str(), again.exit_code),
+        (one.id.as_str(), Some(3))
+    );
+    let lines = std::fs::read_to_string(project.join("ran")).unwrap();
+    assert_eq!(lines, "ran\nran\n");
+    daemon.client.delete(&one.id).await.unwrap();
+    // Nobody who asks late launches what somebody has deleted.
+    let late = daemon.client.launch_once(&body, "key-1").await;
+    assert_eq!(late.unwrap_err().code(), Some(Code::SessionIdConflict));
+}
+
+#[tokio::test]
+async fn a_launch_under_a_key_says_whether_it_is_new() {
+    let daemon = Daemon::start().await;
+    let body = daemon.launch_json("true").to_string();
+    let request = |key: &str| {
+        format!(
+            "POST /api/v1/sessions HTTP/1.1\r\nhost: x\r\nidempotency-key: {key}\r\n\
+             content-length: {}\r\n\r\n{body}",
+            body.len()
+        )
+    };
+    for status in [201, 200, 200] {
+        let answer = Raw::parse(&daemon.raw(request("key").as_bytes()).await);
+        assert_eq!(answer.status, status, "{answer:?}");
+        has_every_key(&answer.json());
+    }
+    let answer = Raw::parse(&daemon.raw(request("a b").as_bytes()).await);
+    answer.is_error(400, "invalid_request");
+    assert_eq!(
+        answer.json()["error"]["details"]["field"],
+        "Idempotency-Key"
+    );
+    assert!(daemon.client.sessions().await.unwrap().len() == 1);
 }
