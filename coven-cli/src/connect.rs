@@ -84,7 +84,7 @@ impl Hangs {
             ),
             advice: format!(
                 "see `coven daemon logs`; `kill -CONT {pid}` wakes it if it was stopped, and \
-                 `kill -KILL {pid}` ends it, its sessions then being lost"
+                 `kill -KILL {pid}` ends it; its sessions run on"
             ),
         }
     }
@@ -283,7 +283,7 @@ fn compare_versions(health: &Health) {
     if theirs != ours {
         output::complain(&format!(
             "coven: this is version {ours} and the daemon is {}; `coven daemon restart` makes \
-             them the same, and ends the sessions that run",
+             them the same; its sessions run on",
             crate::text::one_line(theirs)
         ));
     }

@@ -47,8 +47,7 @@ pub(crate) fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
 }
 
 /// What to do about a home that somebody has open.
-const TO_IMPORT: &str =
-    "stop its daemon first (`coven daemon stop`), which ends the sessions that run there";
+const TO_IMPORT: &str = "stop its daemon first (`coven daemon stop`); its sessions run on";
 
 /// Bytes of the file that are read at once.
 const BUFFER_BYTES: usize = 256 << 10;

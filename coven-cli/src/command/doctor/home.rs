@@ -188,7 +188,7 @@ fn version(health: &Health) -> Finding {
         return Finding::new("daemon", State::Ok, found);
     }
     Finding::new("daemon", State::Note, format!("{found}; this is {ours}"))
-        .advise("`coven daemon restart` makes them the same, and ends the sessions that run")
+        .advise("`coven daemon restart` makes them the same; its sessions run on")
 }
 
 fn log(health: &Health) -> Finding {
