@@ -137,31 +137,82 @@ pub(crate) fn close_inherited() {
     unsafe { libc::syscall(libc::SYS_close_range, 3, libc::c_uint::MAX, 0) };
 }
 
-/// Ignores what ends a process when its terminal or its peer goes away, or somebody presses keys.
-pub(crate) fn ignore_hangups() {
-    for signal in [libc::SIGHUP, libc::SIGINT, libc::SIGQUIT, libc::SIGPIPE] {
+/// Ignores what ends a process when its terminal or its peer goes away, somebody presses keys or
+/// sends what means nothing to it, or a limit is reached, which then shows as an error.
+pub(crate) fn ignore_what_ends_others() {
+    for signal in [
+        libc::SIGHUP,
+        libc::SIGINT,
+        libc::SIGQUIT,
+        libc::SIGPIPE,
+        libc::SIGALRM,
+        libc::SIGVTALRM,
+        libc::SIGPROF,
+        libc::SIGUSR1,
+        libc::SIGUSR2,
+        libc::SIGIO,
+        libc::SIGPWR,
+        libc::SIGXCPU,
+        libc::SIGXFSZ,
+    ] {
         // SAFETY: no handler is installed, and nothing relies on the one before.
         unsafe { libc::signal(signal, libc::SIG_IGN) };
     }
 }
 
-/// A descriptor that is readable when children have ended, for a process with one thread.
-pub(crate) fn ends_of_children() -> io::Result<OwnedFd> {
-    // SAFETY: the set is initialised before it is used, and lives longer than the calls that read
-    // it; the descriptor is a new one that nobody else owns.
-    unsafe {
-        // Where it is ignored, the kernel forgets how children end.
-        libc::signal(libc::SIGCHLD, libc::SIG_DFL);
-        let mut set = std::mem::zeroed::<libc::sigset_t>();
-        libc::sigemptyset(&raw mut set);
-        libc::sigaddset(&raw mut set, libc::SIGCHLD);
-        if libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) != 0 {
-            return Err(io::Error::last_os_error());
+/// What a signal says to a process with one thread that waits for descriptors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// Children have ended.
+    Children,
+    /// It is to end.
+    End,
+}
+
+/// Signals that are read instead of delivered, by a process with one thread. A child has none of
+/// it: the standard library empties its mask.
+pub(crate) struct Signals(OwnedFd);
+
+impl Signals {
+    /// Watches for SIGCHLD and SIGTERM from here on.
+    pub(crate) fn watched() -> io::Result<Self> {
+        // SAFETY: the set is initialised before it is used, and lives longer than the calls that
+        // read it; the descriptor is a new one that nobody else owns.
+        unsafe {
+            // Where it is ignored, the kernel forgets how children end.
+            libc::signal(libc::SIGCHLD, libc::SIG_DFL);
+            let mut set = std::mem::zeroed::<libc::sigset_t>();
+            libc::sigemptyset(&raw mut set);
+            libc::sigaddset(&raw mut set, libc::SIGCHLD);
+            libc::sigaddset(&raw mut set, libc::SIGTERM);
+            if libc::sigprocmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut()) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            match libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) {
+                -1 => Err(io::Error::last_os_error()),
+                fd => Ok(Self(OwnedFd::from_raw_fd(fd))),
+            }
         }
-        match libc::signalfd(-1, &raw const set, libc::SFD_NONBLOCK | libc::SFD_CLOEXEC) {
-            -1 => Err(io::Error::last_os_error()),
-            fd => Ok(OwnedFd::from_raw_fd(fd)),
+    }
+
+    /// Where to wait for them.
+    pub(crate) const fn fd(&self) -> &OwnedFd {
+        &self.0
+    }
+
+    /// Those that have come, which are taken.
+    pub(crate) fn take(&self) -> Vec<Told> {
+        let mut told = Vec::new();
+        let mut signal = [0; size_of::<libc::signalfd_siginfo>()];
+        while let Ok(size) = rustix::io::read(&self.0, &mut signal[..])
+            && size == signal.len()
+        {
+            // `ssi_signo`, its first field.
+            let number = signal.first_chunk().copied().map(u32::from_ne_bytes);
+            let is_end = number == u32::try_from(libc::SIGTERM).ok();
+            told.push(if is_end { Told::End } else { Told::Children });
         }
+        told
     }
 }
 

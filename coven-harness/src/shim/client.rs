@@ -23,7 +23,7 @@ use link::{Answer, Incoming, Link};
 
 /// Bytes of records that may be on their way or wait to be taken. The shim may send one frame and
 /// 16 KiB more than that.
-const CREDIT_BYTES: u64 = 256 << 10;
+const CREDIT_BYTES: u64 = 512 << 10;
 
 /// Credit is given back by no less than this.
 const CREDIT_STEP_BYTES: u64 = CREDIT_BYTES / 4;
@@ -295,6 +295,7 @@ impl Control {
     }
 
     /// How many bytes the spool may take from now on. Over that the process is not read, and waits.
+    /// Less than 256 KiB is taken for that much.
     pub fn set_limit(&self, limit_bytes: u64) {
         self.link.say(&ToShim::SetLimit(limit_bytes));
     }

@@ -2,6 +2,7 @@
 
 mod child;
 mod connection;
+mod door;
 mod ending;
 mod serve;
 mod session;
@@ -33,9 +34,10 @@ use super::spool::Spool;
 use crate::environment::Environment;
 use crate::process::{Spawn, SpawnError, Stdin, Wiring, facts};
 use crate::pty;
+use door::Door;
 use session::Session;
 
-/// Where a shim is on its way, for tests that end it there.
+/// Where a shim is on its way, for tests that end it there, or wait for it.
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Waypoint {
@@ -45,6 +47,8 @@ pub enum Waypoint {
     Listening,
     Spawned,
     Started,
+    /// It does not read its process, for want of room.
+    Full,
     ExitSeen,
     ExitRecorded,
 }
@@ -76,7 +80,7 @@ fn begin() -> io::Result<Start> {
     rustix::stdio::dup2_stdin(&null)?;
     rustix::stdio::dup2_stdout(&null)?;
     rustix::stdio::dup2_stderr(&null)?;
-    pty::ignore_hangups();
+    pty::ignore_what_ends_others();
     // It fails for who leads a group already, and then leads its session, too.
     let _ = rustix::process::setsid();
     rustix::process::set_child_subreaper(Some(rustix::process::getpid()))?;
@@ -105,7 +109,7 @@ fn drive(start: Start, on_the_way: &dyn Fn(Waypoint)) -> Option<()> {
             return None;
         }
     };
-    let signals = pty::ends_of_children().ok()?;
+    let signals = pty::Signals::watched().ok()?;
     let (executable, argv, session) = (
         spec.executable.clone(),
         spec.argv.clone(),
@@ -127,7 +131,7 @@ fn drive(start: Start, on_the_way: &dyn Fn(Waypoint)) -> Option<()> {
     let rim = serve::Rim {
         folder: start.folder,
         lock,
-        listener: listener.into(),
+        door: Door::new(listener.into()),
         signals,
     };
     let mut session = Session::new(session, spool, child.ok());

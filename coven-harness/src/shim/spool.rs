@@ -11,8 +11,9 @@ use std::collections::VecDeque;
 use std::io;
 use std::os::fd::OwnedFd;
 
+use rustix::buffer::spare_capacity;
 use rustix::fs::{AtFlags, Mode, OFlags, fstat, ftruncate, openat, unlinkat};
-use rustix::io::{Errno, pread, write};
+use rustix::io::{Errno, pread, pwrite};
 
 use super::folder;
 use super::protocol::PartHead;
@@ -30,6 +31,10 @@ const STALE_PART_BYTES: u64 = 256 << 10;
 
 /// Room that output leaves to other records: what was typed, and the end.
 const RESERVE_BYTES: u64 = 256 << 10;
+
+/// The least that a spool may take: with less, a record that is acknowledged could leave no room for
+/// the next.
+const MIN_LIMIT_BYTES: u64 = 256 << 10;
 
 /// A file of the spool.
 struct Part {
@@ -80,7 +85,7 @@ impl Spool {
             folder,
             head,
             file,
-            limit_bytes,
+            limit_bytes: limit_bytes.max(MIN_LIMIT_BYTES),
             held: VecDeque::new(),
         })
     }
@@ -149,14 +154,35 @@ impl Spool {
     /// is there of it.
     fn write(&mut self, frame: &[u8], number: u64, offset: u64) -> io::Result<()> {
         let newest = self.parts.back().expect("there is one");
-        let size = PART_BYTES.min(self.limit_bytes / 8).max(MIN_PART_BYTES);
-        if newest.first < number && newest.len_bytes + frame.len() as u64 > size {
+        let len_bytes = newest.len_bytes + frame.len() as u64;
+        if newest.first < number && len_bytes > self.part_bytes() {
             self.begin_part(number, offset)?;
         }
         let newest = self.parts.back_mut().expect("there is one");
+        if newest.len_bytes == 0 {
+            self.head.first = newest.first;
+            self.head.offset = offset;
+            let mut head = Vec::new();
+            self.head.encode(&mut head);
+            write_all(&self.file, &head, 0)?;
+            newest.len_bytes = head.len() as u64;
+        }
         write_all(&self.file, frame, newest.len_bytes)?;
         newest.len_bytes += frame.len() as u64;
         Ok(())
+    }
+
+    /// Begins a part of which the disk takes nothing but its name. Its head comes with the first
+    /// record.
+    fn begin_empty_part(&mut self) {
+        let first = self.written();
+        if let Ok(file) = open_part(&self.folder, first) {
+            self.file = file;
+            self.parts.push_back(Part {
+                first,
+                len_bytes: 0,
+            });
+        }
     }
 
     fn begin_part(&mut self, first: u64, offset: u64) -> io::Result<()> {
@@ -168,14 +194,33 @@ impl Spool {
         Ok(())
     }
 
-    /// Forgets all records up to `upto`, but for the part in which somebody reads.
-    pub(super) fn ack(&mut self, upto: u64, reader: Option<Position>) {
-        self.acked = self.acked.max(upto.min(self.next - 1));
+    /// Learns that all records up to `upto` are on record elsewhere.
+    pub(super) fn ack(&mut self, upto: u64) {
+        // What is only in memory nobody can have on record.
+        self.acked = self.acked.max(upto.min(self.written() - 1));
+        if !self.held.is_empty() {
+            self.retry();
+        }
+    }
+
+    /// Begins another part where all records of the newest are acknowledged, and it is large or
+    /// takes the room that a full disk has not: it then can be forgotten.
+    pub(super) fn renew(&mut self) {
         let newest = self.parts.back().expect("there is one");
-        if self.is_written() && self.is_acked() && newest.len_bytes > STALE_PART_BYTES {
+        let is_stale = newest.len_bytes > STALE_PART_BYTES.min(self.part_bytes());
+        let is_needed = self.acked + 1 < self.written();
+        if !is_needed && self.is_written() && is_stale {
             // It stays, if there can be no other.
             let _ = self.begin_part(self.next, self.offset);
+        } else if !is_needed && !self.is_written() && newest.first < self.written() {
+            self.begin_empty_part();
         }
+    }
+
+    /// Removes the parts of which all records are acknowledged, but for the one in which somebody
+    /// reads, and those behind it. True if there were some.
+    pub(super) fn forget(&mut self, reader: Option<Position>) -> bool {
+        let before = self.parts.len();
         while self.parts.len() > 1
             && self.parts[1].first <= self.acked + 1
             && reader.is_none_or(|reader| reader.part >= self.parts[1].first)
@@ -184,14 +229,17 @@ impl Spool {
             // What cannot be removed stays, and is read again as what was acknowledged.
             let _ = unlinkat(&self.folder, part::name(part.first), AtFlags::empty());
         }
-        if !self.held.is_empty() {
-            self.retry();
-        }
+        self.parts.len() < before
+    }
+
+    /// How large a part becomes, as a rule.
+    fn part_bytes(&self) -> u64 {
+        (self.limit_bytes / 8).clamp(MIN_PART_BYTES, PART_BYTES)
     }
 
     /// Sets another limit.
     pub(super) fn set_limit(&mut self, limit_bytes: u64) {
-        self.limit_bytes = limit_bytes;
+        self.limit_bytes = limit_bytes.max(MIN_LIMIT_BYTES);
     }
 
     /// The oldest record there is, or the next there will be.
@@ -202,6 +250,11 @@ impl Spool {
     /// The number of the next record.
     pub(super) const fn next(&self) -> u64 {
         self.next
+    }
+
+    /// The number of the first record that the disk has not taken, or of the next.
+    fn written(&self) -> u64 {
+        self.next - self.held.len() as u64
     }
 
     /// Where the output ends that was given to it.
@@ -221,11 +274,10 @@ impl Spool {
 
     /// Where a record begins; `None` if it is not there and is not the next one either.
     pub(super) fn position(&self, record: u64) -> io::Result<Option<Position>> {
-        let written = self.next - self.held.len() as u64;
         if record > self.next {
             return Ok(None);
         }
-        if record >= written {
+        if record >= self.written() {
             return Ok(Some(self.end()));
         }
         let Some(part) = self.parts.iter().rev().find(|part| part.first <= record) else {
@@ -258,40 +310,54 @@ impl Spool {
         )?)
     }
 
-    /// Reads of what is at `position`, which is moved to the next part where one has ended; none
-    /// at the end of all. `reader` is that part, once it is open.
+    /// Reads of what is at `position`, `most` bytes at most, which is moved to the next part where
+    /// one has ended. None at the end of all. `reader` is that part, once it is open.
     pub(super) fn read_at(
         &self,
         position: &mut Position,
         reader: &mut Option<OwnedFd>,
-        buffer: &mut [u8],
-    ) -> io::Result<usize> {
-        loop {
-            let place = self
-                .parts
-                .iter()
-                .position(|part| part.first == position.part);
-            let place = place.ok_or(io::ErrorKind::NotFound)?;
-            let left = self.parts[place].len_bytes - position.offset;
-            if left > 0 {
-                let file = match reader {
-                    Some(file) => file,
-                    None => reader.insert(self.open(position.part)?),
-                };
-                let most = buffer
-                    .len()
-                    .min(usize::try_from(left).unwrap_or(usize::MAX));
-                return Ok(pread(file, &mut buffer[..most], position.offset)?);
-            }
-            let Some(next) = self.parts.get(place + 1) else {
-                return Ok(0);
-            };
-            *reader = None;
-            *position = Position {
-                part: next.first,
-                offset: 0,
-            };
+        most: usize,
+    ) -> io::Result<Vec<u8>> {
+        self.settle(position, reader);
+        let part = self.parts.iter().find(|part| part.first == position.part);
+        let part = part.ok_or(io::ErrorKind::NotFound)?;
+        let left = part.len_bytes - position.offset;
+        let most = most.min(usize::try_from(left).unwrap_or(most));
+        let mut bytes = Vec::with_capacity(most);
+        if most == 0 {
+            return Ok(bytes);
         }
+        let file = match reader {
+            Some(file) => file,
+            None => reader.insert(self.open(position.part)?),
+        };
+        pread(file, spare_capacity(&mut bytes), position.offset)?;
+        // It may have had room for more, behind the end.
+        bytes.truncate(most);
+        if bytes.is_empty() {
+            // Somebody has cut it.
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        Ok(bytes)
+    }
+
+    /// Moves a place at the end of a part to the start of the next, if there is one.
+    pub(super) fn settle(&self, position: &mut Position, reader: &mut Option<OwnedFd>) {
+        let pairs = self.parts.iter().zip(self.parts.iter().skip(1));
+        for (part, next) in pairs {
+            if part.first == position.part && part.len_bytes == position.offset {
+                *reader = None;
+                *position = Position {
+                    part: next.first,
+                    offset: 0,
+                };
+            }
+        }
+    }
+
+    /// Whether its folder was removed: nobody can find it any more.
+    pub(super) fn has_no_folder(&self) -> bool {
+        fstat(&self.folder).is_ok_and(|stat| stat.st_nlink == 0)
     }
 
     /// Removes it from the disk.
@@ -303,15 +369,19 @@ impl Spool {
     }
 }
 
+fn open_part(folder: &OwnedFd, first: u64) -> io::Result<OwnedFd> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
+    let mode = Mode::RUSR | Mode::WUSR;
+    Ok(openat(folder, part::name(first), flags, mode)?)
+}
+
 fn begin_part(folder: &OwnedFd, head: &PartHead) -> io::Result<(OwnedFd, u64)> {
-    let flags = OFlags::WRONLY | OFlags::APPEND | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-    let name = part::name(head.first);
-    let file = openat(folder, &name, flags, Mode::RUSR | Mode::WUSR)?;
+    let file = open_part(folder, head.first)?;
     let mut bytes = Vec::new();
     head.encode(&mut bytes);
     if let Err(error) = write_all(&file, &bytes, 0) {
         // An empty part is no part, should it stay.
-        let _ = unlinkat(folder, &name, AtFlags::empty());
+        let _ = unlinkat(folder, part::name(head.first), AtFlags::empty());
         return Err(error);
     }
     Ok((file, bytes.len() as u64))
@@ -321,22 +391,19 @@ fn begin_part(folder: &OwnedFd, head: &PartHead) -> io::Result<(OwnedFd, u64)> {
 fn write_all(file: &OwnedFd, bytes: &[u8], len_bytes: u64) -> io::Result<()> {
     let mut written = 0;
     while written < bytes.len() {
-        match write(file, &bytes[written..]) {
-            Ok(0) => break,
+        match pwrite(file, &bytes[written..], len_bytes + written as u64) {
+            Ok(0) => return undo(file, len_bytes, Errno::NOSPC),
             Ok(more) => written += more,
             Err(Errno::INTR) => {}
             Err(errno) => return undo(file, len_bytes, errno),
         }
     }
-    if written < bytes.len() {
-        return undo(file, len_bytes, Errno::NOSPC);
-    }
     Ok(())
 }
 
 fn undo(file: &OwnedFd, len_bytes: u64, why: Errno) -> io::Result<()> {
-    // What is written next goes where this began.
-    ftruncate(file, len_bytes)?;
+    // Where even that fails, the next record is written over it.
+    let _ = ftruncate(file, len_bytes);
     Err(why.into())
 }
 

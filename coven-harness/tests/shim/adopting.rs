@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use coven_core::{Exit, OutputEnd};
 use coven_harness::process::Wiring;
-use coven_harness::shim::{self, AdoptError, Found, InputId, Lost, Record};
-use rustix::process::{Pid, Signal, kill_process};
+use coven_harness::shim::{self, AdoptError, Found, Lost, Record};
+use rustix::process::Signal;
 
 use crate::support::{SUCCESS, in_terminal, noise, session, within};
-use crate::world::{Told, World, all};
+use crate::world::{Told, World, all, enter};
 
 /// Cuts of a session's records at which its engine dies.
 const DEATHS: u64 = 30;
@@ -117,10 +116,7 @@ async fn a_newer_engine_takes_the_place_of_one_that_is_frozen() {
         }
     };
     assert_eq!(lost, Lost::Gone);
-    let typed = newer
-        .control
-        .input(InputId([1; 16]), Bytes::from_static(b"\n"), Duration::ZERO);
-    within(typed).await.unwrap();
+    enter(&newer).await;
     told.hear_all(&mut newer.records).await;
     assert_eq!(told.exit, Some(SUCCESS));
 }
@@ -128,20 +124,15 @@ async fn a_newer_engine_takes_the_place_of_one_that_is_frozen() {
 #[tokio::test]
 async fn a_shim_that_is_stopped_loses_nothing_and_goes_on() {
     let world = World::new();
-    let mut child = world
-        .run("stty raw; echo ready; seq 1 20000", in_terminal())
-        .await;
-    let mut told = Told::default();
-    told.until(&mut child.records, "ready").await;
-    let shim = child.facts.as_ref().unwrap().shim_pid.unwrap();
-    let shim = Pid::from_raw(i32::try_from(shim).unwrap()).unwrap();
-    kill_process(shim, Signal::STOP).unwrap();
+    let (child, mut told) = world.ready("stty raw; echo ready; seq 1 20000").await;
+    let shim = world.shim(&child);
+    shim.stop().await;
     drop(child);
     let waiting = shim::adopt(&world.folder, &world.session, told.last + 1);
     let waiting = tokio::time::timeout(Duration::from_millis(50), waiting).await;
     assert!(waiting.is_err(), "who is stopped answered");
     assert!(matches!(shim::look(&world.folder).unwrap(), Found::Alive));
-    kill_process(shim, Signal::CONT).unwrap();
+    shim.signal(Signal::CONT);
     let mut child = world.adopt(told.last + 1).await;
     told.hear_all(&mut child.records).await;
     let expected: String = (1..=20000).map(|number| format!("{number}\n")).collect();
@@ -168,10 +159,7 @@ async fn an_engine_that_does_not_listen_holds_up_neither_the_process_nor_its_ans
     })
     .await;
     within(child.control.secret_entry()).await.unwrap();
-    let typed = child
-        .control
-        .input(InputId([1; 16]), Bytes::from_static(b"\n"), Duration::ZERO);
-    within(typed).await.unwrap();
+    enter(&child).await;
     let told = all(&mut child).await;
     assert_eq!(told.exit, Some(Exit::Code { code: 5 }));
     assert!(told.text().ends_with("300000\r\n"));
@@ -196,10 +184,7 @@ async fn what_is_not_there_cannot_be_adopted_and_the_session_goes_on() {
     // Both took its place.
     while within(child.records.next()).await.is_ok() {}
     let mut child = world.adopt(1).await;
-    let typed = child
-        .control
-        .input(InputId([1; 16]), Bytes::from_static(b"\n"), Duration::ZERO);
-    within(typed).await.unwrap();
+    enter(&child).await;
     assert_eq!(all(&mut child).await.exit, Some(Exit::Code { code: 6 }));
 }
 
@@ -209,19 +194,11 @@ async fn a_kill_by_the_engine_ends_what_the_shim_holds_and_not_the_shim() {
     // A tool that hides its mark, its terminal and its parent: only the shim knows it.
     let hidden = "(setsid env -i /bin/sh -c 'echo tool $$ > /dev/null; exec /bin/sleep 300' &); \
                   echo ready; read x";
-    let mut child = world.run(hidden, in_terminal()).await;
-    let mut told = Told::default();
-    told.until(&mut child.records, "ready").await;
+    let (mut child, mut told) = world.ready(hidden).await;
     let facts = child.facts.clone().unwrap();
-    let shim = facts.shim_pid.unwrap();
-    let children = || {
-        let list = std::fs::read_to_string(format!("/proc/{shim}/task/{shim}/children")).unwrap();
-        list.split_whitespace()
-            .map(str::to_owned)
-            .collect::<Vec<_>>()
-    };
+    let shim = world.shim(&child);
     within(async {
-        while children().len() < 2 {
+        while shim.children().len() < 2 {
             tokio::task::yield_now().await;
         }
     })
@@ -238,7 +215,7 @@ async fn a_kill_by_the_engine_ends_what_the_shim_holds_and_not_the_shim() {
         "{:?}",
         told.exit
     );
-    assert_eq!(children(), [""; 0], "all are dead, and reaped");
+    assert_eq!(shim.children(), [""; 0], "all are dead, and reaped");
     child.control.ack(told.last);
     within(child.control.close()).await.unwrap();
 }

@@ -3,7 +3,6 @@
 use coven_core::Exit;
 use coven_harness::process::{SpawnError, is_running};
 use coven_harness::shim::{self, Fate, Found, LaunchError};
-use rustix::process::{Pid, Signal, kill_process};
 
 use crate::support::{in_terminal, within};
 use crate::world::{LIMIT_BYTES, Told, World, enter, program};
@@ -11,13 +10,10 @@ use crate::world::{LIMIT_BYTES, Told, World, enter, program};
 #[tokio::test]
 async fn a_shim_that_is_killed_hangs_its_process_up_and_leaves_a_spool_that_can_be_read() {
     let world = World::new();
-    let mut child = world.run("echo ready; sleep 300", in_terminal()).await;
-    let mut told = Told::default();
-    told.until(&mut child.records, "ready").await;
+    let (mut child, mut told) = world.ready("echo ready; sleep 300").await;
     let facts = child.facts.clone().unwrap();
     assert!(matches!(shim::look(&world.folder).unwrap(), Found::Alive));
-    let shim = Pid::from_raw(i32::try_from(facts.shim_pid.unwrap()).unwrap()).unwrap();
-    kill_process(shim, Signal::KILL).unwrap();
+    world.shim(&child).kill().await;
     while within(told.next(&mut child.records)).await.is_ok() {}
     let remains = world.remains().await;
     assert_eq!(remains.summary.fate(false), Fate::Abandoned);
@@ -56,7 +52,7 @@ async fn wherever_a_shim_dies_on_its_way_to_the_start_a_scan_tells_what_became_o
         let world = World::new();
         let until = format!("until={waypoint}");
         let spawn = world.spawn("echo ready; read x", in_terminal());
-        let launched = world.launch(&program(&[&until]), spawn, LIMIT_BYTES).await;
+        let launched = world.launch(program(&[&until]), spawn, LIMIT_BYTES).await;
         assert!(
             matches!(launched, Err(LaunchError::Lost { .. })),
             "{waypoint}: {launched:?}"
@@ -89,7 +85,7 @@ async fn a_shim_that_dies_around_the_exit_leaves_it_on_record_or_says_that_it_is
         // It waits until its launch was told.
         let spawn = world.spawn("read x; echo said; exit 7", in_terminal());
         let mut child = world
-            .launch(&program(&[&until]), spawn, LIMIT_BYTES)
+            .launch(program(&[&until]), spawn, LIMIT_BYTES)
             .await
             .unwrap();
         enter(&child).await;
@@ -119,19 +115,9 @@ async fn a_record_that_was_cut_is_taken_off_and_damage_before_the_end_is_told() 
     let mut told = Told::default();
     told.until(&mut child.records, "two").await;
     let shim = child.facts.as_ref().unwrap().shim_pid.unwrap();
-    kill_process(
-        Pid::from_raw(i32::try_from(shim).unwrap()).unwrap(),
-        Signal::KILL,
-    )
-    .unwrap();
+    world.shim(&child).kill().await;
     drop(world.remains().await);
-    let part = std::fs::read_dir(&world.folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
-    let part = part
-        .into_iter()
-        .find(|path| path.extension().is_some_and(|e| e == "spool"))
-        .unwrap();
+    let part = world.part();
     let whole = std::fs::read(&part).unwrap();
     for torn in [&b"\x40"[..], b"\x40\0\0\0\x04\0abc", &[0; 300]] {
         std::fs::write(&part, [&whole, torn].concat()).unwrap();
@@ -165,7 +151,7 @@ async fn a_launch_that_failed_while_its_engine_died_is_told_to_the_next() {
     let mut spawn = world.spawn("", in_terminal());
     spawn.program = "/no/such/program".into();
     let until = program(&["until=Started"]);
-    let launched = world.launch(&until, spawn, LIMIT_BYTES).await;
+    let launched = world.launch(until, spawn, LIMIT_BYTES).await;
     assert!(
         matches!(
             launched,

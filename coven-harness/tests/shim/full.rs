@@ -1,15 +1,20 @@
 //! Bounds: a spool that is full, and a disk that is. The process waits, and nothing is lost.
 
+use std::path::Path;
 use std::time::Duration;
 
 use bytes::Bytes;
 use coven_core::{Exit, OutputEnd};
 use coven_harness::process::Wiring;
-use coven_harness::shim::{InputError, InputId, InputRefusal};
+use coven_harness::shim::{Child, InputError, InputId, InputRefusal, Record};
+use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::small_disk;
-use crate::support::{SUCCESS, in_terminal, within};
-use crate::world::{Told, World, program};
+use crate::support::{SUCCESS, in_terminal, size, within};
+use crate::world::{LIMIT_BYTES, Told, Waypoints, World, enter, program, type_in};
+
+/// The least that a spool may take.
+const LEAST_BYTES: u64 = 256 << 10;
 
 fn len_bytes(world: &World) -> u64 {
     let files = std::fs::read_dir(&world.folder).unwrap();
@@ -18,76 +23,62 @@ fn len_bytes(world: &World) -> u64 {
     sizes.sum()
 }
 
-/// Whether the process is asleep in a write: its output is not read.
-fn waits(pid: u32) -> bool {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/wchan")).unwrap_or_default();
-    let state = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.contains("write") || stat.contains("pipe") || state.contains(") S ")
+/// Runs a script that writes more than its spool may take, until it is not read any more.
+async fn until_full(world: &World, limit_bytes: u64, script: &str, wiring: Wiring) -> Child {
+    let (waypoints, tell) = Waypoints::new();
+    let spawn = world.spawn(script, wiring);
+    let launched = world.launch(program(&[&tell]), spawn, limit_bytes);
+    let child = launched.await.unwrap();
+    waypoints.until("Full").await;
+    child
 }
 
-async fn until_blocked(world: &World, pid: u32) {
-    within(async {
-        let mut quiet = 0;
-        let mut last = 0;
-        while quiet < 50 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            let now = len_bytes(world);
-            quiet = if now == last && waits(pid) {
-                quiet + 1
-            } else {
-                0
-            };
-            last = now;
-        }
-    })
-    .await;
+/// Hears a session to its end, and acknowledges every record.
+async fn drain(child: &mut Child, each: impl Fn()) -> Told {
+    let mut told = Told::default();
+    while !told.is_over() {
+        within(told.next(&mut child.records)).await.unwrap();
+        child.control.ack(told.last);
+        each();
+    }
+    told
+}
+
+fn numbers(upto: u32) -> String {
+    (1..=upto).map(|number| format!("{number}\n")).collect()
+}
+
+fn assert_numbers(told: &Told, upto: u32) {
+    let text = told.text().replace('\r', "");
+    let expected = numbers(upto);
+    assert!(text == expected, "{} of {}", text.len(), expected.len());
 }
 
 #[tokio::test]
 async fn at_its_bound_a_spool_blocks_the_process_and_goes_on_when_some_is_acknowledged() {
-    const LIMIT_BYTES: u64 = 1 << 20;
-    for wiring in [in_terminal(), Wiring::Pipes] {
-        let world = World::new();
-        let go = world.folder.with_extension("go");
-        let script = format!("exec seq 1 1000000; : {}", go.display());
-        let spawn = world.spawn(&script, wiring);
-        let mut child = world
-            .launch(&program(&[]), spawn, LIMIT_BYTES)
-            .await
-            .unwrap();
-        let pid = child.facts.as_ref().unwrap().pid;
-        until_blocked(&world, pid).await;
-        let full = len_bytes(&world);
-        assert!((LIMIT_BYTES / 2..=LIMIT_BYTES).contains(&full), "{full}");
-        let mut told = Told::default();
-        while !told.is_over() {
-            within(told.next(&mut child.records)).await.unwrap();
-            if told.last % 10 == 0 {
-                child.control.ack(told.last);
-                assert!(len_bytes(&world) <= LIMIT_BYTES);
-            }
+    for limit_bytes in [1 << 20, LEAST_BYTES] {
+        for wiring in [in_terminal(), Wiring::Pipes] {
+            let world = World::new();
+            let mut child = until_full(&world, limit_bytes, "exec seq 1 400000", wiring).await;
+            let full = len_bytes(&world);
+            assert!((limit_bytes / 2..=limit_bytes).contains(&full), "{full}");
+            let bounded = || assert!(len_bytes(&world) <= limit_bytes);
+            let told = drain(&mut child, bounded).await;
+            assert_numbers(&told, 400_000);
+            assert_eq!(
+                (told.exit, told.end),
+                (Some(SUCCESS), Some(OutputEnd::Complete))
+            );
+            within(child.control.close()).await.unwrap();
         }
-        let text = told.text().replace('\r', "");
-        let expected: String = (1..=1_000_000)
-            .map(|number| format!("{number}\n"))
-            .collect();
-        assert!(text == expected, "{} of {}", text.len(), expected.len());
-        assert_eq!(
-            (told.exit, told.end),
-            (Some(SUCCESS), Some(OutputEnd::Complete))
-        );
-        child.control.ack(told.last);
-        within(child.control.close()).await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_full_spool_takes_input_until_its_reserve_is_used_and_the_exit_always() {
     let world = World::new();
-    let spawn = world.spawn("trap 'exit 8' TERM; seq 1 1000000; read x", in_terminal());
-    let mut child = world.launch(&program(&[]), spawn, 256 << 10).await.unwrap();
-    let pid = child.facts.as_ref().unwrap().pid;
-    until_blocked(&world, pid).await;
+    let script = "trap 'exit 8' TERM; seq 1 1000000; read x";
+    let mut child = until_full(&world, LEAST_BYTES, script, in_terminal()).await;
     let mut refused = None;
     for number in 0..4000_u32 {
         let mut id = [0; 16];
@@ -102,18 +93,13 @@ async fn a_full_spool_takes_input_until_its_reserve_is_used_and_the_exit_always(
     }
     let (taken, error) = refused.expect("it is bounded");
     assert!(taken > 10, "{taken}");
-    let InputError::Refused(InputRefusal::SpoolFull | InputRefusal::TooMuchWaiting) = error else {
-        panic!("{error:?}");
-    };
+    assert_eq!(error, InputError::Refused(InputRefusal::SpoolFull));
+    assert!(len_bytes(&world) <= LEAST_BYTES);
     let facts = child.facts.clone().unwrap();
     let killed = coven_harness::process::kill(&facts, &world.session, Duration::from_secs(1));
     within(killed).await.unwrap();
     // What it had written waits in its terminal until there is room.
-    let mut told = Told::default();
-    while !told.is_over() {
-        within(told.next(&mut child.records)).await.unwrap();
-        child.control.ack(told.last);
-    }
+    let told = drain(&mut child, || {}).await;
     assert!(
         matches!(
             told.exit,
@@ -125,16 +111,50 @@ async fn a_full_spool_takes_input_until_its_reserve_is_used_and_the_exit_always(
 }
 
 #[tokio::test]
-async fn a_limit_that_is_raised_lets_the_process_go_on() {
+async fn a_limit_that_is_raised_lets_the_process_go_on_and_one_that_is_lowered_stops_it() {
     let world = World::new();
-    let spawn = world.spawn("seq 1 200000", Wiring::Pipes);
-    let mut child = world.launch(&program(&[]), spawn, 256 << 10).await.unwrap();
-    let pid = child.facts.as_ref().unwrap().pid;
-    until_blocked(&world, pid).await;
+    let (waypoints, tell) = Waypoints::new();
+    let spawn = world.spawn("seq 1 200000; read x; seq 1 200000", Wiring::Pipes);
+    let launched = world.launch(program(&[&tell]), spawn, LEAST_BYTES);
+    let mut child = launched.await.unwrap();
+    waypoints.until("Full").await;
     child.control.set_limit(64 << 20);
     let mut told = Told::default();
-    told.hear_all(&mut child.records).await;
-    assert!(told.text().ends_with("200000\n"));
+    told.until(&mut child.records, "200000\n").await;
+    let before = len_bytes(&world);
+    assert!(before > LEAST_BYTES);
+    // None at all is taken for the least. It goes out right behind what has the process go on.
+    let lowered = async { child.control.set_limit(0) };
+    tokio::join!(enter(&child), lowered);
+    waypoints.until("Full").await;
+    assert!(len_bytes(&world) < before + LEAST_BYTES);
+    while !told.is_over() {
+        within(told.next(&mut child.records)).await.unwrap();
+        child.control.ack(told.last);
+        assert!(told.is_over() || len_bytes(&world) < before + LEAST_BYTES);
+    }
+    assert_eq!(told.text(), numbers(200_000).repeat(2));
+}
+
+/// However often the terminal is resized meanwhile, its last size is all that is told.
+#[tokio::test]
+async fn resizing_a_terminal_does_not_fill_a_spool_and_the_last_size_is_told_before_more_output() {
+    let world = World::new();
+    let script = "seq 1 200000; stty size";
+    let mut child = until_full(&world, LEAST_BYTES, script, in_terminal()).await;
+    for turn in 0..20_000 {
+        child.control.resize(size(80 + turn % 100, 24));
+    }
+    child.control.resize(size(77, 33));
+    // Answered after all of that.
+    within(child.control.secret_entry()).await.unwrap();
+    assert!(len_bytes(&world) <= LEAST_BYTES);
+    let mut told = drain(&mut child, || {}).await;
+    assert!(told.text().ends_with("200000\r\n33 77\r\n"));
+    let size = size(77, 33);
+    told.others
+        .retain(|record| matches!(record, Record::Resized { .. }));
+    assert_eq!(told.others.last(), Some(&Record::Resized { size }));
 }
 
 #[tokio::test]
@@ -146,30 +166,62 @@ async fn on_a_full_disk_the_process_waits_and_goes_on_when_there_is_room() {
     let world = World::at(&disk);
     let ballast = disk.join("ballast");
     std::fs::write(&ballast, vec![1; 600 << 10]).unwrap();
-    let spawn = world.spawn("seq 1 300000; exit 5", in_terminal());
-    let child = world.launch(&program(&[]), spawn, 64 << 20).await.unwrap();
-    let pid = child.facts.as_ref().unwrap().pid;
-    until_blocked(&world, pid).await;
-    let id = InputId([1; 16]);
-    let typed = within(
-        child
-            .control
-            .input(id, Bytes::from_static(b"x"), Duration::ZERO),
-    )
-    .await;
-    assert_eq!(typed, Err(InputError::Refused(InputRefusal::SpoolFull)));
+    let script = "seq 1 300000; exit 5";
+    let child = until_full(&world, LIMIT_BYTES, script, in_terminal()).await;
+    assert_eq!(free_bytes(&disk), 0, "the disk is full, and not the spool");
+    assert_eq!(
+        type_in(&child.control, 1, "x").await,
+        Err(InputError::Refused(InputRefusal::SpoolFull))
+    );
     // An engine that dies meanwhile changes nothing.
     drop(child);
     let mut child = world.adopt(1).await;
     std::fs::remove_file(&ballast).unwrap();
-    let mut told = Told::default();
-    while !told.is_over() {
-        within(told.next(&mut child.records)).await.unwrap();
-        child.control.ack(told.last);
-    }
-    let text = told.text().replace('\r', "");
-    let expected: String = (1..=300_000).map(|number| format!("{number}\n")).collect();
-    assert!(text == expected, "{} of {}", text.len(), expected.len());
+    let told = drain(&mut child, || {}).await;
+    assert_numbers(&told, 300_000);
     assert_eq!(told.exit, Some(Exit::Code { code: 5 }));
     within(child.control.close()).await.unwrap();
+}
+
+fn free_bytes(disk: &Path) -> u64 {
+    // What is left is less than a page.
+    rustix::fs::statvfs(disk).unwrap().f_bavail
+}
+
+/// A limit of the size of files stops a write within a record, and sends a signal besides.
+#[tokio::test]
+async fn what_the_disk_does_not_take_is_kept_and_acknowledged_by_nobody() {
+    let world = World::new();
+    let (waypoints, tell) = Waypoints::new();
+    let spawn = world.spawn("read x; echo one; exit 6", in_terminal());
+    let launched = world.launch(program(&[&tell]), spawn, LIMIT_BYTES);
+    let mut child = launched.await.unwrap();
+    let mut told = Told::default();
+    within(told.next(&mut child.records)).await.unwrap();
+    limit_files_of(&child, Some(len_bytes(&world) + 50));
+    enter(&child).await;
+    waypoints.until("ExitRecorded").await;
+    // It knows nothing of them, and cannot have them on record.
+    child.control.ack(u64::MAX);
+    assert!(within(child.control.close()).await.is_err());
+    limit_files_of(&child, None);
+    told.hear_all(&mut child.records).await;
+    assert_eq!(told.text(), "\r\none\r\n");
+    assert_eq!(told.exit, Some(Exit::Code { code: 6 }));
+    // What was cut off in between is gone from the spool, too.
+    world.shim(&child).kill().await;
+    let remains = world.remains().await;
+    assert!(remains.summary.damage.is_none(), "{remains:?}");
+    assert_eq!(remains.summary.last, Some(told.last));
+}
+
+/// How large the files may become that the shim of `child` writes.
+fn limit_files_of(child: &Child, len_bytes: Option<u64>) {
+    let shim = child.facts.as_ref().unwrap().shim_pid.unwrap();
+    let pid = Pid::from_raw(i32::try_from(shim).unwrap());
+    let limit = Rlimit {
+        current: len_bytes,
+        maximum: None,
+    };
+    prlimit(pid, Resource::Fsize, limit).unwrap();
 }

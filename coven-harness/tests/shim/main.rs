@@ -2,11 +2,15 @@
 
 mod adopting;
 mod dying;
+mod enduring;
 mod full;
+mod golden;
+mod hostile;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
+mod peer;
+mod peers;
 mod process;
-mod protocol;
 mod running;
 mod scanning;
 #[path = "../../../tests/shared/small_disk.rs"]

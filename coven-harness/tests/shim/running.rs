@@ -5,8 +5,9 @@ use coven_core::{Exit, OutputEnd};
 use coven_harness::process::{SpawnError, Stdin, Wiring};
 use coven_harness::shim::{LaunchError, Record};
 
+use crate::process::Process;
 use crate::support::{SUCCESS, directory, in_terminal, terminal_output, within};
-use crate::world::{LIMIT_BYTES, Told, World, all, program};
+use crate::world::{LIMIT_BYTES, Told, World, all, enter, program};
 
 #[tokio::test]
 async fn each_wiring_gives_a_session_of_its_own_with_its_terminal_and_nothing_else_open() {
@@ -48,7 +49,7 @@ async fn a_child_has_default_signals_the_given_limit_of_open_files_and_only_its_
         .into_iter()
         .collect();
     let mut child = world
-        .launch(&program(&[]), spawn, LIMIT_BYTES)
+        .launch(program(&[]), spawn, LIMIT_BYTES)
         .await
         .unwrap();
     let said = all(&mut child).await.text();
@@ -71,7 +72,7 @@ async fn the_shim_has_neither_the_environment_nor_the_arguments_of_its_session_n
     let mut spawn = world.spawn("echo ready; read x", in_terminal());
     spawn.environment.set("SECRET_OF_THE_SESSION", "value");
     let mut child = world
-        .launch(&program(&[]), spawn, LIMIT_BYTES)
+        .launch(program(&[]), spawn, LIMIT_BYTES)
         .await
         .unwrap();
     let mut told = Told::default();
@@ -98,15 +99,7 @@ async fn the_shim_has_neither_the_environment_nor_the_arguments_of_its_session_n
             path.display()
         );
     }
-    child
-        .control
-        .input(
-            coven_harness::shim::InputId([1; 16]),
-            Bytes::from_static(b"\n"),
-            std::time::Duration::ZERO,
-        )
-        .await
-        .unwrap();
+    enter(&child).await;
     told.hear_all(&mut child.records).await;
     assert_eq!(told.exit, Some(SUCCESS));
 }
@@ -115,7 +108,7 @@ async fn the_shim_has_neither_the_environment_nor_the_arguments_of_its_session_n
 async fn when_all_is_acknowledged_the_shim_leaves_nothing_and_not_before() {
     let world = World::new();
     let mut child = world.run("echo done", in_terminal()).await;
-    let shim = child.facts.clone().unwrap().shim_pid.unwrap();
+    let shim = world.shim(&child);
     assert!(
         within(child.control.close()).await.is_err(),
         "nothing is acknowledged"
@@ -129,12 +122,7 @@ async fn when_all_is_acknowledged_the_shim_leaves_nothing_and_not_before() {
     child.control.ack(told.last);
     within(child.control.close()).await.unwrap();
     assert!(!world.folder.exists());
-    within(async {
-        while std::path::Path::new(&format!("/proc/{shim}")).exists() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    shim.until_ended().await;
 }
 
 #[tokio::test]
@@ -142,7 +130,7 @@ async fn a_launch_that_fails_says_what_to_mend_and_leaves_nothing() {
     let world = World::new();
     let mut spawn = world.spawn("", in_terminal());
     spawn.program = "/no/such/program".into();
-    let failed = world.launch(&program(&[]), spawn, LIMIT_BYTES).await;
+    let failed = world.launch(program(&[]), spawn, LIMIT_BYTES).await;
     let Err(LaunchError::Spawn(SpawnError::MissingExecutable { program: missing })) = failed else {
         panic!("{failed:?}");
     };
@@ -153,7 +141,7 @@ async fn a_launch_that_fails_says_what_to_mend_and_leaves_nothing() {
     let gone = tempfile::tempdir().unwrap();
     spawn.directory = directory(gone.path());
     drop(gone);
-    let failed = world.launch(&program(&[]), spawn, LIMIT_BYTES).await;
+    let failed = world.launch(program(&[]), spawn, LIMIT_BYTES).await;
     assert!(
         matches!(
             failed,
@@ -165,7 +153,7 @@ async fn a_launch_that_fails_says_what_to_mend_and_leaves_nothing() {
 
     let mut spawn = world.spawn("true", Wiring::Pipes);
     spawn.args = vec!["x".repeat(9 << 20).into()];
-    let failed = world.launch(&program(&[]), spawn, LIMIT_BYTES).await;
+    let failed = world.launch(program(&[]), spawn, LIMIT_BYTES).await;
     assert!(
         matches!(failed, Err(LaunchError::Spawn(SpawnError::TooLong))),
         "{failed:?}"
@@ -174,7 +162,7 @@ async fn a_launch_that_fails_says_what_to_mend_and_leaves_nothing() {
     let mut no_program = program(&[]);
     no_program.path = "/no/such/shim".into();
     let spawn = world.spawn("true", Wiring::Pipes);
-    let failed = world.launch(&no_program, spawn, LIMIT_BYTES).await;
+    let failed = world.launch(no_program, spawn, LIMIT_BYTES).await;
     assert!(
         matches!(failed, Err(LaunchError::Program { .. })),
         "{failed:?}"
@@ -223,8 +211,7 @@ async fn a_descendant_that_keeps_the_terminal_open_is_left_alone_and_the_output_
     assert_eq!(told.end, Some(OutputEnd::Cut));
     let sleeper = told.text().trim().to_owned();
     assert!(std::path::Path::new(&format!("/proc/{sleeper}")).exists());
-    let pid = rustix::process::Pid::from_raw(sleeper.parse().unwrap()).unwrap();
-    rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    Process::of(sleeper.parse().unwrap()).kill().await;
 }
 
 #[tokio::test]
@@ -236,14 +223,6 @@ async fn a_folder_whose_path_is_longer_than_an_address_is_served_all_the_same() 
     let child = world.run("echo here; read x; exit 4", in_terminal()).await;
     drop(child);
     let mut child = world.adopt(1).await;
-    child
-        .control
-        .input(
-            coven_harness::shim::InputId([1; 16]),
-            Bytes::from_static(b"\n"),
-            std::time::Duration::ZERO,
-        )
-        .await
-        .unwrap();
+    enter(&child).await;
     assert_eq!(all(&mut child).await.exit, Some(Exit::Code { code: 4 }));
 }

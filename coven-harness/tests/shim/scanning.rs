@@ -14,7 +14,7 @@ async fn a_shim_without_a_record_is_told_from_one_with_a_session_and_can_be_adop
         let world = World::new();
         let stopping = program(&[&format!("stop={waypoint}")]);
         let spawn = world.spawn("read x", in_terminal());
-        let launched = world.launch(&stopping, spawn, LIMIT_BYTES);
+        let launched = world.launch(stopping, spawn, LIMIT_BYTES);
         // Dropped as with its program.
         let shim = world.stopped_shim(launched).await;
         let found = shim::look(&world.folder).unwrap();
@@ -37,7 +37,7 @@ async fn a_shim_that_begins_after_its_folder_was_looked_at_gives_up() {
     let world = World::new();
     let spawn = world.spawn("read x", in_terminal());
     let stopping = program(&["stop=Begun"]);
-    let mut launched = Box::pin(world.launch(&stopping, spawn, LIMIT_BYTES));
+    let mut launched = Box::pin(world.launch(stopping, spawn, LIMIT_BYTES));
     let shim = world.stopped_shim(&mut launched).await;
     let Found::Dead(remains) = shim::look(&world.folder).unwrap() else {
         panic!("a shim holds nothing before its lock");
@@ -97,7 +97,7 @@ async fn what_a_dead_shim_left_is_read_from_any_record_on_as_a_live_one_tells_it
     let world = World::new();
     // Parts of 64 KiB: some dozens.
     let spawn = world.spawn("stty raw; seq 1 200000; echo end; read x", in_terminal());
-    let mut child = world.launch(&program(&[]), spawn, 8 << 20).await.unwrap();
+    let mut child = world.launch(program(&[]), spawn, 8 << 20).await.unwrap();
     let (mut told, mut live) = (Told::default(), Vec::new());
     while !told.text_ends("end\n") {
         let next = within(child.records.next()).await.unwrap();

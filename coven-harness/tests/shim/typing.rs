@@ -6,22 +6,11 @@ use bytes::Bytes;
 use coven_harness::process::{Stdin, Wiring};
 use coven_harness::shim::{InputError, InputId, InputRefusal, Record, Taken};
 
-use crate::support::{SUCCESS, in_terminal, terminal_output, within};
-use crate::world::{Told, World, all};
+use crate::support::{SUCCESS, terminal_output, within};
+use crate::world::{Told, World, all, enter, type_in};
 
 const fn id(number: u8) -> InputId {
     InputId([number; 16])
-}
-
-fn done(told: &Told) -> Vec<(InputId, u64)> {
-    let done = told.others.iter().filter_map(|record| match record {
-        Record::InputDone {
-            id,
-            delivered_bytes,
-        } => Some((*id, *delivered_bytes)),
-        _ => None,
-    });
-    done.collect()
 }
 
 #[tokio::test]
@@ -31,46 +20,37 @@ async fn a_retried_id_is_typed_once_by_whomever_it_is_asked() {
     let mut child = world.run(script, Wiring::Pipes).await;
     let mut told = Told::default();
     told.until(&mut child.records, "ready").await;
-    let line = Bytes::from_static(b"once\n");
-    let first = child.control.input(id(1), line.clone(), Duration::ZERO);
-    assert_eq!(within(first).await, Ok(Taken::Now));
-    let again = child.control.input(id(1), line.clone(), Duration::ZERO);
-    assert_eq!(within(again).await, Ok(Taken::Before));
+    assert_eq!(type_in(&child.control, 1, "once\n").await, Ok(Taken::Now));
+    assert_eq!(
+        type_in(&child.control, 1, "once\n").await,
+        Ok(Taken::Before)
+    );
     drop(child);
     let mut child = world.adopt(told.last + 1).await;
-    let again = child.control.input(id(1), line, Duration::ZERO);
-    assert_eq!(within(again).await, Ok(Taken::Before));
-    let other = child
-        .control
-        .input(id(2), Bytes::from_static(b"twice\n"), Duration::ZERO);
-    assert_eq!(within(other).await, Ok(Taken::Now));
+    assert_eq!(
+        type_in(&child.control, 1, "once\n").await,
+        Ok(Taken::Before)
+    );
+    assert_eq!(type_in(&child.control, 2, "twice\n").await, Ok(Taken::Now));
     told.until(&mut child.records, "<twice>").await;
     assert_eq!(told.text(), "ready\n<once>\n<twice>\n");
-    assert_eq!(done(&told), [(id(1), 5), (id(2), 6)]);
+    assert_eq!(told.done(), [(id(1), 5), (id(2), 6)]);
 }
 
 #[tokio::test]
 async fn what_is_typed_is_not_kept_and_a_password_is_told_from_a_line() {
     let world = World::new();
     let script = "stty -echo; echo ready; read x; stty echo; echo open; read x";
-    let mut child = world.run(script, in_terminal()).await;
-    let mut told = Told::default();
-    told.until(&mut child.records, "ready").await;
+    let (mut child, mut told) = world.ready(script).await;
     assert!(within(child.control.secret_entry()).await.unwrap());
-    let secret = child
-        .control
-        .input(id(1), Bytes::from_static(b"S3cret\n"), Duration::ZERO);
-    within(secret).await.unwrap();
+    type_in(&child.control, 1, "S3cret\n").await.unwrap();
     told.until(&mut child.records, "open").await;
     assert!(!within(child.control.secret_entry()).await.unwrap());
     for entry in std::fs::read_dir(&world.folder).unwrap() {
         let bytes = std::fs::read(entry.unwrap().path()).unwrap_or_default();
         assert!(!bytes.windows(6).any(|part| part == b"S3cret"));
     }
-    let last = child
-        .control
-        .input(id(2), Bytes::from_static(b"\n"), Duration::ZERO);
-    within(last).await.unwrap();
+    enter(&child).await;
     told.hear_all(&mut child.records).await;
     assert_eq!(told.exit, Some(SUCCESS));
 }
@@ -81,9 +61,7 @@ async fn nothing_is_typed_during_the_pause_after_an_input() {
     let script = "stty raw -echo; echo ready; a=$(date +%s%N); dd bs=1 count=1 2>/dev/null; \
                   b=$(date +%s%N); dd bs=1 count=1 2>/dev/null; c=$(date +%s%N); \
                   echo; echo $(( (c - b) / 1000000 ))";
-    let mut child = world.run(script, in_terminal()).await;
-    let mut told = Told::default();
-    told.until(&mut child.records, "ready").await;
+    let (mut child, mut told) = world.ready(script).await;
     let first = child
         .control
         .input(id(1), Bytes::from_static(b"a"), Duration::from_millis(300));
@@ -105,9 +83,11 @@ async fn what_nobody_read_is_told_undelivered_and_too_much_is_refused() {
     let mut told = Told::default();
     told.until(&mut child.records, "ready").await;
     let large = Bytes::from(vec![b'x'; 1 << 20]);
-    let taken = within(child.control.input(id(1), large.clone(), Duration::ZERO)).await;
-    assert_eq!(taken, Ok(Taken::Now));
-    let over = within(child.control.input(id(2), large, Duration::ZERO)).await;
+    assert_eq!(
+        type_in(&child.control, 1, large.clone()).await,
+        Ok(Taken::Now)
+    );
+    let over = type_in(&child.control, 2, large).await;
     assert_eq!(over, Err(InputError::Refused(InputRefusal::TooMuchWaiting)));
     let facts = child.facts.clone().unwrap();
     let grace = Duration::from_secs(5);
@@ -115,7 +95,7 @@ async fn what_nobody_read_is_told_undelivered_and_too_much_is_refused() {
         .await
         .unwrap();
     told.hear_all(&mut child.records).await;
-    let [(undelivered, delivered_bytes)] = done(&told)[..] else {
+    let [(undelivered, delivered_bytes)] = told.done()[..] else {
         panic!("{told:?}");
     };
     assert_eq!(undelivered, id(1));
@@ -123,12 +103,7 @@ async fn what_nobody_read_is_told_undelivered_and_too_much_is_refused() {
         (4096..1 << 20).contains(&delivered_bytes),
         "{delivered_bytes}"
     );
-    let late = within(
-        child
-            .control
-            .input(id(3), Bytes::from_static(b"x"), Duration::ZERO),
-    )
-    .await;
+    let late = type_in(&child.control, 3, "x").await;
     assert_eq!(late, Err(InputError::Refused(InputRefusal::NobodyReads)));
 }
 
@@ -136,12 +111,7 @@ async fn what_nobody_read_is_told_undelivered_and_too_much_is_refused() {
 async fn a_program_without_a_keyboard_is_typed_nothing() {
     let world = World::new();
     let mut child = world.run("sleep 0.2", terminal_output(Stdin::Null)).await;
-    let typed = within(
-        child
-            .control
-            .input(id(1), Bytes::from_static(b"x"), Duration::ZERO),
-    )
-    .await;
+    let typed = type_in(&child.control, 1, "x").await;
     assert_eq!(typed, Err(InputError::Refused(InputRefusal::NobodyReads)));
     all(&mut child).await;
 }
@@ -156,9 +126,7 @@ async fn queries_are_answered_once_though_no_engine_lives() {
     let world = World::new();
     let go = world.folder.with_extension("go");
     let script = ASKS.replace("GO", go.to_str().unwrap());
-    let mut child = world.run(&script, in_terminal()).await;
-    let mut told = Told::default();
-    told.until(&mut child.records, "ready").await;
+    let (child, mut told) = world.ready(&script).await;
     drop(child);
     std::fs::write(&go, "").unwrap();
     let mut child = world.adopt(told.last + 1).await;
@@ -181,9 +149,7 @@ async fn queries_are_answered_once_though_no_engine_lives() {
 async fn a_terminal_is_resized_and_its_program_told() {
     let world = World::new();
     let script = "trap 'stty size; exit' WINCH; echo ready; while :; do sleep 0.02; done";
-    let mut child = world.run(script, in_terminal()).await;
-    let mut told = Told::default();
-    told.until(&mut child.records, "ready").await;
+    let (mut child, mut told) = world.ready(script).await;
     let size = crate::support::size(101, 33);
     child.control.resize(size);
     told.hear_all(&mut child.records).await;

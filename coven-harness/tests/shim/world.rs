@@ -9,12 +9,14 @@ use bytes::Bytes;
 use coven_core::{Exit, OutputEnd, SessionId};
 use coven_harness::process::{Spawn, Wiring};
 use coven_harness::shim::{
-    self, Child, Found, InputId, Launch, LaunchError, Program, Record, Records, Remains, Taken,
+    self, Child, Control, Found, InputError, InputId, Launch, LaunchError, Program, Record,
+    Records, Remains, Taken,
 };
 use tempfile::TempDir;
+use tokio::net::UnixDatagram;
 
 use crate::process::Process;
-use crate::support::{mark, session, shell_in, within};
+use crate::support::{in_terminal, mark, session, shell_in, within};
 
 /// More than any test writes.
 pub(crate) const LIMIT_BYTES: u64 = 64 << 20;
@@ -78,19 +80,30 @@ impl World {
     }
 
     pub(crate) async fn run(&self, script: &str, wiring: Wiring) -> Child {
+        self.run_within(LIMIT_BYTES, script, wiring).await
+    }
+
+    /// [`World::run`] with a spool that may take so much.
+    pub(crate) async fn run_within(&self, limit_bytes: u64, script: &str, wiring: Wiring) -> Child {
         let spawn = self.spawn(script, wiring);
-        self.launch(&program(&[]), spawn, LIMIT_BYTES)
-            .await
-            .unwrap()
+        let launched = self.launch(program(&[]), spawn, limit_bytes);
+        launched.await.unwrap()
+    }
+
+    /// Runs `script` in a terminal until it has said `ready`.
+    pub(crate) async fn ready(&self, script: &str) -> (Child, Told) {
+        let mut child = self.run(script, in_terminal()).await;
+        let mut told = Told::default();
+        told.until(&mut child.records, "ready").await;
+        (child, told)
     }
 
     pub(crate) async fn launch(
         &self,
-        program: &Program,
+        mut program: Program,
         spawn: Spawn,
         limit_bytes: u64,
     ) -> Result<Child, LaunchError> {
-        let mut program = program.clone();
         // To be found by.
         program.args.push(self.session.as_str().into());
         let launch = Launch {
@@ -204,6 +217,18 @@ impl Told {
         self.output.ends_with(text.as_bytes())
     }
 
+    /// The inputs that are done, and how much of each was typed.
+    pub(crate) fn done(&self) -> Vec<(InputId, u64)> {
+        let done = self.others.iter().filter_map(|record| match record {
+            Record::InputDone {
+                id,
+                delivered_bytes,
+            } => Some((*id, *delivered_bytes)),
+            _ => None,
+        });
+        done.collect()
+    }
+
     pub(crate) fn text(&self) -> String {
         String::from_utf8_lossy(&self.output).into_owned()
     }
@@ -218,11 +243,49 @@ pub(crate) async fn all(child: &mut Child) -> Told {
     told
 }
 
-/// Types a line end.
+/// Types `text`, as the input of this number.
+pub(crate) async fn type_in(
+    control: &Control,
+    number: u8,
+    text: impl Into<Bytes>,
+) -> Result<Taken, InputError> {
+    let typed = control.input(InputId([number; 16]), text.into(), Duration::ZERO);
+    within(typed).await
+}
+
+/// Types a line end, for a script that waits for one.
 pub(crate) async fn enter(child: &Child) {
-    let line_end = Bytes::from_static(b"\n");
-    let typed = child
-        .control
-        .input(InputId([9; 16]), line_end, Duration::ZERO);
-    assert_eq!(within(typed).await, Ok(Taken::Now));
+    assert_eq!(type_in(&child.control, 99, "\n").await, Ok(Taken::Now));
+}
+
+/// Where a shim says where it is on its way.
+pub(crate) struct Waypoints {
+    socket: UnixDatagram,
+    _folder: TempDir,
+}
+
+impl Waypoints {
+    /// And the argument by which a shim knows of it.
+    pub(crate) fn new() -> (Self, String) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("told");
+        let argument = format!("tell={}", path.display());
+        let socket = UnixDatagram::bind(path).unwrap();
+        let told = Self {
+            socket,
+            _folder: folder,
+        };
+        (told, argument)
+    }
+
+    /// Waits until the shim comes there.
+    pub(crate) async fn until(&self, waypoint: &str) {
+        let mut told = [0; 64];
+        loop {
+            let len_bytes = within(self.socket.recv(&mut told)).await.unwrap();
+            if &told[..len_bytes] == waypoint.as_bytes() {
+                return;
+            }
+        }
+    }
 }

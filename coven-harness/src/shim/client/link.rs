@@ -15,7 +15,7 @@ use crate::shim::frame::{Decoder, Frame, OVERHEAD_BYTES};
 use crate::shim::protocol::{FromShim, PartHead, Record, Request};
 
 /// How much is read at once.
-const READ_BYTES: usize = 32 * 1024;
+const READ_BYTES: usize = 128 * 1024;
 
 /// Our end of a connection. Dropped, with what it began, it is closed.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ use std::os::fd::OwnedFd;
 
 use bytes::Bytes;
 use coven_core::{Channel, Exit, ProcessFacts};
+use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, read, write};
 use rustix::process::{Pid, WaitOptions, wait};
@@ -13,7 +14,7 @@ use crate::process::facts;
 use crate::process::spawn::{Keyboard, Spawn, SpawnError, explain, prepare};
 
 /// The most that one read gives: a terminal has 4,095 bytes at most, a pipe more.
-pub(super) const READ_BYTES: usize = 16 * 1024;
+pub(super) const READ_BYTES: usize = 64 * 1024;
 
 /// A process, in parts.
 pub(super) struct Child {
@@ -34,8 +35,9 @@ pub(super) struct Source {
 }
 
 /// What one read brought.
-pub(super) enum Read<'a> {
-    Bytes(&'a [u8]),
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Read {
+    Bytes,
     Nothing,
     End,
 }
@@ -113,13 +115,14 @@ fn unblocked(pipe: OwnedFd) -> io::Result<OwnedFd> {
 }
 
 impl Source {
-    /// One read.
-    pub(super) fn read<'a>(&self, buffer: &'a mut [u8]) -> Read<'a> {
+    /// One read, into what `buffer` has room for. Memory that it does not need is not touched.
+    pub(super) fn read(&self, buffer: &mut Vec<u8>) -> Read {
         let mut was_hung_up = false;
+        buffer.clear();
         loop {
-            match read(&self.fd, &mut *buffer) {
+            match read(&self.fd, spare_capacity(buffer)) {
                 Ok(0) => return Read::End,
-                Ok(len_bytes) => return Read::Bytes(&buffer[..len_bytes]),
+                Ok(_) => return Read::Bytes,
                 Err(Errno::AGAIN) => return Read::Nothing,
                 Err(Errno::INTR) => {}
                 // What was written while this read looked may lie behind the first EIO, by which

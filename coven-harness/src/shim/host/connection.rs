@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::fd::OwnedFd;
+use std::time::Duration;
 
 use rustix::io::{Errno, read};
 use rustix::net::{SendFlags, send};
@@ -11,7 +12,17 @@ use crate::shim::protocol::FromShim;
 use crate::shim::spool::{Position, Spool, left_after, sendable};
 
 /// How much of the spool is sent by one call.
-const SEND_BYTES: usize = 16 * 1024;
+const SEND_BYTES: usize = 64 * 1024;
+
+/// How much may be sent over the credit there is, beside the rest of a frame.
+const OVER_CREDIT_BYTES: usize = 16 * 1024;
+
+/// Answers that wait to be sent. Over it the peer is not read: it says much and listens little.
+const MAX_WAITING_ANSWER_BYTES: usize = 16 * 1024;
+
+/// How long what a process writes without a break is gathered, so that its engine wakes up less
+/// often.
+const GATHER: Duration = Duration::from_millis(1);
 
 /// A connection, from its first byte.
 pub(super) struct Connection {
@@ -31,6 +42,8 @@ struct Stream {
     /// What is left of the frame that `position` is within.
     left_bytes: usize,
     credit_bytes: u64,
+    /// More is about to come, and what there is goes with it: until then, at the latest.
+    gathers_until: Option<Duration>,
 }
 
 /// The peer is gone, or makes no sense.
@@ -78,9 +91,14 @@ impl Connection {
         self.decoder.next_frame().map_err(|_| Over)
     }
 
+    /// Bytes that wait for the rest of their frame.
+    pub(super) fn unheard_bytes(&self) -> usize {
+        self.decoder.left_bytes()
+    }
+
     /// Whether it says so much and listens so little that it is not read for now.
     pub(super) fn is_behind(&self) -> bool {
-        self.answers.len() > SEND_BYTES
+        self.answers.len() > MAX_WAITING_ANSWER_BYTES
     }
 
     /// Queues an answer.
@@ -99,6 +117,7 @@ impl Connection {
             part: None,
             left_bytes: 0,
             credit_bytes: 0,
+            gathers_until: None,
         });
         Ok(())
     }
@@ -110,23 +129,47 @@ impl Connection {
         }
     }
 
-    /// Where it reads the spool.
-    pub(super) fn position(&self) -> Option<Position> {
-        self.stream.as_ref().map(|stream| stream.position)
+    /// Where it reads the spool, in the part that it needs.
+    pub(super) fn position(&mut self, spool: &Spool) -> Option<Position> {
+        let stream = self.stream.as_mut()?;
+        spool.settle(&mut stream.position, &mut stream.part);
+        Some(stream.position)
     }
 
-    /// Whether there is something to send.
-    pub(super) fn has_something(&self, spool: &Spool) -> bool {
+    /// Whether there is something to send now.
+    pub(super) fn has_something(&self, spool: &Spool, now: Duration) -> bool {
         !self.answers.is_empty()
             || self.stream.as_ref().is_some_and(|stream| {
-                stream.position != spool.end() && (stream.left_bytes > 0 || stream.credit_bytes > 0)
+                stream.position != spool.end()
+                    && (stream.left_bytes > 0 || stream.credit_bytes > 0)
+                    && !stream.gathers(spool, now)
             })
+    }
+
+    /// More records will come in a moment: those that there are may wait for them.
+    pub(super) fn gather(&mut self, now: Duration) {
+        if let Some(stream) = &mut self.stream {
+            stream.gathers_until.get_or_insert(now + GATHER);
+        }
+    }
+
+    /// No more will come.
+    pub(super) fn gathered(&mut self) {
+        if let Some(stream) = &mut self.stream {
+            stream.gathers_until = None;
+        }
+    }
+
+    /// When what was gathered is sent.
+    pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
+        let until = self.stream.as_ref()?.gathers_until;
+        until.filter(|until| now < *until)
     }
 
     /// Sends as much as the peer takes now: answers between records, and records as long as there
     /// is credit for the next.
-    pub(super) fn send(&mut self, spool: &Spool) -> Result<(), Over> {
-        while self.send_some(spool)? {}
+    pub(super) fn send(&mut self, spool: &Spool, now: Duration) -> Result<(), Over> {
+        while self.has_something(spool, now) && self.send_some(spool)? {}
         Ok(())
     }
 
@@ -150,10 +193,11 @@ impl Connection {
         if is_between && stream.credit_bytes == 0 {
             return Ok(false);
         }
-        let mut buffer = [0; SEND_BYTES];
-        let read = spool.read_at(&mut stream.position, &mut stream.part, &mut buffer);
+        stream.gathers_until = None;
+        let most = stream.most_bytes();
+        let read = spool.read_at(&mut stream.position, &mut stream.part, most);
         let read = read.map_err(|_: io::Error| Over)?;
-        let bytes = &buffer[..sendable(&buffer[..read], stream.left_bytes)];
+        let bytes = &read[..sendable(&read, stream.left_bytes)];
         if bytes.is_empty() {
             return Ok(false);
         }
@@ -164,11 +208,19 @@ impl Connection {
 
     /// Sends a record that was written just now, if it is next and goes through at once: it need
     /// not be read again.
-    pub(super) fn send_newest(&mut self, frame: &[u8], spool: &Spool) -> Result<(), Over> {
+    pub(super) fn send_newest(
+        &mut self,
+        frame: &[u8],
+        spool: &Spool,
+        now: Duration,
+    ) -> Result<(), Over> {
         let end = spool.end();
         let Some(stream) = &mut self.stream else {
             return Ok(());
         };
+        if stream.gathers(spool, now) {
+            return Ok(());
+        }
         let is_next = stream.position.part == end.part
             && stream.position.offset + frame.len() as u64 == end.offset;
         if is_next && stream.left_bytes == 0 && stream.credit_bytes > 0 && self.answers.is_empty() {
@@ -180,6 +232,25 @@ impl Connection {
 }
 
 impl Stream {
+    /// How much may be sent by one call: without credit, no more than the rest of a frame.
+    fn most_bytes(&self) -> usize {
+        let credit_bytes = usize::try_from(self.credit_bytes).unwrap_or(SEND_BYTES);
+        let most = self.left_bytes.saturating_add(credit_bytes);
+        if credit_bytes == 0 {
+            most.min(SEND_BYTES)
+        } else {
+            most.clamp(OVER_CREDIT_BYTES, SEND_BYTES)
+        }
+    }
+
+    /// Whether what there is may wait for more.
+    fn gathers(&self, spool: &Spool, now: Duration) -> bool {
+        let end = spool.end();
+        let is_little =
+            self.position.part == end.part && end.offset - self.position.offset < SEND_BYTES as u64;
+        is_little && self.left_bytes == 0 && self.gathers_until.is_some_and(|until| now < until)
+    }
+
     fn advance(&mut self, bytes: &[u8], sent: usize) {
         self.left_bytes = left_after(bytes, self.left_bytes, sent);
         self.position.offset += sent as u64;

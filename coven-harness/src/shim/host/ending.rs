@@ -12,6 +12,9 @@ const QUIET_BEFORE_CUT: Duration = Duration::from_millis(200);
 /// The most that output may go on after the process ended.
 const MAX_OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(2);
 
+/// Woken this long after something was due, this process was stopped, or had no turn for as long.
+const STOOD_STILL: Duration = Duration::from_millis(100);
+
 /// Counts the time that output has left.
 #[derive(Debug, Default)]
 pub(super) struct EndWatch {
@@ -54,6 +57,21 @@ impl EndWatch {
             self.is_reading = is_reading;
             self.count(now);
         }
+    }
+
+    /// Whether the output is to be cut now. Time in which this process did not run is none in which
+    /// output was read, and does not count; what came meanwhile is to be read before it is quiet.
+    pub(super) fn is_due(&mut self, now: Duration) -> bool {
+        let Some(late) = self.deadline().and_then(|at| now.checked_sub(at)) else {
+            return false;
+        };
+        if late < STOOD_STILL {
+            return true;
+        }
+        let lost = late + QUIET_BEFORE_CUT;
+        self.counted_from = self.counted_from.map(|from| from + lost);
+        self.last_byte_at += lost;
+        false
     }
 
     fn count(&mut self, now: Duration) {
@@ -116,6 +134,21 @@ mod tests {
         assert_eq!(watch.deadline(), Some(ms(9200)));
         watch.byte_read(ms(9990));
         assert_eq!(watch.deadline(), Some(ms(10_000)));
+    }
+
+    #[test]
+    fn time_in_which_nothing_ran_does_not_count() {
+        let mut watch = ended_at_0();
+        watch.byte_read(ms(150));
+        assert!(!watch.is_due(ms(349)));
+        assert!(!watch.is_due(ms(60_350)));
+        assert_eq!(watch.deadline(), Some(ms(60_550)));
+        watch.byte_read(ms(60_360));
+        assert_eq!(watch.deadline(), Some(ms(60_560)));
+        watch.byte_read(ms(62_100));
+        assert_eq!(watch.deadline(), Some(ms(62_200)));
+        // A moment late is not stopped.
+        assert!(watch.is_due(ms(62_250)));
     }
 
     #[test]

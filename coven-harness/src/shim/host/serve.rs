@@ -4,13 +4,12 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
-use rustix::io::read;
-use rustix::net::{SocketFlags, accept_with, sockopt::socket_peercred};
-use rustix::process::geteuid;
 
 use super::Waypoint;
 use super::connection::{Connection, Over};
+use super::door::Door;
 use super::session::Session;
+use crate::pty::{Signals, Told};
 use crate::shim::folder;
 use crate::shim::frame::Decoder;
 use crate::shim::protocol::{FromShim, ToShim};
@@ -20,14 +19,14 @@ pub(super) struct Rim {
     pub(super) folder: OwnedFd,
     /// Held to the end.
     pub(super) lock: OwnedFd,
-    pub(super) listener: OwnedFd,
-    pub(super) signals: OwnedFd,
+    pub(super) door: Door,
+    pub(super) signals: Signals,
 }
 
 /// Something to wait for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Awaited {
-    Children,
+    Signals,
     Newcomer,
     Greeting,
     Engine,
@@ -37,86 +36,129 @@ enum Awaited {
 }
 
 /// Whether the shim goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Goes {
     On,
-    /// All is on record elsewhere.
+    /// All is on record elsewhere, and nothing is to be left.
     Over,
+    /// What there is stays for whoever looks.
+    Away,
 }
 
 /// Serves until an engine says that all is on record.
 pub(super) fn serve(
-    rim: Rim,
+    mut rim: Rim,
     mut session: Session,
     launcher: OwnedFd,
     decoder: Decoder,
     on_the_way: &dyn Fn(Waypoint),
 ) {
     session.engine = Some(Connection::after(launcher, decoder));
-    // One at a time: the last that came.
-    let mut newcomer: Option<Connection> = None;
     // It may have said more with its launch.
     let mut goes = heard(&mut session);
-    while let Goes::On = goes {
-        for awaited in wait(&rim, &mut session, newcomer.as_ref()) {
+    let mut is_told_to_end = false;
+    let mut is_full = false;
+    while goes == Goes::On {
+        let was_full = std::mem::replace(&mut is_full, session.is_full());
+        if is_full && !was_full {
+            on_the_way(Waypoint::Full);
+        }
+        for awaited in wait(&rim, &session, !is_full) {
             match awaited {
-                Awaited::Children => {
-                    drain(&rim.signals);
+                Awaited::Signals => {
+                    let told = rim.signals.take();
+                    is_told_to_end |= told.contains(&Told::End);
                     if session.reap(|| on_the_way(Waypoint::ExitSeen)) {
                         on_the_way(Waypoint::ExitRecorded);
                     }
                 }
-                Awaited::Newcomer => {
-                    if let Some(socket) = accept(&rim.listener) {
-                        newcomer = Some(Connection::new(socket));
-                    }
-                }
-                Awaited::Greeting => greeted(&mut session, &mut newcomer),
-                Awaited::Engine => {
-                    goes = talk(&mut session);
-                    if let Goes::Over = goes {
-                        break;
-                    }
-                }
+                Awaited::Newcomer => rim.door.accept(session.now()),
+                Awaited::Greeting => {}
+                Awaited::Engine => goes = talk(&mut session),
                 // A source may have ended since.
                 Awaited::Source { place } if place < session.sources.len() => session.read(place),
                 Awaited::Source { .. } => {}
                 Awaited::Sink => session.type_on(),
                 Awaited::Feed => session.feed(),
             }
+            if goes != Goes::On {
+                break;
+            }
+            if matches!(awaited, Awaited::Newcomer | Awaited::Greeting) {
+                rim.door.greet(&mut session);
+            }
+        }
+        // What came along with a hello was read then.
+        if goes == Goes::On {
+            goes = heard(&mut session);
         }
         session.tick();
         send(&mut session);
-        // What came along with a hello was read then.
-        if let (Goes::On, true) = (&goes, session.engine.is_some()) {
-            goes = heard(&mut session);
+        session.forget();
+        // The folder has it all; whoever told it to end may be taking the machine down.
+        let may_end = is_told_to_end && session.is_over() && session.spool.is_written();
+        if goes == Goes::On && (may_end || session.is_homeless()) {
+            goes = Goes::Away;
         }
     }
-    session.spool.remove();
-    folder::remove(&rim.folder);
+    if goes == Goes::Over {
+        session.spool.remove();
+        folder::remove(&rim.folder);
+    }
     drop(rim.lock);
 }
 
-/// Waits for what may come, and says what has.
-fn wait(rim: &Rim, session: &mut Session, newcomer: Option<&Connection>) -> Vec<Awaited> {
-    let reads = session.is_reading();
+/// Waits for what may come, output only where it is read, and says what has.
+fn wait(rim: &Rim, session: &Session, reads: bool) -> Vec<Awaited> {
     let now = session.now();
-    let timeout = session.deadline().map(|at| at.saturating_sub(now));
-    let timeout = timeout.map(|left| {
+    let deadlines = [session.deadline(now), rim.door.deadline(now)];
+    let timeout = deadlines.into_iter().flatten().min().map(|at| {
         // Not a moment too early, or it turns in circles.
-        Timespec::try_from(left + Duration::from_micros(1)).expect("it is some seconds")
+        let left = at.saturating_sub(now) + Duration::from_micros(1);
+        Timespec::try_from(left).expect("it is some seconds")
     });
-    let session = &*session;
-    let mut awaited = vec![
-        (Awaited::Children, &rim.signals, PollFlags::IN),
-        (Awaited::Newcomer, &rim.listener, PollFlags::IN),
-    ];
-    if let Some(newcomer) = newcomer {
-        awaited.push((Awaited::Greeting, &newcomer.socket, PollFlags::IN));
+    let awaited = awaited(rim, session, reads, now);
+    let polled = awaited
+        .iter()
+        .map(|(_, fd, events)| PollFd::new(fd, *events));
+    let mut polled: Vec<PollFd<'_>> = polled.collect();
+    match poll(&mut polled, timeout.as_ref()) {
+        Ok(_) => {
+            let came = awaited.iter().zip(&polled);
+            came.filter(|((awaited, ..), polled)| {
+                // That there is room needs no word: what is to be sent is tried anyway.
+                let mut events = polled.revents();
+                events.set(
+                    PollFlags::OUT,
+                    *awaited != Awaited::Engine && events.contains(PollFlags::OUT),
+                );
+                !events.is_empty()
+            })
+            .map(|((awaited, ..), _)| *awaited)
+            .collect()
+        }
+        // Interrupted.
+        Err(_) => Vec::new(),
+    }
+}
+
+fn awaited<'a>(
+    rim: &'a Rim,
+    session: &'a Session,
+    reads: bool,
+    now: Duration,
+) -> Vec<(Awaited, &'a OwnedFd, PollFlags)> {
+    let mut awaited = vec![(Awaited::Signals, rim.signals.fd(), PollFlags::IN)];
+    if let Some(listener) = rim.door.listener(now) {
+        awaited.push((Awaited::Newcomer, listener, PollFlags::IN));
+    }
+    for newcomer in rim.door.sockets() {
+        awaited.push((Awaited::Greeting, newcomer, PollFlags::IN));
     }
     if let Some(engine) = &session.engine {
         let mut events = PollFlags::empty();
         events.set(PollFlags::IN, !engine.is_behind());
-        events.set(PollFlags::OUT, engine.has_something(&session.spool));
+        events.set(PollFlags::OUT, engine.has_something(&session.spool, now));
         awaited.push((Awaited::Engine, &engine.socket, events));
     }
     if reads {
@@ -130,58 +172,7 @@ fn wait(rim: &Rim, session: &mut Session, newcomer: Option<&Connection>) -> Vec<
     if let Some(feed) = &session.feed {
         awaited.push((Awaited::Feed, &feed.pipe, PollFlags::OUT));
     }
-    let polled = awaited
-        .iter()
-        .map(|(_, fd, events)| PollFd::new(fd, *events));
-    let mut polled: Vec<PollFd<'_>> = polled.collect();
-    if poll(&mut polled, timeout.as_ref()).is_err() {
-        // Interrupted.
-        return Vec::new();
-    }
-    let came = awaited.iter().zip(&polled);
-    came.filter(|(_, polled)| !polled.revents().is_empty())
-        .map(|((awaited, ..), _)| *awaited)
-        .collect()
-}
-
-/// Takes away what says that children have ended.
-fn drain(signals: &OwnedFd) {
-    let mut told = [0; 128];
-    while read(signals, &mut told[..]).is_ok() {}
-}
-
-/// A connection of this user.
-fn accept(listener: &OwnedFd) -> Option<OwnedFd> {
-    let socket = accept_with(listener, SocketFlags::NONBLOCK | SocketFlags::CLOEXEC).ok()?;
-    let peer = socket_peercred(&socket).ok()?;
-    (peer.uid == geteuid() || peer.uid.is_root()).then_some(socket)
-}
-
-/// Hears a newcomer out, who becomes the engine once it has said a hello that can be answered.
-fn greeted(session: &mut Session, newcomer: &mut Option<Connection>) {
-    let Some(mut connection) = newcomer.take() else {
-        return;
-    };
-    if connection.receive().is_err() {
-        return;
-    }
-    match connection.next_frame() {
-        Ok(None) => *newcomer = Some(connection),
-        Ok(Some(frame)) => {
-            let Ok(Some(ToShim::Hello(hello))) = ToShim::decode(&frame) else {
-                return;
-            };
-            let greeting = session.greeting(&hello);
-            connection.answer(&greeting);
-            if let FromShim::Welcome(_) = greeting {
-                session.engine_came(connection);
-            } else {
-                // Said as far as it goes through; its session is as it was.
-                let _ = connection.send(&session.spool);
-            }
-        }
-        Err(Over) => {}
-    }
+    awaited
 }
 
 /// Reads what the engine says, and does it.
@@ -211,7 +202,7 @@ fn heard(session: &mut Session) -> Goes {
             // Something of a newer engine.
             Ok(None) => {}
             Ok(Some(told)) => {
-                if let Goes::Over = obey(session, told) {
+                if obey(session, told) == Goes::Over {
                     return Goes::Over;
                 }
             }
@@ -246,8 +237,9 @@ fn obey(session: &mut Session, told: ToShim) -> Goes {
 }
 
 fn send(session: &mut Session) {
+    let now = session.now();
     if let Some(engine) = &mut session.engine
-        && engine.send(&session.spool).is_err()
+        && engine.send(&session.spool, now).is_err()
     {
         session.engine_left();
     }

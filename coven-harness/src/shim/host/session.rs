@@ -23,6 +23,12 @@ use crate::terminal::Listener;
 /// How long a disk that took nothing is left alone.
 const DISK_RETRY: Duration = Duration::from_secs(1);
 
+/// A read of this much or more is one of many: it is what a terminal holds.
+const PAGE_BYTES: usize = 4095;
+
+/// Reads in a row, before anything else is looked at.
+const MAX_READS: usize = 16;
+
 /// A session.
 pub(super) struct Session {
     id: String,
@@ -38,10 +44,15 @@ pub(super) struct Session {
     ending: EndWatch,
     is_output_closed: bool,
     retry_at: Option<Duration>,
+    /// A size of the terminal that is not on record, for want of room.
+    resized: Option<TermSize>,
+    is_homeless: bool,
     /// Whoever has it on record, while there is somebody.
     pub(super) engine: Option<Connection>,
     /// The last frame that was encoded, for the memory it takes.
     frame: Vec<u8>,
+    /// What was read last, for the same.
+    buffer: Vec<u8>,
 }
 
 impl Session {
@@ -74,8 +85,11 @@ impl Session {
             ending: EndWatch::default(),
             is_output_closed,
             retry_at: None,
+            resized: None,
+            is_homeless: false,
             engine: None,
             frame: Vec::new(),
+            buffer: Vec::new(),
         }
     }
 
@@ -88,18 +102,28 @@ impl Session {
         self.leader.is_none() && self.is_output_closed
     }
 
-    /// Whether its process is read now. Where its output would not be taken it waits.
-    pub(super) fn is_reading(&mut self) -> bool {
-        let reads = !self.sources.is_empty() && self.spool.has_room_for_output(READ_BYTES);
-        self.ending.set_reading(reads, self.now());
-        reads
+    /// Whether there is no room for what its process writes, which then is not read, and waits.
+    pub(super) fn is_full(&mut self) -> bool {
+        let is_full = !self.spool.has_room_for_output(READ_BYTES);
+        self.ending
+            .set_reading(!is_full && !self.sources.is_empty(), self.now());
+        is_full && !self.sources.is_empty()
     }
 
-    /// When something is due, if nothing happens before.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        let typing = self.typist.deadline(self.now());
+    /// When something is due after `now`, if nothing happens before. What is due by then is not
+    /// waited for: by the same `now` it is among what is done at once.
+    pub(super) fn deadline(&self, now: Duration) -> Option<Duration> {
+        let typing = self.typist.deadline(now);
         let cut = self.ending.deadline().filter(|_| !self.is_output_closed);
-        [typing, cut, self.retry_at].into_iter().flatten().min()
+        let engine = self.engine.as_ref();
+        let gathered = engine.and_then(|engine| engine.deadline(now));
+        let due = [typing, cut, gathered, self.retry_at];
+        due.into_iter().flatten().min()
+    }
+
+    /// Whether its folder was removed, and there is room for nothing: nobody can come for it.
+    pub(super) const fn is_homeless(&self) -> bool {
+        self.is_homeless
     }
 
     /// Does what is due.
@@ -109,9 +133,22 @@ impl Session {
             self.spool.retry();
             self.note_retry();
         }
-        let is_cut = self.ending.deadline().is_some_and(|at| at <= now);
-        if is_cut && !self.is_output_closed {
+        self.note_size();
+        if !self.is_output_closed && self.ending.is_due(now) {
             self.close_output(OutputEnd::Cut);
+        }
+    }
+
+    /// Removes what is acknowledged and read: to be called once the engine was heard and was sent
+    /// something, or room that there is would not be known.
+    pub(super) fn forget(&mut self) {
+        self.spool.renew();
+        let spool = &self.spool;
+        let engine = self.engine.as_mut();
+        let reader = engine.and_then(|engine| engine.position(spool));
+        if self.spool.forget(reader) && !self.spool.is_written() {
+            self.spool.retry();
+            self.note_retry();
         }
     }
 
@@ -132,8 +169,9 @@ impl Session {
     }
 
     fn forward(&mut self, frame: &[u8]) {
+        let now = self.begun.elapsed();
         if let Some(engine) = &mut self.engine
-            && engine.send_newest(frame, &self.spool).is_err()
+            && engine.send_newest(frame, &self.spool, now).is_err()
         {
             self.engine_left();
         }
@@ -142,21 +180,51 @@ impl Session {
     fn note_retry(&mut self) {
         let again = self.now() + DISK_RETRY;
         self.retry_at = (!self.spool.is_written()).then_some(again);
+        self.is_homeless |= self.retry_at.is_some() && self.spool.has_no_folder();
     }
 
-    /// Reads one of its sources.
+    /// Reads one of its sources: once, or as long as it gives whole pages.
     pub(super) fn read(&mut self, place: usize) {
-        let mut buffer = [0; READ_BYTES];
-        let channel = self.sources[place].channel;
-        match self.sources[place].read(&mut buffer) {
-            Read::Bytes(bytes) => self.output(channel, bytes),
-            Read::Nothing => {}
-            Read::End => {
-                self.sources.remove(place);
-                if self.sources.is_empty() {
-                    self.close_output(OutputEnd::Complete);
+        let mut buffer = std::mem::take(&mut self.buffer);
+        buffer.reserve(READ_BYTES);
+        for _ in 0..MAX_READS {
+            // Another source may have taken the room since.
+            if !self.spool.has_room_for_output(READ_BYTES) {
+                break;
+            }
+            match self.sources[place].read(&mut buffer) {
+                Read::Bytes => {}
+                Read::Nothing => break,
+                Read::End => {
+                    self.source_ended(place);
+                    break;
                 }
             }
+            let is_flood = buffer.len() >= PAGE_BYTES;
+            self.gather(is_flood);
+            self.output(self.sources[place].channel, &buffer);
+            if !is_flood {
+                break;
+            }
+        }
+        self.buffer = buffer;
+    }
+
+    /// Whether more output will come at once, which the engine may be told together with what
+    /// there is.
+    fn gather(&mut self, is_flood: bool) {
+        let now = self.now();
+        match &mut self.engine {
+            Some(engine) if is_flood => engine.gather(now),
+            Some(engine) => engine.gathered(),
+            None => {}
+        }
+    }
+
+    fn source_ended(&mut self, place: usize) {
+        self.sources.remove(place);
+        if self.sources.is_empty() {
+            self.close_output(OutputEnd::Complete);
         }
     }
 
@@ -217,6 +285,9 @@ impl Session {
 
     /// Lets go of what its process had, before the last record.
     fn end(&mut self) {
+        if let Some(size) = self.resized.take() {
+            self.record(&Record::Resized { size });
+        }
         let done = self.typist.give_up();
         self.done(done);
         self.terminal = None;
@@ -294,6 +365,18 @@ impl Session {
             (&self.terminal, TermSize::parse(cols.into(), rows.into()))
             && pty::resize(terminal, size).is_ok()
         {
+            self.resized = Some(size);
+            self.note_size();
+        }
+    }
+
+    /// Puts the terminal's size on record once there is room, and so before any output that comes
+    /// after it. Of several that waited, it is the last.
+    fn note_size(&mut self) {
+        if self.resized.is_some()
+            && self.spool.has_room_for_input()
+            && let Some(size) = self.resized.take()
+        {
             self.record(&Record::Resized { size });
         }
     }
@@ -314,8 +397,7 @@ impl Session {
     }
 
     pub(super) fn ack(&mut self, upto: u64) {
-        let reader = self.engine.as_ref().and_then(Connection::position);
-        self.spool.ack(upto, reader);
+        self.spool.ack(upto);
         self.note_retry();
     }
 
@@ -360,6 +442,7 @@ impl Session {
 
     pub(super) fn engine_left(&mut self) {
         self.engine = None;
+        self.is_homeless |= self.spool.has_no_folder();
         self.release();
     }
 }
