@@ -201,6 +201,16 @@ async fn what_the_disk_does_not_take_is_kept_and_acknowledged_by_nobody() {
     limit_files_of(&child, Some(len_bytes(&world) + 50));
     enter(&child).await;
     waypoints.until("ExitRecorded").await;
+    // There was room for this.
+    within(told.next(&mut child.records)).await.unwrap();
+    assert!(matches!(
+        told.others.last(),
+        Some(Record::InputTaken { .. })
+    ));
+    // Nobody is told of what is not on the spool: not before this answer, nor with it.
+    within(child.control.secret_entry()).await.unwrap();
+    let told_early = tokio::time::timeout(Duration::ZERO, child.records.next()).await;
+    assert!(told_early.is_err(), "{told_early:?}");
     // It knows nothing of them, and cannot have them on record.
     child.control.ack(u64::MAX);
     assert!(within(child.control.close()).await.is_err());

@@ -13,10 +13,10 @@ use crate::world::{World, all, enter};
 /// What a shim may have for itself, whatever is done to it.
 const MAX_PRIVATE_BYTES: u64 = 6 << 20;
 
-/// Files of a shim with a session in a terminal, and an engine: the standard streams, folder, lock,
-/// part, listener, signals, terminal (three times its one end, and the other), engine, the part
-/// that the engine reads.
-const FILES: usize = 14;
+/// Files of a shim with a session in a terminal, and an engine: the standard streams, its folder
+/// twice, lock, part, listener, signals, terminal (three times its one end, and the other), engine,
+/// the part that the engine reads.
+const FILES: usize = 15;
 
 #[tokio::test]
 async fn ten_thousand_who_come_and_say_nothing_keep_no_engine_out() {

@@ -117,6 +117,11 @@ impl Process {
         (call.next() == Some(ppoll)).then(|| call.nth(2).map(str::to_owned))?
     }
 
+    /// The leader of its session.
+    pub(crate) fn session(&self) -> u32 {
+        fields(self.pid).unwrap()[3].parse().unwrap()
+    }
+
     /// How many files it has open.
     pub(crate) fn files(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.pid))

@@ -79,6 +79,11 @@ async fn the_shim_has_neither_the_environment_nor_the_arguments_of_its_session_n
     told.until(&mut child.records, "ready").await;
     let facts = child.facts.clone().unwrap();
     let shim = format!("/proc/{}", facts.shim_pid.unwrap());
+    // Nor is it in the session of whoever started it, which a terminal may hang up.
+    assert_eq!(
+        Process::of(facts.shim_pid.unwrap()).session(),
+        facts.shim_pid.unwrap()
+    );
     for file in ["environ", "cmdline"] {
         let text = String::from_utf8(std::fs::read(format!("{shim}/{file}")).unwrap()).unwrap();
         assert!(!text.contains("SECRET") && !text.contains("echo"), "{text}");
@@ -225,4 +230,17 @@ async fn a_folder_whose_path_is_longer_than_an_address_is_served_all_the_same() 
     let mut child = world.adopt(1).await;
     enter(&child).await;
     assert_eq!(all(&mut child).await.exit, Some(Exit::Code { code: 4 }));
+}
+
+#[tokio::test]
+async fn what_whoever_starts_a_shim_leaves_open_is_not_kept_open_by_it() {
+    let left = tempfile::NamedTempFile::new().unwrap();
+    // Any child of this process has it.
+    rustix::io::fcntl_setfd(&left, rustix::io::FdFlags::empty()).unwrap();
+    let world = World::new();
+    let (child, _) = world.ready("echo ready; read x").await;
+    let shim = world.shim(&child);
+    let files = std::fs::read_dir(format!("/proc/{}/fd", shim.pid)).unwrap();
+    let mut files = files.map(|file| std::fs::read_link(file.unwrap().path()).unwrap());
+    assert!(!files.any(|file| file == left.path()));
 }

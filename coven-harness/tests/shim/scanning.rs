@@ -95,9 +95,9 @@ async fn a_shim_that_went_down_with_the_machine_is_told_from_one_that_died_alone
 #[tokio::test]
 async fn what_a_dead_shim_left_is_read_from_any_record_on_as_a_live_one_tells_it() {
     let world = World::new();
-    // Parts of 64 KiB: some dozens.
+    // Parts of 256 KiB.
     let spawn = world.spawn("stty raw; seq 1 200000; echo end; read x", in_terminal());
-    let mut child = world.launch(program(&[]), spawn, 8 << 20).await.unwrap();
+    let mut child = world.launch(program(&[]), spawn, 2 << 20).await.unwrap();
     let (mut told, mut live) = (Told::default(), Vec::new());
     while !told.text_ends("end\n") {
         let next = within(child.records.next()).await.unwrap();
@@ -114,6 +114,13 @@ async fn what_a_dead_shim_left_is_read_from_any_record_on_as_a_live_one_tells_it
         let place = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
         assert!(left == live[place.min(live.len())..], "from {from}");
     }
+    // What somebody took away is told, and not passed over.
+    let second = world.parts().remove(1);
+    std::fs::remove_file(second).unwrap();
+    let told: Vec<_> = remains.records().unwrap().collect();
+    let damage = told.last().unwrap().as_ref().unwrap_err().to_string();
+    assert!(damage.ends_with("are missing"), "{damage}");
+    assert!(told.len() > 1);
 }
 
 #[tokio::test]

@@ -142,12 +142,19 @@ impl World {
         .await
     }
 
-    /// The oldest part of the spool.
-    pub(crate) fn part(&self) -> PathBuf {
+    /// The parts of the spool, oldest first.
+    pub(crate) fn parts(&self) -> Vec<PathBuf> {
         let entries = std::fs::read_dir(&self.folder).unwrap();
         let paths = entries.map(|entry| entry.unwrap().path());
         let parts = paths.filter(|path| path.extension().is_some_and(|end| end == "spool"));
-        parts.min().unwrap()
+        let mut parts: Vec<PathBuf> = parts.collect();
+        parts.sort();
+        parts
+    }
+
+    /// The oldest part of the spool.
+    pub(crate) fn part(&self) -> PathBuf {
+        self.parts().remove(0)
     }
 
     /// What is left of a shim that is dead, as soon as it is.
