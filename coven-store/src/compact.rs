@@ -183,12 +183,12 @@ struct Step<'a> {
 
 impl Step<'_> {
     /// Gives back what is free before `end`, the last first: redb fills a file from its beginning.
-    /// Says where the rest ends, if there is any.
+    /// Says where the rest ends, if there is any. However slow the disk is, it gets on.
     fn give(&mut self, runs: &[Range<u64>], end: u64) -> io::Result<Option<u64>> {
         for run in runs.iter().rev() {
             let mut rest = self.whole_blocks(run.start..run.end.min(end));
             while self.file.data(rest.clone())?.is_some() {
-                if self.left_bytes == 0 || self.began.elapsed() >= PUNCH_TIME {
+                if self.is_over() {
                     return Ok(Some(rest.end));
                 }
                 let bytes =
@@ -199,6 +199,11 @@ impl Step<'_> {
             }
         }
         Ok(None)
+    }
+
+    fn is_over(&self) -> bool {
+        let is_late = self.given_bytes > 0 && self.began.elapsed() >= PUNCH_TIME;
+        is_late || self.left_bytes == 0
     }
 
     fn give_piece(&mut self, mut piece: Range<u64>) -> io::Result<()> {

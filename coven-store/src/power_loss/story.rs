@@ -1,6 +1,7 @@
 //! What is done to a log, what it acknowledged, and what it must have for that.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::time::{Duration, Instant};
 
 use coven_core::{Event, OrphanReason, Seq, is_trimmed};
@@ -9,7 +10,9 @@ use proptest::prelude::*;
 use redb::ReadableTableMetadata;
 
 use super::disk::ModelDisk;
+use crate::file::Disk;
 use crate::layout::{ERASING, TRIMMING};
+use crate::raw::{PAGE, RawFile, free_pages};
 use crate::test_support::{
     ALL, Home, batch, created, ended, events_of, exited, labels, noise, output, output_closed,
     registered, started, trimmed, urgent,
@@ -26,9 +29,6 @@ const OPTIONS: Options = Options {
     queue_bytes: 1 << 20,
     spare_bytes: 4096,
 };
-
-/// More than a log as small as that of a story has to give back.
-const STEPS_OF_COMPACTION: usize = 8;
 
 #[derive(Clone, Debug)]
 pub(super) enum Step {
@@ -137,6 +137,8 @@ pub(super) fn any() -> impl Strategy<Value = Vec<Step>> {
 pub(super) struct Told {
     sessions: BTreeMap<&'static str, Session>,
     newest: Seq,
+    /// What the cold file had and did not use, whenever there was nothing more to do.
+    pub(super) unused_bytes: Vec<u64>,
 }
 
 #[derive(Debug, Default)]
@@ -236,25 +238,38 @@ impl<'a> Log<'a> {
             }
             // A disk that fails may refuse it; the projections are what they were then.
             Step::Rebuild => drop(self.store.rebuild_projections().await),
-            Step::Rest => self.rest().await,
+            Step::Rest => {
+                self.rest().await;
+                told.unused_bytes.extend(self.unused_bytes());
+            }
         }
     }
 
+    /// Nothing more is to be taken out, and what is free was given back: one step more does nothing
+    /// to the disk.
     async fn rest(&self) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             assert!(Instant::now() < deadline, "it does not come to rest");
+            let before = self.disk.operations();
             self.store.fold();
             // Where the power is cut, whoever waits for this is dropped here.
             tokio::task::yield_now().await;
-            if is_tidy(&self.store).unwrap_or(false) {
+            let did_nothing = self.disk.operations() == before;
+            if did_nothing && is_tidy(&self.store).unwrap_or(false) {
                 break;
             }
         }
-        for _ in 0..STEPS_OF_COMPACTION {
-            self.store.fold();
-            tokio::task::yield_now().await;
-        }
+    }
+
+    /// Bytes of blocks that the cold file has and its last commit does not use; `None` where the
+    /// disk does not tell.
+    fn unused_bytes(&self) -> Option<u64> {
+        let path = self.home.path();
+        let holes = Disk::holes(self.disk, &File::open(&path).ok()?).ok()?;
+        let file = RawFile::open_unlocked(self.disk, &path).ok()?;
+        let used_bytes = free_pages(&file, PAGE as u64)?.used_bytes;
+        Some(holes.blocks().ok()?.held_bytes.saturating_sub(used_bytes))
     }
 
     async fn append(&self, batches: &[(usize, Vec<Kind>)], told: &mut Told) {
