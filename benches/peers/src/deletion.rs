@@ -53,7 +53,10 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
     std::thread::sleep(SPELL);
     let full = bytes_on_disk(&path);
     line(
-        &format!("given back of 100 MiB that were deleted, {}", payload.name()),
+        &format!(
+            "given back of 100 MiB that were deleted, {}",
+            payload.name()
+        ),
         &format!("{:.0} MiB", mib(before.saturating_sub(full))),
         &format!("{:.0} MiB before", mib(before)),
     );
@@ -64,10 +67,10 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
             payload.name()
         ),
         &format!(
-            "the file grew by {:.0} MiB",
-            mib(bytes_on_disk(&path).saturating_sub(full))
+            "the file grew by {:.0} MiB in all",
+            mib(bytes_on_disk(&path).saturating_sub(before))
         ),
-        &format!("{:.0} MiB before", mib(full)),
+        &format!("{:.0} MiB before", mib(before)),
     );
     Box::new(coven).close();
 }
