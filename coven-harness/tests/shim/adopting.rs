@@ -238,3 +238,15 @@ async fn output_is_not_cut_while_the_engine_holds_it() {
         "{started:?}"
     );
 }
+
+#[tokio::test]
+async fn who_holds_output_and_dies_holds_it_no_more() {
+    let world = World::new();
+    let script = "trap '' HUP; sleep 300 & echo first; kill -9 $$";
+    let child = world.run(script, in_terminal()).await;
+    child.control.hold_output();
+    within(child.control.secret_entry()).await.unwrap();
+    drop(child);
+    let told = all(&mut world.adopt(1).await).await;
+    assert_eq!(told.end, Some(OutputEnd::Cut));
+}

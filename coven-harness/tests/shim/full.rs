@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use coven_core::{Exit, OutputEnd};
 use coven_harness::process::Wiring;
-use coven_harness::shim::{Child, InputError, InputId, InputRefusal, Record};
+use coven_harness::shim::{Child, InputError, InputId, InputRefusal, Record, Taken};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::small_disk;
@@ -190,7 +190,7 @@ fn free_bytes(disk: &Path) -> u64 {
 
 /// A limit of the size of files stops a write within a record, and sends a signal besides.
 #[tokio::test]
-async fn what_the_disk_does_not_take_is_kept_and_acknowledged_by_nobody() {
+async fn what_the_disk_does_not_take_is_kept_and_told_to_nobody() {
     let world = World::new();
     let (waypoints, tell) = Waypoints::new();
     let spawn = world.spawn("read x; echo one; exit 6", in_terminal());
@@ -211,9 +211,6 @@ async fn what_the_disk_does_not_take_is_kept_and_acknowledged_by_nobody() {
     within(child.control.secret_entry()).await.unwrap();
     let told_early = tokio::time::timeout(Duration::ZERO, child.records.next()).await;
     assert!(told_early.is_err(), "{told_early:?}");
-    // It knows nothing of them, and cannot have them on record.
-    child.control.ack(u64::MAX);
-    assert!(within(child.control.close()).await.is_err());
     limit_files_of(&child, None);
     told.hear_all(&mut child.records).await;
     assert_eq!(told.text(), "\r\none\r\n");
@@ -223,6 +220,45 @@ async fn what_the_disk_does_not_take_is_kept_and_acknowledged_by_nobody() {
     let remains = world.remains().await;
     assert!(remains.summary.damage.is_none(), "{remains:?}");
     assert_eq!(remains.summary.last, Some(told.last));
+}
+
+#[tokio::test]
+async fn an_input_that_the_disk_does_not_take_is_refused_and_typed_once_it_does() {
+    let world = World::new();
+    let script = "echo ready; while read x; do echo \"<$x>\"; done";
+    let mut child = world.run(script, Wiring::Pipes).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    limit_files_of(&child, Some(len_bytes(&world)));
+    let refused = Err(InputError::Refused(InputRefusal::SpoolFull));
+    assert_eq!(type_in(&child.control, 1, "x\n").await, refused);
+    limit_files_of(&child, None);
+    assert_eq!(type_in(&child.control, 1, "y\n").await, Ok(Taken::Now));
+    told.until(&mut child.records, ">").await;
+    assert_eq!(told.text(), "ready\n<y>\n");
+}
+
+#[tokio::test]
+async fn an_end_that_the_disk_does_not_take_is_acknowledged_by_nobody() {
+    let world = World::new();
+    let (waypoints, tell) = Waypoints::new();
+    let script = "exec >&- 2>&-; until [ -e GO ]; do :; done; exit 6";
+    let go = world.folder.with_extension("go");
+    let spawn = world.spawn(&script.replace("GO", go.to_str().unwrap()), Wiring::Pipes);
+    let launched = world.launch(program(&[&tell]), spawn, LIMIT_BYTES);
+    let mut child = launched.await.unwrap();
+    let mut told = Told::default();
+    while told.end.is_none() {
+        within(told.next(&mut child.records)).await.unwrap();
+    }
+    limit_files_of(&child, Some(len_bytes(&world)));
+    std::fs::write(&go, "").unwrap();
+    waypoints.until("ExitRecorded").await;
+    child.control.ack(u64::MAX);
+    assert!(within(child.control.close()).await.is_err());
+    limit_files_of(&child, None);
+    told.hear_all(&mut child.records).await;
+    assert_eq!(told.exit, Some(Exit::Code { code: 6 }));
 }
 
 /// How large the files may become that the shim of `child` writes.

@@ -105,9 +105,12 @@ async fn an_engine_that_asks_without_end_and_never_listens_is_not_read_on_and_an
         ToShim::Ack(0).encode(&mut asked);
     }
     deaf.stream.set_nonblocking(true).unwrap();
-    // Until it is read no more: then so much waits on both sides.
-    let mut said = 0;
-    while !(shim.is_idle() && would_block(&mut deaf, &asked, &mut said)) {
+    // Until it is read no more: what it has said is then in the buffers of the socket.
+    let (mut said, mut blocked) = (0, 0);
+    while blocked < 200 {
+        let blocks = would_block(&mut deaf, &asked, &mut said) && shim.is_idle();
+        blocked = if blocks { blocked + 1 } else { 0 };
+        assert!(said < MAX_SAID_BYTES, "it is read on and on");
         tokio::task::yield_now().await;
     }
     assert!(
@@ -121,11 +124,15 @@ async fn an_engine_that_asks_without_end_and_never_listens_is_not_read_on_and_an
     assert_eq!(told.exit, Some(coven_core::Exit::Code { code: 3 }));
 }
 
-/// Says more of `bytes`, again and again from their start; true when nothing is taken.
+/// What one may say before it is read no more: twice what a socket holds, and some.
+const MAX_SAID_BYTES: usize = 2 << 20;
+
+/// Says more of `bytes`, again and again from their start; true when nothing is taken. `said` is
+/// how much was.
 fn would_block(peer: &mut Peer, bytes: &[u8], said: &mut usize) -> bool {
-    match peer.stream.write(&bytes[*said..]) {
+    match peer.stream.write(&bytes[*said % bytes.len()..]) {
         Ok(more) => {
-            *said = (*said + more) % bytes.len();
+            *said += more;
             false
         }
         Err(error) => {
