@@ -98,7 +98,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
         if said.ends_with("? ") {
             engine
-                .submit(&session, "yes".to_owned(), me.clone())
+                .submit(&session, "yes".to_owned(), None, me.clone())
                 .await?;
             said.clear();
         }

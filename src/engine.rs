@@ -8,8 +8,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 use coven_core::decide::{Registration, register};
 use coven_core::{
-    Actor, Command, External, ExternalRequest, HarnessId, Labels, LaunchRequest, Record, Refusal,
-    SessionId, TermSize, Title,
+    Actor, Command, External, ExternalRequest, HarnessId, InputId, Labels, LaunchRequest, Record,
+    Refusal, SessionId, TermSize, Title,
 };
 use coven_harness::{HarnessCapabilities, Readiness, Registry};
 
@@ -230,8 +230,12 @@ impl Engine {
     }
 
     /// Types bytes into a session, verbatim; in a `stream` session, as one message. Accepted means
-    /// on record and in the queue to the process: order is kept, and two inputs are never merged
-    /// into one write.
+    /// on record and in the queue to the process (of one that a shim holds, with the shim): order is
+    /// kept, and two inputs are never merged into one write.
+    ///
+    /// What has a name is put on record and typed once, however often it is asked for, over the
+    /// engine's death too: by who got no answer, and may not know whether it was accepted. The last
+    /// 4,096 names of a session are known.
     ///
     /// # Errors
     /// - A refusal: not found, not running, takes no input, over 1 MiB; in a `stream` session, no
@@ -240,10 +244,17 @@ impl Engine {
     ///   taken 1 MiB or 4,096 inputs yet. Nothing was recorded; ask again. The other reasons likewise.
     /// - [`Error::SendInputFailed`]: it is on record, and the process is gone.
     /// - [`Error::Internal`]: see there.
-    pub async fn input(&self, id: &SessionId, data: Bytes, by: Actor) -> Result<(), Error> {
-        match self.ask(id, Request::Input { data }, &by).await {
+    pub async fn input(
+        &self,
+        id: &SessionId,
+        data: Bytes,
+        name: Option<InputId>,
+        by: Actor,
+    ) -> Result<(), Error> {
+        let request = Request::Input { data, id: name };
+        match self.ask(id, request, &by).await {
             Some(answer) => answer.map(drop),
-            None => self.takes_no_input(id).await,
+            None => self.takes_no_input(id, name).await,
         }
     }
 
@@ -251,10 +262,17 @@ impl Engine {
     ///
     /// # Errors
     /// As [`input`](Self::input), and a text that cannot be typed exactly is refused.
-    pub async fn submit(&self, id: &SessionId, text: String, by: Actor) -> Result<(), Error> {
-        match self.ask(id, Request::Submit { text }, &by).await {
+    pub async fn submit(
+        &self,
+        id: &SessionId,
+        text: String,
+        name: Option<InputId>,
+        by: Actor,
+    ) -> Result<(), Error> {
+        let request = Request::Submit { text, id: name };
+        match self.ask(id, request, &by).await {
             Some(answer) => answer.map(drop),
-            None => self.takes_no_input(id).await,
+            None => self.takes_no_input(id, name).await,
         }
     }
 
@@ -374,8 +392,14 @@ impl Engine {
         self.shared.running.ask(id, request, Some(by.clone())).await
     }
 
-    /// Why a session that has no task takes no input.
-    async fn takes_no_input(&self, id: &SessionId) -> Result<(), Error> {
+    /// Why a session that has no task takes no input; what has a name and is on record was taken.
+    async fn takes_no_input(&self, id: &SessionId, name: Option<InputId>) -> Result<(), Error> {
+        self.shared.refuse_when_shutting_down()?;
+        if let Some(name) = name
+            && reading::has_input(&self.shared, id, name).await?
+        {
+            return Ok(());
+        }
         let record = self.get(id).await?;
         record.session.accepts_input()?;
         Err(commit::nobody_owns(&record.session))

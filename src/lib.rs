@@ -77,8 +77,8 @@ pub use coven_core::decide::incomplete_char;
 pub use coven_core::{
     Actor, Channel, Code, Conversation, ConversationId, ConversationMode, ConversationRequest,
     Ending, Envelope, Event, EventKind, Exit, External, ExternalRequest, HarnessId, IdempotencyKey,
-    InputData, InvalidId, Label, Labels, Launch, LaunchMode, LaunchPolicy, LaunchRequest, Model,
-    Origin, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Place, PolicyRequest,
+    InputData, InputId, InvalidId, Label, Labels, Launch, LaunchMode, LaunchPolicy, LaunchRequest,
+    Model, Origin, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Place, PolicyRequest,
     ProcessFacts, Prompt, Record, Refusal, Seq, Session, SessionId, Snapshot, Status, TermSize,
     Timestamp, Title, is_trimmed, limits,
 };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
-use coven_core::{Actor, Labels, SessionId, TermSize, Title};
+use coven_core::{Actor, InputId, Labels, SessionId, TermSize, Title};
 use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::attach::LiveView;
@@ -18,9 +18,11 @@ const MAILBOX_MESSAGES: usize = 64;
 pub(crate) enum Request {
     Input {
         data: Bytes,
+        id: Option<InputId>,
     },
     Submit {
         text: String,
+        id: Option<InputId>,
     },
     Resize {
         size: TermSize,

@@ -18,15 +18,15 @@ mod live;
 mod observe;
 mod process;
 mod redraw;
+mod typing;
 mod writer;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use coven_core::{Actor, Launch, SessionId};
+use coven_core::{Actor, InputId, Launch, SessionId};
 use coven_harness::process::Spawn;
-use coven_harness::shim::InputId;
 use coven_harness::{CommandLine, Harness};
 use tokio::sync::oneshot;
 use uuid::Uuid;

@@ -52,6 +52,7 @@ async fn input_reaches_the_terminal_verbatim_and_in_order() {
         .filter_map(|envelope| match &envelope.event {
             Event::Input {
                 data: InputData::Plain { data },
+                ..
             } => Some(String::from_utf8(data.to_vec()).unwrap()),
             _ => None,
         })
@@ -80,7 +81,7 @@ async fn a_password_is_not_recorded() {
     let inputs: Vec<_> = events
         .iter()
         .filter_map(|envelope| match &envelope.event {
-            Event::Input { data } => Some(data.clone()),
+            Event::Input { data, .. } => Some(data.clone()),
             _ => None,
         })
         .collect();
@@ -134,7 +135,11 @@ async fn inputs_of_one_byte_fill_the_queue_by_their_number_until_they_are_read()
         let mut burst = JoinSet::new();
         for _ in 0..200 {
             let (engine, id) = (world.engine.clone(), id.clone());
-            burst.spawn(async move { engine.input(&id, Bytes::from_static(b"x"), me()).await });
+            burst.spawn(async move {
+                engine
+                    .input(&id, Bytes::from_static(b"x"), None, me())
+                    .await
+            });
         }
         for answer in within(burst.join_all()).await {
             match answer {
@@ -174,7 +179,7 @@ async fn a_prompt_is_submitted_as_the_harness_takes_it() {
         .launch_id("echo ready; read line; echo got $line")
         .await;
     world.until(&id, "ready").await;
-    within(world.engine.submit(&id, "more work".to_owned(), me()))
+    within(world.engine.submit(&id, "more work".to_owned(), None, me()))
         .await
         .unwrap();
     assert!(

@@ -102,8 +102,11 @@ async fn viewers_before_the_process_runs_are_answered_and_take_no_room_from_what
         assert!(view.tail.is_empty() && !view.live);
     }
     let (engine, typed) = (world.engine.clone(), id.clone());
-    let typing =
-        tokio::spawn(async move { engine.input(&typed, Bytes::from_static(b"x\n"), me()).await });
+    let typing = tokio::spawn(async move {
+        engine
+            .input(&typed, Bytes::from_static(b"x\n"), None, me())
+            .await
+    });
     open.send(()).unwrap();
     within(launching).await.unwrap().unwrap();
     within(typing).await.unwrap().unwrap();
@@ -124,7 +127,11 @@ async fn what_is_typed_before_the_process_runs_waits_for_it_up_to_a_bound() {
     let mut typing = JoinSet::new();
     for _ in 0..MOST + 7 {
         let (engine, id) = (world.engine.clone(), id.clone());
-        typing.spawn(async move { engine.input(&id, Bytes::from_static(b"x"), me()).await });
+        typing.spawn(async move {
+            engine
+                .input(&id, Bytes::from_static(b"x"), None, me())
+                .await
+        });
     }
     for _ in 0..7 {
         let surplus = within(typing.join_next()).await.unwrap().unwrap();

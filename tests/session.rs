@@ -247,7 +247,7 @@ async fn an_ended_session_takes_nothing_for_its_process() {
     let size = TermSize::DEFAULT;
     for refused in [
         world.input(id, "x").await,
-        world.engine.submit(id, "x".to_owned(), me()).await,
+        world.engine.submit(id, "x".to_owned(), None, me()).await,
         world.engine.resize(id, size, me()).await,
         world.engine.kill(id, me()).await,
         world.engine.accepts_input(id).await,

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Channel, ConversationId, Exit, Labels, OrphanReason, OutputEnd, ProcessFacts, TermSize, Title,
+    Channel, ConversationId, Exit, InputId, Labels, OrphanReason, OutputEnd, ProcessFacts,
+    TermSize, Title,
 };
 
 /// Asks something of one session; [`decide`](crate::decide()) answers with a
@@ -19,6 +20,8 @@ pub enum Command {
         data: Bytes,
         /// Whether the terminal shows what is typed; if it does not, only the length is recorded.
         echo: Echo,
+        /// Its name, where it has one.
+        id: Option<InputId>,
     },
     /// Change the terminal's size.
     Resize {

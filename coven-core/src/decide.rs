@@ -25,7 +25,7 @@ use crate::{Command, Decision, Phase, Refusal, Session};
 /// A [`Refusal`]: nothing may be written or done.
 pub fn decide(session: &Session, command: Command) -> Result<Decision, Refusal> {
     match command {
-        Command::Input { data, echo } => input::decide(session, data, echo),
+        Command::Input { data, echo, id } => input::decide(session, data, echo, id),
         Command::Resize { size } => resize::decide(session, size),
         Command::Kill => kill::decide(session),
         Command::Archive => rituals::archive(session),

@@ -3,7 +3,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Actor, ConversationId, External, Labels, Launch, Seq, SessionId, TermSize, Timestamp, Title,
+    Actor, ConversationId, External, InputId, Labels, Launch, Seq, SessionId, TermSize, Timestamp,
+    Title,
 };
 
 /// An event in its place in the log.
@@ -68,6 +69,8 @@ pub enum Event {
     Input {
         /// What.
         data: InputData,
+        /// Its name, where it has one. Those that were recorded before inputs had names have none.
+        id: Option<InputId>,
     },
     /// The terminal's size changed.
     Resized {

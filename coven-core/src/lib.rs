@@ -17,6 +17,7 @@ mod decision;
 mod effect;
 mod event;
 mod id;
+mod input_id;
 mod json;
 mod launch;
 pub mod limits;
@@ -38,6 +39,7 @@ pub use event::{
     Channel, Envelope, Event, EventKind, Exit, InputData, OrphanReason, OutputEnd, ProcessFacts,
 };
 pub use id::{HarnessId, InvalidId, SessionId};
+pub use input_id::InputId;
 pub use launch::{
     Conversation, ConversationId, ConversationMode, ConversationRequest, Draft, External,
     ExternalRequest, IdempotencyKey, Label, Labels, Launch, LaunchMode, LaunchPolicy,

@@ -270,7 +270,7 @@ fn command() -> impl Strategy<Value = Command> {
         3 => end.prop_map(|end| Command::RecordOutputEnd { end }),
         3 => exit.prop_map(|exit| Command::RecordExit { exit }),
         2 => (vec(any::<u8>(), 0..9), prop::sample::select(vec![Echo::Shown, Echo::Hidden]))
-            .prop_map(|(data, echo)| Command::Input { data: data.into(), echo }),
+            .prop_map(|(data, echo)| Command::Input { data: data.into(), echo, id: None }),
         2 => Just(Command::Kill),
         1 => (1..=1000i64, 1..=1000i64).prop_map(|(cols, rows)| Command::Resize {
             size: TermSize::parse(cols, rows).expect("within bounds"),

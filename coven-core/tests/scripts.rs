@@ -184,10 +184,12 @@ fn command(what: &str, at: &str) -> Command {
         "input" => Command::Input {
             data: bytes(rest, at),
             echo: Echo::Shown,
+            id: None,
         },
         "secret" => Command::Input {
             data: bytes(rest, at),
             echo: Echo::Hidden,
+            id: None,
         },
         "resize" => {
             let (cols, rows) = rest.split_once('x').expect("COLSxROWS");
@@ -314,11 +316,13 @@ fn typed(answer: &Result<Decision, Refusal>) -> String {
         [
             Event::Input {
                 data: InputData::Plain { data },
+                ..
             },
         ] => data.escape_ascii().to_string(),
         [
             Event::Input {
                 data: InputData::Redacted { len_bytes },
+                ..
             },
         ] => format!("{len_bytes} bytes unseen"),
         _ => "nothing".to_owned(),

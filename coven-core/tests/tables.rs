@@ -117,6 +117,7 @@ fn asking_for_what_is_already_so_writes_nothing() {
     let nothing_typed = Command::Input {
         data: Bytes::new(),
         echo: Echo::Shown,
+        id: None,
     };
     let nothing_written = Command::RecordOutput {
         channel: Channel::Tty,
@@ -136,6 +137,7 @@ fn input_over_one_mebibyte_is_refused_and_one_of_it_is_not() {
     let typed = |len| Command::Input {
         data: Bytes::from(vec![b'\x1b'; len]),
         echo: Echo::Shown,
+        id: None,
     };
     assert!(coven_core::decide(&running, typed(1 << 20)).is_ok());
     let refusal = coven_core::decide(&running, typed((1 << 20) + 1)).expect_err("too large");
@@ -148,6 +150,7 @@ fn a_session_that_does_not_run_refuses_input_before_it_looks_at_its_size() {
     let command = Command::Input {
         data: Bytes::from(vec![b'x'; (1 << 20) + 1]),
         echo: Echo::Shown,
+        id: None,
     };
     let refusal = coven_core::decide(&ended, command).expect_err("it is over");
     assert_eq!(refusal.code(), Code::SessionNotLive);
@@ -318,6 +321,7 @@ fn event(kind: EventKind, offset: u64, output: OutputEnd) -> Event {
             data: InputData::Plain {
                 data: Bytes::from_static(b"y\r"),
             },
+            id: None,
         },
         EventKind::Resized => Event::Resized {
             size: TermSize::DEFAULT,
@@ -353,6 +357,7 @@ fn commands() -> [Command; 16] {
         Command::Input {
             data: Bytes::from_static(b"y\r"),
             echo: Echo::Shown,
+            id: None,
         },
         Command::Resize {
             size: TermSize::DEFAULT,

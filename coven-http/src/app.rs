@@ -15,7 +15,6 @@ use crate::limits;
 use crate::peer::Peer;
 use crate::query::Query;
 use crate::server::Timeouts;
-use crate::taken_inputs::TakenInputs;
 use crate::wire::{Daemon, SessionsAtStop};
 
 /// What every request has to do with.
@@ -25,7 +24,6 @@ pub(crate) struct App {
     pub(crate) daemon: Daemon,
     pub(crate) timeouts: Timeouts,
     pub(crate) room: Arc<Room>,
-    pub(crate) inputs: Arc<TakenInputs>,
     streams: Arc<Semaphore>,
     stage: Stop,
     holds: Arc<Semaphore>,
@@ -81,7 +79,6 @@ impl App {
             daemon,
             timeouts,
             room: Arc::new(Room::new(limits::MAX_BODIES_BYTES)),
-            inputs: Arc::default(),
             streams: Arc::new(Semaphore::new(limits::MAX_STREAMS)),
             stage: Stop(watch::Sender::new(Stage::Serving)),
             holds: Arc::new(Semaphore::new(limits::MAX_HELD_CONNECTIONS)),

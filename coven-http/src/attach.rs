@@ -6,7 +6,6 @@
 mod shown;
 mod typed;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use coven::{Actor, AttachView, Engine, IdempotencyKey, Seq, SessionId};
@@ -17,7 +16,6 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::timeout;
 
 use crate::app::{Stopping, StreamPermit};
-use crate::taken_inputs::TakenInputs;
 use crate::wire::FromDaemon;
 
 /// Control frames that wait for a viewer who does not read. One more is dropped.
@@ -29,7 +27,6 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// One viewer's attach.
 pub(crate) struct Attached {
     pub(crate) engine: Engine,
-    pub(crate) inputs: Arc<TakenInputs>,
     pub(crate) named: Option<Named>,
     pub(crate) id: SessionId,
     pub(crate) by: Actor,

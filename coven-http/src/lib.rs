@@ -17,6 +17,7 @@ pub mod export;
 mod handler;
 mod home_standing;
 mod home_watch;
+mod input_name;
 mod json_list;
 mod limits;
 mod openapi;
@@ -31,7 +32,6 @@ mod route;
 mod server;
 mod socket;
 mod sse;
-mod taken_inputs;
 mod trimmed;
 pub mod wire;
 

@@ -45,7 +45,7 @@ impl Preview {
                 };
                 self.output(ts, level, data);
             }
-            Event::Input { data } => self.input(ts, data),
+            Event::Input { data, .. } => self.input(ts, data),
             other => {
                 if let Some((level, message)) = told(other) {
                     self.finish_line();

@@ -152,6 +152,7 @@ async fn output_in_one_batch_with_other_events_is_found_at_each_offset() {
     running(&store, "a").await;
     let typed = Event::Input {
         data: coven_core::InputData::Redacted { len_bytes: 9 },
+        id: None,
     };
     let events = vec![
         typed.clone(),

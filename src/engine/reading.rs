@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use coven_core::{Envelope, Launch, Record, Seq, SessionId};
+use coven_core::{Envelope, Event, InputId, Launch, Record, Seq, SessionId};
 use coven_store::{Listing, OutputChunk, Page, ReadLimit};
 
 use super::Engine;
+use crate::shared::Shared;
 use crate::{AttachView, Error, Follow, FollowAll, attach};
 
 impl Engine {
@@ -112,5 +113,29 @@ impl Engine {
     /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn attach_view(&self, id: &SessionId) -> Result<AttachView, Error> {
         attach::view(&self.shared, id).await
+    }
+}
+
+/// Whether an input of this name is on record. Reads all of the session's events until it is found:
+/// this is asked of a session that has ended, by who got no answer while it ran.
+pub(super) async fn has_input(
+    shared: &Shared,
+    id: &SessionId,
+    name: InputId,
+) -> Result<bool, Error> {
+    let mut after = Seq::ZERO;
+    loop {
+        let id = id.clone();
+        let read = shared.read(move |store| store.read(&id, after, ReadLimit::default()));
+        let events = read.await?;
+        let Some(last) = events.last() else {
+            return Ok(false);
+        };
+        after = last.seq;
+        let is_it =
+            |event: &Event| matches!(event, Event::Input { id: Some(id), .. } if *id == name);
+        if events.iter().any(|envelope| is_it(&envelope.event)) {
+            return Ok(true);
+        }
     }
 }

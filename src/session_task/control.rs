@@ -4,20 +4,13 @@
 //! once it is durable; only a kill's signals go out before.
 
 use std::collections::VecDeque;
-use std::io;
-use std::time::Duration;
 
-use bytes::Bytes;
-use coven_core::{Actor, Command, Decision, Echo, Effect, Event, InputData, LaunchMode, Refusal};
-use coven_core::{SessionId, Status, decide};
-use coven_harness::shim::InputId;
-use coven_harness::{Harness, Keystroke};
+use coven_core::{Actor, Command, Echo, Effect, InputId, Refusal, SessionId, Status, decide};
 use coven_store::{AppendError, Appended, Urgency};
-use uuid::Uuid;
 
 use super::live::{Goes, Live, Slot};
-use super::process::{SecretEntry, Typing};
-use super::writer::{Input, NotTyped};
+use super::typing::{Names, not_typed};
+use super::writer::Input;
 use crate::commit::Plan;
 use crate::running::{Ask, Request};
 use crate::{Error, Unavailable};
@@ -30,14 +23,16 @@ pub(super) type Outcome = Result<Appended, AppendError>;
 /// What people asked and has no answer yet.
 #[derive(Default)]
 pub(super) struct Control {
-    asked: VecDeque<Ask>,
+    pub(super) asked: VecDeque<Ask>,
     pub(super) in_flight: Slot<Outcome>,
     /// Whether what is typed is shown, while a shim is asked for that.
     pub(super) looking: Slot<Echo>,
     /// What it said, for the inputs that waited for it.
-    echo: Option<Echo>,
+    pub(super) echo: Option<Echo>,
     /// What the commit in flight answers.
-    granted: Vec<Granted>,
+    pub(super) granted: Vec<Granted>,
+    /// Inputs that are on record.
+    pub(super) names: Names,
     killed: bool,
     /// A kill was carried out that goes into the log as an observation: of the process nothing
     /// more may be asked, whatever the record says.
@@ -47,13 +42,30 @@ pub(super) struct Control {
 }
 
 /// A request whose events are on their way.
-struct Granted {
+pub(super) struct Granted {
     ask: Ask,
     then: Vec<Then>,
 }
 
+impl Granted {
+    /// The name that whoever asks gave to what is typed.
+    pub(super) const fn name(&self) -> Option<InputId> {
+        name(&self.ask)
+    }
+}
+
+/// The name of what is to be typed, where whoever asks gave one.
+pub(super) const fn name(ask: &Ask) -> Option<InputId> {
+    match ask.request {
+        Request::Input { id, .. } | Request::Submit { id, .. } => id,
+        Request::Resize { .. } | Request::Kill | Request::Edit { .. } | Request::Trim { .. } => {
+            None
+        }
+    }
+}
+
 /// What is due once the events are durable.
-enum Then {
+pub(super) enum Then {
     Perform(Effect),
     Type(Input),
 }
@@ -166,6 +178,10 @@ impl Live {
         }
         let mut plan = Plan::of(&self.record.session);
         for ask in due {
+            if self.is_under_way(&ask) {
+                self.control.asked.push_back(ask);
+                continue;
+            }
             match self.grant(&mut plan, &ask.request, echo, ask.by.as_ref()) {
                 Ok(then) => self.control.granted.push(Granted { ask, then }),
                 Err(error) => answer(ask, Err(error)),
@@ -195,8 +211,8 @@ impl Live {
             {
                 Err(self.is_killed().into())
             }
-            Request::Input { data } => self.type_in(plan, data, echo, by),
-            Request::Submit { text } => self.submit(plan, text, echo, by),
+            Request::Input { data, id } => self.type_in(plan, data, *id, echo, by),
+            Request::Submit { text, id } => self.submit(plan, text, *id, echo, by),
             Request::Resize { size } => {
                 let resize = Command::Resize { size: *size };
                 Ok(perform(plan.add(resize, now, by)?))
@@ -226,143 +242,6 @@ impl Live {
         }
     }
 
-    /// A prompt, typed as this harness takes it.
-    fn submit(
-        &self,
-        plan: &mut Plan,
-        text: &str,
-        echo: Option<Echo>,
-        by: Option<&Actor>,
-    ) -> Result<Vec<Then>, Error> {
-        plan.session().accepts_input()?;
-        if plan.session().mode() == Some(LaunchMode::Stream) {
-            return self.type_in(plan, &Bytes::copy_from_slice(text.as_bytes()), echo, by);
-        }
-        let (mut steps, mut whole) = (Vec::new(), plan.clone());
-        for keystroke in self.harness()?.submission(text)? {
-            match keystroke {
-                // All of it or nothing.
-                Keystroke::Type(data) => steps.extend(self.type_in(&mut whole, &data, echo, by)?),
-                Keystroke::Pause(pause) => {
-                    // Before the first there is nothing to wait after.
-                    if let Some(Then::Type(input)) = steps.last_mut() {
-                        input.pause += pause;
-                    }
-                }
-            }
-        }
-        *plan = whole;
-        Ok(steps)
-    }
-
-    /// Bytes, as they are, or wrapped as a line for a stream session.
-    fn type_in(
-        &self,
-        plan: &mut Plan,
-        data: &Bytes,
-        echo: Option<Echo>,
-        by: Option<&Actor>,
-    ) -> Result<Vec<Then>, Error> {
-        // Nobody is granted an input before it is known.
-        let echo = echo.unwrap_or(Echo::Hidden);
-        let typed = Command::Input {
-            data: data.clone(),
-            echo,
-        };
-        let mut decision = decide(plan.session(), typed)?;
-        if plan.session().mode() == Some(LaunchMode::Stream) {
-            decision = self.wrap(decision)?;
-        }
-        // Without a writer there is no input: decided above.
-        let writer = self.writer.as_ref().ok_or(Error::SendInputFailed {
-            session: self.id().clone(),
-            message: "it has no input".to_owned(),
-        })?;
-        let mut room = writer.reserve(data.len());
-        if room.is_none() {
-            return Err(Unavailable::InputQueueFull.into());
-        }
-        let effects = plan.add_decision(decision, self.shared.clock.now(), by)?;
-        Ok(effects
-            .into_iter()
-            .map(|effect| match effect {
-                Effect::Deliver { data: bytes } => Then::Type(Input {
-                    id: new_id(),
-                    data: bytes,
-                    pause: Duration::ZERO,
-                    room: room.take(),
-                }),
-                other => Then::Perform(other),
-            })
-            .collect())
-    }
-
-    fn wrap(&self, decision: Decision) -> Result<Decision, Error> {
-        let harness = self.harness()?;
-        let wrap = |data: &Bytes| {
-            let text = std::str::from_utf8(data)
-                .map_err(|_| Refusal::invalid("data", "", "must be UTF-8 for a stream session"))?;
-            Ok(harness.stream_input(text))
-        };
-        let events = decision.events.into_iter().map(|event| match event {
-            Event::Input {
-                data: InputData::Plain { data },
-            } => wrap(&data).map(|data| Event::Input {
-                data: InputData::Plain { data },
-            }),
-            other => Ok(other),
-        });
-        let effects = decision.effects.into_iter().map(|effect| match effect {
-            Effect::Deliver { data } => wrap(&data).map(|data| Effect::Deliver { data }),
-            other => Ok(other),
-        });
-        Ok(Decision {
-            events: events.collect::<Result<_, Refusal>>()?,
-            effects: effects.collect::<Result<_, Refusal>>()?,
-        })
-    }
-
-    /// Whether the terminal shows what is typed now, if anything waits to be typed; `None` until
-    /// whoever holds the terminal has said it.
-    fn echo_of_what_waits(&mut self) -> Option<Echo> {
-        let is_typed =
-            |ask: &Ask| matches!(ask.request, Request::Input { .. } | Request::Submit { .. });
-        if !self.control.asked.iter().any(is_typed) {
-            return None;
-        }
-        if let Some(echo) = self.control.echo.take() {
-            return Some(echo);
-        }
-        match self.process.secret_entry() {
-            SecretEntry::Never => Some(Echo::Shown),
-            SecretEntry::Known(secret) => Some(self.echo(secret)),
-            SecretEntry::Ask(shim) => {
-                if self.control.looking.is_none() {
-                    self.control.looking = Some(Box::pin(ask_for_echo(shim)));
-                }
-                None
-            }
-        }
-    }
-
-    fn echo(&self, secret: io::Result<bool>) -> Echo {
-        match secret {
-            Ok(false) => Echo::Shown,
-            Ok(true) => Echo::Hidden,
-            Err(error) => {
-                tracing::warn!(session = %self.id(), %error, "the terminal's modes are unknown");
-                Echo::Hidden
-            }
-        }
-    }
-
-    fn harness(&self) -> Result<&dyn Harness, Error> {
-        let id = || self.record.session.harness.as_str().to_owned();
-        self.harness
-            .as_deref()
-            .ok_or_else(|| Error::HarnessNotFound { harness: id() })
-    }
-
     /// A commit of this lane is through.
     pub(super) fn controlled(&mut self, outcome: Outcome) -> Goes {
         self.control.in_flight = None;
@@ -379,6 +258,7 @@ impl Live {
     /// Performs the effects of what is on record now, in order, and answers.
     fn carry_out(&mut self) {
         for Granted { ask, then } in std::mem::take(&mut self.control.granted) {
+            self.note_names(&then);
             let is_typed = then.iter().any(|then| matches!(then, Then::Type(_)));
             let performed = then.into_iter().try_for_each(|then| self.perform(then));
             match (performed, &self.writer) {
@@ -449,35 +329,9 @@ impl Live {
         }
     }
 
-    fn id(&self) -> &SessionId {
+    pub(super) fn id(&self) -> &SessionId {
         &self.record.session.id
     }
-}
-
-/// Asks the shim that holds the terminal, or the next one that is reached. Where there will be none,
-/// nothing will be typed.
-async fn ask_for_echo(mut shim: Typing) -> Echo {
-    loop {
-        let control = match shim.wait_for(Option::is_some).await {
-            Ok(control) => control.clone().expect("it was waited for"),
-            Err(_) => return Echo::Hidden,
-        };
-        match control.secret_entry().await {
-            Ok(true) => return Echo::Hidden,
-            Ok(false) => return Echo::Shown,
-            Err(_) if shim.changed().await.is_err() => return Echo::Hidden,
-            Err(_) => {}
-        }
-    }
-}
-
-/// The name of an input that nobody has named.
-fn new_id() -> InputId {
-    InputId(Uuid::new_v4().into_bytes())
-}
-
-fn not_typed(session: SessionId, NotTyped(message): NotTyped) -> Error {
-    Error::SendInputFailed { session, message }
 }
 
 fn answer(ask: Ask, outcome: Result<crate::Record, Error>) {

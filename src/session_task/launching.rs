@@ -418,7 +418,7 @@ async fn make_in_shim(
     if let Some(Input {
         id, data, pause, ..
     }) = first
-        && let Err(error) = child.control.input(id, data, pause).await
+        && let Err(error) = child.control.input(shim::InputId(id.0), data, pause).await
     {
         // Who is gone already reads nothing; a shim that is lost is found again.
         tracing::warn!(session = %session.id, %error, "the first message is not typed");

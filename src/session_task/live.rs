@@ -323,6 +323,7 @@ impl Live {
         self.screen = heard.screen;
         self.identity = heard.identity;
         self.identified(heard.found);
+        self.type_again(heard.inputs.into_iter());
         Goes::On
     }
 

@@ -9,9 +9,8 @@ mod shimmed;
 use std::io;
 
 use bytes::Bytes;
-use coven_core::{Channel, Exit, OutputEnd, ProcessFacts, TermSize, Timestamp};
+use coven_core::{Channel, Exit, InputId, OutputEnd, ProcessFacts, TermSize, Timestamp};
 use coven_harness::process::{Child, Input, Terminal};
-use coven_harness::shim::InputId;
 
 pub(super) use here::Here;
 pub(super) use shimmed::{Reached, Shimmed, Typing, reach};

@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::Bytes;
+use coven_core::InputId;
 use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
-use coven_harness::shim::{InputError, InputId};
+use coven_harness::shim::{self, InputError, InputRefusal};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::process::{Keyboard, Typing};
 use crate::clock::Clock;
@@ -18,6 +20,9 @@ use crate::clock::Clock;
 /// Bytes of answers to terminal queries that may wait. A program that asks this much and reads
 /// nothing does not want to know.
 const MAX_WAITING_ANSWER_BYTES: usize = 4096;
+
+/// The wait until a shim that had no room for an input is asked again.
+const ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 /// The way to a session's process. Dropped, nothing more is written.
 #[derive(Debug)]
@@ -251,9 +256,18 @@ async fn give(shim: &mut Typing, input: Input, rooms: &Rooms) -> Result<(), NotT
             // The session is over.
             Err(_) => break NotTyped::gone(),
         };
-        match control.input(id, data.clone(), pause).await {
+        match control
+            .input(shim::InputId(id.0), data.clone(), pause)
+            .await
+        {
             Ok(_) => return Ok(()),
-            Err(InputError::Refused(refusal)) => break NotTyped(refusal.to_string()),
+            Err(InputError::Refused(refusal @ InputRefusal::NobodyReads)) => {
+                break NotTyped(refusal.to_string());
+            }
+            // It is on record, so it is typed once there is room for it.
+            Err(InputError::Refused(InputRefusal::TooMuchWaiting | InputRefusal::SpoolFull)) => {
+                sleep(ROOM_PAUSE).await;
+            }
             Err(InputError::Lost(_)) => {
                 // It may be typed or not: the next one knows the id. That one is another.
                 if shim.changed().await.is_err() {

@@ -202,7 +202,7 @@ impl World {
 
     pub async fn input(&self, id: &SessionId, data: &str) -> Result<(), Error> {
         let data = Bytes::copy_from_slice(data.as_bytes());
-        within(self.engine.input(id, data, me())).await
+        within(self.engine.input(id, data, None, me())).await
     }
 }
 

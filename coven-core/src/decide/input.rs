@@ -4,9 +4,14 @@ use bytes::Bytes;
 
 use super::not_live;
 use crate::command::Echo;
-use crate::{Decision, Effect, Event, InputData, Phase, Refusal, Session, limits};
+use crate::{Decision, Effect, Event, InputData, InputId, Phase, Refusal, Session, limits};
 
-pub(super) fn decide(session: &Session, data: Bytes, echo: Echo) -> Result<Decision, Refusal> {
+pub(super) fn decide(
+    session: &Session,
+    data: Bytes,
+    echo: Echo,
+    id: Option<InputId>,
+) -> Result<Decision, Refusal> {
     accepts(session)?;
     if data.len() > limits::MAX_INPUT_BYTES {
         let len_bytes = data.len();
@@ -24,7 +29,7 @@ pub(super) fn decide(session: &Session, data: Bytes, echo: Echo) -> Result<Decis
             len_bytes: data.len() as u64,
         },
     };
-    Ok(Decision::event(Event::Input { data: recorded }).with(Effect::Deliver { data }))
+    Ok(Decision::event(Event::Input { data: recorded, id }).with(Effect::Deliver { data }))
 }
 
 impl Session {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use coven::limits::MAX_INPUT_BYTES;
 use coven::terminal::FromViewer as Keys;
-use coven::{Code, TermSize, Unavailable};
+use coven::{Code, InputId, TermSize, Unavailable};
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use hyper_tungstenite::HyperWebsocketStream;
@@ -21,8 +21,8 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::{Attached, Leaves, Named};
+use crate::input_name;
 use crate::limits;
-use crate::taken_inputs::{InputId, Typing};
 use crate::wire::{FromDaemon, FromViewer};
 
 /// How long the beginning of a sequence may wait for its end: after that it was a key, Escape.
@@ -185,7 +185,7 @@ impl Hands<'_> {
             self.escape_at = self.keys.holds().then(|| Instant::now() + ESCAPE_PAUSE);
             return self.input(keys).await;
         };
-        let id = InputId::of_frame(&self.attached.id, key, self.typed_bytes);
+        let id = input_name::of_frame(&self.attached.id, key, self.typed_bytes);
         self.typed_bytes += bytes.len() as u64;
         // Nothing is held back beyond its message: what is typed under an id is the same each time.
         let mut keys = BytesMut::from(self.keys.pass(bytes));
@@ -224,13 +224,9 @@ impl Hands<'_> {
             // All of it was answers of the viewer's terminal.
             return Ok(());
         }
-        let id = piece.frame.as_ref().map(|frame| frame.id);
-        let typing = Typing::Bytes(piece.bytes.clone());
-        let (engine, by) = (&attached.engine, attached.by.clone());
-        attached
-            .inputs
-            .take(engine, &attached.id, id, typing, by)
-            .await
+        let name = piece.frame.as_ref().map(|frame| frame.id);
+        let (bytes, by) = (piece.bytes.clone(), attached.by.clone());
+        attached.engine.input(&attached.id, bytes, name, by).await
     }
 
     async fn offer_the_rest(&mut self) {

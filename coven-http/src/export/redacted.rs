@@ -96,7 +96,8 @@ fn hidden(what: What) -> What {
         What::Titled { title } => What::Titled {
             title: hide(&title),
         },
-        What::Input { data } => What::Input {
+        What::Input { data, id } => What::Input {
+            id,
             data: match data {
                 Data::Text(text) => Data::Text(hide(&text)),
                 // Bytes that are no text tell nothing to who reads, and may hide a secret.

@@ -1,8 +1,8 @@
 use bytes::Bytes;
 use coven::store::NewEvent;
 use coven::{
-    Actor, Channel, ConversationId, Envelope, Event, Exit, InputData, Labels, OrphanReason,
-    OutputEnd, ProcessFacts, Record, Seq, SessionId, TermSize, Timestamp, Title,
+    Actor, Channel, ConversationId, Envelope, Event, Exit, InputData, InputId, Labels,
+    OrphanReason, OutputEnd, ProcessFacts, Record, Seq, SessionId, TermSize, Timestamp, Title,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -39,17 +39,20 @@ fn event() -> impl Strategy<Value = Event> {
         ".{0,40}",
         option::of(any::<u32>()),
     );
+    let named = || option::of(any::<[u8; 16]>().prop_map(InputId));
     prop_oneof![
         (any::<u64>(), channel, data()).prop_map(|(offset, channel, data)| Event::Output {
             offset,
             channel,
             data
         }),
-        data().prop_map(|data| Event::Input {
-            data: InputData::Plain { data }
+        (data(), named()).prop_map(|(data, id)| Event::Input {
+            data: InputData::Plain { data },
+            id,
         }),
-        any::<u64>().prop_map(|len_bytes| Event::Input {
-            data: InputData::Redacted { len_bytes }
+        (any::<u64>(), named()).prop_map(|(len_bytes, id)| Event::Input {
+            data: InputData::Redacted { len_bytes },
+            id,
         }),
         (process, ".{0,20}", texts()).prop_map(|(process, executable, argv)| {
             let (pid, start_time, boot_id, shim_pid) = process;

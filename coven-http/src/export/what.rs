@@ -3,8 +3,8 @@
 mod launch;
 
 use bytes::Bytes;
-use coven::{Channel, ConversationId, Event, Exit, InputData, Labels, OrphanReason, OutputEnd};
-use coven::{ProcessFacts, Refusal, TermSize, limits};
+use coven::{Channel, ConversationId, Event, Exit, InputData, InputId, Labels};
+use coven::{OrphanReason, OutputEnd, ProcessFacts, Refusal, TermSize, limits};
 use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
 
@@ -42,9 +42,13 @@ pub(super) enum What {
     },
     Input {
         data: Data,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
     },
     InputRedacted {
         bytes: u64,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        id: Option<String>,
     },
     Resized {
         cols: u16,
@@ -149,12 +153,18 @@ impl What {
             },
             Event::Input {
                 data: InputData::Plain { data },
+                id,
             } => Self::Input {
                 data: Data::of(data),
+                id: id.as_ref().map(|InputId(id)| HEXLOWER.encode(id)),
             },
             Event::Input {
                 data: InputData::Redacted { len_bytes },
-            } => Self::InputRedacted { bytes: *len_bytes },
+                id,
+            } => Self::InputRedacted {
+                bytes: *len_bytes,
+                id: id.as_ref().map(|InputId(id)| HEXLOWER.encode(id)),
+            },
             Event::Resized { size } => Self::Resized {
                 cols: size.cols(),
                 rows: size.rows(),
@@ -236,13 +246,15 @@ impl What {
                 channel: channel.into(),
                 data: output(data.into_bytes()?)?,
             },
-            Self::Input { data } => Event::Input {
+            Self::Input { data, id } => Event::Input {
                 data: InputData::Plain {
                     data: data.into_bytes()?,
                 },
+                id: id.as_deref().map(input_id).transpose()?,
             },
-            Self::InputRedacted { bytes } => Event::Input {
+            Self::InputRedacted { bytes, id } => Event::Input {
                 data: InputData::Redacted { len_bytes: bytes },
+                id: id.as_deref().map(input_id).transpose()?,
             },
             Self::Resized { cols, rows } => Event::Resized {
                 size: TermSize::parse(cols.into(), rows.into())?,
@@ -279,6 +291,13 @@ impl What {
             },
         })
     }
+}
+
+fn input_id(hex: &str) -> Result<InputId, Refusal> {
+    let bytes = HEXLOWER.decode(hex.as_bytes()).ok();
+    let id = bytes.and_then(|bytes| bytes.try_into().ok());
+    let refused = || Refusal::invalid("id", hex, "is no 16 bytes in lower-case hexadecimal");
+    id.map(InputId).ok_or_else(refused)
 }
 
 fn hash(hex: &str) -> Result<[u8; 32], Refusal> {

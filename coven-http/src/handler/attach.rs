@@ -1,6 +1,5 @@
 //! `GET /sessions/{id}/attach`: a WebSocket to a session's terminal.
 
-use std::sync::Arc;
 
 use coven::{AttachView, Code, Refusal, Seq, SessionId};
 use hyper_tungstenite::tungstenite::error::ProtocolError;
@@ -29,7 +28,6 @@ pub(crate) async fn get(call: &mut Call) -> Result<Reply, Error> {
     let shown = call.query().number("afterSeq")?.map(Seq::new);
     let attached = Attached {
         engine: call.engine().clone(),
-        inputs: Arc::clone(&call.app.inputs),
         named,
         by: call.actor(),
         stopping: call.app.stopping(),

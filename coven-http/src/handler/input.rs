@@ -5,10 +5,10 @@ use coven::Code;
 
 use crate::app::Call;
 use crate::error::Error;
+use crate::input_name;
 use crate::limits;
 use crate::openapi::Doc;
 use crate::reply::Reply;
-use crate::taken_inputs::{InputId, Typing};
 use crate::wire::{Accepted, InputBody};
 
 /// What the header means on the routes that type.
@@ -17,24 +17,19 @@ pub(super) const TYPED_ONCE: &str = "1 to 128 visible ASCII characters: sent aga
 
 pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
     let id = call.session()?;
-    let key = call.idempotency_key();
-    let input = match &key {
-        Ok(Some(key)) => Some(InputId::of_request(&id, key)),
-        Ok(None) | Err(_) => None,
+    let name = match call.idempotency_key() {
+        // It may have been taken, whatever the session takes by now.
+        Ok(Some(key)) => Some(input_name::of_request(&id, &key)),
+        // Before the key and the body are looked at.
+        unnamed => {
+            call.engine().accepts_input(&id).await?;
+            unnamed?;
+            None
+        }
     };
-    if let Some(input) = input
-        && call.app.inputs.has(&id, input).await
-    {
-        // It was taken, whatever the session takes by now.
-        return Ok(Reply::accepted());
-    }
-    // Before the key and the body are looked at.
-    call.engine().accepts_input(&id).await?;
-    key?;
     let body: InputBody = call.body.json(limits::MAX_BODY_BYTES).await?;
-    let (typing, by) = (Typing::Bytes(Bytes::from(body.data)), call.actor());
-    let inputs = &call.app.inputs;
-    inputs.take(call.engine(), &id, input, typing, by).await?;
+    let (data, by) = (Bytes::from(body.data), call.actor());
+    call.engine().input(&id, data, name, by).await?;
     Ok(Reply::accepted())
 }
 

@@ -30,6 +30,7 @@ fn input(data: &str) -> Event {
         data: InputData::Plain {
             data: Bytes::copy_from_slice(data.as_bytes()),
         },
+        id: None,
     }
 }
 
@@ -70,6 +71,7 @@ fn input_begins_with_a_mark_and_the_end_of_the_session_is_told() {
         input("fix it\r"),
         Event::Input {
             data: InputData::Redacted { len_bytes: 9 },
+            id: None,
         },
         Event::KillRequested,
         Event::Exited {

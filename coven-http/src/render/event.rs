@@ -45,7 +45,7 @@ fn payload(event: &coven::Event) -> Option<Payload> {
             bytes: data.len() as u64,
             channel: self::channel(*channel),
         }),
-        coven::Event::Input { data } => Payload::Input(input(data)),
+        coven::Event::Input { data, .. } => Payload::Input(input(data)),
         coven::Event::Resized { size } => Payload::Resize(Size {
             cols: size.cols(),
             rows: size.rows(),
@@ -218,6 +218,7 @@ mod tests {
                 data: InputData::Plain {
                     data: Bytes::from_static(b"y\r"),
                 },
+                id: None,
             },
             "input",
             r#"{"data":"y\r"}"#,
@@ -225,6 +226,7 @@ mod tests {
         is(
             coven::Event::Input {
                 data: InputData::Redacted { len_bytes: 8 },
+                id: None,
             },
             "input",
             r#"{"data":"","redacted":true,"bytes":8}"#,
@@ -297,6 +299,7 @@ mod tests {
             data: InputData::Plain {
                 data: Bytes::from(typed.clone()),
             },
+            id: None,
         })
         .unwrap();
         assert!(payload.len() <= limits::MAX_PAYLOAD_BYTES);

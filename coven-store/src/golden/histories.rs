@@ -2,8 +2,8 @@
 
 use coven_core::{
     Channel, Conversation, ConversationId, ConversationMode, Event, Exit, External, IdempotencyKey,
-    InputData, Launch, LaunchMode, LaunchPolicy, Model, OrphanReason, OutputEnd, ProcessFacts, Seq,
-    TermSize, Timestamp, Title,
+    InputData, InputId, Launch, LaunchMode, LaunchPolicy, Model, OrphanReason, OutputEnd,
+    ProcessFacts, Seq, TermSize, Timestamp, Title,
 };
 
 use crate::test_support::*;
@@ -77,7 +77,25 @@ pub(super) fn histories() -> Vec<(&'static str, Vec<Event>)> {
             ],
         ),
         ("shim-died", orphaned(OrphanReason::ShimDied)),
+        (
+            "named-input",
+            vec![created(), started(), typed("y\r"), secret()],
+        ),
     ]
+}
+
+fn typed(text: &'static str) -> Event {
+    Event::Input {
+        data: InputData::Plain { data: text.into() },
+        id: Some(InputId([0x1d; 16])),
+    }
+}
+
+fn secret() -> Event {
+    Event::Input {
+        data: InputData::Redacted { len_bytes: 8 },
+        id: Some(InputId(*b"a name of sixtee")),
+    }
 }
 
 fn full_life() -> Vec<Event> {
@@ -99,9 +117,11 @@ fn full_life() -> Vec<Event> {
         on(Channel::Stderr, 12, b""),
         Event::Input {
             data: InputData::Plain { data: "y\r".into() },
+            id: None,
         },
         Event::Input {
             data: InputData::Redacted { len_bytes: 300 },
+            id: None,
         },
         Event::Resized {
             size: TermSize::parse(200, 50).expect("a size"),

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use coven_core::{
-    Channel, Envelope, Event, Exit, InputData, OrphanReason, OutputEnd, ProcessFacts, Seq,
+    Channel, Envelope, Event, Exit, InputData, InputId, OrphanReason, OutputEnd, ProcessFacts, Seq,
     SessionId, Timestamp,
 };
 use serde::{Deserialize, Serialize};
@@ -77,6 +77,10 @@ enum Body<D> {
         offset: u64,
         len_bytes: u64,
         sha256: [u8; 32],
+    },
+    NamedInput {
+        id: [u8; 16],
+        data: InputRow<D>,
     },
 }
 
@@ -196,14 +200,18 @@ impl From<&Event> for Body<Bytes> {
                 },
                 data: data.clone(),
             },
-            Event::Input { data } => Self::Input {
-                data: match data {
+            Event::Input { data, id } => {
+                let data = match data {
                     InputData::Plain { data } => InputRow::Plain { data: data.clone() },
                     InputData::Redacted { len_bytes } => InputRow::Redacted {
                         len_bytes: *len_bytes,
                     },
-                },
-            },
+                };
+                match id {
+                    Some(InputId(id)) => Self::NamedInput { id: *id, data },
+                    None => Self::Input { data },
+                }
+            }
             Event::Resized { size } => Self::Resized {
                 size: (*size).into(),
             },
@@ -238,6 +246,13 @@ impl From<&Event> for Body<Bytes> {
                 sha256: *sha256,
             },
         }
+    }
+}
+
+fn input(row: &InputRow<&[u8]>, own: impl Fn(&[u8]) -> Bytes) -> InputData {
+    match *row {
+        InputRow::Plain { data } => InputData::Plain { data: own(data) },
+        InputRow::Redacted { len_bytes } => InputData::Redacted { len_bytes },
     }
 }
 
@@ -277,10 +292,12 @@ impl Body<&[u8]> {
                 data: own(data),
             },
             Self::Input { data } => Event::Input {
-                data: match data {
-                    InputRow::Plain { data } => InputData::Plain { data: own(data) },
-                    InputRow::Redacted { len_bytes } => InputData::Redacted { len_bytes },
-                },
+                data: input(&data, &own),
+                id: None,
+            },
+            Self::NamedInput { id, data } => Event::Input {
+                data: input(&data, &own),
+                id: Some(InputId(id)),
             },
             Self::Resized { size } => Event::Resized {
                 size: size.try_into()?,

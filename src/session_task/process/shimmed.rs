@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use coven_core::{LaunchMode, Session, SessionId, TermSize};
+use coven_core::{InputId, LaunchMode, Session, SessionId, TermSize};
 use coven_harness::shim::{Child, Control, Leftover, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
 use tokio::time::timeout;
@@ -281,7 +281,7 @@ impl Shimmed {
                 self.end.get_or_insert(number);
                 Some(What::Exited(exit))
             }
-            Record::InputDone { id, .. } => Some(What::Delivered(id)),
+            Record::InputDone { id, .. } => Some(What::Delivered(InputId(id.0))),
             // The start is on record, or was noted by who launched it; the others are of no
             // concern to the log, or of a newer shim.
             Record::Started { .. }

@@ -1,0 +1,286 @@
+//! What people type: into which bytes it goes, whether it is shown, and that it is typed once.
+
+use std::collections::{HashSet, VecDeque};
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use coven_core::limits::MAX_UNDELIVERED_INPUTS;
+use coven_core::{Actor, Command, Decision, Echo, Effect, Event, InputData, InputId, LaunchMode};
+use coven_core::{Refusal, SessionId, decide};
+use coven_harness::{Harness, Keystroke};
+use uuid::Uuid;
+
+use super::control::{Then, name};
+use super::live::Live;
+use super::process::{SecretEntry, Typing};
+use super::writer::{Input, NotTyped};
+use crate::commit::Plan;
+use crate::running::{Ask, Request};
+use crate::{Error, Unavailable};
+
+/// The pause after an input that is typed although the engine that took it died: some harnesses take
+/// what comes too soon after a prompt for a part of it.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Names of inputs that are on record, the newest of them: as many as may be undelivered, and so as
+/// many as a shim knows for certain.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    in_order: VecDeque<InputId>,
+    known: HashSet<InputId>,
+}
+
+impl Names {
+    fn has(&self, name: InputId) -> bool {
+        self.known.contains(&name)
+    }
+
+    fn add(&mut self, name: InputId) {
+        if !self.known.insert(name) {
+            return;
+        }
+        self.in_order.push_back(name);
+        if self.in_order.len() > MAX_UNDELIVERED_INPUTS
+            && let Some(oldest) = self.in_order.pop_front()
+        {
+            self.known.remove(&oldest);
+        }
+    }
+}
+
+impl Live {
+    /// A prompt, typed as this harness takes it.
+    pub(super) fn submit(
+        &self,
+        plan: &mut Plan,
+        text: &str,
+        name: Option<InputId>,
+        echo: Option<Echo>,
+        by: Option<&Actor>,
+    ) -> Result<Vec<Then>, Error> {
+        plan.session().accepts_input()?;
+        if plan.session().mode() == Some(LaunchMode::Stream) {
+            let data = Bytes::copy_from_slice(text.as_bytes());
+            return self.type_in(plan, &data, name, echo, by);
+        }
+        let (mut steps, mut whole) = (Vec::new(), plan.clone());
+        for keystroke in self.harness()?.submission(text)? {
+            match keystroke {
+                // All of it or nothing.
+                Keystroke::Type(data) => {
+                    let name = name.map(|name| part(name, steps.len()));
+                    steps.extend(self.type_in(&mut whole, &data, name, echo, by)?);
+                }
+                Keystroke::Pause(pause) => {
+                    // Before the first there is nothing to wait after.
+                    if let Some(Then::Type(input)) = steps.last_mut() {
+                        input.pause += pause;
+                    }
+                }
+            }
+        }
+        *plan = whole;
+        Ok(steps)
+    }
+
+    /// Bytes, as they are, or wrapped as a line for a stream session. What has a name that is on
+    /// record is typed only if it was not, which a shim knows.
+    pub(super) fn type_in(
+        &self,
+        plan: &mut Plan,
+        data: &Bytes,
+        name: Option<InputId>,
+        echo: Option<Echo>,
+        by: Option<&Actor>,
+    ) -> Result<Vec<Then>, Error> {
+        let is_on_record = name.is_some_and(|name| self.control.names.has(name));
+        let takes_no_more = plan.session().accepts_input().is_err();
+        if is_on_record && (takes_no_more || !self.process.is_in_shim()) {
+            return Ok(Vec::new());
+        }
+        let typed = Command::Input {
+            data: data.clone(),
+            // Nobody is granted an input before it is known.
+            echo: echo.unwrap_or(Echo::Hidden),
+            id: Some(name.unwrap_or_else(new_id)),
+        };
+        let mut decision = decide(plan.session(), typed)?;
+        if plan.session().mode() == Some(LaunchMode::Stream) {
+            decision = self.wrap(decision)?;
+        }
+        // Without a writer there is no input: decided above.
+        let writer = self.writer.as_ref().ok_or(Error::SendInputFailed {
+            session: self.id().clone(),
+            message: "it has no input".to_owned(),
+        })?;
+        let mut room = writer.reserve(data.len());
+        if room.is_none() {
+            return Err(Unavailable::InputQueueFull.into());
+        }
+        let id = decision.events.iter().find_map(|event| match event {
+            Event::Input { id, .. } => *id,
+            _ => None,
+        });
+        let effects = if is_on_record {
+            decision.effects
+        } else {
+            plan.add_decision(decision, self.shared.clock.now(), by)?
+        };
+        Ok(effects
+            .into_iter()
+            .map(|effect| match (effect, id) {
+                (Effect::Deliver { data }, Some(id)) => Then::Type(Input {
+                    id,
+                    data,
+                    pause: Duration::ZERO,
+                    room: room.take(),
+                }),
+                (other, _) => Then::Perform(other),
+            })
+            .collect())
+    }
+
+    /// Whether what is asked has the name of something that is on its way into the log.
+    pub(super) fn is_under_way(&self, ask: &Ask) -> bool {
+        let name = name(ask);
+        name.is_some()
+            && self
+                .control
+                .granted
+                .iter()
+                .any(|granted| granted.name() == name)
+    }
+
+    /// What is typed is on record now, and is not put there again.
+    pub(super) fn note_names(&mut self, then: &[Then]) {
+        for then in then {
+            if let Then::Type(input) = then {
+                self.control.names.add(input.id);
+            }
+        }
+    }
+
+    /// Has what an engine before put on record typed, if it was not: that one may have died in
+    /// between, and the shim knows.
+    pub(super) fn type_again(
+        &mut self,
+        inputs: impl IntoIterator<Item = (InputId, Option<Bytes>)>,
+    ) {
+        for (id, data) in inputs {
+            self.control.names.add(id);
+            if let (Some(data), Some(writer)) = (data, &self.writer) {
+                // Where nobody reads any more, nothing is missed.
+                let _ = writer.input(Input {
+                    id,
+                    data,
+                    pause: PAUSE,
+                    room: None,
+                });
+            }
+        }
+    }
+
+    fn wrap(&self, decision: Decision) -> Result<Decision, Error> {
+        let harness = self.harness()?;
+        let wrap = |data: &Bytes| {
+            let text = std::str::from_utf8(data)
+                .map_err(|_| Refusal::invalid("data", "", "must be UTF-8 for a stream session"))?;
+            Ok(harness.stream_input(text))
+        };
+        let events = decision.events.into_iter().map(|event| match event {
+            Event::Input {
+                data: InputData::Plain { data },
+                id,
+            } => wrap(&data).map(|data| Event::Input {
+                data: InputData::Plain { data },
+                id,
+            }),
+            other => Ok(other),
+        });
+        let effects = decision.effects.into_iter().map(|effect| match effect {
+            Effect::Deliver { data } => wrap(&data).map(|data| Effect::Deliver { data }),
+            other => Ok(other),
+        });
+        Ok(Decision {
+            events: events.collect::<Result<_, Refusal>>()?,
+            effects: effects.collect::<Result<_, Refusal>>()?,
+        })
+    }
+
+    /// Whether the terminal shows what is typed now, if anything waits to be typed; `None` until
+    /// whoever holds the terminal has said it.
+    pub(super) fn echo_of_what_waits(&mut self) -> Option<Echo> {
+        let is_typed =
+            |ask: &Ask| matches!(ask.request, Request::Input { .. } | Request::Submit { .. });
+        if !self.control.asked.iter().any(is_typed) {
+            return None;
+        }
+        if let Some(echo) = self.control.echo.take() {
+            return Some(echo);
+        }
+        match self.process.secret_entry() {
+            SecretEntry::Never => Some(Echo::Shown),
+            SecretEntry::Known(secret) => Some(self.echo(secret)),
+            SecretEntry::Ask(shim) => {
+                if self.control.looking.is_none() {
+                    self.control.looking = Some(Box::pin(ask_for_echo(shim)));
+                }
+                None
+            }
+        }
+    }
+
+    fn echo(&self, secret: io::Result<bool>) -> Echo {
+        match secret {
+            Ok(false) => Echo::Shown,
+            Ok(true) => Echo::Hidden,
+            Err(error) => {
+                tracing::warn!(session = %self.id(), %error, "the terminal's modes are unknown");
+                Echo::Hidden
+            }
+        }
+    }
+
+    fn harness(&self) -> Result<&dyn Harness, Error> {
+        let id = || self.record.session.harness.as_str().to_owned();
+        self.harness
+            .as_deref()
+            .ok_or_else(|| Error::HarnessNotFound { harness: id() })
+    }
+}
+
+/// Asks the shim that holds the terminal, or the next one that is reached. Where there will be none,
+/// nothing will be typed.
+async fn ask_for_echo(mut shim: Typing) -> Echo {
+    loop {
+        let control = match shim.wait_for(Option::is_some).await {
+            Ok(control) => control.clone().expect("it was waited for"),
+            Err(_) => return Echo::Hidden,
+        };
+        match control.secret_entry().await {
+            Ok(true) => return Echo::Hidden,
+            Ok(false) => return Echo::Shown,
+            Err(_) if shim.changed().await.is_err() => return Echo::Hidden,
+            Err(_) => {}
+        }
+    }
+}
+
+/// The name of an input that nobody has named.
+fn new_id() -> InputId {
+    InputId(Uuid::new_v4().into_bytes())
+}
+
+pub(super) fn not_typed(session: SessionId, NotTyped(message): NotTyped) -> Error {
+    Error::SendInputFailed { session, message }
+}
+
+/// The name of a part of what has this name.
+fn part(InputId(mut id): InputId, number: usize) -> InputId {
+    let number = u64::try_from(number).unwrap_or(u64::MAX).to_be_bytes();
+    for (byte, number) in id.iter_mut().rev().zip(number.iter().rev()) {
+        *byte ^= number;
+    }
+    InputId(id)
+}
