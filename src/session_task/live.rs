@@ -76,7 +76,7 @@ pub(super) struct Live {
     pub(super) identity: IdentityWatch,
     pub(super) redraw: Redraw,
     pub(super) killing: Killing,
-    hearing_again: Slot<HeardAgain>,
+    pub(super) hearing_again: Slot<HeardAgain>,
     leaving: bool,
     spool_limit: watch::Receiver<u64>,
     mailbox: mpsc::Receiver<Message>,
@@ -275,6 +275,8 @@ impl Live {
     fn has_left(&self) -> bool {
         self.leaving
             && self.process.is_in_shim()
+            // Who launched it is answered first.
+            && self.observations.has_started()
             && self.control.in_flight.is_none()
             && self.observations.in_flight.is_none()
     }

@@ -209,11 +209,11 @@ impl Live {
     }
 
     /// Whether the terminal shows what is typed now, if anything waits to be typed; `None` until
-    /// whoever holds the terminal has said it.
+    /// whoever holds the terminal has said it, and until it is known what was typed before.
     pub(super) fn echo_of_what_waits(&mut self) -> Option<Echo> {
         let is_typed =
             |ask: &Ask| matches!(ask.request, Request::Input { .. } | Request::Submit { .. });
-        if !self.control.asked.iter().any(is_typed) {
+        if !self.control.asked.iter().any(is_typed) || self.hearing_again.is_some() {
             return None;
         }
         if let Some(echo) = self.control.echo.take() {

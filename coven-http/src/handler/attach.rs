@@ -1,6 +1,5 @@
 //! `GET /sessions/{id}/attach`: a WebSocket to a session's terminal.
 
-
 use coven::{AttachView, Code, Refusal, Seq, SessionId};
 use hyper_tungstenite::tungstenite::error::ProtocolError;
 use hyper_tungstenite::tungstenite::protocol::WebSocketConfig;
