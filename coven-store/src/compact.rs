@@ -1,4 +1,5 @@
-//! Compaction: giving back to the file system what the cold file does not use any more.
+//! Compaction: giving back to the file system what a file of the log does not use any more: the cold
+//! file whenever that is much, and the journal when the disk is full.
 //!
 //! redb uses the pages of what was deleted or trimmed again, and keeps their blocks until then. Its
 //! own compaction moves pages, and for that nobody may read or write. Here nothing is moved: where
@@ -60,6 +61,16 @@ enum State {
     Never,
 }
 
+impl Default for Compaction {
+    /// Gives back nothing unless it is all to be.
+    fn default() -> Self {
+        Self {
+            state: State::Done,
+            ..Self::new(u64::MAX)
+        }
+    }
+}
+
 impl Compaction {
     pub(crate) const fn new(spare_bytes: u64) -> Self {
         Self {
@@ -83,6 +94,19 @@ impl Compaction {
             self.wanted = Wanted::All;
             self.state = State::Due;
         }
+    }
+
+    /// Gives back everything that is free, as [`Self::step`] does some.
+    pub(crate) fn give_all_now(&mut self, file: &Shadow) {
+        self.give_all();
+        while self.is_due() {
+            self.step(file);
+        }
+    }
+
+    /// Whether anything may ever be given back.
+    pub(crate) const fn is_possible(&self) -> bool {
+        !matches!(self.state, State::Never)
     }
 
     pub(crate) const fn is_due(&self) -> bool {

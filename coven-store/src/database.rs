@@ -142,6 +142,11 @@ impl Database {
     /// The same of a cold file. After a crash that is as large as all history: it must open without a
     /// look at all of it.
     pub(crate) fn begin_cold(&self) -> Result<WriteTransaction, Fault> {
+        self.begin_noting_what_is_free()
+    }
+
+    /// The same of one whose commit is to say which pages are free after it, for who gives them back.
+    pub(crate) fn begin_noting_what_is_free(&self) -> Result<WriteTransaction, Fault> {
         let mut txn = self.begin_write()?;
         txn.set_quick_repair(true);
         Ok(txn)

@@ -20,7 +20,7 @@ use rustix::io::Errno;
 use crate::file::{Access, Blocks, Disk, Holes, OsDisk, Room};
 use crate::test_support::{
     Home, all_output, append, batch, created, events_of, exited, id, noise, output, output_closed,
-    running, trimmed, urgent,
+    running, trim, trimmed, urgent,
 };
 use crate::{AppendError, Options, ReadError, StorageFault, Store, StoreHealth, WriterState};
 

@@ -205,7 +205,7 @@ impl Folder {
             self.state.fold = Wanted::Nothing;
             return;
         };
-        if let Err(reason) = self.make_room(what.len_bytes) {
+        if let Err(reason) = self.make_room(what.len_bytes, self.state.claim) {
             self.wait(reason);
             return;
         }
@@ -252,10 +252,10 @@ impl Folder {
     }
 
     /// Makes sure that so many bytes of the journal can be folded.
-    fn make_room(&self, len_bytes: u64) -> Result<(), StorageFault> {
+    fn make_room(&self, len_bytes: u64, claim: Claim) -> Result<(), StorageFault> {
         let free_bytes = self.cold.len_bytes() / FILE_BYTES_OF_ONE;
         let bytes = FOLD_BYTES + free_bytes + len_bytes + len_bytes / 4;
-        let needed_bytes = match self.state.claim {
+        let needed_bytes = match claim {
             Claim::None => bytes + writer::MARGIN_BYTES,
             Claim::Ending => bytes,
         };
@@ -267,8 +267,7 @@ impl Folder {
                 Ok(room.available_bytes)
             }
         };
-        self.reserve
-            .make_room(needed_bytes, self.state.claim, available)
+        self.reserve.make_room(needed_bytes, claim, available)
     }
 
     /// Whoever waits for a fold is told when there is nothing to fold, or nothing can be.

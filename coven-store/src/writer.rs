@@ -18,8 +18,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use coven_core::Seq;
 use tokio::sync::oneshot;
 
+use crate::compact::Compaction;
 use crate::database::Database;
 use crate::error::AppendError;
 use crate::file::{Kept, SharedReserve};
@@ -67,6 +69,10 @@ pub(crate) struct State {
     /// Who watches was told that it is suspended, and not yet that it is over.
     is_told: bool,
     room: Known,
+    /// Giving back what the journal does not use.
+    giving: Compaction,
+    /// The last event that let go of anything.
+    let_go: Seq,
     /// How long the last suspension waited before it looked at the disk; zero after a commit.
     backoff: Duration,
     /// A group whose commit failed, until it is known what became of it.

@@ -7,6 +7,7 @@ mod small_disk;
 mod support;
 
 use std::fs;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -316,6 +317,54 @@ async fn trimmed_on_a_full_disk(dir: &Path) {
     assert!(all_output(&store, "a") == expected, "each byte, once");
     assert_eq!(store.verify().expect("a read").problems, Vec::new());
     eprintln!("trims {trims} opens {}", store.health().opens);
+    store.close().await;
+}
+
+#[test]
+fn what_the_journal_does_not_use_any_more_is_given_back_to_a_full_disk() {
+    let name = "what_the_journal_does_not_use_any_more_is_given_back_to_a_full_disk";
+    if let Some(disk) = small_disk::of_its_own(name, 48 << 20) {
+        Runtime::new()
+            .unwrap()
+            .block_on(given_back_by_the_journal(&disk));
+    }
+}
+
+async fn given_back_by_the_journal(dir: &Path) {
+    const LEN: u64 = 58_000;
+    /// More than half of what is in the journal before it is folded.
+    const OUTPUTS: u64 = 230;
+    let store = Store::open(&dir.join("coven.redb"), Options::default()).expect("it opens");
+    running(&store, "a").await;
+    let reserve = dir.join("coven.redb.reserve");
+    until(|| fs::metadata(&reserve).is_ok_and(|file| file.len() >= 12 << 20)).await;
+    for turn in 0..OUTPUTS {
+        let said = output(turn * LEN, noise(turn, 58_000));
+        append(&store, "a", vec![said])
+            .await
+            .expect("there is room");
+    }
+    fill(&dir.join("filler"));
+    let more = tokio::spawn({
+        let store = store.clone();
+        // More than the reserve lets go of for a fold.
+        let said = output(OUTPUTS * LEN, noise(1, 4_000_000));
+        async move { append(&store, "a", vec![said]).await }
+    });
+    let trim = urgent(batch("a", None, vec![trimmed(0, OUTPUTS * LEN)]));
+    let appended = in_time(store.append(trim)).await;
+    appended.expect("what makes room is let through");
+    in_time(more).await.expect("no panic").expect("only late");
+    let journal = fs::metadata(dir.join("coven.redb.journal")).expect("a file");
+    let held_bytes = journal.blocks() * 512;
+    assert!(held_bytes < 9 << 20, "it has {held_bytes} bytes still");
+    assert_eq!(
+        store.health().opens,
+        1,
+        "the database never met the full disk"
+    );
+    assert!(all_output(&store, "a") == noise(1, 4_000_000));
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
     store.close().await;
 }
 

@@ -47,7 +47,7 @@ impl Spared {
     }
 
     /// The first row of a list of slots that is not to be left alone.
-    pub(super) fn first_of(
+    pub(crate) fn first_of(
         &self,
         list: &impl ReadableTable<u64, u64>,
     ) -> Result<Option<Task>, Fault> {

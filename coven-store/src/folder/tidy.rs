@@ -6,18 +6,55 @@ use crate::cold::{erase, trim};
 use crate::database::guarded;
 use crate::fault::Fault;
 use crate::file::Claim;
+use crate::layout::{ERASING, TRIMMING};
 
 impl Folder {
-    /// Erases some of what deleted sessions left, or of what was trimmed.
+    /// Erases some of what deleted sessions left, or of what was trimmed. It makes room, so the reserve
+    /// helps with it.
     pub(super) fn tidy(&mut self) {
         if self.state.is_tidy || self.state.trouble.is_some() {
             return;
         }
-        if self.make_room(0).is_err() {
-            // With the next fold it is tried again.
-            self.state.is_tidy = true;
+        if let Err(reason) = self.make_room(0, Claim::Ending) {
+            if self.has_to_tidy() {
+                self.wait(reason);
+            } else {
+                self.state.is_tidy = true;
+            }
             return;
         }
+        match self.tidy_some() {
+            Ok(true) => {}
+            Ok(false) => {
+                self.state.is_tidy = true;
+                self.state.claim = Claim::None;
+            }
+            Err(fault) => self.lose(fault.reason()),
+        }
+    }
+
+    /// The same of all there is, while nothing else can be written.
+    pub(super) fn let_go(&mut self) {
+        while self.cold.is_writable()
+            && self.make_room(0, Claim::Ending).is_ok()
+            && self.tidy_some().is_ok_and(|more| more)
+        {}
+    }
+
+    /// Whether there is anything to erase or to take out. Where that cannot be read, whoever tries
+    /// finds out why.
+    fn has_to_tidy(&self) -> bool {
+        let spared = &self.state.spared;
+        let read = self.cold.database.read_once(|txn| {
+            let erasing = spared.first_of(&txn.open_table(ERASING)?)?;
+            let trimming = spared.first_of(&txn.open_table(TRIMMING)?)?;
+            Ok(erasing.is_some() || trimming.is_some())
+        });
+        read.unwrap_or(false)
+    }
+
+    /// `false` when there was nothing left to do.
+    fn tidy_some(&mut self) -> Result<bool, Fault> {
         let mut at = None;
         let step = guarded(|| {
             let txn = self.cold.database.begin_cold()?;
@@ -28,24 +65,20 @@ impl Folder {
             }
             Ok(more)
         });
-        match step {
+        match &step {
             Ok(true) => self.compaction.committed(),
-            Ok(false) => {
-                self.state.is_tidy = true;
-                self.state.claim = Claim::None;
-            }
-            Err(fault) => {
-                if let Fault::Damage(damage) = &fault {
-                    tracing::error!(%damage, "what was deleted or trimmed cannot be taken out");
-                    // Met again and again, it would keep everything from being folded.
-                    match at {
-                        Some(task) => self.state.spared.add(task),
-                        None => self.state.spared.add_all(),
-                    }
+            Ok(false) => {}
+            Err(Fault::Damage(damage)) => {
+                tracing::error!(%damage, "what was deleted or trimmed cannot be taken out");
+                // Met again and again, it would keep everything from being folded.
+                match at {
+                    Some(task) => self.state.spared.add(task),
+                    None => self.state.spared.add_all(),
                 }
-                self.lose(fault.reason());
             }
+            Err(Fault::Disk(_) | Fault::Stale) => {}
         }
+        step
     }
 
     /// Gives back to the file system some of what the cold file does not use, once nothing else
@@ -62,10 +95,7 @@ impl Folder {
     /// The same at once, and of everything that it does not use: that may be the room there is none of.
     pub(super) fn give_all_back(&mut self) {
         if let Some(file) = self.cold.file() {
-            self.compaction.give_all();
-            while self.compaction.is_due() {
-                self.compaction.step(file);
-            }
+            self.compaction.give_all_now(file);
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Instant;
 use super::{Folder, Wanted};
 use crate::error::StorageFault;
 use crate::fault::Fault;
+use crate::file::Claim;
 use crate::limits::{MAX_BACKOFF, MIN_BACKOFF};
 use crate::read;
 use crate::writer;
@@ -52,12 +53,23 @@ impl Folder {
         self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, MAX_BACKOFF);
         self.meter.stuck(&reason);
         if reason == StorageFault::Full {
+            self.let_go();
             self.give_all_back();
         }
         self.state.trouble = Some(Trouble {
             reason,
             next_try: Instant::now() + self.state.backoff,
         });
+    }
+
+    /// Writes what opening the cold file again is to write, with the reserve's help: before that is done,
+    /// nothing is taken out of it or given back.
+    fn make_writable(&mut self) -> Result<(), StorageFault> {
+        if self.cold.is_writable() {
+            return Ok(());
+        }
+        self.make_room(self.cold.held_bytes().unwrap_or(0), Claim::Ending)?;
+        self.cold.release()
     }
 
     pub(super) fn try_again(&mut self) {
@@ -67,10 +79,9 @@ impl Folder {
                 Err(reason) => return self.wait(reason),
             }
         }
-        let held_bytes = self.cold.held_bytes().unwrap_or(0);
         let made = self
-            .make_room(held_bytes)
-            .and_then(|()| self.cold.release());
+            .make_writable()
+            .and_then(|()| self.make_room(0, self.state.claim));
         if let Err(reason) = made {
             return self.wait(reason);
         }

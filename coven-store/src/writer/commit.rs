@@ -148,7 +148,7 @@ impl Writer {
         }
     }
 
-    fn lose_in_a_write(&mut self, fault: &Fault) {
+    pub(super) fn lose_in_a_write(&mut self, fault: &Fault) {
         if fault.reason() == StorageFault::Full {
             self.doubt();
         }
@@ -230,7 +230,7 @@ impl Writer {
     }
 
     /// What a batch that was just written means to those beside the log.
-    fn heed(&self, job: &Job) {
+    fn heed(&mut self, job: &Job) {
         for envelope in &job.events {
             match envelope.event {
                 Event::KillRequested => self.rooms.ends(&job.session),
@@ -238,12 +238,13 @@ impl Writer {
                 | Event::Exited { .. }
                 | Event::Completed { .. }
                 | Event::Orphaned { .. } => self.rooms.ended(&job.session),
-                Event::Trimmed { .. } | Event::Deleted if self.is_short_of_room() => {
-                    self.tell_folder(folder::Message::LetGo);
+                Event::Trimmed { .. } | Event::Deleted => {
+                    self.state.let_go = self.mark.seq();
+                    if self.is_short_of_room() {
+                        self.tell_folder(folder::Message::LetGo);
+                    }
                 }
-                Event::Trimmed { .. }
-                | Event::Deleted
-                | Event::Created { .. }
+                Event::Created { .. }
                 | Event::Registered { .. }
                 | Event::Started { .. }
                 | Event::Identified { .. }

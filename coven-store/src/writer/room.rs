@@ -1,8 +1,10 @@
 //! Whether the disk has room for what is to be written.
 //!
 //! The database should never meet a full disk: it would have to be reopened, and what became of
-//! its last transaction found out. So before each commit the file system is asked, and where it has
-//! no more, the journal itself: pages that are free there have blocks already.
+//! its last transaction found out. So before each commit the file system is asked. Where it has no
+//! more, the journal gives it back what it does not use: redb chooses among free pages by what fits
+//! them, and not by whether there are blocks behind them, so that a file with free blocks and with
+//! holes may need new ones all the same.
 
 use super::{Chore, Writer};
 use crate::database::guarded;
@@ -19,8 +21,8 @@ pub(crate) const MARGIN_BYTES: u64 = 512 << 10;
 /// What the writer knows of the room there is, beside what the file system says.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    /// Bytes that can be written to free pages of the journal; `None` while nobody has counted them
-    /// since some became free.
+    /// Bytes that can be written to free pages of the journal, which it could not give back; `None`
+    /// while nobody has tried since some became free.
     spare_bytes: Option<u64>,
     /// Bytes that were said to be free when a write met a full disk all the same, and do not count.
     /// With each look at the disk it is half as many, since it may have been another reason: a
@@ -44,10 +46,12 @@ impl Writer {
             Claim::None => bytes + MARGIN_BYTES,
             Claim::Ending => bytes,
         };
-        if self.available()? < needed_bytes && self.state.room.spare_bytes.is_none() {
+        let held_bytes = self.reserve.lock().held_bytes();
+        let is_untried = self.state.room.spare_bytes.is_none() && self.journal.is_writable();
+        if is_untried && self.available()? < needed_bytes {
+            self.give_back()?;
             self.state.room.spare_bytes = Some(self.count_spare());
         }
-        let held_bytes = self.reserve.lock().held_bytes();
         let made = self
             .reserve
             .make_room(needed_bytes, claim, || self.available());
@@ -86,9 +90,11 @@ impl Writer {
         self.state.room.spare_bytes = None;
     }
 
-    /// A write met a full disk: what was said to be free is not.
+    /// A write met a full disk: what was said to be free is not. What that write took of it is free in
+    /// the journal now.
     pub(super) fn doubt(&mut self) {
-        self.state.room.spare_bytes = Some(0);
+        let can_give = self.state.giving.is_possible();
+        self.state.room.spare_bytes = if can_give { None } else { Some(0) };
         self.state.room.doubted_bytes = self.free().unwrap_or(0).min(MAX_DOUBTED_BYTES);
     }
 
@@ -112,6 +118,30 @@ impl Writer {
         } else {
             Ok(room.available_bytes)
         }
+    }
+
+    /// Gives back to the file system the blocks of what the journal does not use, once a commit has
+    /// noted what that is. Where there is no room even for that, it keeps them.
+    fn give_back(&mut self) -> Result<(), StorageFault> {
+        let made = self
+            .reserve
+            .make_room(cost(0), Claim::Ending, || self.available());
+        if made.is_err() {
+            return Ok(());
+        }
+        let noted = guarded(|| {
+            let txn = self.journal.database.begin_noting_what_is_free()?;
+            self.trim(&txn)?;
+            Ok(txn.commit()?)
+        });
+        if let Err(fault) = noted {
+            self.lose_in_a_write(&fault);
+            return Err(fault.reason());
+        }
+        if let Some(file) = self.journal.file() {
+            self.state.giving.give_all_now(file);
+        }
+        Ok(())
     }
 
     /// Counts the bytes that can be written to free pages of the journal. Only half of what is free

@@ -42,6 +42,10 @@ impl Writer {
         self.meter.suspended(&reason);
         if reason == StorageFault::Full {
             self.tell_folder(folder::Message::Full);
+            // Nothing else has it folded while nothing is written.
+            if self.state.let_go > self.tail.look().folded().seq() {
+                self.tell_folder(folder::Message::LetGo);
+            }
         }
         let longest = if self.journal.is_lost() {
             MAX_REOPEN_BACKOFF
@@ -139,6 +143,7 @@ impl Writer {
 
     fn look(&mut self) {
         self.doubt_less();
+        self.state.trimming.again();
         let looked = self
             .reopen_if_useful()
             .and_then(|()| self.make_writable(self.next_cost(), Claim::None))
@@ -157,13 +162,17 @@ impl Writer {
         }
     }
 
-    /// Makes sure that a transaction of `bytes` can go through.
+    /// Makes sure that a transaction of `bytes` can go through. The reserve helps with what opening
+    /// the journal again wrote: before that is done, the journal gives back nothing that it does not
+    /// use.
     fn make_writable(&mut self, bytes: u64, claim: Claim) -> Result<(), StorageFault> {
         let held_bytes = self.journal.held_bytes().ok_or_else(|| self.reason())?;
-        self.make_room(bytes + held_bytes, claim)?;
-        self.journal.release()?;
+        if !self.journal.is_writable() {
+            self.make_room(held_bytes, Claim::Ending)?;
+            self.journal.release()?;
+        }
         self.settle();
-        Ok(())
+        self.make_room(bytes, claim)
     }
 
     /// The file is in order: what it has of the unsettled group is durable.
