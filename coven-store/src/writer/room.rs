@@ -24,6 +24,8 @@ pub(super) struct Known {
     /// Bytes that can be written to free pages of the journal, which it could not give back; `None`
     /// while nobody has tried since some became free.
     spare_bytes: Option<u64>,
+    /// Something was written since: it took no more than was counted off, and mostly much less.
+    is_pessimistic: bool,
     /// Bytes that were said to be free when a write met a full disk all the same, and do not count.
     /// With each look at the disk it is half as many, since it may have been another reason: a
     /// quota, or somebody who was faster.
@@ -47,10 +49,12 @@ impl Writer {
             Claim::Ending => bytes,
         };
         let held_bytes = self.reserve.lock().held_bytes();
-        let is_untried = self.state.room.spare_bytes.is_none() && self.journal.is_writable();
-        if is_untried && self.available()? < needed_bytes {
+        let room = &self.state.room;
+        let may_be_more = room.spare_bytes.is_none() || room.is_pessimistic;
+        if may_be_more && self.journal.is_writable() && self.available()? < needed_bytes {
             self.give_back()?;
             self.state.room.spare_bytes = Some(self.count_spare());
+            self.state.room.is_pessimistic = false;
         }
         let made = self
             .reserve
@@ -80,6 +84,7 @@ impl Writer {
     pub(super) fn took_room(&mut self, bytes: u64) {
         let spare_bytes = self.state.room.spare_bytes;
         self.state.room.spare_bytes = spare_bytes.map(|spare| spare.saturating_sub(bytes));
+        self.state.room.is_pessimistic = true;
         if self.state.suspension.is_none() {
             self.state.room.doubted_bytes = 0;
         }
@@ -95,6 +100,7 @@ impl Writer {
     pub(super) fn doubt(&mut self) {
         let can_give = self.state.giving.is_possible();
         self.state.room.spare_bytes = if can_give { None } else { Some(0) };
+        self.state.room.is_pessimistic = false;
         self.state.room.doubted_bytes = self.free().unwrap_or(0).min(MAX_DOUBTED_BYTES);
     }
 
@@ -123,6 +129,9 @@ impl Writer {
     /// Gives back to the file system the blocks of what the journal does not use, once a commit has
     /// noted what that is. Where there is no room even for that, it keeps them.
     fn give_back(&mut self) -> Result<(), StorageFault> {
+        if !self.state.giving.is_possible() {
+            return Ok(());
+        }
         let made = self
             .reserve
             .make_room(cost(0), Claim::Ending, || self.available());
