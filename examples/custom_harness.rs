@@ -14,8 +14,8 @@ use coven::harness::{
     About, CannotRun, CommandLine, ConversationPlan, IdentitySource, Keystroke, Wiring,
 };
 use coven::{
-    Actor, Engine, Event, Harness, HarnessId, Launch, LaunchMode, LaunchRequest, Options, Refusal,
-    Seq, Source,
+    Actor, Engine, Event, Harness, HarnessId, Launch, LaunchMode, LaunchRequest, Options, Prompt,
+    Refusal, Seq, Source,
 };
 
 /// The agent. Its prompt is `$1`.
@@ -41,7 +41,7 @@ impl Harness for Scripted {
         match launch.mode {
             LaunchMode::Interactive => Ok(CommandLine::new(Wiring::Terminal)
                 .args(["-c", AGENT, "agent"])
-                .prompt(launch.prompt.as_str())),
+                .prompt(launch.prompt.as_ref().map_or("", Prompt::as_str))),
             LaunchMode::NonInteractive | LaunchMode::Stream => Err(CannotRun::Unsupported {
                 reason: "the scripted agent always asks; launch it interactively".to_owned(),
             }),

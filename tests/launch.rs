@@ -281,6 +281,30 @@ async fn a_conversation_is_resumed_by_the_callers_id_and_by_its_session() {
 }
 
 #[tokio::test]
+async fn what_a_session_continues_is_all_that_it_needs_in_a_terminal() {
+    let world = World::new().await;
+    let theirs = "0199c0de-0000-7000-8000-000000000003";
+    let script = format!("echo Shell agent; echo conversation: {theirs}; echo end");
+    let first = world.launch_id(&script).await;
+    world.to_the_end(&first).await;
+    let request = LaunchRequest {
+        continues: Some(first.to_string()),
+        prompt: None,
+        ..world.request("")
+    };
+    let record = within(world.engine.launch(request.clone(), me())).await;
+    let id = record.unwrap().session.id.clone();
+    world.to_the_end(&id).await;
+    let launch = world.engine.launch_of(&id).await.unwrap().unwrap();
+    assert_eq!((launch.prompt, launch.continues), (None, Some(first)));
+    let field = refused_field(&world, |request| {
+        request.prompt = None;
+        request.launch_mode = Some("nonInteractive".to_owned());
+    });
+    assert_eq!(field.await, "prompt");
+}
+
+#[tokio::test]
 async fn lists_are_newest_first() {
     let world = World::new().await;
     let mut ids = Vec::new();

@@ -32,7 +32,7 @@ async fn the_prompt_is_on_record_once_and_its_length_in_the_argv() {
     let script = "true # the prompt";
     let id = world.launch_id(script).await;
     let launch = world.engine.launch_of(&id).await.unwrap().unwrap();
-    assert_eq!(launch.prompt.as_str(), script);
+    assert_eq!(launch.prompt.unwrap().as_str(), script);
     let events = world.to_the_end(&id).await;
     let argv = events.iter().find_map(|envelope| match &envelope.event {
         Event::Started { argv, .. } => Some(argv.clone()),

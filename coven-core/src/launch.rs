@@ -37,8 +37,8 @@ pub struct Launch {
     pub place: Place,
     /// Which harness.
     pub harness: HarnessId,
-    /// What it is to do.
-    pub prompt: Prompt,
+    /// What it is to do. `None` only where it [opens a conversation](Launch::opens_conversation).
+    pub prompt: Option<Prompt>,
     /// What people call it.
     pub title: Title,
     /// Which model, where the caller chose one.
@@ -62,4 +62,14 @@ pub struct Launch {
     pub idempotency_key: Option<IdempotencyKey>,
     /// The names of the environment's variables, sorted. Values are never kept.
     pub environment: Vec<String>,
+}
+
+impl Launch {
+    /// Whether it opens a conversation again in a terminal, for who sits there to go on with: then
+    /// it needs no prompt. In another mode it would end, or wait for ever, without one.
+    pub fn opens_conversation(&self) -> bool {
+        let resumes = |asked: &Conversation| asked.mode == ConversationMode::Resume;
+        self.mode == LaunchMode::Interactive
+            && (self.continues.is_some() || self.conversation.as_ref().is_some_and(resumes))
+    }
 }

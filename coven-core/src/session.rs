@@ -49,8 +49,8 @@ pub enum Origin {
     Launched {
         /// Its working directory.
         cwd: String,
-        /// The first characters of its prompt; the whole is in its first event.
-        prompt_head: String,
+        /// The first characters of its prompt, where it has one; the whole is in its first event.
+        prompt_head: Option<String>,
         /// Which model, where the caller chose one.
         model: Option<Model>,
         /// How it is wired.

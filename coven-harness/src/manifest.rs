@@ -108,19 +108,23 @@ fn command(
         }
     };
     check_takes(template, launch)?;
-    let prompt = &launch.prompt;
-    let stdin = match mode.prompt {
-        PromptPlace::Stdin => prompt::by_stdin(prompt),
-        PromptPlace::Argument => {
-            prompt::as_argument(prompt)?;
-            Stdin::Null
-        }
-    };
     let wiring = match launch.mode {
         LaunchMode::Interactive => Wiring::Terminal,
-        LaunchMode::NonInteractive | LaunchMode::Stream => Wiring::TerminalOutput { stdin },
+        LaunchMode::NonInteractive | LaunchMode::Stream => {
+            let prompt = prompt::of_task(launch)?;
+            let stdin = match mode.prompt {
+                PromptPlace::Stdin => prompt::by_stdin(prompt),
+                PromptPlace::Argument => Stdin::Null,
+            };
+            Wiring::TerminalOutput { stdin }
+        }
     };
-    let line = template.fill(wiring, prompt.as_str(), launch.model.as_ref(), id)?;
+    let prompt = match mode.prompt {
+        PromptPlace::Stdin => None,
+        PromptPlace::Argument => launch.prompt.as_ref(),
+    };
+    let prompt = prompt.map(prompt::as_argument).transpose()?;
+    let line = template.fill(wiring, prompt, launch.model.as_ref(), id)?;
     Ok(if template.takes_conversation() {
         line.identified(id.clone())
     } else {

@@ -1,9 +1,18 @@
 //! The ways a prompt reaches a harness.
 
 use bytes::Bytes;
-use coven_core::{Prompt, Refusal, limits};
+use coven_core::{Launch, Prompt, Refusal, limits};
 
 use crate::Stdin;
+
+/// The prompt of a launch whose mode does nothing without one.
+///
+/// # Errors
+/// [`Refusal::Invalid`] naming `prompt` when there is none.
+pub(crate) fn of_task(launch: &Launch) -> Result<&Prompt, Refusal> {
+    let prompt = launch.prompt.as_ref();
+    prompt.ok_or_else(|| Refusal::invalid("prompt", "", "is required in this mode"))
+}
 
 /// The prompt as an argument, for a mode that has no other way in.
 ///

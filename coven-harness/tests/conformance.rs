@@ -62,12 +62,18 @@ fn launch(mode: &str, prompt: &str) -> LaunchRequest {
 }
 
 trait Vary: Sized {
+    fn without_prompt(self) -> Self;
     fn model(self, model: &str) -> Self;
     fn conversation(self, mode: &str, id: &str) -> Self;
     fn policy(self, dirs: &[&str]) -> Self;
 }
 
 impl Vary for LaunchRequest {
+    fn without_prompt(mut self) -> Self {
+        self.prompt = None;
+        self
+    }
+
     fn model(mut self, model: &str) -> Self {
         self.model = Some(model.to_owned());
         self
@@ -175,6 +181,8 @@ fn each_launch_has_its_command_line_and_wiring() {
         ("codex", launch("interactive", "go").conversation("init", "my.own-id"), "-c CODEX --".into(), Some("go"), TERMINAL),
         ("codex", launch("interactive", "go").model("openai/gpt-5.5").conversation("resume", OLD),
             "resume -c CODEX --model gpt-5.5 OLD --".into(), Some("go"), TERMINAL),
+        ("codex", launch("interactive", "").without_prompt().conversation("resume", OLD).model("m"),
+            "resume -c CODEX --model m OLD".into(), None, TERMINAL),
         ("codex", launch("nonInteractive", "go"), format!("{exec} --"), Some("go"), OUTPUT),
         ("codex", launch("nonInteractive", "--help").model("m"), format!("{exec} --model m --"), Some("--help"), OUTPUT),
         ("codex", launch("nonInteractive", "go").conversation("resume", OLD).model("m"),
@@ -192,6 +200,7 @@ fn each_launch_has_its_command_line_and_wiring() {
         ("claude", launch("interactive", "-x").model("anthropic/opus"), "--session-id FRESH --model opus --".into(), Some("-x"), TERMINAL),
         ("claude", launch("interactive", "do it").conversation("init", OLD), "--session-id OLD --".into(), Some("do it"), TERMINAL),
         ("claude", launch("interactive", "do it").conversation("resume", OLD).model("m"), "--resume OLD --model m --".into(), Some("do it"), TERMINAL),
+        ("claude", launch("interactive", "").without_prompt().conversation("resume", OLD), "--resume OLD".into(), None, TERMINAL),
         ("claude", launch("interactive", full), "--session-id FRESH --".into(), Some(full), TERMINAL),
         ("claude", launch("interactive", "doctor"), "--session-id FRESH --".into(), Some("doctor "), TERMINAL),
         ("claude", launch("interactive", "setup-token").conversation("resume", OLD), "--resume OLD --".into(), Some("setup-token "), TERMINAL),
@@ -209,6 +218,7 @@ fn each_launch_has_its_command_line_and_wiring() {
         ("scripted", launch("interactive", "-go"), "chat --thread FRESH --".into(), Some("-go"), TERMINAL),
         ("scripted", launch("interactive", "go").model("p/m").conversation("init", "mine"), "chat --model=p/m --thread mine --".into(), Some("go"), TERMINAL),
         ("scripted", launch("interactive", "go").conversation("resume", "mine"), "chat --continue=mine --".into(), Some("go"), TERMINAL),
+        ("scripted", launch("interactive", "").without_prompt().conversation("resume", "mine"), "chat --continue=mine".into(), None, TERMINAL),
         ("scripted", launch("nonInteractive", "go").model("m"), "once -m m".into(), None, from_stdin("go")),
         ("scripted", launch("nonInteractive", long), "once".into(), None, from_stdin(long)),
     ];

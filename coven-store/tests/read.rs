@@ -192,6 +192,32 @@ async fn the_whole_prompt_is_in_the_launch_and_not_in_the_record() {
 }
 
 #[tokio::test]
+async fn a_launch_without_a_prompt_is_read_back_as_one() {
+    let home = Home::new();
+    let store = home.open();
+    let launch = coven_core::Launch {
+        prompt: None,
+        continues: Some(id("before")),
+        ..launch_of("left out")
+    };
+    let events = vec![Event::Created {
+        launch: Box::new(launch.clone()),
+    }];
+    append(&store, "a", events).await.expect("a new session");
+    let read = |store: &coven_store::Store| {
+        assert_eq!(store.launch(&id("a")), Ok(Some(launch.clone())));
+        let record = store.record(&id("a")).expect("a read").expect("a record");
+        let coven_core::Origin::Launched { prompt_head, .. } = &record.session.origin else {
+            panic!("it was launched");
+        };
+        assert_eq!(*prompt_head, None);
+    };
+    read(&store);
+    store.close().await;
+    read(&home.open());
+}
+
+#[tokio::test]
 async fn live_sessions_are_those_that_were_launched_and_have_not_ended() {
     let home = Home::new();
     let store = home.open();

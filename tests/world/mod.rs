@@ -20,7 +20,7 @@ use coven::harness::{
 use coven::harness::{OutputMark, Wiring};
 use coven::{
     Actor, Engine, Envelope, Error, Event, Harness, HarnessId, Launch, LaunchMode, LaunchRequest,
-    Options, Record, Refusal, Seq, SessionId, Source,
+    Options, Prompt, Record, Refusal, Seq, SessionId, Source,
 };
 pub use noise::noise;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
@@ -74,7 +74,7 @@ impl Harness for Shell {
         };
         let command = CommandLine::new(wiring)
             .args(["-c"])
-            .prompt(launch.prompt.as_str());
+            .prompt(launch.prompt.as_ref().map_or("", Prompt::as_str));
         Ok(match conversation {
             ConversationPlan::New { .. } => command,
             ConversationPlan::Resume { id } => command.variable("RESUMED", id.as_str()),

@@ -63,6 +63,7 @@ fn codex_under_a_policy_writes_in_the_added_directories_and_nowhere_else() {
         let session = coven.launch("nonInteractive", "write", &asked);
         let mut follow = session.follow();
         assert_eq!(follow.until_exit()["exitCode"], 0, "{}", follow.output());
+        assert_eq!(session.record()["launch_policy"], asked["launchPolicy"]);
         assert!(added.join(file).exists(), "{mode}: {}", follow.output());
         assert!(!other.join(file).exists(), "{mode}: {}", follow.output());
     }

@@ -1,8 +1,8 @@
 //! `Draft`: a launch request that is well formed, its paths not looked at yet.
 
 use super::{
-    Conversation, ConversationId, IdempotencyKey, Labels, Launch, LaunchMode, LaunchPolicy,
-    LaunchRequest, Model, Place, Prompt, Title,
+    Conversation, ConversationId, ConversationRequest, IdempotencyKey, Labels, Launch, LaunchMode,
+    LaunchPolicy, LaunchRequest, Model, Place, Prompt, Title,
 };
 use crate::{HarnessId, Refusal, SessionId, TermSize, limits};
 
@@ -17,7 +17,7 @@ pub struct Draft {
     /// The harness asked for; whether it exists is the registry's to say.
     pub harness: HarnessId,
     labels: Labels,
-    prompt: Prompt,
+    prompt: Option<Prompt>,
     title: Title,
     model: Option<Model>,
     mode: LaunchMode,
@@ -36,7 +36,7 @@ impl Draft {
     /// # Errors
     /// [`Refusal::Invalid`] naming the first bad field and what is wrong with it.
     pub fn parse(request: &LaunchRequest) -> Result<Self, Refusal> {
-        let prompt = Prompt::parse(required("prompt", request.prompt.as_deref())?)?;
+        let prompt = prompt(request)?;
         let size = TermSize::parse(
             request
                 .cols
@@ -62,7 +62,7 @@ impl Draft {
                 .map(Labels::parse)
                 .transpose()?
                 .unwrap_or_default(),
-            title: Title::of_launch(request.title.as_deref(), &prompt),
+            title: title(request.title.as_deref(), prompt.as_ref()),
             prompt,
             model: request.model.as_deref().map(Model::parse).transpose()?,
             mode: request
@@ -134,6 +134,29 @@ fn required<'a>(field: &'static str, value: Option<&'a str>) -> Result<&'a str, 
         Some(text) => Err(Refusal::invalid(field, text, "must not be blank")),
         None => Err(Refusal::invalid(field, "", "is required")),
     }
+}
+
+/// A prompt may be left out where a conversation is opened; see [`Launch::opens_conversation`].
+fn prompt(request: &LaunchRequest) -> Result<Option<Prompt>, Refusal> {
+    match request.prompt.as_deref() {
+        None if may_open_conversation(request) => Ok(None),
+        given => Prompt::parse(required("prompt", given)?).map(Some),
+    }
+}
+
+fn title(given: Option<&str>, prompt: Option<&Prompt>) -> Title {
+    match prompt {
+        Some(prompt) => Title::of_launch(given, prompt),
+        None => Title::without_prompt(given),
+    }
+}
+
+/// As [`Launch::opens_conversation`]; whether the words are right is told later.
+fn may_open_conversation(request: &LaunchRequest) -> bool {
+    let mode = request.launch_mode.as_deref().map(LaunchMode::parse);
+    let resumes = |conversation: &ConversationRequest| conversation.mode == "resume";
+    matches!(mode, None | Some(Ok(LaunchMode::Interactive)))
+        && (request.continues.is_some() || request.conversation.as_ref().is_some_and(resumes))
 }
 
 fn path(field: &'static str, text: &str) -> Result<String, Refusal> {

@@ -12,7 +12,7 @@ pub struct LaunchRequest {
     pub cwd: Option<String>,
     /// `harness`, required.
     pub harness: Option<String>,
-    /// `prompt`, required.
+    /// `prompt`; required, unless an interactive launch goes on with a conversation.
     pub prompt: Option<String>,
     /// `title`. Absent or blank: the prompt's first line.
     pub title: Option<String>,

@@ -46,6 +46,13 @@ impl Title {
             .unwrap_or_else(|| Self("untitled".to_owned()))
     }
 
+    /// The title of a launch that has no prompt, made fit as one that has one is.
+    pub(super) fn without_prompt(given: Option<&str>) -> Self {
+        given
+            .and_then(Self::made_fit)
+            .unwrap_or_else(|| Self("untitled".to_owned()))
+    }
+
     /// An external session's title, made fit as a launch's is.
     pub(super) fn of_external(given: Option<&str>) -> Self {
         given

@@ -4,7 +4,7 @@
 //! and pure: the same session and event give the same answer on every machine, live or at replay.
 
 use super::{Ending, Origin, OutputState, Phase, PhaseName, Session, Snapshot};
-use crate::{Event, EventKind, External, Launch, SessionId};
+use crate::{Event, EventKind, External, Launch, Prompt, SessionId};
 
 /// An event that cannot follow: a bug, or a damaged log. Stop that session; never guess.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -249,7 +249,7 @@ fn launched(id: SessionId, launch: &Launch) -> Snapshot {
         phase: Phase::Created,
         origin: Origin::Launched {
             cwd: launch.place.cwd().to_owned(),
-            prompt_head: launch.prompt.head(),
+            prompt_head: launch.prompt.as_ref().map(Prompt::head),
             model: launch.model.clone(),
             mode: launch.mode,
             conversation_id: launch.conversation_id.clone(),

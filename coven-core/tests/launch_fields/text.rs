@@ -55,8 +55,53 @@ fn a_prompt_is_trimmed_and_else_kept_as_it_is() {
         ("héllo 🧵\u{200d} \u{202e}x", "héllo 🧵\u{200d} \u{202e}x"),
         ("a\u{1b}[31mb\u{7f}", "a\u{1b}[31mb\u{7f}"),
     ] {
-        assert_eq!(taken(set, given).prompt.as_str(), kept);
+        assert_eq!(taken(set, given).prompt.unwrap().as_str(), kept);
     }
+}
+
+#[test]
+fn a_prompt_may_be_left_out_only_where_a_terminal_goes_on_with_a_conversation() {
+    type Vary = fn(&mut LaunchRequest);
+    let without = |vary: Vary, mode: Option<&str>| {
+        let mut request = LaunchRequest {
+            prompt: None,
+            launch_mode: mode.map(str::to_owned),
+            ..request()
+        };
+        vary(&mut request);
+        Draft::parse(&request).map(|draft| draft.at(Place::new("/p", "/p").expect("a place")))
+    };
+    let continues: Vary = |r| r.continues = Some("session-1".to_owned());
+    fn named(mode: &str) -> Option<ConversationRequest> {
+        let (mode, id) = (mode.to_owned(), "my-thread".to_owned());
+        Some(ConversationRequest { mode, id })
+    }
+    let resumes: Vary = |r| r.conversation = named("resume");
+    let begins: Vary = |r| r.conversation = named("init");
+    let alone: Vary = |_| {};
+    for vary in [continues, resumes] {
+        for mode in [None, Some("interactive")] {
+            let launch = without(vary, mode).expect("a launch");
+            assert_eq!((&launch.prompt, launch.title.as_str()), (&None, "untitled"));
+            assert!(launch.opens_conversation());
+        }
+    }
+    for (vary, mode) in [
+        (begins, "interactive"),
+        (alone, "interactive"),
+        (continues, "nonInteractive"),
+        (continues, "stream"),
+        (resumes, "nonInteractive"),
+    ] {
+        let refusal = without(vary, Some(mode)).expect_err("it has no prompt");
+        assert_eq!(refusal.to_string(), "prompt is required", "{mode}");
+    }
+    let blank: Vary = |r| {
+        r.continues = Some("session-1".to_owned());
+        r.prompt = Some(" \n".to_owned());
+    };
+    let refusal = without(blank, None).expect_err("a blank prompt is none");
+    assert_eq!(refusal.to_string(), "prompt must not be blank");
 }
 
 #[test]
@@ -65,7 +110,11 @@ fn a_prompt_has_no_nul_and_at_most_one_mebibyte() {
     let huge = "é".repeat((1 << 19) + 1);
     refused("prompt", set, &["a\0b", "\0", &huge]);
     assert_eq!(
-        taken(set, &"é".repeat(1 << 19)).prompt.as_str().len(),
+        taken(set, &"é".repeat(1 << 19))
+            .prompt
+            .unwrap()
+            .as_str()
+            .len(),
         1 << 20
     );
 }
@@ -73,14 +122,16 @@ fn a_prompt_has_no_nul_and_at_most_one_mebibyte() {
 #[test]
 fn a_prompt_of_131071_bytes_fits_an_argument_and_one_more_does_not() {
     let set: Field = |r, v| r.prompt = Some(v);
-    assert!(taken(set, &"x".repeat(131_071)).prompt.fits_argument());
-    assert!(!taken(set, &"x".repeat(131_072)).prompt.fits_argument());
+    let prompt = |len_bytes| taken(set, &"x".repeat(len_bytes)).prompt.unwrap();
+    assert!(prompt(131_071).fits_argument());
+    assert!(!prompt(131_072).fits_argument());
 }
 
 #[test]
 fn the_head_of_a_prompt_is_its_first_200_characters() {
     let head = taken(|r, v| r.prompt = Some(v), &"🧵".repeat(300))
         .prompt
+        .unwrap()
         .head();
     assert_eq!(head, "🧵".repeat(200));
 }

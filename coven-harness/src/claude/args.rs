@@ -1,8 +1,8 @@
 //! Claude Code's command lines.
 //!
 //! ```text
-//! interactive      claude                CONVERSATION [--model M] -- PROMPT
-//! nonInteractive   claude --print        CONVERSATION [--model M] -- PROMPT
+//! interactive      claude                CONVERSATION [--model M] [-- PROMPT]
+//! nonInteractive   claude --print        CONVERSATION [--model M]  -- PROMPT
 //! by stdin         claude --print        CONVERSATION [--model M]
 //! stream           claude --print STREAM CONVERSATION [--model M]
 //!
@@ -31,10 +31,10 @@ pub(super) fn command(
     }
     let options = options(launch.model.as_ref(), conversation)?;
     let line = match launch.mode {
-        LaunchMode::Interactive => interactive(&launch.prompt, options)?,
-        LaunchMode::NonInteractive => print(&launch.prompt, options),
+        LaunchMode::Interactive => interactive(launch.prompt.as_ref(), options)?,
+        LaunchMode::NonInteractive => print(prompt::of_task(launch)?, options),
         LaunchMode::Stream => {
-            let first_line = stream::user_message(launch.prompt.as_str());
+            let first_line = stream::user_message(prompt::of_task(launch)?.as_str());
             CommandLine::new(Wiring::Pipes { first_line })
                 .args(["--print"])
                 .args(STREAM)
@@ -44,11 +44,13 @@ pub(super) fn command(
     Ok(line.identified(id(conversation).clone()))
 }
 
-fn interactive(text: &Prompt, options: Vec<String>) -> Result<CommandLine, Refusal> {
+fn interactive(text: Option<&Prompt>, options: Vec<String>) -> Result<CommandLine, Refusal> {
+    let line = CommandLine::new(Wiring::Terminal).args(options);
+    let Some(text) = text else {
+        return Ok(line);
+    };
     let text = prompt::as_argument(text)?;
-    let line = CommandLine::new(Wiring::Terminal)
-        .args(options)
-        .args(["--"]);
+    let line = line.args(["--"]);
     Ok(if could_be_a_subcommand(text) {
         line.prompt(format!("{text} "))
     } else {

@@ -1,11 +1,11 @@
 //! Codex's command lines.
 //!
 //! ```text
-//! interactive      codex        NO_SERVER      [--model M]             -- PROMPT
-//!                  codex resume NO_SERVER      [--model M]        UUID -- PROMPT
-//! nonInteractive   codex exec   EXEC NO_SERVER [--model M]             -- PROMPT
-//!                  codex exec   EXEC NO_SERVER [--model M] resume UUID -- PROMPT
-//! by stdin         codex exec   …                                      -
+//! interactive      codex        NO_SERVER      [--model M]              -- PROMPT
+//!                  codex resume NO_SERVER      [--model M]        UUID [-- PROMPT]
+//! nonInteractive   codex exec   EXEC NO_SERVER [--model M]              -- PROMPT
+//!                  codex exec   EXEC NO_SERVER [--model M] resume UUID  -- PROMPT
+//! by stdin         codex exec   …                                       -
 //! ```
 
 use coven_core::{ConversationId, Launch, LaunchMode, LaunchPolicy, Model, Prompt, Refusal};
@@ -34,8 +34,8 @@ pub(super) fn command(
         ConversationPlan::Resume { id } => Some(conversation::uuid(id)?),
     };
     let line = match launch.mode {
-        LaunchMode::Interactive => interactive(&launch.prompt, &model, resumed)?,
-        LaunchMode::NonInteractive => exec(launch, &model, resumed),
+        LaunchMode::Interactive => interactive(launch.prompt.as_ref(), &model, resumed)?,
+        LaunchMode::NonInteractive => exec(launch, prompt::of_task(launch)?, &model, resumed),
         LaunchMode::Stream => {
             let reason = "Codex has no stream mode; launch it interactive or nonInteractive";
             let reason = reason.to_owned();
@@ -49,24 +49,31 @@ pub(super) fn command(
 }
 
 fn interactive(
-    text: &Prompt,
+    text: Option<&Prompt>,
     model: &[String],
     resumed: Option<&ConversationId>,
 ) -> Result<CommandLine, Refusal> {
-    Ok(CommandLine::new(Wiring::Terminal)
+    let line = CommandLine::new(Wiring::Terminal)
         .args(resumed.map(|_| "resume"))
         .args(NO_SERVER)
         .args(model)
-        .args(resumed.map(ConversationId::as_str))
-        .args(["--"])
-        .prompt(prompt::as_argument(text)?))
+        .args(resumed.map(ConversationId::as_str));
+    Ok(match text {
+        Some(text) => line.args(["--"]).prompt(prompt::as_argument(text)?),
+        None => line,
+    })
 }
 
-fn exec(launch: &Launch, model: &[String], resumed: Option<&ConversationId>) -> CommandLine {
+fn exec(
+    launch: &Launch,
+    text: &Prompt,
+    model: &[String],
+    resumed: Option<&ConversationId>,
+) -> CommandLine {
     // As an argument, a lone hyphen means stdin, even after `--`.
-    let by_stdin = !launch.prompt.fits_argument() || launch.prompt.as_str() == "-";
+    let by_stdin = !text.fits_argument() || text.as_str() == "-";
     let stdin = if by_stdin {
-        prompt::by_stdin(&launch.prompt)
+        prompt::by_stdin(text)
     } else {
         Stdin::Null
     };
@@ -80,7 +87,7 @@ fn exec(launch: &Launch, model: &[String], resumed: Option<&ConversationId>) -> 
     if by_stdin {
         line.args(["-"])
     } else {
-        line.args(["--"]).prompt(launch.prompt.as_str())
+        line.args(["--"]).prompt(text.as_str())
     }
 }
 

@@ -13,6 +13,7 @@ use crate::{CommandLine, Wiring};
 const PROMPT: &str = "{prompt}";
 const MODEL: &str = "{model}";
 const CONVERSATION: &str = "{conversation}";
+const TWO_HYPHENS: &str = "--";
 
 /// The most arguments, and the most bytes of one: far over any real need.
 const MAX_ARGUMENTS: usize = 256;
@@ -30,13 +31,22 @@ pub(super) struct Template {
 enum Item {
     /// An argument; it may hold [`CONVERSATION`].
     Word(String),
-    /// The whole prompt.
+    /// The whole prompt, and what stands right before it.
     Prompt {
-        /// Whether `--` stands right before it, so that it may start with a hyphen.
-        guarded: bool,
+        /// What keeps it from being read as an option.
+        guard: Guard,
     },
     /// Arguments that hold [`MODEL`]; left out where a launch names no model.
     WithModel(Vec<String>),
+}
+
+/// What keeps a prompt that starts with a hyphen from being read as an option.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Guard {
+    /// `--`, which goes where the prompt goes.
+    TwoHyphens,
+    /// Nothing.
+    None,
 }
 
 /// How the prompt is to be in a template.
@@ -76,10 +86,16 @@ impl Template {
         let mut items = Vec::new();
         for element in list.into_inner() {
             let span = element.span();
-            let guarded = matches!(items.last(), Some(Item::Word(word)) if word == "--");
-            let item = Item::parse(element.into_inner(), guarded)
-                .map_err(|problem| Flaw { span, problem })?;
-            items.push(item);
+            let item =
+                Item::parse(element.into_inner()).map_err(|problem| Flaw { span, problem })?;
+            match (items.last(), item) {
+                (Some(Item::Word(word)), Item::Prompt { .. }) if word == TWO_HYPHENS => {
+                    items.pop();
+                    let guard = Guard::TwoHyphens;
+                    items.push(Item::Prompt { guard });
+                }
+                (_, item) => items.push(item),
+            }
         }
         let count = |wanted: fn(&Item) -> bool| items.iter().filter(|item| wanted(item)).count();
         if items.len() > MAX_ARGUMENTS {
@@ -117,7 +133,7 @@ impl Template {
     }
 
     /// The command line with everything in its place. The prompt is put in where the template has
-    /// a place for it.
+    /// a place for it; without one the place is left out, and `--` right before it with it.
     ///
     /// # Errors
     /// [`Refusal::Invalid`] naming `prompt` or `conversation.id` where it starts with a hyphen and
@@ -125,7 +141,7 @@ impl Template {
     pub(super) fn fill(
         &self,
         wiring: Wiring,
-        prompt: &str,
+        prompt: Option<&str>,
         model: Option<&Model>,
         conversation: &ConversationId,
     ) -> Result<CommandLine, Refusal> {
@@ -141,12 +157,16 @@ impl Template {
         for item in &self.items {
             line = match item {
                 Item::Word(word) => line.args([word.replace(CONVERSATION, conversation.as_str())]),
-                Item::Prompt { guarded: false } if prompt.starts_with('-') => {
-                    let problem = "must not start with a hyphen for this harness: its manifest has \
-                                   no \"--\" before the prompt";
-                    return Err(Refusal::invalid("prompt", prompt, problem));
-                }
-                Item::Prompt { .. } => line.prompt(prompt),
+                Item::Prompt { guard } => match (guard, prompt) {
+                    (_, None) => line,
+                    (Guard::TwoHyphens, Some(prompt)) => line.args([TWO_HYPHENS]).prompt(prompt),
+                    (Guard::None, Some(prompt)) if prompt.starts_with('-') => {
+                        let problem = "must not start with a hyphen for this harness: its \
+                                       manifest has no \"--\" before the prompt";
+                        return Err(Refusal::invalid("prompt", prompt, problem));
+                    }
+                    (Guard::None, Some(prompt)) => line.prompt(prompt),
+                },
                 Item::WithModel(words) => match model {
                     Some(model) => {
                         line.args(words.iter().map(|w| w.replace(MODEL, model.as_str())))
@@ -160,9 +180,9 @@ impl Template {
 }
 
 impl Item {
-    fn parse(element: Element, guarded: bool) -> Result<Self, String> {
+    fn parse(element: Element) -> Result<Self, String> {
         match element {
-            Element::Word(word) if word == PROMPT => Ok(Self::Prompt { guarded }),
+            Element::Word(word) if word == PROMPT => Ok(Self::Prompt { guard: Guard::None }),
             Element::Word(word) => {
                 check_word(&word)?;
                 if word.contains(MODEL) {

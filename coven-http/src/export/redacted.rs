@@ -67,7 +67,7 @@ impl Redacted {
 fn hidden(what: What) -> What {
     match what {
         What::Created { mut launch } => {
-            launch.prompt = hide(&launch.prompt);
+            launch.prompt = launch.prompt.as_deref().map(hide);
             launch.title = hide(&launch.title);
             What::Created { launch }
         }

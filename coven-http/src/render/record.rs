@@ -2,7 +2,7 @@
 
 use coven::{Launch, Origin, Phase, Record};
 
-use crate::wire::{LaunchMode, SessionRecord, Status, Visibility};
+use crate::wire::{LaunchMode, LaunchPolicy, SessionRecord, Status, Visibility};
 
 /// A record as lists show it: its prompt's first characters.
 pub(crate) fn record(record: &Record) -> SessionRecord {
@@ -42,15 +42,18 @@ pub(crate) fn record(record: &Record) -> SessionRecord {
         ended_at: record.ended_at.map(Into::into),
         orphan_reason: orphan_reason(&session.phase),
         continues: None,
+        identity: None,
+        launch_policy: None,
     };
     with_origin(rendered, &session.origin)
 }
 
-/// A record as it is shown alone: its prompt whole, which is in its launch.
+/// A record as it is shown alone, with what is in its launch only: its prompt whole, and its policy.
 pub(crate) fn whole_record(stored: &Record, launch: Option<&Launch>) -> SessionRecord {
     let mut rendered = record(stored);
     if let Some(launch) = launch {
-        rendered.prompt = Some(launch.prompt.as_str().to_owned());
+        rendered.prompt = launch.prompt.as_ref().map(|p| p.as_str().to_owned());
+        rendered.launch_policy = launch.policy.as_ref().map(launch_policy);
     }
     rendered
 }
@@ -63,17 +66,18 @@ fn with_origin(rendered: SessionRecord, origin: &Origin) -> SessionRecord {
             model,
             mode,
             conversation_id: _,
-            identity: _,
+            identity,
             size,
             continues,
         } => SessionRecord {
             cwd: Some(cwd.clone()),
-            prompt: Some(prompt_head.clone()),
+            prompt: prompt_head.clone(),
             model: model.as_ref().map(|model| model.as_str().to_owned()),
             launch_mode: Some(launch_mode(*mode)),
             cols: Some(size.cols()),
             rows: Some(size.rows()),
             continues: continues.as_ref().map(|id| id.as_str().to_owned()),
+            identity: identity.as_ref().map(|id| id.as_str().to_owned()),
             ..rendered
         },
         Origin::External { transcript_path } => SessionRecord {
@@ -105,6 +109,14 @@ const fn status(status: coven::Status) -> Status {
         coven::Status::Failed => Status::Failed,
         coven::Status::Killed => Status::Killed,
         coven::Status::Orphaned => Status::Orphaned,
+    }
+}
+
+fn launch_policy(policy: &coven::LaunchPolicy) -> LaunchPolicy {
+    LaunchPolicy {
+        approval: "never".to_owned(),
+        sandbox: "workspace-write".to_owned(),
+        add_dirs: policy.add_dirs.clone(),
     }
 }
 

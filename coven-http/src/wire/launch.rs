@@ -16,7 +16,9 @@ pub struct LaunchBody {
     /// Required: the id of a harness that `GET /harnesses` lists.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub harness: Option<String>,
-    /// Required: what the agent is to do. It is trimmed.
+    /// Required: what the agent is to do. It is trimmed. It may be absent where an interactive
+    /// launch goes on with a conversation (`continues`, or `conversation` with `resume`): that is
+    /// opened, and waits for input.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
     /// The working directory: absolute, or relative to the root, and never outside it.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::Time;
+use super::{LaunchPolicy, Time};
 
 /// A session. Every key is always present; one that does not apply is null.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -42,7 +42,8 @@ pub struct SessionRecord {
     pub transcript_path: Option<String>,
     /// Its working directory; null for an external one.
     pub cwd: Option<String>,
-    /// Its prompt: whole when one session is asked for, its first 200 characters in lists.
+    /// Its prompt: whole when one session is asked for, its first 200 characters in lists. Null
+    /// where it has none: an external one, and one that only opened a conversation again.
     pub prompt: Option<String>,
     /// Its model, where its caller chose one.
     pub model: Option<String>,
@@ -70,6 +71,11 @@ pub struct SessionRecord {
     pub orphan_reason: Option<String>,
     /// The session whose conversation it goes on with.
     pub continues: Option<String>,
+    /// What its harness calls its conversation, once that is known; without it no session can go
+    /// on with this one's.
+    pub identity: Option<String>,
+    /// What it may do unasked, where its launch said; null in lists.
+    pub launch_policy: Option<LaunchPolicy>,
 }
 
 /// Where a session stands. There is no other word.
@@ -123,6 +129,17 @@ pub enum LaunchMode {
     NonInteractive,
     /// JSON lines in and out over pipes.
     Stream,
+}
+
+impl LaunchMode {
+    /// The word requests and records use.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Interactive => "interactive",
+            Self::NonInteractive => "nonInteractive",
+            Self::Stream => "stream",
+        }
+    }
 }
 
 /// Who may see a session.

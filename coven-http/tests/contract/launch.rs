@@ -40,6 +40,8 @@ async fn a_launch_answers_with_a_record_that_has_every_key() {
         ("transcript_path", json!(null)),
         ("prompt", json!("printf hi; read x")),
         ("launch_mode", json!("interactive")),
+        ("identity", json!(null)),
+        ("launch_policy", json!(null)),
         ("cols", json!(80)),
         ("rows", json!(24)),
         ("ended_at", json!(null)),

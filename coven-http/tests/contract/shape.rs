@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Every key of a record, in no order.
-const RECORD_KEYS: [&str; 30] = [
+const RECORD_KEYS: [&str; 32] = [
     "archived_at",
     "cols",
     "continues",
@@ -18,9 +18,11 @@ const RECORD_KEYS: [&str; 30] = [
     "familiar_id",
     "harness",
     "id",
+    "identity",
     "labels",
     "last_seq",
     "launch_mode",
+    "launch_policy",
     "model",
     "orphan_reason",
     "output_bytes",

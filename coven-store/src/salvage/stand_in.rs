@@ -5,7 +5,8 @@
 use bytes::Bytes;
 use coven_core::{
     Channel, Ending, Event, Exit, External, ExternalRequest, HarnessId, Launch, LaunchRequest,
-    Origin, OrphanReason, OutputEnd, Phase, Place, ProcessFacts, Record, Session, SessionId,
+    Origin, OrphanReason, OutputEnd, Phase, Place, ProcessFacts, Prompt, Record, Session,
+    SessionId,
 };
 use coven_core::{Draft, limits};
 
@@ -253,14 +254,17 @@ fn launch(kept: Option<&Record>) -> Launch {
         if let Ok(place) = Place::new(session.root.as_str(), cwd.as_str()) {
             launch.place = place;
         }
-        if let Ok(prompt) = coven_core::Prompt::parse(prompt_head) {
-            launch.prompt = prompt;
+        if let Some(Ok(prompt)) = prompt_head.as_deref().map(Prompt::parse) {
+            launch.prompt = Some(prompt);
         }
         launch.model = model.clone();
         launch.mode = *mode;
         launch.conversation_id = conversation_id.clone();
         launch.size = *size;
         launch.continues = continues.clone();
+        if prompt_head.is_none() && launch.opens_conversation() {
+            launch.prompt = None;
+        }
     }
     launch
 }

@@ -13,6 +13,7 @@ pub(super) struct LaunchRow {
     root: String,
     cwd: String,
     harness: String,
+    /// Empty where there is none.
     prompt: String,
     title: String,
     model: Option<String>,
@@ -72,7 +73,10 @@ impl From<&Launch> for LaunchRow {
             root: launch.place.root().to_owned(),
             cwd: launch.place.cwd().to_owned(),
             harness: launch.harness.as_str().to_owned(),
-            prompt: launch.prompt.as_str().to_owned(),
+            prompt: launch
+                .prompt
+                .as_ref()
+                .map_or_else(String::new, |prompt| prompt.as_str().to_owned()),
             title: launch.title.as_str().to_owned(),
             model: launch.model.as_ref().map(|model| model.as_str().to_owned()),
             mode: launch.mode.into(),
@@ -97,10 +101,10 @@ impl TryFrom<LaunchRow> for Launch {
     type Error = Malformed;
 
     fn try_from(row: LaunchRow) -> Result<Self, Malformed> {
-        Ok(Self {
+        let launch = Self {
             place: Place::new(row.root, row.cwd).map_err(|_| Malformed::Value { field: "cwd" })?,
             harness: harness(&row.harness)?,
-            prompt: Prompt::parse(&row.prompt).map_err(|_| Malformed::Value { field: "prompt" })?,
+            prompt: prompt(&row.prompt)?,
             title: title(&row.title)?,
             model: row.model.as_deref().map(model).transpose()?,
             mode: row.mode.into(),
@@ -126,7 +130,11 @@ impl TryFrom<LaunchRow> for Launch {
                 })
                 .transpose()?,
             environment: row.environment,
-        })
+        };
+        if launch.prompt.is_none() && !launch.opens_conversation() {
+            return Err(Malformed::Value { field: "prompt" });
+        }
+        Ok(launch)
     }
 }
 
@@ -218,6 +226,12 @@ impl TryFrom<ConversationRow> for Conversation {
             id: conversation_id(&row.id)?,
         })
     }
+}
+
+fn prompt(text: &str) -> Result<Option<Prompt>, Malformed> {
+    let some = (!text.is_empty()).then(|| Prompt::parse(text));
+    some.transpose()
+        .map_err(|_| Malformed::Value { field: "prompt" })
 }
 
 pub(super) fn text_of(id: &ConversationId) -> String {

@@ -70,6 +70,7 @@ enum EndingRow {
 enum OriginRow {
     Launched {
         cwd: String,
+        /// Empty where there is no prompt.
         prompt_head: String,
         model: Option<String>,
         mode: ModeRow,
@@ -247,7 +248,7 @@ impl From<&Origin> for OriginRow {
                 continues,
             } => Self::Launched {
                 cwd: cwd.clone(),
-                prompt_head: prompt_head.clone(),
+                prompt_head: prompt_head.clone().unwrap_or_default(),
                 model: model.as_ref().map(|model| model.as_str().to_owned()),
                 mode: (*mode).into(),
                 conversation_id: conversation_id.as_ref().map(launch::text_of),
@@ -278,7 +279,7 @@ impl TryFrom<OriginRow> for Origin {
                 continues,
             } => Self::Launched {
                 cwd,
-                prompt_head,
+                prompt_head: (!prompt_head.is_empty()).then_some(prompt_head),
                 model: model.as_deref().map(launch::model).transpose()?,
                 mode: mode.into(),
                 conversation_id: conversation_id

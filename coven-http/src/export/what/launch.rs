@@ -12,7 +12,7 @@ pub(in crate::export) struct Launch {
     project_root: String,
     cwd: String,
     harness: String,
-    pub(in crate::export) prompt: String,
+    pub(in crate::export) prompt: Option<String>,
     pub(in crate::export) title: String,
     model: Option<String>,
     launch_mode: String,
@@ -64,7 +64,10 @@ impl From<&coven::Launch> for Launch {
             project_root: launch.place.root().to_owned(),
             cwd: launch.place.cwd().to_owned(),
             harness: launch.harness.as_str().to_owned(),
-            prompt: launch.prompt.as_str().to_owned(),
+            prompt: launch
+                .prompt
+                .as_ref()
+                .map(|prompt| prompt.as_str().to_owned()),
             title: launch.title.as_str().to_owned(),
             model: launch.model.as_ref().map(|model| model.as_str().to_owned()),
             launch_mode: launch.mode.as_str().to_owned(),
@@ -97,14 +100,13 @@ impl TryFrom<Launch> for coven::Launch {
     type Error = Refusal;
 
     fn try_from(launch: Launch) -> Result<Self, Refusal> {
-        let prompt = Prompt::parse(&launch.prompt)?;
-        as_given("prompt", &launch.prompt, prompt.as_str())?;
+        let prompt = launch.prompt.as_deref().map(prompt).transpose()?;
         let policy = launch.policy.map(|policy| PolicyRequest {
             approval: "never".to_owned(),
             sandbox: "workspace-write".to_owned(),
             add_dirs: policy.add_dirs,
         });
-        Ok(Self {
+        let launch = Self {
             place: Place::new(launch.project_root, launch.cwd)?,
             harness: harness(&launch.harness)?,
             prompt,
@@ -130,8 +132,18 @@ impl TryFrom<Launch> for coven::Launch {
                 .map(IdempotencyKey::parse)
                 .transpose()?,
             environment: names(launch.environment)?,
-        })
+        };
+        if launch.prompt.is_none() && !launch.opens_conversation() {
+            return Err(Refusal::invalid("prompt", "", "is missing"));
+        }
+        Ok(launch)
     }
+}
+
+fn prompt(text: &str) -> Result<Prompt, Refusal> {
+    let prompt = Prompt::parse(text)?;
+    as_given("prompt", text, prompt.as_str())?;
+    Ok(prompt)
 }
 
 impl TryFrom<ConversationPart> for Conversation {
