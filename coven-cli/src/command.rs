@@ -16,6 +16,7 @@ mod input;
 mod kill;
 mod log;
 mod prune;
+mod resume;
 mod run;
 mod sacrifice;
 mod sessions;
@@ -35,6 +36,8 @@ use crate::home::Home;
 pub(crate) enum Command {
     /// Launch a session and follow it
     Run(run::Args),
+    /// Go on with the conversation of a session that has ended
+    Resume(resume::Args),
     /// List sessions, newest first
     #[command(visible_alias = "ls")]
     Sessions(sessions::Args),
@@ -89,6 +92,7 @@ pub(crate) fn run(args: Args) -> Result<Exit, Failure> {
     let home = Home::find(args.home.as_deref());
     match args.command {
         Command::Run(args) => wait(run::run(args, &home?)),
+        Command::Resume(args) => wait(resume::run(&args, &home?)),
         Command::Sessions(args) => wait(sessions::run(&args, &home?)),
         Command::Show(args) => wait(show::run(&args, &home?)),
         Command::Log(args) => wait(log::run(&args, &home?)),

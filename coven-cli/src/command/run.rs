@@ -2,31 +2,28 @@
 
 mod conversation;
 pub(super) mod place;
-mod prompt;
+pub(super) mod prompt;
 mod refused;
+pub(super) mod shown;
 mod which_harness;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::io::{self, IsTerminal};
 use std::time::UNIX_EPOCH;
 
 use clap::ValueEnum;
 use coven_http::client::{Client, Error};
-use coven_http::wire::{LaunchBody, SessionRecord};
+use coven_http::wire::{LaunchBody, LaunchMode, SessionRecord};
 
-use crate::absence::Absence;
 use crate::config::{Config, Origin, Setting};
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{self, Interrupts};
 use crate::home::Home;
-use crate::output;
-use crate::{live, terminal};
 
 use conversation::Thread;
 use place::Place;
+use shown::{Shown, Wanted, both_are_terminals, terminal_size};
 
 /// Launch a session and follow it
 #[derive(Debug, clap::Args)]
@@ -112,13 +109,20 @@ enum Mode {
 pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     let config = Config::load(home)?;
     let (named, prompt) = words(&args, &config)?;
+    if named.value.is_none() {
+        prompt::is_no_harness(&prompt)?;
+    }
     // Looked at before stdin is read to its end: a terminal there says how to wire it.
     let mode = args.mode.unwrap_or_else(|| mode_for(&args));
-    let shown = Shown::of(&args, mode);
+    let wanted = Wanted {
+        detach: args.detach,
+        json: args.json,
+    };
+    let shown = Shown::of(wanted, mode.on_the_wire());
     let asked = Asked {
         key: new_key(),
         body: OnceCell::new(),
-        prompt: prompt::read(&prompt, named.value.as_deref())?,
+        prompt: prompt::read(&prompt)?,
         place: place::find(args.project.as_deref(), args.cwd.as_deref())?,
         args,
         mode,
@@ -126,27 +130,9 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     };
     let launching = async |client: &Client| asked.launch(client).await;
     let (client, record) = connect::ask_running(home, launching).await?;
-    match shown {
-        Shown::Id => detached(output::print(&format!("{}\n", record.id)), &record.id),
-        Shown::Record => detached(output::json(&record), &record.id),
-        Shown::Live => {
-            let keys = &config.detach_keys.value;
-            output::tell(&format!("coven: session {}; {keys} detaches", record.id));
-            live::show(home, &client, &record.id, keys).await
-        }
-        Shown::Output => {
-            output::tell(&format!(
-                "coven: session {}; Ctrl-C leaves it running",
-                record.id
-            ));
-            let exit = follow::output(home, &client, &record.id).await?;
-            Ok(left_running(exit, &record.id))
-        }
-        Shown::Events => {
-            let exit = events(home, &client, &record.id).await?;
-            Ok(left_running(exit, &record.id))
-        }
-    }
+    shown
+        .show(home, &client, &record, &config.detach_keys.value)
+        .await
 }
 
 /// A launch as it was asked for.
@@ -216,7 +202,7 @@ impl Asked {
             prompt: Some(self.prompt.clone()),
             title: args.title.clone(),
             model: args.model.clone(),
-            launch_mode: Some(self.mode.as_str().to_owned()),
+            launch_mode: Some(self.mode.on_the_wire().as_str().to_owned()),
             conversation,
             continues,
             labels: (!args.labels.is_empty()).then(|| args.labels.clone()),
@@ -234,39 +220,12 @@ fn new_key() -> String {
     format!("coven-run-{}-{}", std::process::id(), since.as_nanos())
 }
 
-/// What is shown of a session that was launched.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shown {
-    /// Its id; it is left running.
-    Id,
-    /// Its record, as JSON; it is left running.
-    Record,
-    /// Its terminal, live.
-    Live,
-    /// Its output.
-    Output,
-    /// Its events, as JSON.
-    Events,
-}
-
-impl Shown {
-    fn of(args: &Args, mode: Mode) -> Self {
-        match (args.detach, args.json) {
-            (true, false) => Self::Id,
-            (true, true) => Self::Record,
-            (false, true) => Self::Events,
-            (false, false) if mode == Mode::Interactive && both_are_terminals() => Self::Live,
-            (false, false) => Self::Output,
-        }
-    }
-}
-
 impl Mode {
-    const fn as_str(self) -> &'static str {
+    const fn on_the_wire(self) -> LaunchMode {
         match self {
-            Self::Interactive => "interactive",
-            Self::Noninteractive => "nonInteractive",
-            Self::Stream => "stream",
+            Self::Interactive => LaunchMode::Interactive,
+            Self::Noninteractive => LaunchMode::NonInteractive,
+            Self::Stream => LaunchMode::Stream,
         }
     }
 }
@@ -299,15 +258,6 @@ fn mode_for(args: &Args) -> Mode {
     }
 }
 
-fn both_are_terminals() -> bool {
-    io::stdin().is_terminal() && io::stdout().is_terminal()
-}
-
-fn terminal_size() -> Option<(i64, i64)> {
-    let size = terminal::size_of(io::stdout())?;
-    Some((size.cols().into(), size.rows().into()))
-}
-
 fn size(text: &str) -> Result<(i64, i64), String> {
     let parse = |number: &str| number.parse().ok();
     text.split_once(['x', 'X', '×'])
@@ -320,35 +270,6 @@ pub(super) fn environment() -> BTreeMap<String, String> {
     std::env::vars_os()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
         .collect()
-}
-
-async fn events(home: &Home, client: &Client, id: &str) -> Result<Exit, Failure> {
-    let mut absence = Absence::of(home, client);
-    let told = async {
-        let told = client.follow(id, None);
-        follow::each(&mut absence, told, output::json_line).await?;
-        follow::ending(&mut absence, client, id).await
-    };
-    Interrupts::listen()?
-        .during(told)
-        .await
-        .map(follow::exit_of)
-}
-
-/// A session that was left running at once; how to find it, where its id could not be printed.
-fn detached(printed: Result<(), Failure>, id: &str) -> Result<Exit, Failure> {
-    let launched = |failure: Failure| failure.and(&format!("session {id} was launched"));
-    printed.map(|()| Exit::Done).map_err(launched)
-}
-
-/// Says how to find a session that was left.
-fn left_running(exit: Exit, id: &str) -> Exit {
-    if exit == Exit::Detached {
-        output::complain(&format!(
-            "coven: session {id} goes on; `coven log --follow {id}` shows it, `coven kill {id}` ends it"
-        ));
-    }
-    exit
 }
 
 #[cfg(test)]

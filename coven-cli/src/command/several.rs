@@ -32,6 +32,14 @@ impl Several {
         (several, sessions)
     }
 
+    /// Sessions that are known already.
+    pub(super) const fn of(sessions: &[SessionRecord]) -> Self {
+        Self {
+            first_failure: None,
+            are_many: sessions.len() > 1,
+        }
+    }
+
     /// What was done to the session that `name` names; a failure is told of, and kept.
     pub(super) fn keep<T>(&mut self, name: &str, done: Result<T, Failure>) -> Option<T> {
         let failure = match done {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::leftovers;
+use crate::{leftovers, power_cut};
 
 /// A script that says it has begun, and goes on until it is killed.
 pub(crate) const ENDLESS: &str = "echo begun; tail -f /dev/null";
@@ -157,6 +157,12 @@ impl Home {
     pub(crate) fn lose(&self, id: &str) {
         end_at_once(self.shim_of(id));
         self.wait_for_end(id);
+    }
+
+    /// Ends the daemon and all that came of it at once, as the end of the machine does: nobody is
+    /// left to record how anything ended.
+    pub(crate) fn power_cut(&self) {
+        power_cut::end_all_of(&self.dir());
     }
 
     /// The process that serves it, as it says itself.

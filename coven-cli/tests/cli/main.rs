@@ -20,8 +20,11 @@ mod not_run;
 mod offline;
 mod outlives;
 mod portable;
+#[path = "../../../tests/shared/power_cut.rs"]
+mod power_cut;
 mod reading;
 mod reconnect;
+mod resume;
 mod retention;
 mod run;
 mod sessions;

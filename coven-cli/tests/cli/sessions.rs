@@ -290,7 +290,7 @@ fn manifests_that_are_passed_over_are_named_beside_the_list() {
     }
 }
 
-fn register(home: &Home, id: &str) {
+pub(crate) fn register(home: &Home, id: &str) {
     let body = format!(r#"{{"id":"{id}","projectRoot":"/","harness":"other"}}"#);
     post(home, "/sessions/external", &body, "201");
 }

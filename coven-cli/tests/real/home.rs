@@ -61,8 +61,12 @@ impl Home {
         self.path().join("project")
     }
 
+    pub(crate) fn coven_home(&self) -> PathBuf {
+        self.path().join("coven")
+    }
+
     pub(crate) fn socket(&self) -> PathBuf {
-        self.path().join("coven/coven.sock")
+        self.coven_home().join("coven.sock")
     }
 
     /// All the variables this user has.

@@ -6,17 +6,25 @@ use coven::limits::MAX_PROMPT_BYTES;
 
 use crate::failure::Failure;
 
+/// Makes sure that a word which is all there is was not meant for the harness.
+///
+/// # Errors
+/// When it names one that everybody knows.
+pub(super) fn is_no_harness(word: &str) -> Result<(), Failure> {
+    if ["codex", "claude"].contains(&word) {
+        return Err(Failure::usage(format!(
+            "the prompt is missing; write: coven run {word} \"what to do\""
+        )));
+    }
+    Ok(())
+}
+
 /// The prompt that `word` is, or that stdin holds when it is `-`.
 ///
 /// # Errors
-/// When stdin is not text or too long, or `word` is all there is and names a harness.
-pub(super) fn read(word: &str, harness: Option<&str>) -> Result<String, Failure> {
+/// When stdin is not text or too long.
+pub(in crate::command) fn read(word: &str) -> Result<String, Failure> {
     if word != "-" {
-        if harness.is_none() && ["codex", "claude"].contains(&word) {
-            return Err(Failure::usage(format!(
-                "the prompt is missing; write: coven run {word} \"what to do\""
-            )));
-        }
         return Ok(word.to_owned());
     }
     if io::stdin().is_terminal() {

@@ -1,0 +1,102 @@
+//! Which sessions were lost, and have not been gone on with.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use coven_http::client::{Client, SessionsQuery};
+use coven_http::wire::{SessionRecord, Status};
+
+use super::settled::settled;
+use crate::config::Age;
+use crate::ending::Ending;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::output::{self, Table};
+
+/// Sessions asked for at once.
+const PAGE: usize = 500;
+
+/// Lost sessions that are not archived and that no later session has gone on with, newest first.
+pub(super) struct Lost {
+    /// Those that can be gone on with.
+    pub(super) offered: Vec<SessionRecord>,
+    /// Those whose conversation is not known.
+    pub(super) unknown: Vec<SessionRecord>,
+}
+
+/// Looks through all sessions for those that were lost, within this time if one is given.
+///
+/// # Errors
+/// Whatever the client says.
+pub(super) async fn find(client: &Client, since: Option<Age>) -> Result<Lost, Failure> {
+    let mut orphans = Vec::new();
+    let mut continued = HashSet::new();
+    let mut query = SessionsQuery {
+        limit: Some(PAGE),
+        cursor: None,
+        include_archived: true,
+    };
+    loop {
+        let page = client.sessions_page(&query).await?;
+        for session in page.sessions {
+            let session = settled(client, session).await?;
+            // One that did not even start has gone on with nothing.
+            if Ending::of(&session).exit() != Exit::LaunchFailed {
+                continued.extend(session.continues.clone());
+            }
+            if session.status == Status::Orphaned && session.archived_at.is_none() {
+                orphans.push(session);
+            }
+        }
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            break;
+        }
+    }
+    let earliest = since.map_or(i64::MIN, |age| now().saturating_sub(nanos(age)));
+    orphans.retain(|session| lost_at(session) >= earliest && !continued.contains(&session.id));
+    let (offered, unknown) = orphans
+        .into_iter()
+        .partition(|session| session.identity.is_some());
+    Ok(Lost { offered, unknown })
+}
+
+/// The sessions as a numbered table, each called by its name in `ids`.
+pub(super) fn table(sessions: &[SessionRecord], ids: Vec<String>) -> Table<6> {
+    let now = now();
+    let mut table = Table::new(["", "ID", "HARNESS", "LOST", "PROJECT", "TITLE"]);
+    for (number, (session, id)) in (1..).zip(sessions.iter().zip(ids)) {
+        let project = Path::new(&session.project_root);
+        let name = project.file_name().unwrap_or(project.as_os_str());
+        let number: usize = number;
+        table.row([
+            number.to_string(),
+            id,
+            session.harness.clone(),
+            output::age(lost_at(session), now),
+            name.to_string_lossy().into_owned(),
+            session.title.clone(),
+        ]);
+    }
+    table
+}
+
+/// When a session was found to be lost, in nanoseconds since the epoch.
+fn lost_at(session: &SessionRecord) -> i64 {
+    let at = session.ended_at.as_ref().unwrap_or(&session.updated_at);
+    at.timestamp().as_nanos()
+}
+
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH);
+    since.map_or(0, |since| {
+        i64::try_from(since.as_nanos()).unwrap_or(i64::MAX)
+    })
+}
+
+fn nanos(Age(seconds): Age) -> i64 {
+    i64::try_from(seconds)
+        .unwrap_or(i64::MAX)
+        .saturating_mul(1_000_000_000)
+}
