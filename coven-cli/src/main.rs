@@ -21,6 +21,7 @@ mod output;
 mod select;
 mod terminal;
 mod text;
+mod unit;
 mod usage;
 
 use std::process::ExitCode;

@@ -1,9 +1,12 @@
 //! `coven daemon`.
 
+mod install;
 mod logs;
 mod start;
 mod status;
 mod stop;
+mod systemctl;
+mod uninstall;
 mod unserved;
 
 use clap::Subcommand;
@@ -31,6 +34,10 @@ pub(crate) enum Command {
     Logs(logs::Args),
     /// Be it, in the foreground: for service managers
     Serve(Serve),
+    /// Write a systemd user unit that keeps it running
+    Install(install::Args),
+    /// Remove the unit that `install` wrote
+    Uninstall(uninstall::Args),
 }
 
 /// Be it, in the foreground: for service managers
@@ -63,6 +70,8 @@ pub(super) fn run(command: &Command, home: &Home) -> Result<Exit, Failure> {
         Command::Status(args) => wait(status::run(args, home)),
         Command::Logs(args) => wait(logs::run(args, home)),
         Command::Serve(args) => serve(args, home),
+        Command::Install(args) => install::run(args, home),
+        Command::Uninstall(args) => uninstall::run(args),
     }
 }
 

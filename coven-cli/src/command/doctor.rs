@@ -2,6 +2,7 @@
 
 mod harness;
 mod home;
+mod service;
 mod store;
 
 use std::path::PathBuf;

@@ -27,6 +27,7 @@ mod reconnect;
 mod resume;
 mod retention;
 mod run;
+mod service;
 mod sessions;
 mod several;
 mod stalled;

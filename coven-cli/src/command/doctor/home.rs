@@ -11,7 +11,7 @@ use coven_http::wire::{Health, WriterState};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 
-use super::{Finding, State};
+use super::{Finding, State, service};
 use crate::config::Config;
 use crate::connect::{self, Hangs};
 use crate::home::Home;
@@ -30,6 +30,7 @@ pub(super) async fn look(home: &Home) -> Vec<Finding> {
     }
     let mut findings = vec![directory, settings(home)];
     findings.extend(daemon(home).await);
+    findings.extend(service::look(home));
     findings.push(disk(home));
     findings
 }
