@@ -12,6 +12,9 @@ mod home;
 #[path = "../../../tests/shared/leftovers.rs"]
 mod leftovers;
 mod lot;
+#[path = "../../../tests/shared/power_cut.rs"]
+#[allow(dead_code)] // what other tests need of it
+mod power_cut;
 mod typing;
 
 use std::fs;

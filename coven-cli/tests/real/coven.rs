@@ -44,24 +44,6 @@ impl<'a> Coven<'a> {
         command
     }
 
-    /// Goes on with a session's conversation, as the user does it on the command line.
-    pub(crate) fn resume(&self, session: &Session<'_>, prompt: Option<&str>) -> Session<'a> {
-        let output = Command::new(env!("CARGO_BIN_EXE_coven"))
-            .args(["resume", "--detach", &session.id])
-            .args(prompt)
-            .env_clear()
-            .envs(self.home.env())
-            .stdin(Stdio::null())
-            .output()
-            .expect("coven runs");
-        assert!(output.status.success(), "{output:?}");
-        let id = String::from_utf8(output.stdout).expect("an id is text");
-        Session {
-            home: self.home,
-            id: id.trim_end().to_owned(),
-        }
-    }
-
     /// Launches a session; `more` is merged into the request.
     pub(crate) fn launch(&self, mode: &str, prompt: &str, more: &Value) -> Session<'a> {
         let mut request = json!({
@@ -91,7 +73,7 @@ impl Drop for Coven<'_> {
     fn drop(&mut self) {
         // The namespace ends what is left.
         let _ = self
-            .command_without_the_users_environment(&["daemon", "stop"])
+            .command_without_the_users_environment(&["daemon", "stop", "--kill"])
             .output();
     }
 }
