@@ -161,6 +161,10 @@ fn check(home: &Home, One { id, told }: &One, lines: u64) {
     let typed = typed.replace(ANSWER, "");
     let expected: String = (0..lines).map(|line| format!("line {line}\n")).collect();
     assert_eq!(typed, expected, "session {}", told.number);
+    let events = home.text(["events", "--json", id]);
+    let inputs = events.matches("\"kind\":\"input\"").count() as u64;
+    // The last ends it.
+    assert_eq!(inputs, lines + 1, "session {}", told.number);
 }
 
 /// A short one is as it should be after whatever was done to it.
