@@ -98,6 +98,7 @@ fn chaos(kills: u64, seed: u64) -> String {
         let launched = thread::scope(|scope| {
             // Something is always being launched, killed, archived or deleted.
             let beside = scope.spawn(|| typing::meddle(&home, round, &short));
+            // And at what step of it the daemon dies is by lot, too.
             thread::sleep(Duration::from_millis(lot.below(30)));
             home.kill_daemon();
             home.text(["daemon", "start"]);

@@ -4,8 +4,7 @@ use coven::Code;
 
 use crate::app::Call;
 use crate::error::Error;
-use crate::handler::input::TYPED_ONCE;
-use crate::input_name;
+use crate::handler::input::{self, TYPED_ONCE};
 use crate::limits;
 use crate::openapi::Doc;
 use crate::reply::Reply;
@@ -13,16 +12,7 @@ use crate::wire::{Accepted, SubmitBody};
 
 pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
     let id = call.session()?;
-    let name = match call.idempotency_key() {
-        // It may have been taken, whatever the session takes by now.
-        Ok(Some(key)) => Some(input_name::of_request(&id, &key)),
-        // Before the key and the body are looked at.
-        unnamed => {
-            call.engine().accepts_input(&id).await?;
-            unnamed?;
-            None
-        }
-    };
+    let name = input::name(call, &id).await?;
     let body: SubmitBody = call.body.json(limits::MAX_BODY_BYTES).await?;
     let by = call.actor();
     call.engine().submit(&id, body.text, name, by).await?;
