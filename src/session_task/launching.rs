@@ -1,25 +1,26 @@
 //! From an accepted launch to a running process: on record first, then the process.
 
+mod in_shim;
+
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use bytes::Bytes;
-use coven_core::{Command, ProcessFacts, Refusal, Session, Status, decide};
+use coven_core::{Command, ProcessFacts, Refusal, Status, decide};
 use coven_harness::process::{self, Spawn, SpawnError};
-use coven_harness::shim::{self, LaunchError};
 use coven_store::{AppendError, Appended, Urgency};
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use in_shim::InShim;
+
 use super::adopting;
 use super::control::MAX_ASKED;
 use super::killing::Report;
 use super::live::{Beginning, Live, UnrecordedKill};
-use super::process::{Keyboard, Process, Shimmed};
-use super::writer::Input;
+use super::process::{Keyboard, Process};
 use super::{Accepted, Run, first_input};
 use crate::attach::Screenless;
 use crate::commit::{self, Plan};
@@ -157,16 +158,6 @@ pub(super) async fn run(
         .await;
 }
 
-/// A process to be made by a shim.
-struct InShim {
-    program: shim::Program,
-    spawn: Spawn,
-    executable: String,
-    argv: Vec<String>,
-    first_input: Option<Bytes>,
-    hint: String,
-}
-
 impl Launching {
     pub(super) fn of(shared: Arc<Shared>, record: Record) -> Self {
         Self {
@@ -202,7 +193,7 @@ impl Launching {
                 return Ok(None);
             }
             runtime
-                .block_on(make_in_shim(&shared, &session, asked))
+                .block_on(in_shim::make(&shared, &session, asked))
                 .map(Some)
         })
     }
@@ -376,56 +367,6 @@ async fn recorded(recording: &mut Option<Recording>) -> Result<Appended, AppendE
         Some(recording) => recording.append.as_mut().await,
         None => pending().await,
     }
-}
-
-async fn make_in_shim(
-    shared: &Shared,
-    session: &Session,
-    asked: InShim,
-) -> Result<Made, NoProcess> {
-    let InShim {
-        mut program,
-        spawn,
-        executable,
-        argv,
-        first_input: first_data,
-        hint,
-    } = asked;
-    program.args.push(session.id.as_str().into());
-    let folder = shared.spools.folder(&session.id);
-    let made = shared.spools.make();
-    made.map_err(|error| NoProcess::NeverRan(format!("no spool can be made: {error}")))?;
-    let launch = shim::Launch {
-        program: &program,
-        folder: &folder,
-        session: &session.id,
-        spawn,
-        executable,
-        argv,
-        limit_bytes: shared.share_spools(),
-    };
-    let child = shim::launch(launch).await.map_err(|error| match error {
-        LaunchError::Spawn(error) => never_ran(&error, &hint),
-        LaunchError::Lost { source } => NoProcess::Unknown(source.to_string()),
-        error @ (LaunchError::Folder { .. } | LaunchError::Program { .. }) => {
-            NoProcess::NeverRan(error.to_string())
-        }
-    })?;
-    let Some(facts) = child.facts.clone() else {
-        return Err(NoProcess::Unknown("its process is not known".to_owned()));
-    };
-    let first = first_data.map(|data| first_input(&session.id, data));
-    if let Some(Input {
-        id, data, pause, ..
-    }) = first
-        && let Err(error) = child.control.input(shim::InputId(id.0), data, pause).await
-    {
-        // Who is gone already reads nothing; a shim that is lost is found again.
-        tracing::warn!(session = %session.id, %error, "the first message is not typed");
-    }
-    let shimmed = Shimmed::launched(session, folder, child);
-    let (process, keyboard) = Process::in_shim(facts, shimmed);
-    Ok(Made { process, keyboard })
 }
 
 /// Why there is no process, and what to do about it.

@@ -1,0 +1,73 @@
+//! Making a session's process by a shim.
+
+use bytes::Bytes;
+use coven_core::Session;
+use coven_harness::process::Spawn;
+use coven_harness::shim::{self, LaunchError};
+
+use super::{Made, NoProcess, never_ran};
+use crate::session_task::first_input;
+use crate::session_task::process::{Process, Shimmed};
+use crate::session_task::writer::Input;
+use crate::shared::Shared;
+
+/// A process to be made by a shim.
+pub(super) struct InShim {
+    pub(super) program: shim::Program,
+    pub(super) spawn: Spawn,
+    pub(super) executable: String,
+    pub(super) argv: Vec<String>,
+    pub(super) first_input: Option<Bytes>,
+    pub(super) hint: String,
+}
+
+/// Has a shim make it, and gives it the first input.
+pub(super) async fn make(
+    shared: &Shared,
+    session: &Session,
+    asked: InShim,
+) -> Result<Made, NoProcess> {
+    let InShim {
+        mut program,
+        spawn,
+        executable,
+        argv,
+        first_input: first_data,
+        hint,
+    } = asked;
+    program.args.push(session.id.as_str().into());
+    let folder = shared.spools.folder(&session.id);
+    let made = shared.spools.make();
+    made.map_err(|error| NoProcess::NeverRan(format!("no spool can be made: {error}")))?;
+    let launch = shim::Launch {
+        program: &program,
+        folder: &folder,
+        session: &session.id,
+        spawn,
+        executable,
+        argv,
+        limit_bytes: shared.share_spools(),
+    };
+    let child = shim::launch(launch).await.map_err(|error| match error {
+        LaunchError::Spawn(error) => never_ran(&error, &hint),
+        LaunchError::Lost { source } => NoProcess::Unknown(source.to_string()),
+        error @ (LaunchError::Folder { .. } | LaunchError::Program { .. }) => {
+            NoProcess::NeverRan(error.to_string())
+        }
+    })?;
+    let Some(facts) = child.facts.clone() else {
+        return Err(NoProcess::Unknown("its process is not known".to_owned()));
+    };
+    let first = first_data.map(|data| first_input(&session.id, data));
+    if let Some(Input {
+        id, data, pause, ..
+    }) = first
+        && let Err(error) = child.control.input(shim::InputId(id.0), data, pause).await
+    {
+        // Who is gone already reads nothing; a shim that is lost is found again.
+        tracing::warn!(session = %session.id, %error, "the first message is not typed");
+    }
+    let shimmed = Shimmed::launched(session, folder, child);
+    let (process, keyboard) = Process::in_shim(facts, shimmed);
+    Ok(Made { process, keyboard })
+}
