@@ -25,7 +25,7 @@ use crate::file::{Access, Disk, Shadow, open_error};
 
 pub(crate) use free::free_pages;
 pub(crate) use header::{HEADER_BYTES, Header, Last};
-pub(crate) use page::{PAGE, Widths, leaf_end, leaf_rows};
+pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_rows};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use system::without_damaged_system;
 pub(crate) use walk::{Bounds, Row};

@@ -8,9 +8,13 @@
 mod carve;
 mod catalogue;
 mod events;
+mod groups;
 mod mend;
 mod places;
 mod stand_in;
+#[cfg(test)]
+mod tests;
+mod witness;
 mod write;
 
 use std::collections::BTreeMap;
@@ -105,7 +109,9 @@ impl From<Fault> for SalvageError {
 /// at `into`, where nothing may be yet. The log at `path` is not written to. Blocks for reading it
 /// several times and writing it once; `progress` is told how far the last look at the new log is.
 /// Takes some 100 bytes of memory for each session and each segment, 24 for each run of a session's
-/// events, and what the longest stretch of lost output has.
+/// events, all that the journal has, and what the longest stretch of lost output has; where a file's
+/// trees cannot be followed, 32 for each run of the order and some 100 for each part of the journal
+/// beside that.
 ///
 /// # Errors
 /// [`SalvageError`], each with what to do about it.

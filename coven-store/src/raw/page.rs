@@ -11,6 +11,9 @@ pub(crate) const PAGE: usize = 4096;
 /// is damaged asks for no more memory than that.
 const MAX_ORDER: u8 = 13;
 
+/// Bytes of that.
+pub(crate) const MAX_PAGE_BYTES: usize = PAGE << MAX_ORDER;
+
 const LEAF: u8 = 1;
 const BRANCH: u8 = 2;
 
@@ -126,15 +129,22 @@ pub(crate) fn leaf_rows(page: &[u8], widths: Widths) -> Vec<(Range<usize>, Range
         .collect()
 }
 
-/// Where the last value of a page ends that looks like a leaf of a table; `None` where it is none,
-/// or is longer than any page.
+/// Where the last value of a page ends, if that looks like a leaf and `widths` are those of its table.
 pub(crate) fn leaf_end(page: &[u8], widths: Widths) -> Option<usize> {
     if kind(page) != Some(Kind::Leaf) {
         return None;
     }
     let leaf = Leaf::of(page, widths);
-    let end = leaf.value_end(leaf.rows.checked_sub(1)?)?;
-    (end <= PAGE << MAX_ORDER).then_some(end)
+    leaf.value_end(leaf.rows.checked_sub(1)?)
+}
+
+/// Whether a page of at least `len_bytes` may begin at a place of a file: it has a power of two times
+/// the least length, and begins at a multiple of that.
+pub(crate) fn can_begin(at: u64, len_bytes: usize) -> bool {
+    let pages = len_bytes.div_ceil(PAGE).next_power_of_two() as u64;
+    let first = Geometry::USUAL.region_at(0);
+    at.checked_sub(first)
+        .is_some_and(|at| at.is_multiple_of(pages * PAGE as u64))
 }
 
 struct Leaf<'a> {

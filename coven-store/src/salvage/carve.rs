@@ -1,11 +1,12 @@
 //! Looking for rows in a file whose trees cannot be followed: page by page, whatever was in them
 //! last. Only what proves itself, by a checksum that covers its key, is taken.
-
-use std::io;
+//!
+//! What a session wrote may look like a page, and prove itself as one. So no page is looked for within
+//! a value that was proved already.
 
 use crate::cold::order::runs_of_row;
 use crate::cold::segment::Segment;
-use crate::raw::{PAGE, RawFile, Widths, leaf_end, leaf_rows};
+use crate::raw::{MAX_PAGE_BYTES, PAGE, RawFile, Widths, can_begin, leaf_end, leaf_rows};
 use crate::read::slot_of_row;
 
 /// Bytes that are read at once to look for leaves.
@@ -31,6 +32,12 @@ pub(super) struct Found {
     pub(super) at: u64,
 }
 
+impl Found {
+    fn end(&self) -> u64 {
+        self.at + self.value.len() as u64
+    }
+}
+
 /// What is in one page.
 pub(super) enum Leaf {
     Segments(Vec<Found>),
@@ -39,14 +46,15 @@ pub(super) enum Leaf {
 }
 
 /// Calls `each` with every page of a cold file that has rows of the events or of whose they are.
-pub(super) fn cold(file: &RawFile, mut each: impl FnMut(Leaf)) -> io::Result<()> {
+pub(super) fn cold(file: &RawFile, mut each: impl FnMut(Leaf)) {
     leaves(file, |at, page| {
         let segments: Vec<Found> = rows(at, page, SEGMENTS)
             .filter(|row| Segment::head(row.key.0, row.key.1, &row.value).is_ok())
             .collect();
         if !segments.is_empty() {
+            let end = segments.iter().map(Found::end).max();
             each(Leaf::Segments(segments));
-            return;
+            return end.unwrap_or(at);
         }
         let slots: Vec<Found> = rows(at, page, NUMBERED)
             .filter(|row| slot_of_row(row.key.0, &row.value).is_ok())
@@ -56,17 +64,19 @@ pub(super) fn cold(file: &RawFile, mut each: impl FnMut(Leaf)) -> io::Result<()>
         if !slots.is_empty() && !rows(at, page, NUMBERED).all(|row| is_order(&row)) {
             each(Leaf::Slots(slots));
         }
-    })
+        at
+    });
 }
 
 /// Calls `each` with every row of a journal that could be a part of a group. Whether it is one is
-/// seen once a group is put together.
-pub(super) fn journal(file: &RawFile, mut each: impl FnMut(Found)) -> io::Result<()> {
+/// seen once a group is put together; until then, one may be within another.
+pub(super) fn journal(file: &RawFile, mut each: impl FnMut(Found)) {
     leaves(file, |at, page| {
         rows(at, page, JOURNAL)
             .filter(|row| row.key.1 < 1 << 16)
             .for_each(&mut each);
-    })
+        at
+    });
 }
 
 fn rows(at: u64, page: &[u8], widths: Widths) -> impl Iterator<Item = Found> {
@@ -86,31 +96,40 @@ fn rows(at: u64, page: &[u8], widths: Widths) -> impl Iterator<Item = Found> {
         })
 }
 
-/// Calls `each` with every page that looks like a leaf, and where it is.
-fn leaves(file: &RawFile, mut each: impl FnMut(u64, &[u8])) -> io::Result<()> {
-    let mut at = 0;
-    while at < file.len() {
-        let window = file
-            .read(at, WINDOW)
-            .or_else(|_| Ok::<_, io::Error>(vec![0; WINDOW]))?;
-        for (number, page) in window.chunks(PAGE).enumerate() {
-            let place = at + (number * PAGE) as u64;
-            // A long value has a page to itself that is as long.
-            let end = [SEGMENTS, NUMBERED]
-                .into_iter()
-                .filter_map(|widths| leaf_end(page, widths))
-                .max();
-            match end {
-                Some(end) if end <= PAGE => each(place, page),
-                Some(end) => {
-                    if let Ok(page) = file.read(place, end) {
-                        each(place, &page);
-                    }
-                }
-                None => {}
-            }
+/// Calls `each` with every page that looks like a leaf, and where it is; it says up to where in the
+/// file nothing more is to be looked for. Whatever the pages say of their lengths, all that is read is
+/// the file once for each length there is, since a page begins at a multiple of its own.
+fn leaves(file: &RawFile, mut each: impl FnMut(u64, &[u8]) -> u64) {
+    let mut done = 0;
+    for window_at in (0..file.len()).step_by(WINDOW) {
+        if done >= window_at + WINDOW as u64 {
+            continue;
         }
-        at += WINDOW as u64;
+        let window = read_past_faults(file, window_at);
+        for (number, page) in (0..).zip(window.chunks(PAGE)) {
+            let at = window_at + number * PAGE as u64;
+            // Where values end is in the same place in all of these tables.
+            let Some(end) = leaf_end(page, SEGMENTS).filter(|_| at >= done) else {
+                continue;
+            };
+            let is_long = end > PAGE && end <= MAX_PAGE_BYTES && can_begin(at, end);
+            let until = match is_long.then(|| file.read(at, end)) {
+                Some(Ok(whole)) => each(at, &whole),
+                // One whose length was damaged may have rows that were not.
+                Some(Err(_)) | None => each(at, page),
+            };
+            done = done.max(until);
+        }
     }
-    Ok(())
+}
+
+/// A window of a file. What of it cannot be read is zeros.
+fn read_past_faults(file: &RawFile, at: u64) -> Vec<u8> {
+    file.read(at, WINDOW).unwrap_or_else(|error| {
+        tracing::error!(%error, "not all of a damaged file could be looked at");
+        let pages = (0..WINDOW / PAGE).map(|page| at + (page * PAGE) as u64);
+        pages
+            .flat_map(|at| file.read(at, PAGE).unwrap_or_else(|_| vec![0; PAGE]))
+            .collect()
+    })
 }

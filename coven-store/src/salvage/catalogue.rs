@@ -1,32 +1,47 @@
 //! What there is left of a log, and where: found out once, so that the rest is looking it up.
 
+mod carved;
+mod owners;
+
 use std::collections::{BTreeMap, HashMap};
 
 use bytes::Bytes;
 use coven_core::{Record, Seq, SessionId};
 use redb::Value;
 
-use super::carve;
 use crate::cold::order::{NOBODY, runs_of_row};
 use crate::cold::segment::Segment;
 use crate::error::OpenError;
 use crate::file::{Disk, Kind, journal_path, open_error};
 use crate::fit::Marks;
 use crate::inspect::{OpenFile, Source, groups, trimmed};
-use crate::journal;
+use crate::journal::{self, JournalBatch};
 use crate::layout::{BY_CREATED, GONE, IDS, META, ORDER, RECORDS, SEGMENTS, SLOTS, meta};
 use crate::limits::{LOST_SEQS, LOST_SLOTS};
 use crate::raw::{Last, Snapshot};
 use crate::read::{record_of_row, slot_of_row};
 use crate::stored::Mark;
 
+use carved::Known;
+
 /// A segment that is whole, in the cold file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) struct Piece {
     pub(super) slot: u64,
     pub(super) first: u64,
+    pub(super) origin: Origin,
+    last: u64,
     at: u64,
     len: u32,
+}
+
+/// How something was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Origin {
+    /// The file's trees lead to it.
+    Tree,
+    /// Beside them, and nothing that is known speaks against it.
+    Carved,
 }
 
 /// Whose a slot is.
@@ -41,6 +56,9 @@ pub(super) struct Catalogue {
     cold: Option<Box<Snapshot>>,
     /// Sorted; more than one for a place where an older state of it was found as well.
     pieces: Vec<Piece>,
+    /// Where the events of those are that the trees lead to, sorted: slot, first and last. Only where
+    /// there are others as well.
+    referred: Vec<(u64, u64, u64)>,
     pub(super) owners: BTreeMap<u64, Owner>,
     /// Where the records are.
     records: BTreeMap<u64, (u64, u32)>,
@@ -74,7 +92,7 @@ impl Catalogue {
             (OpenFile::Missing, OpenFile::There(_)) => {}
         }
         let journal_is_whole = match &journal {
-            OpenFile::There(journal) => catalogue.take_journal(journal),
+            OpenFile::There(journal) => catalogue.take_journal(journal, &cold),
             OpenFile::Missing => catalogue.mark.position == 0,
         };
         catalogue.pieces.sort_unstable();
@@ -121,7 +139,7 @@ impl Catalogue {
         }
         for row in rows(source.rows(SEGMENTS)).flatten() {
             let key = <(u64, u64)>::from_bytes(&row.key);
-            self.take_segment(key, &row.value, row.at);
+            self.take_segment(key, &row.value, row.at, Origin::Tree);
         }
         for row in rows(source.sound_rows(RECORDS)).flatten() {
             let place = (row.at, u32::try_from(row.value.len()).unwrap_or(u32::MAX));
@@ -139,25 +157,6 @@ impl Catalogue {
             self.carve(cold);
         }
         self.take_gone(rows(source.sound_rows(GONE)));
-    }
-
-    /// Takes what can be found in a file without following its trees.
-    fn carve(&mut self, cold: &Snapshot) {
-        let carved = carve::cold(&cold.file, |leaf| match leaf {
-            carve::Leaf::Segments(rows) => {
-                for row in rows {
-                    self.take_segment(row.key, &row.value, row.at);
-                }
-            }
-            carve::Leaf::Slots(rows) => {
-                for row in rows {
-                    self.take_slot(row.key.0, &row.value);
-                }
-            }
-        });
-        if let Err(error) = carved {
-            tracing::error!(%error, "not all of a damaged file could be looked at");
-        }
     }
 
     fn take_slot(&mut self, slot: u64, row: &[u8]) {
@@ -180,7 +179,7 @@ impl Catalogue {
         })
     }
 
-    fn take_segment(&mut self, (slot, first): (u64, u64), bytes: &[u8], at: u64) {
+    fn take_segment(&mut self, (slot, first): (u64, u64), bytes: &[u8], at: u64, origin: Origin) {
         let Ok(head) = Segment::head(slot, first, bytes) else {
             return;
         };
@@ -190,6 +189,8 @@ impl Catalogue {
         self.pieces.push(Piece {
             slot,
             first,
+            origin,
+            last: head.last,
             at,
             len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         });
@@ -214,70 +215,8 @@ impl Catalogue {
         self.ordered = (next > 1 && next == self.folded + 1).then_some(counts);
     }
 
-    /// Who slots belong to whose own rows are damaged.
-    fn take_names(&mut self, ids: crate::inspect::Rows<'_>, list: crate::inspect::Rows<'_>) {
-        for row in ids.flatten() {
-            self.name(u64_of(&row.value), <&str>::from_bytes(&row.key));
-        }
-        for row in list.flatten() {
-            let (_, id) = <(i64, &str)>::from_bytes(&row.key);
-            self.name(<(u64, bool)>::from_bytes(&row.value).0, id);
-        }
-    }
-
-    fn name(&mut self, slot: u64, id: &str) {
-        if let Ok(id) = SessionId::parse(id) {
-            self.owner(slot).id.get_or_insert(id);
-        }
-    }
-
-    /// A session that was deleted stays so, though its slot does not say it any more.
-    fn take_gone(&mut self, rows: crate::inspect::Rows<'_>) {
-        let gone: HashMap<String, u64> = rows
-            .flatten()
-            .map(|row| (<&str>::from_bytes(&row.key).to_owned(), u64_of(&row.value)))
-            .collect();
-        let last = gone.values().copied().max().unwrap_or(0);
-        self.mark.last_seq = self.mark.last_seq.max(last);
-        let mut begins = HashMap::new();
-        for piece in &self.pieces {
-            let first = begins.entry(piece.slot).or_insert(piece.first);
-            *first = piece.first.min(*first);
-        }
-        let deletions: HashMap<u64, &String> = gone.iter().map(|(id, at)| (*at, id)).collect();
-        for (slot, owner) in &mut self.owners {
-            // Its name is lost, and its deletion is where that session's is said to be.
-            let at = begins.get(slot).filter(|_| owner.id.is_none());
-            if let Some((at, id)) = at.and_then(|at| Some((at, deletions.get(at)?))) {
-                owner.id = SessionId::parse(id).ok();
-                owner.deleted_at = Some(*at);
-            }
-            let at = owner.id.as_ref().and_then(|id| gone.get(id.as_str()));
-            if let (Some(&at), None) = (at, owner.deleted_at)
-                && begins.get(slot).is_some_and(|first| *first <= at)
-            {
-                owner.deleted_at = Some(at);
-            }
-        }
-    }
-
-    /// An id is used again only after its session was deleted: of two that are not known to be, the
-    /// older one was.
-    fn forget_predecessors(&mut self) {
-        let mut living = HashMap::new();
-        let mut gone = Vec::new();
-        for (&slot, owner) in &self.owners {
-            if let (Some(id), None) = (&owner.id, owner.deleted_at) {
-                gone.extend(living.insert(id.clone(), slot));
-            }
-        }
-        for slot in gone {
-            self.owners.remove(&slot);
-        }
-    }
-
     /// Takes the groups of a journal, and says whether that is all it had.
-    fn take_journal(&mut self, journal: &Snapshot) -> bool {
+    fn take_journal(&mut self, journal: &Snapshot, cold: &OpenFile) -> bool {
         let mut is_whole = journal.header.problems.is_empty() && !has_lost_its_last(journal);
         let trimmed = trimmed(journal);
         let mut last = trimmed;
@@ -285,42 +224,23 @@ impl Catalogue {
             Some(mark) => self.count(mark),
             None => is_whole = false,
         }
+        let mut known = Known::up_to(trimmed, self.cold_marks.map(|(folded, _)| folded));
         for group in groups(journal) {
-            match self.take_group(group.position, &group.bytes.into()) {
-                Some(mark) => last = Some(mark),
-                None => is_whole = false,
+            match journal::read(group.position, &group.bytes.into()) {
+                Ok((mark, batches)) => {
+                    known.add(mark, &batches);
+                    self.take_group(mark, batches);
+                    last = Some(mark);
+                }
+                Err(_) => is_whole = false,
             }
         }
         is_whole &= self.fits(trimmed, last);
         is_whole &= journal.take_bad().is_empty();
         if !is_whole {
-            self.carve_journal(journal);
+            self.carve_journal(journal, cold, known);
         }
         is_whole
-    }
-
-    fn carve_journal(&mut self, journal: &Snapshot) {
-        let mut parts: BTreeMap<(u64, u64), Vec<u8>> = BTreeMap::new();
-        let carved = carve::journal(&journal.file, |found| {
-            parts.insert(found.key, found.value);
-        });
-        if let Err(error) = carved {
-            tracing::error!(%error, "not all of a damaged file could be looked at");
-        }
-        let mut group: Option<(u64, Vec<u8>)> = None;
-        for ((position, _), part) in parts {
-            match &mut group {
-                Some((open, bytes)) if *open == position => bytes.extend(part),
-                _ => {
-                    if let Some((position, bytes)) = group.replace((position, part)) {
-                        self.take_group(position, &bytes.into());
-                    }
-                }
-            }
-        }
-        if let Some((position, bytes)) = group {
-            self.take_group(position, &bytes.into());
-        }
     }
 
     /// Whether this journal is the one that had what was recorded last.
@@ -339,18 +259,16 @@ impl Catalogue {
         marks.misfit().is_none()
     }
 
-    /// Takes in a group, and says how far the log was with it, if it is whole.
-    fn take_group(&mut self, position: u64, bytes: &Bytes) -> Option<Mark> {
-        let (mark, batches) = journal::read(position, bytes).ok()?;
+    /// Takes in a group. What is known already of a place stays.
+    fn take_group(&mut self, mark: Mark, batches: Vec<JournalBatch>) {
         self.count(mark);
         for batch in batches {
             self.owner(batch.slot).id.get_or_insert(batch.id);
             let recent = self.recent.entry(batch.slot).or_default();
             for (seq, bytes) in batch.rows {
-                recent.insert(seq.get(), bytes);
+                recent.entry(seq.get()).or_insert(bytes);
             }
         }
-        Some(mark)
     }
 
     fn count(&mut self, mark: Mark) {
@@ -375,6 +293,18 @@ impl Catalogue {
         let recent = self.recent.get(&slot);
         let recent = recent.and_then(|rows| rows.keys().next_back().copied());
         folded.max(recent)
+    }
+
+    /// Whether the event of a slot at a place is in a segment that the trees lead to, or was taken out
+    /// of it.
+    pub(super) fn is_referred(&self, slot: u64, seq: u64) -> bool {
+        let after = self
+            .referred
+            .partition_point(|&(of, first, _)| (of, first) <= (slot, seq));
+        after.checked_sub(1).is_some_and(|it| {
+            let (of, _, last) = self.referred[it];
+            of == slot && seq <= last
+        })
     }
 
     /// A segment, read again.

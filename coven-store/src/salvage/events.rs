@@ -7,7 +7,7 @@ use std::vec;
 use bytes::Bytes;
 use coven_core::{Envelope, Seq, SessionId};
 
-use super::catalogue::{Catalogue, Piece};
+use super::catalogue::{Catalogue, Origin, Piece};
 use crate::read::event_of_row;
 
 /// An event, and its bytes as they are stored.
@@ -71,8 +71,13 @@ impl<'a> Events<'a> {
         let Some(segment) = self.catalogue.read(piece) else {
             return Vec::new();
         };
+        let is_wanted = |seq: u64| match piece.origin {
+            Origin::Tree => true,
+            Origin::Carved => !self.catalogue.is_referred(piece.slot, seq),
+        };
         let rows = segment.rows().map_while(Result::ok);
-        rows.map(|(seq, row)| (seq.get(), Bytes::copy_from_slice(row)))
+        rows.filter(|(seq, _)| is_wanted(seq.get()))
+            .map(|(seq, row)| (seq.get(), Bytes::copy_from_slice(row)))
             .collect()
     }
 

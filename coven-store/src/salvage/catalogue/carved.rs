@@ -1,0 +1,137 @@
+//! What is found in a file beside its trees, as far as what is known does not speak against it.
+
+use std::collections::{BTreeMap, HashSet};
+
+use super::super::witness::Witness;
+use super::super::{carve, groups};
+use super::{Catalogue, Origin, Piece, has_lost_its_last};
+use crate::cold::segment::Segment;
+use crate::inspect::OpenFile;
+use crate::journal::JournalBatch;
+use crate::raw::Snapshot;
+use crate::read::slot_of_row;
+use crate::stored::Mark;
+
+impl Catalogue {
+    /// Takes what can be found in a cold file without following its trees, which were gone through.
+    pub(super) fn carve(&mut self, cold: &Snapshot) {
+        let witness = self.witness(cold);
+        self.pieces.sort_unstable();
+        let referred = |piece: &Piece| (piece.slot, piece.first, piece.last);
+        self.referred = self.pieces.iter().map(referred).collect();
+        // Of these all is known, unless the last commit is not.
+        let told: HashSet<u64> = match witness.knows_the_end() {
+            true => self.named().collect(),
+            false => HashSet::new(),
+        };
+        carve::cold(&cold.file, |leaf| match leaf {
+            carve::Leaf::Segments(rows) => {
+                for row in rows {
+                    if self.is_lost((row.key.0, row.key.1), &row.value, &witness) {
+                        self.take_segment(row.key, &row.value, row.at, Origin::Carved);
+                    }
+                }
+            }
+            carve::Leaf::Slots(rows) => {
+                for row in rows {
+                    let slot = row.key.0;
+                    if !told.contains(&slot)
+                        && witness.reaches(slot, 0)
+                        && self.can_be_named(slot, &row.value)
+                    {
+                        self.take_slot(slot, &row.value);
+                    }
+                }
+            }
+        });
+    }
+
+    /// What the cold file knows of its past.
+    fn witness(&self, cold: &Snapshot) -> Witness {
+        let end = self.cold_marks.map(|(folded, _)| folded);
+        Witness::of(cold, end.filter(|_| !has_lost_its_last(cold)))
+    }
+
+    fn named(&self) -> impl Iterator<Item = u64> {
+        let named = self.owners.iter().filter(|(_, owner)| owner.id.is_some());
+        named.map(|(&slot, _)| slot)
+    }
+
+    /// Whether a slot is not known to be another session's.
+    fn can_be_named(&self, slot: u64, row: &[u8]) -> bool {
+        let known = self.owners.get(&slot).and_then(|owner| owner.id.as_ref());
+        known.is_none_or(|known| slot_of_row(slot, row).is_ok_and(|(id, _)| id == *known))
+    }
+
+    /// Whether a segment has events that the trees do not lead to, and they can have been in the log.
+    fn is_lost(&self, (slot, first): (u64, u64), bytes: &[u8], witness: &Witness) -> bool {
+        let Ok(head) = Segment::head(slot, first, bytes) else {
+            return false;
+        };
+        if !witness.reaches(slot, head.last) {
+            return false;
+        }
+        let Ok(segment) = Segment::decode(slot, first, bytes) else {
+            return false;
+        };
+        let rows = || segment.rows().map_while(Result::ok);
+        rows().any(|(seq, _)| !self.is_referred(slot, seq.get()))
+            && witness.bears_out(slot, rows().map(|(seq, row)| (seq.get(), row.len() as u64)))
+    }
+
+    /// Takes the groups that can be put together out of what is found in a journal: of each position
+    /// that is not `known` one that fits those that are.
+    pub(super) fn carve_journal(&mut self, journal: &Snapshot, cold: &OpenFile, mut known: Known) {
+        let witness = match cold {
+            OpenFile::There(cold) => self.witness(cold),
+            OpenFile::Missing => Witness::default(),
+        };
+        for group in groups::found(journal) {
+            let is_borne_out = |batch: &JournalBatch| {
+                let rows = batch.rows.iter();
+                witness.bears_out(
+                    batch.slot,
+                    rows.map(|(seq, row)| (seq.get(), row.len() as u64)),
+                )
+            };
+            if known.takes(group.mark, group.first()) && group.batches.iter().all(is_borne_out) {
+                known.add(group.mark, &group.batches);
+                self.take_group(group.mark, group.batches);
+            }
+        }
+    }
+}
+
+/// The groups that are known, by position: the place of the first event, if that is known too, and
+/// the counters after the last.
+pub(super) struct Known(BTreeMap<u64, (Option<u64>, Mark)>);
+
+impl Known {
+    /// Those that the marks are of.
+    pub(super) fn up_to(trimmed: Option<Mark>, folded: Option<Mark>) -> Self {
+        let marks = trimmed.into_iter().chain(folded);
+        Self(marks.map(|mark| (mark.position, (None, mark))).collect())
+    }
+
+    pub(super) fn add(&mut self, mark: Mark, batches: &[JournalBatch]) {
+        let first = batches.first().and_then(|batch| batch.rows.first());
+        let first = first.map(|(seq, _)| seq.get());
+        self.0.insert(mark.position, (first, mark));
+    }
+
+    /// Whether a group can be the one at its position, which is not known, as its neighbours are.
+    fn takes(&self, mark: Mark, first: Option<u64>) -> bool {
+        let at = |position: Option<u64>| self.0.get(&position?);
+        let follows = |before: u64, first: u64| before + 1 == first;
+        let (before, after) = (mark.position.checked_sub(1), mark.position.checked_add(1));
+        let is_free = match at(Some(mark.position)) {
+            Some((Some(_), _)) => false,
+            Some((None, known)) => *known == mark,
+            None => true,
+        };
+        is_free
+            && at(before)
+                .is_none_or(|(_, known)| first.is_none_or(|it| follows(known.last_seq, it)))
+            && at(after).is_none_or(|(next, _)| next.is_none_or(|it| follows(mark.last_seq, it)))
+    }
+}
