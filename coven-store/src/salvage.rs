@@ -109,9 +109,9 @@ impl From<Fault> for SalvageError {
 /// at `into`, where nothing may be yet. The log at `path` is not written to. Blocks for reading it
 /// several times and writing it once; `progress` is told how far the last look at the new log is.
 /// Takes some 100 bytes of memory for each session and each segment, 24 for each run of a session's
-/// events, all that the journal has, and what the longest stretch of lost output has; where a file's
-/// trees cannot be followed, 32 for each run of the order and some 100 for each part of the journal
-/// beside that.
+/// events, all that the journal has, and at most 32 MiB, whatever a damaged file claims to have lost;
+/// where a file's trees cannot be followed, 32 for each run of the order and some 100 for each part of
+/// the journal beside that.
 ///
 /// # Errors
 /// [`SalvageError`], each with what to do about it.
@@ -214,6 +214,32 @@ impl Target {
     }
 }
 
+/// Rows of one session that are handed over together.
+struct Gathered<'a> {
+    slot: u64,
+    id: &'a SessionId,
+    log: &'a mut Target,
+    rows: Vec<Row>,
+    len_bytes: usize,
+}
+
+impl Gathered<'_> {
+    fn add(&mut self, record: &Record, row: Row) -> Result<(), SalvageError> {
+        self.len_bytes += row.bytes.len();
+        self.rows.push(row);
+        if self.rows.len() < ROWS && self.len_bytes < ROWS_BYTES {
+            return Ok(());
+        }
+        self.hand_over(record)
+    }
+
+    fn hand_over(&mut self, record: &Record) -> Result<(), SalvageError> {
+        self.len_bytes = 0;
+        let rows = std::mem::take(&mut self.rows);
+        self.log.put(self.slot, self.id, record, rows)
+    }
+}
+
 /// What is known of a session.
 #[derive(Clone, Copy)]
 struct Had {
@@ -221,8 +247,9 @@ struct Had {
     trims: bool,
 }
 
-/// Events of a session that are handed over at once.
+/// Events of a session that are handed over at once, and bytes of them.
 const ROWS: usize = 256;
+const ROWS_BYTES: usize = 1 << 20;
 
 /// The name of a session, or one that stands for it.
 fn name(slot: u64, owner: &Owner) -> SessionId {
@@ -263,7 +290,7 @@ impl<'a> Salvaging<'a> {
             match left.envelope.event {
                 Event::Trimmed {
                     offset, len_bytes, ..
-                } => trimmed_bytes = offset + len_bytes,
+                } => trimmed_bytes = offset.saturating_add(len_bytes),
                 Event::Deleted => deletion = Some(left),
                 _ => {}
             }
@@ -296,18 +323,22 @@ impl<'a> Salvaging<'a> {
             ..
         } = self;
         let mut free = |after, before, count| places.take(catalogue, after, before, count);
-        let mut rows = Vec::new();
+        let mut gathered = Gathered {
+            slot,
+            id,
+            log,
+            rows: Vec::new(),
+            len_bytes: 0,
+        };
+        let mut put = |record: &Record, row| gathered.add(record, row);
         for left in Events::of(catalogue, slot, id.clone()) {
-            rows.extend(mending.take(left, &mut free));
-            if let Some(record) = mending.record().filter(|_| rows.len() >= ROWS) {
-                log.put(slot, id, record, std::mem::take(&mut rows))?;
-            }
+            mending.take(left, &mut free, &mut put)?;
         }
         if owner.id.is_some() || mending.record().is_some() {
-            rows.extend(mending.finish(&mut free));
+            mending.finish(&mut free, &mut put)?;
         }
         if let Some(record) = mending.record() {
-            log.put(slot, id, record, rows)?;
+            gathered.hand_over(record)?;
         }
         let had = Had {
             name: owner.id.is_some(),

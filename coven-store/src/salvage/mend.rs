@@ -1,15 +1,17 @@
 //! One session, event by event, with stand-ins for what is missing.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use coven_core::{
-    Actor, Envelope, Event, EventKind, Record, Replay, Seq, SessionId, Timestamp, is_trimmed,
-};
+use coven_core::{Actor, Envelope, Event, Record, Replay, Seq, SessionId, Timestamp, is_trimmed};
 
+use super::SalvageError;
 use super::events::Left;
 use super::places::NO_END;
-use super::stand_in::{Known, PIECE_BYTES, before, ending, hole, trimmed};
+use super::stand_in::{Known, Lost, Missing, before, ending, hole, trimmed};
 use crate::stored::{EventRow, encode};
 use crate::tail::Row;
 use crate::writer::span;
@@ -18,7 +20,7 @@ use crate::writer::span;
 const CLIENT: &str = "coven-salvage";
 
 /// Stand-ins that come before one event at most, those of output apart.
-const MAX_STAND_INS: u64 = 16;
+const MAX_STAND_INS: usize = 16;
 
 /// A session that is being put together again.
 pub(super) struct Mending {
@@ -51,6 +53,10 @@ pub(super) struct Done {
 /// Gives free places: at most so many between two, the last ones.
 pub(super) type FreePlaces<'a> = dyn FnMut(u64, u64, usize) -> Vec<u64> + 'a;
 
+/// Takes a session's next row, and the record as it is then. It is called for each before the next is
+/// made: what stands for lost output may be more than there is memory for.
+pub(super) type Put<'a> = dyn FnMut(&Record, Row) -> Result<(), SalvageError> + 'a;
+
 impl Mending {
     /// `kept` is the record that was kept of the session, if it is whole; `trimmed_bytes` what its
     /// events say of how far its output was trimmed.
@@ -69,39 +75,70 @@ impl Mending {
 
     /// The next event that is left, after what must stand before it; nothing where it cannot
     /// follow whatever stands there.
-    pub(super) fn take(&mut self, left: Left, places: &mut FreePlaces<'_>) -> Vec<Row> {
+    pub(super) fn take(
+        &mut self,
+        left: Left,
+        places: &mut FreePlaces<'_>,
+        put: &mut Put<'_>,
+    ) -> Result<(), SalvageError> {
         let Left { envelope, bytes } = left;
-        let mut rows = Vec::new();
         if let Event::Output { offset, data, .. } = &envelope.event
             && is_trimmed(*offset, data.len() as u64, self.trimmed_bytes)
         {
-            return rows;
+            return Ok(());
         }
         let mut fits = self.fold(&envelope);
         if !fits && let Some(stand_ins) = self.stand_ins_before(&envelope, places) {
             for (seq, event) in stand_ins {
-                rows.extend(self.stand(seq, envelope.at, event));
+                self.stand(seq, envelope.at, event, put)?;
             }
             fits = self.fold(&envelope);
         }
         if fits {
             self.done.events += 1;
-            rows.push(row(&envelope, bytes));
+            self.put(row(&envelope, bytes), put)
         } else {
             self.done.left_out += 1;
+            Ok(())
         }
-        rows
     }
 
     /// What stands for the end of the session, and for all of it if nothing is left.
-    pub(super) fn finish(&mut self, places: &mut FreePlaces<'_>) -> Vec<Row> {
-        let mut rows: Vec<Row> = self.begin_anew(places).into_iter().collect();
-        let at = self.updated_at();
-        for event in self.what_is_missing_at_the_end() {
-            let place = places(self.last, NO_END, 1).pop();
-            rows.extend(place.and_then(|seq| self.stand(seq, at, event)));
+    pub(super) fn finish(
+        &mut self,
+        places: &mut FreePlaces<'_>,
+        put: &mut Put<'_>,
+    ) -> Result<(), SalvageError> {
+        self.begin_anew(places, put)?;
+        for missing in self.what_is_missing_at_the_end() {
+            match missing {
+                Missing::Event(event) => self.stand_at_the_end(event, places, put)?,
+                Missing::Output(lost) => {
+                    // More than can be stood for is just not there: nothing comes after it.
+                    let pieces = lost.in_pieces(usize::MAX);
+                    for piece in pieces.into_iter().flat_map(|(_, pieces)| pieces) {
+                        self.stand_at_the_end(piece, places, put)?;
+                    }
+                }
+            }
         }
-        rows
+        Ok(())
+    }
+
+    fn stand_at_the_end(
+        &mut self,
+        event: Event,
+        places: &mut FreePlaces<'_>,
+        put: &mut Put<'_>,
+    ) -> Result<(), SalvageError> {
+        match places(self.last, NO_END, 1).pop() {
+            Some(seq) => self.stand(seq, self.updated_at(), event, put),
+            None => Ok(()),
+        }
+    }
+
+    fn put(&self, row: Row, put: &mut Put<'_>) -> Result<(), SalvageError> {
+        put(self.record().expect("an event was folded just now"), row)
     }
 
     /// When it changed last, as far as is known.
@@ -112,25 +149,37 @@ impl Mending {
     }
 
     /// A session of which no event is left.
-    fn begin_anew(&mut self, places: &mut FreePlaces<'_>) -> Option<Row> {
+    fn begin_anew(
+        &mut self,
+        places: &mut FreePlaces<'_>,
+        put: &mut Put<'_>,
+    ) -> Result<(), SalvageError> {
         if self.record().is_some() {
-            return None;
+            return Ok(());
         }
-        let begins = before(&self.id, None, &Event::Archived, self.known(PIECE_BYTES))?;
+        let begins = before(&self.id, None, &Event::Archived, self.known());
+        let Some(Missing::Event(begins)) = begins else {
+            return Ok(());
+        };
         let first = self.kept.as_ref().map(|kept| kept.first_seq.get());
-        let place = first.and_then(|first| places(first - 1, first + 1, 1).pop());
-        let seq = place.or_else(|| places(0, NO_END, 1).pop())?;
-        self.stand(seq, self.updated_at(), begins)
+        let place = first.and_then(|first| {
+            let (after, before) = (first.saturating_sub(1), first.saturating_add(1));
+            places(after, before, 1).pop()
+        });
+        match place.or_else(|| places(0, NO_END, 1).pop()) {
+            Some(seq) => self.stand(seq, self.updated_at(), begins, put),
+            None => Ok(()),
+        }
     }
 
-    fn what_is_missing_at_the_end(&mut self) -> Vec<Event> {
+    fn what_is_missing_at_the_end(&mut self) -> Vec<Missing> {
         let Some(record) = self.record() else {
             return Vec::new();
         };
         let session = &record.session;
         let mut events = Vec::new();
         let (from, to) = (session.trimmed_bytes, self.trimmed_bytes);
-        events.extend((from < to).then(|| trimmed(from, to)));
+        events.extend((from < to).then(|| Missing::Event(trimmed(from, to))));
         let kept = self.kept.as_ref();
         let more = kept.filter(|kept| kept.last_seq.get() > self.last);
         let has_ended = more.is_some_and(|kept| kept.session.phase.has_ended());
@@ -145,16 +194,14 @@ impl Mending {
     }
 
     /// A session of which not even the start is left did start, if its record says more.
-    fn what_started(&self, more: Option<&Record>) -> Vec<Event> {
+    fn what_started(&self, more: Option<&Record>) -> Option<Missing> {
         let now = self.record().map(|record| &record.session);
         let exits = Event::OutputClosed {
             end: coven_core::OutputEnd::Cut,
         };
         let ran = more.is_some_and(|kept| kept.session.output_bytes > 0);
-        let start = now
-            .filter(|_| ran)
-            .and_then(|now| before(&self.id, Some(now), &exits, self.known(PIECE_BYTES)));
-        start.into_iter().collect()
+        now.filter(|_| ran)
+            .and_then(|now| before(&self.id, Some(now), &exits, self.known()))
     }
 
     /// Its process is not known, or not even that it had one.
@@ -191,11 +238,10 @@ impl Mending {
         }
     }
 
-    const fn known(&self, piece_bytes: u64) -> Known<'_> {
+    const fn known(&self) -> Known<'_> {
         Known {
             kept: self.kept.as_ref(),
             trimmed_bytes: self.trimmed_bytes,
-            piece_bytes,
         }
     }
 
@@ -204,47 +250,52 @@ impl Mending {
         &self,
         next: &Envelope,
         places: &mut FreePlaces<'_>,
-    ) -> Option<Vec<(u64, Event)>> {
-        let mut piece_bytes = PIECE_BYTES;
-        let mut events = self.missing_before(next, piece_bytes)?;
-        let seqs = places(self.last, next.seq.get(), events.len());
-        if seqs.len() < events.len() {
-            // Longer pieces of output for fewer places.
-            let pieces = events
-                .iter()
-                .filter(|event| event.kind() == EventKind::Output);
-            let pieces = pieces.count();
-            let room = (seqs.len() + pieces).checked_sub(events.len())?;
-            piece_bytes *= pieces.div_ceil(room.max(1)) as u64 + 1;
-            events = self.missing_before(next, piece_bytes)?;
-        }
-        (events.len() <= seqs.len()).then(|| {
-            let from = seqs.len() - events.len();
-            seqs[from..].iter().copied().zip(events).collect()
-        })
+    ) -> Option<impl Iterator<Item = (u64, Event)> + use<>> {
+        let (events, lost) = self.missing_before(next)?;
+        let wanted = events.len() + lost.map_or(0, Lost::pieces);
+        let mut seqs = places(self.last, next.seq.get(), wanted);
+        // Longer pieces of output for fewer places.
+        let room = seqs.len().checked_sub(events.len())?;
+        let pieces = match lost {
+            Some(lost) => Some(lost.in_pieces(room)?),
+            None => None,
+        };
+        let count = events.len() + pieces.as_ref().map_or(0, |(count, _)| *count);
+        let seqs = seqs.split_off(seqs.len() - count);
+        let pieces = pieces.into_iter().flat_map(|(_, pieces)| pieces);
+        Some(seqs.into_iter().zip(events.into_iter().chain(pieces)))
     }
 
-    fn missing_before(&self, next: &Envelope, piece_bytes: u64) -> Option<Vec<Event>> {
+    /// What is missing before an event: output last, and only where it can follow.
+    fn missing_before(&self, next: &Envelope) -> Option<(Vec<Event>, Option<Lost>)> {
         let mut replay = self.replay.clone();
         let mut events = Vec::new();
-        let mut others = 0;
         while self.folded(&replay, next).is_none() {
             let now = replay.so_far().map(|record| &record.session);
-            let event = before(&self.id, now, &next.event, self.known(piece_bytes))?;
-            if event.kind() != EventKind::Output {
-                others += 1;
-            }
-            if others > MAX_STAND_INS {
-                return None;
-            }
+            let (event, lost) = match before(&self.id, now, &next.event, self.known())? {
+                Missing::Event(event) => (event, None),
+                Missing::Output(lost) => (lost.first(), Some(lost)),
+            };
             let stand_in = self.envelope(next.seq.get(), next.at, event.clone());
             replay = self.folded(&replay, &stand_in)?;
+            if lost.is_some() {
+                return Some((events, lost));
+            }
+            if events.len() == MAX_STAND_INS {
+                return None;
+            }
             events.push(event);
         }
-        Some(events)
+        Some((events, None))
     }
 
-    fn stand(&mut self, seq: u64, at: Timestamp, event: Event) -> Option<Row> {
+    fn stand(
+        &mut self,
+        seq: u64,
+        at: Timestamp,
+        event: Event,
+        put: &mut Put<'_>,
+    ) -> Result<(), SalvageError> {
         // A launch that is stood for is shown as of when it was.
         let at = match (&event, &self.kept) {
             (Event::Created { .. } | Event::Registered { .. }, Some(kept)) => kept.created_at,
@@ -252,17 +303,18 @@ impl Mending {
         };
         let envelope = self.envelope(seq, at, event);
         if !self.fold(&envelope) {
-            return None;
+            return Ok(());
         }
         let kind = crate::salvage::kind_name(envelope.event.kind());
         *self.done.stand_ins.entry(kind).or_default() += 1;
-        self.done.lost_output_bytes += match &envelope.event {
+        let lost_bytes = match &envelope.event {
             Event::Output { data, .. } => data.len() as u64,
             Event::Trimmed { len_bytes, .. } => *len_bytes,
             _ => 0,
         };
+        self.done.lost_output_bytes = self.done.lost_output_bytes.saturating_add(lost_bytes);
         let bytes = encode(&EventRow::from(&envelope));
-        Some(row(&envelope, bytes.into()))
+        self.put(row(&envelope, bytes.into()), put)
     }
 
     fn envelope(&self, seq: u64, at: Timestamp, event: Event) -> Envelope {

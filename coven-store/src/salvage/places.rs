@@ -9,6 +9,8 @@ use super::events::Events;
 pub(super) struct Places {
     /// The last place there is.
     pub(super) last: u64,
+    /// The last that there was: all beyond it are new, and given.
+    last_known: u64,
     /// Runs of places that events have, by their last; made when it is first needed.
     taken: Option<Vec<(u64, u64)>>,
     given: BTreeSet<u64>,
@@ -22,6 +24,7 @@ impl Places {
     pub(super) const fn up_to(last: u64) -> Self {
         Self {
             last,
+            last_known: last,
             taken: None,
             given: BTreeSet::new(),
         }
@@ -38,7 +41,7 @@ impl Places {
     ) -> Vec<u64> {
         let taken = self.taken.get_or_insert_with(|| taken(catalogue));
         let mut found = Vec::new();
-        let mut seq = before.saturating_sub(1).min(self.last);
+        let mut seq = before.saturating_sub(1).min(self.last_known);
         while seq > after && found.len() < count {
             let run = taken.partition_point(|(_, last)| *last < seq);
             match taken.get(run) {
@@ -52,9 +55,8 @@ impl Places {
             }
         }
         found.reverse();
-        while before == NO_END && found.len() < count {
+        while before == NO_END && found.len() < count && self.last < NO_END - 1 {
             self.last += 1;
-            self.given.insert(self.last);
             found.push(self.last);
         }
         found

@@ -10,8 +10,14 @@ use coven_core::{
 };
 use coven_core::{Draft, limits};
 
-/// Bytes of output that one event stands for at most: what the longest event of output can have.
-pub(super) const PIECE_BYTES: u64 = limits::MAX_OUTPUT_PAYLOAD_BYTES as u64 - 200;
+/// Bytes of output that one event stands for: what the longest event of output can have.
+const PIECE_BYTES: u64 = limits::MAX_OUTPUT_PAYLOAD_BYTES as u64 - 200;
+
+/// The same where there are few places: what a batch has room for, several times over.
+const MAX_PIECE_BYTES: u64 = 2 << 20;
+
+/// Events that stand for lost output between two others at most.
+const MAX_PIECES: usize = 1 << 16;
 
 /// What fills lost output, besides what says so: DEL, which terminals leave out.
 const FILLING: u8 = 0x7f;
@@ -23,8 +29,21 @@ pub(super) struct Known<'a> {
     pub(super) kept: Option<&'a Record>,
     /// Where the session's output was trimmed to, sooner or later.
     pub(super) trimmed_bytes: u64,
-    /// Bytes of lost output that one event stands for at most.
-    pub(super) piece_bytes: u64,
+}
+
+/// What is missing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Missing {
+    Event(Event),
+    /// Output, from one offset to another: as much as whoever comes after it claims.
+    Output(Lost),
+}
+
+/// Output that was lost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Lost {
+    pub(super) from: u64,
+    pub(super) to: u64,
 }
 
 /// Where output begins that is lost and was not trimmed, if `next` comes after such.
@@ -44,17 +63,16 @@ pub(super) fn before(
     now: Option<&Session>,
     next: &Event,
     known: Known<'_>,
-) -> Option<Event> {
+) -> Option<Missing> {
     let Known {
         kept,
         trimmed_bytes,
-        piece_bytes,
     } = known;
     let Some(now) = now else {
-        return Some(beginning(id, next, kept));
+        return Some(Missing::Event(beginning(id, next, kept)));
     };
     let has_ended = now.phase.has_ended();
-    match (&now.phase, next) {
+    let event = match (&now.phase, next) {
         (
             Phase::Created | Phase::Cancelled,
             Event::Output { .. }
@@ -62,42 +80,49 @@ pub(super) fn before(
             | Event::Resized { .. }
             | Event::OutputClosed { .. }
             | Event::Exited { .. },
-        ) => Some(started()),
-        (Phase::Cancelled, Event::KillRequested) => Some(started()),
+        ) => started(),
+        (Phase::Cancelled, Event::KillRequested) => started(),
         (Phase::Running { .. } | Phase::Dying { .. }, Event::Output { offset, .. }) => {
             let begins = hole(now, next, trimmed_bytes)?;
-            Some(if now.output_bytes == 0 {
-                // As if it had been trimmed: nothing need stand for it.
-                trimmed(now.trimmed_bytes, *offset)
-            } else {
-                lost_output(begins, *offset, piece_bytes)
-            })
+            if now.output_bytes > 0 {
+                let (from, to) = (begins, *offset);
+                return Some(Missing::Output(Lost { from, to }));
+            }
+            // As if it had been trimmed: nothing need stand for it.
+            trimmed(now.trimmed_bytes, *offset)
         }
         (_, Event::Trimmed { offset, .. }) if *offset > now.trimmed_bytes => {
-            Some(trimmed(now.trimmed_bytes, *offset))
+            trimmed(now.trimmed_bytes, *offset)
         }
         (Phase::Running { .. } | Phase::Dying { .. }, Event::Exited { output, .. }) => {
-            Some(Event::OutputClosed { end: *output })
+            Event::OutputClosed { end: *output }
         }
-        (_, Event::Archived) if has_ended && now.archived => Some(Event::Summoned),
-        (_, Event::Summoned) if has_ended => Some(Event::Archived),
+        (_, Event::Archived) if has_ended && now.archived => Event::Summoned,
+        (_, Event::Summoned) if has_ended => Event::Archived,
         (Phase::Elsewhere, Event::Archived | Event::Summoned | Event::Deleted) => {
-            Some(Event::Completed { exit_code: None })
+            Event::Completed { exit_code: None }
         }
-        (_, Event::Archived | Event::Summoned | Event::Deleted) if !has_ended => Some(lost()),
-        _ => None,
-    }
+        (_, Event::Archived | Event::Summoned | Event::Deleted) if !has_ended => lost(),
+        _ => return None,
+    };
+    Some(Missing::Event(event))
 }
 
 /// How a session is ended whose end was lost: as the record that was kept of it says, if that has
 /// more than what is left.
-pub(super) fn ending(now: &Session, kept: Option<&Record>) -> Vec<Event> {
-    let mut events = Vec::new();
+pub(super) fn ending(now: &Session, kept: Option<&Record>) -> Vec<Missing> {
     let ended = kept.filter(|kept| kept.session.phase.has_ended());
-    if let Some(kept) = ended.filter(|kept| kept.session.output_bytes > now.output_bytes) {
-        let (from, to) = (now.output_bytes, kept.session.output_bytes);
-        events.extend(pieces(from, to, PIECE_BYTES));
-    }
+    let (from, to) = (
+        now.output_bytes,
+        ended.map_or(0, |kept| kept.session.output_bytes),
+    );
+    let output = (from < to).then_some(Missing::Output(Lost { from, to }));
+    let events = how_it_ended(ended).into_iter().map(Missing::Event);
+    output.into_iter().chain(events).collect()
+}
+
+fn how_it_ended(ended: Option<&Record>) -> Vec<Event> {
+    let mut events = Vec::new();
     let exited = |exit: Exit| {
         let output = OutputEnd::Cut;
         [
@@ -131,16 +156,34 @@ pub(super) fn ending(now: &Session, kept: Option<&Record>) -> Vec<Event> {
     events
 }
 
-/// Events that stand for lost output from one offset to another.
-pub(super) fn pieces(from: u64, to: u64, piece_bytes: u64) -> impl Iterator<Item = Event> {
-    let mut at = from;
-    std::iter::from_fn(move || {
-        (at < to).then(|| {
-            let piece = lost_output(at, to, piece_bytes);
-            at = to.min(at + piece_bytes);
-            piece
-        })
-    })
+impl Lost {
+    /// How many events stand for it where there are places enough.
+    pub(super) fn pieces(self) -> usize {
+        let pieces = (self.to - self.from).div_ceil(PIECE_BYTES);
+        usize::try_from(pieces).map_or(MAX_PIECES, |pieces| pieces.min(MAX_PIECES))
+    }
+
+    /// The first of them: where it can follow, so can the others.
+    pub(super) fn first(self) -> Event {
+        lost_output(self.from, self.to, PIECE_BYTES)
+    }
+
+    /// The events that stand for it, at most so many, each made when it is asked for. `None` where it
+    /// is more than those can stand for.
+    pub(super) fn in_pieces(self, most: usize) -> Option<(usize, impl Iterator<Item = Event>)> {
+        let Self { from, to } = self;
+        let most = most.min(MAX_PIECES) as u64;
+        let piece_bytes = PIECE_BYTES.max((to - from).div_ceil(most.max(1)));
+        let count = (to - from).div_ceil(piece_bytes);
+        if piece_bytes > MAX_PIECE_BYTES || count > most {
+            return None;
+        }
+        let pieces = (0..count).map(move |piece| {
+            let at = from + piece * piece_bytes;
+            lost_output(at, to, piece_bytes)
+        });
+        Some((usize::try_from(count).ok()?, pieces))
+    }
 }
 
 fn lost_output(from: u64, to: u64, piece_bytes: u64) -> Event {

@@ -324,3 +324,32 @@ async fn a_group_is_put_together_out_of_the_parts_that_belong_together() {
     let (found, _) = salvaged(&home.path()).await;
     assert_eq!(found, events);
 }
+
+#[tokio::test]
+async fn an_offset_that_nothing_can_come_before_costs_neither_memory_nor_the_rest() {
+    let (home, copy) = (Home::new(), Home::new());
+    let store = home.open();
+    running(&store, "a").await;
+    append(&store, "a", vec![output(0, "said")])
+        .await
+        .expect("it goes on");
+    let events = events_of(&store, "a");
+    for file in [Path::to_path_buf, journal_path] {
+        fs::copy(file(&home.path()), file(&copy.path())).expect("a copy");
+    }
+    store.close().await;
+    let journal = journal_path(&copy.path());
+    let envelope = Envelope {
+        seq: Seq::new(4),
+        event: output(u64::MAX - 10, "far away"),
+        ..events[2].clone()
+    };
+    let row = encode(&EventRow::from(&envelope));
+    let claims = group(3, 1, &id("a"), &[(4, row)]);
+    add_page(&journal, &page_of_a_part(3, 0, &claims));
+    damage_the_beginning(&journal);
+    let (found, told) = salvaged(&copy.path()).await;
+    assert_eq!(found, events);
+    let left_out: Vec<u64> = told.changed.iter().map(|it| it.left_out).collect();
+    assert_eq!(left_out, [1]);
+}
