@@ -1,7 +1,7 @@
 //! `daemon.json`: which process serves a home, for those who do not ask it.
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +11,9 @@ use crate::client::{Client, Error};
 use crate::wire::Daemon;
 
 const NAME: &str = "daemon.json";
+
+/// Bytes of it that are read: many times what one has.
+const MOST_BYTES: u64 = 64 << 10;
 
 /// The file, as this process wrote it.
 #[derive(Debug)]
@@ -26,7 +29,7 @@ pub(crate) fn path(home: &Path) -> PathBuf {
 
 /// Which process serves `home`, as `daemon.json` tells; it may be long gone.
 pub fn told(home: &Path) -> Option<Daemon> {
-    serde_json::from_slice(&fs::read(path(home)).ok()?).ok()
+    serde_json::from_slice(&read(&path(home))?).ok()
 }
 
 /// Makes `daemon.json` say what is so: asks the home's socket who serves, and writes that, or
@@ -37,7 +40,7 @@ pub fn told(home: &Path) -> Option<Daemon> {
 /// may be there, and the file is left alone. A home that cannot be written to is not an error: the
 /// file is only a convenience.
 pub async fn repair(home: &Path) -> Result<Option<Daemon>, Error> {
-    let before = fs::read(path(home)).ok();
+    let before = read(&path(home));
     match Client::at_home(home).health().await {
         Ok(health) => {
             let content = content(&health.daemon);
@@ -77,6 +80,23 @@ impl DaemonFile {
     }
 }
 
+/// What is in a regular file; nothing where it is none, or cannot be read. Nobody waits for who writes to a
+/// FIFO.
+fn read(path: &Path) -> Option<Vec<u8>> {
+    let flags = OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = OpenOptions::new()
+        .read(true)
+        .custom_flags(flags.bits().cast_signed())
+        .open(path)
+        .ok()?;
+    if !file.metadata().ok()?.is_file() {
+        return None;
+    }
+    let mut content = Vec::new();
+    file.take(MOST_BYTES).read_to_end(&mut content).ok()?;
+    Some(content)
+}
+
 fn is_nobody(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -113,7 +133,7 @@ fn beside(home: &Path) -> PathBuf {
 /// none that is written meanwhile is removed in its stead; one that is to stay is put back.
 fn remove_if(home: &Path, is_wanted: impl Fn(&[u8]) -> bool) {
     let (path, aside) = (path(home), beside(home));
-    let is_wanted = |path: &Path| fs::read(path).is_ok_and(|found| is_wanted(&found));
+    let is_wanted = |path: &Path| read(path).is_some_and(|found| is_wanted(&found));
     if !is_wanted(&path) || fs::rename(&path, &aside).is_err() {
         return;
     }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 /// Bytes of one file: enough for weeks of an owner's reading.
 const MAX_BYTES: u64 = 10 << 20;
 
@@ -92,14 +94,14 @@ impl Write for LogFile {
 /// Opens a home's log to read it.
 ///
 /// # Errors
-/// When there is none, or it is a symbolic link.
+/// When there is none, or it is no regular file.
 pub(crate) fn open_log(path: &Path) -> io::Result<File> {
-    no_link(OpenOptions::new().read(true)).open(path)
+    regular(OpenOptions::new().read(true), path)
 }
 
 fn open(path: &Path, stderr: Stderr) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    let file = no_link(options.append(true).create(true).mode(0o600)).open(path)?;
+    let file = regular(options.append(true).create(true).mode(0o600), path)?;
     match stderr {
         Stderr::Joins => rustix::stdio::dup2_stderr(&file)?,
         #[cfg(test)]
@@ -108,9 +110,21 @@ fn open(path: &Path, stderr: Stderr) -> io::Result<File> {
     Ok(file)
 }
 
-/// What is logged goes into the home and nowhere else.
-fn no_link(options: &mut OpenOptions) -> &mut OpenOptions {
-    options.custom_flags(rustix::fs::OFlags::NOFOLLOW.bits().cast_signed())
+/// What is logged goes into the home and nowhere else: not through a symbolic link, and not to whoever
+/// has the other end of a FIFO, for whom opening one would wait.
+fn regular(options: &mut OpenOptions, path: &Path) -> io::Result<File> {
+    let flags = OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let opened = options.custom_flags(flags.bits().cast_signed()).open(path);
+    let is_something_else = match &opened {
+        Ok(file) => !file.metadata()?.is_file(),
+        Err(_) => path
+            .symlink_metadata()
+            .is_ok_and(|found| !found.is_file() && !found.is_symlink()),
+    };
+    if is_something_else {
+        return Err(io::Error::other("it is not a regular file"));
+    }
+    opened
 }
 
 fn move_over(from: &Path, to: &Path) -> io::Result<()> {

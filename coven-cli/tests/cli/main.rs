@@ -11,6 +11,7 @@ mod exact;
 mod fake_daemon;
 mod home;
 mod home_trust;
+mod irregular;
 mod kill;
 #[path = "../../../tests/shared/leftovers.rs"]
 mod leftovers;
