@@ -1,11 +1,13 @@
 //! The folder: one thread that moves what is in the journal into the cold file, and does there
 //! whatever else is written there.
 //!
-//! A fold takes everything that the tail has, so that no quiet session holds the journal back. Once
+//! A fold takes everything that the tail has, so that no quiet session holds the journal back; but for a
+//! full disk, where it goes [in parts](part). Once
 //! it is durable the tail lets go of it and the writer may take it out of the journal; a crash
 //! before that leaves it in both, and it is told apart by how far the cold file says it is. When
 //! the disk takes no writes, folding waits and is tried again.
 
+mod part;
 #[cfg(test)]
 mod tests;
 mod tidy;
@@ -15,10 +17,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
+use coven_core::Seq;
 use tokio::sync::oneshot;
 
 use crate::cold::{fold, spared};
 use crate::compact::Compaction;
+use crate::database::Database;
 use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
 use crate::file::{Claim, Kept, SharedReserve};
@@ -65,6 +69,8 @@ pub(crate) struct Folder {
     pub(crate) inbox: Receiver<Message>,
     pub(crate) writer: Sender<writer::Message>,
     pub(crate) cold: Kept,
+    /// It is read where not all of it can be folded together.
+    pub(crate) journal: Arc<Database>,
     pub(crate) tail: Arc<SharedTail>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) fold_bytes: u64,
@@ -94,6 +100,20 @@ enum Wanted {
     /// If there is enough.
     Enough,
     All,
+}
+
+impl State {
+    /// Of a log whose journal has an event that lets go of something, unless it is [`Seq::ZERO`]: that
+    /// makes room, so the reserve is to help with folding it.
+    pub(crate) fn after_letting_go(let_go: Seq) -> Self {
+        Self {
+            claim: match let_go {
+                Seq::ZERO => Claim::None,
+                _ => Claim::Ending,
+            },
+            ..Self::default()
+        }
+    }
 }
 
 impl Folder {
@@ -205,15 +225,20 @@ impl Folder {
             self.state.fold = Wanted::Nothing;
             return;
         };
-        if let Err(reason) = self.make_room(what.len_bytes, self.state.claim) {
-            self.wait(reason);
-            return;
-        }
+        let what = match self.make_room(what.len_bytes, self.state.claim) {
+            Ok(()) => what,
+            Err(reason) => match self.part(&reason) {
+                Some(part) => part,
+                None => return self.wait(reason),
+            },
+        };
         match self.write(&what) {
             Ok(()) => {
                 self.tail.forget(what.mark);
                 self.state.backoff = Duration::ZERO;
-                self.state.fold = Wanted::Nothing;
+                if what.mark == self.tail.look().last() {
+                    self.state.fold = Wanted::Nothing;
+                }
                 self.state.is_tidy = false;
                 self.compaction.committed();
                 let _ = self.writer.send(writer::Message::Folded);
@@ -253,21 +278,28 @@ impl Folder {
 
     /// Makes sure that so many bytes of the journal can be folded.
     fn make_room(&self, len_bytes: u64, claim: Claim) -> Result<(), StorageFault> {
-        let free_bytes = self.cold.len_bytes() / FILE_BYTES_OF_ONE;
-        let bytes = FOLD_BYTES + free_bytes + len_bytes + len_bytes / 4;
+        let bytes = self.beside_bytes() + len_bytes + len_bytes / 4;
         let needed_bytes = match claim {
             Claim::None => bytes + writer::MARGIN_BYTES,
             Claim::Ending => bytes,
         };
-        let available = || {
-            let room = self.cold.room()?;
-            if room.read_only {
-                Err(StorageFault::ReadOnly)
-            } else {
-                Ok(room.available_bytes)
-            }
-        };
-        self.reserve.make_room(needed_bytes, claim, available)
+        self.reserve
+            .make_room(needed_bytes, claim, || self.available())
+    }
+
+    /// Bytes that are free for a fold beside a little more than what it folds.
+    fn beside_bytes(&self) -> u64 {
+        FOLD_BYTES + self.cold.len_bytes() / FILE_BYTES_OF_ONE
+    }
+
+    /// Bytes that the file system has left.
+    fn available(&self) -> Result<u64, StorageFault> {
+        let room = self.cold.room()?;
+        if room.read_only {
+            Err(StorageFault::ReadOnly)
+        } else {
+            Ok(room.available_bytes)
+        }
     }
 
     /// Whoever waits for a fold is told when there is nothing to fold, or nothing can be.

@@ -148,6 +148,7 @@ impl Store {
         let meter = Arc::new(Meter::default());
         meter.opened();
         let mark = tail.last();
+        let let_go = tail.let_go();
         let (folder_sender, folder_inbox) = mpsc::channel();
         if tail.bytes() > 0 {
             let _ = folder_sender.send(folder::Message::FoldAll { reply: None });
@@ -161,12 +162,13 @@ impl Store {
             inbox: folder_inbox,
             writer: sender.clone(),
             cold,
+            journal: Arc::clone(&journal.database),
             tail: Arc::clone(&tail),
             meter: Arc::clone(&meter),
             fold_bytes: options.fold_bytes,
             compaction: Compaction::new(options.spare_bytes),
             reserve: reserve.clone(),
-            state: folder::State::default(),
+            state: folder::State::after_letting_go(let_go),
         };
         let writer = Writer {
             inbox,
@@ -180,7 +182,7 @@ impl Store {
             meter: Arc::clone(&meter),
             rooms: rooms.clone(),
             mark,
-            state: crate::writer::State::default(),
+            state: crate::writer::State::after_letting_go(let_go),
         };
         let io = |source| file::open_error(path, source);
         spawn("coven-log", move || writer.run()).map_err(io)?;

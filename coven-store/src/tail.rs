@@ -19,7 +19,7 @@ use crate::stored::Mark;
 
 pub(crate) use fold::{Fold, FoldedSlot};
 pub(crate) use read::{AllRows, TailOutput, TailRows};
-pub(crate) use replay::replay;
+pub(crate) use replay::{replay, replay_some};
 
 /// The tail, shared by the writer, the folder and all who read.
 pub(crate) struct SharedTail {
@@ -35,6 +35,8 @@ pub(crate) struct Tail {
     folded: Mark,
     /// How far the journal is.
     last: Mark,
+    /// The last event of those it began with that let go of anything.
+    let_go: Seq,
     slots: BTreeMap<u64, Slot>,
     /// The newest slot here of each session.
     ids: HashMap<SessionId, u64>,
@@ -180,6 +182,12 @@ impl Tail {
 
     pub(crate) const fn last(&self) -> Mark {
         self.last
+    }
+
+    /// The last event that rids the log of output or of a session, of those that were in the journal
+    /// when it was opened; [`Seq::ZERO`] where there was none.
+    pub(crate) const fn let_go(&self) -> Seq {
+        self.let_go
     }
 
     pub(crate) const fn bytes(&self) -> u64 {

@@ -91,6 +91,16 @@ pub(crate) struct State {
     last_call: bool,
 }
 
+impl State {
+    /// Of a log whose journal has an event that lets go of something, unless it is [`Seq::ZERO`].
+    pub(crate) fn after_letting_go(let_go: Seq) -> Self {
+        Self {
+            let_go,
+            ..Self::default()
+        }
+    }
+}
+
 /// Something to do when there is nothing else to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Chore {

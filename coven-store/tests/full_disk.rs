@@ -1,5 +1,7 @@
 //! A disk that is really full, and one that is really read-only.
 
+#[path = "support/full.rs"]
+mod full;
 #[path = "../../tests/shared/not_run.rs"]
 mod not_run;
 #[path = "../../tests/shared/small_disk.rs"]
@@ -14,35 +16,9 @@ use std::time::Duration;
 
 use coven_core::{Event, Seq};
 use coven_store::{AppendError, OpenError, Options, StorageFault, Store, WriterState};
+use full::*;
 use support::*;
 use tokio::runtime::Runtime;
-
-async fn until_state(store: &Store, state: WriterState) {
-    until(|| store.health().state == state).await;
-}
-
-/// Waits for what the store tells nobody of: its health, and what it does when there is nothing
-/// else to do.
-async fn until(mut is_so: impl FnMut() -> bool) {
-    in_time(async {
-        while !is_so() {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    })
-    .await;
-}
-
-async fn in_time<T>(work: impl Future<Output = T>) -> T {
-    let done = tokio::time::timeout(Duration::from_secs(60), work).await;
-    done.expect("in time")
-}
-
-/// Takes what room there is, as another program would.
-fn fill(path: &Path) {
-    let mut file = fs::File::create(path).expect("a file");
-    let block = noise(1, 64 << 10);
-    while std::io::Write::write_all(&mut file, &block).is_ok() {}
-}
 
 #[test]
 fn a_real_full_disk_stops_nothing_but_writing() {

@@ -30,6 +30,7 @@ async fn folder_with_an_end_to_fold(home: &Home) -> Folder {
         inbox: mpsc::channel().1,
         writer: mpsc::channel().0,
         cold: files.cold,
+        journal: Arc::clone(&files.journal.database),
         tail: Arc::new(SharedTail::new(files.tail)),
         meter: Arc::default(),
         fold_bytes: 0,

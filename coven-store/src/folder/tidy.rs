@@ -1,7 +1,7 @@
 //! What is done with the cold file when there is nothing to fold: what was deleted or trimmed is taken out,
 //! bit by bit, and what is not used any more is given back.
 
-use super::Folder;
+use super::{Folder, Wanted};
 use crate::cold::{erase, trim};
 use crate::database::guarded;
 use crate::fault::Fault;
@@ -27,7 +27,10 @@ impl Folder {
             Ok(true) => {}
             Ok(false) => {
                 self.state.is_tidy = true;
-                self.state.claim = Claim::None;
+                // What is folded in parts may have more to take out.
+                if self.state.fold == Wanted::Nothing {
+                    self.state.claim = Claim::None;
+                }
             }
             Err(fault) => self.lose(fault.reason()),
         }

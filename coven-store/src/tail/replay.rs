@@ -28,9 +28,30 @@ pub(crate) fn replay(journal: &ReadTransaction, cold: &ReadTransaction) -> Resul
     if let Some(misfit) = marks.misfit() {
         return Err(damage(misfit.to_string()));
     }
-    let mut tail = Tail::after(folded);
-    for group in journal::after(journal, folded.position)? {
+    take(journal, cold, Tail::after(folded), u64::MAX)
+}
+
+/// The same of the oldest groups alone: those that take no more than so many bytes together.
+pub(crate) fn replay_some(
+    journal: &ReadTransaction,
+    cold: &ReadTransaction,
+    most_bytes: u64,
+) -> Result<Tail, Fault> {
+    take(journal, cold, Tail::after(folded(cold)?), most_bytes)
+}
+
+/// Takes in the groups that follow on what a tail has, as long as it is no more than `most_bytes`.
+fn take(
+    journal: &ReadTransaction,
+    cold: &ReadTransaction,
+    mut tail: Tail,
+    most_bytes: u64,
+) -> Result<Tail, Fault> {
+    for group in journal::after(journal, tail.last().position)? {
         let (position, row) = group?;
+        if tail.bytes().saturating_add(row.len() as u64) > most_bytes {
+            break;
+        }
         let (mark, batches) = journal::read(position, &row)
             .map_err(|problem| damage(format!("group {position} cannot be read: {problem}")))?;
         if !follows(tail.last(), mark, &batches) {
@@ -41,7 +62,7 @@ pub(crate) fn replay(journal: &ReadTransaction, cold: &ReadTransaction) -> Resul
         }
         let mut bytes = row.len() as u64;
         for batch in batches {
-            let batch = stand(&tail, cold, batch)?;
+            let batch = stand(&mut tail, cold, batch)?;
             bytes += tail.push_batch(batch);
         }
         tail.pushed(mark, bytes);
@@ -63,7 +84,7 @@ fn follows(last: Mark, mark: Mark, batches: &[JournalBatch]) -> bool {
 }
 
 /// A batch, and how it leaves its session.
-fn stand(tail: &Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<NewBatch, Fault> {
+fn stand(tail: &mut Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<NewBatch, Fault> {
     let mut record = before(tail, cold, &batch)?;
     let mut deleted = None;
     let mut rows = Vec::with_capacity(batch.rows.len());
@@ -77,8 +98,13 @@ fn stand(tail: &Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<New
             })
         })?;
         record = Some(folded);
-        if envelope.event == Event::Deleted {
-            deleted = Some(seq);
+        match envelope.event {
+            Event::Deleted => {
+                deleted = Some(seq);
+                tail.let_go = seq;
+            }
+            Event::Trimmed { .. } => tail.let_go = seq,
+            _ => {}
         }
         rows.push(Row {
             seq,

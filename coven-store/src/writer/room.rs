@@ -70,14 +70,22 @@ impl Writer {
         if self.state.refill != Chore::Now || self.state.suspension.is_some() {
             return;
         }
-        let mut reserve = self.reserve.lock();
-        let wanted = reserve.full_bytes().saturating_sub(reserve.held_bytes());
-        let room = self.free().unwrap_or(0) >= wanted + cost(0) + MARGIN_BYTES;
-        self.state.refill = if room && reserve.fill(self.journal.disk.as_ref()).is_ok() {
+        self.state.refill = if !self.lacks_reserve() && self.take_reserve().is_ok() {
             Chore::Done
         } else {
             Chore::Later
         };
+    }
+
+    fn take_reserve(&self) -> std::io::Result<()> {
+        self.reserve.lock().fill(self.journal.disk.as_ref())
+    }
+
+    /// Whether the reserve is not full, and there is no room to fill it.
+    pub(super) fn lacks_reserve(&self) -> bool {
+        let reserve = self.reserve.lock();
+        let wanted = reserve.full_bytes().saturating_sub(reserve.held_bytes());
+        wanted > 0 && self.free().unwrap_or(0) < wanted + cost(0) + MARGIN_BYTES
     }
 
     /// So many bytes were written to the journal.
@@ -128,7 +136,7 @@ impl Writer {
 
     /// Gives back to the file system the blocks of what the journal does not use, once a commit has
     /// noted what that is. Where there is no room even for that, it keeps them.
-    fn give_back(&mut self) -> Result<(), StorageFault> {
+    pub(super) fn give_back(&mut self) -> Result<(), StorageFault> {
         if !self.state.giving.is_possible() {
             return Ok(());
         }

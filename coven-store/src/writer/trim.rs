@@ -69,7 +69,12 @@ impl Writer {
         if self.state.trimming != Chore::Now || self.state.suspension.is_some() {
             return;
         }
-        self.trim_with(Claim::None);
+        let claim = match self.lacks_reserve() {
+            // It makes room, for what is folded next among others.
+            true => Claim::Ending,
+            false => Claim::None,
+        };
+        self.trim_with(claim);
     }
 
     /// The same while the disk is full: it makes room.
@@ -102,6 +107,10 @@ impl Writer {
                     self.state.trimming = Chore::Done;
                 }
                 self.made_spare();
+                if trimmed.is_all && self.lacks_reserve() {
+                    // What is to be folded next may wait for that room.
+                    let _ = self.give_back();
+                }
             }
             Err(fault) => self.lose(&fault),
         }
