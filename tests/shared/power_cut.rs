@@ -33,7 +33,7 @@ pub(crate) fn end_all_of(home: &Path) {
 
 /// The processes that know of a home by their arguments, their environment or what they have open
 /// (a shim has neither of the others), the daemon first.
-fn processes_of(home: &Path) -> Vec<Pid> {
+pub(crate) fn processes_of(home: &Path) -> Vec<Pid> {
     let name = home.as_os_str().as_encoded_bytes();
     let says = |process: &Path, file: &str| {
         let text = std::fs::read(process.join(file)).unwrap_or_default();

@@ -4,6 +4,8 @@
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{Receiver, Sender, TryRecvError, channel};
 use std::thread;
 use std::time::Duration;
 
@@ -13,27 +15,54 @@ use crate::lot::Lot;
 
 /// What an agent is told: its prompt.
 pub(crate) struct Told {
+    /// Even ones have a raw terminal, and ask it where the cursor is.
     pub(crate) number: u64,
+    pub(crate) manner: Manner,
+    /// How much it writes, unless it is typed `end` before.
     pub(crate) len_bytes: u64,
     pub(crate) dir: PathBuf,
 }
 
+/// How an agent goes about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// With pauses.
+    Pauses,
+    /// With pauses, beside a tool that has a session of its own and ignores hangups.
+    HasATool,
+    /// Without a pause, from when it is typed `go`.
+    FloodsWhenTold,
+}
+
+const MANNERS: [(&str, Manner); 3] = [
+    ("pauses", Manner::Pauses),
+    ("has-a-tool", Manner::HasATool),
+    ("floods-when-told", Manner::FloodsWhenTold),
+];
+
 impl Told {
     pub(crate) fn prompt(&self) -> String {
-        format!("{} {} {}", self.number, self.len_bytes, self.dir.display())
+        let named = MANNERS.iter().find(|(_, manner)| *manner == self.manner);
+        let (manner, _) = named.expect("it has a name");
+        let dir = self.dir.display();
+        format!("{} {manner} {} {dir}", self.number, self.len_bytes)
     }
 
     fn parse(prompt: &str) -> Self {
-        let mut words = prompt.splitn(3, ' ');
-        let mut word = || words.next().expect("three words");
+        let mut words = prompt.splitn(4, ' ');
+        let mut word = || words.next().expect("four words");
+        let number = word().parse().expect("a number");
+        let name = word();
+        let named = MANNERS.iter().find(|(known, _)| *known == name);
         Self {
-            number: word().parse().expect("a number"),
+            number,
+            manner: named.expect("a manner").1,
             len_bytes: word().parse().expect("a number"),
             dir: word().into(),
         }
     }
 
-    /// Where it puts down what it wrote.
+    /// Where it puts down what it wrote, before it writes it.
     pub(crate) fn wrote(&self) -> PathBuf {
         self.dir.join(format!("{}.wrote", self.number))
     }
@@ -42,17 +71,48 @@ impl Told {
     pub(crate) fn typed(&self) -> PathBuf {
         self.dir.join(format!("{}.typed", self.number))
     }
+
+    /// What is there once it has written everything.
+    pub(crate) fn is_written(&self) -> PathBuf {
+        self.dir.join(format!("{}.is-written", self.number))
+    }
+}
+
+/// A line that is for the agent itself.
+enum Word {
+    Go,
+    End,
 }
 
 /// Is the agent: ends once it has written its stream and was typed `end`.
 pub(crate) fn run(prompt: &str) {
     let told = Told::parse(prompt);
     set_terminal(is_raw(&told));
+    let tool = (told.manner == Manner::HasATool).then(tool);
     let typed = File::create(told.typed()).expect("a file");
-    let reading = thread::spawn(move || read_lines(typed));
-    write_stream(&told);
+    let (sender, words) = channel();
+    let reading = thread::spawn(move || read_lines(typed, &sender));
+    if told.manner == Manner::FloodsWhenTold {
+        words.recv().expect("it is typed something");
+    }
+    write_stream(&told, &words);
+    fs::write(told.is_written(), "").expect("a file");
     reading.join().expect("it reads");
-    fs::write(told.dir.join(format!("{}.done", told.number)), "").expect("a file");
+    if let Some(mut tool) = tool {
+        tool.kill().expect("it runs");
+        tool.wait().expect("it is ours");
+    }
+}
+
+/// What goes on when the agent's terminal is gone.
+fn tool() -> Child {
+    Command::new("setsid")
+        .args(["sh", "-c", "trap '' HUP; exec tail -f /dev/null"])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("setsid runs")
 }
 
 /// Whether its terminal is raw.
@@ -74,15 +134,24 @@ fn set_terminal(is_raw: bool) {
     tcsetattr(io::stdin(), OptionalActions::Now, &modes).expect("a terminal");
 }
 
-fn read_lines(mut typed: File) {
+fn read_lines(mut typed: File, words: &Sender<Word>) {
     let (mut line, mut byte) = (Vec::new(), [0]);
     while let Ok(1) = io::stdin().read(&mut byte) {
         if byte != *b"\n" {
             line.push(byte[0]);
             continue;
         }
-        if line == b"end" {
+        // An answer of the terminal may be before it, which ends with this letter.
+        let word = line.rsplit(|byte| *byte == b'R').next();
+        // Who has written everything waits for none.
+        if word == Some(b"end") {
+            let _ = words.send(Word::End);
             return;
+        }
+        if word == Some(b"go") {
+            let _ = words.send(Word::Go);
+            line.clear();
+            continue;
         }
         line.push(b'\n');
         typed.write_all(&line).expect("a file takes it");
@@ -108,12 +177,17 @@ const PIECES: [&[u8]; 11] = [
     b"\x1b[6n",
 ];
 
-fn write_stream(told: &Told) {
+fn write_stream(told: &Told, words: &Receiver<Word>) {
     let mut lot = Lot::of(told.number);
     let mut kept = File::create(told.wrote()).expect("a file");
     let pieces = if is_raw(told) { 11 } else { 10 };
     let mut left = told.len_bytes;
     while left > 0 {
+        if told.manner == Manner::FloodsWhenTold
+            && !matches!(words.try_recv(), Err(TryRecvError::Empty))
+        {
+            return;
+        }
         let mut bytes = Vec::new();
         for _ in 0..1 + lot.below(200) {
             bytes.extend_from_slice(
@@ -130,7 +204,7 @@ fn write_stream(told: &Told) {
             .write_all(&bytes)
             .expect("the terminal takes it");
         io::stdout().flush().expect("the terminal takes it");
-        if lot.below(4) == 0 {
+        if told.manner != Manner::FloodsWhenTold && lot.below(4) == 0 {
             // Agents pause.
             thread::sleep(Duration::from_millis(lot.below(20)));
         }

@@ -31,9 +31,18 @@ impl Home {
 
     /// One for this `coven`.
     pub(crate) fn of(program: impl Into<PathBuf>) -> Self {
+        Self::within(&std::env::temp_dir(), program)
+    }
+
+    /// One in this directory.
+    pub(crate) fn within(directory: &Path, program: impl Into<PathBuf>) -> Self {
         let program = program.into();
-        let root = tempfile::Builder::new().prefix("cli").tempdir().unwrap();
+        let root = tempfile::Builder::new()
+            .prefix("cli")
+            .tempdir_in(directory)
+            .unwrap();
         let home = Self { root, program };
+        leftovers::home(&home.dir());
         fs::create_dir(home.project()).unwrap();
         home.declare(
             "sh",

@@ -1,0 +1,125 @@
+//! Sessions of agents, and whether what is on record of them is what they did.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::AGENT;
+use crate::agent::{Manner, Told};
+use crate::home::Home;
+
+/// How an agent asks its terminal where the cursor is, and the answer of one without a screen.
+const ASKS: &[u8] = b"\x1b[6n";
+const ANSWER: &str = "\x1b[1;1R";
+
+/// A session, and what its agent was told.
+pub(crate) struct One {
+    pub(crate) id: String,
+    pub(crate) told: Told,
+}
+
+/// Has a home know of the agent that this program is.
+pub(crate) fn declare(home: &Home) {
+    let program = std::env::current_exe().expect("this program");
+    home.declare(
+        "agent",
+        &format!("[\"{AGENT}\", \"{{prompt}}\"]"),
+        program.to_str().expect("a path"),
+    );
+}
+
+/// A home that knows of it, and lets each spool take a mebibyte, which is the least.
+pub(crate) fn home_with_small_spools() -> Home {
+    let home = Home::new();
+    declare(&home);
+    allow_small_spools(&home);
+    home
+}
+
+pub(crate) fn allow_small_spools(home: &Home) {
+    let config = "[spool]\nsession_bytes = \"1MiB\"\n";
+    fs::write(home.dir().join("config.toml"), config).expect("a file");
+}
+
+pub(crate) fn launch(home: &Home, number: u64, manner: Manner, len_bytes: u64) -> One {
+    let told = Told {
+        number,
+        manner,
+        len_bytes,
+        dir: home.project(),
+    };
+    launch_told(home, told)
+}
+
+pub(crate) fn launch_told(home: &Home, told: Told) -> One {
+    let prompt = told.prompt();
+    let id = home.text(["run", "--mode", "interactive", "--detach", "agent", &prompt]);
+    let id = id.trim_end().to_owned();
+    One { id, told }
+}
+
+impl One {
+    pub(crate) fn record(&self, home: &Home) -> Value {
+        home.record(&self.id)
+    }
+
+    /// What its agent has put down that it writes.
+    pub(crate) fn wrote(&self) -> Vec<u8> {
+        fs::read(self.told.wrote()).unwrap_or_default()
+    }
+
+    /// What is on record of that.
+    pub(crate) fn output(&self, home: &Home) -> Vec<u8> {
+        home.output(["log", "--raw", &self.id]).stdout
+    }
+
+    /// Types a line for the agent itself.
+    pub(crate) fn tell(&self, home: &Home, word: &str) {
+        home.text(["input", "--raw", &self.id, &format!("{word}\n")]);
+    }
+
+    /// It has ended as it was to, and what the agent wrote is on record, byte for byte.
+    pub(crate) fn is_whole(&self, home: &Home) {
+        let Self { id, told } = self;
+        home.wait_for_end(id);
+        let record = home.record(id);
+        assert_eq!(
+            (&record["status"], &record["exit_code"]),
+            (&"completed".into(), &0.into())
+        );
+        let (wrote, output) = (self.wrote(), self.output(home));
+        let differs = wrote.iter().zip(&output).position(|(a, b)| a != b);
+        assert!(
+            wrote == output,
+            "session {}: {} bytes written, {} on record, the first other one at {differs:?}",
+            told.number,
+            wrote.len(),
+            output.len()
+        );
+    }
+
+    /// Its agent was typed each of so many lines once, in order, and they are on record.
+    pub(crate) fn was_typed(&self, home: &Home, lines: u64) {
+        let number = self.told.number;
+        assert_eq!(self.typed(), numbered(lines), "session {number}");
+        let events = home.text(["events", "--json", &self.id]);
+        let inputs = events.matches("\"kind\":\"input\"").count() as u64;
+        // The last ends it.
+        assert_eq!(inputs, lines + 1, "session {number}");
+    }
+
+    /// What its agent was typed, without the answers of its terminal.
+    pub(crate) fn typed(&self) -> String {
+        let wrote = self.wrote();
+        let typed = fs::read_to_string(self.told.typed()).expect("a file");
+        // Each question was answered once at most: more would have been typed twice.
+        let asked = wrote.windows(ASKS.len()).filter(|bytes| *bytes == ASKS);
+        assert!(typed.matches(ANSWER).count() <= asked.count());
+        typed.replace(ANSWER, "")
+    }
+}
+
+/// So many lines as they are typed.
+pub(crate) fn numbered(lines: u64) -> String {
+    (0..lines).map(|line| format!("line {line}\n")).collect()
+}
