@@ -13,6 +13,7 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
 use rustix::io::Errno;
 
+use crate::file::journal_path;
 use crate::test_support::Home;
 use disk::{Mishap, ModelDisk, Survival};
 use story::{Log, Step, Told};
@@ -47,7 +48,7 @@ async fn operations(story: &[Step]) -> u64 {
     let home = Home::new();
     let (disk, told) = live(&home, story, None).await;
     story::check(&home, &told, "without a mishap").await;
-    assert!(disk.holes() > 0);
+    assert!(disk.holes(&home.path()) > 0);
     let given_back = |unused_bytes: &u64| *unused_bytes < MAX_UNUSED_BYTES;
     assert!(
         told.unused_bytes.iter().all(given_back),
@@ -77,6 +78,22 @@ async fn whatever_operation_the_power_is_cut_at_what_was_acked_is_there_and_noth
         for survival in survivals {
             survive(&story, Mishap::Cut { at, survival }).await;
         }
+    }
+}
+
+#[tokio::test]
+async fn whatever_a_cut_leaves_of_the_holes_in_the_journal_what_was_acked_is_there() {
+    let story = story::short_of_room();
+    let home = Home::new();
+    let (disk, _) = live(&home, &story, None).await;
+    let holes = disk.holes(&journal_path(&home.path()));
+    assert!(holes > 2, "{holes}");
+    for at in 0..operations(&story).await {
+        let survival = match at % 3 {
+            0 => Survival::All,
+            _ => Survival::Some { seed: at },
+        };
+        survive(&story, Mishap::Cut { at, survival }).await;
     }
 }
 

@@ -1,11 +1,12 @@
 //! The model of a disk: writes are pending until a sync, and a mishap befalls one operation.
 
+mod drive;
+
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::ops::{Bound, Range};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{FileExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -15,11 +16,14 @@ use tokio::sync::watch;
 
 use crate::file::{Access, Blocks, Disk, Holes, OsDisk, Room};
 
-/// What a disk writes at once or not at all.
-const SECTOR_BYTES: usize = 512;
+pub(super) use drive::Survival;
+use drive::{Change, Drive};
 
 /// What the file system takes for a file at once. One that is all zeros counts as a hole.
 const BLOCK_BYTES: usize = 4096;
+
+/// What a disk has that is next to full: a commit that notes what is free has room, and nothing else has.
+const TIGHT_BYTES: u64 = 300 << 10;
 
 /// What befalls the operation of this number, counted from 0: writes, changes of length, syncs and
 /// holes.
@@ -41,17 +45,6 @@ enum Fate {
     Cut,
 }
 
-/// What a cut leaves of what was not synced.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Survival {
-    Nothing,
-    All,
-    /// A choice by lot, down to the sectors of one write.
-    Some {
-        seed: u64,
-    },
-}
-
 #[derive(Clone, Debug)]
 pub(super) struct ModelDisk(Arc<Shared>);
 
@@ -68,30 +61,18 @@ struct State {
     syncs: u64,
     /// The operation that a fault befell before a cut.
     failed_at: Option<u64>,
-    holes: u64,
+    /// How many holes were made in each file.
+    holes: HashMap<u64, u64>,
+    /// How often still who asks for room is told that there is next to none.
+    tight: u32,
     is_cut: bool,
     /// By inode.
     drives: HashMap<u64, Drive>,
 }
 
-/// One file: what the disk has of it for sure, and what was done since.
-#[derive(Debug)]
-struct Drive {
-    file: File,
-    synced: Vec<u8>,
-    now: Vec<u8>,
-    pending: Vec<Change>,
-}
-
 enum Operation {
     Change(Change),
     Sync,
-}
-
-#[derive(Debug)]
-enum Change {
-    Write { offset: usize, data: Vec<u8> },
-    SetLen { len: usize },
 }
 
 impl ModelDisk {
@@ -106,7 +87,8 @@ impl ModelDisk {
                 operations: 0,
                 syncs: 0,
                 failed_at: None,
-                holes: 0,
+                holes: HashMap::new(),
+                tight: 0,
                 is_cut: false,
                 drives: HashMap::new(),
             }),
@@ -129,9 +111,15 @@ impl ModelDisk {
         self.state().syncs
     }
 
-    /// How many operations were holes.
-    pub(super) fn holes(&self) -> u64 {
-        self.state().holes
+    /// How many operations were holes in the file at `path`.
+    pub(super) fn holes(&self, path: &Path) -> u64 {
+        let inode = path.metadata().expect("it is there").ino();
+        self.state().holes.get(&inode).copied().unwrap_or(0)
+    }
+
+    /// Whoever asks for room next, so many times, is told that there is next to none.
+    pub(super) fn become_tight(&self, times: u32) {
+        self.state().tight = times;
     }
 
     /// Puts into the files what is there once the power is back, and lets go of them.
@@ -160,9 +148,9 @@ impl ModelDisk {
         match (state.fate(&operation), operation) {
             (Fate::Fault(with), _) => return Err(with.into()),
             (Fate::Cut, operation) => {
-                // A change under way may be there or not; a sync under way has ensured nothing.
+                // A sync under way has ensured nothing.
                 if let Operation::Change(change) = operation {
-                    state.drive(inode)?.pending.push(change);
+                    state.drive(inode)?.begin(change);
                 }
                 state.is_cut = true;
                 self.0.cut.send_replace(true);
@@ -216,104 +204,6 @@ impl State {
     }
 }
 
-impl Drive {
-    fn of(file: &File) -> io::Result<Self> {
-        // A file of its own: this one must not hold the lock of whoever has it open.
-        let itself = format!("/proc/self/fd/{}", file.as_raw_fd());
-        let file = File::options().read(true).write(true).open(itself)?;
-        let len = usize::try_from(file.metadata()?.len()).map_err(io::Error::other)?;
-        let mut now = vec![0; len];
-        file.read_exact_at(&mut now, 0)?;
-        Ok(Self {
-            file,
-            synced: now.clone(),
-            now,
-            pending: Vec::new(),
-        })
-    }
-
-    fn change(&mut self, change: Change) {
-        change.apply(&mut self.now);
-        self.pending.push(change);
-    }
-
-    fn sync(&mut self) {
-        for change in self.pending.drain(..) {
-            change.apply(&mut self.synced);
-        }
-    }
-
-    fn survivors(&self, survival: Survival) -> Vec<u8> {
-        let mut left = self.synced.clone();
-        let mut lot = match survival {
-            Survival::Nothing => return left,
-            Survival::All => None,
-            Survival::Some { seed } => Some(Lot(seed)),
-        };
-        for change in &self.pending {
-            match &mut lot {
-                None => change.apply(&mut left),
-                Some(lot) => change.apply_some(&mut left, lot),
-            }
-        }
-        left
-    }
-
-    fn put(&self, bytes: &[u8]) -> io::Result<()> {
-        self.file.set_len(bytes.len() as u64)?;
-        self.file.write_all_at(bytes, 0)
-    }
-}
-
-impl Change {
-    fn apply(&self, to: &mut Vec<u8>) {
-        match self {
-            Self::Write { offset, data } => write(to, *offset, data),
-            Self::SetLen { len } => to.resize(*len, 0),
-        }
-    }
-
-    /// All of it, nothing, or for a write some of its sectors.
-    fn apply_some(&self, to: &mut Vec<u8>, lot: &mut Lot) {
-        match (lot.draw() % 3, self) {
-            (0, _) => {}
-            (1, Self::Write { offset, data }) => {
-                let mut sector = *offset;
-                let end = offset + data.len();
-                while sector < end {
-                    let next = ((sector / SECTOR_BYTES + 1) * SECTOR_BYTES).min(end);
-                    if lot.draw().is_multiple_of(2) {
-                        write(to, sector, &data[sector - offset..next - offset]);
-                    }
-                    sector = next;
-                }
-            }
-            (_, whole) => whole.apply(to),
-        }
-    }
-}
-
-fn write(to: &mut Vec<u8>, offset: usize, data: &[u8]) {
-    let end = offset + data.len();
-    if to.len() < end {
-        to.resize(end, 0);
-    }
-    to[offset..end].copy_from_slice(data);
-}
-
-/// SplitMix64.
-struct Lot(u64);
-
-impl Lot {
-    fn draw(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        mixed ^ (mixed >> 31)
-    }
-}
-
 impl Disk for ModelDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<File> {
         self.state().refuse_after_cut()?;
@@ -347,7 +237,16 @@ impl Disk for ModelDisk {
     }
 
     fn room(&self, folder: &File) -> io::Result<Room> {
-        OsDisk.room(folder)
+        let room = OsDisk.room(folder)?;
+        let mut state = self.state();
+        if state.tight == 0 {
+            return Ok(room);
+        }
+        state.tight -= 1;
+        Ok(Room {
+            available_bytes: TIGHT_BYTES,
+            ..room
+        })
     }
 }
 
@@ -387,7 +286,7 @@ impl Holes for ModelHoles {
             offset: position(range.start),
             data: vec![0; position(range.end - range.start)],
         });
-        self.disk.state().holes += 1;
+        *self.disk.state().holes.entry(self.inode).or_default() += 1;
         self.disk.operate(self.inode, change)
     }
 }

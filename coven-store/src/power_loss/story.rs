@@ -1,23 +1,24 @@
-//! What is done to a log, what it acknowledged, and what it must have for that.
+//! What is done to a log.
 
-use std::collections::BTreeMap;
+mod told;
+
 use std::fs::File;
 use std::time::{Duration, Instant};
 
-use coven_core::{Event, OrphanReason, Seq, is_trimmed};
+use coven_core::{Event, OrphanReason, Seq};
 use futures_util::future::join_all;
 use proptest::prelude::*;
-use redb::ReadableTableMetadata;
 
 use super::disk::ModelDisk;
 use crate::file::Disk;
-use crate::layout::{ERASING, TRIMMING};
 use crate::raw::{PAGE, RawFile, free_pages};
 use crate::test_support::{
-    ALL, Home, batch, created, ended, events_of, exited, labels, noise, output, output_closed,
-    registered, started, trimmed, urgent,
+    Home, batch, created, exited, labels, noise, output, output_closed, registered, started, urgent,
 };
-use crate::{AppendError, Options, ReadError, Store};
+use crate::{AppendError, Options, Store};
+
+use told::{Outputs, is_tidy};
+pub(super) use told::{Told, check};
 
 /// Small, so that pages leave the cache in the middle of a transaction, and nothing but the log
 /// itself asks anything of the disk.
@@ -38,6 +39,9 @@ pub(super) enum Step {
     Rebuild,
     /// Nothing more until what was deleted and trimmed is taken out, and given back.
     Rest,
+    /// The disk is next to full until it was looked at a few times: who appends next has the journal
+    /// give back what it does not use.
+    Tight,
 }
 
 /// An event, whether or not it can follow.
@@ -104,6 +108,31 @@ pub(super) fn everything() -> Vec<Step> {
     ]
 }
 
+/// A story in which the journal gives back what it does not use, again and again, and uses it anew.
+pub(super) fn short_of_room() -> Vec<Step> {
+    use Kind::{Closed, Created, Exited, Output, Started, Trimmed};
+    const fn out(len_bytes: usize) -> Kind {
+        Output { len_bytes }
+    }
+    vec![
+        Step::Append(vec![
+            (0, vec![Created, Started]),
+            (1, vec![Created, Started]),
+        ]),
+        Step::Append(vec![(0, vec![out(30_000); 2])]),
+        Step::Rest,
+        Step::Tight,
+        Step::Append(vec![(1, vec![out(5000)])]),
+        Step::Append(vec![(0, vec![out(20_000)]), (1, vec![out(20_000)])]),
+        Step::Append(vec![(0, vec![Trimmed { events: 2 }])]),
+        Step::Tight,
+        Step::Append(vec![(0, vec![out(9000)])]),
+        Step::Reopen,
+        Step::Tight,
+        Step::Append(vec![(0, vec![Closed, Exited]), (1, vec![out(300)])]),
+    ]
+}
+
 /// Any story.
 pub(super) fn any() -> impl Strategy<Value = Vec<Step>> {
     let kind = prop_oneof![
@@ -130,86 +159,6 @@ pub(super) fn any() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Rest),
     ];
     prop::collection::vec(step, 1..14)
-}
-
-/// What was asked for and what was answered.
-#[derive(Debug, Default)]
-pub(super) struct Told {
-    sessions: BTreeMap<&'static str, Session>,
-    newest: Seq,
-    /// What the cold file had and did not use, whenever there was nothing more to do.
-    pub(super) unused_bytes: Vec<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Session {
-    /// What it has for sure.
-    acked: Vec<(Seq, Event)>,
-    /// What it may have besides, all of it or nothing.
-    asked: Vec<Event>,
-}
-
-impl Session {
-    /// What was asked for is there.
-    fn acknowledge(&mut self, first: Seq) {
-        for (event, seq) in std::mem::take(&mut self.asked)
-            .into_iter()
-            .zip(first.get()..)
-        {
-            match event {
-                Event::Deleted => self.acked.clear(),
-                event => self.acked.push((Seq::new(seq), event)),
-            }
-        }
-    }
-
-    /// What is to be read of it.
-    fn left(&self) -> Vec<(Seq, Event)> {
-        let outputs = Outputs::of(self.acked.iter().map(|(_, event)| event));
-        let is_left = |(_, event): &&(Seq, Event)| match event {
-            Event::Output { offset, data, .. } => {
-                !is_trimmed(*offset, data.len() as u64, outputs.trimmed_bytes)
-            }
-            _ => true,
-        };
-        self.acked.iter().filter(is_left).cloned().collect()
-    }
-}
-
-/// Where a session's output events end, and where it was trimmed to.
-#[derive(Default)]
-struct Outputs {
-    ends: Vec<u64>,
-    trimmed_bytes: u64,
-}
-
-impl Outputs {
-    fn of<'a>(events: impl Iterator<Item = &'a Event>) -> Self {
-        let mut outputs = Self::default();
-        events.for_each(|event| outputs.add(event));
-        outputs
-    }
-
-    fn add(&mut self, event: &Event) {
-        match event {
-            Event::Output { offset, data, .. } => self.ends.push(offset + data.len() as u64),
-            Event::Trimmed {
-                offset, len_bytes, ..
-            } => self.trimmed_bytes = offset + len_bytes,
-            _ => {}
-        }
-    }
-
-    fn len_bytes(&self) -> u64 {
-        self.ends.last().copied().unwrap_or(0)
-    }
-
-    /// The trim of so many events, or of all there are; an empty one where there are none.
-    fn trim(&self, events: usize) -> Event {
-        let left = self.ends.iter().filter(|end| **end > self.trimmed_bytes);
-        let end = left.take(events).last().copied();
-        trimmed(self.trimmed_bytes, end.unwrap_or(self.trimmed_bytes))
-    }
 }
 
 /// The log while a story is lived.
@@ -242,6 +191,7 @@ impl<'a> Log<'a> {
                 self.rest().await;
                 told.unused_bytes.extend(self.unused_bytes());
             }
+            Step::Tight => self.disk.become_tight(3),
         }
     }
 
@@ -356,64 +306,4 @@ fn events(session: &str, kinds: &[Kind], before: &[(Seq, Event)]) -> Vec<Event> 
         events.push(event);
     }
     events
-}
-
-/// Looks whether the log has what it must, on a disk that is in order again.
-pub(super) async fn check(home: &Home, told: &Told, when: &str) {
-    // What is given back now is given back by the real disk, and no story.
-    let options = Options {
-        spare_bytes: u64::MAX,
-        ..OPTIONS
-    };
-    let store =
-        Store::open(&home.path(), options).unwrap_or_else(|error| panic!("{when}: {error}"));
-    for (name, session) in &told.sessions {
-        let found: Vec<_> = events_of(&store, name)
-            .into_iter()
-            .map(|it| (it.seq, it.event))
-            .collect();
-        let with_asked = |session: &Session| {
-            let mut session = Session {
-                acked: session.acked.clone(),
-                asked: session.asked.clone(),
-            };
-            let last = session.acked.last().map_or(Seq::ZERO, |(seq, _)| *seq);
-            // Whatever of them is to be read, the last is, and they follow one another.
-            let newest = found.last().map_or(Seq::ZERO, |(seq, _)| (*seq).max(last));
-            let more = session.asked.len() as u64;
-            session.acknowledge(Seq::new((newest.get() + 1).saturating_sub(more)));
-            session.left()
-        };
-        let is_right = found == session.left() || found == with_asked(session);
-        assert!(is_right, "{when}: {name} has {found:?}, told {session:?}");
-    }
-    let verify = || store.verify().expect("a read").problems;
-    assert_eq!(verify(), Vec::new(), "{when}");
-    wait_until_tidy(&store).await;
-    assert_eq!(verify(), Vec::new(), "{when}, all is taken out");
-    let seqs = store.read_all(Seq::ZERO, ALL).expect("a read");
-    let seqs = seqs.iter().map(|it| it.seq);
-    assert!(seqs.is_sorted_by(|one, next| one < next), "{when}");
-    let newest = told.newest.max(store.last_seq());
-    assert_eq!(
-        store.last_seq(),
-        newest,
-        "{when}: a Seq would be used again"
-    );
-    let next = ended(&store, "afterwards").await;
-    assert!(next.first > newest, "{when}: Seqs only grow");
-    store.close().await;
-}
-
-/// Waits until what was deleted and trimmed is taken out of the segments.
-async fn wait_until_tidy(store: &Store) {
-    while !is_tidy(store).expect("a read") {
-        tokio::task::yield_now().await;
-    }
-}
-
-fn is_tidy(store: &Store) -> Result<bool, ReadError> {
-    store.run(|txn| {
-        Ok(txn.open_table(ERASING)?.is_empty()? && txn.open_table(TRIMMING)?.is_empty()?)
-    })
 }
