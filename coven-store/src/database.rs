@@ -1,7 +1,7 @@
 //! `Database`: the open database, which can be replaced under everybody's feet.
 //!
-//! After a fault the writer closes it and opens it again. Who reads meanwhile waits, for a
-//! while, and reads again from the new one.
+//! After a fault the thread that writes to it closes it and opens it again. Who reads meanwhile waits,
+//! for a while, and reads again from the new one.
 
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -113,7 +113,8 @@ impl Database {
         }
     }
 
-    /// Runs `read` once on the database as it is. Only for the writer, which replaces it itself.
+    /// Runs `read` once on the database as it is, and raises no alarm. For the writer and the folder, who
+    /// see to it themselves that a database with a fault is replaced, or try again.
     pub(crate) fn read_once<T>(
         &self,
         read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
@@ -131,7 +132,8 @@ impl Database {
         matches!(current.state, State::Open(_)) && current.opening == opening
     }
 
-    /// The one write transaction. Only the writer calls this, so it does not wait.
+    /// The one write transaction. Of each file one thread alone calls this, the writer of the journal and
+    /// the folder of the cold file, so it does not wait.
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, Fault> {
         match &self.lock().state {
             State::Open(db) => Ok(db.begin_write()?),

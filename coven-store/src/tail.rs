@@ -18,7 +18,7 @@ use coven_core::{Record, Seq, SessionId, is_trimmed};
 use crate::stored::Mark;
 
 pub(crate) use fold::{Fold, FoldedSlot};
-pub(crate) use read::{AllRows, TailOutput, TailRows};
+pub(crate) use read::{AllRows, TailRows};
 pub(crate) use replay::{replay, replay_some};
 
 /// The tail, shared by the writer, the folder and all who read.

@@ -12,7 +12,7 @@ use crate::cold::order::Goes;
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::OUTPUT;
-use crate::tail::{SharedTail, TailOutput};
+use crate::tail::{SharedTail, TailRows};
 
 /// Bytes that a session wrote, from one event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(crate) struct OutputRange<'a> {
     id: &'a SessionId,
     offset: u64,
     max_bytes: u64,
-    tail: TailOutput,
+    tail: TailRows,
 }
 
 /// Chunks being collected.

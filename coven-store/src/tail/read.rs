@@ -8,13 +8,14 @@ use coven_core::{HarnessId, Origin, Record, Seq, SessionId};
 use super::{Row, Slot, Span, Standing, Tail};
 use crate::read::ReadLimit;
 
-/// Events of one session after some place.
+/// Events of one session after some place, or its output from some offset on.
+#[derive(Default)]
 pub(crate) struct TailRows {
     /// The session's slot, where the tail knows it.
     pub(crate) slot: Option<u64>,
     /// Nothing of it is to be read any more.
     pub(crate) is_deleted: bool,
-    /// Whether the cold file has nothing that comes before these.
+    /// Whether the cold file has nothing that comes before these and is asked for.
     pub(crate) is_whole: bool,
     /// The offset before which output is not to be read, as far as the tail knows.
     pub(crate) trimmed_bytes: u64,
@@ -30,16 +31,6 @@ pub(crate) struct AllRows {
     /// The offset before which output is not to be read, of sessions that were trimmed and are
     /// here.
     pub(crate) trimmed: HashMap<u64, u64>,
-}
-
-/// A session's output from some offset on.
-pub(crate) struct TailOutput {
-    pub(crate) slot: Option<u64>,
-    pub(crate) is_deleted: bool,
-    pub(crate) is_whole: bool,
-    /// The offset before which output is not to be read, as far as the tail knows.
-    pub(crate) trimmed_bytes: u64,
-    pub(crate) rows: Vec<Row>,
 }
 
 impl Tail {
@@ -88,11 +79,8 @@ impl Tail {
         let is_whole = after >= self.folded.seq();
         let Some((slot, state)) = self.slot(id) else {
             return TailRows {
-                slot: None,
-                is_deleted: false,
                 is_whole,
-                trimmed_bytes: 0,
-                rows: Vec::new(),
+                ..TailRows::default()
             };
         };
         let is_deleted = matches!(state.standing, Standing::Deleted { .. });
@@ -148,15 +136,9 @@ impl Tail {
     }
 
     /// At most `max_bytes` from `offset` on, or from where the output that is left begins.
-    pub(crate) fn output(&self, id: &SessionId, offset: u64, max_bytes: u64) -> TailOutput {
+    pub(crate) fn output(&self, id: &SessionId, offset: u64, max_bytes: u64) -> TailRows {
         let Some((slot, state)) = self.slot(id) else {
-            return TailOutput {
-                slot: None,
-                is_deleted: false,
-                is_whole: false,
-                trimmed_bytes: 0,
-                rows: Vec::new(),
-            };
+            return TailRows::default();
         };
         let trimmed_bytes = state.standing.trimmed_bytes();
         let spans = || {
@@ -168,7 +150,7 @@ impl Tail {
         let begins = spans().next().map(|(_, span)| span.offset);
         let within = |span: &Span| span.offset < end && span.offset + span.len_bytes > offset;
         let rows = spans().filter(|(_, span)| within(span));
-        TailOutput {
+        TailRows {
             slot: Some(slot),
             is_deleted: matches!(state.standing, Standing::Deleted { .. }),
             is_whole: begins.is_some_and(|begins| begins <= offset)

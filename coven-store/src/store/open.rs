@@ -1,0 +1,139 @@
+//! Opening a [`Store`]: its files, the threads that write to them, and what those share.
+
+use std::path::Path;
+use std::sync::{Arc, mpsc};
+use std::thread;
+
+use super::{Inner, Store};
+use crate::compact::Compaction;
+use crate::database::Database;
+use crate::error::OpenError;
+use crate::file::{self, Disk, OsDisk};
+use crate::folder::{self, Folder};
+use crate::health::Meter;
+use crate::opening;
+use crate::options::Options;
+use crate::read::Unpacked;
+use crate::tail::SharedTail;
+use crate::wake::Wakes;
+use crate::writer::{self, Queue, Rooms, Writer};
+
+impl Store {
+    /// Opens the log at `path`, or makes an empty one where nothing is. One `Store` at a time can
+    /// have it open. Blocks for the disk: after a crash until what was not folded yet is read
+    /// again, which is bounded whatever the history.
+    ///
+    /// Two more files stand beside it: `path` with `.journal` at its end is part of the log and
+    /// goes where it goes; the one with `.reserve` keeps room for a full disk.
+    ///
+    /// # Errors
+    /// [`OpenError`], each with what to do about it. What is at `path` is then as it was.
+    pub fn open(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        Self::open_on(&disk, path, options)
+    }
+
+    /// Opens the log at `path` for reading alone, and writes nothing: not to its files, nor beside
+    /// them. A log that was not closed is put in order in memory, so one on a file system that
+    /// takes no writes is read as well. While it is open nobody may write to it; who can open its
+    /// files for writing has that seen to by a lock on them, others must see to it themselves.
+    /// Blocks as [`Store::open`] does.
+    ///
+    /// What would write is refused with [`AppendError::Closed`], and who waits for more is told at
+    /// once that there will be none.
+    ///
+    /// # Errors
+    /// [`OpenError`]; [`OpenError::Io`] of the kind `NotFound` where there is no log.
+    pub fn open_to_read(path: &Path, options: Options) -> Result<Self, OpenError> {
+        let opening::ReadFiles { cold, tail } = opening::open_to_read(&OsDisk, path, options)?;
+        let meter = Arc::new(Meter::default());
+        meter.opened();
+        let wakes = Wakes::new(tail.last().seq());
+        wakes.close();
+        Ok(Self(Arc::new(Inner {
+            queue: Queue {
+                // Nobody hears what is sent there.
+                sender: mpsc::channel().0,
+                rooms: Rooms::new(options.queue_bytes),
+                meter,
+            },
+            folder: mpsc::channel().0,
+            cold: Arc::new(Database::new(cold)),
+            unpacked: Unpacked::default(),
+            tail: Arc::new(SharedTail::new(tail)),
+            wakes: Arc::new(wakes),
+        })))
+    }
+
+    pub(crate) fn open_on(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        options: Options,
+    ) -> Result<Self, OpenError> {
+        let opening::Files {
+            journal,
+            cold,
+            tail,
+            reserve,
+        } = opening::open(disk, path, options)?;
+        let meter = Arc::new(Meter::default());
+        meter.opened();
+        let mark = tail.last();
+        let let_go = tail.let_go();
+        let (folder_sender, folder_inbox) = mpsc::channel();
+        if tail.bytes() > 0 {
+            let _ = folder_sender.send(folder::Message::FoldAll { reply: None });
+        }
+        let tail = Arc::new(SharedTail::new(tail));
+        let wakes = Arc::new(Wakes::new(mark.seq()));
+        let rooms = Rooms::new(options.queue_bytes);
+        let (sender, inbox) = mpsc::channel();
+        let database = Arc::clone(&cold.database);
+        let folder = Folder {
+            inbox: folder_inbox,
+            writer: sender.clone(),
+            cold,
+            journal: Arc::clone(&journal.database),
+            tail: Arc::clone(&tail),
+            meter: Arc::clone(&meter),
+            fold_bytes: options.fold_bytes,
+            compaction: Compaction::new(options.spare_bytes),
+            reserve: reserve.clone(),
+            state: folder::State::after_letting_go(let_go),
+        };
+        let writer = Writer {
+            inbox,
+            journal,
+            cold: Arc::clone(&database),
+            tail: Arc::clone(&tail),
+            folder: folder_sender.clone(),
+            fold_bytes: options.fold_bytes,
+            reserve,
+            wakes: Arc::clone(&wakes),
+            meter: Arc::clone(&meter),
+            rooms: rooms.clone(),
+            mark,
+            state: writer::State::after_letting_go(let_go),
+        };
+        let io = |source| file::open_error(path, source);
+        spawn("coven-log", move || writer.run()).map_err(io)?;
+        spawn("coven-fold", move || folder.run()).map_err(io)?;
+        Ok(Self(Arc::new(Inner {
+            queue: Queue {
+                sender,
+                rooms,
+                meter,
+            },
+            folder: folder_sender,
+            cold: database,
+            unpacked: Unpacked::default(),
+            tail,
+            wakes,
+        })))
+    }
+}
+
+fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    thread::Builder::new().name(name.to_owned()).spawn(work)?;
+    Ok(())
+}
