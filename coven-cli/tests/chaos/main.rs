@@ -7,8 +7,10 @@
 
 mod agent;
 mod bound;
+mod crowd;
 mod daemons;
 mod floods;
+mod full_disk;
 #[path = "../cli/home.rs"]
 #[allow(dead_code)] // what other tests need of it
 mod home;
@@ -16,11 +18,17 @@ mod left;
 #[path = "../../../tests/shared/leftovers.rs"]
 mod leftovers;
 mod lot;
+#[path = "../../../tests/shared/not_run.rs"]
+mod not_run;
 #[path = "../../../tests/shared/power_cut.rs"]
 #[allow(dead_code)] // what other tests need of it
 mod power_cut;
+mod reboot;
 mod sessions;
 mod shims;
+#[path = "../../../tests/shared/small_disk.rs"]
+#[allow(dead_code)] // what other tests need of it
+mod small_disk;
 mod spool;
 mod standing_still;
 mod stopped;
@@ -45,6 +53,9 @@ tests! {
     bound::at_its_bound_a_spool_has_its_agent_wait_and_nothing_is_lost,
     standing_still::a_daemon_that_stands_still_stalls_no_agent_before_the_spools_bound_and_loses_nothing,
     standing_still::a_shim_that_stands_still_stalls_its_own_agent_alone_and_loses_nothing,
+    reboot::what_was_live_at_a_reboot_is_orphaned_with_its_spool_on_record_and_is_offered,
+    full_disk::daemons_killed_on_a_full_disk_cost_no_byte_and_no_input_once_there_is_room,
+    crowd::of_five_hundred_sessions_the_next_daemon_has_all_and_nothing_is_left_of_them,
 }
 
 fn main() {

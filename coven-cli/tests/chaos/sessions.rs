@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::AGENT;
 use crate::agent::{Manner, Told};
-use crate::home::Home;
+use crate::home::{Home, eventually};
 
 /// How an agent asks its terminal where the cursor is, and the answer of one without a screen.
 const ASKS: &[u8] = b"\x1b[6n";
@@ -55,6 +55,8 @@ pub(crate) fn launch_told(home: &Home, told: Told) -> One {
     let prompt = told.prompt();
     let id = home.text(["run", "--mode", "interactive", "--detach", "agent", &prompt]);
     let id = id.trim_end().to_owned();
+    // Until then its terminal would echo what it is typed into its output.
+    eventually("its terminal set", || told.typed().exists().then_some(()));
     One { id, told }
 }
 

@@ -151,15 +151,7 @@ impl Home {
 
     /// The process that holds a session's terminal: its shim, the parent of its agent.
     pub(crate) fn shim_of(&self, id: &str) -> u64 {
-        let agent = self.record(id)["pid"].as_u64().expect("it runs");
-        let stat = fs::read_to_string(format!("/proc/{agent}/stat")).unwrap();
-        let after_name = stat.rsplit(')').next().unwrap();
-        after_name
-            .split_whitespace()
-            .nth(1)
-            .unwrap()
-            .parse()
-            .unwrap()
+        parent_of(self.record(id)["pid"].as_u64().expect("it runs"))
     }
 
     /// Ends a session's shim where it stands, and waits until its session is told to be lost.
@@ -300,6 +292,14 @@ pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) ->
         assert!(Instant::now() < deadline, "{what} did not come to be");
         std::thread::yield_now();
     }
+}
+
+/// The process that started this one, or has taken it over.
+pub(crate) fn parent_of(pid: u64) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+    let after_name = stat.rsplit(')').next().unwrap();
+    let parent = after_name.split_whitespace().nth(1).unwrap();
+    parent.parse().unwrap()
 }
 
 /// Ends a process of ours where it stands, and waits until it is gone.
