@@ -42,7 +42,8 @@ pub enum Registered {
 impl Engine {
     /// Opens a home, and makes it if there is none. Sessions that were live when the last engine
     /// ended are taken over where a shim holds them; the others are orphaned before this returns,
-    /// and what is left of their processes is ended.
+    /// and what is left of their processes is ended. What became of sessions that have ended since
+    /// is on record by then, too, as a rule: it waits a second for that at most.
     ///
     /// # Errors
     /// [`OpenError`] says what to do about each. Nothing of the home was changed.
@@ -164,7 +165,7 @@ impl Engine {
     ///
     /// # Errors
     /// As [`launch`](Self::launch); and [`Refusal::IdConflict`](coven_core::Refusal::IdConflict)
-    /// where the key is of another launch, or its session was deleted.
+    /// where the key is of another launch. That of a session that was deleted is free again.
     pub async fn launch_once(
         &self,
         request: LaunchRequest,

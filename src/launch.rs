@@ -19,7 +19,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::{Builder, Uuid};
 
 use crate::engine::Registered;
-use crate::options::Waypoint;
+use crate::on_the_way::Waypoint;
 use crate::session_task::{self, Accepted, Run};
 use crate::shared::{Shared, blocking};
 use crate::{Error, Record, place};
@@ -43,12 +43,11 @@ pub(crate) async fn launch(
     let (id, turn) = match &launch.idempotency_key {
         None => (new_id(), None),
         Some(key) => {
-            let id = id_of(key);
-            let turn = shared.keyed_launches.turn(&id).await;
-            if let Some(record) = made_before(shared, &id, &launch).await? {
-                return Ok((Registered::Again, record));
+            let turn = shared.keyed_launches.turn(&id_of(key, 0)).await;
+            match under(shared, key, &launch).await? {
+                Known::Made(record) => return Ok((Registered::Again, *record)),
+                Known::Free(id) => (id, Some(turn)),
             }
-            (id, Some(turn))
         }
     };
     let run = match harness.command(&launch, &conversation) {
@@ -98,36 +97,49 @@ pub(crate) async fn launch(
     Ok((Registered::New, launched?))
 }
 
-/// The session that a launch under the same key made before.
+/// What is known of a key.
+enum Known {
+    /// The session that the same launch made before.
+    Made(Box<Record>),
+    /// There is none: this is the id of the session that is launched under it.
+    Free(SessionId),
+}
+
+/// What is known of a key. That of a session that was deleted is free again, for a session with
+/// another id: what is left of the old one's processes, if anything, bears the old one's mark.
 ///
 /// # Errors
-/// [`Refusal::IdConflict`] where it was another launch.
-async fn made_before(
-    shared: &Shared,
-    id: &SessionId,
-    launch: &Launch,
-) -> Result<Option<Record>, Error> {
-    let wanted = id.clone();
+/// [`Refusal::IdConflict`] where it is of another launch.
+async fn under(shared: &Shared, key: &IdempotencyKey, launch: &Launch) -> Result<Known, Error> {
+    let key = key.clone();
     let found = shared.read(move |store| {
-        let record = store.record(&wanted)?;
-        record.map_or(Ok(None), |record| {
-            Ok(Some((record, store.launch(&wanted)?)))
-        })
+        let mut ids = (0..).map(|deleted| id_of(&key, deleted));
+        loop {
+            let id = ids.next().expect("there is no last one");
+            if let Some(record) = store.record(&id)? {
+                let launch = store.launch(&id)?;
+                return Ok((id, Some((record, launch))));
+            }
+            if !store.was_deleted(&id)? {
+                return Ok((id, None));
+            }
+        }
     });
     match found.await? {
-        None => Ok(None),
-        Some((record, Some(made))) if made == *launch => Ok(Some(record)),
-        Some(_) => Err(Refusal::IdConflict {
-            session: id.clone(),
-        }
-        .into()),
+        (id, None) => Ok(Known::Free(id)),
+        (_, Some((record, Some(made)))) if made == *launch => Ok(Known::Made(Box::new(record))),
+        (session, Some(_)) => Err(Refusal::IdConflict { session }.into()),
     }
 }
 
-/// The id of the session that is launched under a key: the same each time, so that the log itself
-/// has it once.
-fn id_of(key: &IdempotencyKey) -> SessionId {
-    let hash = Sha256::digest(["coven.launch.v1", key.as_str()].join("\0"));
+/// The id of the session that is launched under a key, of which so many were deleted: the same each
+/// time, so that the log itself has it once.
+fn id_of(key: &IdempotencyKey, deleted: u32) -> SessionId {
+    let mut named = ["coven.launch.v1", key.as_str()].join("\0");
+    if deleted > 0 {
+        named = format!("{named}\0{deleted}");
+    }
+    let hash = Sha256::digest(named);
     let uuid = Builder::from_custom_bytes(std::array::from_fn(|at| hash[at])).into_uuid();
     SessionId::parse(&uuid.to_string()).expect("a UUID is an id")
 }

@@ -48,6 +48,7 @@ pub mod home;
 mod hosting;
 mod import;
 mod launch;
+mod on_the_way;
 mod opening;
 mod options;
 mod place;
@@ -68,9 +69,9 @@ pub use harnesses::HarnessInfo;
 pub use health::Health;
 pub use hosting::{Hosting, Shims};
 pub use import::{Arrival, Import, ImportError, Imported};
-pub use options::Options;
 #[doc(hidden)]
-pub use options::{OnTheWay, Waypoint};
+pub use on_the_way::{OnTheWay, Waypoint};
+pub use options::Options;
 pub use retention::{Pruned, PrunedSession, Pruning, Retention};
 
 pub use coven_core::decide::incomplete_char;

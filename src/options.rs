@@ -1,17 +1,16 @@
 //! `Options`: how an engine is opened.
 
-use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coven_core::SessionId;
 use coven_harness::Harness;
 use coven_harness::process::{MAX_GRACE, open_files_limit};
 use rustix::process::Rlimit;
 
 use crate::clock::{Clock, SystemClock};
 use crate::hosting::Hosting;
+use crate::on_the_way::OnTheWay;
 use crate::retention::Retention;
 
 /// How to open an engine. [`Options::at`] has what nearly everybody wants.
@@ -36,7 +35,7 @@ pub struct Options {
     /// The limit of open files that agents get: this program's, as it was when these options were
     /// made. A program that raises its own makes its options first.
     pub open_files: Rlimit,
-    /// Called on the way to a process, for tests that change the world in between.
+    /// Called on a session's way, for tests that change the world there, or end this program.
     #[doc(hidden)]
     pub on_the_way: OnTheWay,
 }
@@ -67,44 +66,5 @@ impl Options {
         set("COVEN_HOME")
             .map(PathBuf::from)
             .or_else(|| set("HOME").map(|home| PathBuf::from(home).join(".coven")))
-    }
-}
-
-/// A place on the way from a launch request to a process.
-#[doc(hidden)]
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Waypoint {
-    /// The paths were checked; the working directory is not open yet.
-    PlaceChecked,
-    /// The launch is on record and the directory is held; the process does not run yet.
-    BeforeSpawn {
-        /// Whose process.
-        session: SessionId,
-    },
-}
-
-/// What a test does at a [`Waypoint`]. It may block.
-#[doc(hidden)]
-#[derive(Clone, Default)]
-pub struct OnTheWay(Option<Arc<Action>>);
-
-type Action = dyn Fn(&Waypoint) + Send + Sync;
-
-impl OnTheWay {
-    /// Calls `action` at every waypoint.
-    pub fn call(action: impl Fn(&Waypoint) + Send + Sync + 'static) -> Self {
-        Self(Some(Arc::new(action)))
-    }
-
-    pub(crate) fn reached(&self, waypoint: &Waypoint) {
-        if let Some(action) = &self.0 {
-            action(waypoint);
-        }
-    }
-}
-
-impl fmt::Debug for OnTheWay {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(if self.0.is_some() { "set" } else { "unset" })
     }
 }

@@ -7,11 +7,14 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use coven_core::{Command, OrphanReason, Phase, ProcessFacts, Record, SessionId};
-use coven_harness::process::{boot_id, kill, kill_marked};
+use coven_harness::process::{boot_id, is_running, kill, kill_marked};
+use coven_harness::shim::{self, Found};
 use coven_store::{AppendError, ReadError, Urgency};
-use tokio::task::{JoinError, JoinSet};
+use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::time::timeout;
 
 use crate::commit::Plan;
 use crate::shared::{Shared, blocking};
@@ -20,25 +23,34 @@ use crate::{Error, OpenError, session_task};
 /// Sessions whose leftovers are looked for at once: each look reads all processes there are.
 const MAX_AT_ONCE: usize = 8;
 
+/// How long it waits for what became of sessions whose shim is dead, or whose process is gone.
+const SETTLING: Duration = Duration::from_secs(1);
+
 /// Takes over every session that is live on record and has a shim's folder, and orphans the others.
 /// Returns when all of those are on record as orphaned, or wait for a disk that is full; those that
-/// are taken over are being reached.
+/// are taken over are being reached. What became of those of them that have ended is on record, too,
+/// or takes longer than [`SETTLING`].
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     let unreadable = |error: Error| OpenError::Unreadable {
         message: error.to_string(),
     };
     let mut folders = folders(shared).await.map_err(unreadable)?;
     let live = shared.read(|store| -> Result<_, ReadError> { store.live() });
+    let live = live.await.map_err(unreadable)?;
+    let gone = gone(shared, &live, &folders).await.map_err(unreadable)?;
+    let mut settling = Vec::new();
     let mut orphaned = JoinSet::new();
     let through = |done: Result<Result<(), Error>, JoinError>| {
         done.map_err(|error| Error::internal(&error))
             .and_then(std::convert::identity)
             .map_err(unreadable)
     };
-    for record in live.await.map_err(unreadable)? {
+    for record in live {
         let shared = Arc::clone(shared);
         if folders.remove(&record.session.id) {
-            session_task::adopt(shared, record);
+            let is_gone = gone.contains(&record.session.id);
+            let adopted = session_task::adopt(shared, record);
+            settling.extend(is_gone.then_some(adopted));
             continue;
         }
         if orphaned.len() == MAX_AT_ONCE
@@ -51,8 +63,39 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     while let Some(done) = orphaned.join_next().await {
         through(done)?;
     }
+    // What takes longer goes on beside what the engine is asked.
+    let _ = timeout(SETTLING, all(settling)).await;
     session_task::dismiss(shared, folders.into_iter().collect());
     Ok(())
+}
+
+/// Those of the sessions with a shim's folder that have ended, as far as that is seen at once: their
+/// shim is dead, or their process is gone. The task of each soon ends.
+async fn gone(
+    shared: &Arc<Shared>,
+    live: &[Record],
+    folders: &HashSet<SessionId>,
+) -> Result<HashSet<SessionId>, Error> {
+    let held = live.iter().map(|record| &record.session);
+    let held = held.filter(|session| folders.contains(&session.id));
+    let held: Vec<_> = held
+        .map(|session| (session.id.clone(), session.phase.process().cloned()))
+        .collect();
+    let of = Arc::clone(shared);
+    let is_gone = move |(id, process): (SessionId, Option<ProcessFacts>)| {
+        let has_ended = process.is_some_and(|process| !is_running(&process));
+        let is_dead = || matches!(shim::look(&of.spools.folder(&id)), Ok(Found::Dead(_)));
+        (has_ended || is_dead()).then_some(id)
+    };
+    blocking(move || held.into_iter().filter_map(is_gone).collect()).await
+}
+
+/// Waits until all tasks are through.
+async fn all(tasks: Vec<JoinHandle<()>>) {
+    for task in tasks {
+        // One that panicked is through as well.
+        let _ = task.await;
+    }
 }
 
 /// The sessions that have a shim's folder.

@@ -29,6 +29,7 @@ use coven_core::{Actor, InputId, Launch, SessionId};
 use coven_harness::process::Spawn;
 use coven_harness::{CommandLine, Harness};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 use crate::shared::Shared;
@@ -66,14 +67,15 @@ pub(crate) fn start(
     launched
 }
 
-/// Takes over a session that is live on record, and whose shim has a folder.
-pub(crate) fn adopt(shared: Arc<Shared>, record: Record) {
+/// Takes over a session that is live on record, and whose shim has a folder; what is given ends with
+/// it.
+pub(crate) fn adopt(shared: Arc<Shared>, record: Record) -> JoinHandle<()> {
     let (entry, mailbox) = shared.running.enter(record.session.id.clone());
     tokio::spawn(async move {
         adopting::run(Arc::clone(&shared), record, mailbox).await;
         drop(entry);
         shared.share_spools();
-    });
+    })
 }
 
 /// Lets go of what is left of sessions that have ended on record.

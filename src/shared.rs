@@ -17,7 +17,7 @@ use crate::harnesses::Versions;
 use crate::home::Home;
 use crate::hosting::{Hosting, Shims};
 use crate::launch::KeyedLaunches;
-use crate::options::OnTheWay;
+use crate::on_the_way::OnTheWay;
 use crate::retention::Retention;
 use crate::running::Running;
 use crate::spools::Spools;

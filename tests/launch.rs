@@ -117,7 +117,7 @@ async fn a_directory_swapped_for_a_symlink_after_the_check_is_not_entered() {
         let mut options = world::options(dir.path());
         let moved = dir.path().join("project/moved");
         options.on_the_way = OnTheWay::call(move |waypoint| {
-            if stage(waypoint) == wanted {
+            if stage(waypoint) == Some(wanted) {
                 fs::rename(&work, &moved).unwrap();
                 symlink(&outside, &work).unwrap();
             }
@@ -148,10 +148,11 @@ enum Stage {
     BeforeSpawn,
 }
 
-fn stage(waypoint: &Waypoint) -> Stage {
+fn stage(waypoint: &Waypoint) -> Option<Stage> {
     match waypoint {
-        Waypoint::PlaceChecked => Stage::PlaceChecked,
-        Waypoint::BeforeSpawn { .. } => Stage::BeforeSpawn,
+        Waypoint::PlaceChecked => Some(Stage::PlaceChecked),
+        Waypoint::BeforeSpawn { .. } => Some(Stage::BeforeSpawn),
+        _ => None,
     }
 }
 

@@ -21,6 +21,8 @@ pub use client::{
     AdoptError, Child, CloseError, Control, InputError, Launch, LaunchError, Lost, Program,
     Records, adopt, adopt_all, launch,
 };
+#[doc(hidden)]
+pub use client::{LaunchStep, launch_with};
 pub use folder::{Death, Fate, Found, Remains, Summary, look};
 #[doc(hidden)]
 pub use host::Waypoint;

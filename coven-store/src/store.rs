@@ -117,6 +117,17 @@ impl Store {
         Ok(entry.map(|entry| Arc::unwrap_or_clone(entry.record)))
     }
 
+    /// Whether there was a session of this id, which was deleted, and there is none now.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn was_deleted(&self, id: &SessionId) -> Result<bool, ReadError> {
+        if let Some((_, standing)) = self.0.tail.look().standing(id) {
+            return Ok(matches!(standing, Standing::Deleted { .. }));
+        }
+        self.run(|txn| Ok(read::entry(txn, id)?.is_none() && read::gone(txn, id)?.is_some()))
+    }
+
     /// A page of all records, newest first. One that is damaged is left out, so that the others can
     /// be seen; [`Store::record`] says what is wrong with it.
     ///

@@ -140,11 +140,12 @@ pub(super) async fn created(
             ..
         }) => {
             let reason = explain_failure(reason, harness.as_deref(), &launching.record);
+            let on_the_way = launching.shared.on_the_way.clone();
             let outcome = launching.never_ran(reason).await;
             if let Some((reply, _)) = waits {
                 let _ = reply.send(outcome);
             }
-            shimmed.dismiss().await;
+            shimmed.dismiss(&on_the_way).await;
         }
         _ => lost(launching, Some(shimmed), waits).await,
     }
@@ -226,7 +227,7 @@ async fn lost(mut launching: Launching, shimmed: Option<Shimmed>, waits: Option<
         (None, Ok(())) => {}
     }
     if let Some(shimmed) = shimmed {
-        shimmed.dismiss().await;
+        shimmed.dismiss(&shared.on_the_way).await;
     }
 }
 

@@ -25,7 +25,7 @@ use super::{Accepted, Run, first_input};
 use crate::attach::Screenless;
 use crate::commit::{self, Plan};
 use crate::hosting::Hosting;
-use crate::options::Waypoint;
+use crate::on_the_way::Waypoint;
 use crate::running::{Ask, Message, Request};
 use crate::shared::Shared;
 use crate::{Error, Record, Unavailable};
@@ -97,6 +97,7 @@ pub(super) async fn run(
         // Nothing was written and nothing runs. Whoever asked may have left.
         Err(error) => return drop(reply.send(Err(error))),
     };
+    shared.on_the_way.reached(&Waypoint::LaunchRecorded);
     let mut launching = Launching::of(shared, record);
     let Run { spawn, command } = match run {
         Ok(run) => run,
@@ -173,11 +174,13 @@ impl Launching {
     /// Makes the process on a thread that may block; `None` when it was called off before.
     fn spawn(&self, spawn: Spawn, hint: String) -> Making {
         let goes_ahead = self.goes_ahead();
+        let on_the_way = self.shared.on_the_way.clone();
         tokio::task::spawn_blocking(move || {
             if !goes_ahead() {
                 return Ok(None);
             }
             let child = process::spawn(spawn).map_err(|error| never_ran(&error, &hint))?;
+            on_the_way.reached(&Waypoint::ProcessMade);
             let (process, keyboard) = Process::here(child);
             Ok(Some(Made { process, keyboard }))
         })

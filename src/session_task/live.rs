@@ -27,6 +27,7 @@ use super::process::{Happening, Keyboard, Process, Wants, What};
 use super::redraw::Redraw;
 use super::writer::{Input, Writer};
 use crate::attach::Screenless;
+use crate::on_the_way::Waypoint;
 use crate::running::Message;
 use crate::shared::Shared;
 use crate::{Error, Record};
@@ -169,7 +170,7 @@ impl Live {
                 return;
             }
             if let Goes::Over = self.begin_observation() {
-                return self.process.dismiss().await;
+                return self.dismiss().await;
             }
             let goes_on = match self.wake().await {
                 Wake::Told(Some(message)) => self.told(message),
@@ -184,6 +185,7 @@ impl Live {
                 Wake::HeardAgain(heard) => self.heard_again(*heard),
                 Wake::SpoolLimit(limit_bytes) => {
                     self.process.set_spool_limit(limit_bytes);
+                    self.writer.iter().for_each(Writer::room_may_be_made);
                     Goes::On
                 }
                 Wake::Killed(killed) => self.killed(killed),
@@ -197,10 +199,17 @@ impl Live {
             };
             match goes_on {
                 Goes::On => {}
-                Goes::Over => return self.process.dismiss().await,
+                Goes::Over => return self.dismiss().await,
                 Goes::Unrecorded => return self.give_up().await,
             }
         }
+    }
+
+    /// Lets go of a session that is over and on record.
+    async fn dismiss(self) {
+        let on_the_way = self.shared.on_the_way.clone();
+        self.process.dismiss(&on_the_way).await;
+        on_the_way.reached(&Waypoint::Dismissed);
     }
 
     /// Waits for whatever comes first. An idle session waits for its process and its mailbox, and
@@ -287,12 +296,16 @@ impl Live {
         let session = &self.record.session.id;
         match what {
             What::Wrote(channel, bytes) => self.wrote(channel, &bytes, at),
-            What::OutputEnded(end) => self.end.output_ended(end),
+            What::OutputEnded(end) => {
+                self.shared.on_the_way.reached(&Waypoint::OutputEndHeard);
+                self.end.output_ended(end);
+            }
             What::OutputFailed(error) => {
                 tracing::error!(%session, %error, "output cannot be read");
                 self.end.output_ended(OutputEnd::Cut);
             }
             What::Exited(exit) => {
+                self.shared.on_the_way.reached(&Waypoint::ExitHeard);
                 self.observations.ended(at);
                 self.end.process_ended(exit, now);
             }
@@ -371,6 +384,7 @@ impl Live {
             return;
         }
         self.process.recorded(self.record.session.output_bytes);
+        self.writer.iter().for_each(Writer::room_may_be_made);
         // It is on record as running, or has already ended.
         if let Some(launched) = self.launched.take() {
             let _ = launched.send(Ok(self.record.clone()));

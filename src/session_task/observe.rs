@@ -14,6 +14,7 @@ use super::ending::End;
 use super::gather::{Gather, Taken};
 use super::live::{Goes, Live, Slot};
 use crate::commit::Plan;
+use crate::on_the_way::Waypoint;
 
 pub(super) type Outcome = Result<Appended, AppendError>;
 
@@ -163,7 +164,13 @@ impl Live {
         let Carried { heard, is_last } = std::mem::take(&mut self.observations.carried);
         match outcome {
             Ok(appended) => {
-                self.observations.has_started = true;
+                let on_the_way = &self.shared.on_the_way;
+                if !std::mem::replace(&mut self.observations.has_started, true) {
+                    on_the_way.reached(&Waypoint::StartRecorded);
+                }
+                if is_last {
+                    on_the_way.reached(&Waypoint::EndRecorded);
+                }
                 if let Some(heard) = heard {
                     let recorded = appended.record.session.output_bytes;
                     self.screen.recorded(recorded, heard);

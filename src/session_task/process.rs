@@ -12,6 +12,8 @@ use bytes::Bytes;
 use coven_core::{Channel, Exit, InputId, OutputEnd, ProcessFacts, TermSize, Timestamp};
 use coven_harness::process::{Child, Input, Terminal};
 
+use crate::on_the_way::OnTheWay;
+
 pub(super) use here::Here;
 pub(super) use shimmed::{Reached, Shimmed, Typing, reach};
 
@@ -177,9 +179,9 @@ impl Process {
     }
 
     /// Its session is over and on record: nothing is left of a shim after this.
-    pub(super) async fn dismiss(self) {
+    pub(super) async fn dismiss(self, on_the_way: &OnTheWay) {
         if let Held::Shim(shim) = self.held {
-            shim.dismiss().await;
+            shim.dismiss(on_the_way).await;
         }
     }
 }

@@ -10,9 +10,9 @@ use bytes::Bytes;
 use coven_core::InputId;
 use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
 use coven_harness::shim::{self, InputError, InputRefusal};
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::sleep;
+use tokio::time::timeout;
 
 use super::process::{Keyboard, Typing};
 use crate::clock::Clock;
@@ -21,8 +21,9 @@ use crate::clock::Clock;
 /// nothing does not want to know.
 const MAX_WAITING_ANSWER_BYTES: usize = 4096;
 
-/// The wait until a shim that had no room for an input is asked again.
-const ROOM_PAUSE: Duration = Duration::from_millis(100);
+/// How long a shim that had no room for an input is not asked again, where it is not seen that it
+/// has: on a disk that was full, others may make it.
+const ROOM_PAUSE: Duration = Duration::from_secs(1);
 
 /// The way to a session's process. Dropped, nothing more is written.
 #[derive(Debug)]
@@ -31,6 +32,8 @@ pub(super) struct Writer {
     waiting: Arc<Waiting>,
     /// The inputs that a shim has taken, and the process has not.
     in_shim: Rooms,
+    /// Told whenever the shim may have room again.
+    room_made: Arc<Notify>,
     is_to_shim: bool,
     task: JoinHandle<()>,
 }
@@ -101,15 +104,24 @@ impl Writer {
         // Bounded all the same: see `reserve` and `answer`.
         let (queue, steps) = mpsc::unbounded_channel();
         let (waiting, in_shim) = (Arc::new(Waiting::default()), Rooms::default());
+        let room_made = Arc::new(Notify::new());
         let is_to_shim = matches!(keyboard, Keyboard::Shim(_));
         let task = match keyboard {
             Keyboard::Here(input) => tokio::spawn(write(input, steps, Arc::clone(&waiting), clock)),
-            Keyboard::Shim(typing) => tokio::spawn(pass_on(typing, steps, Arc::clone(&in_shim))),
+            Keyboard::Shim(shim) => {
+                let passing = Passing {
+                    shim,
+                    rooms: Arc::clone(&in_shim),
+                    room_made: Arc::clone(&room_made),
+                };
+                tokio::spawn(passing.on(steps))
+            }
         };
         Self {
             queue,
             waiting,
             in_shim,
+            room_made,
             is_to_shim,
             task,
         }
@@ -155,6 +167,13 @@ impl Writer {
     /// The process has taken an input that its shim had, or never will.
     pub(super) fn delivered(&self, id: InputId) {
         lock(&self.in_shim).remove(&id);
+        self.room_may_be_made();
+    }
+
+    /// The process has taken something, or the spool may hold more: what the shim had no room for is
+    /// tried once more.
+    pub(super) fn room_may_be_made(&self) {
+        self.room_made.notify_one();
     }
 
     /// Queues what the terminal answers, unless too many answers wait.
@@ -224,58 +243,69 @@ async fn write(
     }
 }
 
-/// Passes inputs on to a shim, one after the other, and to the next one that is reached where one
-/// is lost. It answers its process's queries itself.
-async fn pass_on(mut shim: Typing, mut steps: mpsc::UnboundedReceiver<Step>, rooms: Rooms) {
-    let mut so_far = Ok(());
-    while let Some(step) = steps.recv().await {
-        match step {
-            Step::Input(input) => {
-                let taken = give(&mut shim, input, &rooms).await;
-                so_far = so_far.and(taken);
-            }
-            Step::Answer { .. } => {}
-            Step::Tell(tell) => tell(std::mem::replace(&mut so_far, Ok(()))),
-        }
-    }
+/// Passing inputs on to a shim, one after the other, and to the next one that is reached where one is
+/// lost. It answers its process's queries itself.
+struct Passing {
+    shim: Typing,
+    rooms: Rooms,
+    room_made: Arc<Notify>,
 }
 
-async fn give(shim: &mut Typing, input: Input, rooms: &Rooms) -> Result<(), NotTyped> {
-    let Input {
-        id,
-        data,
-        pause,
-        room,
-    } = input;
-    if let Some(room) = room {
-        lock(rooms).insert(id, room);
-    }
-    let refused = loop {
-        let control = match shim.wait_for(Option::is_some).await {
-            Ok(control) => control.clone().expect("it was waited for"),
-            // The session is over.
-            Err(_) => break NotTyped::gone(),
-        };
-        match control
-            .input(shim::InputId(id.0), data.clone(), pause)
-            .await
-        {
-            Ok(_) => return Ok(()),
-            Err(InputError::Refused(refusal @ InputRefusal::NobodyReads)) => {
-                break NotTyped(refusal.to_string());
-            }
-            // It is on record, so it is typed once there is room for it.
-            Err(InputError::Refused(InputRefusal::TooMuchWaiting | InputRefusal::SpoolFull)) => {
-                sleep(ROOM_PAUSE).await;
-            }
-            Err(InputError::Lost(_)) => {
-                // It may be typed or not: the next one knows the id. That one is another.
-                if shim.changed().await.is_err() {
-                    break NotTyped::gone();
+impl Passing {
+    async fn on(mut self, mut steps: mpsc::UnboundedReceiver<Step>) {
+        let mut so_far = Ok(());
+        while let Some(step) = steps.recv().await {
+            match step {
+                Step::Input(input) => {
+                    let taken = self.give(input).await;
+                    so_far = so_far.and(taken);
                 }
+                Step::Answer { .. } => {}
+                Step::Tell(tell) => tell(std::mem::replace(&mut so_far, Ok(()))),
             }
         }
-    };
-    lock(rooms).remove(&id);
-    Err(refused)
+    }
+
+    async fn give(&mut self, input: Input) -> Result<(), NotTyped> {
+        let Input {
+            id,
+            data,
+            pause,
+            room,
+        } = input;
+        if let Some(room) = room {
+            lock(&self.rooms).insert(id, room);
+        }
+        let refused = loop {
+            let control = match self.shim.wait_for(Option::is_some).await {
+                Ok(control) => control.clone().expect("it was waited for"),
+                // The session is over.
+                Err(_) => break NotTyped::gone(),
+            };
+            match control
+                .input(shim::InputId(id.0), data.clone(), pause)
+                .await
+            {
+                Ok(_) => return Ok(()),
+                Err(InputError::Refused(refusal @ InputRefusal::NobodyReads)) => {
+                    break NotTyped(refusal.to_string());
+                }
+                // It is on record, so it is typed once there is room for it. Room that was made since
+                // it was refused was told, and is not missed.
+                Err(InputError::Refused(
+                    InputRefusal::TooMuchWaiting | InputRefusal::SpoolFull,
+                )) => {
+                    let _ = timeout(ROOM_PAUSE, self.room_made.notified()).await;
+                }
+                Err(InputError::Lost(_)) => {
+                    // It may be typed or not: the next one knows the id. That one is another.
+                    if self.shim.changed().await.is_err() {
+                        break NotTyped::gone();
+                    }
+                }
+            }
+        };
+        lock(&self.rooms).remove(&id);
+        Err(refused)
+    }
 }

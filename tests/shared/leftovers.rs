@@ -15,7 +15,7 @@ use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::SystemTime;
 
 /// Not one of ours, which no session inherits.
-const VARIABLE: &str = "LEFT_BY_TEST_PROGRAM";
+pub(crate) const VARIABLE: &str = "LEFT_BY_TEST_PROGRAM";
 
 /// `$0` is the mark, and lines of the input are homes. Its end is the end of the test program.
 const GUARD: &str = r#"

@@ -3,7 +3,7 @@
 #![allow(dead_code, unreachable_pub, unused_imports)] // each test file uses a part of it
 
 #[path = "../shared/leftovers.rs"]
-mod leftovers;
+pub mod leftovers;
 #[path = "../shared/noise.rs"]
 mod noise;
 

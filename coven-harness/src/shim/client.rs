@@ -18,7 +18,7 @@ use super::protocol::{
     FromShim, Hello, Input, InputId, InputRefusal, Recorded, Refused, Taken, ToShim, VERSION,
     Welcome,
 };
-pub use launch::{Launch, LaunchError, Program, launch};
+pub use launch::{Launch, LaunchError, LaunchStep, Program, launch, launch_with};
 use link::{Answer, Incoming, Link};
 
 /// Bytes of records that may be on their way or wait to be taken. The shim may send one frame and

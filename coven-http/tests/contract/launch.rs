@@ -293,9 +293,21 @@ async fn a_launch_that_is_asked_for_again_under_its_key_is_the_session_that_ther
     let lines = std::fs::read_to_string(project.join("ran")).unwrap();
     assert_eq!(lines, "ran\nran\n");
     daemon.client.delete(&one.id).await.unwrap();
-    // Nobody who asks late launches what somebody has deleted.
-    let late = daemon.client.launch_once(&body, "key-1").await;
-    assert_eq!(late.unwrap_err().code(), Some(Code::SessionIdConflict));
+}
+
+#[tokio::test]
+async fn the_key_of_a_session_that_was_deleted_is_free_again() {
+    let daemon = Daemon::start().await;
+    let mut ids = std::collections::BTreeSet::new();
+    for script in ["exit 1", "exit 2", "exit 3"] {
+        let body = daemon.body(script);
+        let one = daemon.client.launch_once(&body, "key").await.unwrap();
+        assert!(ids.insert(one.id.clone()), "{script}: an id is used again");
+        daemon.to_the_end(&one.id).await;
+        let again = daemon.client.launch_once(&body, "key").await.unwrap();
+        assert_eq!(again.id, one.id);
+        daemon.client.delete(&one.id).await.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -3,9 +3,10 @@
 use bytes::Bytes;
 use coven_core::Session;
 use coven_harness::process::Spawn;
-use coven_harness::shim::{self, LaunchError};
+use coven_harness::shim::{self, LaunchError, LaunchStep};
 
 use super::{Made, NoProcess, never_ran};
+use crate::on_the_way::Waypoint;
 use crate::session_task::first_input;
 use crate::session_task::process::{Process, Shimmed};
 use crate::session_task::writer::Input;
@@ -48,7 +49,9 @@ pub(super) async fn make(
         argv,
         limit_bytes: shared.share_spools(),
     };
-    let child = shim::launch(launch).await.map_err(|error| match error {
+    let on_the_way = |step: LaunchStep| shared.on_the_way.reached(&step.into());
+    let launched = shim::launch_with(launch, &on_the_way).await;
+    let child = launched.map_err(|error| match error {
         LaunchError::Spawn(error) => never_ran(&error, &hint),
         LaunchError::Lost { source } => NoProcess::Unknown(source.to_string()),
         error @ (LaunchError::Folder { .. } | LaunchError::Program { .. }) => {
@@ -58,16 +61,23 @@ pub(super) async fn make(
     let Some(facts) = child.facts.clone() else {
         return Err(NoProcess::Unknown("its process is not known".to_owned()));
     };
-    let first = first_data.map(|data| first_input(&session.id, data));
-    if let Some(Input {
-        id, data, pause, ..
-    }) = first
-        && let Err(error) = child.control.input(shim::InputId(id.0), data, pause).await
-    {
-        // Who is gone already reads nothing; a shim that is lost is found again.
-        tracing::warn!(session = %session.id, %error, "the first message is not typed");
+    shared.on_the_way.reached(&Waypoint::ProcessMade);
+    if let Some(data) = first_data {
+        give(&child.control, first_input(&session.id, data), session).await;
+        shared.on_the_way.reached(&Waypoint::FirstMessageGiven);
     }
     let shimmed = Shimmed::launched(session, folder, child);
     let (process, keyboard) = Process::in_shim(facts, shimmed);
     Ok(Made { process, keyboard })
+}
+
+/// Gives a shim the first message.
+async fn give(shim: &shim::Control, first: Input, session: &Session) {
+    let Input {
+        id, data, pause, ..
+    } = first;
+    if let Err(error) = shim.input(shim::InputId(id.0), data, pause).await {
+        // Who is gone already reads nothing; a shim that is lost is found again.
+        tracing::warn!(session = %session.id, %error, "the first message is not typed");
+    }
 }

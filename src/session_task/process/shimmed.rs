@@ -19,6 +19,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{Happening, What};
+use crate::on_the_way::{OnTheWay, Waypoint};
 use crate::shared::blocking;
 pub(crate) use reach::{Reached, reach};
 
@@ -365,11 +366,12 @@ impl Shimmed {
         }
     }
 
-    pub(crate) async fn dismiss(self) {
+    pub(crate) async fn dismiss(self, on_the_way: &OnTheWay) {
         let session = self.session;
         match self.stage {
             Stage::Connected { control, .. } => {
                 control.ack(self.newest);
+                on_the_way.reached(&Waypoint::EndAcknowledged);
                 match timeout(CLOSING, control.close()).await {
                     Ok(Ok(())) => {}
                     Ok(Err(error)) => tracing::warn!(%session, %error, "a shim is left"),

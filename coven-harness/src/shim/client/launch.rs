@@ -90,6 +90,18 @@ pub enum LaunchError {
     },
 }
 
+/// Where whoever launches a session is on the way, for tests that end it there.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LaunchStep {
+    /// The session's folder is made, and nothing is in it.
+    FolderMade,
+    /// The shim is started, and not told what to run.
+    ShimStarted,
+    /// The shim has greeted; it has been told what to run, or just is.
+    ShimGreeted,
+}
+
 /// Starts a shim and has it run a process as [`spawn`](crate::process::spawn) would; returns once
 /// that runs. Must be called within a tokio runtime; blocks for a fork and an exec.
 ///
@@ -99,6 +111,18 @@ pub enum LaunchError {
 /// # Errors
 /// [`LaunchError`] says what to mend, and what is left.
 pub async fn launch(launch: Launch<'_>) -> Result<Child, LaunchError> {
+    launch_with(launch, &|_| {}).await
+}
+
+/// [`launch`] by who tells where it is on its way.
+///
+/// # Errors
+/// Those of [`launch`].
+#[doc(hidden)]
+pub async fn launch_with(
+    launch: Launch<'_>,
+    on_the_way: &(dyn Fn(LaunchStep) + Sync),
+) -> Result<Child, LaunchError> {
     let Launch {
         program,
         folder,
@@ -115,16 +139,19 @@ pub async fn launch(launch: Launch<'_>) -> Result<Child, LaunchError> {
         source,
     };
     let held = folder::create(folder).map_err(|error| in_folder("make the folder", error))?;
+    on_the_way(LaunchStep::FolderMade);
     let stream = start(program, directory, held).inspect_err(|_| {
         // Empty; what cannot be removed is found by a scan.
         let _ = std::fs::remove_dir(folder);
     })?;
+    on_the_way(LaunchStep::ShimStarted);
     let mut child = Child::over(stream, &[ToShim::Launch(Box::new(spec))]);
     let lost = |source: AdoptError| match source {
         AdoptError::Unreachable { source } => in_folder("set it up", source),
         source => LaunchError::Lost { source },
     };
     child.welcome().await.map_err(lost)?;
+    on_the_way(LaunchStep::ShimGreeted);
     child.ask_from(1).await.map_err(lost)?;
     let first = child
         .records

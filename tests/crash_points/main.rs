@@ -1,0 +1,176 @@
+//! An engine that dies at any step of a session's way leaves it so that the next one knows what
+//! became of it: never launched, lost and why, still running, or ended. Its agent ran once at most.
+//!
+//! This program is the engine that dies, the shims of both, and the next engine, which looks.
+#![forbid(unsafe_code)]
+
+mod dying;
+mod table;
+#[path = "../world/mod.rs"]
+mod world;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use coven::harness::process::kill_marked;
+use coven::{Archived, Engine, Event, Page, Phase, Record, SessionId};
+use tokio::runtime::Runtime;
+
+use crate::table::{Leads, Way};
+use crate::world::{PATIENCE, World, within, written};
+
+const NAME: &str = "wherever_an_engine_dies_the_next_knows_what_became_of_its_session";
+
+fn main() -> ExitCode {
+    if let Some(exit) = coven::shim::run_if_invoked() {
+        return exit;
+    }
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    let runtime = || Runtime::new().expect("a runtime");
+    match args.iter().map(String::as_str).collect::<Vec<_>>()[..] {
+        [dying::WORD, dir, way, point] => {
+            let way = Way::parse(way).expect("it is one");
+            runtime().block_on(dying::run(Path::new(dir), way, point));
+        }
+        ["--list", ..] => println!("{NAME}: test"),
+        _ => {
+            runtime().block_on(wherever_an_engine_dies_the_next_knows_what_became_of_its_session());
+        }
+    }
+    ExitCode::SUCCESS
+}
+
+async fn wherever_an_engine_dies_the_next_knows_what_became_of_its_session() {
+    println!("\nrunning 1 test");
+    let mut tried = 0;
+    for way in Way::ALL {
+        let table = table::of(way);
+        // One that dies nowhere passes by every point that there is, and by no other.
+        let (dir, passed) = dying::engine(way, None);
+        let named: BTreeSet<_> = table.iter().map(|(point, _)| (*point).to_owned()).collect();
+        assert_eq!(
+            passed.into_iter().collect::<BTreeSet<_>>(),
+            named,
+            "{way:?}"
+        );
+        drop(dir);
+        for (point, leads) in table {
+            let (dir, passed) = dying::engine(way, Some(point));
+            assert_eq!(passed.last().map(String::as_str), Some(point), "{way:?}");
+            look(dir, way, leads)
+                .await
+                .unwrap_or_else(|found| panic!("{way:?}, {point}: {found}"));
+            tried += 1;
+        }
+    }
+    println!("test {NAME} ... ok ({tried} deaths)\n");
+}
+
+/// The next engine finds what this death leads to, and nothing is left of the session at its end.
+async fn look(dir: tempfile::TempDir, way: Way, leads: Leads) -> Result<(), String> {
+    let engine = Engine::open(dying::options(dir.path(), way)).await;
+    let world = World {
+        engine: engine.map_err(|error| error.to_string())?,
+        dir,
+    };
+    let all = Page {
+        before: None,
+        limit: 2,
+        archived: Archived::Included,
+    };
+    let listed = within(world.engine.list(all)).await;
+    let records = listed.map_err(|error| error.to_string())?.records;
+    match (&records[..], leads) {
+        ([], Leads::Nowhere) => {}
+        ([record], leads) if leads != Leads::Nowhere => {
+            session(&world, record, leads).await?;
+            nothing_is_left(&world, &record.session.id).await?;
+        }
+        _ => return Err(format!("there are {} sessions", records.len())),
+    }
+    let runs = runs(&world);
+    if !leads.runs().contains(&runs) {
+        return Err(format!("its agent ran {runs} times"));
+    }
+    within(world.engine.shutdown()).await;
+    Ok(())
+}
+
+/// The session, which was found like this when the engine was open, is what it should be, to its
+/// end.
+async fn session(world: &World, found: &Record, leads: Leads) -> Result<(), String> {
+    let id = &found.session.id;
+    let phase = &found.session.phase;
+    let lost_for = |wanted| {
+        let is_lost = *phase == (Phase::Orphaned { reason: wanted });
+        is_lost.then_some(()).ok_or(format!("it is {phase:?}"))
+    };
+    match leads {
+        Leads::Nowhere => Ok(()),
+        Leads::Lost(reason, _) => lost_for(reason),
+        Leads::Ended if phase.has_ended() => has_ended_well(world, id).await,
+        Leads::Ended => Err(format!("it is {phase:?}")),
+        Leads::Ends => has_ended_well(world, id).await,
+        Leads::OnOrLost(reason) if phase.has_ended() => lost_for(reason),
+        Leads::On | Leads::OnOrLost(_) => {
+            let is_started = |event: &Event| matches!(event, Event::Started { .. });
+            world.until_event(id, is_started).await;
+            let typed = world.input(id, "go\n").await;
+            typed.map_err(|error| format!("it takes no input: {error}"))?;
+            has_ended_well(world, id).await
+        }
+    }
+}
+
+/// It ends, or has ended, as it does when nobody dies, and was typed everything once.
+async fn has_ended_well(world: &World, id: &SessionId) -> Result<(), String> {
+    let events = world.to_the_end(id).await;
+    let record = world.engine.get(id).await;
+    let phase = record
+        .map_err(|error| error.to_string())?
+        .session
+        .phase
+        .clone();
+    if phase.exit_code() != Some(7) {
+        return Err(format!("it is {phase:?}"));
+    }
+    let said = String::from_utf8_lossy(&written(&events)).into_owned();
+    let mut took = said.lines().filter(|line| line.starts_with("took "));
+    match (took.next(), took.next()) {
+        (Some(last), None) if last.contains("go") => Ok(()),
+        _ => Err(format!("it wrote {said:?}")),
+    }
+}
+
+/// No process of it, no shim and no spool is left, or comes to be.
+async fn nothing_is_left(world: &World, id: &SessionId) -> Result<(), String> {
+    let spools = world.dir.path().join("home/spools");
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let folders = std::fs::read_dir(&spools).map_or(0, Iterator::count);
+        let shims = dying::shims_of(id);
+        if folders == 0 && shims == 0 {
+            break;
+        }
+        if Instant::now() > deadline {
+            return Err(format!("{folders} spools and {shims} shims are left"));
+        }
+        tokio::task::yield_now().await;
+    }
+    let killed = kill_marked(id, std::time::Duration::ZERO).await;
+    let killed = killed.map_err(|error| error.to_string())?;
+    let left = [killed.ended, killed.forced, killed.survivors].concat();
+    if left.is_empty() {
+        Ok(())
+    } else {
+        Err(format!("it runs on as {left:?}"))
+    }
+}
+
+/// How often the session's agent has run.
+fn runs(world: &World) -> usize {
+    let told = std::fs::read_to_string(world.path("ran")).unwrap_or_default();
+    told.lines().count()
+}
