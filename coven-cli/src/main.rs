@@ -17,6 +17,7 @@ mod follow;
 mod home;
 mod installed;
 mod live;
+mod once;
 mod output;
 mod select;
 mod terminal;

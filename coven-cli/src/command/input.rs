@@ -3,11 +3,13 @@
 use std::io::{self, Read};
 
 use coven::limits::MAX_INPUT_BYTES;
+use coven_http::client::Client;
 
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::once;
 use crate::select;
 
 /// Type a prompt into a running session and submit it
@@ -35,14 +37,21 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     } else {
         args.text.clone()
     };
-    let taken = if args.raw {
-        client.input(id, &text).await
-    } else {
-        client.submit(id, without_line_end(&text)).await
+    // It is typed once, also where a daemon dies of it.
+    let key = once::new_key("input");
+    let sending = async |client: &Client| {
+        let taken = if args.raw {
+            client.input_once(id, &text, &key).await
+        } else {
+            let text = without_line_end(&text);
+            client.submit_once(id, text, &key).await
+        };
+        taken.map_err(|error| once::failure(error, Failure::from))
     };
+    let taken = connect::ask_running(home, sending).await;
     let can_go_on = session.ended_at.is_some() && !session.external;
-    match taken.map_err(Failure::from) {
-        Ok(()) => Ok(Exit::Done),
+    match taken {
+        Ok((_, ())) => Ok(Exit::Done),
         Err(failure) if can_go_on => Err(Failure::new(
             failure.exit(),
             format!(

@@ -4,7 +4,6 @@ mod launch;
 mod lost;
 mod pick;
 mod refused;
-mod settled;
 
 use coven_http::client::Client;
 use coven_http::wire::SessionRecord;
@@ -91,14 +90,13 @@ async fn one(
     let prompt = prompt.map(|word| prompt::read(word)).transpose()?;
     let client = connect::reach(home).await?;
     let session = select::session(&client, word).await?;
-    let session = settled::settled(&client, session).await?;
     launch::check(&session)?;
     let wanted = Wanted {
         detach: args.detach,
         json: args.json,
     };
     let shown = Shown::of(wanted, launch::mode(&session));
-    let record = launch::resume(&client, &session, prompt, shown).await?;
+    let (client, record) = launch::resume(home, &session, prompt, shown).await?;
     shown
         .show(home, &client, &record, &config.detach_keys.value)
         .await
@@ -132,11 +130,12 @@ async fn all(args: &Args, home: &Home, prompt: Option<&String>) -> Result<Exit, 
             pick::ask(offered)?
         }
     };
-    Ok(resume_each(args, &client, &chosen, prompt).await)
+    Ok(resume_each(args, home, &client, &chosen, prompt).await)
 }
 
 async fn resume_each(
     args: &Args,
+    home: &Home,
     client: &Client,
     sessions: &[SessionRecord],
     prompt: Option<String>,
@@ -145,7 +144,7 @@ async fn resume_each(
         // Whole: a list leaves out what the session was allowed to do.
         let session = client.session(&session.id).await?;
         launch::check(&session)?;
-        let record = launch::resume(client, &session, prompt.clone(), Shown::Id).await?;
+        let (_, record) = launch::resume(home, &session, prompt.clone(), Shown::Id).await?;
         if args.json {
             return Ok(output::json_line(&record)?.trim_end().to_owned());
         }

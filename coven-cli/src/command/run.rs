@@ -9,10 +9,9 @@ mod which_harness;
 
 use std::cell::OnceCell;
 use std::collections::BTreeMap;
-use std::time::UNIX_EPOCH;
 
 use clap::ValueEnum;
-use coven_http::client::{Client, Error};
+use coven_http::client::Client;
 use coven_http::wire::{LaunchBody, LaunchMode, SessionRecord};
 
 use crate::config::{Config, Origin, Setting};
@@ -20,6 +19,7 @@ use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::once;
 
 use conversation::Thread;
 use place::Place;
@@ -120,7 +120,7 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     };
     let shown = Shown::of(wanted, mode.on_the_wire());
     let asked = Asked {
-        key: new_key(),
+        key: once::new_key("run"),
         body: OnceCell::new(),
         prompt: prompt::read(&prompt)?,
         place: place::find(args.project.as_deref(), args.cwd.as_deref())?,
@@ -161,15 +161,8 @@ impl Asked {
         };
         let launched = client.launch_once(body, &self.key).await;
         launched.map_err(|error| {
-            // Whether it was launched is not known; under its key it is launched once.
-            let may_be_asked_again = matches!(error, Error::Broken { .. });
             let harness = body.harness.as_deref().unwrap_or_default();
-            let failure = refused::why(error, harness, &self.named);
-            if may_be_asked_again {
-                failure.unheard()
-            } else {
-                failure
-            }
+            once::failure(error, |error| refused::why(error, harness, &self.named))
         })
     }
 
@@ -212,12 +205,6 @@ impl Asked {
             ..LaunchBody::default()
         })
     }
-}
-
-/// A name for one launch that no other has: of this process, at this time.
-fn new_key() -> String {
-    let since = UNIX_EPOCH.elapsed().unwrap_or_default();
-    format!("coven-run-{}-{}", std::process::id(), since.as_nanos())
 }
 
 impl Mode {

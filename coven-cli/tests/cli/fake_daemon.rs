@@ -58,6 +58,29 @@ impl FakeDaemon {
         )
     }
 
+    /// One that stands before the daemon of the home `real`, passes on what it is asked, and dies of the
+    /// first `POST` to a path that ends in `path`, once that is answered: nobody hears the answer.
+    /// From then on that daemon serves this home as well.
+    pub(crate) fn losing_the_answer(home: &Path, real: &Path, path: &'static str) -> Self {
+        let (socket, real) = (home.join("coven.sock"), real.join("coven.sock"));
+        let version = env!("CARGO_PKG_VERSION");
+        Self::serve(home, version, move |connection, request| {
+            let mut daemon = UnixStream::connect(&real).unwrap();
+            daemon.write_all(request).unwrap();
+            let answered = read(&mut daemon);
+            let mut words = request.split(|byte| *byte == b' ');
+            let is_post = words.next() == Some(b"POST");
+            if is_post && words.next().unwrap().ends_with(path.as_bytes()) {
+                std::fs::remove_file(&socket).unwrap();
+                std::fs::hard_link(&real, &socket).unwrap();
+                return false;
+            }
+            // Who asked may be gone.
+            let _ = connection.write_all(&answered);
+            true
+        })
+    }
+
     /// Says how it is, and leaves the rest to `other`, until that returns false.
     fn serve(
         home: &Path,

@@ -4,6 +4,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::fake_daemon::FakeDaemon;
 use crate::home::{ENDLESS, Home, PATIENCE, Running, eventually};
 use crate::terminal::Terminal;
 
@@ -48,6 +49,26 @@ fn a_session_whose_daemon_is_killed_goes_on_and_loses_nothing() {
     let told: Vec<&str> = log.lines().filter(|line| line.contains(": ")).collect();
     assert_eq!(told, ["1: one", "2: two", "3: end"]);
     eventually("its spool gone", || (spools(&home) == 0).then_some(()));
+}
+
+#[test]
+fn an_input_whose_daemon_dies_before_it_answers_is_typed_once() {
+    let (home, before) = (Home::new(), Home::new());
+    let id = home.launch(COUNTING);
+    for (option, path, text) in [
+        (Some("--raw"), "/input", "raw\r"),
+        (None, "/submit", "submitted"),
+    ] {
+        let dying = FakeDaemon::losing_the_answer(&before.dir(), &home.dir(), path);
+        before.text(["input"].into_iter().chain(option).chain([&*id, text]));
+        dying.wait();
+        std::fs::remove_file(before.dir().join("coven.sock")).unwrap();
+    }
+    home.text(["input", "--raw", &id, "end\r"]);
+    home.wait_for_end(&id);
+    let log = home.text(["log", "--raw", &id]);
+    let told: Vec<&str> = log.lines().filter(|line| line.contains(": ")).collect();
+    assert_eq!(told, ["1: raw", "2: submitted", "3: end"]);
 }
 
 #[test]

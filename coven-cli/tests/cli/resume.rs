@@ -5,6 +5,7 @@ use std::process::Output;
 
 use serde_json::{Value, json};
 
+use crate::fake_daemon::FakeDaemon;
 use crate::home::{ENDLESS, Home};
 use crate::terminal::Terminal;
 
@@ -79,6 +80,24 @@ fn a_conversation_goes_on_in_a_new_session_that_is_linked_to_the_old_one() {
     let text = home.text(["resume", "@last"]);
     assert_eq!(text, "again, model none: first;and the second;continue;\n");
     assert_eq!(home.record("@last")["continues"], second["id"]);
+}
+
+#[test]
+fn a_conversation_that_is_gone_on_with_while_the_daemon_dies_goes_on_once() {
+    let (home, before) = (home(), Home::new());
+    home.text(["run", "memory", "first"]);
+    let id = home.record("@last")["id"].as_str().unwrap().to_owned();
+    let dying = FakeDaemon::losing_the_answer(&before.dir(), &home.dir(), "/sessions");
+    let resumed = before.text(["resume", "--detach", &id, "second"]);
+    dying.wait();
+    fs::remove_file(before.dir().join("coven.sock")).unwrap();
+    let sessions = home.json(["sessions", "--json"]);
+    assert_eq!(sessions.as_array().unwrap().len(), 2);
+    home.wait_for_end(resumed.trim_end());
+    assert_eq!(
+        home.text(["log", resumed.trim_end()]),
+        "again, model none: first;second;\n"
+    );
 }
 
 #[test]

@@ -7,8 +7,11 @@ use super::refused;
 use crate::command::run::environment;
 use crate::command::run::place::{self, Place};
 use crate::command::run::shown::{Shown, terminal_size};
+use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::home::Home;
+use crate::once;
 
 /// What an agent is told that does nothing untold: one that is not in a terminal.
 const GO_ON: &str = "continue";
@@ -40,18 +43,23 @@ pub(super) fn mode(session: &SessionRecord) -> LaunchMode {
     session.launch_mode.unwrap_or(LaunchMode::Interactive)
 }
 
-/// Launches the session that goes on with `session`'s conversation.
+/// Launches the session that goes on with `session`'s conversation, once, also where a daemon dies of
+/// it; gives it, and the daemon that has it.
 ///
 /// # Errors
 /// When it is refused, with what to do, or does not start.
 pub(super) async fn resume(
-    client: &Client,
+    home: &Home,
     session: &SessionRecord,
     prompt: Option<String>,
     shown: Shown,
-) -> Result<SessionRecord, Failure> {
-    let launched = client.launch(&body(session, prompt, shown)).await;
-    launched.map_err(|error| refused::why(error, session))
+) -> Result<(Client, SessionRecord), Failure> {
+    let (body, key) = (body(session, prompt, shown), once::new_key("resume"));
+    let launching = async |client: &Client| {
+        let launched = client.launch_once(&body, &key).await;
+        launched.map_err(|error| once::failure(error, |error| refused::why(error, session)))
+    };
+    connect::ask_running(home, launching).await
 }
 
 fn body(session: &SessionRecord, prompt: Option<String>, shown: Shown) -> LaunchBody {

@@ -7,7 +7,6 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use coven_http::client::{Client, SessionsQuery};
 use coven_http::wire::{SessionRecord, Status};
 
-use super::settled::settled;
 use crate::config::Age;
 use crate::ending::Ending;
 use crate::exit::Exit;
@@ -40,7 +39,6 @@ pub(super) async fn find(client: &Client, since: Option<Age>) -> Result<Lost, Fa
     loop {
         let page = client.sessions_page(&query).await?;
         for session in page.sessions {
-            let session = settled(client, session).await?;
             // One that did not even start has gone on with nothing.
             if Ending::of(&session).exit() != Exit::LaunchFailed {
                 continued.extend(session.continues.clone());
