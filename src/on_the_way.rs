@@ -1,7 +1,7 @@
 //! The steps of a session's life between which a program may die, for tests that do something there.
 //!
 //! What each leads to when the program ends there is in docs/reliability.md, and tried by
-//! `tests/crash_points.rs`. Nothing but the program that opens an engine can set what is done at
+//! `tests/crash_points/main.rs`. Nothing but the program that opens an engine can set what is done at
 //! them: no variable, no file.
 
 use std::fmt;
