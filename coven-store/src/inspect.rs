@@ -1,8 +1,9 @@
 //! Looking at everything there is in a log, and telling all that is wrong with it.
 //!
-//! Every table is gone through once from its beginning to its end, so that what is kept in memory
-//! depends on how many sessions there are and on nothing else. What was found to be wrong does
-//! not end it: the rest is looked at all the same.
+//! What is kept in memory is bounded: sessions are looked at in [windows](window) of so many. The tables
+//! that go by slots are gone through once, from window to window; the others, which have a row or two of
+//! a session, once for each window. What was found to be wrong does not end it: the rest is looked at
+//! all the same.
 
 mod closed;
 mod cold;
@@ -15,6 +16,7 @@ mod session;
 mod sessions;
 mod slots;
 mod source;
+mod window;
 
 pub use finding::{Finding, Findings, LogFile, Loss};
 

@@ -256,7 +256,7 @@ impl Inspected {
             findings: Findings::default(),
             mark: None,
             imported: None,
-            slots: super::slots::Slots::default(),
+            met: std::collections::BTreeMap::new(),
             records: std::collections::BTreeMap::new(),
         }
     }

@@ -1,6 +1,7 @@
 //! The cold file, table by table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::RangeInclusive;
 
 use coven_core::Record;
 use redb::Value;
@@ -9,6 +10,7 @@ use super::Progress;
 use super::finding::{Finding, Findings, LogFile, Loss};
 use super::slots::Slots;
 use super::source::Source;
+use super::window::{ALL_SLOTS, Gone, WINDOW_SLOTS};
 use crate::fault::Fault;
 use crate::layout::{META, meta};
 use crate::stored::Mark;
@@ -21,9 +23,14 @@ pub(super) struct Inspection<'a> {
     pub(super) mark: Option<Mark>,
     /// From where it says that an import went on.
     pub(super) imported: Option<Mark>,
+    /// The slots that are looked at now, and what is known of those that there are.
+    pub(super) window: RangeInclusive<u64>,
     pub(super) slots: Slots,
+    pub(super) gone: Gone,
     /// Slots whose records are to be kept.
     pub(super) wanted: BTreeSet<u64>,
+    /// Which of those there are, and whether their session lives.
+    pub(super) met: BTreeMap<u64, bool>,
     pub(super) records: BTreeMap<u64, Record>,
     /// Slots that a segment is damaged of, so badly that it is not certain to be there.
     pub(super) torn_slots: BTreeSet<u64>,
@@ -37,7 +44,8 @@ pub(super) struct Inspected {
     pub(super) findings: Findings,
     pub(super) mark: Option<Mark>,
     pub(super) imported: Option<Mark>,
-    pub(super) slots: Slots,
+    /// The wanted slots that there are, and whether their session lives.
+    pub(super) met: BTreeMap<u64, bool>,
     pub(super) records: BTreeMap<u64, Record>,
 }
 
@@ -53,13 +61,26 @@ pub(super) fn cold_with<'a>(
     wanted: BTreeSet<u64>,
     progress: &'a mut dyn FnMut(Progress),
 ) -> Result<Inspected, Fault> {
+    in_windows(source, wanted, WINDOW_SLOTS, progress)
+}
+
+/// The same, at most so many slots at a time.
+pub(super) fn in_windows<'a>(
+    source: Source<'a>,
+    wanted: BTreeSet<u64>,
+    most_slots: usize,
+    progress: &'a mut dyn FnMut(Progress),
+) -> Result<Inspected, Fault> {
     let mut inspection = Inspection {
         source,
         findings: Findings::default(),
         mark: None,
         imported: None,
+        window: ALL_SLOTS,
         slots: Slots::default(),
+        gone: Gone::default(),
         wanted,
+        met: BTreeMap::new(),
         records: BTreeMap::new(),
         torn_slots: BTreeSet::new(),
         torn_tables: BTreeSet::new(),
@@ -67,15 +88,12 @@ pub(super) fn cold_with<'a>(
         rows: 0,
     };
     inspection.look_at_meta()?;
-    inspection.look_at_slots()?;
-    inspection.look_at_sessions()?;
-    inspection.look_at_indexes()?;
-    inspection.look_at_order()?;
+    inspection.look_at_windows(most_slots)?;
     let Inspection {
         findings,
         mark,
         imported,
-        slots,
+        met,
         records,
         ..
     } = inspection;
@@ -83,7 +101,7 @@ pub(super) fn cold_with<'a>(
         findings,
         mark,
         imported,
-        slots,
+        met,
         records,
     })
 }
@@ -127,7 +145,11 @@ impl Inspection<'_> {
         if let Source::Closed(snapshot) = self.source {
             for page in snapshot.take_bad() {
                 self.torn_tables.insert(page.table);
-                self.findings.add(Finding::of_page(LogFile::Cold, page));
+                let finding = Finding::of_page(LogFile::Cold, page);
+                // It may have been met in the window before.
+                if !self.findings.problems.contains(&finding) {
+                    self.findings.add(finding);
+                }
             }
         }
     }

@@ -80,6 +80,9 @@ impl Inspection<'_> {
         is_right: impl Fn(&Index) -> bool,
         seen: &mut BTreeSet<u64>,
     ) {
+        if !self.window.contains(&slot) {
+            return;
+        }
         let known = self.slots.known.get(&slot);
         let living = known.filter(|slot| slot.deleted_at.is_none());
         let is_right = id_is_right

@@ -82,11 +82,11 @@ pub(super) fn look(
         records: cold.records,
         gone: BTreeSet::new(),
         broken: BTreeSet::new(),
-        known: cold.slots.known.keys().copied().collect(),
+        known: cold.met.keys().copied().collect(),
     };
-    for slot in cold.slots.known {
-        if slot.1.deleted_at.is_none() && !reading.records.contains_key(&slot.0) {
-            reading.broken.insert(slot.0);
+    for (slot, lives) in cold.met {
+        if lives && !reading.records.contains_key(&slot) {
+            reading.broken.insert(slot);
         }
     }
     if trimmed(snapshot).is_none() {

@@ -40,7 +40,7 @@ impl Inspection<'_> {
                 Ok(runs) => runs,
                 Err(problem) => {
                     is_whole = false;
-                    if row.is_sound {
+                    if row.is_sound && self.is_first_window() {
                         let finding = Finding::of("order", problem.to_string(), Loss::Nothing);
                         self.findings.add(finding.at(format_args!("row {first}")));
                     }
@@ -49,7 +49,7 @@ impl Inspection<'_> {
             };
             if first != next {
                 is_whole = false;
-                if !self.is_torn("order") {
+                if !self.is_torn("order") && self.is_first_window() {
                     self.tell_gap(next, first);
                 }
             }
@@ -67,8 +67,10 @@ impl Inspection<'_> {
             is_whole = false;
             let end = next - 1;
             let problem = format!("it ends at {end}, and the file has everything up to {last}");
-            self.findings
-                .add(Finding::of("order", problem, Loss::Nothing));
+            if self.is_first_window() {
+                self.findings
+                    .add(Finding::of("order", problem, Loss::Nothing));
+            }
         }
         if is_whole {
             self.compare_tallies();
@@ -84,7 +86,7 @@ impl Inspection<'_> {
     }
 
     fn take_run(&mut self, run: Run) {
-        if run.slot == NOBODY {
+        if run.slot == NOBODY || !self.window.contains(&run.slot) {
             return;
         }
         let Some(slot) = self.slots.known.get_mut(&run.slot) else {

@@ -9,7 +9,7 @@ use coven_core::{Event, Replay};
 use super::cold::Inspection;
 use super::finding::{Finding, Loss};
 use super::session::Folding;
-use super::source::{Rows, number};
+use super::source::{Rows, Source, number};
 use crate::cold::segment::Segment;
 use crate::fault::Fault;
 use crate::layout::{OUTPUT, RECORDS, SEGMENTS};
@@ -20,6 +20,26 @@ use crate::read::event_of_row;
 pub(super) struct Beside<'a> {
     pub(super) records: Peekable<Rows<'a>>,
     pub(super) output: Peekable<Rows<'a>>,
+}
+
+/// All sessions, as far as they were gone through.
+pub(super) struct Sessions<'a> {
+    segments: Peekable<Rows<'a>>,
+    beside: Beside<'a>,
+    leaf: Leaf,
+}
+
+impl<'a> Sessions<'a> {
+    pub(super) fn begin(source: Source<'a>) -> Result<Self, Fault> {
+        Ok(Self {
+            segments: source.rows(SEGMENTS)?.peekable(),
+            beside: Beside {
+                records: source.sound_rows(RECORDS)?.peekable(),
+                output: source.sound_rows(OUTPUT)?.peekable(),
+            },
+            leaf: Leaf::default(),
+        })
+    }
 }
 
 /// The page that segments are met in.
@@ -35,19 +55,26 @@ struct Leaf {
 }
 
 impl Inspection<'_> {
-    pub(super) fn look_at_sessions(&mut self) -> Result<(), Fault> {
-        let mut beside = Beside {
-            records: self.source.sound_rows(RECORDS)?.peekable(),
-            output: self.source.sound_rows(OUTPUT)?.peekable(),
-        };
+    /// Goes through the sessions of this window.
+    pub(super) fn look_at_sessions(&mut self, all: &mut Sessions<'_>) -> Result<(), Fault> {
+        let Sessions {
+            segments,
+            beside,
+            leaf,
+        } = all;
         let mut folding: Option<Folding> = None;
         let mut met = BTreeSet::new();
-        let mut leaf = Leaf::default();
-        for row in self.source.rows(SEGMENTS)? {
+        let end = *self.window.end();
+        // Of one that is damaged not even the key is certain.
+        let is_within = |row: &Result<Row, Fault>| {
+            let row = row.as_ref().ok().filter(|row| row.is_sound);
+            row.is_none_or(|row| number(&row.key, 0) <= end)
+        };
+        while let Some(row) = segments.next_if(is_within) {
             let row = row?;
             self.tick();
             let (slot, first) = (number(&row.key, 0), number(&row.key, 8));
-            let is_in_place = self.look_at_place(&mut leaf, &row.bounds, (slot, first));
+            let is_in_place = self.look_at_place(leaf, &row.bounds, (slot, first));
             if !row.is_sound && Segment::head(slot, first, &row.value).is_err() {
                 // Where its key is none that can be in that page, nobody knows whose it is.
                 if is_in_place {
@@ -58,7 +85,7 @@ impl Inspection<'_> {
             if folding.as_ref().is_none_or(|folding| folding.slot != slot) {
                 if let Some(done) = folding.take() {
                     met.insert(done.slot);
-                    self.finish(done, &mut beside)?;
+                    self.finish(done, beside)?;
                 }
                 folding = self.begin(slot);
             }
@@ -75,10 +102,9 @@ impl Inspection<'_> {
         }
         if let Some(done) = folding.take() {
             met.insert(done.slot);
-            self.finish(done, &mut beside)?;
+            self.finish(done, beside)?;
         }
-        self.finish_beside(u64::MAX, &mut beside)?;
-        drop(beside);
+        self.finish_beside(end.saturating_add(1), beside)?;
         self.take_bad();
         self.look_for_missing_sessions(&met);
         Ok(())

@@ -10,7 +10,8 @@ use super::finding::{Finding, Loss};
 use super::order::Tally;
 use super::source::number;
 use crate::fault::Fault;
-use crate::layout::{ERASING, GONE, IDS, SLOTS, TRIMMING};
+use crate::layout::{ERASING, GONE, IDS, TRIMMING};
+use crate::raw::Row;
 use crate::read::slot_of_row;
 
 /// What is known of one slot.
@@ -63,26 +64,25 @@ pub(super) struct Slots {
 
 impl Inspection<'_> {
     pub(super) fn look_at_slots(&mut self) -> Result<(), Fault> {
-        for row in self.source.rows(SLOTS)? {
-            let row = row?;
-            let slot = number(&row.key, 0);
-            match slot_of_row(slot, &row.value) {
-                Ok((id, deleted_at)) => {
-                    let known = Slot::new(id, deleted_at.map(coven_core::Seq::get));
-                    self.slots.known.insert(slot, known);
-                }
-                Err(problem) if row.is_sound || self.could_be(slot) => {
-                    let finding = Finding::of("slots", problem.to_string(), Loss::Name);
-                    self.findings.add(finding.at(format_args!("slot {slot}")));
-                }
-                Err(_) => {}
-            }
-        }
-        self.take_bad();
         self.look_at_ids()?;
         self.look_at_gone()?;
         self.look_at_erasing()?;
         self.look_at_trimming()
+    }
+
+    pub(super) fn take_slot(&mut self, row: &Row) {
+        let slot = number(&row.key, 0);
+        match slot_of_row(slot, &row.value) {
+            Ok((id, deleted_at)) => {
+                let known = Slot::new(id, deleted_at.map(coven_core::Seq::get));
+                self.slots.known.insert(slot, known);
+            }
+            Err(problem) if row.is_sound || self.could_be(slot) => {
+                let finding = Finding::of("slots", problem.to_string(), Loss::Name);
+                self.findings.add(finding.at(format_args!("slot {slot}")));
+            }
+            Err(_) => {}
+        }
     }
 
     /// Whether a slot was ever given.
@@ -96,6 +96,9 @@ impl Inspection<'_> {
             let row = row?;
             let text = <&str>::from_bytes(&row.key);
             let slot = number(&row.value, 0);
+            if !self.window.contains(&slot) {
+                continue;
+            }
             let finding = |problem: String| {
                 Finding::of("ids", problem, Loss::Nothing).at(format_args!("slot {slot}"))
             };
@@ -138,7 +141,15 @@ impl Inspection<'_> {
         for row in self.source.sound_rows(GONE)? {
             let row = row?;
             let id = <&str>::from_bytes(&row.key);
-            if expected.remove(id) != Some(number(&row.value, 0)) {
+            let at = number(&row.value, 0);
+            self.gone.rows += u64::from(self.is_first_window());
+            let known = expected.remove(id);
+            if known.is_none_or(|known| known < at) && !self.is_only_window() {
+                // Another window has a later deletion, or none has.
+                continue;
+            }
+            self.gone.told += 1;
+            if known != Some(at) {
                 let problem = "it is not where that session's deletion is";
                 let finding = Finding::of("gone", problem, Loss::Nothing);
                 self.findings.add(finding.at(id));
@@ -159,6 +170,9 @@ impl Inspection<'_> {
         for row in self.source.sound_rows(ERASING)? {
             let row = row?;
             let slot = number(&row.key, 0);
+            if !self.window.contains(&slot) {
+                continue;
+            }
             let known = self.slots.known.get(&slot);
             if known.and_then(|slot| slot.deleted_at) == Some(number(&row.value, 0)) {
                 self.slots.erasing.insert(slot);
@@ -175,6 +189,9 @@ impl Inspection<'_> {
         for row in self.source.sound_rows(TRIMMING)? {
             let row = row?;
             let slot = number(&row.key, 0);
+            if !self.window.contains(&slot) {
+                continue;
+            }
             let known = self.slots.known.get(&slot);
             if known.is_some_and(|slot| slot.deleted_at.is_none()) {
                 self.slots.trimming.insert(slot, number(&row.value, 0));
