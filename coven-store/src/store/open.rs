@@ -39,7 +39,7 @@ impl Store {
     /// files for writing has that seen to by a lock on them, others must see to it themselves.
     /// Blocks as [`Store::open`] does.
     ///
-    /// What would write is refused with [`AppendError::Closed`], and who waits for more is told at
+    /// What would write is refused with [`AppendError::Closed`](crate::AppendError::Closed), and who waits for more is told at
     /// once that there will be none.
     ///
     /// # Errors
