@@ -4,18 +4,21 @@ use std::os::fd::OwnedFd;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use coven::{Actor, Engine, IdempotencyKey, Refusal, SessionId};
+use data_encoding::HEXLOWER;
 use hyper::Request;
+use hyper::header::{HeaderName, HeaderValue};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 
-use crate::SOCKET_NAME;
 use crate::body::{Body, Room};
 use crate::connection::Switch;
 use crate::error::Error;
 use crate::limits;
 use crate::peer::Peer;
 use crate::query::Query;
+use crate::reply::Reply;
 use crate::server::Timeouts;
 use crate::wire::{Daemon, SessionsAtStop};
+use crate::{LOG, SOCKET_NAME};
 
 /// What every request has to do with.
 #[derive(Debug)]
@@ -184,6 +187,13 @@ impl Call {
 
     pub(crate) fn query(&self) -> Query<'_> {
         Query::new(self.request.uri().query())
+    }
+
+    /// The answer to it that is a stream, with the log that it tells of.
+    pub(crate) fn of_log(&self, reply: Reply) -> Reply {
+        let id = HEXLOWER.encode(&self.engine().log_id());
+        let id = HeaderValue::try_from(id).expect("digits make a header");
+        reply.header(HeaderName::from_static(LOG), id)
     }
 
     /// A header of the request.

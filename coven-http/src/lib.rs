@@ -49,6 +49,9 @@ pub const MAX_SOCKET_PATH_BYTES: usize = 107;
 /// The header that says whether more output may come.
 pub(crate) const OUTPUT_COMPLETE: &str = "x-coven-output-complete";
 
+/// The header of a stream that says which log it tells of: a cursor in one is none in another.
+pub(crate) const LOG: &str = "x-coven-log";
+
 /// The comment that ends a stream of events which is told whole.
 pub(crate) const STREAM_END: &str = "end";
 

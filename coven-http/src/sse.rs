@@ -105,7 +105,8 @@ pub(crate) fn reply(
         _permit: permit,
     };
     let reply = Reply::stream(StatusCode::OK, None, events(state));
-    Ok(reply.header(CONTENT_TYPE, HeaderValue::from_static("text/event-stream")))
+    let reply = reply.header(CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    Ok(call.of_log(reply))
 }
 
 /// One event, as the stream writes it. JSON has no raw line breaks, so `data` is one line.

@@ -216,6 +216,8 @@ async fn a_session_that_the_next_daemon_does_not_know_is_an_error_and_no_end() {
     let live = daemon.launch("printf up; exec sleep 600").await;
     let mut follow = daemon.client.follow(&live.id, None);
     within(follow.next()).await.unwrap().unwrap();
+    let mut of_all = daemon.client.follow_all(Some(0));
+    within(of_all.next()).await.unwrap().unwrap();
     let other = Daemon::start().await;
     for _ in 0..5 {
         // Its log has come as far.
@@ -243,6 +245,14 @@ async fn a_session_that_the_next_daemon_does_not_know_is_an_error_and_no_end() {
         }
     };
     assert_eq!(gone.code(), Some(Code::SessionNotFound));
+    // Its log has come as far, and further, and is another all the same.
+    let other = loop {
+        match within(of_all.next()).await {
+            Ok(event) => assert_eq!(event.unwrap().session_id, live.id),
+            Err(error) => break error,
+        }
+    };
+    assert!(matches!(other, Error::OtherLog { .. }), "{other:?}");
     stopper.stop();
     drop(within(running).await.unwrap());
     drop(other_dir);

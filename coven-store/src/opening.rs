@@ -21,6 +21,7 @@ use crate::writer::journal_mark;
 
 /// A log that is open.
 pub(crate) struct Files {
+    pub(crate) log: file::LogId,
     pub(crate) journal: Kept,
     pub(crate) cold: Kept,
     pub(crate) tail: Tail,
@@ -39,6 +40,7 @@ pub(crate) fn open(
 
 /// A log that is open for reading alone: the journal is in the tail, whole.
 pub(crate) struct ReadFiles {
+    pub(crate) log: file::LogId,
     pub(crate) cold: redb::Database,
     pub(crate) tail: Tail,
 }
@@ -76,6 +78,7 @@ fn open_files_to_read(
     let tail = guarded(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
     Ok(ReadFiles {
+        log,
         cold: cold.db,
         tail,
     })
@@ -132,6 +135,7 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         )
     };
     Ok(Files {
+        log,
         journal: kept(journal_db, journal.shadow, &journal_path, Kind::Journal),
         cold: kept(
             Arc::new(Database::new(cold.db)),

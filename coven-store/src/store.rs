@@ -12,6 +12,7 @@ use crate::batch::{Appended, Batch};
 use crate::database::Database;
 use crate::error::{AppendError, ReadError, StorageFault};
 use crate::fault::Fault;
+use crate::file::LogId;
 use crate::folder;
 use crate::health::StoreHealth;
 use crate::inspect::{self, Findings};
@@ -58,6 +59,7 @@ use crate::writer::{Message, Queue};
 pub struct Store(Arc<Inner>);
 
 struct Inner {
+    log: LogId,
     queue: Queue,
     folder: mpsc::Sender<folder::Message>,
     cold: Arc<Database>,
@@ -84,6 +86,12 @@ impl Inner {
 }
 
 impl Store {
+    /// Which log this is: made when the log was, the same at every place that it is moved or copied
+    /// to, and that of no other.
+    pub fn id(&self) -> [u8; 16] {
+        self.0.log
+    }
+
     /// Appends a batch and resolves when it is durable: synced to disk, all of it or nothing.
     ///
     /// Batches are written in the order in which they were queued, many to a sync. An

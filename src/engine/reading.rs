@@ -107,6 +107,11 @@ impl Engine {
         self.shared.store.last_seq()
     }
 
+    /// Which log the home has: the same for every engine that opens it, and no other log's.
+    pub fn log_id(&self) -> [u8; 16] {
+        self.shared.store.id()
+    }
+
     /// A session's terminal as a viewer should first see it.
     ///
     /// # Errors

@@ -27,6 +27,8 @@ pub struct Attach {
     pub reader: AttachReader,
     /// What the viewer types.
     pub writer: AttachWriter,
+    /// Those of the answer.
+    pub(super) headers: header::HeaderMap,
 }
 
 /// What the session writes.
@@ -84,6 +86,7 @@ impl Attach {
             .header(header::SEC_WEBSOCKET_VERSION, "13")
             .header(header::SEC_WEBSOCKET_KEY, generate_key());
         let (response, connection) = client.open(ask).await?.into_upgrade();
+        let headers = response.headers().clone();
         let upgraded = hyper::upgrade::on(response)
             .await
             .map_err(|error| Error::Broken {
@@ -102,6 +105,7 @@ impl Attach {
                 _connection: connection,
             },
             writer: AttachWriter { sink },
+            headers,
         })
     }
 }

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::Duration;
 
+use hyper::header::{HeaderMap, HeaderValue};
 use tokio::time::{Instant, sleep};
 
 use super::Error;
 use super::error::{Cursor, Departure};
-use crate::HomeWatch;
+use crate::{HomeWatch, LOG};
 
 /// How long a daemon may be away unless the caller says otherwise: over a restart.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,6 +23,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(super) struct Away {
     patience: Duration,
+    /// Which log was told of.
+    log: Option<HeaderValue>,
     absence: Option<Absence>,
 }
 
@@ -39,6 +42,7 @@ impl Away {
     pub(super) const fn new(patience: Duration) -> Self {
         Self {
             patience,
+            log: None,
             absence: None,
         }
     }
@@ -51,6 +55,27 @@ impl Away {
     /// The daemon has told something: it is not away.
     pub(super) fn is_over(&mut self) {
         self.absence = None;
+    }
+
+    /// Makes sure that an answer tells of the same log as the one before it.
+    ///
+    /// # Errors
+    /// [`Error::OtherLog`].
+    pub(super) fn is_of_same_log(
+        &mut self,
+        headers: &HeaderMap,
+        socket: &Path,
+    ) -> Result<(), Error> {
+        // A daemon of an older version does not say.
+        let Some(log) = headers.get(LOG) else {
+            return Ok(());
+        };
+        if self.log.get_or_insert_with(|| log.clone()) == log {
+            return Ok(());
+        }
+        Err(Error::OtherLog {
+            socket: socket.to_owned(),
+        })
     }
 
     /// Waits until it is worth connecting: at once, unless it is away.

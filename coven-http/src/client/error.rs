@@ -69,6 +69,13 @@ pub enum Error {
         /// What the last attempt came to.
         last: Box<Error>,
     },
+    /// The daemon that answers now tells of another log: its home was put in place of the one before.
+    /// A cursor says nothing there.
+    #[error("the daemon at {} tells of another log than the one before it", socket.display())]
+    OtherLog {
+        /// The socket.
+        socket: PathBuf,
+    },
     /// The answer is not one that this client understands: the daemon is of another version, or
     /// is not a daemon.
     #[error("the daemon's answer to {what} is not understood: {reason}")]
@@ -159,6 +166,7 @@ impl Error {
             Self::Away { last, .. } => last.answer(),
             Self::Unreachable { .. }
             | Self::Stranger { .. }
+            | Self::OtherLog { .. }
             | Self::NotASocket { .. }
             | Self::Timeout { .. }
             | Self::Broken { .. }
@@ -180,7 +188,10 @@ impl Error {
             | Self::Broken { .. }
             | Self::Away { .. } => true,
             Self::Answer(answer) => answer.code == Some(Code::RuntimeUnavailable),
-            Self::Stranger { .. } | Self::NotASocket { .. } | Self::Garbled { .. } => false,
+            Self::Stranger { .. }
+            | Self::NotASocket { .. }
+            | Self::OtherLog { .. }
+            | Self::Garbled { .. } => false,
         }
     }
 }

@@ -146,7 +146,10 @@ impl Follow {
                 after.to_string(),
             );
         }
-        let (body, connection) = self.client.open(ask).await?.into_stream();
+        let opened = self.client.open(ask).await?;
+        let headers = opened.response.headers();
+        self.away.is_of_same_log(headers, self.client.socket())?;
+        let (body, connection) = opened.into_stream();
         self.state = State::Connected(Box::new(Connected {
             body,
             parser: Parser::default(),

@@ -57,12 +57,15 @@ impl Output {
     pub(super) fn of_range(opened: Open, client: &Client, path: String, offset: u64) -> Self {
         let len = opened.response.headers().get(header::CONTENT_LENGTH);
         let len_bytes = len.and_then(|len| len.to_str().ok()?.parse::<u64>().ok());
+        let mut away = Away::new(PATIENCE);
+        // The first that it is told of is the one that it stays with.
+        let _ = away.is_of_same_log(opened.response.headers(), client.socket());
         let again = len_bytes.map(|len_bytes| Again {
             client: client.clone(),
             path,
             offset,
             end: offset.saturating_add(len_bytes),
-            away: Away::new(PATIENCE),
+            away,
         });
         Self {
             again,
@@ -161,7 +164,13 @@ impl Again {
         let begun = Instant::now();
         let range = format!("bytes={}-{}", self.offset, self.end - 1);
         let ask = Ask::get(&self.path).header(header::RANGE, range);
-        match self.client.open(ask).await {
+        let opened = self.client.open(ask).await;
+        let opened = opened.and_then(|opened| {
+            let headers = opened.response.headers();
+            self.away.is_of_same_log(headers, self.client.socket())?;
+            Ok(opened)
+        });
+        match opened {
             Ok(opened) => Ok(Some(Rest::of(opened))),
             Err(error) => self.failed(error, begun).map(|()| None),
         }

@@ -142,12 +142,17 @@ impl Attaching {
             typed_bytes: self.typed.begin(),
             shown: self.shown.seq,
         };
-        let attach = match Attach::open_at(&self.client, &self.id, place).await {
+        let attach = Attach::open_at(&self.client, &self.id, place).await;
+        let attach = attach.and_then(|attach| {
+            let socket = self.client.socket();
+            self.away.is_of_same_log(&attach.headers, socket)?;
+            Ok(attach)
+        });
+        let Attach { reader, writer, .. } = match attach {
             Ok(attach) => attach,
             Err(error) => return End::Away { error },
         };
         let typed = Arc::clone(&self.typed);
-        let Attach { reader, writer } = attach;
         tokio::select! {
             end = self.read_on(reader) => end,
             // A socket that cannot be written ends its reader too.

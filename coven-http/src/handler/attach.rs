@@ -53,7 +53,7 @@ pub(crate) async fn get(call: &mut Call) -> Result<Reply, Error> {
             Err(error) => tracing::debug!(%error, "attach was not taken up"),
         }
     });
-    Ok(Reply::head(response.map(|_| ())))
+    Ok(call.of_log(Reply::head(response.map(|_| ()))))
 }
 
 /// How a viewer goes on that was shown everything up to `after`, if the log still has the rest.

@@ -76,7 +76,7 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let reply = Reply::stream(status, Some(end - start), bytes(reading))
         .header(CONTENT_TYPE, octets)
         .header(ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    let reply = tell_complete(reply, told);
+    let reply = call.of_log(tell_complete(reply, told));
     Ok(if status == StatusCode::PARTIAL_CONTENT {
         let range = content_range(&format!("{start}-{}/{recorded}", end - 1));
         reply.header(CONTENT_RANGE, range)

@@ -39,18 +39,19 @@ impl Store {
     /// files for writing has that seen to by a lock on them, others must see to it themselves.
     /// Blocks as [`Store::open`] does.
     ///
-    /// What would write is refused with [`AppendError::Closed`](crate::AppendError::Closed), and who waits for more is told at
-    /// once that there will be none.
+    /// What would write is refused with [`AppendError::Closed`](crate::AppendError::Closed), and who
+    /// waits for more is told at once that there will be none.
     ///
     /// # Errors
     /// [`OpenError`]; [`OpenError::Io`] of the kind `NotFound` where there is no log.
     pub fn open_to_read(path: &Path, options: Options) -> Result<Self, OpenError> {
-        let opening::ReadFiles { cold, tail } = opening::open_to_read(&OsDisk, path, options)?;
+        let opening::ReadFiles { log, cold, tail } = opening::open_to_read(&OsDisk, path, options)?;
         let meter = Arc::new(Meter::default());
         meter.opened();
         let wakes = Wakes::new(tail.last().seq());
         wakes.close();
         Ok(Self(Arc::new(Inner {
+            log,
             queue: Queue {
                 // Nobody hears what is sent there.
                 sender: mpsc::channel().0,
@@ -71,6 +72,7 @@ impl Store {
         options: Options,
     ) -> Result<Self, OpenError> {
         let opening::Files {
+            log,
             journal,
             cold,
             tail,
@@ -119,6 +121,7 @@ impl Store {
         spawn("coven-log", move || writer.run()).map_err(io)?;
         spawn("coven-fold", move || folder.run()).map_err(io)?;
         Ok(Self(Arc::new(Inner {
+            log,
             queue: Queue {
                 sender,
                 rooms,
