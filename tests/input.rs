@@ -7,7 +7,8 @@ use std::fs;
 use bytes::Bytes;
 use coven::limits::MAX_UNDELIVERED_INPUTS;
 use coven::{
-    Channel, Code, Event, EventKind, InputData, LaunchRequest, Origin, TermSize, Unavailable,
+    Channel, Code, Event, EventKind, InputData, InputId, LaunchRequest, Origin, TermSize,
+    Unavailable,
 };
 use tokio::task::JoinSet;
 use world::{World, kinds, me, within, written};
@@ -30,6 +31,29 @@ async fn who_reads_no_input_is_answered_too_and_the_answer_is_not_in_the_output(
     let events = world.to_the_end(&id).await;
     let said = String::from_utf8(written(&events)).unwrap();
     assert_eq!(said, "\x1b[6n 1b 5b 31 3b 31 52\n");
+}
+
+#[tokio::test]
+async fn each_of_many_who_ask_at_once_for_one_input_is_answered() {
+    let world = World::new().await;
+    let script = "stty raw -echo; echo ready; exec tail -f /dev/null";
+    let id = world.launch_id(script).await;
+    world.until(&id, "ready").await;
+    let ask = || {
+        let name = Some(InputId([7; 16]));
+        world
+            .engine
+            .input(&id, Bytes::from_static(b"x"), name, me())
+    };
+    let answers = within(async { tokio::join!(ask(), ask(), ask(), ask()) }).await;
+    assert!(
+        matches!(answers, (Ok(()), Ok(()), Ok(()), Ok(()))),
+        "{answers:?}"
+    );
+    world.engine.kill(&id, me()).await.unwrap();
+    let inputs = kinds(&world.to_the_end(&id).await);
+    let inputs = inputs.iter().filter(|kind| **kind == EventKind::Input);
+    assert_eq!(inputs.count(), 1);
 }
 
 #[tokio::test]

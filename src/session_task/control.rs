@@ -41,6 +41,14 @@ pub(super) struct Control {
     killing_again: Vec<Ask>,
 }
 
+/// What was begun of all that was due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    All,
+    /// Others that have the name of one that was wait for what becomes of it.
+    AllButItsNamesakes,
+}
+
 /// A request whose events are on their way.
 pub(super) struct Granted {
     ask: Ask,
@@ -155,9 +163,12 @@ impl Live {
     /// process is on record; a trim of output that this task has not heard is on record, until it
     /// has.
     pub(super) fn begin_control(&mut self) {
-        if self.control.in_flight.is_some() {
-            return;
-        }
+        // Of what has one name, one is granted at a time. Where that needs no commit, nothing but this
+        // would look at the others.
+        while self.control.in_flight.is_none() && self.begin_one() == Begun::AllButItsNamesakes {}
+    }
+
+    fn begin_one(&mut self) -> Begun {
         let has_started = self.observations.has_started();
         let echo = self.echo_of_what_waits();
         let output_bytes = self.record.session.output_bytes;
@@ -174,12 +185,14 @@ impl Live {
             .partition(is_due);
         self.control.asked = early;
         if due.is_empty() {
-            return;
+            return Begun::All;
         }
+        let mut begun = Begun::All;
         let mut plan = Plan::of(&self.record.session);
         for ask in due {
             if self.is_under_way(&ask) {
                 self.control.asked.push_back(ask);
+                begun = Begun::AllButItsNamesakes;
                 continue;
             }
             match self.grant(&mut plan, &ask.request, echo, ask.by.as_ref()) {
@@ -189,11 +202,12 @@ impl Live {
         }
         if plan.is_empty() {
             self.carry_out();
-            return;
+            return begun;
         }
         let store = self.shared.store.clone();
         let batch = plan.batch(None, Urgency::Control);
         self.control.in_flight = Some(Box::pin(async move { store.append(batch).await }));
+        begun
     }
 
     fn grant(
