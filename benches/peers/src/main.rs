@@ -37,6 +37,8 @@ fn main() {
     for measure in measures {
         if measure == scale::WRITER {
             scale::write_until_killed(&folder);
+        } else if measure == scale::READER {
+            scale::read_what_was_filled(&folder);
         } else if measure == "scale" {
             in_a_folder(&folder, scale::run);
         } else {

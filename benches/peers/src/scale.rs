@@ -21,6 +21,9 @@ use crate::figures::{Payload, bytes_on_disk, line, median, memory, mib, micros};
 /// What this program is told to be the one that is killed.
 pub(crate) const WRITER: &str = "write-until-killed";
 
+/// What this program is told to be the one that reads, and has no memory of what came before.
+pub(crate) const READER: &str = "read-what-was-filled";
+
 const SIZES: [(usize, u64); 2] = [(1_000, 64 << 20), (1_000_000, 10 << 30)];
 const BUSY: usize = 63;
 const BATCH: usize = 250;
@@ -38,6 +41,7 @@ pub(crate) fn run(folder: &Path) {
             "",
         );
         recover(&home, &label);
+        close(&home);
         read(&home, sessions, &label);
         std::fs::remove_dir_all(&home).expect("it is ours");
     }
@@ -78,15 +82,20 @@ fn fill(home: &Path, sessions: usize, output_bytes: u64) -> u64 {
 
 /// What the other process does: it says now and then how far it is, and goes on for ever.
 pub(crate) fn write_until_killed(home: &Path) {
-    let number = |name| std::env::var(name).ok().and_then(|text| text.parse().ok());
-    let sessions = number("COVEN_BENCH_SESSIONS").expect("a number");
-    let output_bytes = number("COVEN_BENCH_BYTES").expect("a number");
+    let sessions = number("COVEN_BENCH_SESSIONS");
+    let output_bytes = number("COVEN_BENCH_BYTES");
     let store = Store::open(&log_in(home), Options::default()).expect("a new log");
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     runtime.block_on(async {
         end_many(&store, sessions as usize).await;
         write_for_ever(&store, output_bytes).await;
     });
+}
+
+/// A number that the one who measures gave.
+fn number(name: &str) -> u64 {
+    let text = std::env::var(name).expect(name);
+    text.parse().expect("a number")
 }
 
 async fn end_many(store: &Store, sessions: usize) {
@@ -223,13 +232,34 @@ fn recover(home: &Path, label: &str) {
     }
 }
 
-fn read(home: &Path, sessions: usize, label: &str) {
+/// Opens the log that nobody closed, and closes it.
+fn close(home: &Path) {
     let store = Store::open(&log_in(home), Options::default()).expect("it opens");
+    let runtime = Builder::new_current_thread().build().expect("a runtime");
+    runtime.block_on(store.close());
+}
+
+/// Has another process measure reads, and what the log takes in memory.
+fn read(home: &Path, sessions: usize, label: &str) {
+    let status = Command::new(std::env::current_exe().expect("this program"))
+        .arg(home)
+        .arg(READER)
+        .env("COVEN_BENCH_SESSIONS", sessions.to_string())
+        .env("COVEN_BENCH_LABEL", label)
+        .status()
+        .expect("it starts");
+    assert!(status.success(), "it read");
+}
+
+/// What that process does.
+pub(crate) fn read_what_was_filled(home: &Path) {
+    let label = &std::env::var("COVEN_BENCH_LABEL").expect("a label");
+    let sessions = number("COVEN_BENCH_SESSIONS") as usize;
     let runtime = Builder::new_current_thread()
         .enable_time()
         .build()
         .expect("a runtime");
-    runtime.block_on(store.close());
+    let (before, _) = memory();
     let store = Store::open(&log_in(home), Options::default()).expect("it opens");
     let (rest, _) = memory();
     let last = store.last_seq().get();
@@ -299,8 +329,9 @@ fn read(home: &Path, sessions: usize, label: &str) {
     line(
         &format!("memory, {label}"),
         &format!(
-            "{:.0} MiB opened, {:.0} MiB after these reads",
+            "{:.0} MiB opened, {:.0} MiB before that, {:.0} MiB after these reads",
             mib(rest),
+            mib(before),
             mib(now)
         ),
         &format!("at most {:.0} MiB", mib(most)),
