@@ -13,7 +13,7 @@ use bytes::Bytes;
 use coven_core::{ProcessFacts, SessionId, TermSize};
 use tokio::net::UnixStream;
 
-use super::folder::socket_path;
+use super::folder::{self, socket_path};
 use super::protocol::{
     FromShim, Hello, Input, InputId, InputRefusal, Recorded, Refused, Taken, ToShim, VERSION,
     Welcome,
@@ -149,7 +149,7 @@ pub async fn adopt_all(folder: &Path, session: &SessionId) -> Result<Child, Adop
 
 async fn reach(folder: &Path, session: &SessionId) -> Result<(Child, Welcome), AdoptError> {
     let unreachable = |source| AdoptError::Unreachable { source };
-    let held = File::open(folder).map_err(unreachable)?;
+    let held = File::from(folder::open(folder).map_err(unreachable)?);
     let stream = UnixStream::connect(socket_path(&held)).await;
     let mut child = Child::over(stream.map_err(unreachable)?, &[]);
     let welcome = child.welcome().await?;

@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 
 use rustix::buffer::spare_capacity;
-use rustix::fs::{AtFlags, Mode, OFlags, fstat, ftruncate, openat, unlinkat};
+use rustix::fs::{AtFlags, OFlags, fstat, ftruncate, unlinkat};
 use rustix::io::{Errno, pread, pwrite};
 
 use super::folder;
@@ -22,6 +22,9 @@ pub use read_back::{Damage, Leftover};
 
 /// The size of a part, as a rule.
 const PART_BYTES: u64 = 4 << 20;
+
+/// How a part is opened that begins, to be written.
+const NEW: OFlags = OFlags::WRONLY.union(OFlags::CREATE).union(OFlags::TRUNC);
 
 /// The least it may be where the whole spool is small.
 const MIN_PART_BYTES: u64 = 64 << 10;
@@ -176,7 +179,7 @@ impl Spool {
     /// record.
     fn begin_empty_part(&mut self) {
         let first = self.written();
-        if let Ok(file) = open_part(&self.folder, first) {
+        if let Ok(file) = part::open(&self.folder, first, NEW) {
             self.file = file;
             self.parts.push_back(Part {
                 first,
@@ -302,12 +305,7 @@ impl Spool {
 
     /// A part for reading.
     pub(super) fn open(&self, part: u64) -> io::Result<OwnedFd> {
-        Ok(openat(
-            &self.folder,
-            part::name(part),
-            OFlags::RDONLY | OFlags::CLOEXEC,
-            Mode::empty(),
-        )?)
+        part::open(&self.folder, part, OFlags::RDONLY)
     }
 
     /// Reads of what is at `position`, `most` bytes at most, which is moved to the next part where
@@ -369,14 +367,8 @@ impl Spool {
     }
 }
 
-fn open_part(folder: &OwnedFd, first: u64) -> io::Result<OwnedFd> {
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC | OFlags::CLOEXEC;
-    let mode = Mode::RUSR | Mode::WUSR;
-    Ok(openat(folder, part::name(first), flags, mode)?)
-}
-
 fn begin_part(folder: &OwnedFd, head: &PartHead) -> io::Result<(OwnedFd, u64)> {
-    let file = open_part(folder, head.first)?;
+    let file = part::open(folder, head.first, NEW)?;
     let mut bytes = Vec::new();
     head.encode(&mut bytes);
     if let Err(error) = write_all(&file, &bytes, 0) {
@@ -417,15 +409,14 @@ pub(super) fn has_record(folder: &OwnedFd) -> io::Result<bool> {
     if *oldest > 1 {
         return Ok(true);
     }
-    let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-    match openat(folder, part::name(*oldest), flags, Mode::empty()) {
+    match part::open(folder, *oldest, OFlags::RDONLY) {
         Ok(file) => {
             let len_bytes = u64::try_from(fstat(&file)?.st_size).unwrap_or(0);
             Ok(part::offset_of(&file, 1).is_ok_and(|end| end <= len_bytes))
         }
         // Removed just now, as one is whose records are acknowledged.
-        Err(Errno::NOENT) => Ok(true),
-        Err(errno) => Err(errno.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        Err(error) => Err(error),
     }
 }
 

@@ -2,12 +2,15 @@
 //! nothing.
 
 use std::io::{ErrorKind, Write};
+use std::path::Path;
 
 use coven_harness::shim::protocol::{Begin, FromShim, ToShim};
+use coven_harness::shim::{self, Damage, Found};
+use rustix::fs::{CWD, FileType, Mode};
 use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::peer::{Peer, hello};
-use crate::support::within;
+use crate::support::{PATIENCE, within};
 use crate::world::{World, all, enter};
 
 /// What a shim may have for itself, whatever is done to it.
@@ -204,4 +207,57 @@ fn limit_open_files(pid: u32, current: Option<u64>) -> Option<u64> {
         maximum: now.maximum,
     };
     prlimit(pid, Resource::Nofile, limit).unwrap().current
+}
+
+/// Looks at a session's folder; fails where that does not come to an end.
+fn look(world: &World) -> std::io::Result<Found> {
+    let (tell, told) = std::sync::mpsc::channel();
+    let folder = world.folder.clone();
+    std::thread::spawn(move || tell.send(shim::look(&folder)));
+    told.recv_timeout(PATIENCE).expect("it waits for somebody")
+}
+
+fn put_a_fifo_in_the_place_of(part: &Path) {
+    std::fs::remove_file(part).unwrap();
+    let node = FileType::Fifo;
+    rustix::fs::mknodat(CWD, part, node, Mode::RUSR | Mode::WUSR, 0).unwrap();
+}
+
+#[tokio::test]
+async fn nobody_waits_at_a_fifo_in_the_place_of_a_part() {
+    let world = World::new();
+    let (child, _) = world.ready("echo ready; read x").await;
+    let shim = world.shim(&child);
+    put_a_fifo_in_the_place_of(&world.part());
+    // One who asks for what it had is hung up on, and the shim goes on.
+    let (mut other, _) = Peer::welcomed(&world);
+    other.say(&ToShim::Credit(1 << 20));
+    other.say(&ToShim::From(1));
+    assert_eq!(other.hear(), None);
+    assert!(look(&world).is_err(), "it is no part");
+    let (mut other, _) = Peer::welcomed(&world);
+    other.say(&ToShim::SecretEntry(1));
+    assert!(other.hear().is_some(), "it is there");
+    drop(child);
+    shim.kill().await;
+    let remains = world.remains().await;
+    assert!(remains.summary.damage.is_some());
+}
+
+#[tokio::test]
+async fn a_part_that_was_made_endless_is_damaged_and_not_read_to_its_end() {
+    let world = World::new();
+    let (child, _) = world.ready("echo ready; read x").await;
+    let shim = world.shim(&child);
+    let part = std::fs::File::options().write(true).open(world.part());
+    part.unwrap().set_len(1 << 40).unwrap();
+    drop(child);
+    shim.kill().await;
+    let found = loop {
+        match look(&world).unwrap() {
+            Found::Dead(remains) => break remains,
+            Found::Alive | Found::Starting => tokio::task::yield_now().await,
+        }
+    };
+    assert!(matches!(found.summary.damage, Some(Damage::Changed { .. })));
 }

@@ -3,6 +3,7 @@
 use std::io;
 use std::os::fd::OwnedFd;
 
+use rustix::fs::{FileType, Mode, OFlags, fstat, openat};
 use rustix::io::pread;
 
 use crate::shim::frame;
@@ -25,6 +26,18 @@ pub(in crate::shim) struct Position {
 /// A part's name: sorted as text, parts are in order.
 pub(super) fn name(first: u64) -> String {
     format!("{first:020}{SUFFIX}")
+}
+
+/// Opens the part that begins with record `first`: nothing that a link names, and no FIFO, at which the
+/// one who opens it would wait for another. An agent can put either in the place of a part.
+pub(super) fn open(folder: &OwnedFd, first: u64, access: OFlags) -> io::Result<OwnedFd> {
+    let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::NOCTTY;
+    let file = openat(folder, name(first), flags, Mode::RUSR | Mode::WUSR)?;
+    if FileType::from_raw_mode(fstat(&file)?.st_mode).is_file() {
+        Ok(file)
+    } else {
+        Err(io::Error::other("it is not a regular file"))
+    }
 }
 
 /// The first record of the part of this name, if it is one's.

@@ -6,11 +6,11 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{Mode, OFlags, openat};
+use rustix::fs::OFlags;
 
-use super::part;
+use super::{PART_BYTES, part};
 use crate::shim::folder;
-use crate::shim::frame::{Decoder, Frame};
+use crate::shim::frame::{Decoder, Frame, MAX_PAYLOAD_BYTES};
 use crate::shim::protocol::{PartHead, Record, Recorded, is_record};
 
 /// How much is read at once.
@@ -120,11 +120,9 @@ impl Leftover {
         PartHead::decode(&decoder.next_frame().ok()??).ok()?
     }
 
-    /// A part's file, and nothing that a link names.
+    /// A part's file.
     fn file(&self, first: u64, access: OFlags) -> io::Result<File> {
-        let flags = access | OFlags::CLOEXEC | OFlags::NOFOLLOW;
-        let file = openat(&self.folder, part::name(first), flags, Mode::empty())?;
-        Ok(file.into())
+        Ok(part::open(&self.folder, first, access)?.into())
     }
 
     fn path(&self, first: u64) -> PathBuf {
@@ -246,14 +244,23 @@ impl Open {
     /// Whether what does not decode is what a power cut leaves at the end of a file: a length
     /// without the bytes it was of.
     fn is_torn(&mut self) -> io::Result<bool> {
-        let mut rest = Vec::new();
-        self.file.read_to_end(&mut rest)?;
-        Ok(self
-            .decoder
-            .buffer()
-            .iter()
-            .chain(&rest)
-            .all(|byte| *byte == 0))
+        let is_zero = |bytes: &[u8]| bytes.iter().all(|byte| *byte == 0);
+        if !is_zero(self.decoder.buffer()) {
+            return Ok(false);
+        }
+        // Whatever a file says that an agent made longer, no more is looked at than a shim writes.
+        let mut left_bytes = PART_BYTES + MAX_PAYLOAD_BYTES as u64;
+        let mut bytes = vec![0; READ_BYTES];
+        loop {
+            let read = self.file.read(&mut bytes)?;
+            if read == 0 {
+                return Ok(true);
+            }
+            left_bytes = left_bytes.saturating_sub(read as u64);
+            if left_bytes == 0 || !is_zero(&bytes[..read]) {
+                return Ok(false);
+            }
+        }
     }
 }
 
