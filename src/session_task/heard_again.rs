@@ -24,8 +24,9 @@ pub(super) struct HeardAgain {
     pub(super) inputs: LastInputs,
 }
 
-/// The last inputs, of which some may not have reached the shim. Those before cannot: so much, and no
-/// more, may be undelivered.
+/// The last inputs, of which some may not have reached the shim, with what they typed. Those before
+/// cannot: so many, and so much, and no more may be undelivered. Of those that are too much together the
+/// names are kept, by which one that is asked for again is known.
 #[derive(Debug, Default)]
 pub(super) struct LastInputs {
     inputs: VecDeque<(InputId, Option<Bytes>)>,
@@ -94,11 +95,13 @@ impl LastInputs {
         };
         self.len_bytes += len_bytes(data.as_ref());
         self.inputs.push_back((id, data));
-        while self.inputs.len() > MAX_UNDELIVERED_INPUTS
-            || self.len_bytes > MAX_UNDELIVERED_INPUT_BYTES
-        {
+        if self.inputs.len() > MAX_UNDELIVERED_INPUTS {
             let oldest = self.inputs.pop_front();
             self.len_bytes -= oldest.map_or(0, |(_, data)| len_bytes(data.as_ref()));
+        }
+        while self.len_bytes > MAX_UNDELIVERED_INPUT_BYTES {
+            let oldest = self.inputs.iter_mut().find_map(|(_, data)| data.take());
+            self.len_bytes -= len_bytes(oldest.as_ref());
         }
     }
 
@@ -109,4 +112,33 @@ impl LastInputs {
 
 fn len_bytes(data: Option<&Bytes>) -> usize {
     data.map_or(0, Bytes::len)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_of_an_input_is_known_again_however_much_was_typed_after_it() {
+        let mut inputs = LastInputs::default();
+        let ids = [1, 2, 3].map(|id| InputId([id; 16]));
+        for id in ids {
+            let data = Bytes::from(vec![b'x'; MAX_UNDELIVERED_INPUT_BYTES / 2 + 1]);
+            inputs.add(id, InputData::Plain { data });
+        }
+        let kept: Vec<_> = inputs.into_iter().collect();
+        assert!(kept.iter().map(|(id, _)| *id).eq(ids));
+        let typed_again: Vec<_> = kept.iter().map(|(_, data)| data.is_some()).collect();
+        assert_eq!(typed_again, [false, false, true]);
+    }
+
+    #[test]
+    fn no_more_names_are_kept_than_may_be_undelivered() {
+        let mut inputs = LastInputs::default();
+        for id in 0..=MAX_UNDELIVERED_INPUTS as u128 {
+            let data = Bytes::from_static(b"x");
+            inputs.add(InputId(id.to_be_bytes()), InputData::Plain { data });
+        }
+        assert_eq!(inputs.into_iter().count(), MAX_UNDELIVERED_INPUTS);
+    }
 }
