@@ -133,6 +133,17 @@ fn a_stop_that_kills_ends_sessions_whose_daemon_is_dead() {
 }
 
 #[test]
+fn a_stop_that_kills_ends_sessions_whose_daemon_cannot_be_asked() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let agent = process(&home, &id);
+    std::fs::remove_file(home.dir().join("coven.sock")).unwrap();
+    home.text(["daemon", "stop", "--kill"]);
+    assert!(!runs(&agent));
+    assert_eq!(home.record(&id)["status"], "killed");
+}
+
+#[test]
 fn on_a_terminal_it_asks_what_to_do_with_the_sessions_that_run() {
     let home = Home::new();
     let id = home.launch(ENDLESS);

@@ -4,9 +4,10 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use coven_http::client::Error;
+use coven_http::client::{Client, Error, SessionsQuery};
 use coven_http::wire::{Daemon, SessionsAtStop, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
+use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::unserved::Unserved;
@@ -16,6 +17,9 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
+
+/// Sessions asked for at once.
+const PAGE: usize = 500;
 
 /// Stop it; its sessions run on, unless they are to end
 #[derive(Debug, clap::Args)]
@@ -42,24 +46,31 @@ pub(crate) struct Patience {
     timeout: u64,
 }
 
+impl Patience {
+    const fn limit(self) -> Duration {
+        Duration::from_secs(self.timeout)
+    }
+}
+
 pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    if args.kill && home.has_spools() && matches!(Unserved::of(home), Unserved::Free) {
-        // Sessions whose daemon is dead are ended by the next.
+    if args.kill && home.has_spools() && !is_served(home, args.patience).await? {
+        // Sessions whose daemon is dead, or cannot be asked, are ended by the next.
+        stop_unserved(home, args.patience.limit()).await?;
         connect::reach_or_start(home).await?;
     }
-    let running = running(home, args.patience).await;
+    let running = running(home, args.patience).await?;
     let sessions = match (args.kill, args.keep) {
         (true, _) => SessionsAtStop::End,
         (false, true) => SessionsAtStop::Keep,
-        (false, false) if running.is_empty() => SessionsAtStop::Keep,
-        (false, false) => match what_to_do(running.len())? {
+        (false, false) if running == 0 => SessionsAtStop::Keep,
+        (false, false) => match what_to_do(running)? {
             Some(sessions) => sessions,
             None => return Ok(Exit::Done),
         },
     };
     let stopped = stop(args.patience, sessions, home).await?;
-    if sessions == SessionsAtStop::End && !running.is_empty() {
-        all_have_ended(home, &running).await?;
+    if sessions == SessionsAtStop::End && (running > 0 || home.has_spools()) {
+        all_have_ended(home).await?;
     }
     output::print(match stopped {
         Stopped::Now => "the daemon has stopped\n",
@@ -68,17 +79,51 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// The ids of the sessions that run in the daemon; none where none serves.
-async fn running(home: &Home, patience: Patience) -> Vec<String> {
-    let Ok(client) = connect::client(home) else {
-        return Vec::new();
+/// Whether a daemon answers.
+///
+/// # Errors
+/// Whoever is at the socket does not answer as one.
+async fn is_served(home: &Home, patience: Patience) -> Result<bool, Failure> {
+    let client = connect::client(home)?.timeout(patience.limit());
+    match client.health().await {
+        Ok(_) => Ok(true),
+        Err(Error::Unreachable { .. } | Error::NotASocket { .. }) => Ok(false),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// How many sessions run in the daemon; none where none serves.
+///
+/// # Errors
+/// A daemon serves and does not say.
+async fn running(home: &Home, patience: Patience) -> Result<usize, Failure> {
+    let client = connect::client(home)?.timeout(patience.limit());
+    match live(&client).await {
+        Ok(live) => Ok(live.len()),
+        Err(Error::Unreachable { .. } | Error::NotASocket { .. }) => Ok(0),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The ids of all sessions of a home's own that have not ended.
+async fn live(client: &Client) -> Result<Vec<String>, Error> {
+    let mut live = Vec::new();
+    let mut query = SessionsQuery {
+        limit: Some(PAGE),
+        cursor: None,
+        include_archived: true,
     };
-    let client = client.timeout(Duration::from_secs(patience.timeout));
-    let sessions = client.sessions().await.unwrap_or_default();
-    let running = sessions.into_iter().filter(|session| {
-        matches!(session.status, Status::Created | Status::Running) && !session.external
-    });
-    running.map(|session| session.id).collect()
+    loop {
+        let page = client.sessions_page(&query).await?;
+        let of_page = page.sessions.into_iter().filter(|session| {
+            matches!(session.status, Status::Created | Status::Running) && !session.external
+        });
+        live.extend(of_page.map(|session| session.id));
+        query.cursor = page.next_cursor;
+        if query.cursor.is_none() {
+            return Ok(live);
+        }
+    }
 }
 
 /// What is to become of the sessions that run, as somebody at a terminal says; `None`: nothing is to
@@ -105,21 +150,16 @@ fn what_to_do(running: usize) -> Result<Option<SessionsAtStop>, Failure> {
     }
 }
 
-/// Asks the home itself whether the sessions that ran have ended, and says which have not.
+/// Asks the home itself whether all its sessions have ended, also what began while the daemon was asked
+/// to stop, and says which have not.
 ///
 /// # Errors
 /// One has not.
-async fn all_have_ended(home: &Home, sessions: &[String]) -> Result<(), Failure> {
+async fn all_have_ended(home: &Home) -> Result<(), Failure> {
     let Some(client) = Source::Offline.reach_if_any(home).await? else {
         return Ok(());
     };
-    let mut left = Vec::new();
-    for id in sessions {
-        let session = client.session(id).await?;
-        if session.ended_at.is_none() && session.status != Status::Orphaned {
-            left.push(session.id);
-        }
-    }
+    let left = live(&client).await?;
     if left.is_empty() {
         return Ok(());
     }
@@ -147,7 +187,7 @@ pub(super) async fn stop(
     sessions: SessionsAtStop,
     home: &Home,
 ) -> Result<Stopped, Failure> {
-    let timeout = Duration::from_secs(patience.timeout);
+    let timeout = patience.limit();
     let client = connect::client(home)?.timeout(timeout);
     let daemon = match client.health().await {
         Ok(health) => health.daemon,
@@ -157,7 +197,7 @@ pub(super) async fn stop(
         Err(error) => return Err(error.into()),
     };
     // Held before it is asked to stop, so that it is this process that is waited for.
-    let process = hold(&daemon);
+    let process = hold(&daemon)?;
     client.shutdown(&daemon, sessions).await?;
     if let Some(process) = process {
         wait_for_end(process, daemon.pid, timeout).await?;
@@ -182,9 +222,21 @@ async fn stop_unserved(home: &Home, timeout: Duration) -> Result<Stopped, Failur
     }
 }
 
-fn hold(daemon: &Daemon) -> Option<OwnedFd> {
-    let pid = Pid::from_raw(i32::try_from(daemon.pid).ok()?)?;
-    pidfd_open(pid, PidfdFlags::empty()).ok()
+/// The daemon's process, to be waited for; `None` where it has ended.
+///
+/// # Errors
+/// The system does not let it be waited for.
+fn hold(daemon: &Daemon) -> Result<Option<OwnedFd>, Failure> {
+    let pid = i32::try_from(daemon.pid).ok().and_then(Pid::from_raw);
+    let held = pid.ok_or(Errno::SRCH);
+    match held.and_then(|pid| pidfd_open(pid, PidfdFlags::empty())) {
+        Ok(process) => Ok(Some(process)),
+        Err(Errno::SRCH) => Ok(None),
+        Err(errno) => Err(Failure::failed(format!(
+            "the daemon (process {}) cannot be waited for, and was not stopped: {errno}",
+            daemon.pid
+        ))),
+    }
 }
 
 async fn wait_for_end(
