@@ -30,7 +30,6 @@ pub(crate) struct Home {
 impl Home {
     /// Starts a daemon and waits until it answers.
     pub(crate) fn open() -> Self {
-        let binary = std::env::var("COVEN_BIN").expect("COVEN_BIN names the binary of coven");
         let folder = match std::env::var_os("COVEN_BENCH_DIR") {
             Some(parent) => TempDir::new_in(parent),
             None => TempDir::new(),
@@ -47,7 +46,7 @@ impl Home {
             fs::write(home.join("harnesses").join(format!("{id}.toml")), manifest)
                 .expect("written");
         }
-        let daemon = Command::new(binary)
+        let daemon = Command::new(binary())
             .args(["daemon", "serve"])
             .env("COVEN_HOME", &home)
             .envs([leftovers::mark()])
@@ -112,13 +111,18 @@ impl Home {
     }
 }
 
+fn binary() -> String {
+    std::env::var("COVEN_BIN").expect("COVEN_BIN names the binary of coven")
+}
+
 impl Drop for Home {
-    /// Asks the daemon to stop, and makes it after a while.
+    /// Has the daemon stop, and end its sessions, which would outlive it; and makes it after a while.
     fn drop(&mut self) {
-        let pid = self.daemon.id().cast_signed();
-        if let Some(pid) = rustix::process::Pid::from_raw(pid) {
-            let _ = rustix::process::kill_process(pid, rustix::process::Signal::TERM);
-        }
+        let _ = Command::new(binary())
+            .args(["daemon", "stop", "--kill"])
+            .env("COVEN_HOME", self.folder.path().join("home"))
+            .stdout(Stdio::null())
+            .status();
         if until(PATIENCE, || self.daemon.try_wait().ok().flatten()).is_none() {
             let _ = self.daemon.kill();
             let _ = self.daemon.wait();
