@@ -23,7 +23,8 @@ pub struct Shims {
     /// wait. Default: 256 MiB.
     pub spool_bytes: u64,
     /// Bytes that those of all sessions keep together, and never more than a tenth of what is free
-    /// on the home's disk when a session begins. Default: 2 GiB.
+    /// on the home's disk when a session begins; but for 1 MiB that each may always keep. Default:
+    /// 2 GiB.
     pub all_spools_bytes: u64,
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use coven_core::{Command, OrphanReason, Phase, ProcessFacts, Record, SessionId};
 use coven_harness::process::{boot_id, is_running, kill, kill_marked};
-use coven_harness::shim::{self, Found};
+use coven_harness::shim;
 use coven_store::{AppendError, ReadError, Urgency};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::timeout;
@@ -84,7 +84,7 @@ async fn gone(
     let of = Arc::clone(shared);
     let is_gone = move |(id, process): (SessionId, Option<ProcessFacts>)| {
         let has_ended = process.is_some_and(|process| !is_running(&process));
-        let is_dead = || matches!(shim::look(&of.spools.folder(&id)), Ok(Found::Dead(_)));
+        let is_dead = || shim::is_dead(&of.spools.folder(&id)).unwrap_or(false);
         (has_ended || is_dead()).then_some(id)
     };
     blocking(move || held.into_iter().filter_map(is_gone).collect()).await

@@ -81,7 +81,26 @@ impl HeardAgain {
                 self.found = self.identity.hear_again(&data).or(self.found.take());
             }
             Event::Input { data, id: Some(id) } => self.inputs.add(id, data),
-            _ => {}
+            // What they tell is in the session's record.
+            Event::Created { .. }
+            | Event::Registered { .. }
+            | Event::Started { .. }
+            | Event::LaunchFailed { .. }
+            | Event::Identified { .. }
+            | Event::Resized { .. }
+            | Event::Titled { .. }
+            | Event::Labelled { .. }
+            | Event::KillRequested
+            | Event::OutputClosed { .. }
+            | Event::Exited { .. }
+            | Event::Completed { .. }
+            | Event::Orphaned { .. }
+            | Event::Archived
+            | Event::Summoned
+            | Event::Deleted
+            | Event::Trimmed { .. }
+            // Nobody can ask for it again by a name.
+            | Event::Input { id: None, .. } => {}
         }
     }
 }

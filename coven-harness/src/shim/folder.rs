@@ -11,7 +11,7 @@ use std::path::Path;
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
 use rustix::io::Errno;
 
-pub use found::{Death, Fate, Found, Remains, Summary, look};
+pub use found::{Death, Fate, Found, Remains, Summary, is_dead, look};
 
 /// Held, by `flock`, as long as the shim lives, however it ends.
 pub(super) const LOCK: &str = "lock";

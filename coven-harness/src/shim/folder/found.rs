@@ -171,8 +171,7 @@ pub fn look(path: &Path) -> io::Result<Found> {
         }
         Err(error) => return Err(error),
     };
-    let leftover = Leftover::open(folder.try_clone()?, path, 1)?;
-    let head = leftover.peek_head();
+    let (leftover, head) = leftover(&folder, path)?;
     if head.as_ref().is_some_and(writer_runs) {
         // Somebody removed its lock; or it is on its way out.
         return Ok(Found::Alive);
@@ -183,6 +182,28 @@ pub fn look(path: &Path) -> io::Result<Found> {
         folder,
         _lock: lock,
     })))
+}
+
+/// Whether [`look`] would find a session's shim dead, without reading what it left.
+///
+/// # Errors
+/// Those of [`look`].
+pub fn is_dead(path: &Path) -> io::Result<bool> {
+    let folder = open(path)?;
+    let _lock = match lock(&folder) {
+        Ok(lock) => lock,
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+        Err(error) => return Err(error),
+    };
+    let (_, head) = leftover(&folder, path)?;
+    Ok(!head.as_ref().is_some_and(writer_runs))
+}
+
+/// What is in the spool of a folder that is locked, and who says to have written it.
+fn leftover(folder: &OwnedFd, path: &Path) -> io::Result<(Leftover, Option<PartHead>)> {
+    let leftover = Leftover::open(folder.try_clone()?, path, 1)?;
+    let head = leftover.peek_head();
+    Ok((leftover, head))
 }
 
 /// Whether the shim runs that wrote this.
