@@ -74,14 +74,18 @@ fn private_kib(pid: u32) -> f64 {
     fields(&rollup, "Private_") as f64
 }
 
-/// Of all its threads.
-fn voluntary_switches(pid: u32) -> u64 {
-    let tasks = fs::read_dir(format!("/proc/{pid}/task")).expect("it runs");
-    let statuses =
-        tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
-    statuses
-        .map(|status| fields(&status, "voluntary_ctxt_switches:"))
-        .sum()
+/// Of each of their threads.
+fn voluntary_switches(pids: &[u32]) -> HashMap<PathBuf, u64> {
+    let tasks = pids
+        .iter()
+        .flat_map(|pid| fs::read_dir(format!("/proc/{pid}/task")).expect("it runs"));
+    tasks
+        .filter_map(|task| {
+            let task = task.ok()?.path();
+            let status = fs::read_to_string(task.join("status")).ok()?;
+            Some((task, fields(&status, "voluntary_ctxt_switches:")))
+        })
+        .collect()
 }
 
 /// The sum of the numbers of the lines that begin so.
