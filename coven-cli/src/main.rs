@@ -4,6 +4,7 @@
 #![forbid(unsafe_code)]
 
 mod absence;
+mod all_sessions;
 mod answers;
 mod args;
 mod command;

@@ -4,11 +4,9 @@ use coven::{Code, SessionId};
 use coven_http::client::{Client, SessionsQuery};
 use coven_http::wire::SessionRecord;
 
+use crate::all_sessions;
 use crate::exit::Exit;
 use crate::failure::Failure;
-
-/// Sessions asked for at once while looking for the start of an id.
-const PAGE: usize = 1000;
 
 /// How many ids an ambiguous word is answered with.
 const MOST_NAMED: usize = 4;
@@ -81,19 +79,8 @@ fn ambiguous(start: &str, ids: &[String]) -> String {
 /// Every session's id, archived or not.
 async fn ids(client: &Client) -> Result<Vec<String>, Failure> {
     let mut ids = Vec::new();
-    let mut query = SessionsQuery {
-        limit: Some(PAGE),
-        cursor: None,
-        include_archived: true,
-    };
-    loop {
-        let page = client.sessions_page(&query).await?;
-        ids.extend(page.sessions.into_iter().map(|session| session.id));
-        query.cursor = page.next_cursor;
-        if query.cursor.is_none() {
-            return Ok(ids);
-        }
-    }
+    all_sessions::each(client, |session| ids.push(session.id)).await?;
+    Ok(ids)
 }
 
 /// What to call these sessions: the start of each id that names it and no other session there is,

@@ -4,22 +4,20 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use coven_http::client::{Client, Error, SessionsQuery};
+use coven_http::client::{Client, Error};
 use coven_http::wire::{Daemon, SessionsAtStop, Status};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use super::unserved::Unserved;
+use crate::all_sessions;
 use crate::answers::Source;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
-
-/// Sessions asked for at once.
-const PAGE: usize = 500;
 
 /// Stop it; its sessions run on, unless they are to end
 #[derive(Debug, clap::Args)]
@@ -108,22 +106,13 @@ async fn running(home: &Home, patience: Patience) -> Result<usize, Failure> {
 /// The ids of all sessions of a home's own that have not ended.
 async fn live(client: &Client) -> Result<Vec<String>, Error> {
     let mut live = Vec::new();
-    let mut query = SessionsQuery {
-        limit: Some(PAGE),
-        cursor: None,
-        include_archived: true,
-    };
-    loop {
-        let page = client.sessions_page(&query).await?;
-        let of_page = page.sessions.into_iter().filter(|session| {
-            matches!(session.status, Status::Created | Status::Running) && !session.external
-        });
-        live.extend(of_page.map(|session| session.id));
-        query.cursor = page.next_cursor;
-        if query.cursor.is_none() {
-            return Ok(live);
+    all_sessions::each(client, |session| {
+        if matches!(session.status, Status::Created | Status::Running) && !session.external {
+            live.push(session.id);
         }
-    }
+    })
+    .await?;
+    Ok(live)
 }
 
 /// What is to become of the sessions that run, as somebody at a terminal says; `None`: nothing is to

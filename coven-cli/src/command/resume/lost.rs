@@ -4,17 +4,15 @@ use std::collections::HashSet;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use coven_http::client::{Client, SessionsQuery};
+use coven_http::client::Client;
 use coven_http::wire::{SessionRecord, Status};
 
+use crate::all_sessions;
 use crate::config::Age;
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output::{self, Table};
-
-/// Sessions asked for at once.
-const PAGE: usize = 500;
 
 /// Lost sessions that are not archived and that no later session has gone on with, newest first.
 pub(super) struct Lost {
@@ -31,27 +29,16 @@ pub(super) struct Lost {
 pub(super) async fn find(client: &Client, since: Option<Age>) -> Result<Lost, Failure> {
     let mut orphans = Vec::new();
     let mut continued = HashSet::new();
-    let mut query = SessionsQuery {
-        limit: Some(PAGE),
-        cursor: None,
-        include_archived: true,
-    };
-    loop {
-        let page = client.sessions_page(&query).await?;
-        for session in page.sessions {
-            // One that did not even start has gone on with nothing.
-            if Ending::of(&session).exit() != Exit::LaunchFailed {
-                continued.extend(session.continues.clone());
-            }
-            if session.status == Status::Orphaned && session.archived_at.is_none() {
-                orphans.push(session);
-            }
+    all_sessions::each(client, |session| {
+        // One that did not even start has gone on with nothing.
+        if Ending::of(&session).exit() != Exit::LaunchFailed {
+            continued.extend(session.continues.clone());
         }
-        query.cursor = page.next_cursor;
-        if query.cursor.is_none() {
-            break;
+        if session.status == Status::Orphaned && session.archived_at.is_none() {
+            orphans.push(session);
         }
-    }
+    })
+    .await?;
     let earliest = since.map_or(i64::MIN, |age| now().saturating_sub(nanos(age)));
     orphans.retain(|session| lost_at(session) >= earliest && !continued.contains(&session.id));
     let (offered, unknown) = orphans
