@@ -80,8 +80,8 @@ pub use coven_core::{
     Ending, Envelope, Event, EventKind, Exit, External, ExternalRequest, HarnessId, IdempotencyKey,
     InputData, InputId, InvalidId, Label, Labels, Launch, LaunchMode, LaunchPolicy, LaunchRequest,
     Model, Origin, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Place, PolicyRequest,
-    ProcessFacts, Prompt, Record, Refusal, Seq, Session, SessionId, Snapshot, Status, TermSize,
-    Timestamp, Title, is_trimmed, limits,
+    ProcessFacts, Profile, Prompt, Record, Refusal, Seq, Session, SessionId, Snapshot, Status,
+    TermSize, Timestamp, Title, is_trimmed, limits,
 };
 pub use coven_harness as harness;
 pub use coven_harness::capabilities::{self, HarnessCapabilities};

@@ -50,7 +50,8 @@ pub use refusal::Refusal;
 pub use replay::{Replay, is_trimmed};
 pub use seq::Seq;
 pub use session::{
-    Ending, IllegalTransition, Origin, OutputState, Phase, PhaseName, Session, Snapshot, Status,
+    Ending, IllegalTransition, Origin, OutputState, Phase, PhaseName, Profile, Session, Snapshot,
+    Status,
 };
 pub use size::TermSize;
 pub use time::Timestamp;

@@ -5,6 +5,7 @@ mod phase;
 mod status;
 
 use std::ops::Deref;
+use std::sync::Arc;
 
 pub use evolve::IllegalTransition;
 pub use phase::{Ending, OutputState, Phase, PhaseName};
@@ -13,13 +14,26 @@ pub use status::Status;
 use crate::{ConversationId, HarnessId, Labels, LaunchMode, Model, SessionId, TermSize, Title};
 
 /// One session, folded from its events. Reading it is reading its [`Snapshot`]; only
-/// [`Session::evolve`] changes it. Boxed, as every event takes it by value and gives it back.
+/// [`Session::evolve`] changes it. Cheap to clone.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Session(Box<Snapshot>);
+pub struct Session(Snapshot);
 
-/// All there is to know of a session but its output, which is counted, not kept.
+/// All there is to know of a session but its output, which is counted, not kept. Reading it is
+/// reading its [`Profile`] too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Snapshot {
+    /// Bytes of output recorded: the offset of the next.
+    pub output_bytes: u64,
+    /// The offset before which output is gone from the log; 0 while all is there.
+    pub trimmed_bytes: u64,
+    /// All that output, which is what most events are, does not change; so it is shared with who
+    /// keeps an earlier snapshot.
+    pub profile: Arc<Profile>,
+}
+
+/// What is known of a session beside how much it has written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
     /// Its id.
     pub id: SessionId,
     /// Where it is in its life.
@@ -34,10 +48,6 @@ pub struct Snapshot {
     pub title: Title,
     /// Its labels.
     pub labels: Labels,
-    /// Bytes of output recorded: the offset of the next.
-    pub output_bytes: u64,
-    /// The offset before which output is gone from the log; 0 while all is there.
-    pub trimmed_bytes: u64,
     /// Whether it is hidden from plain lists.
     pub archived: bool,
 }
@@ -74,7 +84,7 @@ pub enum Origin {
 impl Session {
     /// A session from a snapshot that [`Session::evolve`] once made, kept by the log.
     pub fn restore(snapshot: Snapshot) -> Self {
-        Self(Box::new(snapshot))
+        Self(snapshot)
     }
 
     /// The session with output that was recorded and is not there any more.
@@ -84,17 +94,17 @@ impl Session {
     }
 
     /// The status that records show.
-    pub const fn status(&self) -> Status {
+    pub fn status(&self) -> Status {
         Status::of(&self.0)
     }
 
     /// Whether it runs elsewhere.
-    pub const fn is_external(&self) -> bool {
+    pub fn is_external(&self) -> bool {
         matches!(self.0.origin, Origin::External { .. })
     }
 
     /// How it is wired; `None` for an external one.
-    pub const fn mode(&self) -> Option<LaunchMode> {
+    pub fn mode(&self) -> Option<LaunchMode> {
         match self.0.origin {
             Origin::Launched { mode, .. } => Some(mode),
             Origin::External { .. } => None,
@@ -102,7 +112,7 @@ impl Session {
     }
 
     /// Its terminal's size now; `None` for an external one.
-    pub const fn size(&self) -> Option<TermSize> {
+    pub fn size(&self) -> Option<TermSize> {
         match self.0.origin {
             Origin::Launched { size, .. } => Some(size),
             Origin::External { .. } => None,
@@ -110,7 +120,7 @@ impl Session {
     }
 
     /// What the caller calls its conversation.
-    pub const fn conversation_id(&self) -> Option<&ConversationId> {
+    pub fn conversation_id(&self) -> Option<&ConversationId> {
         match &self.0.origin {
             Origin::Launched {
                 conversation_id, ..
@@ -125,5 +135,13 @@ impl Deref for Session {
 
     fn deref(&self) -> &Snapshot {
         &self.0
+    }
+}
+
+impl Deref for Snapshot {
+    type Target = Profile;
+
+    fn deref(&self) -> &Profile {
+        &self.profile
     }
 }

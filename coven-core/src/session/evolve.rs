@@ -3,7 +3,9 @@
 //! `begin` and `evolve` are the only ways a [`Session`] comes to be and changes. They are total
 //! and pure: the same session and event give the same answer on every machine, live or at replay.
 
-use super::{Ending, Origin, OutputState, Phase, PhaseName, Session, Snapshot};
+use std::sync::Arc;
+
+use super::{Ending, Origin, OutputState, Phase, PhaseName, Profile, Session, Snapshot};
 use crate::{Event, EventKind, External, Launch, Prompt, SessionId};
 
 /// An event that cannot follow: a bug, or a damaged log. Stop that session; never guess.
@@ -23,8 +25,8 @@ impl Session {
     /// [`IllegalTransition`] if `event` is not one that begins a session.
     pub fn begin(id: SessionId, event: &Event) -> Result<Self, IllegalTransition> {
         match event {
-            Event::Created { launch } => Ok(Self::restore(launched(id, launch))),
-            Event::Registered { external } => Ok(Self::restore(registered(id, external))),
+            Event::Created { launch } => Ok(Self::new(launched(id, launch))),
+            Event::Registered { external } => Ok(Self::new(registered(id, external))),
             Event::Started { .. }
             | Event::LaunchFailed { .. }
             | Event::Identified { .. }
@@ -46,6 +48,15 @@ impl Session {
                 event: event.kind(),
             }),
         }
+    }
+
+    /// One that has written nothing.
+    fn new(profile: Profile) -> Self {
+        Self(Snapshot {
+            output_bytes: 0,
+            trimmed_bytes: 0,
+            profile: Arc::new(profile),
+        })
     }
 
     /// The session after one more event. Takes `self` by value, so that a rejected event leaves
@@ -70,7 +81,10 @@ impl Session {
             | Event::Exited { .. }
             | Event::Completed { .. }
             | Event::Orphaned { .. }
-            | Event::Deleted => next.phase = next.phase.after(event).ok_or(illegal)?,
+            | Event::Deleted => {
+                let profile = next.profile();
+                profile.phase = profile.phase.clone().after(event).ok_or(illegal)?;
+            }
             Event::Output { offset, data, .. } => {
                 if !next.phase.output_is_open() || *offset != next.output_bytes {
                     return Err(illegal);
@@ -89,27 +103,47 @@ impl Session {
                 next.trimmed_bytes = end;
             }
             Event::Input { .. } => next.phase.is_running().then_some(()).ok_or(illegal)?,
-            Event::Resized { size: new } => match &mut next.origin {
-                Origin::Launched { size, .. } if next.phase.is_running() => *size = *new,
-                Origin::Launched { .. } | Origin::External { .. } => return Err(illegal),
-            },
-            Event::Identified { conversation } => match &mut next.origin {
-                Origin::Launched { identity, .. } if next.phase.may_identify() => {
-                    *identity = Some(conversation.clone());
+            Event::Resized { size: new } if next.phase.is_running() => {
+                match &mut next.profile().origin {
+                    Origin::Launched { size, .. } => *size = *new,
+                    Origin::External { .. } => return Err(illegal),
                 }
-                Origin::Launched { .. } | Origin::External { .. } => return Err(illegal),
-            },
-            Event::Titled { title } if next.phase != Phase::Deleted => next.title = title.clone(),
-            Event::Labelled { labels } if next.phase != Phase::Deleted => {
-                next.labels = labels.clone();
             }
-            Event::Archived if next.phase.has_remains() && !next.archived => next.archived = true,
-            Event::Summoned if next.phase.has_remains() && next.archived => next.archived = false,
-            Event::Titled { .. } | Event::Labelled { .. } | Event::Archived | Event::Summoned => {
+            Event::Identified { conversation } if next.phase.may_identify() => {
+                match &mut next.profile().origin {
+                    Origin::Launched { identity, .. } => *identity = Some(conversation.clone()),
+                    Origin::External { .. } => return Err(illegal),
+                }
+            }
+            Event::Titled { title } if next.phase != Phase::Deleted => {
+                next.profile().title = title.clone();
+            }
+            Event::Labelled { labels } if next.phase != Phase::Deleted => {
+                next.profile().labels = labels.clone();
+            }
+            Event::Archived if next.phase.has_remains() && !next.archived => {
+                next.profile().archived = true;
+            }
+            Event::Summoned if next.phase.has_remains() && next.archived => {
+                next.profile().archived = false;
+            }
+            Event::Resized { .. }
+            | Event::Identified { .. }
+            | Event::Titled { .. }
+            | Event::Labelled { .. }
+            | Event::Archived
+            | Event::Summoned => {
                 return Err(illegal);
             }
         }
         Ok(Self(next))
+    }
+}
+
+impl Snapshot {
+    /// To change it: whoever shares it keeps what it was.
+    fn profile(&mut self) -> &mut Profile {
+        Arc::make_mut(&mut self.profile)
     }
 }
 
@@ -243,8 +277,8 @@ impl Phase {
     }
 }
 
-fn launched(id: SessionId, launch: &Launch) -> Snapshot {
-    Snapshot {
+fn launched(id: SessionId, launch: &Launch) -> Profile {
+    Profile {
         id,
         phase: Phase::Created,
         origin: Origin::Launched {
@@ -261,14 +295,12 @@ fn launched(id: SessionId, launch: &Launch) -> Snapshot {
         root: launch.place.root().to_owned(),
         title: launch.title.clone(),
         labels: launch.labels.clone(),
-        output_bytes: 0,
-        trimmed_bytes: 0,
         archived: false,
     }
 }
 
-fn registered(id: SessionId, external: &External) -> Snapshot {
-    Snapshot {
+fn registered(id: SessionId, external: &External) -> Profile {
+    Profile {
         id,
         phase: Phase::Elsewhere,
         origin: Origin::External {
@@ -278,8 +310,6 @@ fn registered(id: SessionId, external: &External) -> Snapshot {
         root: external.root.clone(),
         title: external.title.clone(),
         labels: external.labels.clone(),
-        output_bytes: 0,
-        trimmed_bytes: 0,
         archived: false,
     }
 }

@@ -53,7 +53,7 @@ impl Status {
         Self::ALL.into_iter().find(|status| status.as_str() == text)
     }
 
-    pub(super) const fn of(session: &Snapshot) -> Self {
+    pub(super) fn of(session: &Snapshot) -> Self {
         match &session.phase {
             Phase::Created => Self::Created,
             Phase::Running { .. } | Phase::Elsewhere => Self::Running,

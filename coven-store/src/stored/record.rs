@@ -1,7 +1,10 @@
 //! A record, as stored. Its session's id is its slot's.
 
+use std::sync::Arc;
+
 use coven_core::{
-    Ending, Origin, OutputState, Phase, Record, Seq, Session, SessionId, Snapshot, Timestamp,
+    Ending, Origin, OutputState, Phase, Profile, Record, Seq, Session, SessionId, Snapshot,
+    Timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +113,7 @@ impl From<&Record> for RecordRow {
 impl RecordRow {
     /// The record of `session`.
     pub(crate) fn into_record(self, session: SessionId) -> Result<Record, Malformed> {
-        let snapshot = Snapshot {
+        let profile = Profile {
             id: session,
             phase: self.phase.into(),
             origin: self.origin.try_into()?,
@@ -118,9 +121,12 @@ impl RecordRow {
             root: self.root,
             title: launch::title(&self.title)?,
             labels: launch::labels(&self.labels)?,
+            archived: self.archived,
+        };
+        let snapshot = Snapshot {
             output_bytes: self.output_bytes,
             trimmed_bytes: self.trimmed_bytes,
-            archived: self.archived,
+            profile: Arc::new(profile),
         };
         Ok(Record {
             session: Session::restore(snapshot),
