@@ -7,27 +7,42 @@ use std::thread;
 
 use super::cut::Cut;
 use super::extend::Extension;
-use super::pack::Packer;
+use super::pack::{Packer, Unpacker};
 
 /// Fewer bytes are sooner compressed by one than given to another.
 const WORTH_BYTES: usize = 64 << 10;
 
+/// What one of them needs.
+pub(super) struct Tools {
+    pub(super) packer: Packer,
+    pub(super) unpacker: Unpacker,
+}
+
+impl Tools {
+    fn new() -> Self {
+        Self {
+            packer: Packer::new(),
+            unpacker: Unpacker::default(),
+        }
+    }
+}
+
 pub(super) struct Crew {
-    own: Packer,
-    other: Option<Packer>,
+    own: Tools,
+    other: Option<Tools>,
 }
 
 impl Crew {
     pub(super) fn new() -> Self {
         Self {
-            own: Packer::new(),
+            own: Tools::new(),
             other: None,
         }
     }
 
-    /// One of them, for what is small.
-    pub(super) fn own(&mut self) -> &mut Packer {
-        &mut self.own
+    /// What one of them compresses with, for what is small.
+    pub(super) fn packer(&mut self) -> &mut Packer {
+        &mut self.own.packer
     }
 
     /// The segments of each extension.
@@ -39,12 +54,12 @@ impl Crew {
                 .map(|extension| extension.cut(&mut self.own))
                 .collect();
         }
-        let other = self.other.get_or_insert_with(Packer::new);
+        let other = self.other.get_or_insert_with(Tools::new);
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(extensions.len()));
-        let work = |packer: &mut Packer| {
+        let work = |tools: &mut Tools| {
             while let Some((place, extension)) = take(&next, extensions) {
-                let cuts = extension.cut(packer);
+                let cuts = extension.cut(tools);
                 done.lock()
                     .expect("nobody panics with it")
                     .push((place, cuts));

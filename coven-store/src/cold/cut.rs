@@ -21,12 +21,13 @@ const WORTH_PERCENT: usize = 70;
 const AIM_PERCENT: usize = 85;
 const PLAIN_AIM_PERCENT: usize = 99;
 
-/// A segment and how many events went into it.
+/// A segment for its place.
 pub(super) struct Cut {
-    pub(super) rows: usize,
+    /// Its first event.
+    pub(super) first: u64,
+    /// Where its first output begins, if it has any.
+    pub(super) output: Option<u64>,
     pub(super) bytes: Vec<u8>,
-    /// How well they compressed: a guess at how many go into the next one.
-    pub(super) density: Density,
 }
 
 /// Bytes before and after compression; none are 0.
@@ -39,7 +40,7 @@ pub(super) struct Density {
 impl Density {
     /// How many bytes to put into one segment: as many as it may have, or fewer, where what they
     /// compress to fills a run of pages better.
-    fn body_to_fill_pages(self) -> usize {
+    pub(super) fn body_to_fill_pages(self) -> usize {
         let packed = BODY_BYTES * self.packed / self.body;
         let run = run_of(packed);
         let run = match packed * 100 >= run * WORTH_PERCENT {
@@ -61,36 +62,46 @@ pub(super) fn is_full(len_bytes: usize) -> bool {
     len_bytes > PAGE_BYTES && len_bytes * 100 >= run_of(len_bytes) * FULL_PERCENT
 }
 
-/// Cuts the first segment off `rows`, of which there is at least one, and which compress `like`
-/// what came before them. The last segment of a session takes what there is.
-pub(super) fn first(
+/// Cuts `rows` into segments, which compress `like` what came before them. The last one takes what
+/// there is.
+pub(super) fn all(
     packer: &mut Packer,
     slot: u64,
-    rows: &[SegmentRow<'_>],
-    like: Option<Density>,
-) -> Cut {
-    let most = like.map_or(BODY_BYTES, Density::body_to_fill_pages);
-    let rows = &rows[..within(rows, most)];
-    let bytes = encode(packer, slot, rows);
-    let density = Density {
-        body: rows.iter().map(SegmentRow::cost).sum(),
-        packed: bytes.len(),
-    };
-    Cut {
-        rows: rows.len(),
-        bytes,
-        density,
+    mut rows: &[SegmentRow<'_>],
+    mut like: Option<Density>,
+) -> Vec<Cut> {
+    let mut cuts = Vec::new();
+    while !rows.is_empty() {
+        let most = like.map_or(BODY_BYTES, Density::body_to_fill_pages);
+        let (segment, rest) = rows.split_at(within(rows, most).max(1));
+        let bytes = encode(packer, slot, segment);
+        like = Some(Density {
+            body: cost(segment),
+            packed: bytes.len(),
+        });
+        cuts.push(Cut {
+            first: segment[0].seq.get(),
+            output: segment.iter().find_map(|row| row.output),
+            bytes,
+        });
+        rows = rest;
     }
+    cuts
 }
 
-/// How many of `rows` take at most so many bytes; at least one.
-fn within(rows: &[SegmentRow<'_>], len_bytes: usize) -> usize {
+/// About what `rows` take in a body.
+pub(super) fn cost(rows: &[SegmentRow<'_>]) -> usize {
+    rows.iter().map(SegmentRow::cost).sum()
+}
+
+/// How many of `rows` take at most so many bytes.
+pub(super) fn within(rows: &[SegmentRow<'_>], len_bytes: usize) -> usize {
     let mut bytes = 0;
     let fitting = rows.iter().take_while(|row| {
         bytes += row.cost();
         bytes <= len_bytes
     });
-    fitting.count().max(1)
+    fitting.count()
 }
 
 #[cfg(test)]

@@ -1,137 +1,186 @@
 //! Adding events to a session's segments.
-
-use std::borrow::Cow;
+//!
+//! The last segment of a session is made again with what comes, as long as it does not fill its pages.
+//! What it has is not compressed again for that, where as much comes as is worth compressing alone.
 
 use redb::ReadableTable;
 
+use super::crew::Tools;
 use super::cut::{self, Cut, Density};
-use super::pack::Packer;
-use super::segment::{Head, Segment, SegmentRow};
+use super::segment::{self, Head, Segment, SegmentRow};
 use crate::fault::Fault;
 use crate::layout::Tables;
 use crate::stored::{EventRow, Malformed, decode};
 use crate::tail::Row;
 
+/// How many bytes of events are compressed by themselves: fewer compress better with those before.
+const WORTH_BYTES: usize = 8 << 10;
+
 /// Events that go behind those that a session has.
 pub(super) struct Extension<'a> {
     slot: u64,
-    rows: Vec<SegmentRow<'a>>,
-    like: Option<Density>,
+    last: Option<Last>,
+    new: Vec<SegmentRow<'a>>,
+}
+
+/// The last segment of a session.
+struct Last {
+    first: u64,
+    head: Head,
+    /// How well it compressed.
+    density: Density,
+    /// All of it, if it does not fill its pages.
+    unfilled: Option<Vec<u8>>,
 }
 
 impl<'a> Extension<'a> {
-    /// Begins to put `rows` behind the events of a session. Its last segment is taken out, and made
-    /// again with them, if it does not fill its pages.
-    pub(super) fn begin(tables: &mut Tables<'_>, slot: u64, new: &'a [Row]) -> Result<Self, Fault> {
-        let last = last(tables, slot)?;
-        let like = last.as_ref().map(|last| last.density);
-        let mut rows = last.map_or_else(Vec::new, |last| last.unfilled);
-        rows.extend(new.iter().map(|row| SegmentRow {
+    /// Begins to put `new` behind the events of a session.
+    pub(super) fn begin(tables: &Tables<'_>, slot: u64, new: &'a [Row]) -> Result<Self, Fault> {
+        let new = new.iter().map(|row| SegmentRow {
             seq: row.seq,
-            bytes: Cow::Borrowed(&row.bytes),
+            bytes: &row.bytes,
             output: row.output.map(|span| span.offset),
-        }));
-        Ok(Self { slot, rows, like })
+        });
+        Ok(Self {
+            slot,
+            last: last(tables, slot)?,
+            new: new.collect(),
+        })
     }
 
     /// Its segments. It takes all the time there is to it, and needs no table.
-    pub(super) fn cut(&self, packer: &mut Packer) -> Vec<Cut> {
-        let (mut rest, mut like) = (self.rows.as_slice(), self.like);
-        let mut cuts = Vec::new();
-        while !rest.is_empty() {
-            let cut = cut::first(packer, self.slot, rest, like);
-            like = Some(cut.density);
-            rest = &rest[cut.rows..];
-            cuts.push(cut);
+    pub(super) fn cut(&self, tools: &mut Tools) -> Vec<Cut> {
+        let like = self.last.as_ref().map(|last| last.density);
+        if self.new.is_empty() {
+            return Vec::new();
         }
-        cuts
+        let Some((last, bytes)) = self.last.as_ref().and_then(Last::unfilled) else {
+            return cut::all(&mut tools.packer, self.slot, &self.new, like);
+        };
+        let made = match self.grow(tools, last, bytes) {
+            Ok(Some(cuts)) => Ok(cuts),
+            Ok(None) => self.make_again(tools, last, bytes),
+            Err(problem) => Err(problem),
+        };
+        made.unwrap_or_else(|problem| {
+            // It stays where it is: what comes after it is whole.
+            tracing::error!(slot = self.slot, last.first, %problem, "a segment is damaged");
+            cut::all(&mut tools.packer, self.slot, &self.new, like)
+        })
     }
 
-    /// Puts them in their places.
+    /// With what comes behind what the last segment has, where that is worth it.
+    fn grow(
+        &self,
+        tools: &mut Tools,
+        last: &Last,
+        bytes: &[u8],
+    ) -> Result<Option<Vec<Cut>>, Malformed> {
+        let has = last.head.body_bytes as usize;
+        let room = last.density.body_to_fill_pages().saturating_sub(has);
+        let (fitting, rest) = self.new.split_at(cut::within(&self.new, room));
+        let cost = cut::cost(fitting);
+        if cost < WORTH_BYTES {
+            return Ok(None);
+        }
+        let place = (self.slot, last.first);
+        let Some(bytes) = segment::grow(&mut tools.packer, place, bytes, fitting)? else {
+            return Ok(None);
+        };
+        let density = Density {
+            body: has + cost,
+            packed: bytes.len(),
+        };
+        let output = fitting.iter().find_map(|row| row.output);
+        let mut cuts = vec![Cut {
+            first: last.first,
+            output: last.head.output.or(output),
+            bytes,
+        }];
+        cuts.extend(cut::all(&mut tools.packer, self.slot, rest, Some(density)));
+        Ok(Some(cuts))
+    }
+
+    /// With what the last segment has before what comes.
+    fn make_again(
+        &self,
+        tools: &mut Tools,
+        last: &Last,
+        bytes: &[u8],
+    ) -> Result<Vec<Cut>, Malformed> {
+        let segment = Segment::decode_with(&mut tools.unpacker, self.slot, last.first, bytes)?;
+        let mut rows = rows_of(&segment)?;
+        rows.extend(&self.new);
+        Ok(cut::all(
+            &mut tools.packer,
+            self.slot,
+            &rows,
+            Some(last.density),
+        ))
+    }
+
+    /// Puts them in their places. The first one may be in that of the last segment, with all that it
+    /// had.
     pub(super) fn put(&self, tables: &mut Tables<'_>, cuts: &[Cut]) -> Result<(), Fault> {
-        let mut rest = self.rows.as_slice();
         for cut in cuts {
-            let (segment, after) = rest.split_at(cut.rows);
-            let seq = segment[0].seq.get();
             tables
                 .segments
-                .insert((self.slot, seq), cut.bytes.as_slice())?;
-            if let Some(offset) = segment.iter().find_map(|row| row.output) {
-                tables.output.insert((self.slot, offset), seq)?;
+                .insert((self.slot, cut.first), cut.bytes.as_slice())?;
+            if let Some(offset) = cut.output {
+                tables.output.insert((self.slot, offset), cut.first)?;
             }
-            rest = after;
         }
         Ok(())
     }
 
     /// About what its rows take in memory beside those of the tail.
     pub(super) fn len_bytes(&self) -> usize {
-        self.rows.iter().map(SegmentRow::cost).sum()
+        let has = self.last.as_ref().and_then(Last::unfilled);
+        cut::cost(&self.new) + has.map_or(0, |(last, _)| last.head.body_bytes as usize)
     }
 }
 
-/// What there is of a session.
-struct Last {
-    /// How well its last segment compressed.
-    density: Density,
-    /// The events of that segment, taken out, if it does not fill its pages.
-    unfilled: Vec<SegmentRow<'static>>,
+impl Last {
+    /// The same with all of it, if it does not fill its pages.
+    fn unfilled(&self) -> Option<(&Self, &[u8])> {
+        Some((self, self.unfilled.as_deref()?))
+    }
 }
 
-/// Looks at the last segment, and takes it out if it does not fill its pages. One that is damaged
-/// stays where it is: what comes after it is whole.
-fn last(tables: &mut Tables<'_>, slot: u64) -> Result<Option<Last>, Fault> {
+/// The last segment of a session; none where that is damaged: what comes after it is whole.
+fn last(tables: &Tables<'_>, slot: u64) -> Result<Option<Last>, Fault> {
     let mut range = tables.segments.range((slot, 0)..=(slot, u64::MAX))?;
     let Some(entry) = range.next_back().transpose()? else {
         return Ok(None);
     };
-    drop(range);
     let (first, bytes) = (entry.0.value().1, entry.1.value());
-    let found = if cut::is_full(bytes.len()) {
-        Segment::head(slot, first, bytes).map(|head| (head, Vec::new()))
-    } else {
-        rows_of(slot, first, bytes)
-    };
-    let packed = bytes.len();
-    drop(entry);
-    let (head, unfilled) = match found {
-        Ok(found) => found,
+    let head = match Segment::head(slot, first, bytes) {
+        Ok(head) => head,
         Err(problem) => {
             tracing::error!(slot, first, %problem, "a segment is damaged");
             return Ok(None);
         }
     };
-    if !unfilled.is_empty() {
-        tables.segments.remove((slot, first))?;
-        if let Some(offset) = head.output {
-            tables.output.remove((slot, offset))?;
-        }
-    }
-    let density = Density {
-        body: (head.body_bytes as usize).max(1),
-        packed,
-    };
-    Ok(Some(Last { density, unfilled }))
+    Ok(Some(Last {
+        first,
+        head,
+        density: Density {
+            body: (head.body_bytes as usize).max(1),
+            packed: bytes.len(),
+        },
+        unfilled: (!cut::is_full(bytes.len())).then(|| bytes.to_vec()),
+    }))
 }
 
-fn rows_of(
-    slot: u64,
-    first: u64,
-    bytes: &[u8],
-) -> Result<(Head, Vec<SegmentRow<'static>>), Malformed> {
-    let segment = Segment::decode(slot, first, bytes)?;
-    let rows: Result<Vec<_>, Malformed> = segment
-        .rows()
-        .map(|row| {
-            let (seq, bytes) = row?;
-            Ok(SegmentRow {
-                seq,
-                output: decode::<EventRow<&[u8]>>(bytes)?
-                    .output()
-                    .map(|(offset, _)| offset),
-                bytes: Cow::Owned(bytes.to_vec()),
-            })
+fn rows_of(segment: &Segment) -> Result<Vec<SegmentRow<'_>>, Malformed> {
+    let rows = segment.rows().map(|row| {
+        let (seq, bytes) = row?;
+        let output = decode::<EventRow<&[u8]>>(bytes)?.output();
+        Ok(SegmentRow {
+            seq,
+            bytes,
+            output: output.map(|(offset, _)| offset),
         })
-        .collect();
-    Ok((segment.head, rows?))
+    });
+    rows.collect()
 }

@@ -32,7 +32,7 @@ pub(crate) fn write(txn: &WriteTransaction, fold: &Fold) -> Result<(), Fault> {
         let known = tables.slots.get(slot.slot)?.is_some();
         match &slot.standing {
             Standing::Living(record) => update(&mut tables, slot, record, known)?,
-            Standing::Deleted { at } => delete(&mut tables, crew.own(), slot, *at, known)?,
+            Standing::Deleted { at } => delete(&mut tables, crew.packer(), slot, *at, known)?,
         }
     }
     order::append(&mut tables, &fold.runs)?;
@@ -170,7 +170,7 @@ fn delete(
 fn plain(row: &Row) -> segment::SegmentRow<'_> {
     segment::SegmentRow {
         seq: row.seq,
-        bytes: row.bytes.as_ref().into(),
+        bytes: &row.bytes,
         output: None,
     }
 }

@@ -73,9 +73,18 @@ impl Packer {
             _ => (Codec::Plain, &self.body),
         }
     }
-}
 
-impl Packer {
+    /// The body in the buffer compressed, even if that is longer.
+    pub(super) fn compress(&mut self) -> &[u8] {
+        self.packed.clear();
+        self.packed
+            .reserve(zstd::zstd_safe::compress_bound(self.body.len()));
+        self.tables
+            .compress_to_buffer(&self.body, &mut self.packed)
+            .expect("there is room for whatever it becomes");
+        &self.packed
+    }
+
     /// Whether a large body is worth it: noise is told by its beginning and its middle, and costs as
     /// much as text otherwise.
     fn seems_to_compress(&mut self) -> bool {

@@ -3,12 +3,10 @@
 //! ```text
 //! version │ codec │ head │ body │ crc32(slot, first seq, all of it)
 //! body, once it is decompressed: for each event how far its seq is from the one before it, its
-//!       length, its bytes
+//!       length, its bytes; compressed in one piece or several, one behind the other
 //! ```
 //!
 //! Numbers are postcard's (varints).
-
-use std::borrow::Cow;
 
 use bytes::Bytes;
 use coven_core::Seq;
@@ -40,11 +38,33 @@ pub(crate) struct Head {
     pub(crate) output: Option<u64>,
 }
 
+impl Head {
+    fn of(body_bytes: usize, rows: &[SegmentRow<'_>]) -> Self {
+        let count = |number: usize| u32::try_from(number).expect("a body is bounded");
+        Self {
+            last: rows.last().map_or(0, |row| row.seq.get()),
+            rows: count(rows.len()),
+            body_bytes: count(body_bytes),
+            output: rows.iter().find_map(|row| row.output),
+        }
+    }
+
+    /// With what follows.
+    fn and(self, more: Self) -> Self {
+        Self {
+            last: more.last,
+            rows: self.rows + more.rows,
+            body_bytes: self.body_bytes + more.body_bytes,
+            output: self.output.or(more.output),
+        }
+    }
+}
+
 /// An event in a segment that is being made.
-#[derive(Clone, Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct SegmentRow<'a> {
     pub(crate) seq: Seq,
-    pub(crate) bytes: Cow<'a, [u8]>,
+    pub(crate) bytes: &'a [u8],
     /// Where its output begins, where it is output.
     pub(crate) output: Option<u64>,
 }
@@ -60,24 +80,55 @@ impl SegmentRow<'_> {
 pub(crate) fn encode(packer: &mut Packer, slot: u64, rows: &[SegmentRow<'_>]) -> Vec<u8> {
     let first = rows[0].seq.get();
     let body = packer.body();
-    let mut before = first;
+    put_rows(body, first, rows);
+    let head = Head::of(body.len(), rows);
+    let (codec, body) = packer.pack();
+    close(slot, first, codec, &head, [body, &[]])
+}
+
+/// The bytes of the segment `bytes` with `rows` behind its events, of which there is at least one. Its
+/// body stays as it was compressed, and theirs is put behind it; `None` where it was not, and theirs
+/// would be.
+pub(super) fn grow(
+    packer: &mut Packer,
+    (slot, first): (u64, u64),
+    bytes: &[u8],
+    rows: &[SegmentRow<'_>],
+) -> Result<Option<Vec<u8>>, Malformed> {
+    let (codec, before, old) = open(slot, first, bytes)?;
+    let body = packer.body();
+    put_rows(body, before.last, rows);
+    let more = Head::of(body.len(), rows);
+    let new = match codec {
+        Codec::Zstd => packer.compress(),
+        Codec::Plain => match packer.pack() {
+            (Codec::Plain, body) => body,
+            (Codec::Zstd, _) => return Ok(None),
+        },
+    };
+    let head = before.and(more);
+    Ok(Some(close(slot, first, codec, &head, [old, new])))
+}
+
+/// Puts `rows` behind the event that is at `before`.
+fn put_rows(body: &mut Vec<u8>, mut before: u64, rows: &[SegmentRow<'_>]) {
     for row in rows {
         put(body, &(row.seq.get() - before));
         put(body, &row.bytes.len());
-        body.extend_from_slice(&row.bytes);
+        body.extend_from_slice(row.bytes);
         before = row.seq.get();
     }
-    let head = Head {
-        last: before,
-        rows: u32::try_from(rows.len()).expect("its body is bounded"),
-        body_bytes: u32::try_from(body.len()).expect("its body is bounded"),
-        output: rows.iter().find_map(|row| row.output),
-    };
-    let (codec, body) = packer.pack();
-    let mut bytes = Vec::with_capacity(body.len() + 64);
+}
+
+/// The bytes of a segment whose body is in pieces.
+fn close(slot: u64, first: u64, codec: Codec, head: &Head, body: [&[u8]; 2]) -> Vec<u8> {
+    let len: usize = body.iter().map(|piece| piece.len()).sum();
+    let mut bytes = Vec::with_capacity(len + 64);
     bytes.extend([VERSION, codec.byte()]);
-    put(&mut bytes, &head);
-    bytes.extend_from_slice(body);
+    put(&mut bytes, head);
+    for piece in body {
+        bytes.extend_from_slice(piece);
+    }
     sealed::close(&mut bytes, &place(slot, first));
     bytes
 }
@@ -170,4 +221,64 @@ fn open(slot: u64, first: u64, bytes: &[u8]) -> Result<(Codec, Head, &[u8]), Mal
     rest = after;
     let head = take(&mut rest)?;
     Ok((codec, head, rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::test_support::noise;
+
+    fn text(number: u64) -> Vec<u8> {
+        format!("line {number} of what an agent said\r\n")
+            .repeat(20)
+            .into()
+    }
+
+    fn rows(bytes: &[Vec<u8>]) -> Vec<SegmentRow<'_>> {
+        (7..)
+            .step_by(3)
+            .zip(bytes)
+            .map(|(seq, bytes)| SegmentRow {
+                seq: Seq::new(seq),
+                bytes,
+                output: (seq > 20).then_some(seq * 1000),
+            })
+            .collect()
+    }
+
+    fn read_back(bytes: &[u8]) -> (Head, Vec<(Seq, Vec<u8>)>) {
+        let segment = Segment::decode(5, 7, bytes).expect("it is whole");
+        let rows = segment.rows().map(|row| {
+            let (seq, bytes) = row.expect("a row");
+            (seq, bytes.to_vec())
+        });
+        (segment.head, rows.collect())
+    }
+
+    #[test]
+    fn a_segment_that_grew_is_read_as_one_that_was_made_at_once() {
+        let texts: Vec<_> = (0..60).map(text).collect();
+        let noises: Vec<_> = (0..60).map(|seed| noise(seed, 900)).collect();
+        let mut packer = Packer::new();
+        for bytes in [&texts, &noises] {
+            let rows = rows(bytes);
+            let at_once = encode(&mut packer, 5, &rows);
+            let mut grown = encode(&mut packer, 5, &rows[..20]);
+            for more in rows[20..].chunks(9) {
+                let more = grow(&mut packer, (5, 7), &grown, more).expect("it is whole");
+                grown = more.expect("it is as what was there");
+            }
+            assert_eq!(read_back(&grown), read_back(&at_once));
+        }
+    }
+
+    #[test]
+    fn what_compresses_is_not_put_behind_what_does_not() {
+        let noise: Vec<_> = (0..3).map(|seed| noise(seed, 900)).collect();
+        let texts: Vec<_> = (0..60).map(text).collect();
+        let mut packer = Packer::new();
+        let bytes = encode(&mut packer, 5, &rows(&noise));
+        let grown = grow(&mut packer, (5, 7), &bytes, &rows(&texts)[3..]);
+        assert_eq!(grown, Ok(None));
+    }
 }

@@ -3,8 +3,6 @@
 //! The index of output says which segments have any; one that was gone through is not in it any
 //! more, or with what is left. So this goes on by itself after a crash, from where it was.
 
-use std::borrow::Cow;
-
 use coven_core::is_trimmed;
 use redb::{ReadableTable, WriteTransaction};
 
@@ -32,14 +30,18 @@ pub(crate) fn some(
     let outputs = outputs(&tables, spared, slot, trimmed_bytes)?;
     for &(offset, first) in &outputs {
         let place = (slot, first);
-        match without_trimmed(&tables, place, trimmed_bytes) {
+        let segment = segment_at(&tables, place)?;
+        let left = segment
+            .as_ref()
+            .map_err(Malformed::clone)
+            .and_then(|segment| Left::of(segment, trimmed_bytes));
+        match left {
             Ok(Left::Less(rows)) => replace(&mut tables, &mut packer, place, offset, &rows)?,
             Ok(Left::All) => spared.add_segment(place, trimmed_bytes),
-            Err(Stays::Damaged(problem)) => {
+            Err(problem) => {
                 tracing::error!(slot, first, %problem, "trimmed output stays in a damaged segment");
                 spared.add_segment(place, trimmed_bytes);
             }
-            Err(Stays::Fault(fault)) => return Err(fault),
         }
     }
     if outputs.is_empty() {
@@ -72,51 +74,43 @@ fn outputs(
     Ok(found)
 }
 
+/// The segment at a place, if it can be read.
+fn segment_at(
+    tables: &Tables<'_>,
+    (slot, first): (u64, u64),
+) -> Result<Result<Segment, Malformed>, Fault> {
+    Ok(match tables.segments.get((slot, first))? {
+        Some(bytes) => Segment::decode(slot, first, bytes.value()),
+        None => Err(Malformed::Empty),
+    })
+}
+
 /// What a segment has beside trimmed output.
-enum Left {
-    Less(Vec<SegmentRow<'static>>),
+enum Left<'a> {
+    Less(Vec<SegmentRow<'a>>),
     /// Its first output was trimmed in part only, which nobody should do.
     All,
 }
 
-/// Why a segment is left as it is.
-enum Stays {
-    Damaged(Malformed),
-    Fault(Fault),
-}
-
-impl From<Malformed> for Stays {
-    fn from(problem: Malformed) -> Self {
-        Self::Damaged(problem)
-    }
-}
-
-fn without_trimmed(
-    tables: &Tables<'_>,
-    place: (u64, u64),
-    trimmed_bytes: u64,
-) -> Result<Left, Stays> {
-    let bytes = tables.segments.get(place);
-    let bytes = bytes.map_err(|error| Stays::Fault(error.into()))?;
-    let bytes = bytes.ok_or(Malformed::Empty)?;
-    let (slot, first) = place;
-    let segment = Segment::decode(slot, first, bytes.value())?;
-    let mut left = Vec::new();
-    for row in segment.rows() {
-        let (seq, bytes) = row?;
-        let output = decode::<EventRow<&[u8]>>(bytes)?.output();
-        if output.is_none_or(|(at, len)| !is_trimmed(at, len as u64, trimmed_bytes)) {
-            left.push(SegmentRow {
-                seq,
-                bytes: Cow::Owned(bytes.to_vec()),
-                output: output.map(|(at, _)| at),
-            });
+impl<'a> Left<'a> {
+    fn of(segment: &'a Segment, trimmed_bytes: u64) -> Result<Self, Malformed> {
+        let mut left = Vec::new();
+        for row in segment.rows() {
+            let (seq, bytes) = row?;
+            let output = decode::<EventRow<&[u8]>>(bytes)?.output();
+            if output.is_none_or(|(at, len)| !is_trimmed(at, len as u64, trimmed_bytes)) {
+                left.push(SegmentRow {
+                    seq,
+                    bytes,
+                    output: output.map(|(at, _)| at),
+                });
+            }
         }
+        if left.len() == segment.head.rows as usize {
+            return Ok(Self::All);
+        }
+        Ok(Self::Less(left))
     }
-    if left.len() == segment.head.rows as usize {
-        return Ok(Left::All);
-    }
-    Ok(Left::Less(left))
 }
 
 /// Puts what is left of a segment in its place, which is that of its first event.

@@ -1,6 +1,5 @@
 //! What is found beside the trees of a damaged file and never was of the log does not come back.
 
-use std::borrow::Cow;
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
@@ -69,9 +68,10 @@ fn made_up(seq: u64) -> Vec<u8> {
 
 fn page_of_a_segment() -> Vec<u8> {
     let (slot, seq) = (2_u64, 40_u64);
+    let bytes = made_up(seq);
     let row = SegmentRow {
         seq: Seq::new(seq),
-        bytes: Cow::Owned(made_up(seq)),
+        bytes: &bytes,
         output: None,
     };
     let value = segment::encode(&mut Packer::new(), slot, &[row]);
