@@ -10,7 +10,6 @@
 //! anywhere, so that folding them moves bytes and decodes nothing.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use bytes::Bytes;
 use coven_core::{Seq, SessionId};
@@ -46,21 +45,18 @@ pub(crate) struct Draft {
     pieces: Vec<Bytes>,
     /// What the next piece has so far.
     open: Vec<u8>,
-    batches: Vec<Placed>,
 }
 
-/// A batch whose rows are in a piece of a draft.
-struct Placed {
-    slot: u64,
-    id: SessionId,
-    first: Seq,
+/// Where the rows of a batch are in the bytes of a group.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
     piece: usize,
-    rows: Vec<Range<usize>>,
+    start: usize,
 }
 
 impl Draft {
-    /// Adds a batch of `rows`, the first of which has the place `first`.
-    pub(crate) fn push(&mut self, slot: u64, id: &SessionId, first: Seq, rows: &Rows) {
+    /// Adds a batch of `rows`, the first of which has the place `first` in the log.
+    pub(crate) fn push(&mut self, slot: u64, id: &SessionId, first: Seq, rows: &Rows) -> Place {
         let head = BatchHead {
             slot,
             first: first.get(),
@@ -68,28 +64,16 @@ impl Draft {
             lens: Cow::Borrowed(rows.lens()),
         };
         put(&mut self.open, &head);
-        let (piece, start) = if rows.bytes().len() < WORTH_BYTES {
+        if rows.bytes().len() < WORTH_BYTES {
             let start = self.open.len();
             self.open.extend_from_slice(rows.bytes());
-            (self.pieces.len(), start)
-        } else {
-            self.close_piece();
-            self.pieces.push(rows.bytes().clone());
-            (self.pieces.len() - 1, 0)
-        };
-        let mut end = start;
-        let places = rows.lens().iter().map(|&len| {
-            let start = end;
-            end += len as usize;
-            start..end
-        });
-        self.batches.push(Placed {
-            slot,
-            id: id.clone(),
-            first,
-            piece,
-            rows: places.collect(),
-        });
+            let piece = self.pieces.len();
+            return Place { piece, start };
+        }
+        self.close_piece();
+        self.pieces.push(rows.bytes().clone());
+        let piece = self.pieces.len() - 1;
+        Place { piece, start: 0 }
     }
 
     fn close_piece(&mut self) {
@@ -97,9 +81,8 @@ impl Draft {
         self.pieces.push(piece.into());
     }
 
-    /// The row for the place of `mark`, with the log's counters after it; and its batches, which
-    /// share its bytes.
-    pub(crate) fn finish(mut self, mark: &Mark) -> (Group, Vec<JournalBatch>) {
+    /// The group at the place of `mark`, with the log's counters after it.
+    pub(crate) fn finish(mut self, mark: &Mark) -> Group {
         self.close_piece();
         let mut head = Vec::with_capacity(HEAD_BYTES);
         head.push(VERSION);
@@ -107,36 +90,50 @@ impl Draft {
         head.extend_from_slice(&mark.last_slot.to_le_bytes());
         let pieces = std::iter::once(&head[..]).chain(self.pieces.iter().map(Bytes::as_ref));
         let sum = sealed::sum_of(pieces, &mark.position.to_be_bytes());
-        let batches = self.batches.into_iter().map(|batch| JournalBatch {
-            slot: batch.slot,
-            id: batch.id,
-            rows: (batch.first.get()..)
-                .zip(batch.rows)
-                .map(|(seq, place)| (Seq::new(seq), self.pieces[batch.piece].slice(place)))
-                .collect(),
-        });
-        let batches = batches.collect();
-        let mut pieces = vec![Bytes::from(head)];
-        pieces.append(&mut self.pieces);
-        pieces.push(Bytes::copy_from_slice(&sum));
-        (Group { pieces }, batches)
+        Group {
+            head,
+            pieces: self.pieces,
+            sum,
+        }
     }
 }
 
 /// A group of batches as it is in the journal, in pieces.
 #[derive(Debug)]
 pub(crate) struct Group {
+    head: Vec<u8>,
     pieces: Vec<Bytes>,
+    sum: [u8; sealed::SUM_BYTES],
 }
 
 impl Group {
     pub(crate) fn len_bytes(&self) -> usize {
-        self.pieces.iter().map(Bytes::len).sum()
+        self.bytes().map(<[u8]>::len).sum()
+    }
+
+    /// The rows at `place`, of so many bytes each, as shares of its bytes.
+    pub(crate) fn rows(
+        &self,
+        place: Place,
+        lens: impl IntoIterator<Item = u32>,
+    ) -> impl Iterator<Item = Bytes> {
+        let piece = &self.pieces[place.piece];
+        let mut start = place.start;
+        lens.into_iter().map(move |len| {
+            let end = start + len as usize;
+            piece.slice(std::mem::replace(&mut start, end)..end)
+        })
+    }
+
+    fn bytes(&self) -> impl Iterator<Item = &[u8]> {
+        let head = std::iter::once(&self.head[..]);
+        let pieces = self.pieces.iter().map(Bytes::as_ref);
+        head.chain(pieces).chain(std::iter::once(&self.sum[..]))
     }
 
     /// Fills `part`, a place for the bytes from `start` on.
     fn copy_to(&self, mut start: usize, mut part: &mut [u8]) {
-        for piece in &self.pieces {
+        for piece in self.bytes() {
             let from = piece.get(start..).unwrap_or_default();
             start = start.saturating_sub(piece.len());
             let len = from.len().min(part.len());
@@ -299,36 +296,54 @@ mod tests {
         )
     }
 
-    fn group() -> (Bytes, Vec<JournalBatch>, Mark) {
-        let id = |text| SessionId::parse(text).expect("an id");
-        let (few, long) = (rows(&[b"one", b""]), rows(&[&[0xff; 70_000]]));
+    fn whole(group: &Group) -> Bytes {
+        group.bytes().collect::<Vec<_>>().concat().into()
+    }
+
+    /// Batches of `(slot, id, first seq, rows)`, and their group at `mark`.
+    fn group(batches: &[(u64, &str, u64, &Rows)], mark: &Mark) -> (Group, Vec<JournalBatch>) {
         let mut draft = Draft::default();
-        draft.push(1, &id("a"), Seq::new(7), &few);
-        draft.push(300, &id("b"), Seq::new(9), &long);
-        let mark = Mark {
-            position: 4,
-            last_seq: 9,
-            last_slot: 300,
-        };
-        let (group, batches) = draft.finish(&mark);
-        (group.pieces.concat().into(), batches, mark)
+        let id = |text| SessionId::parse(text).expect("an id");
+        let places: Vec<_> = batches
+            .iter()
+            .map(|&(slot, text, first, rows)| draft.push(slot, &id(text), Seq::new(first), rows))
+            .collect();
+        let group = draft.finish(mark);
+        let batches = batches
+            .iter()
+            .zip(places)
+            .map(|(&(slot, text, first, rows), place)| JournalBatch {
+                slot,
+                id: id(text),
+                rows: (first..)
+                    .map(Seq::new)
+                    .zip(group.rows(place, rows.lens().iter().copied()))
+                    .collect(),
+            });
+        let batches = batches.collect();
+        (group, batches)
+    }
+
+    const MARK: Mark = Mark {
+        position: 4,
+        last_seq: 9,
+        last_slot: 300,
+    };
+
+    fn small_and_large() -> (Bytes, Vec<JournalBatch>) {
+        let (few, long) = (rows(&[b"one", b""]), rows(&[&[0xff; 70_000]]));
+        let (group, batches) = group(&[(1, "a", 7, &few), (300, "b", 9, &long)], &MARK);
+        (whole(&group), batches)
     }
 
     #[test]
     fn a_group_is_written_to_the_bytes_it_always_was() {
-        let rows = rows(&[b"one", b""]);
-        let mut draft = Draft::default();
-        let id = SessionId::parse("a").expect("an id");
-        draft.push(300, &id, Seq::new(7), &rows);
         let mark = Mark {
-            position: 4,
             last_seq: 8,
-            last_slot: 300,
+            ..MARK
         };
-        let (group, _) = draft.finish(&mark);
-        let hex: String = group
-            .pieces
-            .concat()
+        let (group, _) = group(&[(300, "a", 7, &rows(&[b"one", b""]))], &mark);
+        let hex: String = whole(&group)
             .iter()
             .map(|byte| format!("{byte:02x}"))
             .collect();
@@ -340,39 +355,31 @@ mod tests {
 
     #[test]
     fn a_group_is_cut_into_parts_anywhere() {
-        let rows = [
-            rows(&[&[1; 20_000]]),
-            rows(&[b"small"]),
-            rows(&[&[3; 30_000]]),
+        let large = rows(&[&[1; 20_000]]);
+        let small = rows(&[b"small"]);
+        let batches = [
+            (1, "a", 7, &large),
+            (1, "a", 8, &small),
+            (1, "a", 9, &large),
         ];
-        let mut draft = Draft::default();
-        let id = SessionId::parse("a").expect("an id");
-        for (seq, rows) in (7..).zip(&rows) {
-            draft.push(1, &id, Seq::new(seq), rows);
-        }
-        let mark = Mark {
-            position: 4,
-            last_seq: 9,
-            last_slot: 1,
-        };
-        let (group, batches) = draft.finish(&mark);
-        for part_bytes in [1, 7, 19_999, 20_020, 60_000] {
+        let (group, batches) = group(&batches, &MARK);
+        for part_bytes in [1, 7, 19_999, 20_020, 50_000] {
             let mut whole = vec![0; group.len_bytes()];
             let parts = whole.chunks_mut(part_bytes).enumerate();
             parts.for_each(|(number, part)| group.copy_to(number * part_bytes, part));
-            assert_eq!(read(4, &whole.into()), Ok((mark, batches.clone())));
+            assert_eq!(read(4, &whole.into()), Ok((MARK, batches.clone())));
         }
     }
 
     #[test]
     fn a_group_is_read_back_as_it_was_written() {
-        let (row, batches, mark) = group();
-        assert_eq!(read(4, &row), Ok((mark, batches)));
+        let (row, batches) = small_and_large();
+        assert_eq!(read(4, &row), Ok((MARK, batches)));
     }
 
     #[test]
     fn a_bit_that_turned_anywhere_is_seen_and_so_is_another_place() {
-        let (row, _, _) = group();
+        let (row, _) = small_and_large();
         for at in (0..200).chain(row.len() - 50..row.len()) {
             let mut bad = row.to_vec();
             bad[at] ^= 4;

@@ -20,7 +20,7 @@ pub(crate) const MAX_GROUP_BATCHES: usize = 1024;
 pub(crate) const CONTROL_QUEUE_BYTES: usize = 2 * MAX_BATCH_BYTES;
 
 /// Sessions whose records the writer keeps in memory, a few KiB each.
-pub(crate) const MAX_RECENT_SESSIONS: usize = 512;
+pub(crate) const MAX_RECENT_SESSIONS: usize = 2048;
 
 /// Segments of a deleted session erased in one transaction, so that no fold waits long behind it.
 pub(crate) const ERASE_SEGMENTS: usize = 64;

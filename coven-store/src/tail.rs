@@ -8,6 +8,7 @@ mod fold;
 mod read;
 mod replay;
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use std::time::Duration;
@@ -59,6 +60,39 @@ struct Slot {
     id: SessionId,
     standing: Standing,
     rows: VecDeque<Row>,
+}
+
+impl Slot {
+    fn begin(batch: NewBatch) -> Self {
+        let mut slot = Self {
+            id: batch.id,
+            standing: batch.standing,
+            rows: batch.rows.into(),
+        };
+        slot.let_go();
+        slot
+    }
+
+    fn take(&mut self, rows: Vec<Row>, standing: Standing) {
+        let trimmed_before = self.standing.trimmed_bytes();
+        self.rows.extend(rows);
+        self.standing = standing;
+        let is_deleted = matches!(self.standing, Standing::Deleted { .. });
+        if is_deleted || self.standing.trimmed_bytes() > trimmed_before {
+            self.let_go();
+        }
+    }
+
+    /// Drops the events that are void.
+    fn let_go(&mut self) {
+        match &self.standing {
+            Standing::Deleted { at } => self.rows.retain(|row| row.seq == *at),
+            Standing::Living(record) => {
+                let trimmed_bytes = record.session.trimmed_bytes;
+                self.rows.retain(|row| !row.is_trimmed(trimmed_bytes));
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -214,34 +248,24 @@ impl Tail {
         let (Some(first), Some(last)) = (batch.rows.first(), batch.rows.last()) else {
             return 0;
         };
-        let mut beside = ROW_BYTES * batch.rows.len() as u64;
-        if !self.slots.contains_key(&batch.slot) {
-            beside += SLOT_BYTES;
-        }
         self.runs.push_back(Run {
             first: first.seq,
             last: last.seq,
             slot: batch.slot,
             len_bytes: batch.rows.iter().map(|row| row.bytes.len() as u64).sum(),
         });
-        let before = self.slots.get(&batch.slot);
-        let trimmed_before = before.map_or(0, |slot| slot.standing.trimmed_bytes());
-        let slot = self.slots.entry(batch.slot).or_insert_with(|| Slot {
-            id: batch.id.clone(),
-            standing: batch.standing.clone(),
-            rows: VecDeque::new(),
-        });
-        slot.rows.extend(batch.rows);
-        if let Standing::Deleted { at } = batch.standing {
-            slot.rows.retain(|row| row.seq == at);
+        let beside = ROW_BYTES * batch.rows.len() as u64;
+        match self.slots.entry(batch.slot) {
+            Entry::Occupied(slot) => {
+                slot.into_mut().take(batch.rows, batch.standing);
+                beside
+            }
+            Entry::Vacant(place) => {
+                self.ids.insert(batch.id.clone(), batch.slot);
+                place.insert(Slot::begin(batch));
+                beside + SLOT_BYTES
+            }
         }
-        let trimmed_bytes = batch.standing.trimmed_bytes();
-        if trimmed_bytes > trimmed_before {
-            slot.rows.retain(|row| !row.is_trimmed(trimmed_bytes));
-        }
-        slot.standing = batch.standing;
-        self.ids.insert(batch.id, batch.slot);
-        beside
     }
 
     fn forget(&mut self, mark: Mark) {

@@ -75,7 +75,7 @@ pub(crate) fn gather(jobs: &mut [Job], before: Before<'_>) -> Result<Done, Fault
         sessions: HashMap::new(),
         gone: HashMap::new(),
         draft: journal::Draft::default(),
-        facts: Vec::new(),
+        batches: Vec::new(),
         events: 0,
     };
     let answers = jobs
@@ -94,13 +94,18 @@ struct Group<'a> {
     /// What was deleted in this group.
     gone: HashMap<SessionId, Seq>,
     draft: journal::Draft,
-    facts: Vec<Facts>,
+    batches: Vec<Drafted>,
     events: u64,
 }
 
-/// What is known of a batch beside its bytes.
-struct Facts {
-    spans: Vec<Option<Span>>,
+/// A batch whose bytes are in the draft.
+struct Drafted {
+    slot: u64,
+    id: SessionId,
+    first: Seq,
+    place: journal::Place,
+    /// Bytes of each row, and where its output is.
+    rows: Vec<(u32, Option<Span>)>,
     standing: Standing,
 }
 
@@ -127,13 +132,21 @@ impl Group<'_> {
         self.last_slot = self.last_slot.max(slot);
         self.last_seq = record.last_seq;
         self.events += job.events.len() as u64;
-        self.draft.push(slot, &job.session, first, &job.rows);
         let appended = Appended {
             record: record.clone(),
             first,
             last: record.last_seq,
         };
-        self.stands(slot, job, Arc::new(record));
+        let standing = self.stands(slot, job, Arc::new(record));
+        let spans = job.events.iter().map(span);
+        self.batches.push(Drafted {
+            slot,
+            id: job.session.clone(),
+            first,
+            place: self.draft.push(slot, &job.session, first, &job.rows),
+            rows: job.rows.lens().iter().copied().zip(spans).collect(),
+            standing,
+        });
         Ok(Ok(appended))
     }
 
@@ -168,7 +181,7 @@ impl Group<'_> {
     }
 
     /// Remembers how a batch leaves its session.
-    fn stands(&mut self, slot: u64, job: &Job, record: Arc<Record>) {
+    fn stands(&mut self, slot: u64, job: &Job, record: Arc<Record>) -> Standing {
         let deletes = |envelope: &Envelope| envelope.event == Event::Deleted;
         let at = record.last_seq;
         let (now, standing) = if job.events.iter().any(deletes) {
@@ -179,8 +192,7 @@ impl Group<'_> {
             (Some(Entry { slot, record }), standing)
         };
         self.sessions.insert(job.session.clone(), now);
-        let spans = job.events.iter().map(span).collect();
-        self.facts.push(Facts { spans, standing });
+        standing
     }
 
     fn finish(self, answers: Vec<Result<Appended, AppendError>>) -> Done {
@@ -189,25 +201,35 @@ impl Group<'_> {
             last_seq: self.last_seq.get(),
             last_slot: self.last_slot,
         };
-        let (row, batches) = self.draft.finish(&mark);
-        let batches = batches.into_iter().zip(self.facts).map(|(batch, facts)| {
-            let rows = batch.rows.into_iter().zip(facts.spans);
-            NewBatch {
-                slot: batch.slot,
-                id: batch.id,
-                rows: rows
-                    .map(|((seq, bytes), output)| Row { seq, bytes, output })
-                    .collect(),
-                standing: facts.standing,
-            }
-        });
+        let row = self.draft.finish(&mark);
+        let batches = self.batches.into_iter().map(|batch| batch.of(&row));
         Done {
             answers,
             mark,
-            row,
             batches: batches.collect(),
+            row,
             sessions: self.sessions,
             events: self.events,
+        }
+    }
+}
+
+impl Drafted {
+    /// With its bytes out of the group.
+    fn of(self, group: &journal::Group) -> NewBatch {
+        let bytes = group.rows(self.place, self.rows.iter().map(|(len, _)| *len));
+        let rows = (self.first.get()..).zip(bytes).zip(&self.rows);
+        NewBatch {
+            slot: self.slot,
+            id: self.id,
+            rows: rows
+                .map(|((seq, bytes), (_, output))| Row {
+                    seq: Seq::new(seq),
+                    bytes,
+                    output: *output,
+                })
+                .collect(),
+            standing: self.standing,
         }
     }
 }
