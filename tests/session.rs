@@ -3,13 +3,18 @@
 mod world;
 
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use coven::clock::ManualClock;
+use coven::harness::IdentitySource;
 use coven::{
-    Code, Event, EventKind, Exit, Labels, Origin, OutputEnd, Seq, Status, TermSize, Title,
+    Code, ConversationId, Event, EventKind, Exit, Labels, Origin, OutputEnd, Seq, Status, TermSize,
+    Title,
 };
-use world::{World, is_alive, kinds, me, noise, within, written};
+use world::{Shell, World, is_alive, kinds, me, noise, within, written};
 
 #[tokio::test]
 async fn a_session_is_on_record_from_its_launch_to_its_exit() {
@@ -191,6 +196,48 @@ async fn a_harness_says_which_conversation_it_runs() {
         } => assert_eq!(id.as_str(), uuid),
         other => panic!("{other:?}"),
     }
+}
+
+/// How often the open files of an agent were looked at.
+static LOOKS: AtomicUsize = AtomicUsize::new(0);
+
+fn kept_open(files: &[PathBuf]) -> Option<ConversationId> {
+    LOOKS.fetch_add(1, Ordering::SeqCst);
+    let mut names = files.iter().filter_map(|file| file.file_name()?.to_str());
+    let id = names.find_map(|name| name.strip_suffix(".conversation"))?;
+    ConversationId::parse("identity", id).ok()
+}
+
+#[tokio::test]
+async fn a_conversation_is_known_though_its_agent_writes_nothing_more_once_it_can_be() {
+    let clock = Arc::new(ManualClock::new());
+    let world = World::with(|options| {
+        options.clock = Arc::clone(&clock) as _;
+        let identity = IdentitySource::OpenFile(kept_open);
+        options.harnesses = vec![Shell::known_by(identity, "shell", "/bin/sh")];
+    })
+    .await;
+    let script = "stty -echo; printf first; read go; exec 3>its.conversation; \
+                  printf second; : >told; read go";
+    let id = world.launch_id(script).await;
+    world.until(&id, "first").await;
+    while LOOKS.load(Ordering::SeqCst) == 0 {
+        tokio::task::yield_now().await;
+    }
+    world.input(&id, "\n").await.unwrap();
+    while !world.path("told").exists() {
+        tokio::task::yield_now().await;
+    }
+    // Too soon for another look, and late enough for another commit.
+    clock.advance(Duration::from_millis(50));
+    world.until(&id, "second").await;
+    clock.advance(Duration::from_millis(50));
+    world
+        .until_event(&id, |event| {
+            matches!(event, Event::Identified { conversation } if conversation.as_str() == "its")
+        })
+        .await;
+    world.engine.kill(&id, me()).await.unwrap();
 }
 
 #[tokio::test]

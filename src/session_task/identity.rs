@@ -1,7 +1,8 @@
 //! Learning the harness's own id of the conversation, from what it writes or keeps open.
 //!
-//! Looks are made when the process writes something, ever less often, and never by a timer; and
-//! a last one before a kill, since a harness may be killed soon after its first turn.
+//! Looks at open files are made when the process writes something, ever less often, and one more a
+//! pause after the last of it, since what it keeps open may come after what it writes. One that
+//! writes nothing is not looked at, but for when it is taken over, and before a kill.
 
 use std::time::Duration;
 
@@ -14,8 +15,9 @@ use super::live::{Goes, Live, Slot};
 /// The wait between the first two looks at open files; it doubles with each.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 
-/// The longest wait between two looks.
-const MAX_PAUSE: Duration = Duration::from_secs(10);
+/// The longest wait between two looks, and so about how long a conversation may not be known that
+/// could be. A look is a millisecond's work.
+const MAX_PAUSE: Duration = Duration::from_secs(2);
 
 /// What a look at open files found.
 pub(super) type Look = Option<ConversationId>;
@@ -26,12 +28,23 @@ pub(super) struct IdentityWatch {
     pub(super) looking: Slot<Look>,
 }
 
+/// When the look after one is made, where that finds nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Again {
+    /// The process may be about to open what it just wrote of.
+    APauseLater,
+    /// It has been quiet for a pause.
+    OnceItWrites,
+}
+
 enum Way {
     Listen(Box<IdentityScan>),
     Look {
         mark: OpenFileMark,
         not_before: Duration,
         pause: Duration,
+        /// When the look after what was written last is made, though nothing more is written.
+        due: Option<Duration>,
     },
     /// It is known, or never will be.
     Done,
@@ -46,6 +59,7 @@ impl IdentityWatch {
                 mark,
                 not_before: Duration::ZERO,
                 pause: FIRST_PAUSE,
+                due: None,
             },
         };
         Self { way, looking: None }
@@ -60,10 +74,18 @@ impl IdentityWatch {
             Way::Look { .. } | Way::Done => None,
         }
     }
+
+    /// When it is time to look, whether or not the process writes something.
+    pub(super) fn due(&self) -> Option<Duration> {
+        match self.way {
+            Way::Look { due, .. } if self.looking.is_none() => due,
+            Way::Look { .. } | Way::Listen(_) | Way::Done => None,
+        }
+    }
 }
 
 impl Live {
-    /// The process wrote something: a time to look.
+    /// The process wrote something: a time to look, at once or as soon as the pause is over.
     pub(super) fn identity_heard(&mut self, bytes: &[u8]) {
         match &mut self.identity.way {
             Way::Done => {}
@@ -74,21 +96,34 @@ impl Live {
                 }
                 self.identified(found);
             }
-            Way::Look {
-                mark,
-                not_before,
-                pause,
-            } => {
-                let now = self.shared.clock.elapsed();
-                if now < *not_before || self.identity.looking.is_some() {
-                    return;
-                }
-                let (process, mark) = (self.process.facts.clone(), *mark);
-                *not_before = now + *pause;
-                *pause = (*pause * 2).min(MAX_PAUSE);
-                self.identity.looking = Some(Box::pin(look(process, mark)));
-            }
+            Way::Look { .. } => self.look_for_identity(Again::APauseLater),
         }
+    }
+
+    /// The process may have what tells the id open by now.
+    pub(super) fn look_for_identity(&mut self, again: Again) {
+        let Way::Look {
+            mark,
+            not_before,
+            pause,
+            due,
+        } = &mut self.identity.way
+        else {
+            return;
+        };
+        let now = self.shared.clock.elapsed();
+        *due = match again {
+            Again::APauseLater => Some(*not_before),
+            Again::OnceItWrites => None,
+        };
+        if now < *not_before || self.identity.looking.is_some() {
+            return;
+        }
+        *not_before = now + *pause;
+        *due = due.map(|_| *not_before);
+        *pause = (*pause * 2).min(MAX_PAUSE);
+        let (process, mark) = (self.process.facts.clone(), *mark);
+        self.identity.looking = Some(Box::pin(look(process, mark)));
     }
 
     /// What a look before the process is signalled would find, if one is still of use.

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use super::control::Control;
 use super::ending::EndWatch;
 use super::heard_again::HeardAgain;
-use super::identity::IdentityWatch;
+use super::identity::{Again, IdentityWatch};
 use super::killing::{Killed, Killing, Report};
 use super::observe::Observations;
 use super::process::{Happening, Keyboard, Process, Wants, What};
@@ -95,6 +95,7 @@ enum Wake {
     Observed(super::observe::Outcome),
     Controlled(super::control::Outcome),
     Identified(super::identity::Look),
+    TimeToLook,
     HeardAgain(Box<HeardAgain>),
     EchoKnown(Echo),
     SpoolLimit(u64),
@@ -196,6 +197,10 @@ impl Live {
                 Wake::Observed(outcome) => self.observed(outcome),
                 Wake::Controlled(outcome) => self.controlled(outcome),
                 Wake::Identified(look) => self.looked(look),
+                Wake::TimeToLook => {
+                    self.look_for_identity(Again::OnceItWrites);
+                    Goes::On
+                }
             };
             match goes_on {
                 Goes::On => {}
@@ -223,7 +228,7 @@ impl Live {
         let (exit, output) = (self.end.has_process(), self.end.has_output());
         self.end.set_reading(output && room, now);
         let wants = Wants { exit, output, room };
-        let (due, redrawn) = (self.next_due(), self.redraw.due());
+        let (due, redrawn, look) = (self.next_due(), self.redraw.due(), self.identity.due());
         let clock = &self.shared.clock;
         tokio::select! {
             biased;
@@ -238,6 +243,7 @@ impl Live {
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),
             happening = self.process.happens(wants) => Wake::Happened(happening),
             () = until(redrawn, |due| clock.sleep_until(due)) => Wake::Redrawn,
+            () = until(look, |due| clock.sleep_until(due)) => Wake::TimeToLook,
             () = until(due, |due| clock.sleep_until(due)) => Wake::Due,
         }
     }
@@ -338,6 +344,8 @@ impl Live {
         self.screen = heard.screen;
         self.identity = heard.identity;
         self.identified(heard.found);
+        // It may have opened its file when nobody looked.
+        self.look_for_identity(Again::APauseLater);
         self.type_again(heard.inputs.into_iter());
         Goes::On
     }

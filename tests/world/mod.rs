@@ -39,10 +39,21 @@ pub async fn within<F: Future>(future: F) -> F::Output {
 #[derive(Debug)]
 pub struct Shell {
     about: About,
+    identity: IdentitySource,
 }
 
 impl Shell {
+    /// One that writes which conversation it runs.
     pub fn new(id: &str, executable: &str) -> Arc<Self> {
+        let identity = IdentitySource::Output(OutputMark {
+            banner: "Shell agent",
+            label: "conversation: ",
+            end: "end",
+        });
+        Self::known_by(identity, id, executable)
+    }
+
+    pub fn known_by(identity: IdentitySource, id: &str, executable: &str) -> Arc<Self> {
         let about = About {
             id: HarnessId::parse(id).unwrap(),
             label: "Shell".to_owned(),
@@ -50,7 +61,7 @@ impl Shell {
             install_hint: "Install a shell.".to_owned(),
             source: Source::Bundled,
         };
-        Arc::new(Self { about })
+        Arc::new(Self { about, identity })
     }
 }
 
@@ -90,11 +101,7 @@ impl Harness for Shell {
     }
 
     fn identity(&self, _: LaunchMode) -> IdentitySource {
-        IdentitySource::Output(OutputMark {
-            banner: "Shell agent",
-            label: "conversation: ",
-            end: "end",
-        })
+        self.identity
     }
 }
 
