@@ -8,6 +8,9 @@ use crate::clis::Agent;
 use crate::follow::Follow;
 use crate::home::Home;
 use crate::http;
+use crate::power_cut;
+
+const COVEN: &str = env!("CARGO_BIN_EXE_coven");
 
 /// A daemon in one home, stopped when dropped.
 pub(crate) struct Coven<'a> {
@@ -36,8 +39,14 @@ impl<'a> Coven<'a> {
     }
 
     fn command_without_the_users_environment(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_coven"));
-        command.args(arguments).env_clear().stdin(Stdio::null());
+        let mut command = self.without_the_users_environment(COVEN);
+        command.args(arguments);
+        command
+    }
+
+    fn without_the_users_environment(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        command.env_clear().stdin(Stdio::null());
         for name in ["HOME", "COVEN_HOME"] {
             command.env(name, &self.home.env()[name]);
         }
@@ -65,6 +74,43 @@ impl<'a> Coven<'a> {
         Session {
             home: self.home,
             id,
+        }
+    }
+}
+
+impl<'a> Coven<'a> {
+    /// The machine goes down, and comes back as another boot, which the daemon that is started then and
+    /// what comes of it are shown, and nobody else: other tests run beside this one.
+    pub(crate) fn reboot(&self, boot_id: &str) {
+        power_cut::end_all_of(self.home.path());
+        let file = self.home.path().join("boot_id");
+        std::fs::write(&file, format!("{boot_id}\n")).expect("the home can be written");
+        let started = self
+            .without_the_users_environment("unshare")
+            .args(["--mount", "/bin/sh", "-c"])
+            .arg(r#"mount --bind "$1" /proc/sys/kernel/random/boot_id && exec "$0" daemon start"#)
+            .arg(COVEN)
+            .arg(&file)
+            .output()
+            .expect("unshare runs");
+        assert!(started.status.success(), "{started:?}");
+    }
+
+    /// Goes on with a session's conversation, as the user does it on the command line.
+    pub(crate) fn resume(&self, session: &Session<'_>, prompt: Option<&str>) -> Session<'a> {
+        let output = Command::new(COVEN)
+            .args(["resume", "--detach", &session.id])
+            .args(prompt)
+            .env_clear()
+            .envs(self.home.env())
+            .stdin(Stdio::null())
+            .output()
+            .expect("coven runs");
+        assert!(output.status.success(), "{output:?}");
+        let id = String::from_utf8(output.stdout).expect("an id is text");
+        Session {
+            home: self.home,
+            id: id.trim_end().to_owned(),
         }
     }
 }

@@ -13,6 +13,8 @@ use crate::plain_text;
 pub(crate) struct Follow {
     stream: Stream,
     output: String,
+    identified: bool,
+    lost: bool,
     exit: Option<Value>,
 }
 
@@ -22,6 +24,8 @@ impl Follow {
         Self {
             stream,
             output: String::new(),
+            identified: false,
+            lost: false,
             exit: None,
         }
     }
@@ -32,6 +36,17 @@ impl Follow {
         self.until(text, |seen| {
             plain_text::letters(&seen.output).contains(&wanted)
         });
+    }
+
+    /// Waits until the agent's own id of the conversation is on record. One that is told the id with its
+    /// launch has no event for it.
+    pub(crate) fn until_identified(&mut self) {
+        self.until("the conversation's id", |seen| seen.identified);
+    }
+
+    /// Waits until it is on record that nobody knows how the session ended.
+    pub(crate) fn until_lost(&mut self) {
+        self.until("its loss", |seen| seen.lost);
     }
 
     /// Waits for the end of the session, and gives the `exit` event's payload.
@@ -63,6 +78,8 @@ impl Follow {
             Some("output") => self
                 .output
                 .push_str(payload["data"].as_str().expect("output is text")),
+            Some("identified") => self.identified = true,
+            Some("status") => self.lost |= payload["status"] == "orphaned",
             Some("exit") => self.exit = Some(payload),
             _ => {}
         }

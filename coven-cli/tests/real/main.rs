@@ -26,8 +26,11 @@ mod namespace;
 mod not_run;
 mod options;
 mod plain_text;
+#[path = "../../../tests/shared/power_cut.rs"]
+mod power_cut;
 mod prompts;
 mod recording;
+mod resume;
 mod stream;
 
 use std::io::Write;
