@@ -4,6 +4,7 @@
 //! drives the session sees no difference. What comes twice, because a shim gives all that it still
 //! has, is told once: records by their numbers, output by its offset.
 
+mod left;
 mod reach;
 
 use std::collections::VecDeque;
@@ -14,13 +15,14 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use coven_core::{InputId, LaunchMode, Session, SessionId, TermSize};
-use coven_harness::shim::{Child, Control, Leftover, Record, Recorded, Records, Remains};
+use coven_harness::shim::{Child, Control, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::{Happening, What};
 use crate::on_the_way::{OnTheWay, Waypoint};
 use crate::shared::blocking;
+use left::Left;
 pub(crate) use reach::{Reached, reach};
 
 /// Records that may wait to be on record. Their output is bounded by its bytes elsewhere; this is
@@ -89,7 +91,7 @@ enum Stage {
         control: Control,
     },
     Dead {
-        left: Leftover,
+        left: Left,
         remains: Box<Remains>,
     },
     /// Nothing more will be heard of it; what is left of its folder is to be removed at the end.
@@ -170,7 +172,7 @@ impl Shimmed {
     pub(crate) async fn first(&mut self) -> Option<Recorded> {
         let first = match &mut self.stage {
             Stage::Connected { records, .. } => records.next().await.ok()?,
-            Stage::Dead { left, .. } => left.next()?.ok()?,
+            Stage::Dead { left, .. } => left.next().await?.ok()?,
             Stage::Reaching(_) | Stage::Over(_) => return None,
         };
         self.hear(first.clone());
@@ -200,7 +202,7 @@ impl Shimmed {
                         continue;
                     }
                 },
-                Stage::Dead { left, .. } => match left.next() {
+                Stage::Dead { left, .. } => match left.next().await {
                     Some(Ok(recorded)) => recorded,
                     Some(Err(damage)) => {
                         tracing::error!(session = %self.session, %damage, "a spool is damaged");
@@ -237,7 +239,10 @@ impl Shimmed {
                 self.typed_by(Some(control.clone()));
                 Stage::Connected { records, control }
             }
-            Reached::Dead { left, remains } => Stage::Dead { left, remains },
+            Reached::Dead { left, remains } => Stage::Dead {
+                left: Left::new(left),
+                remains,
+            },
             Reached::Missing => Stage::Over(None),
         };
     }
