@@ -3,8 +3,10 @@
 //! All that can be checked is checked before anything is written. From then on the task owns the
 //! launch, whether or not anybody still waits for it.
 
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
-use std::path::Path;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use coven_core::{
@@ -32,40 +34,25 @@ pub(crate) async fn launch(
     shared.refuse_when_shutting_down()?;
     let draft = Draft::parse(&request)?;
     let harness = harness(shared, &draft.harness)?;
-    let on_the_way = shared.on_the_way.clone();
-    let held = blocking(move || {
-        let held = place::hold(&draft, || on_the_way.reached(&Waypoint::PlaceChecked));
-        held.map(|held| (held, draft))
-    });
-    let (held, draft) = held.await??;
-    let launch = draft.at(held.place);
+    let (launch, directory) = placed(shared, draft).await?;
     let conversation = conversation(shared, &launch).await?;
-    let (id, turn) = match &launch.idempotency_key {
-        None => (new_id(), None),
-        Some(key) => {
-            let turn = shared.keyed_launches.turn(&id_of(key, 0)).await;
-            match under(shared, key, &launch).await? {
-                Known::Made(record) => return Ok((Registered::Again, *record)),
-                Known::Free(id) => (id, Some(turn)),
-            }
-        }
+    let (id, turn) = match under(shared, &launch).await? {
+        Known::Made(record) => return Ok((Registered::Again, *record)),
+        Known::Free { id, turn } => (id, turn),
     };
     let run = match harness.command(&launch, &conversation) {
         Err(CannotRun::Refused(refusal)) => return Err(refusal.into()),
         Err(CannotRun::Unsupported { reason }) => Err(reason),
         Ok(command) => {
-            let environment = match request.env.take() {
-                Some(theirs) => theirs.into_iter().collect(),
-                None => own_environment(shared).await,
-            };
+            let environment = environment(shared, request.env.take()).await;
             let program = find(&harness, &environment).await?;
-            let directory = Path::new(launch.place.cwd());
+            let cwd = Path::new(launch.place.cwd());
             program.map(|program| Run {
                 spawn: Spawn {
                     program,
                     args: command.arguments().map(Into::into).collect(),
-                    environment: environment.for_session(&id, directory, command.environment()),
-                    directory: held.directory,
+                    environment: environment.for_session(&id, cwd, command.environment()),
+                    directory,
                     wiring: command.wiring().at(launch.size),
                     open_files: shared.open_files,
                 },
@@ -80,6 +67,26 @@ pub(crate) async fn launch(
         harness,
         run,
     };
+    let record = carry_out(shared, accepted, turn).await?;
+    Ok((Registered::New, record))
+}
+
+/// Finds the place of a launch, and holds its working directory open.
+async fn placed(shared: &Shared, draft: Draft) -> Result<(Launch, OwnedFd), Error> {
+    let on_the_way = shared.on_the_way.clone();
+    let held = blocking(move || {
+        let held = place::hold(&draft, || on_the_way.reached(&Waypoint::PlaceChecked));
+        held.map(|held| (draft.at(held.place), held.directory))
+    });
+    Ok(held.await??)
+}
+
+/// Has the session's task launch it, and waits until it runs or provably never will.
+async fn carry_out(
+    shared: &Arc<Shared>,
+    accepted: Accepted,
+    turn: Option<Turn>,
+) -> Result<Record, Error> {
     let launched = session_task::start(Arc::clone(shared), accepted);
     let launched = match turn {
         None => launched.await,
@@ -92,26 +99,33 @@ pub(crate) async fn launch(
         .await
         .map_err(|error| Error::internal(&error))?,
     };
-    let launched =
-        launched.unwrap_or_else(|_| Err(Error::internal(&"the session's task ended early")));
-    Ok((Registered::New, launched?))
+    launched.unwrap_or_else(|_| Err(Error::internal(&"the session's task ended early")))
 }
 
-/// What is known of a key.
+/// What is known of a launch under the key that it may have.
 enum Known {
     /// The session that the same launch made before.
     Made(Box<Record>),
-    /// There is none: this is the id of the session that is launched under it.
-    Free(SessionId),
+    /// There is none.
+    Free {
+        /// That of the session that is launched.
+        id: SessionId,
+        /// To be kept until that is on record, where it has a key.
+        turn: Option<Turn>,
+    },
 }
 
-/// What is known of a key. That of a session that was deleted is free again, for a session with
+/// What is known of a launch. The key of a session that was deleted is free again, for a session with
 /// another id: what is left of the old one's processes, if anything, bears the old one's mark.
 ///
 /// # Errors
-/// [`Refusal::IdConflict`] where it is of another launch.
-async fn under(shared: &Shared, key: &IdempotencyKey, launch: &Launch) -> Result<Known, Error> {
-    let key = key.clone();
+/// [`Refusal::IdConflict`] where its key is of another launch.
+async fn under(shared: &Shared, launch: &Launch) -> Result<Known, Error> {
+    let Some(key) = launch.idempotency_key.clone() else {
+        let (id, turn) = (new_id(), None);
+        return Ok(Known::Free { id, turn });
+    };
+    let turn = shared.keyed_launches.turn(&id_of(&key, 0)).await;
     let found = shared.read(move |store| {
         let mut ids = (0..).map(|deleted| id_of(&key, deleted));
         loop {
@@ -125,8 +139,9 @@ async fn under(shared: &Shared, key: &IdempotencyKey, launch: &Launch) -> Result
             }
         }
     });
+    let turn = Some(turn);
     match found.await? {
-        (id, None) => Ok(Known::Free(id)),
+        (id, None) => Ok(Known::Free { id, turn }),
         (_, Some((record, Some(made)))) if made == *launch => Ok(Known::Made(Box::new(record))),
         (session, Some(_)) => Err(Refusal::IdConflict { session }.into()),
     }
@@ -144,6 +159,9 @@ fn id_of(key: &IdempotencyKey, deleted: u32) -> SessionId {
     SessionId::parse(&uuid.to_string()).expect("a UUID is an id")
 }
 
+/// Held by the one launch that goes on of those under a key.
+type Turn = OwnedMutexGuard<()>;
+
 /// Launches under keys take turns: two under one key never run at once. Those under two keys do, as
 /// a rule.
 #[derive(Debug, Default)]
@@ -152,7 +170,7 @@ pub(crate) struct KeyedLaunches {
 }
 
 impl KeyedLaunches {
-    async fn turn(&self, id: &SessionId) -> OwnedMutexGuard<()> {
+    async fn turn(&self, id: &SessionId) -> Turn {
         let sum: usize = id.as_str().bytes().map(usize::from).sum();
         let turn = &self.turns[sum % self.turns.len()];
         Arc::clone(turn).lock_owned().await
@@ -235,6 +253,14 @@ fn identity(record: &Record) -> Option<ConversationId> {
     }
 }
 
+/// The environment of a launch: what it says, or else this process's own.
+async fn environment(shared: &Shared, theirs: Option<BTreeMap<String, String>>) -> Environment {
+    match theirs {
+        Some(theirs) => theirs.into_iter().collect(),
+        None => own_environment(shared).await,
+    }
+}
+
 /// This process's environment, its PATH led by the one that the user has in a login shell: whoever
 /// started a daemon may have had another.
 pub(crate) async fn own_environment(shared: &Shared) -> Environment {
@@ -254,7 +280,7 @@ pub(crate) async fn own_environment(shared: &Shared) -> Environment {
 async fn find(
     harness: &Arc<dyn Harness>,
     environment: &Environment,
-) -> Result<Result<std::path::PathBuf, String>, Error> {
+) -> Result<Result<PathBuf, String>, Error> {
     let path = environment.get("PATH").unwrap_or(OsStr::new("")).to_owned();
     let about = harness.about();
     let wanted = about.executable.clone();
