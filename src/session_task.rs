@@ -10,6 +10,7 @@ mod control;
 mod dismissing;
 mod ending;
 mod gather;
+mod happened;
 mod heard_again;
 mod identity;
 mod killing;

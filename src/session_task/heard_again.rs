@@ -11,7 +11,8 @@ use coven_core::{ConversationId, Envelope, Event, InputData, InputId, Seq};
 use coven_harness::IdentitySource;
 use coven_store::ReadLimit;
 
-use super::identity::IdentityWatch;
+use super::identity::{Again, IdentityWatch};
+use super::live::{Goes, Live};
 use crate::attach::Screenless;
 use crate::shared::Shared;
 use crate::{Error, Record};
@@ -102,6 +103,20 @@ impl HeardAgain {
             // Nobody can ask for it again by a name.
             | Event::Input { id: None, .. } => {}
         }
+    }
+}
+
+impl Live {
+    /// What is on record was heard; what comes now comes after that.
+    pub(super) fn heard_again(&mut self, heard: HeardAgain) -> Goes {
+        self.hearing_again = None;
+        self.screen = heard.screen;
+        self.identity = heard.identity;
+        self.identified(heard.found);
+        // It may have opened its file when nobody looked.
+        self.look_for_identity(Again::APauseLater);
+        self.type_again(heard.inputs.into_iter());
+        Goes::On
     }
 }
 
