@@ -133,9 +133,12 @@ impl Home {
         self.json(["show", "--json", id])
     }
 
-    /// Waits until a session has ended, by following it.
+    /// Waits until a session has ended, by following it: one of which nothing is told for a while is
+    /// taken to hang.
     pub(crate) fn wait_for_end(&self, id: &str) {
-        self.text(["events", "--follow", id]);
+        let follow = Running::start(self.coven(["events", "--follow", id]));
+        let (code, said) = follow.ends_in_time(id);
+        assert_eq!(code, 0, "{id}: {said}");
     }
 
     /// Waits until a session's output holds `text`, by following it.
@@ -258,6 +261,18 @@ impl Running {
     pub(crate) fn signal(&self, signal: rustix::process::Signal) {
         let pid = rustix::process::Pid::from_child(&self.child);
         rustix::process::kill_process(pid, signal).unwrap();
+    }
+
+    /// Waits for its end, as [`end`](Self::end), but for no line of `what` longer than a while.
+    pub(crate) fn ends_in_time(self, what: &str) -> (i32, String) {
+        use std::sync::mpsc::RecvTimeoutError;
+        loop {
+            match self.lines.recv_timeout(PATIENCE) {
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.end(),
+                Err(RecvTimeoutError::Timeout) => panic!("{what} does not end"),
+            }
+        }
     }
 
     /// Waits for its end: its exit status as a shell tells it, and its stderr.
