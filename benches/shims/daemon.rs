@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use coven_http::client::Client;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::place::Place;
 
@@ -13,6 +14,9 @@ const BINARY: &str = env!("CARGO_BIN_EXE_coven");
 
 /// More than a healthy daemon takes to start.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Requests at once.
+const AT_ONCE: usize = 16;
 
 pub(crate) struct Daemon {
     pub(crate) place: Place,
@@ -43,29 +47,27 @@ impl Daemon {
         self.process.id()
     }
 
-    /// Kills it, and starts the next: how long until that answers, and until it has a connection to so
-    /// many shims.
-    pub(crate) async fn kill_and_start(&mut self, sessions: usize) -> (Duration, Duration) {
+    /// Kills it, and starts the next: how long until that answers, and until it has had each of these
+    /// sessions typed into, which it can once it is connected to its shim.
+    pub(crate) async fn kill_and_start(&mut self, sessions: &[String]) -> (Duration, Duration) {
         self.process.kill().expect("it is ours");
         self.process.wait().expect("it is ours");
         let started = Instant::now();
         self.process = serve(&self.place.home());
         self.answers().await;
         let serves = started.elapsed();
-        while self.open_files("socket:") < sessions {
-            assert!(started.elapsed() < PATIENCE, "they are not taken over");
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
+        let typed = stream::iter(sessions)
+            .map(|id| self.client.input_once(id, "\n", "after-the-kill"))
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<Vec<()>>();
+        let typed = tokio::time::timeout(PATIENCE, typed).await;
+        typed.expect("they are taken over").expect("all are live");
         (serves, started.elapsed())
     }
 
-    /// How many of its open files are of a kind, by how the system names them.
-    pub(crate) fn open_files(&self, kind: &str) -> usize {
-        let files = fs::read_dir(format!("/proc/{}/fd", self.pid())).expect("it runs");
-        let names = files.filter_map(|file| fs::read_link(file.ok()?.path()).ok());
-        names
-            .filter(|name| name.to_string_lossy().starts_with(kind))
-            .count()
+    pub(crate) fn open_files(&self) -> usize {
+        let files = fs::read_dir(format!("/proc/{}/fd", self.pid()));
+        files.expect("it runs").count()
     }
 
     /// The processes that hold these sessions.

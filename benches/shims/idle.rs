@@ -51,15 +51,15 @@ pub(crate) async fn run(daemon: &mut Daemon) {
     );
     line(
         "the same, open files of the daemon",
-        &format!("{} for {SESSIONS} sessions", daemon.open_files("")),
+        &format!("{} for {SESSIONS} sessions", daemon.open_files()),
         "",
     );
-    let (serves, adopted) = daemon.kill_and_start(SESSIONS).await;
+    let (serves, adopted) = daemon.kill_and_start(&sessions).await;
     line(
         "kill -9 of the daemon with 500 live sessions",
         &format!("the next answers after {:.2} s", serves.as_secs_f64()),
         &format!(
-            "is connected to all of them after {:.2} s (2)",
+            "has typed into each of them after {:.2} s (2)",
             adopted.as_secs_f64()
         ),
     );
