@@ -126,6 +126,12 @@ impl Database {
         guarded(|| read(&txn))
     }
 
+    /// Which opening of the database is in use, if it is open.
+    pub(crate) fn opening(&self) -> Option<u64> {
+        let current = self.lock();
+        matches!(current.state, State::Open(_)).then_some(current.opening)
+    }
+
     /// Whether the database is open, and this is the opening that is in use.
     pub(crate) fn is_open(&self, opening: u64) -> bool {
         let current = self.lock();
@@ -141,10 +147,12 @@ impl Database {
         }
     }
 
-    /// The same of a cold file. After a crash that is as large as all history: it must open without a
-    /// look at all of it.
-    pub(crate) fn begin_cold(&self) -> Result<WriteTransaction, Fault> {
-        self.begin_noting_what_is_free()
+    /// The same of a cold file, and of which opening it is. After a crash that is as large as all history: it
+    /// must open without a look at all of it.
+    pub(crate) fn begin_cold(&self) -> Result<(u64, WriteTransaction), Fault> {
+        // Who may begin is the one who opens it again.
+        let opening = self.lock().opening;
+        Ok((opening, self.begin_noting_what_is_free()?))
     }
 
     /// The same of one whose commit is to say which pages are free after it, for who gives them back.
@@ -154,13 +162,13 @@ impl Database {
         Ok(txn)
     }
 
-    /// Does `work` in a transaction of a cold file and commits it.
+    /// Does `work` in a transaction of a cold file that nobody else reads, and commits it.
     pub(crate) fn commit_cold(
         &self,
         work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         guarded(|| {
-            let txn = self.begin_cold()?;
+            let (_, txn) = self.begin_cold()?;
             work(&txn)?;
             Ok(txn.commit()?)
         })

@@ -1,5 +1,6 @@
 //! A disk that fails when told to, and what the log does then.
 
+mod cached;
 mod commits;
 mod holes;
 mod reads;
@@ -274,6 +275,7 @@ async fn until(store: &Store, is_so: impl Fn(&StoreHealth) -> bool) {
 const LEFT: Options = Options {
     cache_bytes: 4 << 20,
     journal_cache_bytes: 4 << 20,
+    segment_cache_bytes: 1 << 20,
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
     queue_bytes: 1 << 20,

@@ -18,16 +18,18 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use coven_core::Seq;
+use redb::WriteTransaction;
 use tokio::sync::oneshot;
 
 use crate::cold::{fold, spared};
 use crate::compact::Compaction;
-use crate::database::Database;
+use crate::database::{Database, guarded};
 use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
 use crate::file::{Claim, Kept, SharedReserve};
 use crate::health::Meter;
 use crate::projection;
+use crate::read::{Cache, Touched};
 use crate::tail::{Fold, SharedTail};
 use crate::writer;
 
@@ -60,6 +62,8 @@ pub(crate) enum Message {
     Alarm { opening: u64 },
     /// The writer could not read the cold file.
     Reopen,
+    /// The cache holds something, to be given back when nobody reads.
+    Cached,
     /// Fold whatever there is, close the cold file, and tell.
     Close { reply: Sender<()> },
 }
@@ -72,6 +76,7 @@ pub(crate) struct Folder {
     /// It is read where not all of it can be folded together.
     pub(crate) journal: Arc<Database>,
     pub(crate) tail: Arc<SharedTail>,
+    pub(crate) cache: Arc<Cache>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) fold_bytes: u64,
     pub(crate) compaction: Compaction,
@@ -144,10 +149,13 @@ impl Folder {
             || self.compaction.is_due()
             || self.state.fold > Wanted::Nothing
             || !self.state.rebuilds.is_empty();
-        match &self.state.trouble {
-            Some(trouble) => Some(trouble.next_try.saturating_duration_since(Instant::now())),
+        let now = Instant::now();
+        let own = match &self.state.trouble {
+            Some(trouble) => Some(trouble.next_try.saturating_duration_since(now)),
             None => busy.then_some(Duration::ZERO),
-        }
+        };
+        let caches = self.cache.patience(now);
+        own.into_iter().chain(caches).min()
     }
 
     fn take_in(&mut self, message: Message) {
@@ -185,11 +193,13 @@ impl Folder {
                     });
                 }
             }
-            Message::Close { .. } => {}
+            // That is looked after with all else.
+            Message::Cached | Message::Close { .. } => {}
         }
     }
 
     fn work(&mut self) {
+        self.cache.rest(Instant::now());
         if let Some(trouble) = &self.state.trouble {
             if !trouble
                 .next_try
@@ -249,9 +259,27 @@ impl Folder {
 
     fn write(&self, what: &Fold) -> Result<(), Fault> {
         let folded = self.tail.look().folded();
-        self.cold.database.commit_cold(|txn| {
+        let slots = what.slots.iter().map(|slot| slot.slot).collect();
+        self.commit(&Touched::Slots(slots), |txn| {
             fold::follows(txn, folded)?;
             fold::write(txn, what)
+        })
+    }
+
+    /// Does `work` in a transaction of the cold file and commits it; it changes nothing of a session but
+    /// `touched`.
+    fn commit(
+        &self,
+        touched: &Touched,
+        work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
+        guarded(|| {
+            let (opening, txn) = self.cold.database.begin_cold()?;
+            work(&txn)?;
+            let change = self.cache.change(opening, touched);
+            txn.commit()?;
+            change.made();
+            Ok(())
         })
     }
 
@@ -260,7 +288,7 @@ impl Folder {
         if self.state.rebuilds.is_empty() || self.state.trouble.is_some() {
             return;
         }
-        let rebuilt = self.cold.database.commit_cold(projection::rebuild);
+        let rebuilt = self.commit(&Touched::All, projection::rebuild);
         self.compaction.committed();
         let answer = match rebuilt {
             Ok(()) => Ok(()),
@@ -327,6 +355,7 @@ impl Folder {
             self.fold();
         }
         self.cold.database.close();
+        self.cache.clear();
         for reply in self.state.rebuilds.drain(..) {
             let _ = reply.send(Err(AppendError::Closed));
         }

@@ -131,7 +131,7 @@ impl Import {
         if let Some(what) = self.files.tail.fold() {
             cold.commit_cold(|txn| fold::write(txn, &what))?;
         }
-        cold.begin_cold()
+        Ok(cold.begin_cold()?.1)
     }
 
     /// The session as of the events so far; `None` before the first.

@@ -43,6 +43,10 @@ pub(crate) const FOLD_AFTER: Duration = Duration::from_secs(2);
 /// How long a read waits for the database to be reopened after a fault.
 pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long nobody reads before the memory of decompressed segments is given back. Who pages through a
+/// session comes back sooner; a daemon at rest is to be small.
+pub(crate) const CACHE_PATIENCE: Duration = Duration::from_secs(10);
+
 /// How many openings of the database a read may fail on: the fault of a disk may pass, and one
 /// that does not is not to be met for ever.
 pub(crate) const READ_TRIES: u32 = 3;

@@ -12,6 +12,11 @@ pub struct Options {
     /// written to it is still here when it is taken out again, and not read back from the file.
     /// What is taken out leaves the cache, too: at rest it is empty.
     pub journal_cache_bytes: usize,
+    /// Bytes of memory that decompressed segments of the main file may take, so that what is read again is
+    /// taken from there and the file is not touched. Default 40 MiB: one session of 32 MiB, with what it
+    /// takes beside its bytes. Nothing is taken before somebody reads, and all is given back when nobody
+    /// has read for ten seconds; by a log that is opened for reading alone, when it is closed. 0 keeps none.
+    pub segment_cache_bytes: usize,
     /// Bytes that make a fold due: of memory, where all that is not folded yet is held beside the
     /// journal's file. It is read again after a crash. Default 16 MiB: enough that busy sessions
     /// fill segments of their own, few enough to be read again in a moment.
@@ -37,6 +42,7 @@ impl Default for Options {
         Self {
             cache_bytes: 8 << 20,
             journal_cache_bytes: 32 << 20,
+            segment_cache_bytes: 40 << 20,
             fold_bytes: 16 << 20,
             reserve_bytes: 12 << 20,
             queue_bytes: 8 << 20,

@@ -2,6 +2,7 @@
 //! short transaction of the cold file, and a page of bounded size.
 
 mod all;
+mod cache;
 mod events;
 mod list;
 mod output;
@@ -15,6 +16,7 @@ pub use list::{Archived, Listing, Page, Position};
 pub use output::{OutputChunk, OutputEvent};
 
 pub(crate) use all::OfAll;
+pub(crate) use cache::{Cache, Look, Touched};
 pub(crate) use events::{OfSession, event_of_row};
 pub(crate) use list::list;
 pub(crate) use output::{Chunks, OutputRange};
@@ -23,4 +25,3 @@ pub(crate) use record::{
     record_place, session_of_slot, slot_of_row,
 };
 pub(crate) use segments::{Part, each_row};
-pub(crate) use unpacked::Unpacked;

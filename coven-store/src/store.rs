@@ -17,7 +17,7 @@ use crate::folder;
 use crate::health::StoreHealth;
 use crate::inspect::{self, Findings};
 use crate::read::{
-    self, AllPage, Chunks, Listing, OutputChunk, OutputEvent, Page, ReadLimit, Unpacked,
+    self, AllPage, Cache, Chunks, Listing, Look, OutputChunk, OutputEvent, Page, ReadLimit,
 };
 use crate::tail::{SharedTail, Standing};
 use crate::wake::Wakes;
@@ -63,7 +63,7 @@ struct Inner {
     queue: Queue,
     folder: mpsc::Sender<folder::Message>,
     cold: Arc<Database>,
-    unpacked: Unpacked,
+    cache: Arc<Cache>,
     tail: Arc<SharedTail>,
     wakes: Arc<Wakes>,
 }
@@ -192,7 +192,10 @@ impl Store {
         let page = read::OfSession::begin(&self.0.tail, id, after, limit);
         match page.without_the_cold_file() {
             Some(events) => events.map_err(ReadError::from),
-            None => self.run(|txn| page.read(txn, &self.0.unpacked)),
+            None => self.run_cached(
+                |look| page.in_memory(look),
+                |txn, look| page.read(txn, look),
+            ),
         }
     }
 
@@ -224,7 +227,7 @@ impl Store {
         let page = read::OfAll::begin(&self.0.tail, after, limit);
         match page.without_the_cold_file() {
             Some(page) => page.map_err(ReadError::from),
-            None => self.run(|txn| page.read(txn, &self.0.unpacked)),
+            None => self.run_cached(|_| None, |txn, look| page.read(txn, look)),
         }
     }
 
@@ -260,7 +263,10 @@ impl Store {
         let range = read::OutputRange::begin(&self.0.tail, id, offset, max_bytes);
         match range.without_the_cold_file() {
             Some(chunks) => chunks.map_err(ReadError::from),
-            None => self.run(|txn| range.read(txn, &self.0.unpacked)),
+            None => self.run_cached(
+                |look| range.in_memory(look),
+                |txn, look| range.read(txn, look),
+            ),
         }
     }
 
@@ -344,6 +350,29 @@ impl Store {
         self.0.close(Some(reply));
         // An error means that it is closed already.
         let _ = answer.await;
+    }
+
+    /// Takes what is asked for out of the cache, or has it read in the cold file.
+    fn run_cached<T>(
+        &self,
+        in_memory: impl FnOnce(&Look<'_>) -> Option<T>,
+        read: impl Fn(&ReadTransaction, &Look<'_>) -> Result<T, Fault>,
+    ) -> Result<T, ReadError> {
+        let Inner { cold, cache, .. } = self.0.as_ref();
+        let opening = cold.opening();
+        let look = cache.look(opening);
+        if let Some(found) = in_memory(&look) {
+            return Ok(found);
+        }
+        let found = self.run(|txn| match opening {
+            // This is what the transaction is of, then.
+            Some(opening) if cold.is_open(opening) => read(txn, &look),
+            _ => read(txn, &Look::blind()),
+        });
+        if cache.begins_to_hold() {
+            let _ = self.0.folder.send(folder::Message::Cached);
+        }
+        found
     }
 
     pub(crate) fn run<T>(

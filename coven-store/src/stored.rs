@@ -16,7 +16,7 @@ pub(crate) mod sealed;
 mod slot;
 
 pub(crate) use codec::{Malformed, decode, encode, encode_onto, put, take};
-pub(crate) use event::EventRow;
+pub(crate) use event::{EventRow, OutputHead};
 pub(crate) use mark::Mark;
 pub(crate) use record::RecordRow;
 pub(crate) use slot::SlotRow;

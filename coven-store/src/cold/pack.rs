@@ -5,12 +5,18 @@
 
 use std::io;
 
+use bytes::Bytes;
+use memmap2::MmapMut;
+
 use crate::stored::Malformed;
 
 const LEVEL: i32 = 1;
 
 /// How much of a body is tried.
 const SAMPLE_BYTES: usize = 8 << 10;
+
+/// From how many bytes on a body is worth memory of its own, which is whole pages and a call of the system.
+const APART_BYTES: usize = 64 << 10;
 
 /// How a body is kept. It is stated in each segment, so that another can be written one day and these
 /// still be read.
@@ -128,11 +134,48 @@ impl Unpacker {
         }
     }
 
-    fn decompress(&mut self, packed: &[u8], len: usize) -> io::Result<Vec<u8>> {
-        let tables = match &mut self.0 {
-            Some(tables) => tables,
-            none => none.insert(zstd::bulk::Decompressor::new()?),
+    /// The same, in memory of its own if it is large: it is the system's again as soon as nobody has
+    /// it any more, whatever else was allocated meanwhile.
+    pub(super) fn unpack_apart(
+        &mut self,
+        codec: Codec,
+        packed: &[u8],
+        len: usize,
+    ) -> Result<Bytes, Malformed> {
+        let apart = (len >= APART_BYTES).then(|| MmapMut::map_anon(len).ok());
+        let Some(mut body) = apart.flatten() else {
+            return self.unpack(codec, packed, len).map(Bytes::from);
         };
-        tables.decompress(packed, len)
+        let io = |error: io::Error| Malformed::Bytes {
+            problem: error.to_string(),
+        };
+        let unpacked = match codec {
+            Codec::Plain if packed.len() == len => {
+                body.copy_from_slice(packed);
+                len
+            }
+            Codec::Plain => packed.len(),
+            Codec::Zstd => {
+                let tables = self.tables().map_err(io)?;
+                let unpacked = tables.decompress_to_buffer(packed, &mut body[..]);
+                unpacked.map_err(io)?
+            }
+        };
+        if unpacked == len {
+            Ok(Bytes::from_owner(body))
+        } else {
+            Err(Malformed::Value { field: "length" })
+        }
+    }
+
+    fn decompress(&mut self, packed: &[u8], len: usize) -> io::Result<Vec<u8>> {
+        self.tables()?.decompress(packed, len)
+    }
+
+    fn tables(&mut self) -> io::Result<&mut zstd::bulk::Decompressor<'static>> {
+        match &mut self.0 {
+            Some(tables) => Ok(tables),
+            none => Ok(none.insert(zstd::bulk::Decompressor::new()?)),
+        }
     }
 }

@@ -143,7 +143,7 @@ fn place(slot: u64, first: u64) -> [u8; 16] {
 /// A segment that is whole, its body decompressed. Clones share it.
 #[derive(Clone, Debug)]
 pub(crate) struct Segment {
-    first: u64,
+    pub(crate) first: u64,
     pub(crate) head: Head,
     body: Bytes,
 }
@@ -162,17 +162,43 @@ impl Segment {
         bytes: &[u8],
     ) -> Result<Self, Malformed> {
         let (codec, head, packed) = open(slot, first, bytes)?;
-        let len = head.body_bytes as usize;
-        if len > MAX_BODY_BYTES {
-            return Err(Malformed::Value { field: "length" });
-        }
+        let len = body_len(&head)?;
         let body = unpacker.unpack(codec, packed, len)?.into();
+        Ok(Self { first, head, body })
+    }
+
+    /// The same, with a body that is given back to the system when nobody has it any more, for who may
+    /// have it for long.
+    pub(crate) fn decode_apart(
+        unpacker: &mut Unpacker,
+        slot: u64,
+        first: u64,
+        bytes: &[u8],
+    ) -> Result<Self, Malformed> {
+        let (codec, head, packed) = open(slot, first, bytes)?;
+        let len = body_len(&head)?;
+        let body = unpacker.unpack_apart(codec, packed, len)?;
         Ok(Self { first, head, body })
     }
 
     /// What is known of the segment at (`slot`, `first`) without decompressing it.
     pub(crate) fn head(slot: u64, first: u64, bytes: &[u8]) -> Result<Head, Malformed> {
         open(slot, first, bytes).map(|(_, head, _)| head)
+    }
+
+    /// Its events, one after the other.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// Bytes of its body.
+    pub(crate) const fn len_bytes(&self) -> usize {
+        self.body.len()
+    }
+
+    /// Where a row is in its body.
+    pub(crate) fn place_of(&self, row: &[u8]) -> usize {
+        row.as_ptr().addr() - self.body.as_ptr().addr()
     }
 
     /// Bytes of a row, for as long as they are wanted: a share of all the segment's.
@@ -197,6 +223,14 @@ impl Segment {
             Some(row)
         })
     }
+}
+
+fn body_len(head: &Head) -> Result<usize, Malformed> {
+    let len = head.body_bytes as usize;
+    if len > MAX_BODY_BYTES {
+        return Err(Malformed::Value { field: "length" });
+    }
+    Ok(len)
 }
 
 fn next_row<'a>(rest: &mut &'a [u8], seq: &mut u64) -> Result<(Seq, &'a [u8]), Malformed> {

@@ -20,6 +20,7 @@ const LEN: usize = 256 << 10;
 
 const OPTIONS: Options = Options {
     journal_cache_bytes: 8 << 20,
+    segment_cache_bytes: 1 << 20,
     cache_bytes: 8 << 20,
     fold_bytes: 8 << 20,
     reserve_bytes: 0,

@@ -6,6 +6,7 @@ use crate::file::{Disk, OsDisk};
 use crate::layout::RECORDS;
 use crate::opening;
 use crate::options::Options;
+use crate::read::OfSession;
 use crate::test_support::{
     Home, all_output, append, events_of, exited, id, output, output_closed, running,
 };
@@ -32,12 +33,39 @@ async fn folder_with_an_end_to_fold(home: &Home) -> Folder {
         cold: files.cold,
         journal: Arc::clone(&files.journal.database),
         tail: Arc::new(SharedTail::new(files.tail)),
+        cache: Arc::new(Cache::new(options.segment_cache_bytes)),
         meter: Arc::default(),
         fold_bytes: 0,
         compaction: Compaction::new(u64::MAX),
         reserve: files.reserve,
         state: State::default(),
     }
+}
+
+#[tokio::test]
+async fn a_folder_with_nothing_to_do_wakes_up_to_give_the_cache_back_and_never_else() {
+    let home = Home::new();
+    let mut folder = folder_with_an_end_to_fold(&home).await;
+    folder.state.fold = Wanted::All;
+    while folder.patience() == Some(Duration::ZERO) {
+        folder.work();
+    }
+    assert_eq!(folder.patience(), None);
+    let read = |cold: &Database, cache: &Cache| {
+        let look = cache.look(cold.opening());
+        let read = cold.read_once(|txn| {
+            let tail = SharedTail::new(crate::tail::Tail::after(crate::read::folded(txn)?));
+            let limit = crate::ReadLimit::default();
+            OfSession::begin(&tail, &id("a"), Seq::ZERO, limit).read(txn, &look)
+        });
+        assert_eq!(read.expect("a read").len(), 5);
+    };
+    read(&folder.cold.database, &folder.cache);
+    let patience = folder.patience().expect("there is something to give back");
+    assert!(!patience.is_zero());
+    // As if that long nobody had read.
+    folder.cache.rest(Instant::now() + patience);
+    assert_eq!(folder.patience(), None);
 }
 
 fn assert_is_there_once(store: &Store) {

@@ -7,6 +7,7 @@ use crate::database::guarded;
 use crate::fault::Fault;
 use crate::file::Claim;
 use crate::layout::{ERASING, TRIMMING};
+use crate::read::Touched;
 
 impl Folder {
     /// Erases some of what deleted sessions left, or of what was trimmed. It makes room, so the reserve
@@ -60,11 +61,14 @@ impl Folder {
     fn tidy_some(&mut self) -> Result<bool, Fault> {
         let mut at = None;
         let step = guarded(|| {
-            let txn = self.cold.database.begin_cold()?;
+            let (opening, txn) = self.cold.database.begin_cold()?;
             let spared = &mut self.state.spared;
             let more = erase::some(&txn, spared, &mut at)? || trim::some(&txn, spared, &mut at)?;
             if more {
+                let slots = at.iter().map(|(slot, _)| *slot).collect();
+                let change = self.cache.change(opening, &Touched::Slots(slots));
                 txn.commit()?;
+                change.made();
             }
             Ok(more)
         });

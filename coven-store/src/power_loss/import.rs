@@ -13,6 +13,7 @@ use crate::{Import, ImportError, NewEvent, Options, Store, inspect};
 const OPTIONS: Options = Options {
     cache_bytes: 64 << 10,
     journal_cache_bytes: 64 << 10,
+    segment_cache_bytes: 1 << 20,
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
     queue_bytes: 1 << 20,

@@ -25,6 +25,7 @@ pub(super) use told::{Told, check};
 const OPTIONS: Options = Options {
     cache_bytes: 256 << 10,
     journal_cache_bytes: 256 << 10,
+    segment_cache_bytes: 1 << 20,
     fold_bytes: 20_000,
     reserve_bytes: 0,
     queue_bytes: 1 << 20,

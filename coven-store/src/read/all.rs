@@ -7,10 +7,10 @@ use coven_core::{Envelope, Seq, SessionId};
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::ReadLimit;
+use super::cache::Look;
 use super::events::Filling;
 use super::record::{known_record, slot_row};
 use super::segments::{Part, Segments};
-use super::unpacked::Unpacked;
 use crate::cold::order::{Goes, NOBODY, runs_after};
 use crate::database::guarded;
 use crate::error::Damage;
@@ -60,12 +60,8 @@ impl OfAll {
         self.tail.is_whole.then(page)
     }
 
-    pub(crate) fn read(
-        &self,
-        txn: &ReadTransaction,
-        unpacked: &Unpacked,
-    ) -> Result<AllPage, Fault> {
-        let mut cold = ColdFile::open(txn, unpacked, &self.tail)?;
+    pub(crate) fn read(&self, txn: &ReadTransaction, look: &Look<'_>) -> Result<AllPage, Fault> {
+        let mut cold = ColdFile::open(txn, look, &self.tail)?;
         let mut page = Filling::new(self.limit);
         let mut after = self.after;
         loop {
@@ -257,12 +253,12 @@ struct ColdFile<'a> {
 impl<'a> ColdFile<'a> {
     fn open(
         txn: &'a ReadTransaction,
-        unpacked: &'a Unpacked,
+        look: &'a Look<'a>,
         tail: &'a AllRows,
     ) -> Result<Self, Fault> {
         Ok(Self {
             txn,
-            segments: Segments::open(txn, unpacked)?,
+            segments: Segments::open(txn, look)?,
             slots: txn.open_table(SLOTS)?,
             tail,
             owners: HashMap::new(),
@@ -462,10 +458,10 @@ mod tests {
             let limit = ReadLimit { events, bytes };
             let page = store.page_of_all(Seq::new(50), limit).expect("a page");
             let read = store.run(|txn| {
-                let unpacked = Unpacked::default();
+                let look = Look::blind();
                 let tail = SharedTail::new(crate::tail::Tail::after(super::super::folded(txn)?));
                 let page = OfAll::begin(&tail, Seq::new(50), limit);
-                let mut cold = ColdFile::open(txn, &unpacked, &page.tail)?;
+                let mut cold = ColdFile::open(txn, &look, &page.tail)?;
                 let (runs, _) = page.cold_runs(&mut cold, page.after)?;
                 assert_eq!(runs.len(), 1, "it is one run");
                 Ok(page.rows_of(&mut cold, &runs)?.0.len())

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use coven_core::{Envelope, Event, Seq, SessionId};
 use redb::ReadTransaction;
 
-use super::record::{known_record, slot_of};
-use super::segments::{Part, Segments};
-use super::unpacked::Unpacked;
+use super::cache::{Facts, Look};
+use super::record::slot_of;
+use super::segments::{Part, Seen, Segments, each_in_memory};
+use super::unpacked::Row;
 use crate::cold::order::Goes;
 use crate::error::Damage;
 use crate::fault::Fault;
@@ -46,6 +47,13 @@ impl Filling {
             limit,
             bytes: 0,
             events: Vec::new(),
+        }
+    }
+
+    /// Makes room for the first segment's events.
+    fn make_room(&mut self, row: &Row<'_>) {
+        if self.events.is_empty() {
+            self.events.reserve(row.beside().min(self.limit.events));
         }
     }
 
@@ -107,12 +115,23 @@ impl<'a> OfSession<'a> {
         alone.then(|| self.finish(Filling::new(self.limit)))
     }
 
+    /// The page, where the tail and the cache have all of it.
+    pub(crate) fn in_memory(&self, look: &Look<'_>) -> Option<Vec<Envelope>> {
+        let slot = self.tail.slot.or_else(|| look.slot_of(self.id))?;
+        let facts = look.facts(slot)?;
+        let trimmed_bytes = facts.trimmed_bytes.max(self.tail.trimmed_bytes);
+        let mut page = Reading::new(self, &facts);
+        let of = Part::after(slot, self.id, self.after);
+        let seen = each_in_memory(look, of, trimmed_bytes, |row| page.take(row));
+        // What is wrong is told by who reads the cold file.
+        page.end(seen.ok()??).ok()
+    }
+
     pub(crate) fn read(
         &self,
         txn: &ReadTransaction,
-        unpacked: &Unpacked,
+        look: &Look<'_>,
     ) -> Result<Vec<Envelope>, Fault> {
-        let mut page = Filling::new(self.limit);
         let slot = match self.tail.slot {
             Some(slot) => Some(slot),
             None => slot_of(txn, self.id)?,
@@ -120,27 +139,13 @@ impl<'a> OfSession<'a> {
         let Some(slot) = slot else {
             return Ok(Vec::new());
         };
-        let segments = Segments::open(txn, unpacked)?;
-        let mut kept = Kept::of(txn, slot, self.id, self.after)?;
-        let seen = segments.each(
-            Part::after(slot, self.id, self.after),
-            self.tail.trimmed_bytes,
-            |row| {
-                kept.begins_with(row.seq)?;
-                page.put(row.bytes.len(), || {
-                    let event = row.event(self.id)?;
-                    kept.follows(&event)?;
-                    Ok(event)
-                })
-            },
-        )?;
-        if seen.goes == Goes::On {
-            kept.has_ended(seen.last)?;
-        }
-        match seen.goes {
-            Goes::On => self.finish(page),
-            Goes::Enough => Ok(page.events),
-        }
+        let segments = Segments::open(txn, look)?;
+        let facts = segments.facts(txn, slot, self.id)?;
+        let mut page = Reading::new(self, &facts);
+        let of = Part::after(slot, self.id, self.after);
+        let seen = segments.each(of, self.tail.trimmed_bytes, |row| page.take(row))?;
+        look.put_facts(slot, self.id, facts);
+        page.end(seen)
     }
 
     /// Adds what the tail has and the page does not.
@@ -152,6 +157,45 @@ impl<'a> OfSession<'a> {
             }
         }
         Ok(page.events)
+    }
+}
+
+/// A page of one session's events being read.
+struct Reading<'a> {
+    of: &'a OfSession<'a>,
+    kept: Kept<'a>,
+    page: Filling,
+}
+
+impl<'a> Reading<'a> {
+    fn new(of: &'a OfSession<'a>, facts: &Facts) -> Self {
+        Self {
+            of,
+            kept: Kept::of(facts, of.id, of.after),
+            page: Filling::new(of.limit),
+        }
+    }
+
+    fn take(&mut self, row: Row<'_>) -> Result<Goes, Fault> {
+        let Self { of, kept, page } = self;
+        kept.begins_with(row.seq)?;
+        page.make_room(&row);
+        page.put(row.bytes.len(), || {
+            let event = row.event(of.id)?;
+            kept.follows(&event)?;
+            Ok(event)
+        })
+    }
+
+    /// The page, once what there is in the cold file was looked at.
+    fn end(self, seen: Seen) -> Result<Vec<Envelope>, Fault> {
+        match seen.goes {
+            Goes::On => {
+                self.kept.has_ended(seen.last)?;
+                self.of.finish(self.page)
+            }
+            Goes::Enough => Ok(self.page.events),
+        }
     }
 }
 
@@ -167,17 +211,15 @@ struct Kept<'a> {
 }
 
 impl<'a> Kept<'a> {
-    /// Of a record that is damaged, nothing is known: its events are read all the same.
-    fn of(txn: &ReadTransaction, slot: u64, id: &'a SessionId, after: Seq) -> Result<Self, Fault> {
-        let record = known_record(txn, slot, id)?;
+    fn of(facts: &Facts, id: &'a SessionId, after: Seq) -> Self {
         let place = |seq: Seq| (seq > after).then_some(seq);
-        Ok(Self {
+        Self {
             id,
             // What begins a session is never trimmed, nor is what ends it: that it was trimmed.
-            first: record.as_ref().and_then(|record| place(record.first_seq)),
-            last: record.as_ref().and_then(|record| place(record.last_seq)),
+            first: facts.known.and_then(|known| place(known.first_seq)),
+            last: facts.known.and_then(|known| place(known.last_seq)),
             offset: None,
-        })
+        }
     }
 
     /// Looks whether the first event that was met is the first there should be.

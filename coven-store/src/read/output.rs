@@ -1,13 +1,13 @@
 //! A session's output, by its offset in bytes.
 
 use bytes::Bytes;
-use coven_core::{Channel, Envelope, Event, Record, Seq, SessionId, Timestamp};
+use coven_core::{Channel, Envelope, Event, Seq, SessionId, Timestamp};
 use redb::ReadTransaction;
 
+use super::cache::Look;
 use super::events::event_of_row;
-use super::record::{known_record, slot_of};
-use super::segments::{Part, Segments};
-use super::unpacked::Unpacked;
+use super::record::{Known, slot_of};
+use super::segments::{Part, Segments, each_in_memory};
 use crate::cold::order::Goes;
 use crate::error::Damage;
 use crate::fault::Fault;
@@ -85,7 +85,24 @@ impl<'a> OutputRange<'a> {
         self.tail.is_whole.then(|| self.finish(none))
     }
 
-    pub(crate) fn read(&self, txn: &ReadTransaction, unpacked: &Unpacked) -> Result<Chunks, Fault> {
+    /// The chunks, where the tail and the cache have all of them.
+    pub(crate) fn in_memory(&self, look: &Look<'_>) -> Option<Chunks> {
+        let slot = self.tail.slot.or_else(|| look.slot_of(self.id))?;
+        let facts = look.facts(slot)?;
+        let offset = self.offset.max(facts.trimmed_bytes);
+        let segment = look.near_output(slot, offset)?;
+        let mut chunks = Chunks::from(offset, self.max_bytes);
+        let of = self.part_from(slot, segment);
+        let trimmed_bytes = facts.trimmed_bytes.max(self.tail.trimmed_bytes);
+        let seen = each_in_memory(look, of, trimmed_bytes, |row| {
+            Ok(chunks.take(row.event(self.id)?))
+        });
+        // What is wrong is told by who reads the cold file.
+        seen.ok()??;
+        self.end(chunks, facts.known.as_ref()).ok()
+    }
+
+    pub(crate) fn read(&self, txn: &ReadTransaction, look: &Look<'_>) -> Result<Chunks, Fault> {
         let slot = match self.tail.slot {
             Some(slot) => Some(slot),
             None => slot_of(txn, self.id)?,
@@ -93,36 +110,45 @@ impl<'a> OutputRange<'a> {
         let Some(slot) = slot else {
             return Ok(Chunks::from(self.offset, self.max_bytes));
         };
-        let segments = Segments::open(txn, unpacked)?;
-        let trimmed_bytes = segments.trimmed_bytes(slot)?;
-        let begins = begins(txn, slot, self.offset.max(trimmed_bytes))?;
+        let segments = Segments::open(txn, look)?;
+        let facts = segments.facts(txn, slot, self.id)?;
+        let begins = begins(txn, slot, self.offset.max(facts.trimmed_bytes))?;
         let offset = begins.as_ref().map_or(self.offset, |begins| begins.offset);
         let mut chunks = Chunks::from(offset, self.max_bytes);
-        let record = known_record(txn, slot, self.id)?;
         if let Some(Begins { segment, .. }) = begins {
-            let before = Seq::new(segment.saturating_sub(1));
-            let of = Part::after(slot, self.id, before);
+            let of = self.part_from(slot, segment);
             segments.each(of, self.tail.trimmed_bytes, |row| {
                 Ok(chunks.take(row.event(self.id)?))
             })?;
+            look.put_facts(slot, self.id, facts);
         }
-        if let Some(record) = record {
-            self.look_for_holes(&chunks, &record)?;
+        self.end(chunks, facts.known.as_ref())
+    }
+
+    /// The session's events from the segment on that begins there.
+    const fn part_from(&self, slot: u64, first: u64) -> Part<'a> {
+        Part::after(slot, self.id, Seq::new(first.saturating_sub(1)))
+    }
+
+    /// The chunks, once what there is in the cold file was looked at.
+    fn end(&self, chunks: Chunks, known: Option<&Known>) -> Result<Chunks, Fault> {
+        if let Some(known) = known {
+            self.look_for_holes(&chunks, known)?;
         }
         self.finish(chunks)
     }
 
     /// A key that was damaged hides what it is of: looks whether all output is there that the cold
     /// file should have of the range.
-    fn look_for_holes(&self, chunks: &Chunks, record: &Record) -> Result<(), Fault> {
-        let mut next = self.offset.max(record.session.trimmed_bytes);
+    fn look_for_holes(&self, chunks: &Chunks, known: &Known) -> Result<(), Fault> {
+        let mut next = self.offset.max(known.trimmed_bytes);
         for chunk in &chunks.found {
             if chunk.offset > next {
                 return Err(self.missing(next));
             }
             next = chunk.offset + chunk.data.len() as u64;
         }
-        if next < chunks.end.min(record.session.output_bytes) {
+        if next < chunks.end.min(known.output_bytes) {
             return Err(self.missing(next));
         }
         Ok(())

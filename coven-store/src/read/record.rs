@@ -164,6 +164,26 @@ pub(super) fn known_record(
     }
 }
 
+/// What a record says of its session's events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(super) first_seq: Seq,
+    pub(super) last_seq: Seq,
+    pub(super) output_bytes: u64,
+    pub(super) trimmed_bytes: u64,
+}
+
+impl From<&Record> for Known {
+    fn from(record: &Record) -> Self {
+        Self {
+            first_seq: record.first_seq,
+            last_seq: record.last_seq,
+            output_bytes: record.session.output_bytes,
+            trimmed_bytes: record.session.trimmed_bytes,
+        }
+    }
+}
+
 /// Whose a slot is.
 pub(crate) fn slot_row(
     slots: &impl ReadableTable<u64, &'static [u8]>,

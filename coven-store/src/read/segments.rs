@@ -1,29 +1,31 @@
-//! A session's events out of its segments.
+//! A session's events out of its segments: out of the cache, as far as it goes, and the cold file.
 
-use coven_core::{Envelope, Seq, SessionId, is_trimmed};
+use std::borrow::Borrow;
+
+use coven_core::{Seq, SessionId};
 use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
-use super::events::decode_event;
-use super::unpacked::Unpacked;
-
+use super::cache::{Before, Facts, Found, Look, Place};
+use super::record::{Known, known_record};
+use super::unpacked::{Row, Unpacked};
 use crate::cold::order::Goes;
 use crate::cold::pack::Unpacker;
 use crate::cold::segment::Segment;
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::{SEGMENTS, TRIMMING};
-use crate::stored::{EventRow, Malformed, decode};
+use crate::stored::Malformed;
 
 pub(crate) struct Segments<'a> {
-    unpacked: &'a Unpacked,
+    look: &'a Look<'a>,
     segments: ReadOnlyTable<(u64, u64), &'static [u8]>,
     trimming: ReadOnlyTable<u64, u64>,
 }
 
 impl<'a> Segments<'a> {
-    pub(crate) fn open(txn: &ReadTransaction, unpacked: &'a Unpacked) -> Result<Self, Fault> {
+    pub(crate) fn open(txn: &ReadTransaction, look: &'a Look<'a>) -> Result<Self, Fault> {
         Ok(Self {
-            unpacked,
+            look,
             segments: txn.open_table(SEGMENTS)?,
             trimming: txn.open_table(TRIMMING)?,
         })
@@ -33,6 +35,21 @@ impl<'a> Segments<'a> {
     pub(crate) fn trimmed_bytes(&self, slot: u64) -> Result<u64, Fault> {
         let row = self.trimming.get(slot)?;
         Ok(row.map_or(0, |row| row.value()))
+    }
+
+    /// What there is to know of a session beside its events. Of a record that is damaged, nothing is
+    /// known: its events are read all the same.
+    pub(super) fn facts(
+        &self,
+        txn: &ReadTransaction,
+        slot: u64,
+        id: &SessionId,
+    ) -> Result<Facts, Fault> {
+        let record = known_record(txn, slot, id)?;
+        Ok(Facts {
+            trimmed_bytes: self.trimmed_bytes(slot)?,
+            known: record.as_ref().map(Known::from),
+        })
     }
 
     /// Where the segment of a slot begins that comes after the one with `seq` in it.
@@ -52,24 +69,88 @@ impl<'a> Segments<'a> {
         &self,
         of: Part<'_>,
         trimmed_bytes: u64,
-        mut each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
+        each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
     ) -> Result<Seen, Fault> {
-        let mut last = None;
         let trimmed_bytes = trimmed_bytes.max(self.trimmed_bytes(of.slot)?);
-        let mut unpacker = Unpacker::default();
-        let segment = |first, bytes: &[u8]| {
-            self.unpacked.get_or(of.slot, first, bytes, || {
-                Segment::decode_with(&mut unpacker, of.slot, first, bytes)
-            })
+        let mut seeing = Seeing::new(of, trimmed_bytes, each);
+        let goes = match each_cached(self.look, &mut seeing)? {
+            Went::To { goes } => goes,
+            Went::AsFarAs { place } => self.each_from(place, &mut seeing)?,
         };
-        let goes = each_row_of(&self.segments, of, segment, |row| {
-            last = Some(row.seq);
-            if trimmed_bytes > 0 && is_trimmed_output(row.bytes, trimmed_bytes) {
-                return Ok(Goes::On);
-            }
-            each(row)
+        Ok(seeing.seen(goes))
+    }
+
+    /// The same from a place on, out of the cold file. What is read is put into the cache.
+    fn each_from(
+        &self,
+        place: Place,
+        seeing: &mut Seeing<'_, impl FnMut(Row<'_>) -> Result<Goes, Fault>>,
+    ) -> Result<Goes, Fault> {
+        let of = seeing.of;
+        let mut unpacker = Unpacker::default();
+        let mut last = None;
+        let goes = each_segment(&self.segments, of, place, |before, first, bytes| {
+            let segment = match self.look.segment(of.slot, first) {
+                Some(segment) => segment,
+                None => Unpacked::read(&mut unpacker, of.slot, first, bytes)
+                    .map_err(|problem| of.damaged(first, &problem))?,
+            };
+            self.look.put(of.slot, before, &segment);
+            last = Some(first);
+            seeing.take(&segment)
         })?;
-        Ok(Seen { goes, last })
+        if goes == Goes::On
+            && of.last == END
+            && let Some(last) = last.or_else(|| place.segment())
+        {
+            self.look.put_end(of.slot, last);
+        }
+        Ok(goes)
+    }
+}
+
+/// Calls `each` with the events of a slot as [`Segments::each`] does, if all of those that it wants are
+/// in the cache; `None` where they are not, and then it was called with some.
+pub(super) fn each_in_memory(
+    look: &Look<'_>,
+    of: Part<'_>,
+    trimmed_bytes: u64,
+    each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
+) -> Result<Option<Seen>, Fault> {
+    let mut seeing = Seeing::new(of, trimmed_bytes, each);
+    match each_cached(look, &mut seeing)? {
+        Went::To { goes } => Ok(Some(seeing.seen(goes))),
+        Went::AsFarAs { .. } => Ok(None),
+    }
+}
+
+/// How far a walk through the cache went.
+enum Went {
+    /// As far as was asked for.
+    To { goes: Goes },
+    /// Up to where the cold file is to be asked.
+    AsFarAs { place: Place },
+}
+
+fn each_cached(
+    look: &Look<'_>,
+    seeing: &mut Seeing<'_, impl FnMut(Row<'_>) -> Result<Goes, Fault>>,
+) -> Result<Went, Fault> {
+    let of = seeing.of;
+    let mut place = of.place();
+    loop {
+        let segment = match look.at(of.slot, place) {
+            Found::Segment(segment) => segment,
+            Found::End => return Ok(Went::To { goes: Goes::On }),
+            Found::Unknown => return Ok(Went::AsFarAs { place }),
+        };
+        place = Place::Behind(segment.first());
+        if segment.first() > of.last.get() {
+            return Ok(Went::To { goes: Goes::On });
+        }
+        if seeing.take(&segment)? == Goes::Enough {
+            return Ok(Went::To { goes: Goes::Enough });
+        }
     }
 }
 
@@ -81,6 +162,49 @@ pub(super) struct Seen {
     /// The last event that was met, trimmed or not.
     pub(super) last: Option<Seq>,
 }
+
+/// A look through a session's events.
+struct Seeing<'a, F> {
+    of: Part<'a>,
+    trimmed_bytes: u64,
+    last: Option<Seq>,
+    each: F,
+}
+
+impl<'a, F: FnMut(Row<'_>) -> Result<Goes, Fault>> Seeing<'a, F> {
+    const fn new(of: Part<'a>, trimmed_bytes: u64, each: F) -> Self {
+        Self {
+            of,
+            trimmed_bytes,
+            last: None,
+            each,
+        }
+    }
+
+    fn take(&mut self, segment: &Unpacked) -> Result<Goes, Fault> {
+        let (of, trimmed_bytes) = (self.of, self.trimmed_bytes);
+        if segment.last() <= of.after.get() {
+            return Ok(Goes::On);
+        }
+        of.rows(segment.first(), segment.rows_after(of.after), |row| {
+            self.last = Some(row.seq);
+            if trimmed_bytes > 0 && row.is_trimmed(trimmed_bytes) {
+                return Ok(Goes::On);
+            }
+            (self.each)(row)
+        })
+    }
+
+    fn seen(self, goes: Goes) -> Seen {
+        Seen {
+            goes,
+            last: self.last,
+        }
+    }
+}
+
+/// The last place there is.
+const END: Seq = Seq::new(u64::MAX);
 
 /// Some of one session's events.
 #[derive(Clone, Copy)]
@@ -96,38 +220,43 @@ pub(crate) struct Part<'a> {
 impl<'a> Part<'a> {
     /// All from some place on.
     pub(crate) const fn after(slot: u64, id: &'a SessionId, after: Seq) -> Self {
-        let last = Seq::new(u64::MAX);
         Self {
             slot,
             id,
             after,
-            last,
+            last: END,
         }
     }
-}
 
-/// Whether a row is of output before `trimmed_bytes`. One that cannot be read is not: who reads it
-/// is to be told.
-fn is_trimmed_output(row: &[u8], trimmed_bytes: u64) -> bool {
-    let output = decode::<EventRow<&[u8]>>(row)
-        .ok()
-        .and_then(|row| row.output());
-    output.is_some_and(|(offset, len)| is_trimmed(offset, len as u64, trimmed_bytes))
-}
+    /// Where they begin.
+    const fn place(self) -> Place {
+        Place::From(Seq::new(self.after.get().saturating_add(1)))
+    }
 
-/// An event in a segment.
-#[derive(Clone, Copy)]
-pub(crate) struct Row<'a> {
-    pub(crate) seq: Seq,
-    pub(crate) bytes: &'a [u8],
-    segment: &'a Segment,
-}
+    /// Calls `each` with those of some rows that come after `after`, oldest first.
+    fn rows<'b, M: Borrow<Malformed>>(
+        self,
+        first: u64,
+        rows: impl Iterator<Item = Result<Row<'b>, M>>,
+        mut each: impl FnMut(Row<'b>) -> Result<Goes, Fault>,
+    ) -> Result<Goes, Fault> {
+        for row in rows {
+            let row = row.map_err(|problem| self.damaged(first, problem.borrow()))?;
+            if row.seq > self.last {
+                return Ok(Goes::On);
+            }
+            if each(row)? == Goes::Enough {
+                return Ok(Goes::Enough);
+            }
+        }
+        Ok(Goes::On)
+    }
 
-impl Row<'_> {
-    /// The event, whose data is a share of the segment's bytes.
-    pub(crate) fn event(self, session: &SessionId) -> Result<Envelope, Fault> {
-        decode_event(self.bytes, session, self.seq, |data| {
-            self.segment.share(data)
+    fn damaged(self, first: u64, problem: &Malformed) -> Fault {
+        Fault::Damage(Damage {
+            session: Some(self.id.clone()),
+            seq: Some(Seq::new(first)),
+            problem: format!("the events from there on cannot be read: {problem}"),
         })
     }
 }
@@ -136,57 +265,54 @@ impl Row<'_> {
 pub(crate) fn each_row(
     table: &impl ReadableTable<(u64, u64), &'static [u8]>,
     of: Part<'_>,
-    each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
-) -> Result<Goes, Fault> {
-    let mut unpacker = Unpacker::default();
-    let segment = |first, bytes: &[u8]| Segment::decode_with(&mut unpacker, of.slot, first, bytes);
-    each_row_of(table, of, segment, each)
-}
-
-fn each_row_of(
-    table: &impl ReadableTable<(u64, u64), &'static [u8]>,
-    of: Part<'_>,
-    mut segment: impl FnMut(u64, &[u8]) -> Result<Segment, Malformed>,
     mut each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
 ) -> Result<Goes, Fault> {
-    let Part {
-        slot,
-        id,
-        after,
-        last,
-    } = of;
-    let start = after.get().saturating_add(1);
-    // The segment that holds `start` may begin before it.
-    let from = table.range((slot, 0)..=(slot, start))?.next_back();
-    let from = from.transpose()?.map_or(start, |(key, _)| key.value().1);
-    for entry in table.range((slot, from)..=(slot, last.get()))? {
+    let mut unpacker = Unpacker::default();
+    let place = of.place();
+    each_segment(table, of, place, |_, first, bytes| {
+        let segment = Segment::decode_with(&mut unpacker, of.slot, first, bytes)
+            .map_err(|problem| of.damaged(first, &problem))?;
+        if segment.head.last <= of.after.get() {
+            return Ok(Goes::On);
+        }
+        let rows = segment.rows().filter_map(|row| match row {
+            Ok((seq, bytes)) => (seq > of.after).then(|| Ok(Row::new(seq, bytes, &segment))),
+            Err(problem) => Some(Err(problem)),
+        });
+        of.rows(first, rows, &mut each)
+    })
+}
+
+/// Calls `each` with the segments of a slot from a place on: what comes before each, where it begins,
+/// and its bytes.
+fn each_segment(
+    table: &impl ReadableTable<(u64, u64), &'static [u8]>,
+    of: Part<'_>,
+    place: Place,
+    mut each: impl FnMut(Before, u64, &[u8]) -> Result<Goes, Fault>,
+) -> Result<Goes, Fault> {
+    let slot = of.slot;
+    let (from, mut before) = match place {
+        Place::From(seq) => {
+            // The segment that holds it may begin before it.
+            let near = table.range((slot, 0)..=(slot, seq.get()))?.next_back();
+            match near.transpose()? {
+                Some((key, _)) => (key.value().1, Before::Unknown),
+                None => (seq.get(), Before::Nothing),
+            }
+        }
+        Place::Behind(first) => (first.saturating_add(1), Before::Segment(first)),
+    };
+    if from > of.last.get() {
+        return Ok(Goes::On);
+    }
+    for entry in table.range((slot, from)..=(slot, of.last.get()))? {
         let (key, bytes) = entry?;
         let first = key.value().1;
-        let damaged = |problem: Malformed| {
-            Fault::Damage(Damage {
-                session: Some(id.clone()),
-                seq: Some(Seq::new(first)),
-                problem: format!("the events from there on cannot be read: {problem}"),
-            })
-        };
-        let segment = segment(first, bytes.value()).map_err(damaged)?;
-        if segment.head.last <= after.get() {
-            continue;
+        if each(before, first, bytes.value())? == Goes::Enough {
+            return Ok(Goes::Enough);
         }
-        for row in segment.rows() {
-            let (seq, bytes) = row.map_err(damaged)?;
-            if seq > last {
-                return Ok(Goes::On);
-            }
-            let row = Row {
-                seq,
-                bytes,
-                segment: &segment,
-            };
-            if seq > after && each(row)? == Goes::Enough {
-                return Ok(Goes::Enough);
-            }
-        }
+        before = Before::Segment(first);
     }
     Ok(Goes::On)
 }

@@ -1,63 +1,164 @@
-//! `Unpacked`: the segments that were decompressed last. Who reads a session page by page comes
-//! back to the one that the page before ended in.
+//! `Unpacked`: a segment that is decompressed and gone through once, so that who reads it again finds
+//! his events without a look at those before them, and makes them without a look at what was written.
 
-use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
+use bytes::Bytes;
+use coven_core::{Envelope, Event, Seq, SessionId, Timestamp, is_trimmed};
+
+use super::events::decode_event;
+use crate::cold::pack::Unpacker;
 use crate::cold::segment::Segment;
-use crate::stored::{Malformed, sealed};
+use crate::fault::Fault;
+use crate::stored::{EventRow, Malformed, OutputHead, decode};
 
-/// How many are kept, each of up to a segment's body
-/// ([`BODY_BYTES`](crate::cold::segment::BODY_BYTES), or one larger event): about 1 MiB.
-const KEPT: usize = 4;
+/// Clones share it.
+#[derive(Clone, Debug)]
+pub(crate) struct Unpacked {
+    segment: Segment,
+    rows: Arc<[RowAt]>,
+    /// Why there are no more.
+    problem: Option<Malformed>,
+}
 
-#[derive(Debug, Default)]
-pub(crate) struct Unpacked(Mutex<VecDeque<(Key, Segment)>>);
-
-/// A segment's place and content: one that was made again is another one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Key {
-    slot: u64,
-    first: u64,
-    len_bytes: usize,
-    checksum: [u8; 4],
+/// Where an event is in a body.
+#[derive(Clone, Copy, Debug)]
+struct RowAt {
+    seq: Seq,
+    start: u32,
+    len_bytes: u32,
+    /// All there is to it but its bytes, where it is output, as nearly all are.
+    output: Option<OutputHead>,
 }
 
 impl Unpacked {
-    /// The segment of `bytes` at (`slot`, `first`), which `decode` makes if it is not here.
-    pub(super) fn get_or(
-        &self,
+    /// Reads the segment at (`slot`, `first`).
+    pub(super) fn read(
+        unpacker: &mut Unpacker,
         slot: u64,
         first: u64,
         bytes: &[u8],
-        decode: impl FnOnce() -> Result<Segment, Malformed>,
-    ) -> Result<Segment, Malformed> {
-        let Some(checksum) = sealed::checksum(bytes) else {
-            return decode();
-        };
-        let key = Key {
-            slot,
-            first,
-            len_bytes: bytes.len(),
-            checksum,
-        };
-        if let Some(segment) = self.get(&key) {
-            return Ok(segment);
+    ) -> Result<Self, Malformed> {
+        let segment = Segment::decode_apart(unpacker, slot, first, bytes)?;
+        let mut rows = Vec::with_capacity((segment.head.rows as usize).min(segment.len_bytes()));
+        let mut problem = None;
+        for row in segment.rows() {
+            match row {
+                Ok((seq, bytes)) => rows.push(RowAt {
+                    seq,
+                    start: narrow(segment.place_of(bytes)),
+                    len_bytes: narrow(bytes.len()),
+                    output: output_head(bytes),
+                }),
+                Err(malformed) => problem = Some(malformed),
+            }
         }
-        let segment = decode()?;
-        self.put(key, segment.clone());
-        Ok(segment)
+        Ok(Self {
+            segment,
+            rows: rows.into(),
+            problem,
+        })
     }
 
-    fn get(&self, key: &Key) -> Option<Segment> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let found = kept.iter().find(|(of, _)| of == key);
-        found.map(|(_, segment)| segment.clone())
+    /// The place of its first event.
+    pub(super) const fn first(&self) -> u64 {
+        self.segment.first
     }
 
-    fn put(&self, key: Key, segment: Segment) {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        kept.truncate(KEPT - 1);
-        kept.push_front((key, segment));
+    /// The place of its last event.
+    pub(super) const fn last(&self) -> u64 {
+        self.segment.head.last
+    }
+
+    /// Where its first output begins, if it has any.
+    pub(super) const fn output(&self) -> Option<u64> {
+        self.segment.head.output
+    }
+
+    /// Bytes of memory that it takes.
+    pub(super) fn len_bytes(&self) -> usize {
+        self.segment.len_bytes() + size_of_val(&*self.rows)
+    }
+
+    /// Its events after `after`, oldest first. After one that cannot be read there are none.
+    pub(super) fn rows_after(
+        &self,
+        after: Seq,
+    ) -> impl Iterator<Item = Result<Row<'_>, &Malformed>> {
+        let from = self.rows.partition_point(|row| row.seq <= after);
+        let rows = self.rows[from..].iter().map(|at| {
+            let start = at.start as usize;
+            Ok(Row {
+                seq: at.seq,
+                bytes: &self.segment.body()[start..start + at.len_bytes as usize],
+                output: at.output,
+                segment: &self.segment,
+            })
+        });
+        rows.chain(self.problem.as_ref().map(Err))
+    }
+}
+
+fn narrow(bytes: usize) -> u32 {
+    u32::try_from(bytes).expect("a body is bounded")
+}
+
+/// What is kept of a row that can be read and is output.
+fn output_head(row: &[u8]) -> Option<OutputHead> {
+    decode::<EventRow<&[u8]>>(row).ok()?.output_head()
+}
+
+/// An event in a segment.
+#[derive(Clone, Copy)]
+pub(crate) struct Row<'a> {
+    pub(crate) seq: Seq,
+    pub(crate) bytes: &'a [u8],
+    output: Option<OutputHead>,
+    segment: &'a Segment,
+}
+
+impl<'a> Row<'a> {
+    /// One of a segment that was not gone through.
+    pub(super) const fn new(seq: Seq, bytes: &'a [u8], segment: &'a Segment) -> Self {
+        Self {
+            seq,
+            bytes,
+            output: None,
+            segment,
+        }
+    }
+
+    /// The event, whose data is a share of the segment's bytes.
+    pub(crate) fn event(self, session: &SessionId) -> Result<Envelope, Fault> {
+        let own = |data: &[u8]| -> Bytes { self.segment.share(data) };
+        let Some(output) = self.output else {
+            return decode_event(self.bytes, session, self.seq, own);
+        };
+        let data = &self.bytes[self.bytes.len() - output.len_bytes as usize..];
+        Ok(Envelope {
+            seq: self.seq,
+            session: session.clone(),
+            at: Timestamp::from_nanos(output.at),
+            actor: None,
+            event: Event::Output {
+                offset: output.offset,
+                channel: output.channel,
+                data: own(data),
+            },
+        })
+    }
+
+    /// How many events its segment has, by bytes that one takes at least.
+    pub(super) fn beside(&self) -> usize {
+        (self.segment.head.rows as usize).min(self.segment.len_bytes())
+    }
+
+    /// Whether it is of output before `trimmed_bytes`. One that cannot be read is not: who reads it is
+    /// to be told.
+    pub(super) fn is_trimmed(self, trimmed_bytes: u64) -> bool {
+        let output = self.output.or_else(|| output_head(self.bytes));
+        output.is_some_and(|output| {
+            is_trimmed(output.offset, u64::from(output.len_bytes), trimmed_bytes)
+        })
     }
 }

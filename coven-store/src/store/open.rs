@@ -13,7 +13,7 @@ use crate::folder::{self, Folder};
 use crate::health::Meter;
 use crate::opening;
 use crate::options::Options;
-use crate::read::Unpacked;
+use crate::read::Cache;
 use crate::tail::SharedTail;
 use crate::wake::Wakes;
 use crate::writer::{self, Queue, Rooms, Writer};
@@ -60,7 +60,7 @@ impl Store {
             },
             folder: mpsc::channel().0,
             cold: Arc::new(Database::new(cold)),
-            unpacked: Unpacked::default(),
+            cache: Arc::new(Cache::new(options.segment_cache_bytes)),
             tail: Arc::new(SharedTail::new(tail)),
             wakes: Arc::new(wakes),
         })))
@@ -91,12 +91,14 @@ impl Store {
         let rooms = Rooms::new(options.queue_bytes);
         let (sender, inbox) = mpsc::channel();
         let database = Arc::clone(&cold.database);
+        let cache = Arc::new(Cache::new(options.segment_cache_bytes));
         let folder = Folder {
             inbox: folder_inbox,
             writer: sender.clone(),
             cold,
             journal: Arc::clone(&journal.database),
             tail: Arc::clone(&tail),
+            cache: Arc::clone(&cache),
             meter: Arc::clone(&meter),
             fold_bytes: options.fold_bytes,
             compaction: Compaction::new(options.spare_bytes),
@@ -129,7 +131,7 @@ impl Store {
             },
             folder: folder_sender,
             cold: database,
-            unpacked: Unpacked::default(),
+            cache,
             tail,
             wakes,
         })))

@@ -99,6 +99,16 @@ enum ChannelRow {
     Stderr,
 }
 
+impl ChannelRow {
+    const fn channel(&self) -> Channel {
+        match self {
+            Self::Tty => Channel::Tty,
+            Self::Stdout => Channel::Stdout,
+            Self::Stderr => Channel::Stderr,
+        }
+    }
+}
+
 #[derive(Serialize, Deserialize)]
 enum InputRow<D> {
     Plain { data: D },
@@ -137,7 +147,37 @@ impl From<&Envelope> for EventRow<Bytes> {
     }
 }
 
+/// All there is to an output event but its bytes, which are the last of its row.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct OutputHead {
+    /// When, in nanoseconds since 1970.
+    pub(crate) at: i64,
+    pub(crate) offset: u64,
+    pub(crate) len_bytes: u32,
+    pub(crate) channel: Channel,
+}
+
 impl EventRow<&[u8]> {
+    /// What it is beside its bytes, where it is output that nobody asked for.
+    pub(crate) fn output_head(&self) -> Option<OutputHead> {
+        match (&self.body, &self.actor) {
+            (
+                Body::Output {
+                    offset,
+                    channel,
+                    data,
+                },
+                None,
+            ) => Some(OutputHead {
+                at: self.at,
+                offset: *offset,
+                len_bytes: u32::try_from(data.len()).ok()?,
+                channel: channel.channel(),
+            }),
+            _ => None,
+        }
+    }
+
     /// Where its output begins and how many bytes it is, where it is output.
     pub(crate) const fn output(&self) -> Option<(u64, usize)> {
         match &self.body {
@@ -284,11 +324,7 @@ impl Body<&[u8]> {
                 data,
             } => Event::Output {
                 offset,
-                channel: match channel {
-                    ChannelRow::Tty => Channel::Tty,
-                    ChannelRow::Stdout => Channel::Stdout,
-                    ChannelRow::Stderr => Channel::Stderr,
-                },
+                channel: channel.channel(),
                 data: own(data),
             },
             Self::Input { data } => Event::Input {

@@ -42,11 +42,6 @@ pub(crate) fn checked<'a>(bytes: &'a [u8], place: &[u8]) -> Result<&'a [u8], Mal
     }
 }
 
-/// The checksum that `bytes` have, right or wrong.
-pub(crate) fn checksum(bytes: &[u8]) -> Option<[u8; SUM_BYTES]> {
-    bytes.last_chunk().copied()
-}
-
 /// The checksum that belongs behind bytes in pieces that are kept at `place`.
 pub(crate) fn sum_of<'a>(pieces: impl Iterator<Item = &'a [u8]>, place: &[u8]) -> [u8; SUM_BYTES] {
     let mut hasher = crc32fast::Hasher::new();

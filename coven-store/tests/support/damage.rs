@@ -41,6 +41,7 @@ impl Content {
 pub const OPTIONS: Options = Options {
     cache_bytes: 1 << 20,
     journal_cache_bytes: 1 << 20,
+    segment_cache_bytes: 1 << 20,
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
     queue_bytes: 8 << 20,
