@@ -21,7 +21,8 @@ use coven_core::Seq;
 use redb::WriteTransaction;
 use tokio::sync::oneshot;
 
-use crate::cold::{fold, spared};
+use crate::cold::fold::{self, Thrift};
+use crate::cold::spared;
 use crate::compact::Compaction;
 use crate::database::{Database, guarded};
 use crate::error::{AppendError, StorageFault};
@@ -258,11 +259,15 @@ impl Folder {
     }
 
     fn write(&self, what: &Fold) -> Result<(), Fault> {
+        let thrift = match self.state.fold {
+            Wanted::Enough => Thrift::Time,
+            Wanted::All | Wanted::Nothing => Thrift::Room,
+        };
         let folded = self.tail.look().folded();
         let slots = what.slots.iter().map(|slot| slot.slot).collect();
         self.commit(&Touched::Slots(slots), |txn| {
             fold::follows(txn, folded)?;
-            fold::write(txn, what)
+            fold::write(txn, what, thrift)
         })
     }
 

@@ -12,7 +12,7 @@ use coven_core::{Envelope, IllegalTransition, Record, Replay, SessionId};
 use redb::WriteTransaction;
 
 use crate::batch::NewEvent;
-use crate::cold::fold;
+use crate::cold::fold::{self, Thrift};
 use crate::database::guarded;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::Fault;
@@ -129,7 +129,7 @@ impl Import {
     fn fold_and_begin(&self) -> Result<WriteTransaction, Fault> {
         let cold = &self.files.cold.database;
         if let Some(what) = self.files.tail.fold() {
-            cold.commit_cold(|txn| fold::write(txn, &what))?;
+            cold.commit_cold(|txn| fold::write(txn, &what, Thrift::Room))?;
         }
         Ok(cold.begin_cold()?.1)
     }
@@ -198,7 +198,7 @@ impl Import {
             }],
         };
         let txn = self.txn.as_ref().expect("it is there until the end");
-        guarded(|| fold::write(txn, &what))?;
+        guarded(|| fold::write(txn, &what, Thrift::Room))?;
         Ok(())
     }
 

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use super::cut::Cut;
-use super::extend::Extension;
+use super::extend::{Extension, Thrift};
 use super::pack::{Packer, Unpacker};
 
 /// Fewer bytes are sooner compressed by one than given to another.
@@ -28,13 +28,15 @@ impl Tools {
 }
 
 pub(super) struct Crew {
+    thrift: Thrift,
     own: Tools,
     other: Option<Tools>,
 }
 
 impl Crew {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(thrift: Thrift) -> Self {
         Self {
+            thrift,
             own: Tools::new(),
             other: None,
         }
@@ -51,15 +53,16 @@ impl Crew {
         if extensions.len() < 2 || bytes < WORTH_BYTES {
             return extensions
                 .iter()
-                .map(|extension| extension.cut(&mut self.own))
+                .map(|extension| extension.cut(&mut self.own, self.thrift))
                 .collect();
         }
+        let thrift = self.thrift;
         let other = self.other.get_or_insert_with(Tools::new);
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(extensions.len()));
         let work = |tools: &mut Tools| {
             while let Some((place, extension)) = take(&next, extensions) {
-                let cuts = extension.cut(tools);
+                let cuts = extension.cut(tools, thrift);
                 done.lock()
                     .expect("nobody panics with it")
                     .push((place, cuts));

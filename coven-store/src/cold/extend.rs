@@ -1,7 +1,7 @@
 //! Adding events to a session's segments.
 //!
 //! The last segment of a session is made again with what comes, as long as it does not fill its pages.
-//! What it has is not compressed again for that, where as much comes as is worth compressing alone.
+//! All of it is compressed together, which takes the least room; or in a hurry, what comes alone.
 
 use redb::ReadableTable;
 
@@ -13,8 +13,18 @@ use crate::layout::Tables;
 use crate::stored::{EventRow, Malformed, decode};
 use crate::tail::Row;
 
-/// How many bytes of events are compressed by themselves: fewer compress better with those before.
+/// How many bytes of events are compressed by themselves: 8 KiB of agent output take twice as much room
+/// so as with what comes before them, and fewer yet more.
 const WORTH_BYTES: usize = 8 << 10;
+
+/// What a fold is to save.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Thrift {
+    /// Room on the disk: there is time.
+    Room,
+    /// Time: while it folds, more comes.
+    Time,
+}
 
 /// Events that go behind those that a session has.
 pub(super) struct Extension<'a> {
@@ -49,7 +59,7 @@ impl<'a> Extension<'a> {
     }
 
     /// Its segments. It takes all the time there is to it, and needs no table.
-    pub(super) fn cut(&self, tools: &mut Tools) -> Vec<Cut> {
+    pub(super) fn cut(&self, tools: &mut Tools, thrift: Thrift) -> Vec<Cut> {
         let like = self.last.as_ref().map(|last| last.density);
         if self.new.is_empty() {
             return Vec::new();
@@ -57,7 +67,11 @@ impl<'a> Extension<'a> {
         let Some((last, bytes)) = self.last.as_ref().and_then(Last::unfilled) else {
             return cut::all(&mut tools.packer, self.slot, &self.new, like);
         };
-        let made = match self.grow(tools, last, bytes) {
+        let grown = match thrift {
+            Thrift::Time => self.grow(tools, last, bytes),
+            Thrift::Room => Ok(None),
+        };
+        let made = match grown {
             Ok(Some(cuts)) => Ok(cuts),
             Ok(None) => self.make_again(tools, last, bytes),
             Err(problem) => Err(problem),

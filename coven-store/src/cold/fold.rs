@@ -5,6 +5,7 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::crew::Crew;
 use super::extend::Extension;
+pub(crate) use super::extend::Thrift;
 use super::pack::Packer;
 use super::{order, segment};
 use crate::fault::{Fault, damage};
@@ -19,9 +20,9 @@ use crate::tail::{Fold, FoldedSlot, Row, Standing};
 const TOGETHER_BYTES: usize = 4 << 20;
 
 /// Writes `fold`. The cold file has all of it or nothing once the transaction is committed.
-pub(crate) fn write(txn: &WriteTransaction, fold: &Fold) -> Result<(), Fault> {
+pub(crate) fn write(txn: &WriteTransaction, fold: &Fold, thrift: Thrift) -> Result<(), Fault> {
     let mut tables = Tables::open(txn)?;
-    let mut crew = Crew::new();
+    let mut crew = Crew::new(thrift);
     let mut slots = fold.slots.as_slice();
     while !slots.is_empty() {
         let (some, rest) = slots.split_at(as_many_as_fit(slots));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use coven_core::{Record, Seq, SessionId};
 
 use super::SalvageError;
-use crate::cold::fold;
+use crate::cold::fold::{self, Thrift};
 use crate::cold::order::NOBODY;
 use crate::file::Disk;
 use crate::layout::{META, meta};
@@ -122,7 +122,7 @@ impl NewLog {
         };
         self.bytes = 0;
         let txn = self.files.cold.database.begin_write()?;
-        fold::write(&txn, &fold)?;
+        fold::write(&txn, &fold, Thrift::Room)?;
         txn.commit().map_err(crate::fault::Fault::from)?;
         Ok(())
     }
