@@ -19,7 +19,7 @@ pub(super) struct Tools {
 }
 
 impl Tools {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             packer: Packer::new(),
             unpacker: Unpacker::default(),

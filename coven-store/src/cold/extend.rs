@@ -198,3 +198,111 @@ fn rows_of(segment: &Segment) -> Result<Vec<SegmentRow<'_>>, Malformed> {
     });
     rows.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use coven_core::{Actor, Channel, Envelope, Event, Seq};
+    use redb::{Database, ReadableTableMetadata};
+
+    use super::*;
+    use crate::stored::encode;
+    use crate::tail::Span;
+    use crate::test_support::{at, id, noise};
+
+    /// What agents print, or noise, of some length.
+    fn said(number: u64) -> Vec<u8> {
+        let line = format!("\x1b[3{}mline {number} of many\x1b[0m\r\n", number % 8);
+        match number / 100 % 3 {
+            0 | 1 => line.repeat(20 + number as usize % 30).into(),
+            _ => noise(number, 900),
+        }
+    }
+
+    /// Output events one behind the other, some places apart, as they are in the tail.
+    fn rows() -> Vec<Row> {
+        let mut offset = 0;
+        let row = |number: u64| {
+            let data = Bytes::from(said(number));
+            let len_bytes = data.len() as u64;
+            let seq = Seq::new(1 + 3 * number);
+            let envelope = Envelope {
+                seq,
+                session: id("a"),
+                at: at(1),
+                actor: None::<Actor>,
+                event: Event::Output {
+                    offset,
+                    channel: Channel::Tty,
+                    data,
+                },
+            };
+            let output = Some(Span { offset, len_bytes });
+            offset += len_bytes;
+            Row {
+                seq,
+                bytes: encode(&EventRow::from(&envelope)).into(),
+                output,
+            }
+        };
+        (0..1500).map(row).collect()
+    }
+
+    /// What becomes of rows that come so many at a time: bytes of the segments, and how often one grew.
+    fn extended(rows: &[Row], at_once: usize, thrift: Thrift) -> (usize, usize) {
+        let backend = redb::backends::InMemoryBackend::new();
+        let db = Database::builder().create_with_backend(backend);
+        let txn = db
+            .expect("a database")
+            .begin_write()
+            .expect("a transaction");
+        let mut tables = Tables::open(&txn).expect("tables");
+        let mut tools = Tools::new();
+        let mut grew = 0;
+        for new in rows.chunks(at_once) {
+            let extension = Extension::begin(&tables, 5, new).expect("a read");
+            let unfilled = extension.last.as_ref().and_then(Last::unfilled);
+            let made_again = unfilled.map(|(last, bytes)| {
+                let made = extension.make_again(&mut tools, last, bytes);
+                made.expect("it is whole").swap_remove(0).bytes
+            });
+            let cuts = extension.cut(&mut tools, thrift);
+            grew += usize::from(made_again.is_some_and(|made| made != cuts[0].bytes));
+            extension.put(&mut tables, &cuts).expect("a write");
+        }
+        let (mut bytes, mut found) = (0, Vec::new());
+        for entry in tables.segments.iter().expect("a read") {
+            let (key, value) = entry.expect("a row");
+            let first = key.value().1;
+            let segment = Segment::decode(5, first, value.value()).expect("it is whole");
+            let offset = segment.head.output.expect("all is output");
+            let known = tables.output.get((5, offset)).expect("a read");
+            assert_eq!(known.map(|known| known.value()), Some(first));
+            bytes += value.value().len();
+            found.extend(segment.rows().map(|row| {
+                let (seq, bytes) = row.expect("a row");
+                (seq, bytes.to_vec())
+            }));
+        }
+        let expected = rows.iter().map(|row| (row.seq, row.bytes.to_vec()));
+        assert!(found.into_iter().eq(expected), "it is what was put");
+        let segments = tables.segments.len().expect("a read");
+        assert_eq!(tables.output.len().expect("a read"), segments);
+        (bytes, grew)
+    }
+
+    #[test]
+    fn events_come_back_as_they_were_put_whatever_a_fold_saved() {
+        let rows = rows();
+        for at_once in [3, 17, 60, 400] {
+            let (thorough, never) = extended(&rows, at_once, Thrift::Room);
+            let (hurried, grew) = extended(&rows, at_once, Thrift::Time);
+            assert_eq!(never, 0);
+            assert_eq!(grew > 0, at_once > 10, "{at_once} at once");
+            assert!(
+                hurried >= thorough && hurried < 2 * thorough,
+                "{hurried}, {thorough}"
+            );
+        }
+    }
+}
