@@ -72,6 +72,9 @@ pub enum Unavailable {
     InputQueueFull,
     /// Too many requests wait for the disk.
     Busy,
+    /// The shim, which holds the session's terminal, does not answer: it is stopped, or cannot be
+    /// reached.
+    ShimSilent,
 }
 
 impl Unavailable {
@@ -84,6 +87,7 @@ impl Unavailable {
             Self::Reopening => "store_reopening",
             Self::InputQueueFull => "input_queue_full",
             Self::Busy => "busy",
+            Self::ShimSilent => "shim_silent",
         }
     }
 }
@@ -97,6 +101,10 @@ impl std::fmt::Display for Unavailable {
             Self::Reopening => "the log met a disk error and is being reopened; try again",
             Self::InputQueueFull => "the process has not taken its input yet; try again",
             Self::Busy => "too many requests wait for the disk; try again",
+            Self::ShimSilent => {
+                "the process that holds the session's terminal, `coven shim`, does not answer: it is \
+                 stopped, or cannot be reached; try again, or end the session"
+            }
         })
     }
 }

@@ -6,11 +6,12 @@
 //! whatever is left would run on unseen, so it is ended before the session is told to be orphaned.
 
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use coven_core::{Command, OrphanReason, Phase, ProcessFacts, Record, SessionId};
-use coven_harness::process::{boot_id, is_running, kill, kill_marked};
+use coven_harness::process::{boot_id, is_running, kill, kill_marked, kill_shim};
 use coven_harness::shim;
 use coven_store::{AppendError, ReadError, Urgency};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -34,7 +35,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     let unreadable = |error: Error| OpenError::Unreadable {
         message: error.to_string(),
     };
-    let mut folders = folders(shared).await.map_err(unreadable)?;
+    let mut folders = folders(shared).await?;
     let live = shared.read(|store| -> Result<_, ReadError> { store.live() });
     let live = live.await.map_err(unreadable)?;
     let gone = gone(shared, &live, &folders).await.map_err(unreadable)?;
@@ -99,11 +100,15 @@ async fn all(tasks: Vec<JoinHandle<()>>) {
 }
 
 /// The sessions that have a shim's folder.
-async fn folders(shared: &Arc<Shared>) -> Result<HashSet<SessionId>, Error> {
+async fn folders(shared: &Arc<Shared>) -> Result<HashSet<SessionId>, OpenError> {
     let of = Arc::clone(shared);
-    let sessions = blocking(move || of.spools.sessions()).await?;
-    let sessions = sessions.map_err(|error| Error::internal(&error))?;
-    Ok(sessions.into_iter().collect())
+    let unlisted = |source| OpenError::Io {
+        path: shared.spools.directory().to_owned(),
+        source,
+    };
+    let sessions = blocking(move || of.spools.sessions()).await;
+    let sessions = sessions.map_err(|error| unlisted(io::Error::other(error)))?;
+    Ok(sessions.map_err(unlisted)?.into_iter().collect())
 }
 
 async fn orphan(shared: &Shared, record: Record) -> Result<(), Error> {
@@ -164,15 +169,22 @@ fn reason(phase: &Phase) -> OrphanReason {
     }
 }
 
-/// Ends what is left of a lost session: its process, if it outlived its terminal, and all that came
-/// of it. Of one whose process is not known, whoever carries its mark.
+/// Ends what is left of a lost session: its process, if it outlived its terminal, all that came of
+/// it, and its shim, which nobody will look for any more. Of one whose process is not known, whoever
+/// carries its mark.
 pub(crate) async fn end_processes(
     shared: &Shared,
     session: &SessionId,
     process: Option<&ProcessFacts>,
 ) {
     let killed = match process {
-        Some(process) => kill(process, session, shared.grace).await,
+        Some(process) => {
+            let killed = kill(process, session, shared.grace).await;
+            if let Err(error) = kill_shim(process, session) {
+                tracing::error!(%session, %error, "the shim of a lost session cannot be ended");
+            }
+            killed
+        }
         None => kill_marked(session, shared.grace).await,
     };
     match killed {

@@ -35,9 +35,23 @@ impl Spools {
     /// Those of making it.
     pub(crate) fn make(&self) -> io::Result<()> {
         match DirBuilder::new().mode(0o700).create(&self.directory) {
-            Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
-            _ => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.check(),
+            made => made,
         }
+    }
+
+    /// Nothing is kept where a link leads: whoever put it there would have the terminals' sockets.
+    fn check(&self) -> io::Result<()> {
+        if fs::symlink_metadata(&self.directory)?.is_dir() {
+            return Ok(());
+        }
+        let problem = "it is a link, or no directory; move it away";
+        Err(io::Error::new(io::ErrorKind::NotADirectory, problem))
+    }
+
+    /// Where the folders are.
+    pub(crate) fn directory(&self) -> &Path {
+        &self.directory
     }
 
     /// Where the session's shim keeps what it has. An id that we made is a file's name; those that
@@ -49,9 +63,9 @@ impl Spools {
     /// The sessions that have a folder. Blocks.
     ///
     /// # Errors
-    /// Those of listing the directory.
+    /// Those of listing the directory; `NotADirectory` where it is none.
     pub(crate) fn sessions(&self) -> io::Result<Vec<SessionId>> {
-        let entries = match fs::read_dir(&self.directory) {
+        let entries = match self.check().and_then(|()| fs::read_dir(&self.directory)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries?,
         };

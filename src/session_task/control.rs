@@ -9,7 +9,7 @@ use coven_core::{Actor, Command, Echo, Effect, InputId, Refusal, SessionId, Stat
 use coven_store::{AppendError, Appended, Urgency};
 
 use super::live::{Goes, Live, Slot};
-use super::typing::{Names, not_typed};
+use super::typing::{Look, Names, not_typed};
 use super::writer::Input;
 use crate::commit::Plan;
 use crate::running::{Ask, Request};
@@ -26,7 +26,7 @@ pub(super) struct Control {
     pub(super) asked: VecDeque<Ask>,
     pub(super) in_flight: Slot<Outcome>,
     /// Whether what is typed is shown, while a shim is asked for that.
-    pub(super) looking: Slot<Echo>,
+    pub(super) looking: Slot<Look>,
     /// What it said, for the inputs that waited for it.
     pub(super) echo: Option<Echo>,
     /// What the commit in flight answers.
@@ -72,6 +72,11 @@ pub(super) const fn name(ask: &Ask) -> Option<InputId> {
     }
 }
 
+/// Whether it has something typed.
+pub(super) const fn is_typed(ask: &Ask) -> bool {
+    matches!(ask.request, Request::Input { .. } | Request::Submit { .. })
+}
+
 /// What is due once the events are durable.
 pub(super) enum Then {
     Perform(Effect),
@@ -88,10 +93,20 @@ impl Control {
         self.asked.is_empty() && self.in_flight.is_none()
     }
 
-    /// Whether what is typed now is shown is known.
-    pub(super) fn looked(&mut self, echo: Echo) {
+    /// Whether what is typed now is shown is known, or who knows it does not say. Nothing of what
+    /// waited for it is on record then, and it is refused.
+    pub(super) fn looked(&mut self, look: Look) {
         self.looking = None;
-        self.echo = Some(echo);
+        self.echo = look;
+        if look.is_none() {
+            let (typed, others): (VecDeque<Ask>, VecDeque<Ask>) = std::mem::take(&mut self.asked)
+                .into_iter()
+                .partition(is_typed);
+            self.asked = others;
+            for ask in typed {
+                answer(ask, Err(Unavailable::ShimSilent.into()));
+            }
+        }
     }
 }
 

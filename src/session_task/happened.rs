@@ -76,7 +76,7 @@ impl Live {
     }
 
     /// How the process ends will not be known, and nobody would see it run on.
-    fn lost_sight(&mut self, reason: OrphanReason) {
+    pub(super) fn lost_sight(&mut self, reason: OrphanReason) {
         self.end.process_lost();
         self.observations.lost(reason);
         if reason != OrphanReason::Reboot && !self.killing.is_under_way() {

@@ -8,7 +8,9 @@ use std::io;
 use std::time::Duration;
 
 use coven_core::OrphanReason;
-use coven_harness::process::{KillError, KillReport, Signalled, kill_again, until_ended};
+use coven_harness::process::{
+    KillError, KillReport, Signalled, kill_again, kill_shim, until_ended,
+};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -30,6 +32,10 @@ const FIRST_PAUSE: Duration = Duration::from_secs(2);
 /// The longest such wait.
 const MAX_PAUSE: Duration = Duration::from_secs(30);
 
+/// How long a shim may take to tell of the end of a process that is dead for certain, where it cannot
+/// be reached.
+const UNHEARD: Duration = Duration::from_secs(5);
+
 /// Survivors that are told one by one.
 const MAX_NAMED: usize = 8;
 
@@ -49,6 +55,8 @@ pub(super) struct Killing {
     pub(super) under_way: Slot<Killed>,
     /// Until another kill is worth it, after one that failed.
     pub(super) pause: Slot<()>,
+    /// Until the end of the process, which is sure, should have been heard of its shim.
+    pub(super) unheard: Slot<()>,
     failed: Option<Failed>,
 }
 
@@ -138,6 +146,7 @@ impl Live {
                 self.killing.failed = None;
                 self.end.kill_done(self.shared.clock.elapsed());
                 self.process.hold_output(false);
+                self.wait_for_the_end();
                 None
             }
             Ok(KillReport { survivors, .. }) => {
@@ -155,6 +164,37 @@ impl Live {
             }
         };
         self.kill_is_through(failure.as_deref());
+        Goes::On
+    }
+
+    fn wait_for_the_end(&mut self) {
+        let is_waited_for = self.process.is_in_shim() && self.end.has_process();
+        self.killing.unheard = is_waited_for.then(|| {
+            let clock = self.shared.clock.clone();
+            Box::pin(async move { clock.sleep_until(clock.elapsed() + UNHEARD).await }) as _
+        });
+    }
+
+    /// Nobody of the session is left but its shim, which has not told of the end. One that is there
+    /// may take as long as it needs, as on a full disk. One that cannot be reached, or makes no sense,
+    /// is of no more use: it is ended, and where it was ended already, the session is lost.
+    pub(super) fn unheard(&mut self) -> Goes {
+        self.killing.unheard = None;
+        if !self.end.has_process() || self.killing.is_under_way() {
+            return Goes::On;
+        }
+        if self.process.is_out_of_sight() {
+            let session = &self.record.session.id;
+            match kill_shim(&self.process.facts, session) {
+                Ok(true) => tracing::error!(%session, "a shim that tells nothing was ended"),
+                Ok(false) => {
+                    self.lost_sight(OrphanReason::ShimDied);
+                    return Goes::On;
+                }
+                Err(error) => tracing::error!(%session, %error, "a shim cannot be ended"),
+            }
+        }
+        self.wait_for_the_end();
         Goes::On
     }
 

@@ -9,7 +9,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coven_core::{Actor, Command, Echo, OrphanReason, Timestamp};
+use coven_core::{Actor, Command, OrphanReason, Timestamp};
 use coven_harness::{Harness, IdentitySource};
 use coven_store::WriterState;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -90,12 +90,13 @@ enum Wake {
     Happened(Happening),
     Killed(Killed),
     KillAgain,
+    Unheard,
     Observed(super::observe::Outcome),
     Controlled(super::control::Outcome),
     Identified(super::identity::Look),
     TimeToLook,
     HeardAgain(Box<HeardAgain>),
-    EchoKnown(Echo),
+    EchoKnown(super::typing::Look),
     SpoolLimit(u64),
     Redrawn,
     Due,
@@ -177,8 +178,8 @@ impl Live {
                 Wake::Told(None) | Wake::Due => Goes::On,
                 Wake::Redrawn => self.redrawn(),
                 Wake::Happened(happening) => self.happened(happening),
-                Wake::EchoKnown(echo) => {
-                    self.control.looked(echo);
+                Wake::EchoKnown(look) => {
+                    self.control.looked(look);
                     Goes::On
                 }
                 Wake::HeardAgain(heard) => self.heard_again(*heard),
@@ -192,6 +193,7 @@ impl Live {
                     self.terminate_again();
                     Goes::On
                 }
+                Wake::Unheard => self.unheard(),
                 Wake::Observed(outcome) => self.observed(outcome),
                 Wake::Controlled(outcome) => self.controlled(outcome),
                 Wake::Identified(look) => self.looked(look),
@@ -235,8 +237,9 @@ impl Live {
             outcome = arrival(&mut self.observations.in_flight) => Wake::Observed(outcome),
             killed = arrival(&mut self.killing.under_way) => Wake::Killed(killed),
             () = arrival(&mut self.killing.pause) => Wake::KillAgain,
+            () = arrival(&mut self.killing.unheard) => Wake::Unheard,
             heard = arrival(&mut self.hearing_again) => Wake::HeardAgain(Box::new(heard)),
-            echo = arrival(&mut self.control.looking) => Wake::EchoKnown(echo),
+            look = arrival(&mut self.control.looking) => Wake::EchoKnown(look),
             limit = spool_limit(&mut self.spool_limit), if self.process.is_in_shim() => Wake::SpoolLimit(limit),
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),
             happening = self.process.happens(wants) => Wake::Happened(happening),

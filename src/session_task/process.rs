@@ -110,6 +110,14 @@ impl Process {
         matches!(self.held, Held::Shim(_))
     }
 
+    /// Whether it is not known what becomes of it, since its shim is being looked for.
+    pub(super) const fn is_out_of_sight(&self) -> bool {
+        match &self.held {
+            Held::Here(_) => false,
+            Held::Shim(shim) => shim.is_looked_for(),
+        }
+    }
+
     pub(super) fn has_terminal(&self) -> bool {
         match &self.held {
             Held::Here(here) => here.terminal().is_some(),

@@ -9,19 +9,27 @@ use coven_core::limits::MAX_UNDELIVERED_INPUTS;
 use coven_core::{Actor, Command, Decision, Echo, Effect, Event, InputData, InputId, LaunchMode};
 use coven_core::{Refusal, SessionId, decide};
 use coven_harness::{Harness, Keystroke};
+use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::control::{Then, name};
+use super::control::{Then, is_typed, name};
 use super::live::Live;
 use super::process::{SecretEntry, Typing};
 use super::writer::{Input, NotTyped};
 use crate::commit::Plan;
-use crate::running::{Ask, Request};
+use crate::running::Ask;
 use crate::{Error, Unavailable};
 
 /// The pause after an input that is typed although the engine that took it died: some harnesses take
 /// what comes too soon after a prompt for a part of it.
 const PAUSE: Duration = Duration::from_millis(200);
+
+/// How long a shim may take to say whether what is typed is shown. One that takes longer is stopped,
+/// or cannot be reached.
+const SHIM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// What a shim said of that; `None` where it did not in time.
+pub(super) type Look = Option<Echo>;
 
 /// Names of inputs that are on record, the newest of them: as many as may be undelivered, and so as
 /// many as a shim knows for certain.
@@ -211,8 +219,6 @@ impl Live {
     /// Whether the terminal shows what is typed now, if anything waits to be typed; `None` until
     /// whoever holds the terminal has said it, and until it is known what was typed before.
     pub(super) fn echo_of_what_waits(&mut self) -> Option<Echo> {
-        let is_typed =
-            |ask: &Ask| matches!(ask.request, Request::Input { .. } | Request::Submit { .. });
         if !self.control.asked.iter().any(is_typed) || self.hearing_again.is_some() {
             return None;
         }
@@ -224,7 +230,8 @@ impl Live {
             SecretEntry::Known(secret) => Some(self.echo(secret)),
             SecretEntry::Ask(shim) => {
                 if self.control.looking.is_none() {
-                    self.control.looking = Some(Box::pin(ask_for_echo(shim)));
+                    let look = timeout(SHIM_PATIENCE, ask_for_echo(shim));
+                    self.control.looking = Some(Box::pin(async { look.await.ok() }));
                 }
                 None
             }

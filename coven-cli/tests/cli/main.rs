@@ -19,6 +19,7 @@ mod live;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
 mod offline;
+mod out_of_reach;
 mod outlives;
 mod portable;
 #[path = "../../../tests/shared/power_cut.rs"]

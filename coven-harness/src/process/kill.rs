@@ -55,7 +55,8 @@ pub const MAX_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 ///
 /// Members are `leader`, who stands in its terminal's session, who carries the session's id in
 /// its environment, whose parent is the session's shim, if there is one, unless they say there that
-/// they belong elsewhere, and all descendants of these. The shim is none. It works with `leader` long dead. A process is signalled only through a pidfd, and only
+/// they belong elsewhere, and all descendants of these. The shim is none; it is only had go on, should it
+/// be stopped. It works with `leader` long dead. A process is signalled only through a pidfd, and only
 /// if its start time is the one it was recognised by.
 ///
 /// It takes a thread of its own while it lasts; where there is none to be had (an agent may have
@@ -121,6 +122,19 @@ pub async fn kill_marked(session: &SessionId, grace: Duration) -> Result<KillRep
         shim_pid: None,
     };
     kill(&nobody, session, grace).await
+}
+
+/// Ends the shim of a session, whose first process was `leader`, by SIGKILL: of use where all that
+/// the shim held is dead, and nobody can be told so because it makes no sense. What it wrote down
+/// stays. True if there was one.
+///
+/// # Errors
+/// Those of reading `/proc` and of signalling it.
+pub fn kill_shim(leader: &ProcessFacts, session: &SessionId) -> io::Result<bool> {
+    match Searcher::new(leader, session, &[])?.shim() {
+        Some(shim) => shim.signal(Signal::KILL).map(|()| true),
+        None => Ok(false),
+    }
 }
 
 /// [`kill`] for a caller without a runtime: blocks until it is done.
@@ -223,6 +237,7 @@ impl Hunt {
             }
         }
         self.signal_all(&ASK);
+        self.wake_shim();
         if self.ends_by(Instant::now() + grace, Urgency::Asked)? {
             return Ok(());
         }
@@ -350,6 +365,14 @@ impl Hunt {
             }
         }
         Ok(())
+    }
+
+    /// One that is stopped tells nobody how the session ended.
+    fn wake_shim(&self) {
+        if let Some(shim) = self.searcher.shim() {
+            // It has ended meanwhile, and so is known to have.
+            let _ = shim.signal(Signal::CONT);
+        }
     }
 
     fn signal_all(&self, signals: &[Signal]) {

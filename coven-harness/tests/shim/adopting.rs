@@ -221,6 +221,34 @@ async fn a_kill_by_the_engine_ends_what_the_shim_holds_and_not_the_shim() {
 }
 
 #[tokio::test]
+async fn a_kill_has_a_shim_that_is_stopped_go_on_and_tell_the_end() {
+    let world = World::new();
+    let (mut child, mut told) = world.ready("echo ready; read x").await;
+    let facts = child.facts.clone().unwrap();
+    world.shim(&child).stop().await;
+    let grace = Duration::from_secs(5);
+    let report = within(coven_harness::process::kill(&facts, &world.session, grace));
+    assert!(report.await.unwrap().survivors.is_empty());
+    told.hear_all(&mut child.records).await;
+    assert!(matches!(told.exit, Some(Exit::Signal { .. })));
+    child.control.ack(told.last);
+    within(child.control.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_shim_that_is_ended_for_making_no_sense_leaves_what_it_wrote_down() {
+    let world = World::new();
+    let (child, _) = world.ready("echo ready; read x").await;
+    let facts = child.facts.clone().unwrap();
+    drop(child);
+    let end = || coven_harness::process::kill_shim(&facts, &world.session);
+    assert!(end().unwrap());
+    let remains = world.remains().await;
+    assert_eq!(remains.summary.started.unwrap().pid, facts.pid);
+    assert!(!end().unwrap(), "there is none any more");
+}
+
+#[tokio::test]
 async fn output_is_not_cut_while_the_engine_holds_it() {
     let world = World::new();
     let script = "trap '' HUP; (sleep 0.8; echo last; sleep 300) & echo first; kill -9 $$";

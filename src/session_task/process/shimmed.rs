@@ -17,12 +17,13 @@ use bytes::{Buf, Bytes};
 use coven_core::{InputId, LaunchMode, Session, SessionId, TermSize};
 use coven_harness::shim::{Child, Control, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::{Happening, What};
 use crate::on_the_way::{OnTheWay, Waypoint};
 use crate::shared::blocking;
 use left::Left;
+use reach::longer;
 pub(crate) use reach::{Reached, reach};
 
 /// Records that may wait to be on record. Their output is bounded by its bytes elsewhere; this is
@@ -60,6 +61,8 @@ pub(crate) struct Shimmed {
     /// The first record of the end: it is on record only with the session's last event.
     end: Option<u64>,
     wanted: Wanted,
+    /// How long it is left alone once it is lost again: it told nothing new since it was reached.
+    pause: Duration,
 }
 
 /// What the process has, besides its output.
@@ -146,12 +149,21 @@ impl Shimmed {
             unrecorded: VecDeque::new(),
             end: None,
             wanted: Wanted::default(),
+            pause: Duration::ZERO,
         }
     }
 
     fn reaching(&self) -> Stage {
-        let reach = reach(self.folder.clone(), self.session.clone());
-        Stage::Reaching(Box::pin(reach))
+        let (pause, folder, session) = (self.pause, self.folder.clone(), self.session.clone());
+        Stage::Reaching(Box::pin(async move {
+            sleep(pause).await;
+            reach(folder, session).await
+        }))
+    }
+
+    /// Whether it is being looked for.
+    pub(super) const fn is_looked_for(&self) -> bool {
+        matches!(self.stage, Stage::Reaching(_))
     }
 
     pub(super) const fn has_terminal(&self) -> bool {
@@ -199,6 +211,7 @@ impl Shimmed {
                         tracing::warn!(session = %self.session, %lost, "a shim is looked for");
                         self.typed_by(None);
                         self.stage = self.reaching();
+                        self.pause = longer(self.pause);
                         continue;
                     }
                 },
@@ -271,6 +284,7 @@ impl Shimmed {
             return None;
         }
         self.newest = number;
+        self.pause = Duration::ZERO;
         let what = match record {
             Record::Output {
                 offset,

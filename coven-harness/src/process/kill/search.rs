@@ -162,6 +162,21 @@ impl Searcher {
         Ok(look)
     }
 
+    /// A hold on the session's shim, as long as that lives.
+    pub(super) fn shim(&self) -> Option<Handle> {
+        let start_time = |pid| {
+            let stat = Stat::read(pid).ok();
+            Some(stat.filter(Stat::is_running)?.start_time)
+        };
+        let pid = self
+            .session
+            .shim(start_time)
+            .filter(|_| self.is_this_boot)?;
+        let handle = Handle::open(pid).ok()?;
+        // It is looked at once it is held: another may have got its id before.
+        self.session.shim(start_time).map(|_| handle)
+    }
+
     /// Whether there is one who may yet turn out to be a member. Who cannot be told for long is
     /// stuck, and no exec is under way.
     fn doubts(&mut self, processes: &Processes, members: &HashSet<Identity>) -> bool {

@@ -36,17 +36,26 @@ pub(crate) enum Reached {
 /// session.
 pub(crate) async fn reach(folder: PathBuf, session: SessionId) -> Reached {
     let mut pause = FIRST_PAUSE;
+    let mut told = String::new();
     loop {
         match try_to_reach(&folder, &session).await {
             Ok(reached) => return reached,
-            Err(problem) if pause < MAX_PAUSE => {
+            Err(problem) if pause < MAX_PAUSE || problem == told => {
                 tracing::debug!(%session, %problem, "a shim is not reached yet");
             }
-            Err(problem) => tracing::error!(%session, %problem, "a shim cannot be reached"),
+            Err(problem) => {
+                tracing::error!(%session, %problem, "a shim cannot be reached; it is tried on");
+                told = problem;
+            }
         }
         sleep(pause).await;
-        pause = (pause * 2).min(MAX_PAUSE);
+        pause = longer(pause);
     }
+}
+
+/// The pause after one of this length.
+pub(super) fn longer(pause: Duration) -> Duration {
+    (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE)
 }
 
 async fn try_to_reach(folder: &Path, session: &SessionId) -> Result<Reached, String> {

@@ -1,0 +1,150 @@
+//! Shims that are stopped, make no sense or cannot be reached, and what somebody put in the place of
+//! their folders.
+
+use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::fd::OwnedFd;
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+
+use crate::home::{ENDLESS, Home, eventually};
+
+/// A process that is to end without our help.
+struct Process {
+    pid: u64,
+    handle: OwnedFd,
+}
+
+impl Process {
+    fn of(pid: u64) -> Self {
+        let raw = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        let handle = pidfd_open(raw, PidfdFlags::empty()).unwrap();
+        Self { pid, handle }
+    }
+
+    fn shim_of(home: &Home, id: &str) -> Self {
+        Self::of(home.shim_of(id))
+    }
+
+    fn stop(&self) {
+        pidfd_send_signal(&self.handle, Signal::STOP).unwrap();
+        let stat = format!("/proc/{}/stat", self.pid);
+        eventually("it stands still", || {
+            let stat = fs::read_to_string(&stat).unwrap();
+            stat.contains(") T ").then_some(())
+        });
+    }
+
+    fn ends(&self) {
+        poll(&mut [PollFd::new(&self.handle, PollFlags::IN)], None).unwrap();
+    }
+}
+
+fn folder(home: &Home, id: &str) -> PathBuf {
+    home.dir().join("spools").join(id)
+}
+
+/// How often the daemon has logged this.
+fn logged(home: &Home, what: &str) -> usize {
+    let log = fs::read_to_string(home.dir().join("daemon.log")).unwrap();
+    log.matches(what).count()
+}
+
+#[test]
+fn what_is_typed_for_a_shim_that_is_stopped_is_refused_and_a_kill_has_it_go_on() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    home.wait_for_output(&id, "begun");
+    Process::shim_of(&home, &id).stop();
+    let said = home.refused(122, ["input", &id, "hello"]);
+    assert!(said.contains("coven shim"), "{said}");
+    home.text(["kill", &id]);
+    let record = home.record(&id);
+    assert_eq!(record["status"], "killed");
+    assert!(!record["ended_at"].is_null());
+}
+
+#[test]
+fn a_kill_ends_a_session_whose_shim_cannot_be_reached_and_has_its_end_of_the_spool() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let shim = Process::shim_of(&home, &id);
+    home.kill_daemon();
+    fs::remove_file(folder(&home, &id).join("socket")).unwrap();
+    home.text(["kill", &id]);
+    shim.ends();
+    let record = home.record(&id);
+    assert_eq!(record["status"], "killed");
+    assert!(!record["ended_at"].is_null());
+    eventually("its folder is gone", || {
+        (!folder(&home, &id).exists()).then_some(())
+    });
+}
+
+#[test]
+fn a_kill_ends_a_session_whose_folder_cannot_be_looked_into() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let shim = home.shim_of(&id);
+    home.kill_daemon();
+    crate::home::end_at_once(shim);
+    fs::remove_dir_all(folder(&home, &id)).unwrap();
+    fs::write(folder(&home, &id), "").unwrap();
+    home.refused(121, ["kill", &id]);
+    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
+    // It is told once, however often it is looked for.
+    assert_eq!(logged(&home, "a shim cannot be reached"), 1);
+}
+
+#[test]
+fn a_shim_whose_spool_somebody_changed_is_not_asked_again_and_again_without_a_break() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    home.wait_for_output(&id, "begun");
+    home.kill_daemon();
+    let part = folder(&home, &id).join(format!("{:020}.spool", 1));
+    let mut bytes = fs::read(&part).unwrap();
+    *bytes.last_mut().unwrap() ^= 1;
+    fs::write(&part, bytes).unwrap();
+    home.refused(121, ["kill", &id]);
+    // The pauses double, from 5 ms on, in the five seconds that the kill takes.
+    let times = logged(&home, "a shim is looked for");
+    assert!((2..20).contains(&times), "{times}");
+}
+
+#[test]
+fn a_shim_whose_folder_somebody_removed_ends_with_its_session() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let shim = Process::shim_of(&home, &id);
+    home.kill_daemon();
+    fs::remove_dir_all(folder(&home, &id)).unwrap();
+    assert_eq!(home.record(&id)["status"], "orphaned");
+    shim.ends();
+}
+
+#[test]
+fn what_is_no_directory_in_the_place_of_the_spools_is_refused() {
+    let home = Home::new();
+    home.text(["daemon", "start"]);
+    let spools = home.dir().join("spools");
+    let elsewhere = home.project();
+    symlink(&elsewhere, &spools).unwrap();
+    let launch = ["run", "--mode", "interactive", "--detach", "sh", ENDLESS];
+    let said = home.refused(125, launch);
+    assert!(said.contains("move it away"), "{said}");
+    assert_eq!(fs::read_dir(elsewhere).unwrap().count(), 0);
+    home.text(["daemon", "stop"]);
+    let refused = |home: &Home| {
+        let said = home.refused(122, ["daemon", "start"]);
+        assert!(said.contains(spools.to_str().unwrap()), "{said}");
+        assert!(said.contains("move it away"), "{said}");
+        fs::remove_file(&spools).unwrap();
+    };
+    refused(&home);
+    fs::write(&spools, "").unwrap();
+    refused(&home);
+    home.text(["daemon", "start"]);
+}
