@@ -10,20 +10,23 @@ use tokio::task::JoinHandle;
 const BATCH: usize = 32;
 
 /// What a dead shim left, and was not told yet.
-pub(super) struct Left {
+pub(super) struct Left<Unread = Leftover> {
     read: VecDeque<Result<Recorded, Damage>>,
     /// What is to be read after that; none while it is read, and where there is nothing.
-    unread: Option<Leftover>,
-    reading: Option<JoinHandle<Batch>>,
+    unread: Option<Unread>,
+    reading: Option<JoinHandle<Batch<Unread>>>,
 }
 
-struct Batch {
+struct Batch<Unread> {
     read: VecDeque<Result<Recorded, Damage>>,
-    unread: Option<Leftover>,
+    unread: Option<Unread>,
 }
 
-impl Left {
-    pub(super) fn new(unread: Leftover) -> Self {
+impl<Unread> Left<Unread>
+where
+    Unread: Iterator<Item = Result<Recorded, Damage>> + Send + 'static,
+{
+    pub(super) fn new(unread: Unread) -> Self {
         Self {
             read: VecDeque::new(),
             unread: Some(unread),
@@ -50,11 +53,50 @@ impl Left {
     }
 }
 
-fn read(mut left: Leftover) -> Batch {
+fn read<Unread>(mut left: Unread) -> Batch<Unread>
+where
+    Unread: Iterator<Item = Result<Recorded, Damage>>,
+{
     let read: VecDeque<_> = left.by_ref().take(BATCH).collect();
     let has_more = read.len() == BATCH;
     Batch {
         read,
         unread: has_more.then_some(left),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coven_core::Timestamp;
+    use coven_harness::shim::Record;
+
+    use super::*;
+
+    fn record(number: u64) -> Result<Recorded, Damage> {
+        let (at, query) = (Timestamp::from_nanos(0), 0);
+        let record = Record::Answered { query };
+        Ok(Recorded { number, at, record })
+    }
+
+    #[tokio::test]
+    async fn all_that_was_left_is_told_once_in_order_though_nobody_waits_for_it_at_times() {
+        for len in [0, 1, BATCH - 1, BATCH, BATCH + 1, 5 * BATCH] {
+            let len = u64::try_from(len).unwrap();
+            let mut left = Left::new((1..=len).map(record));
+            let mut told = Vec::new();
+            loop {
+                let next = tokio::select! {
+                    biased;
+                    next = left.next() => next,
+                    // Whoever waited does something else first.
+                    () = tokio::task::yield_now() => continue,
+                };
+                match next {
+                    Some(recorded) => told.push(recorded.unwrap().number),
+                    None => break,
+                }
+            }
+            assert!(told.into_iter().eq(1..=len), "of {len}");
+        }
     }
 }
