@@ -9,7 +9,7 @@ use redb::ReadableDatabase;
 use crate::database::{Database, caught, guarded};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
-use crate::file::{self, Disk, Kept, Kind, Reserve, SharedReserve};
+use crate::file::{self, Disk, Kept, Kind, Reserve, Shadow, SharedReserve};
 use crate::journal;
 use crate::layout::{META, meta};
 use crate::limits::TRIM_PARTS;
@@ -108,8 +108,7 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
     let mut reserve = Reserve::beside(disk.as_ref(), path, options.reserve_bytes);
     for shadow in [&cold.shadow, &journal.shadow] {
-        release(|| shadow.release(), &mut reserve)
-            .map_err(|source| file::open_error(path, source))?;
+        release(shadow, &mut reserve).map_err(|source| file::open_error(path, source))?;
     }
     let at = guarded(|| journal_mark(&journal.db.begin_read()?));
     let at = at.map_err(|fault| file::fault_error(&journal_path, &fault))?;
@@ -162,15 +161,20 @@ fn level(journal: &Database, folded: Mark) -> Result<(), Fault> {
     })
 }
 
-/// Lets a file's writes through. Repairing after a crash takes room, and on a full disk the reserve
-/// has it.
-fn release(release: impl Fn() -> io::Result<()>, reserve: &mut Reserve) -> io::Result<()> {
-    match release() {
-        Err(error) if storage_fault(&error) == StorageFault::Full => {
-            reserve.give(u64::MAX)?;
-            release()
+/// Lets a file's writes through. Repairing after a crash takes room, and on a full disk the reserve has
+/// it: it gives what they are, and more only where that is not enough.
+fn release(file: &Shadow, reserve: &mut Reserve) -> io::Result<()> {
+    let mut given_bytes = file.held_bytes().max(1);
+    loop {
+        match file.release() {
+            Err(error)
+                if storage_fault(&error) == StorageFault::Full && reserve.held_bytes() > 0 =>
+            {
+                reserve.give(given_bytes)?;
+                given_bytes = given_bytes.saturating_mul(2);
+            }
+            result => return result,
         }
-        result => result,
     }
 }
 

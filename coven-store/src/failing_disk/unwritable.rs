@@ -221,26 +221,32 @@ async fn a_mount_that_says_it_is_read_only_is_not_written_to() {
 }
 
 #[tokio::test]
-async fn a_log_that_needs_room_to_open_on_a_full_disk_has_the_reserve() {
-    let home = Home::new();
-    let disk = FailingDisk::default();
+async fn a_log_that_needs_room_to_open_on_a_full_disk_has_as_much_of_the_reserve_as_it_needs() {
     let options = Options {
         reserve_bytes: 4 << 20,
         ..LEFT
     };
-    let store = open(&home, &disk, options);
-    running(&store, "a").await;
-    let reserve = home.dir().join("coven.redb.reserve");
-    until_filled(&reserve).await;
-    store.close().await;
-    // Until the reserve is let go of, which comes after the first failure.
-    disk.plan(|plan| {
-        plan.left = Left::Bytes(0);
-        plan.fail = Some(fail(Kind::Write, 0, 1, Errno::NOSPC));
-    });
-    let store = open(&home, &disk, options);
-    assert_eq!(events_of(&store, "a").len(), 2);
-    assert_eq!(std::fs::metadata(&reserve).expect("a file").len(), 0);
+    // How often it meets the full disk, and what is left of the reserve.
+    for (times, left) in [(1, 3 << 20..4 << 20), (4, 1..4 << 20), (30, 0..1)] {
+        let home = Home::new();
+        let disk = FailingDisk::default();
+        let store = open(&home, &disk, options);
+        running(&store, "a").await;
+        let reserve = home.dir().join("coven.redb.reserve");
+        until_filled(&reserve).await;
+        store.close().await;
+        disk.plan(|plan| {
+            plan.left = Left::Bytes(0);
+            plan.fail = Some(fail(Kind::Write, 0, times, Errno::NOSPC));
+        });
+        let opened = Store::open_on(&disk.shared(), &home.path(), options);
+        let is_left = std::fs::metadata(&reserve).expect("a file").len();
+        assert!(left.contains(&is_left), "{times}: {is_left}");
+        match opened {
+            Ok(store) => assert_eq!(events_of(&store, "a").len(), 2),
+            Err(error) => assert_eq!((is_left, times), (0, 30), "{error}"),
+        }
+    }
 }
 
 #[tokio::test]
