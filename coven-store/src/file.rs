@@ -2,6 +2,7 @@
 
 mod create;
 mod disk;
+mod found;
 mod holes;
 mod identity;
 mod kept;
@@ -14,13 +15,13 @@ mod written;
 #[cfg(test)]
 pub(crate) use disk::Room;
 pub(crate) use disk::{Access, Disk, OsDisk, owner};
+pub(crate) use found::{are_both_there, make_if_new};
 #[cfg(test)]
 pub(crate) use holes::{Blocks, Holes};
 pub(crate) use kept::{Kept, folder_of};
 pub(crate) use kind::{Kind, LogId, journal_path, log_id};
 pub(crate) use open::{
-    are_both_there, check, fault_error, make_if_new, open_cold, open_error, open_journal,
-    open_journal_to_read, open_to_read,
+    check, fault_error, open_cold, open_error, open_journal, open_journal_to_read, open_to_read,
 };
 pub(crate) use reserve::{Claim, Reserve, SharedReserve};
 pub(crate) use shadow::Shadow;

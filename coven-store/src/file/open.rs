@@ -1,33 +1,27 @@
 //! Opening the log, and opening it again after a fault.
 
-use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::ops::Bound;
 use std::path::Path;
 
 use redb::{
-    BackendError, Builder, Database, DatabaseError, ReadableDatabase, ReadableTableMetadata,
-    StorageBackend, StorageError,
+    BackendError, Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError,
 };
 
-use super::create::create;
 use super::disk::{Access, Disk};
 use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
 use super::shadow::{Locking, Shadow};
-use crate::database::{caught, guarded};
+use crate::database::caught;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
-use crate::layout;
 use crate::raw::{HEADER_BYTES, Header, RawFile, without_damaged_system};
-use crate::stored::Mark;
-use crate::writer::journal_mark;
 
 /// What every redb file begins with.
-const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
+pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 
 /// Bytes of memory for a database that is only checked: each page is looked at once.
-const CHECK_CACHE_BYTES: usize = 8 << 20;
+pub(super) const CHECK_CACHE_BYTES: usize = 8 << 20;
 
 /// A log that is open and is ours; its file is not written to before its shadow is released.
 pub(crate) struct Opened {
@@ -35,80 +29,6 @@ pub(crate) struct Opened {
     pub(crate) shadow: Shadow,
     /// What the file was opened for: with [`Access::Read`] the shadow cannot be released.
     pub(crate) access: Access,
-}
-
-/// Makes both files of a log where neither is: the journal first, so that a cold file alone is
-/// always half of a log, and never one that was being made.
-///
-/// # Errors
-/// [`OpenError::Damaged`]: one of the two is missing; it is not made anew.
-pub(crate) fn make_if_new(disk: &dyn Disk, path: &Path, journal: &Path) -> Result<(), OpenError> {
-    if are_there(disk, path, journal)? {
-        return Ok(());
-    }
-    create(disk, path, Kind::Cold, || {
-        if sniff(path)? == Sniffed::Database {
-            return Ok(None);
-        }
-        if sniff(journal)? == Sniffed::Nothing {
-            let log = uuid::Uuid::new_v4().into_bytes();
-            create(disk, journal, Kind::Journal, || Ok(Some(log)))?;
-            return Ok(Some(log));
-        }
-        let log = new_log(disk, journal)?;
-        log.map(Some).ok_or_else(|| cold_is_missing(path))
-    })
-}
-
-/// Looks whether both files of a log are there.
-///
-/// # Errors
-/// [`OpenError::Io`] of the kind `NotFound` where there is no log; [`OpenError::Damaged`] where there
-/// is half of one.
-pub(crate) fn are_both_there(
-    disk: &dyn Disk,
-    path: &Path,
-    journal: &Path,
-) -> Result<(), OpenError> {
-    if are_there(disk, path, journal)? {
-        Ok(())
-    } else {
-        Err(open_error(path, io::ErrorKind::NotFound.into()))
-    }
-}
-
-/// Whether both files are there, or the log is not made yet.
-fn are_there(disk: &dyn Disk, path: &Path, journal: &Path) -> Result<bool, OpenError> {
-    match (sniff(path)?, sniff(journal)?) {
-        (Sniffed::Database, Sniffed::Database) => Ok(true),
-        (Sniffed::Database, Sniffed::Nothing) => {
-            // It may be no log at all.
-            open_to_read(disk, path, Kind::Cold, CHECK_CACHE_BYTES)?;
-            Err(journal_is_missing(journal))
-        }
-        (Sniffed::Nothing, Sniffed::Nothing) => Ok(false),
-        (Sniffed::Nothing, Sniffed::Database) => match new_log(disk, journal)? {
-            Some(_) => Ok(false),
-            None => Err(cold_is_missing(path)),
-        },
-    }
-}
-
-/// Which log a journal is of that nothing was ever written to, as a crash leaves it on the way to a
-/// new log.
-fn new_log(disk: &dyn Disk, journal: &Path) -> Result<Option<LogId>, OpenError> {
-    let opened = open_to_read(disk, journal, Kind::Journal, CHECK_CACHE_BYTES)?;
-    guarded(|| {
-        let txn = opened.db.begin_read()?;
-        let is_new = journal_mark(&txn)? == Mark::default()
-            && txn.open_table(layout::JOURNAL)?.is_empty()?;
-        Ok(if is_new {
-            Some(super::kind::log_id(&txn)?)
-        } else {
-            None
-        })
-    })
-    .map_err(|fault| fault_error(journal, &fault))
 }
 
 /// Opens a log's cold file at `path`. What is not a log of ours, of this format and whole, is not
@@ -174,24 +94,6 @@ fn belongs_to(log: LogId, journal: Opened, path: &Path) -> Result<Opened, OpenEr
     })
 }
 
-fn journal_is_missing(path: &Path) -> OpenError {
-    OpenError::Damaged {
-        path: path.to_owned(),
-        problem: "it is missing, and what was last recorded with it; the file beside it is not \
-                  the whole log: put both back from one copy"
-            .to_owned(),
-    }
-}
-
-fn cold_is_missing(path: &Path) -> OpenError {
-    OpenError::Damaged {
-        path: path.to_owned(),
-        problem: "it is missing, and only the journal beside it is there, which has what was last \
-                  recorded: put both back from one copy"
-            .to_owned(),
-    }
-}
-
 fn is_denied(error: &OpenError) -> bool {
     match error {
         OpenError::ReadOnly { .. } => true,
@@ -229,38 +131,6 @@ fn forget_cached_pages(disk: &dyn Disk, path: &Path) {
 
 #[cfg(not(target_os = "linux"))]
 fn forget_cached_pages(_disk: &dyn Disk, _path: &Path) {}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sniffed {
-    Nothing,
-    Database,
-}
-
-/// Looks at what is at `path` without opening it as a database.
-fn sniff(path: &Path) -> Result<Sniffed, OpenError> {
-    let foreign = |problem: &str| OpenError::Foreign {
-        path: path.to_owned(),
-        problem: problem.to_owned(),
-    };
-    let kind = match fs::metadata(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Sniffed::Nothing),
-        result => result.map_err(|source| open_error(path, source))?,
-    };
-    if !kind.is_file() {
-        return Err(foreign("it is not a regular file"));
-    }
-    let mut head = Vec::new();
-    fs::File::open(path)
-        .and_then(|file| file.take(REDB_MAGIC.len() as u64).read_to_end(&mut head))
-        .map_err(|source| open_error(path, source))?;
-    if head == REDB_MAGIC {
-        Ok(Sniffed::Database)
-    } else if head.is_empty() {
-        Err(foreign("it is empty"))
-    } else {
-        Err(foreign("it is not a database"))
-    }
-}
 
 /// Has the database check a whole file; `false` where it is not as it should be. Nothing is written
 /// to the disk.
