@@ -12,6 +12,7 @@ mod groups;
 mod mend;
 mod places;
 mod stand_in;
+mod target;
 #[cfg(test)]
 mod tests;
 mod witness;
@@ -28,12 +29,12 @@ use crate::fault::Fault;
 use crate::file::{self, Disk, OsDisk, journal_path};
 use crate::inspect::{self, Findings, Progress};
 use crate::stored::{EventRow, encode};
-use crate::tail::Row;
 
 use catalogue::{Catalogue, Owner};
 use events::Events;
 use mend::{Mending, row, stand_in};
 use places::Places;
+use target::{Gathered, Target};
 use write::NewLog;
 
 /// What was salvaged.
@@ -185,71 +186,12 @@ struct Salvaging<'a> {
     salvaged: Salvaged,
 }
 
-/// Where what is salvaged goes.
-enum Target {
-    Log(Box<NewLog>),
-    /// It is only to be known what it comes to.
-    Nowhere,
-}
-
-impl Target {
-    fn put(
-        &mut self,
-        slot: u64,
-        id: &SessionId,
-        record: &Record,
-        rows: Vec<Row>,
-    ) -> Result<(), SalvageError> {
-        match self {
-            Self::Log(log) => log.put(slot, id, record, rows),
-            Self::Nowhere => Ok(()),
-        }
-    }
-
-    fn put_deleted(&mut self, slot: u64, id: &SessionId, row: Row) -> Result<(), SalvageError> {
-        match self {
-            Self::Log(log) => log.put_deleted(slot, id, row),
-            Self::Nowhere => Ok(()),
-        }
-    }
-}
-
-/// Rows of one session that are handed over together.
-struct Gathered<'a> {
-    slot: u64,
-    id: &'a SessionId,
-    log: &'a mut Target,
-    rows: Vec<Row>,
-    len_bytes: usize,
-}
-
-impl Gathered<'_> {
-    fn add(&mut self, record: &Record, row: Row) -> Result<(), SalvageError> {
-        self.len_bytes += row.bytes.len();
-        self.rows.push(row);
-        if self.rows.len() < ROWS && self.len_bytes < ROWS_BYTES {
-            return Ok(());
-        }
-        self.hand_over(record)
-    }
-
-    fn hand_over(&mut self, record: &Record) -> Result<(), SalvageError> {
-        self.len_bytes = 0;
-        let rows = std::mem::take(&mut self.rows);
-        self.log.put(self.slot, self.id, record, rows)
-    }
-}
-
 /// What is known of a session.
 #[derive(Clone, Copy)]
 struct Had {
     name: bool,
     trims: bool,
 }
-
-/// Events of a session that are handed over at once, and bytes of them.
-const ROWS: usize = 256;
-const ROWS_BYTES: usize = 1 << 20;
 
 /// The name of a session, or one that stands for it.
 fn name(slot: u64, owner: &Owner) -> SessionId {
@@ -323,13 +265,7 @@ impl<'a> Salvaging<'a> {
             ..
         } = self;
         let mut free = |after, before, count| places.take(catalogue, after, before, count);
-        let mut gathered = Gathered {
-            slot,
-            id,
-            log,
-            rows: Vec::new(),
-            len_bytes: 0,
-        };
+        let mut gathered = Gathered::of(slot, id, log);
         let mut put = |record: &Record, row| gathered.add(record, row);
         for left in Events::of(catalogue, slot, id.clone()) {
             mending.take(left, &mut free, &mut put)?;
