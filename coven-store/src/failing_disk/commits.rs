@@ -56,6 +56,14 @@ async fn append_through(fail: Fail) {
         let seqs: Vec<Seq> = events.iter().skip(2).map(|it| it.seq).collect();
         assert_eq!(seqs, acked, "each once, at {fail:?}");
         assert_eq!(all_output(store, "a"), written, "at {fail:?}");
+    };
+    now_and_after_a_restart(&home, store, fail, check).await;
+}
+
+/// Looks whether it is so, in a log that is whole and goes on by itself, and that another opens then.
+async fn now_and_after_a_restart(home: &Home, store: Store, fail: Fail, is_so: impl Fn(&Store)) {
+    let check = |store: &Store| {
+        is_so(store);
         let findings = store.verify().expect("a read");
         assert_eq!(findings.problems, Vec::new(), "at {fail:?}");
     };
@@ -123,13 +131,8 @@ async fn trim_through(fail: Fail) {
             .iter()
             .filter(|it| matches!(it.event, Event::Trimmed { .. }));
         assert_eq!((events.len(), trims.count()), (2 + 1 + 2, 2), "at {fail:?}");
-        let findings = store.verify().expect("a read");
-        assert_eq!(findings.problems, Vec::new(), "at {fail:?}");
     };
-    check(&store);
-    until_state(&store, WriterState::Healthy).await;
-    store.close().await;
-    check(&home.open());
+    now_and_after_a_restart(&home, store, fail, check).await;
 }
 
 #[tokio::test]
