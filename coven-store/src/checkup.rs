@@ -11,7 +11,7 @@ use crate::salvage::{self, Expected, SalvageError};
 /// Looks at everything in the log at `path`, which nobody may have open, and tells all that is
 /// wrong with it. Nothing is written. Blocks for reading it up to three times, and as often again
 /// where something is wrong, to find out what a salvage would bring back; `progress` is told how far
-/// that is. Takes some 200 bytes of memory for each session there ever was, and some MiB; where
+/// that is. Takes some MiB of memory, and at most 20 for its sessions, however many there are; where
 /// something is wrong as much as [`salvage`](crate::salvage()).
 ///
 /// # Errors
