@@ -27,6 +27,10 @@ impl Tools {
     }
 }
 
+/// How much less urgent the other one is than who appends, whose answers are waited for: its time is
+/// that which the processors have left.
+const OTHER_NICE: i32 = 10;
+
 pub(super) struct Crew {
     thrift: Thrift,
     own: Tools,
@@ -69,7 +73,11 @@ impl Crew {
             }
         };
         thread::scope(|scope| {
-            scope.spawn(|| work(other));
+            scope.spawn(|| {
+                // Where it cannot be less urgent, it is as urgent as the rest.
+                let _ = rustix::process::setpriority_process(None, OTHER_NICE);
+                work(other);
+            });
             work(&mut self.own);
         });
         let mut done = done.into_inner().expect("nobody panics with it");
