@@ -14,8 +14,9 @@ pub struct Options {
     pub journal_cache_bytes: usize,
     /// Bytes of memory that decompressed segments of the main file may take, so that what is read again is
     /// taken from there and the file is not touched. Default 40 MiB: one session of 32 MiB, with what it
-    /// takes beside its bytes. Nothing is taken before somebody reads, and all is given back when nobody
-    /// has read for ten seconds; by a log that is opened for reading alone, when it is closed. 0 keeps none.
+    /// takes beside its bytes. Nothing is taken before somebody reads 256 KiB at once, and all is given
+    /// back when nobody has read for ten seconds; by a log that is opened for reading alone, when it is
+    /// closed. 0 keeps none.
     pub segment_cache_bytes: usize,
     /// Bytes that make a fold due: of memory, where all that is not folded yet is held beside the
     /// journal's file. It is read again after a crash. Default 16 MiB: enough that busy sessions

@@ -1,8 +1,9 @@
 //! Reading what was read before, whatever the disk does.
 
-use coven_core::Envelope;
+use coven_core::{Envelope, Seq};
 
 use super::*;
+use crate::ReadLimit;
 use crate::test_support::{ALL, resized};
 
 /// A log with two sessions in its cold file, which were read.
@@ -69,4 +70,28 @@ async fn wherever_a_fold_fails_what_is_read_meanwhile_and_after_it_is_all_there_
             assert_eq!(events_of(&home.open(), "a"), events);
         }
     }
+}
+
+#[tokio::test]
+async fn what_was_read_by_who_wants_little_is_read_on_the_disk_again() {
+    let disk = FailingDisk::default();
+    let home = Home::new();
+    let options = Options {
+        cache_bytes: 0,
+        journal_cache_bytes: 0,
+        ..LEFT
+    };
+    let store = open(&home, &disk, options);
+    running(&store, "a").await;
+    let said = vec![output(0, noise(1, 200_000))];
+    append(&store, "a", said).await.expect("it follows");
+    store.fold();
+    let few = ReadLimit {
+        events: 2,
+        bytes: 1000,
+    };
+    let read = || store.read(&id("a"), Seq::ZERO, few);
+    assert_eq!(read().expect("a read").len(), 2);
+    disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 0, u64::MAX, Errno::IO)));
+    read().expect_err("the disk is asked");
 }

@@ -10,7 +10,7 @@ use super::ReadLimit;
 use super::cache::Look;
 use super::events::Filling;
 use super::record::{known_record, slot_row};
-use super::segments::{Part, Segments};
+use super::segments::{Appetite, Part, Segments};
 use crate::cold::order::{Goes, NOBODY, runs_after};
 use crate::database::guarded;
 use crate::error::Damage;
@@ -61,7 +61,7 @@ impl OfAll {
     }
 
     pub(crate) fn read(&self, txn: &ReadTransaction, look: &Look<'_>) -> Result<AllPage, Fault> {
-        let mut cold = ColdFile::open(txn, look, &self.tail)?;
+        let mut cold = ColdFile::open(txn, look, &self.tail, Appetite::of(self.limit.bytes))?;
         let mut page = Filling::new(self.limit);
         let mut after = self.after;
         loop {
@@ -255,10 +255,11 @@ impl<'a> ColdFile<'a> {
         txn: &'a ReadTransaction,
         look: &'a Look<'a>,
         tail: &'a AllRows,
+        appetite: Appetite,
     ) -> Result<Self, Fault> {
         Ok(Self {
             txn,
-            segments: Segments::open(txn, look)?,
+            segments: Segments::open(txn, look, appetite)?,
             slots: txn.open_table(SLOTS)?,
             tail,
             owners: HashMap::new(),
@@ -461,7 +462,7 @@ mod tests {
                 let look = Look::blind();
                 let tail = SharedTail::new(crate::tail::Tail::after(super::super::folded(txn)?));
                 let page = OfAll::begin(&tail, Seq::new(50), limit);
-                let mut cold = ColdFile::open(txn, &look, &page.tail)?;
+                let mut cold = ColdFile::open(txn, &look, &page.tail, Appetite::Much)?;
                 let (runs, _) = page.cold_runs(&mut cold, page.after)?;
                 assert_eq!(runs.len(), 1, "it is one run");
                 Ok(page.rows_of(&mut cold, &runs)?.0.len())

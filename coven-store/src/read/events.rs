@@ -6,7 +6,7 @@ use redb::ReadTransaction;
 
 use super::cache::{Facts, Look};
 use super::record::slot_of;
-use super::segments::{Part, Seen, Segments, each_in_memory};
+use super::segments::{Appetite, Part, Seen, Segments, each_in_memory};
 use super::unpacked::Row;
 use crate::cold::order::Goes;
 use crate::error::Damage;
@@ -139,7 +139,7 @@ impl<'a> OfSession<'a> {
         let Some(slot) = slot else {
             return Ok(Vec::new());
         };
-        let segments = Segments::open(txn, look)?;
+        let segments = Segments::open(txn, look, Appetite::of(self.limit.bytes))?;
         let facts = segments.facts(txn, slot, self.id)?;
         let mut page = Reading::new(self, &facts);
         let of = Part::after(slot, self.id, self.after);

@@ -7,7 +7,7 @@ use redb::ReadTransaction;
 use super::cache::Look;
 use super::events::event_of_row;
 use super::record::{Known, slot_of};
-use super::segments::{Part, Segments, each_in_memory};
+use super::segments::{Appetite, Part, Segments, each_in_memory};
 use crate::cold::order::Goes;
 use crate::error::Damage;
 use crate::fault::Fault;
@@ -102,6 +102,10 @@ impl<'a> OutputRange<'a> {
         self.end(chunks, facts.known.as_ref()).ok()
     }
 
+    fn appetite(&self) -> Appetite {
+        Appetite::of(usize::try_from(self.max_bytes).unwrap_or(usize::MAX))
+    }
+
     pub(crate) fn read(&self, txn: &ReadTransaction, look: &Look<'_>) -> Result<Chunks, Fault> {
         let slot = match self.tail.slot {
             Some(slot) => Some(slot),
@@ -110,7 +114,7 @@ impl<'a> OutputRange<'a> {
         let Some(slot) = slot else {
             return Ok(Chunks::from(self.offset, self.max_bytes));
         };
-        let segments = Segments::open(txn, look)?;
+        let segments = Segments::open(txn, look, self.appetite())?;
         let facts = segments.facts(txn, slot, self.id)?;
         let begins = begins(txn, slot, self.offset.max(facts.trimmed_bytes))?;
         let offset = begins.as_ref().map_or(self.offset, |begins| begins.offset);

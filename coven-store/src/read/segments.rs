@@ -10,7 +10,7 @@ use super::record::{Known, known_record};
 use super::unpacked::{Row, Unpacked};
 use crate::cold::order::Goes;
 use crate::cold::pack::Unpacker;
-use crate::cold::segment::Segment;
+use crate::cold::segment::{BODY_BYTES, Segment};
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::{SEGMENTS, TRIMMING};
@@ -18,14 +18,20 @@ use crate::stored::Malformed;
 
 pub(crate) struct Segments<'a> {
     look: &'a Look<'a>,
+    appetite: Appetite,
     segments: ReadOnlyTable<(u64, u64), &'static [u8]>,
     trimming: ReadOnlyTable<u64, u64>,
 }
 
 impl<'a> Segments<'a> {
-    pub(crate) fn open(txn: &ReadTransaction, look: &'a Look<'a>) -> Result<Self, Fault> {
+    pub(super) fn open(
+        txn: &ReadTransaction,
+        look: &'a Look<'a>,
+        appetite: Appetite,
+    ) -> Result<Self, Fault> {
         Ok(Self {
             look,
+            appetite,
             segments: txn.open_table(SEGMENTS)?,
             trimming: txn.open_table(TRIMMING)?,
         })
@@ -80,7 +86,8 @@ impl<'a> Segments<'a> {
         Ok(seeing.seen(goes))
     }
 
-    /// The same from a place on, out of the cold file. What is read is put into the cache.
+    /// The same from a place on, out of the cold file. What is read by who reads much is put into the
+    /// cache.
     fn each_from(
         &self,
         place: Place,
@@ -90,22 +97,46 @@ impl<'a> Segments<'a> {
         let mut unpacker = Unpacker::default();
         let mut last = None;
         let goes = each_segment(&self.segments, of, place, |before, first, bytes| {
-            let segment = match self.look.segment(of.slot, first) {
-                Some(segment) => segment,
-                None => Unpacked::read(&mut unpacker, of.slot, first, bytes)
-                    .map_err(|problem| of.damaged(first, &problem))?,
+            let segment = match (self.look.segment(of.slot, first), self.appetite) {
+                (Some(segment), _) => Ok(segment),
+                (None, Appetite::Much) => {
+                    Unpacked::read_apart(&mut unpacker, of.slot, first, bytes)
+                }
+                (None, Appetite::Little) => Unpacked::read(&mut unpacker, of.slot, first, bytes),
             };
-            self.look.put(of.slot, before, &segment);
+            let segment = segment.map_err(|problem| of.damaged(first, &problem))?;
+            if self.appetite == Appetite::Much {
+                self.look.put(of.slot, before, &segment);
+            }
             last = Some(first);
             seeing.take(&segment)
         })?;
-        if goes == Goes::On
+        if self.appetite == Appetite::Much
+            && goes == Goes::On
             && of.last == END
             && let Some(last) = last.or_else(|| place.segment())
         {
             self.look.put_end(of.slot, last);
         }
         Ok(goes)
+    }
+}
+
+/// How much a read wants at most. Who wants less than a segment has looks at a place that hardly anybody
+/// looks at again, and is not to wait for memory that would be kept for that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Appetite {
+    Little,
+    Much,
+}
+
+impl Appetite {
+    pub(super) const fn of(len_bytes: usize) -> Self {
+        if len_bytes < BODY_BYTES {
+            Self::Little
+        } else {
+            Self::Much
+        }
     }
 }
 

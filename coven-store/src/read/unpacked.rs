@@ -39,7 +39,20 @@ impl Unpacked {
         first: u64,
         bytes: &[u8],
     ) -> Result<Self, Malformed> {
-        let segment = Segment::decode_apart(unpacker, slot, first, bytes)?;
+        Segment::decode_with(unpacker, slot, first, bytes).map(Self::of)
+    }
+
+    /// The same, for who keeps it: its body is given back to the system with it.
+    pub(super) fn read_apart(
+        unpacker: &mut Unpacker,
+        slot: u64,
+        first: u64,
+        bytes: &[u8],
+    ) -> Result<Self, Malformed> {
+        Segment::decode_apart(unpacker, slot, first, bytes).map(Self::of)
+    }
+
+    fn of(segment: Segment) -> Self {
         let mut rows = Vec::with_capacity((segment.head.rows as usize).min(segment.len_bytes()));
         let mut problem = None;
         for row in segment.rows() {
@@ -53,11 +66,11 @@ impl Unpacked {
                 Err(malformed) => problem = Some(malformed),
             }
         }
-        Ok(Self {
+        Self {
             segment,
             rows: rows.into(),
             problem,
-        })
+        }
     }
 
     /// The place of its first event.
