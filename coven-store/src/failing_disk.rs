@@ -2,6 +2,7 @@
 
 mod cached;
 mod commits;
+mod ending;
 mod holes;
 mod reads;
 mod unwritable;
@@ -23,7 +24,9 @@ use crate::test_support::{
     Home, all_output, append, batch, created, events_of, exited, id, noise, output, output_closed,
     running, trim, trimmed, urgent,
 };
-use crate::{AppendError, Options, ReadError, StorageFault, Store, StoreHealth, WriterState};
+use crate::{
+    AppendError, Batch, Options, ReadError, StorageFault, Store, StoreHealth, WriterState,
+};
 
 /// What the disk is to do.
 #[derive(Clone, Debug, Default)]

@@ -4,7 +4,8 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use redb::ReadableDatabase;
+use coven_core::{Phase, SessionId};
+use redb::{ReadTransaction, ReadableDatabase};
 
 use crate::database::{Database, caught, guarded};
 use crate::error::{OpenError, StorageFault};
@@ -25,6 +26,8 @@ pub(crate) struct Files {
     pub(crate) journal: Kept,
     pub(crate) cold: Kept,
     pub(crate) tail: Tail,
+    /// The sessions that were told to end, and whose end is not on record.
+    pub(crate) ending: Vec<SessionId>,
     pub(crate) reserve: SharedReserve,
 }
 
@@ -106,6 +109,12 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
     )?;
     let tail = guarded(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
+    let ending = match guarded(|| ending(&cold.db.begin_read()?, &tail)) {
+        Ok(ending) => ending,
+        // They wait for room then, as all others do.
+        Err(Fault::Damage(_)) => Vec::new(),
+        Err(fault) => return Err(file::fault_error(path, &fault)),
+    };
     let mut reserve = Reserve::beside(disk.as_ref(), path, options.reserve_bytes);
     for shadow in [&cold.shadow, &journal.shadow] {
         release(shadow, &mut reserve).map_err(|source| file::open_error(path, source))?;
@@ -143,8 +152,19 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
             Kind::Cold,
         ),
         tail,
+        ending,
         reserve: SharedReserve::new(reserve),
     })
+}
+
+/// The sessions that were told to end, and whose end is not on record.
+fn ending(cold: &ReadTransaction, tail: &Tail) -> Result<Vec<SessionId>, Fault> {
+    let live = read::live(cold, &tail.standings())?.into_iter();
+    let ending = live.filter(|record| {
+        let phase = &record.session.phase;
+        matches!(phase, Phase::Cancelled | Phase::Dying { .. })
+    });
+    Ok(ending.map(|record| record.session.id.clone()).collect())
 }
 
 /// Has the journal count on from `folded`, which the cold file came to without it: by an import that

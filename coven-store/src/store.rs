@@ -310,6 +310,12 @@ impl Store {
         queue.meter.health(queue.rooms.capacity_bytes())
     }
 
+    /// Whether the writer lets in what a session has to say, since that was told to end.
+    #[cfg(test)]
+    pub(crate) fn is_ending(&self, id: &SessionId) -> bool {
+        self.0.queue.rooms.is_ending(id)
+    }
+
     /// Folds what there is; with it goes one step of whatever else the folder has to do.
     #[cfg(test)]
     pub(crate) fn fold(&self) {

@@ -87,7 +87,7 @@ async fn on_a_full_disk_a_kill_and_its_exit_are_recorded_from_the_reserve() {
 }
 
 /// A store whose reserve is filled, on a disk that then becomes full.
-async fn full_but_for_the_reserve(home: &Home, disk: &FailingDisk) -> Store {
+pub(super) async fn full_but_for_the_reserve(home: &Home, disk: &FailingDisk) -> Store {
     let options = Options {
         reserve_bytes: 4 << 20,
         queue_bytes: 16 << 20,
@@ -103,7 +103,7 @@ async fn full_but_for_the_reserve(home: &Home, disk: &FailingDisk) -> Store {
     store
 }
 
-async fn until_filled(reserve: &Path) {
+pub(super) async fn until_filled(reserve: &Path) {
     in_time("filling the reserve", async {
         while std::fs::metadata(reserve).map_or(0, |file| file.len()) < 4 << 20 {
             tokio::time::sleep(Duration::from_millis(1)).await;

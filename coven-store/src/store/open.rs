@@ -76,6 +76,7 @@ impl Store {
             journal,
             cold,
             tail,
+            ending,
             reserve,
         } = opening::open(disk, path, options)?;
         let meter = Arc::new(Meter::default());
@@ -89,6 +90,9 @@ impl Store {
         let tail = Arc::new(SharedTail::new(tail));
         let wakes = Arc::new(Wakes::new(mark.seq()));
         let rooms = Rooms::new(options.queue_bytes);
+        for session in &ending {
+            rooms.ends(session);
+        }
         let (sender, inbox) = mpsc::channel();
         let database = Arc::clone(&cold.database);
         let cache = Arc::new(Cache::new(options.segment_cache_bytes));

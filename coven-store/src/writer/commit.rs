@@ -213,8 +213,10 @@ impl Writer {
             self.state.folding.written();
             self.took_room(cost(done.row.len_bytes() as u64));
         }
-        for job in &jobs {
-            self.heed(job);
+        for (job, answer) in jobs.iter().zip(&done.answers) {
+            if answer.is_ok() {
+                self.heed(job);
+            }
         }
         for (session, entry) in done.sessions {
             match entry {

@@ -107,6 +107,11 @@ impl Rooms {
         });
     }
 
+    /// Whether a session was told to end, and its end is not on record.
+    pub(crate) fn is_ending(&self, session: &SessionId) -> bool {
+        self.ending.borrow().contains(session)
+    }
+
     /// The session's end is on record.
     pub(crate) fn ended(&self, session: &SessionId) {
         self.ending

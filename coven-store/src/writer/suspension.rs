@@ -6,7 +6,7 @@
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
-use coven_core::{Event, Phase};
+use coven_core::Event;
 
 use super::commit::Unsettled;
 use super::queue::Job;
@@ -232,17 +232,7 @@ impl Writer {
             | Event::Archived
             | Event::Summoned => false,
         });
-        ends || self.is_dying(job)
-    }
-
-    fn is_dying(&self, job: &Job) -> bool {
-        let entry = self.before().entry(&job.session).unwrap_or(None);
-        entry.is_some_and(|entry| {
-            matches!(
-                entry.record.session.phase,
-                Phase::Cancelled | Phase::Dying { .. }
-            )
-        })
+        ends || self.rooms.is_ending(&job.session)
     }
 
     /// How long until somebody who waits is to be refused; `None` when nobody waits who may be.
