@@ -8,6 +8,8 @@ mod list;
 mod output;
 mod record;
 mod segments;
+#[cfg(test)]
+mod tests;
 mod unpacked;
 
 pub use all::{AllPage, Lost};

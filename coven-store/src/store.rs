@@ -316,6 +316,11 @@ impl Store {
         self.0.queue.rooms.is_ending(id)
     }
 
+    #[cfg(test)]
+    pub(crate) fn tail(&self) -> &SharedTail {
+        &self.0.tail
+    }
+
     /// Folds what there is; with it goes one step of whatever else the folder has to do.
     #[cfg(test)]
     pub(crate) fn fold(&self) {

@@ -5,7 +5,7 @@ use coven_core::{Envelope, Event, Seq, SessionId};
 use redb::ReadTransaction;
 
 use super::cache::{Facts, Look};
-use super::record::slot_of;
+use super::record::slot_beside_the_tail;
 use super::segments::{Appetite, Part, Seen, Segments, each_in_memory};
 use super::unpacked::Row;
 use crate::cold::order::Goes;
@@ -132,11 +132,7 @@ impl<'a> OfSession<'a> {
         txn: &ReadTransaction,
         look: &Look<'_>,
     ) -> Result<Vec<Envelope>, Fault> {
-        let slot = match self.tail.slot {
-            Some(slot) => Some(slot),
-            None => slot_of(txn, self.id)?,
-        };
-        let Some(slot) = slot else {
+        let Some(slot) = slot_beside_the_tail(txn, self.id, self.tail.slot)? else {
             return Ok(Vec::new());
         };
         let segments = Segments::open(txn, look, Appetite::of(self.limit.bytes))?;

@@ -6,7 +6,7 @@ use redb::ReadTransaction;
 
 use super::cache::Look;
 use super::events::event_of_row;
-use super::record::{Known, slot_of};
+use super::record::{Known, slot_beside_the_tail};
 use super::segments::{Appetite, Part, Segments, each_in_memory};
 use crate::cold::order::Goes;
 use crate::error::Damage;
@@ -107,11 +107,7 @@ impl<'a> OutputRange<'a> {
     }
 
     pub(crate) fn read(&self, txn: &ReadTransaction, look: &Look<'_>) -> Result<Chunks, Fault> {
-        let slot = match self.tail.slot {
-            Some(slot) => Some(slot),
-            None => slot_of(txn, self.id)?,
-        };
-        let Some(slot) = slot else {
+        let Some(slot) = slot_beside_the_tail(txn, self.id, self.tail.slot)? else {
             return Ok(Chunks::from(self.offset, self.max_bytes));
         };
         let segments = Segments::open(txn, look, self.appetite())?;

@@ -19,9 +19,27 @@ pub(crate) fn entry(txn: &ReadTransaction, id: &SessionId) -> Result<Option<Entr
 }
 
 /// A session's slot; `None` where there is no such session.
-pub(super) fn slot_of(txn: &ReadTransaction, id: &SessionId) -> Result<Option<u64>, Fault> {
+fn slot_of(txn: &ReadTransaction, id: &SessionId) -> Result<Option<u64>, Fault> {
     let row = txn.open_table(IDS)?.get(id.as_str())?;
     Ok(row.map(|row| row.value()))
+}
+
+/// The slot of a session of which some is in the tail, whose slot that is then; `None` where there is
+/// nothing of it to be read. Who looked into the tail before it was deleted finds here what is not
+/// erased yet, and would have a part of it.
+pub(super) fn slot_beside_the_tail(
+    txn: &ReadTransaction,
+    id: &SessionId,
+    tail: Option<u64>,
+) -> Result<Option<u64>, Fault> {
+    let Some(slot) = tail else {
+        return slot_of(txn, id);
+    };
+    let row = txn.open_table(SLOTS)?.get(slot)?;
+    let row = row.map(|row| slot_of_row(slot, row.value()));
+    // The cold file may have nothing of it yet. One that is damaged keeps nobody from its events.
+    let is_deleted = matches!(row, Some(Ok((_, Some(_)))));
+    Ok((!is_deleted).then_some(slot))
 }
 
 /// The place of the last `Deleted` of an id.
