@@ -1,6 +1,8 @@
 //! Sessions that were told to end: what they have to say yet waits behind nobody's.
 
-use super::unwritable::until_filled;
+use bytes::Bytes;
+
+use super::unwritable::{full_but_for_the_reserve, until_filled};
 use super::*;
 
 #[tokio::test]
@@ -57,4 +59,55 @@ async fn who_was_told_to_end_before_a_restart_ends_on_a_full_disk_though_others_
     let end = append(&store, "c", vec![Event::LaunchFailed { reason }]);
     in_time("the other end", end).await.expect("it fits");
     assert!(!of_b.is_finished(), "others wait for room");
+}
+
+#[tokio::test]
+async fn who_was_told_to_end_and_writes_on_waits_once_so_much_of_it_cannot_be_folded() {
+    const LEN: u64 = 3 << 20;
+    const TURNS: u64 = 30;
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let store = full_but_for_the_reserve(&home, &disk).await;
+    let of_b = spawn_append(&store, "b", vec![output(0, noise(1, 3 << 20))]);
+    until_state(&store, WriterState::Failed).await;
+    let kill = store.append(urgent(batch("a", None, vec![Event::KillRequested])));
+    in_time("the kill", kill).await.expect("it is small");
+    let data = Bytes::from(vec![b'x'; 3 << 20]);
+    let writes_on = tokio::spawn({
+        let store = store.clone();
+        async move {
+            for turn in 0..TURNS {
+                let said = output(turn * LEN, data.clone());
+                let said = append(&store, "a", vec![said]).await;
+                said.expect("it was only late");
+            }
+        }
+    });
+    let written = || {
+        store
+            .record(&id("a"))
+            .expect("a read")
+            .expect("it is there")
+    };
+    let stands = async {
+        let mut before = u64::MAX;
+        loop {
+            // Answered after the writer has seen whatever else it may write.
+            let launch = store.append(urgent(batch("c", Seq::ZERO, vec![created()])));
+            assert_eq!(launch.await, suspended(StorageFault::Full));
+            let now = written().session.output_bytes;
+            if now == before && store.health().queued_events == 2 {
+                return now;
+            }
+            before = now;
+        }
+    };
+    let stands = in_time("waiting", stands).await;
+    assert!((48 << 20..=64 << 20).contains(&stands), "{stands}");
+    assert!(!of_b.is_finished() && !writes_on.is_finished());
+    disk.plan(|plan| plan.left = Left::TheTruth);
+    in_time("resuming", writes_on).await.expect("no panic");
+    assert_eq!(written().session.output_bytes, TURNS * LEN);
+    let end = append(&store, "a", vec![output_closed(), exited(137)]);
+    in_time("the end", end).await.expect("it fits");
 }

@@ -18,7 +18,9 @@ use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
 use crate::file::Claim;
 use crate::folder;
-use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF, REFUSAL_PATIENCE};
+use crate::limits::{
+    MAX_BACKOFF, MAX_ENDING_TAIL_BYTES, MAX_REOPEN_BACKOFF, MIN_BACKOFF, REFUSAL_PATIENCE,
+};
 
 /// Why nothing is written, and when to look again.
 pub(crate) struct Suspension {
@@ -191,7 +193,7 @@ impl Writer {
         while let Some(job) = jobs.pop_front() {
             let in_turn = job.urgency == Urgency::Control || !kept_sessions.contains(&job.session);
             let bytes = cost(job.len_bytes);
-            let may = self.state.last_call || self.is_ending(&job);
+            let may = self.state.last_call || is_end(&job) || self.is_last_word(&job);
             if in_turn && may && self.make_writable(bytes, Claim::Ending).is_ok() {
                 self.write(vec![job]);
                 if !self.journal.is_writable() {
@@ -209,30 +211,10 @@ impl Writer {
         self.state.pending.append(&mut jobs);
     }
 
-    /// Whether a batch ends a session, rids the log of something, or is of one that was told to end.
-    fn is_ending(&self, job: &Job) -> bool {
-        let ends = job.events.iter().any(|envelope| match envelope.event {
-            Event::LaunchFailed { .. }
-            | Event::KillRequested
-            | Event::OutputClosed { .. }
-            | Event::Exited { .. }
-            | Event::Completed { .. }
-            | Event::Orphaned { .. }
-            | Event::Deleted
-            | Event::Trimmed { .. } => true,
-            Event::Created { .. }
-            | Event::Registered { .. }
-            | Event::Started { .. }
-            | Event::Identified { .. }
-            | Event::Output { .. }
-            | Event::Input { .. }
-            | Event::Resized { .. }
-            | Event::Titled { .. }
-            | Event::Labelled { .. }
-            | Event::Archived
-            | Event::Summoned => false,
-        });
-        ends || self.rooms.is_ending(&job.session)
+    /// Whether a batch is of a session that was told to end, and may be in memory until it is folded.
+    fn is_last_word(&self, job: &Job) -> bool {
+        self.rooms.is_ending(&job.session)
+            && self.tail.look().bytes() + job.len_bytes <= MAX_ENDING_TAIL_BYTES
     }
 
     /// How long until somebody who waits is to be refused; `None` when nobody waits who may be.
@@ -275,6 +257,31 @@ impl Writer {
             },
         }
     }
+}
+
+/// Whether a batch ends a session, or rids the log of something.
+fn is_end(job: &Job) -> bool {
+    job.events.iter().any(|envelope| match envelope.event {
+        Event::LaunchFailed { .. }
+        | Event::KillRequested
+        | Event::OutputClosed { .. }
+        | Event::Exited { .. }
+        | Event::Completed { .. }
+        | Event::Orphaned { .. }
+        | Event::Deleted
+        | Event::Trimmed { .. } => true,
+        Event::Created { .. }
+        | Event::Registered { .. }
+        | Event::Started { .. }
+        | Event::Identified { .. }
+        | Event::Output { .. }
+        | Event::Input { .. }
+        | Event::Resized { .. }
+        | Event::Titled { .. }
+        | Event::Labelled { .. }
+        | Event::Archived
+        | Event::Summoned => false,
+    })
 }
 
 /// What was observed is kept until it can be written; who asks for something can ask again.
