@@ -112,16 +112,32 @@ impl Reserve {
         self.held_bytes >= self.full_bytes
     }
 
-    /// Takes from the disk what is missing.
+    /// Takes from the disk what is missing, all of it or nothing.
     pub(crate) fn fill(&mut self, disk: &dyn Disk) -> io::Result<()> {
         if self.is_full() {
             return Ok(());
         }
         self.open(disk)?;
+        self.fill_by(|file, bytes| {
+            Ok(rustix::fs::fallocate(
+                file,
+                FallocateFlags::empty(),
+                0,
+                bytes,
+            )?)
+        })
+    }
+
+    fn fill_by(&mut self, take: impl FnOnce(&File, u64) -> io::Result<()>) -> io::Result<()> {
         let file = self.file.as_ref().expect("it was opened just now");
-        rustix::fs::fallocate(file, FallocateFlags::empty(), 0, self.full_bytes)?;
-        self.held_bytes = self.full_bytes;
-        Ok(())
+        let taken = take(file, self.full_bytes);
+        match &taken {
+            Ok(()) => self.held_bytes = self.full_bytes,
+            // A file system may keep what it had found before it had no more (ext4 does). Nobody would
+            // count that, and on a full disk it would be nobody's.
+            Err(_) => file.set_len(self.held_bytes)?,
+        }
+        taken
     }
 
     /// Lets go of at least `bytes`, or of all there is.
@@ -143,5 +159,31 @@ impl Reserve {
             self.file = Some(file);
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+    use crate::file::OsDisk;
+    use crate::test_support::Home;
+
+    #[test]
+    fn what_was_taken_before_the_disk_had_no_more_is_given_back() {
+        let home = Home::new();
+        let mut reserve = Reserve::beside(&OsDisk, &home.path(), 4 << 20);
+        reserve.fill(&OsDisk).expect("there is room");
+        reserve.give(3 << 20).expect("it is cut");
+        let refused = reserve.fill_by(|file, _| {
+            file.write_all_at(&[1; 1 << 20], 1 << 20)?;
+            Err(rustix::io::Errno::NOSPC.into())
+        });
+        refused.expect_err("there is no more");
+        assert_eq!(reserve.held_bytes(), 1 << 20);
+        let file = std::fs::metadata(&reserve.path).expect("it is there");
+        assert_eq!(file.len(), 1 << 20);
+        assert!(file.blocks() * 512 < 2 << 20, "{}", file.blocks());
     }
 }
