@@ -161,10 +161,9 @@ impl Segment {
         first: u64,
         bytes: &[u8],
     ) -> Result<Self, Malformed> {
-        let (codec, head, packed) = open(slot, first, bytes)?;
-        let len = body_len(&head)?;
-        let body = unpacker.unpack(codec, packed, len)?.into();
-        Ok(Self { first, head, body })
+        Self::decode_by(slot, first, bytes, |codec, packed, len| {
+            unpacker.unpack(codec, packed, len).map(Bytes::from)
+        })
     }
 
     /// The same, with a body that is given back to the system when nobody has it any more, for who may
@@ -175,9 +174,19 @@ impl Segment {
         first: u64,
         bytes: &[u8],
     ) -> Result<Self, Malformed> {
+        Self::decode_by(slot, first, bytes, |codec, packed, len| {
+            unpacker.unpack_apart(codec, packed, len)
+        })
+    }
+
+    fn decode_by(
+        slot: u64,
+        first: u64,
+        bytes: &[u8],
+        unpack: impl FnOnce(Codec, &[u8], usize) -> Result<Bytes, Malformed>,
+    ) -> Result<Self, Malformed> {
         let (codec, head, packed) = open(slot, first, bytes)?;
-        let len = body_len(&head)?;
-        let body = unpacker.unpack_apart(codec, packed, len)?;
+        let body = unpack(codec, packed, body_len(&head)?)?;
         Ok(Self { first, head, body })
     }
 
