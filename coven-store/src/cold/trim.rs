@@ -138,6 +138,8 @@ fn replace(
 
 #[cfg(test)]
 mod tests {
+    use std::time::{Duration, Instant};
+
     use coven_core::Event;
     use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
@@ -174,7 +176,14 @@ mod tests {
     /// Folds what there is, and waits until what was trimmed is out of the segments.
     async fn wait_until_taken_out(store: &Store) {
         store.verify().expect("a read");
-        while rows(store).2 > 0 {
+        until(|| rows(store).2 == 0).await;
+    }
+
+    /// Waits for what the folder is to come to by itself.
+    async fn until(is_so: impl Fn() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !is_so() {
+            assert!(Instant::now() < deadline, "it is still being taken out");
             tokio::task::yield_now().await;
         }
     }
@@ -273,9 +282,7 @@ mod tests {
             });
             read.expect("a read")
         };
-        while left() != [place] || rows(&store).2 > 1 {
-            tokio::task::yield_now().await;
-        }
+        until(|| left() == [place] && rows(&store).2 <= 1).await;
         // What is left of it can be read, and so can the other session.
         let chunks = store.output(&id("a"), 0, usize::MAX).expect("a read");
         assert_eq!(chunks.first().expect("there is more").offset, 18 * LEN);
@@ -294,9 +301,7 @@ mod tests {
             });
             read.expect("a read")
         };
-        while left_of_all() > 1 {
-            tokio::task::yield_now().await;
-        }
+        until(|| left_of_all() <= 1).await;
     }
 
     #[tokio::test]

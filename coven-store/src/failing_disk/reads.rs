@@ -4,7 +4,7 @@ use super::*;
 
 /// A log with a running session, all of it in the cold file: what is in the tail is read without
 /// the disk, and so would be what is in a cache.
-async fn folded() -> (Home, FailingDisk, Store) {
+pub(super) async fn folded() -> (Home, FailingDisk, Store) {
     let home = Home::new();
     let disk = FailingDisk::default();
     let options = Options {
