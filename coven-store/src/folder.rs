@@ -243,9 +243,10 @@ impl Folder {
                 None => return self.wait(reason),
             },
         };
+        let began = Instant::now();
         match self.write(&what) {
             Ok(()) => {
-                self.tail.forget(what.mark);
+                self.tail.forget(what.mark, Some(began.elapsed()));
                 self.state.backoff = Duration::ZERO;
                 if what.mark == self.tail.look().last() {
                     self.state.fold = Wanted::Nothing;

@@ -25,9 +25,17 @@ pub(crate) use replay::{replay, replay_some};
 /// The tail, shared by the writer, the folder and all who read.
 pub(crate) struct SharedTail {
     tail: RwLock<Tail>,
-    /// How many folds there were, for who waits for the next.
-    folds: Mutex<u64>,
+    folds: Mutex<Folds>,
     folded: Condvar,
+}
+
+/// The folds there were.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Folds {
+    /// How many, for who waits for the next.
+    pub(crate) count: u64,
+    /// How fast they are of late, in what the tail was rid of; `None` before the first.
+    pub(crate) bytes_per_second: Option<u64>,
 }
 
 #[derive(Default)]
@@ -159,7 +167,7 @@ impl SharedTail {
     pub(crate) fn new(tail: Tail) -> Self {
         Self {
             tail: RwLock::new(tail),
-            folds: Mutex::new(0),
+            folds: Mutex::default(),
             folded: Condvar::new(),
         }
     }
@@ -178,15 +186,21 @@ impl SharedTail {
         self.change().push(mark, len_bytes, batches);
     }
 
-    /// Lets go of what is folded: the cold file has everything up to `mark`.
-    pub(crate) fn forget(&self, mark: Mark) {
-        self.change().forget(mark);
-        *self.folds.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+    /// Lets go of what is folded: the cold file has everything up to `mark`. The fold took so
+    /// long, where that is known.
+    pub(crate) fn forget(&self, mark: Mark, took: Option<Duration>) {
+        let len_bytes = self.change().forget(mark);
+        let mut folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
+        folds.count += 1;
+        if let Some(took) = took {
+            folds.was_as_fast_as(len_bytes, took);
+        }
+        drop(folds);
         self.folded.notify_all();
     }
 
-    /// How many folds there were. Ask before looking at what they are waited for.
-    pub(crate) fn folds(&self) -> u64 {
+    /// The folds there were. Ask before looking at what they are waited for.
+    pub(crate) fn folds(&self) -> Folds {
         *self.folds.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -195,8 +209,17 @@ impl SharedTail {
         let folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
         let waited = self
             .folded
-            .wait_timeout_while(folds, patience, |folds| *folds == before);
+            .wait_timeout_while(folds, patience, |folds| folds.count == before);
         drop(waited);
+    }
+}
+
+impl Folds {
+    /// A fold of so many bytes took so long; half of what is known of their speed is the last one's.
+    fn was_as_fast_as(&mut self, len_bytes: u64, took: Duration) {
+        let speed = (len_bytes as f64 / took.as_secs_f64().max(1e-6)) as u64;
+        let before = self.bytes_per_second.unwrap_or(speed);
+        self.bytes_per_second = Some(before.midpoint(speed));
     }
 }
 
@@ -268,7 +291,9 @@ impl Tail {
         }
     }
 
-    fn forget(&mut self, mark: Mark) {
+    /// Gives what that takes.
+    fn forget(&mut self, mark: Mark) -> u64 {
+        let before = self.bytes;
         let seq = mark.seq();
         while let Some(&(group, len_bytes)) = self.groups.front()
             && group.position <= mark.position
@@ -290,6 +315,7 @@ impl Tail {
             keep
         });
         self.folded = mark;
+        before - self.bytes
     }
 }
 
@@ -302,8 +328,8 @@ mod tests {
     #[test]
     fn who_waits_for_a_fold_that_came_since_he_looked_is_not_kept_waiting() {
         let tail = SharedTail::new(Tail::default());
-        let folds = tail.folds();
-        tail.forget(Mark::default());
+        let folds = tail.folds().count;
+        tail.forget(Mark::default(), None);
         let patience = Duration::from_secs(10);
         let began = Instant::now();
         tail.wait_for_a_fold(folds, patience);

@@ -7,6 +7,7 @@
 
 mod commit;
 mod group;
+mod pace;
 mod queue;
 mod recent;
 mod room;
@@ -33,6 +34,7 @@ use crate::tail::SharedTail;
 use crate::wake::Wakes;
 
 use commit::Unsettled;
+use pace::Pace;
 use recent::Recent;
 use room::Known;
 use suspension::Suspension;
@@ -82,6 +84,8 @@ pub(crate) struct State {
     /// How many of them are written each in a group of its own.
     alone: usize,
     folding: Folding,
+    /// What one who is too fast waits for.
+    pace: Pace,
     /// Taking out of the journal what is folded.
     trimming: Chore,
     /// Filling the reserve.

@@ -1,4 +1,5 @@
-//! One who appends an event and waits, and a thousand who do so at once.
+//! One who appends an event and waits; and a thousand who do so at once, for a few sessions or each for
+//! one of its own.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -6,6 +7,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use tokio::runtime::Builder;
 
+use crate::SESSIONS;
 use crate::coven::Coven;
 use crate::figures::{Payload, line, median, micros, percentile};
 use crate::log::{Kind, Log};
@@ -13,11 +15,15 @@ use crate::log::{Kind, Log};
 const ROUNDS: usize = 5;
 const APPENDS: usize = 400;
 const PRODUCERS: usize = 1000;
+/// More than any segment or table holds, so that nothing is compressed by being met again.
+const EVENTS: usize = 16 * PRODUCERS;
 const SPELL: Duration = Duration::from_secs(3);
 
 pub(crate) fn run(folder: &Path, payload: Payload) {
     one(folder, payload);
-    many(folder, payload);
+    for sessions in [SESSIONS, PRODUCERS] {
+        many(folder, payload, sessions);
+    }
 }
 
 fn one(folder: &Path, payload: Payload) {
@@ -44,22 +50,24 @@ fn one(folder: &Path, payload: Payload) {
     );
 }
 
-fn many(folder: &Path, payload: Payload) {
-    let events = payload.events(PRODUCERS);
-    let mut raw = Kind::Raw.open(&folder_of(folder, "raw"));
-    let coven = Coven::open(&folder_of(folder, "many").join("coven.redb"), PRODUCERS);
+fn many(folder: &Path, payload: Payload, sessions: usize) {
+    let events = payload.events(EVENTS);
+    let raw_folder = folder_of(folder, &format!("raw-{sessions}"));
+    let mut raw = Kind::Raw.open(&raw_folder);
+    let own_folder = folder_of(folder, &format!("many-{sessions}"));
+    let coven = Coven::open(&own_folder.join("coven.redb"), sessions);
     let runtime = Builder::new_current_thread().build().expect("a runtime");
     let (mut ratios, mut rates, mut acks) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..ROUNDS {
         let started = Instant::now();
         let mut batches = 0;
         while started.elapsed() < SPELL / 3 {
-            raw.append(0, &events);
+            raw.append(0, &events[batches * PRODUCERS % EVENTS..][..PRODUCERS]);
             batches += 1;
         }
-        let limit = (batches * events.len()) as f64 / started.elapsed().as_secs_f64();
+        let limit = (batches * PRODUCERS) as f64 / started.elapsed().as_secs_f64();
         let started = Instant::now();
-        let spell = runtime.block_on(all_at_once(&coven, &events));
+        let spell = runtime.block_on(all_at_once(&coven, sessions, &events));
         let rate = spell.len() as f64 / started.elapsed().as_secs_f64();
         ratios.push(rate / limit);
         rates.push(rate);
@@ -68,7 +76,7 @@ fn many(folder: &Path, payload: Payload) {
     Box::new(coven).close();
     raw.close();
     line(
-        &format!("1000 producers, {}", payload.name()),
+        &format!("1000 producers of {sessions} sessions, {}", payload.name()),
         &format!(
             "{:.0} events/s, ack p50 {:.1} ms, p99 {:.1} ms",
             median(rates),
@@ -86,19 +94,20 @@ fn folder_of(folder: &Path, name: &str) -> std::path::PathBuf {
 }
 
 /// How long each answer took, in µs.
-async fn all_at_once(coven: &Coven, events: &[Bytes]) -> Vec<f64> {
+async fn all_at_once(coven: &Coven, sessions: usize, events: &[Bytes]) -> Vec<f64> {
     let end = Instant::now() + SPELL;
-    let producers = (0..PRODUCERS).map(|session| {
-        let event = events[session].clone();
-        async move {
-            let mut acks = Vec::new();
-            while Instant::now() < end {
-                let started = Instant::now();
-                coven.append_one(session, event.clone()).await;
-                acks.push(micros(started.elapsed()));
+    let producers = (0..PRODUCERS).map(|producer| async move {
+        let mut acks = Vec::new();
+        let own = events.iter().cycle().skip(producer).step_by(PRODUCERS);
+        for event in own {
+            let started = Instant::now();
+            if started >= end {
+                break;
             }
-            acks
+            coven.append_one(producer % sessions, event.clone()).await;
+            acks.push(micros(started.elapsed()));
         }
+        acks
     });
     let all = futures_util::future::join_all(producers).await;
     all.into_iter().flatten().collect()

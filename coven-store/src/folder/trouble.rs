@@ -39,7 +39,7 @@ impl Folder {
         self.state.is_tidy = false;
         let folded = self.cold.database.read_once(read::folded)?;
         if folded.position > self.tail.look().folded().position {
-            self.tail.forget(folded);
+            self.tail.forget(folded, None);
             let _ = self.writer.send(writer::Message::Folded);
         }
         Ok(())

@@ -1,6 +1,6 @@
 //! One transaction of the journal: writing a group, committing it, answering.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use coven_core::Event;
 
@@ -8,6 +8,7 @@ use super::Writer;
 use super::group::{self, Before, Done};
 use super::queue::Job;
 use super::room::cost;
+use crate::batch::Urgency;
 use crate::database::guarded;
 use crate::error::{AppendError, Damage, StorageFault};
 use crate::fault::Fault;
@@ -57,24 +58,39 @@ impl Writer {
             return;
         }
         let jobs = self.next_group();
+        let len_bytes = jobs.iter().map(|job| job.len_bytes).sum();
+        self.state.pace.begin(Instant::now(), len_bytes);
         self.meter
             .oldest(jobs.iter().map(|job| job.queued_at).min());
         self.write(jobs);
         self.state.refill.again();
     }
 
-    /// Whether more may wait to be folded. Who writes faster than can be folded waits here.
+    /// Whether more may wait to be folded, now. Who writes faster than can be folded waits here.
     fn has_room_in_the_tail(&mut self) -> bool {
         let folds = self.tail.folds();
         if !self.is_tail_full() {
-            return true;
+            let pause = self.pause();
+            self.tail.wait_for_a_fold(folds.count, pause);
+            return pause.is_zero();
         }
         self.tell_folder(folder::Message::Fold);
         match self.meter.why_stuck() {
             Some(reason) => self.suspend(reason),
-            None => self.tail.wait_for_a_fold(folds, FOLD_PATIENCE),
+            None => self.tail.wait_for_a_fold(folds.count, FOLD_PATIENCE),
         }
         false
+    }
+
+    /// How long the next group waits, so that it does not wait for a whole fold later. What a session
+    /// is told does not.
+    fn pause(&self) -> Duration {
+        let mut pending = self.state.pending.iter();
+        if pending.any(|job| job.urgency == Urgency::Control) {
+            return Duration::ZERO;
+        }
+        let (tail_bytes, speed) = (self.tail.look().bytes(), self.tail.folds().bytes_per_second);
+        self.state.pace.pause(Instant::now(), tail_bytes, speed)
     }
 
     /// Why nothing may be added to what waits to be folded, where that is so for a while.
