@@ -147,6 +147,12 @@ impl<'a> Extension<'a> {
         Ok(())
     }
 
+    /// About what it takes in memory beside the tail, with what it becomes.
+    pub(super) fn held_bytes(&self) -> usize {
+        let has = self.last.as_ref().and_then(Last::unfilled);
+        cut::cost(&self.new) + has.map_or(0, |(_, bytes)| bytes.len())
+    }
+
     /// About what its rows take in memory beside those of the tail.
     pub(super) fn len_bytes(&self) -> usize {
         let has = self.last.as_ref().and_then(Last::unfilled);

@@ -15,20 +15,15 @@ use crate::read::{folded_in, load_record};
 use crate::stored::{Mark, SlotRow, sealed};
 use crate::tail::{Fold, FoldedSlot, Row, Standing};
 
-/// Bytes of events that are compressed together: as much again is in memory until it is put in its
-/// place.
-const TOGETHER_BYTES: usize = 4 << 20;
+/// From so many bytes of events and last segments on they are compressed, by two side by side, and put in
+/// their places: as much again is in memory until then. Of less one waits longer for the other.
+const TOGETHER_BYTES: usize = 8 << 20;
 
 /// Writes `fold`. The cold file has all of it or nothing once the transaction is committed.
 pub(crate) fn write(txn: &WriteTransaction, fold: &Fold, thrift: Thrift) -> Result<(), Fault> {
     let mut tables = Tables::open(txn)?;
     let mut crew = Crew::new(thrift);
-    let mut slots = fold.slots.as_slice();
-    while !slots.is_empty() {
-        let (some, rest) = slots.split_at(as_many_as_fit(slots));
-        extend(&mut tables, &mut crew, some)?;
-        slots = rest;
-    }
+    extend(&mut tables, &mut crew, &fold.slots)?;
     for slot in &fold.slots {
         let known = tables.slots.get(slot.slot)?.is_some();
         match &slot.standing {
@@ -57,26 +52,32 @@ pub(crate) fn follows(txn: &WriteTransaction, folded: Mark) -> Result<(), Fault>
     }
 }
 
-/// How many of the first `slots` are compressed together; at least one.
-fn as_many_as_fit(slots: &[FoldedSlot]) -> usize {
-    let mut bytes = 0;
-    let fitting = slots.iter().take_while(|slot| {
-        bytes += slot.rows.iter().map(|row| row.bytes.len()).sum::<usize>();
-        bytes <= TOGETHER_BYTES
-    });
-    fitting.count().max(1)
-}
-
 /// Puts the events of those that live behind what they have.
 fn extend(tables: &mut Tables<'_>, crew: &mut Crew, slots: &[FoldedSlot]) -> Result<(), Fault> {
     let living = slots
         .iter()
         .filter(|slot| matches!(slot.standing, Standing::Living(_)));
-    let extensions: Result<Vec<_>, Fault> = living
-        .map(|slot| Extension::begin(tables, slot.slot, &slot.rows))
-        .collect();
-    let extensions = extensions?;
-    for (extension, cuts) in extensions.iter().zip(crew.cut(&extensions)) {
+    let (mut extensions, mut bytes) = (Vec::new(), 0);
+    for slot in living {
+        let extension = Extension::begin(tables, slot.slot, &slot.rows)?;
+        bytes += extension.held_bytes();
+        extensions.push(extension);
+        if bytes >= TOGETHER_BYTES {
+            put(tables, crew, &mut extensions)?;
+            bytes = 0;
+        }
+    }
+    put(tables, crew, &mut extensions)
+}
+
+/// Compresses `extensions` and puts them in their places.
+fn put(
+    tables: &mut Tables<'_>,
+    crew: &mut Crew,
+    extensions: &mut Vec<Extension<'_>>,
+) -> Result<(), Fault> {
+    let cuts = crew.cut(extensions);
+    for (extension, cuts) in extensions.drain(..).zip(cuts) {
         extension.put(tables, &cuts)?;
     }
     Ok(())
