@@ -92,6 +92,8 @@ pub(crate) struct State {
     waiting: Vec<Sender<()>>,
     rebuilds: Vec<oneshot::Sender<Result<(), AppendError>>>,
     is_tidy: bool,
+    /// The disk is full, and what was deleted or trimmed may be room.
+    makes_room: bool,
     /// Whether the reserve may help until all is tidy.
     claim: Claim,
     spared: spared::Spared,
@@ -152,6 +154,7 @@ impl Folder {
             || !self.state.rebuilds.is_empty();
         let now = Instant::now();
         let own = match &self.state.trouble {
+            Some(_) if self.state.makes_room => Some(Duration::ZERO),
             Some(trouble) => Some(trouble.next_try.saturating_duration_since(now)),
             None => busy.then_some(Duration::ZERO),
         };
@@ -201,6 +204,9 @@ impl Folder {
 
     fn work(&mut self) {
         self.cache.rest(Instant::now());
+        if self.state.trouble.is_some() {
+            self.tidy_on_a_full_disk();
+        }
         if let Some(trouble) = &self.state.trouble {
             if !trouble
                 .next_try

@@ -371,3 +371,30 @@ async fn what_could_not_be_taken_out_on_a_full_disk_is_once_there_is_room() {
     disk.plan(|plan| plan.left = Left::TheTruth);
     until_taken_out(&store).await;
 }
+
+#[tokio::test]
+async fn a_commit_that_fails_as_room_is_made_on_a_full_disk_is_told_and_made_again() {
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let options = Options {
+        reserve_bytes: 0,
+        ..LEFT
+    };
+    let store = open(&home, &disk, options);
+    talk(&store, "a", 100).await;
+    trim(&store, "a", 0, 100 * LEN).await;
+    store.close().await;
+    disk.plan(|plan| plan.left = Left::Bytes(0));
+    let store = open(&home, &disk, options);
+    store.fold();
+    // Enough to take out what was trimmed, and not to fold.
+    disk.plan(|plan| {
+        plan.left = Left::Bytes((1 << 20) + (256 << 10));
+        plan.fail = Some(fail(Kind::Sync, 0, 1, Errno::IO));
+    });
+    until(&store, |health| health.opens > 1).await;
+    until_taken_out(&store).await;
+    assert_eq!(store.health().state, WriterState::Pressured);
+    disk.plan(|plan| plan.left = Left::TheTruth);
+    until_state(&store, WriterState::Healthy).await;
+}

@@ -37,12 +37,20 @@ impl Folder {
         }
     }
 
-    /// The same of all there is, while nothing else can be written.
-    pub(super) fn let_go(&mut self) {
-        while self.cold.is_writable()
-            && self.make_room(0, Claim::Ending).is_ok()
-            && self.tidy_some().is_ok_and(|more| more)
-        {}
+    /// The same while the disk is full and nothing is folded, a step at a time, so that whoever comes
+    /// meanwhile is heard. At the end of it all that is free then is given back.
+    pub(super) fn tidy_on_a_full_disk(&mut self) {
+        if !self.state.makes_room {
+            return;
+        }
+        let may = self.cold.is_writable() && self.make_room(0, Claim::Ending).is_ok();
+        let step = if may { self.tidy_some() } else { Ok(false) };
+        self.state.makes_room = matches!(step, Ok(true));
+        match step {
+            Ok(true) => {}
+            Ok(false) => self.give_all_back(),
+            Err(fault) => self.lose(fault.reason()),
+        }
     }
 
     /// Whether there is anything to erase or to take out. Where that cannot be read, whoever tries
@@ -100,7 +108,7 @@ impl Folder {
     }
 
     /// The same at once, and of everything that it does not use: that may be the room there is none of.
-    pub(super) fn give_all_back(&mut self) {
+    fn give_all_back(&mut self) {
         if let Some(file) = self.cold.file() {
             self.compaction.give_all_now(file);
         }

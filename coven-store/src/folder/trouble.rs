@@ -52,10 +52,7 @@ impl Folder {
         }
         self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, MAX_BACKOFF);
         self.meter.stuck(&reason);
-        if reason == StorageFault::Full {
-            self.let_go();
-            self.give_all_back();
-        }
+        self.state.makes_room |= reason == StorageFault::Full;
         self.state.trouble = Some(Trouble {
             reason,
             next_try: Instant::now() + self.state.backoff,
