@@ -54,6 +54,13 @@ impl Writer {
         } else {
             MAX_BACKOFF
         };
+        if let Some(suspension) = &mut self.state.suspension
+            && !suspension.until_next_look().is_zero()
+        {
+            // Whoever met the fault, and who asked him: they waited for one look at the disk.
+            suspension.reason = reason;
+            return;
+        }
         self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, longest);
         self.state.suspension = Some(Suspension {
             reason,
