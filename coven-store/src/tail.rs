@@ -77,7 +77,7 @@ impl Slot {
             standing: batch.standing,
             rows: batch.rows.into(),
         };
-        slot.let_go();
+        slot.drop_void();
         slot
     }
 
@@ -87,12 +87,12 @@ impl Slot {
         self.standing = standing;
         let is_deleted = matches!(self.standing, Standing::Deleted { .. });
         if is_deleted || self.standing.trimmed_bytes() > trimmed_before {
-            self.let_go();
+            self.drop_void();
         }
     }
 
     /// Drops the events that are void.
-    fn let_go(&mut self) {
+    fn drop_void(&mut self) {
         match &self.standing {
             Standing::Deleted { at } => self.rows.retain(|row| row.seq == *at),
             Standing::Living(record) => {
