@@ -11,6 +11,7 @@ mod codec;
 mod event;
 mod launch;
 mod mark;
+mod process;
 mod record;
 pub(crate) mod sealed;
 mod slot;

@@ -1,15 +1,13 @@
 //! An event, as stored. Its session and its place are its key.
 
 use bytes::Bytes;
-use coven_core::{
-    Channel, Envelope, Event, Exit, InputData, InputId, OrphanReason, OutputEnd, ProcessFacts, Seq,
-    SessionId, Timestamp,
-};
+use coven_core::{Channel, Envelope, Event, InputData, InputId, Seq, SessionId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::Malformed;
 use super::actor::ActorRow;
 use super::launch::{self, ExternalRow, LaunchRow, SizeRow};
+use super::process::{ExitRow, OrphanReasonRow, OutputEndRow, ProcessRow};
 
 /// An event without its place. What a session wrote, or was typed, is `D`: bytes of its own where
 /// it is written, and where it is read those of the row.
@@ -85,14 +83,6 @@ enum Body<D> {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct ProcessRow {
-    pid: u32,
-    start_time: u64,
-    boot_id: String,
-    shim_pid: Option<u32>,
-}
-
-#[derive(Serialize, Deserialize)]
 enum ChannelRow {
     Tty,
     Stdout,
@@ -113,28 +103,6 @@ impl ChannelRow {
 enum InputRow<D> {
     Plain { data: D },
     Redacted { len_bytes: u64 },
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) enum ExitRow {
-    Code { code: i32 },
-    Signal { signal: i32 },
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) enum OutputEndRow {
-    Complete,
-    Cut,
-}
-
-#[derive(Serialize, Deserialize)]
-pub(super) enum OrphanReasonRow {
-    EngineDied,
-    Reboot,
-    Shutdown,
-    LaunchInterrupted,
-    Imported,
-    ShimDied,
 }
 
 impl From<&Envelope> for EventRow<Bytes> {
@@ -367,89 +335,5 @@ impl Body<&[u8]> {
                 sha256,
             },
         })
-    }
-}
-
-impl From<&ProcessFacts> for ProcessRow {
-    fn from(process: &ProcessFacts) -> Self {
-        Self {
-            pid: process.pid,
-            start_time: process.start_time,
-            boot_id: process.boot_id.clone(),
-            shim_pid: process.shim_pid,
-        }
-    }
-}
-
-impl From<ProcessRow> for ProcessFacts {
-    fn from(row: ProcessRow) -> Self {
-        Self {
-            pid: row.pid,
-            start_time: row.start_time,
-            boot_id: row.boot_id,
-            shim_pid: row.shim_pid,
-        }
-    }
-}
-
-impl From<Exit> for ExitRow {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Code { code } => Self::Code { code },
-            Exit::Signal { signal } => Self::Signal { signal },
-        }
-    }
-}
-
-impl From<ExitRow> for Exit {
-    fn from(row: ExitRow) -> Self {
-        match row {
-            ExitRow::Code { code } => Self::Code { code },
-            ExitRow::Signal { signal } => Self::Signal { signal },
-        }
-    }
-}
-
-impl From<OutputEnd> for OutputEndRow {
-    fn from(end: OutputEnd) -> Self {
-        match end {
-            OutputEnd::Complete => Self::Complete,
-            OutputEnd::Cut => Self::Cut,
-        }
-    }
-}
-
-impl From<OutputEndRow> for OutputEnd {
-    fn from(row: OutputEndRow) -> Self {
-        match row {
-            OutputEndRow::Complete => Self::Complete,
-            OutputEndRow::Cut => Self::Cut,
-        }
-    }
-}
-
-impl From<OrphanReason> for OrphanReasonRow {
-    fn from(reason: OrphanReason) -> Self {
-        match reason {
-            OrphanReason::EngineDied => Self::EngineDied,
-            OrphanReason::Reboot => Self::Reboot,
-            OrphanReason::Shutdown => Self::Shutdown,
-            OrphanReason::LaunchInterrupted => Self::LaunchInterrupted,
-            OrphanReason::Imported => Self::Imported,
-            OrphanReason::ShimDied => Self::ShimDied,
-        }
-    }
-}
-
-impl From<OrphanReasonRow> for OrphanReason {
-    fn from(row: OrphanReasonRow) -> Self {
-        match row {
-            OrphanReasonRow::EngineDied => Self::EngineDied,
-            OrphanReasonRow::Reboot => Self::Reboot,
-            OrphanReasonRow::Shutdown => Self::Shutdown,
-            OrphanReasonRow::LaunchInterrupted => Self::LaunchInterrupted,
-            OrphanReasonRow::Imported => Self::Imported,
-            OrphanReasonRow::ShimDied => Self::ShimDied,
-        }
     }
 }

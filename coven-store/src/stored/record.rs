@@ -9,8 +9,8 @@ use coven_core::{
 use serde::{Deserialize, Serialize};
 
 use super::Malformed;
-use super::event::{ExitRow, OrphanReasonRow, OutputEndRow, ProcessRow};
 use super::launch::{self, ModeRow, SizeRow};
+use super::process::{ExitRow, OrphanReasonRow, OutputEndRow, ProcessRow};
 
 /// A record without its session's id.
 #[derive(Serialize, Deserialize)]
