@@ -161,9 +161,16 @@ impl Home {
             Ok(file)
         };
         lock().map_err(|error| {
+            let what_to_do = match error.kind() {
+                io::ErrorKind::ReadOnlyFilesystem | io::ErrorKind::PermissionDenied => {
+                    ": what is recorded in a home that may not be written to is read with `--offline`"
+                }
+                _ => "",
+            };
+            let path = path.display();
             Failure::new(
                 Exit::Unreachable,
-                format!("{} cannot be locked: {error}", path.display()),
+                format!("no daemon can be started, since {path} cannot be locked: {error}{what_to_do}"),
             )
         })
     }

@@ -150,6 +150,19 @@ fn a_read_only_copy_that_is_open_to_others_is_refused_with_what_to_do() {
 }
 
 #[test]
+fn who_reads_a_home_that_may_not_be_written_to_is_told_how() {
+    let home = Home::new();
+    home.text(["run", "sh", "echo one"]);
+    home.text(["daemon", "stop"]);
+    let Some(output) = read_only(&home, &["log", "@last"]) else {
+        return;
+    };
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(122), "{said}");
+    assert!(said.contains("is read with `--offline`"), "{said}");
+}
+
+#[test]
 fn a_home_that_is_not_our_own_is_refused_offline_too() {
     let home = Home::new();
     home.text(["run", "sh", "echo one"]);
