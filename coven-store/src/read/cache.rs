@@ -6,8 +6,9 @@
 //! - Whoever commits says which sessions the commit concerns ([`Cache::change`]) before anybody can see
 //!   it. What the cache has of those goes at once, all of it, and until the commit is over nothing is put
 //!   here. So what is here is as true after the commit as before it. It does not matter what a commit
-//!   does to a session's segments. One that fails may be in the file all the same: nothing is put here or
-//!   found here until the file is opened anew.
+//!   does to a session's segments. One that fails may be in the file all the same: what it concerns stays
+//!   out, and nothing is put here until the file is opened anew. What it does not concern is as true as
+//!   before, and found.
 //! - Who reads takes a [`Look`] before anything else. It finds things here only for as long as no
 //!   commit was over since then, and puts things here only if none was even begun: then what it reads in a
 //!   snapshot that was opened after the look is what the last commit left.
@@ -47,7 +48,7 @@ struct State {
     /// A commit is under way, or was and nobody knows what became of it.
     is_changing: bool,
     shelf: Shelf,
-    /// When somebody read last.
+    /// When somebody last found or put something here. Who reads elsewhere keeps nothing here.
     used_at: Instant,
     /// Whether somebody sees to it that all is given back when nobody reads.
     is_watched: bool,
@@ -122,7 +123,6 @@ impl Cache {
         let now = Instant::now();
         let mut state = self.lock();
         let old = opening.map(|opening| state.begin(opening));
-        state.used_at = now;
         let look = Look {
             cache: opening.map(|_| self),
             moment: state.moment,
@@ -214,6 +214,13 @@ impl State {
         self.is_changing = false;
         Some(self.shelf.take())
     }
+
+    /// Somebody who looked at `now` found something, or did not.
+    fn used(&mut self, found: bool, now: Instant) {
+        if found {
+            self.used_at = self.used_at.max(now);
+        }
+    }
 }
 
 /// A commit under way.
@@ -265,13 +272,18 @@ impl Look<'_> {
     /// The segment at a place, or that there is none.
     pub(crate) fn at(&self, slot: u64, place: Place) -> Found {
         self.find().map_or(Found::Unknown, |mut state| {
-            state.shelf.at(slot, place, self.now)
+            let found = state.shelf.at(slot, place, self.now);
+            state.used(matches!(found, Found::Segment(_)), self.now);
+            found
         })
     }
 
     /// The segment that begins there.
     pub(crate) fn segment(&self, slot: u64, first: u64) -> Option<Unpacked> {
-        self.find()?.shelf.segment(slot, first, self.now)
+        let mut state = self.find()?;
+        let found = state.shelf.segment(slot, first, self.now);
+        state.used(found.is_some(), self.now);
+        found
     }
 
     /// Where a segment begins in which, or behind which, the output at `offset` is.
@@ -283,6 +295,7 @@ impl Look<'_> {
     pub(crate) fn put(&self, slot: u64, before: Before, segment: &Unpacked) {
         if let Some(mut state) = self.open() {
             let gone = state.shelf.put(slot, before, segment, self.now);
+            state.used(true, self.now);
             drop(state);
             drop(gone);
         }

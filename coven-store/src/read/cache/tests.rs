@@ -48,7 +48,7 @@ fn after_a_commit_that_failed_nothing_is_kept_until_the_file_is_opened_anew() {
     put(&cache.look(Some(0)), 2);
     drop(cache.change(0, &Touched::Slots(vec![1])));
     put(&cache.look(Some(0)), 1);
-    assert!(!has(&cache, 0, 1));
+    assert!(!has(&cache, 0, 1) && has(&cache, 0, 2));
     let old = cache.look(Some(0));
     let new = cache.look(Some(1));
     put(&old, 1);
@@ -67,6 +67,9 @@ fn all_is_given_back_when_nobody_reads_and_then_nobody_is_to_be_woken() {
     assert!(cache.begins_to_hold() && !cache.begins_to_hold());
     let read_at = look.now;
     assert_eq!(cache.patience(read_at), Some(CACHE_PATIENCE));
+    // Who finds nothing here does not have it kept.
+    let blind = cache.look(Some(0));
+    assert!(blind.now >= read_at && blind.segment(9, 1).is_none());
     cache.rest(read_at + CACHE_PATIENCE - Duration::from_millis(1));
     assert!(cache.len_bytes() > 0);
     cache.rest(read_at + CACHE_PATIENCE);

@@ -1,5 +1,3 @@
-use std::time::Duration;
-
 use coven_core::Seq;
 
 use super::*;
@@ -126,6 +124,15 @@ fn what_is_taken_out_leaves_nothing_behind() {
     assert_eq!(shelf.near_output(1, u64::MAX), None);
     assert_eq!(shelf.remove(&[2]).len(), 3);
     assert_eq!((shelf.len_bytes(), shelf.order.len()), (0, 0));
-    let none = Shelf::new(0).put(1, Before::Nothing, &segment(1, 1), now + Duration::ZERO);
-    assert!(none.is_empty());
+}
+
+#[test]
+fn what_is_larger_than_the_shelf_is_not_put_there_and_nothing_goes_for_it() {
+    let mut shelf = shelf_of(2);
+    let now = Instant::now();
+    scan(&mut shelf, 1, 1, now);
+    shelf.most_bytes = shelf.len_bytes() - 1;
+    let gone = shelf.put(2, Before::Nothing, &segment(2, 1), now);
+    assert!(gone.is_empty());
+    assert_eq!((held(&shelf, 1), held(&shelf, 2)), (vec![1], vec![]));
 }
