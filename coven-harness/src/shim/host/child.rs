@@ -1,14 +1,14 @@
 //! The process of a session: spawned without a runtime, with its streams for a poll loop.
 
-use std::io;
 use std::os::fd::OwnedFd;
+use std::{io, process};
 
 use bytes::Bytes;
 use coven_core::{Channel, Exit, ProcessFacts};
 use rustix::buffer::spare_capacity;
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, read, write};
-use rustix::process::{Pid, WaitOptions, wait};
+use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 
 use crate::process::facts;
 use crate::process::spawn::{Keyboard, Spawn, SpawnError, explain, prepare};
@@ -58,43 +58,34 @@ pub(super) fn spawn(spawn: Spawn, umask: Mode) -> Result<Child, SpawnError> {
     });
     let masters = masters.transpose().map_err(no_terminal)?;
     let mut command = prepared.command;
-    let mut child = command
+    let mut spawned = command
         .spawn()
         .map_err(|error| explain(prepared.program, error))?;
     // Our copies of its ends.
     drop(command);
-    let facts = facts::of(child.id()).map_err(|source| {
-        // Without its facts it could not be told from another process later.
-        let _ = child.kill();
+    let parts = Parts::of(&mut spawned).map_err(|source| {
+        // What nobody can hear or tell from another is not to run.
+        end(&mut spawned);
         SpawnError::System { source }
     })?;
-    let facts = ProcessFacts {
-        shim_pid: Some(std::process::id()),
-        ..facts
-    };
-    let system = |source| SpawnError::System { source };
-    let pipe = |pipe: Option<OwnedFd>| pipe.map(unblocked).transpose().map_err(system);
-    let stdin = pipe(child.stdin.take().map(OwnedFd::from))?;
-    let stdout = pipe(child.stdout.take().map(OwnedFd::from))?;
-    let stderr = pipe(child.stderr.take().map(OwnedFd::from))?;
     let source = |channel, fd: Option<OwnedFd>| fd.map(|fd| Source { channel, fd });
     Ok(match prepared.terminal.zip(masters) {
         None => Child {
-            facts,
+            facts: parts.facts,
             sources: [
-                source(Channel::Stdout, stdout),
-                source(Channel::Stderr, stderr),
+                source(Channel::Stdout, parts.stdout),
+                source(Channel::Stderr, parts.stderr),
             ]
             .into_iter()
             .flatten()
             .collect(),
-            sink: stdin,
+            sink: parts.stdin,
             terminal: None,
             hold: None,
             feed: None,
         },
         Some((pair, (typed, control))) => Child {
-            facts,
+            facts: parts.facts,
             sources: vec![Source {
                 channel: Channel::Tty,
                 fd: pair.master,
@@ -102,11 +93,44 @@ pub(super) fn spawn(spawn: Spawn, umask: Mode) -> Result<Child, SpawnError> {
             sink: (prepared.keyboard == Keyboard::Terminal).then_some(typed),
             terminal: Some(control),
             hold: Some(pair.slave),
-            feed: stdin
+            feed: parts
+                .stdin
                 .zip(prepared.feed)
                 .map(|(pipe, left)| Feed { pipe, left }),
         },
     })
+}
+
+/// What is known and held of a process that was spawned just now.
+struct Parts {
+    facts: ProcessFacts,
+    stdin: Option<OwnedFd>,
+    stdout: Option<OwnedFd>,
+    stderr: Option<OwnedFd>,
+}
+
+impl Parts {
+    fn of(spawned: &mut process::Child) -> io::Result<Self> {
+        let pipe = |pipe: Option<OwnedFd>| pipe.map(unblocked).transpose();
+        Ok(Self {
+            facts: ProcessFacts {
+                shim_pid: Some(process::id()),
+                ..facts::of(spawned.id())?
+            },
+            stdin: pipe(spawned.stdin.take().map(OwnedFd::from))?,
+            stdout: pipe(spawned.stdout.take().map(OwnedFd::from))?,
+            stderr: pipe(spawned.stderr.take().map(OwnedFd::from))?,
+        })
+    }
+}
+
+/// Ends a process that was spawned just now, with what it started, which is in its group.
+fn end(spawned: &mut process::Child) {
+    if let Some(group) = Pid::from_raw(spawned.id().cast_signed()) {
+        let _ = kill_process_group(group, Signal::KILL);
+    }
+    let _ = spawned.kill();
+    let _ = spawned.wait();
 }
 
 fn unblocked(pipe: OwnedFd) -> io::Result<OwnedFd> {
