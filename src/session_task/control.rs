@@ -27,8 +27,11 @@ pub(super) struct Control {
     pub(super) in_flight: Slot<Outcome>,
     /// Whether what is typed is shown, while a shim is asked for that.
     pub(super) looking: Slot<Look>,
-    /// What it said, for the inputs that waited for it.
-    pub(super) echo: Option<Echo>,
+    /// For how many inputs it is asked: those that waited then, the oldest. Meanwhile none of them
+    /// leaves the queue. What is typed later may be a password, and is asked for on its own.
+    pub(super) looking_for: usize,
+    /// What it said.
+    pub(super) seen: Option<Seen>,
     /// What the commit in flight answers.
     pub(super) granted: Vec<Granted>,
     /// Inputs that are on record.
@@ -41,12 +44,20 @@ pub(super) struct Control {
     killing_again: Vec<Ask>,
 }
 
-/// What was begun of all that was due.
+/// Whether what is typed is shown, which holds for so many of the inputs that wait: the oldest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Seen {
+    pub(super) echo: Echo,
+    pub(super) inputs: usize,
+}
+
+/// What was begun of all that waits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Begun {
     All,
-    /// Others that have the name of one that was wait for what becomes of it.
-    AllButItsNamesakes,
+    /// Others wait for what becomes of one that has their name, or came after the last look at the
+    /// terminal.
+    Part,
 }
 
 /// A request whose events are on their way.
@@ -93,20 +104,45 @@ impl Control {
         self.asked.is_empty() && self.in_flight.is_none()
     }
 
-    /// Whether what is typed now is shown is known, or who knows it does not say. Nothing of what
-    /// waited for it is on record then, and it is refused.
+    /// How many inputs wait.
+    pub(super) fn inputs(&self) -> usize {
+        self.asked.iter().filter(|ask| is_typed(ask)).count()
+    }
+
+    /// Has somebody look whether what is typed now is shown, for the inputs that wait now.
+    pub(super) fn look(&mut self, look: impl Future<Output = Look> + Send + 'static) {
+        self.looking_for = self.inputs();
+        self.looking = Some(Box::pin(look));
+    }
+
+    /// Whether what was typed until they looked is shown is known, or who knows it does not say.
+    /// Nothing of what waited for it is on record then, and it is refused.
     pub(super) fn looked(&mut self, look: Look) {
         self.looking = None;
-        self.echo = look;
+        let inputs = std::mem::take(&mut self.looking_for);
+        self.seen = look.map(|echo| Seen { echo, inputs });
         if look.is_none() {
-            let (typed, others): (VecDeque<Ask>, VecDeque<Ask>) = std::mem::take(&mut self.asked)
-                .into_iter()
-                .partition(is_typed);
-            self.asked = others;
-            for ask in typed {
+            for ask in self.take_due(inputs, |_| false) {
                 answer(ask, Err(Unavailable::ShimSilent.into()));
             }
         }
+    }
+
+    /// Takes out the oldest so many inputs, and what of the rest `is_due`; in order.
+    fn take_due(&mut self, inputs: usize, is_due: impl Fn(&Ask) -> bool) -> VecDeque<Ask> {
+        let mut inputs_left = inputs;
+        let (due, early) = std::mem::take(&mut self.asked)
+            .into_iter()
+            .partition(|ask| {
+                if !is_typed(ask) {
+                    return is_due(ask);
+                }
+                let is_one_of_them = inputs_left > 0;
+                inputs_left = inputs_left.saturating_sub(1);
+                is_one_of_them
+            });
+        self.asked = early;
+        due
     }
 }
 
@@ -180,34 +216,40 @@ impl Live {
     pub(super) fn begin_control(&mut self) {
         // Of what has one name, one is granted at a time. Where that needs no commit, nothing but this
         // would look at the others.
-        while self.control.in_flight.is_none() && self.begin_one() == Begun::AllButItsNamesakes {}
+        while self.control.in_flight.is_none() && self.begin_one() == Begun::Part {}
     }
 
     fn begin_one(&mut self) -> Begun {
         let has_started = self.observations.has_started();
-        let echo = self.echo_of_what_waits();
+        let seen = self.seen_for_what_waits().filter(|_| has_started);
         let output_bytes = self.record.session.output_bytes;
-        let is_due = |ask: &Ask| match ask.request {
-            Request::Kill => true,
-            Request::Trim {
-                offset, len_bytes, ..
-            } => has_started && offset.saturating_add(len_bytes) <= output_bytes,
-            Request::Input { .. } | Request::Submit { .. } => has_started && echo.is_some(),
-            Request::Resize { .. } | Request::Edit { .. } => has_started,
-        };
-        let (due, early): (VecDeque<Ask>, VecDeque<Ask>) = std::mem::take(&mut self.control.asked)
-            .into_iter()
-            .partition(is_due);
-        self.control.asked = early;
+        let due = self
+            .control
+            .take_due(seen.map_or(0, |seen| seen.inputs), |ask| {
+                match ask.request {
+                    Request::Kill => true,
+                    Request::Trim {
+                        offset, len_bytes, ..
+                    } => has_started && offset.saturating_add(len_bytes) <= output_bytes,
+                    Request::Resize { .. } | Request::Edit { .. } => has_started,
+                    // Counted, and not asked for here.
+                    Request::Input { .. } | Request::Submit { .. } => false,
+                }
+            });
         if due.is_empty() {
             return Begun::All;
         }
-        let mut begun = Begun::All;
+        let mut begun = if seen.is_some() && self.control.inputs() > 0 {
+            Begun::Part
+        } else {
+            Begun::All
+        };
+        let echo = seen.map(|seen| seen.echo);
         let mut plan = Plan::of(&self.record.session);
         for ask in due {
             if self.is_under_way(&ask) {
                 self.control.asked.push_back(ask);
-                begun = Begun::AllButItsNamesakes;
+                begun = Begun::Part;
                 continue;
             }
             match self.grant(&mut plan, &ask.request, echo, ask.by.as_ref()) {
@@ -366,4 +408,74 @@ impl Live {
 fn answer(ask: Ask, outcome: Result<crate::Record, Error>) {
     // Whoever asked may have left.
     let _ = ask.reply.send(outcome);
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use coven_core::TermSize;
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::Record;
+
+    type Answer = oneshot::Receiver<Result<Record, Error>>;
+
+    fn ask(control: &mut Control, request: Request) -> Answer {
+        let (reply, answer) = oneshot::channel();
+        control.asked.push_back(Ask {
+            request,
+            by: None,
+            reply,
+        });
+        answer
+    }
+
+    fn type_in(control: &mut Control, text: &'static str) -> Answer {
+        let data = Bytes::from_static(text.as_bytes());
+        ask(control, Request::Input { data, id: None })
+    }
+
+    fn texts<'a>(asks: impl IntoIterator<Item = &'a Ask>) -> Vec<&'a [u8]> {
+        let text = |ask: &'a Ask| match &ask.request {
+            Request::Input { data, .. } => Some(&data[..]),
+            _ => None,
+        };
+        asks.into_iter().filter_map(text).collect()
+    }
+
+    #[test]
+    fn what_is_typed_after_a_look_at_the_terminal_is_not_what_it_was_about() {
+        let mut control = Control::default();
+        let _line = type_in(&mut control, "a line");
+        let size = TermSize::default();
+        let _resized = ask(&mut control, Request::Resize { size });
+        control.look(async { Some(Echo::Shown) });
+        let _password = type_in(&mut control, "a password");
+        control.looked(Some(Echo::Shown));
+        let seen = control.seen.take().unwrap();
+        assert_eq!(seen.echo, Echo::Shown);
+        let due = control.take_due(seen.inputs, |_| true);
+        assert_eq!(due.len(), 2);
+        assert_eq!(texts(&due), [b"a line"]);
+        assert_eq!(texts(&control.asked), [b"a password"]);
+    }
+
+    #[test]
+    fn where_nobody_says_what_is_shown_only_what_waited_for_it_is_refused() {
+        let mut control = Control::default();
+        let mut first = type_in(&mut control, "first");
+        control.look(async { None });
+        let mut second = type_in(&mut control, "second");
+        control.looked(None);
+        assert!(matches!(
+            first.try_recv(),
+            Ok(Err(Error::Unavailable {
+                reason: Unavailable::ShimSilent
+            }))
+        ));
+        assert!(second.try_recv().is_err());
+        assert_eq!(texts(&control.asked), [b"second"]);
+        assert_eq!(control.seen, None);
+    }
 }

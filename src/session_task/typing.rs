@@ -12,7 +12,7 @@ use coven_harness::{Harness, Keystroke};
 use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::control::{Then, is_typed, name};
+use super::control::{Seen, Then, name};
 use super::live::Live;
 use super::process::{SecretEntry, Typing};
 use super::writer::{Input, NotTyped};
@@ -216,26 +216,29 @@ impl Live {
         })
     }
 
-    /// Whether the terminal shows what is typed now, if anything waits to be typed; `None` until
-    /// whoever holds the terminal has said it, and until it is known what was typed before.
-    pub(super) fn echo_of_what_waits(&mut self) -> Option<Echo> {
-        if !self.control.asked.iter().any(is_typed) || self.hearing_again.is_some() {
+    /// Whether the terminal shows what is typed, for which of the inputs that wait; `None` while
+    /// there are none, until whoever holds the terminal has said it, and until it is known what was
+    /// typed before.
+    pub(super) fn seen_for_what_waits(&mut self) -> Option<Seen> {
+        let inputs = self.control.inputs();
+        if inputs == 0 || self.hearing_again.is_some() {
             return None;
         }
-        if let Some(echo) = self.control.echo.take() {
-            return Some(echo);
+        if let Some(seen) = self.control.seen.take() {
+            return Some(seen);
         }
-        match self.process.secret_entry() {
-            SecretEntry::Never => Some(Echo::Shown),
-            SecretEntry::Known(secret) => Some(self.echo(secret)),
+        let echo = match self.process.secret_entry() {
+            SecretEntry::Never => Echo::Shown,
+            SecretEntry::Known(secret) => self.echo(secret),
             SecretEntry::Ask(shim) => {
                 if self.control.looking.is_none() {
                     let look = timeout(SHIM_PATIENCE, ask_for_echo(shim));
-                    self.control.looking = Some(Box::pin(async { look.await.ok() }));
+                    self.control.look(async { look.await.ok() });
                 }
-                None
+                return None;
             }
-        }
+        };
+        Some(Seen { echo, inputs })
     }
 
     fn echo(&self, secret: io::Result<bool>) -> Echo {
