@@ -2,6 +2,7 @@
 
 mod launch;
 mod link;
+mod outgoing;
 
 use std::fs::File;
 use std::io;

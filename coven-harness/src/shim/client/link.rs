@@ -8,8 +8,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use coven_core::limits;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot};
 
+use super::outgoing::Outgoing;
 use super::{InputRefusal, Lost, Recorded, Taken, ToShim};
 use crate::shim::frame::{Decoder, Frame, OVERHEAD_BYTES};
 use crate::shim::protocol::{FromShim, PartHead, Record, Request};
@@ -17,12 +18,16 @@ use crate::shim::protocol::{FromShim, PartHead, Record, Request};
 /// How much is read at once.
 const READ_BYTES: usize = 128 * 1024;
 
+/// Questions that may have no answer yet: more of them wait to be asked.
+const MAX_OPEN: usize = 256;
+
 /// Our end of a connection. Dropped, with what it began, it is closed.
 #[derive(Debug)]
 pub(super) struct Link {
-    /// Bounded all the same: by what may be undelivered, and by the credit.
-    outgoing: mpsc::UnboundedSender<Vec<u8>>,
+    outgoing: Arc<Outgoing>,
     asked: Asked,
+    /// Questions that may be asked yet.
+    may_ask: Arc<Semaphore>,
 }
 
 /// What comes.
@@ -53,13 +58,22 @@ type Asked = Arc<Mutex<Option<Questions>>>;
 #[derive(Debug, Default)]
 struct Questions {
     last: Request,
-    open: HashMap<Request, oneshot::Sender<Answer>>,
+    open: HashMap<Request, Open>,
+}
+
+/// A question that has no answer yet. It is one of [`MAX_OPEN`] until it has, though whoever asked it
+/// may have left: it waits to be sent, or for its answer, all the same.
+#[derive(Debug)]
+struct Open {
+    reply: oneshot::Sender<Answer>,
+    _one_of_them: OwnedSemaphorePermit,
 }
 
 impl Link {
     /// Begins a conversation, in the tokio runtime of the caller.
     pub(super) fn begin(stream: UnixStream) -> (Self, Incoming) {
-        let (outgoing, to_send) = mpsc::unbounded_channel();
+        let outgoing = Arc::new(Outgoing::default());
+        let may_ask = Arc::new(Semaphore::new(MAX_OPEN));
         let (saying, said) = mpsc::unbounded_channel();
         let asked: Asked = Arc::new(Mutex::new(Some(Questions::default())));
         let talk = Talk {
@@ -68,34 +82,50 @@ impl Link {
             next: 0,
             saying,
             asked: Arc::clone(&asked),
+            may_ask: Arc::clone(&may_ask),
         };
-        tokio::spawn(talk.run(to_send));
-        (Self { outgoing, asked }, Incoming { said, lost: None })
+        tokio::spawn(talk.run(Arc::clone(&outgoing)));
+        let link = Self {
+            outgoing,
+            asked,
+            may_ask,
+        };
+        (link, Incoming { said, lost: None })
     }
 
     /// Says something. Where nobody hears it any more, that shows elsewhere.
     pub(super) fn say(&self, told: &ToShim) {
-        let mut bytes = Vec::new();
-        told.encode(&mut bytes);
-        let _ = self.outgoing.send(bytes);
+        self.outgoing.push(told);
     }
 
-    /// Asks something, and waits for the answer.
+    /// Asks something, and waits for the answer: behind others, where as many as may have none.
     pub(super) async fn ask(
         &self,
         question: impl FnOnce(Request) -> ToShim,
     ) -> Result<Answer, Lost> {
+        let may_ask = Arc::clone(&self.may_ask).acquire_owned().await;
+        let one_of_them = may_ask.map_err(|_| Lost::Gone)?;
         let answer = {
             let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
             let questions = asked.as_mut().ok_or(Lost::Gone)?;
             questions.last = questions.last.wrapping_add(1);
             let (reply, answer) = oneshot::channel();
-            questions.open.insert(questions.last, reply);
+            let open = Open {
+                reply,
+                _one_of_them: one_of_them,
+            };
+            questions.open.insert(questions.last, open);
             // Within the lock, so that questions go out in the order of their numbers.
             self.say(&question(questions.last));
             answer
         };
         answer.await.map_err(|_| Lost::Gone)
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        self.outgoing.close();
     }
 }
 
@@ -136,6 +166,7 @@ struct Talk {
     next: u64,
     saying: mpsc::UnboundedSender<Said>,
     asked: Asked,
+    may_ask: Arc<Semaphore>,
 }
 
 /// Why the task ends.
@@ -145,17 +176,19 @@ enum Over {
 }
 
 impl Talk {
-    async fn run(mut self, mut to_send: mpsc::UnboundedReceiver<Vec<u8>>) {
-        if let Err(Over::Nonsense) = self.talk(&mut to_send).await {
+    async fn run(mut self, to_send: Arc<Outgoing>) {
+        if let Err(Over::Nonsense) = self.talk(&to_send).await {
             // Who would hear it may have left.
             let _ = self.saying.send(Said::Nonsense);
         }
+        to_send.discard();
         // Whoever asked hears that there is no answer.
+        self.may_ask.close();
         let mut asked = self.asked.lock().unwrap_or_else(PoisonError::into_inner);
         *asked = None;
     }
 
-    async fn talk(&mut self, to_send: &mut mpsc::UnboundedReceiver<Vec<u8>>) -> Result<(), Over> {
+    async fn talk(&mut self, to_send: &Outgoing) -> Result<(), Over> {
         let (mut sending, mut sent) = (Vec::new(), 0);
         loop {
             let interest = if sending.is_empty() {
@@ -170,7 +203,7 @@ impl Talk {
                         self.read()?;
                     }
                 }
-                more = to_send.recv(), if sending.is_empty() => match more {
+                more = to_send.next(), if sending.is_empty() => match more {
                     Some(more) => (sending, sent) = (more, 0),
                     // All who could say something have left.
                     None => return Ok(()),
@@ -246,12 +279,45 @@ impl Talk {
         let open = asked
             .as_mut()
             .and_then(|questions| questions.open.remove(&request));
-        if let Some(reply) = open {
+        if let Some(open) = open {
             // Who asked may have left.
-            let _ = reply.send(answer);
+            let _ = open.reply.send(answer);
         }
     }
 }
 
 /// An input's frame is within the limit of frames.
 const _: () = assert!(limits::MAX_INPUT_BYTES + 1024 < crate::shim::frame::MAX_PAYLOAD_BYTES);
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn questions_to_a_shim_that_stands_still_are_bounded_though_who_asked_left() {
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (link, _incoming) = Link::begin(ours);
+        let mut context = Context::from_waker(Waker::noop());
+        for _ in 0..4 * MAX_OPEN {
+            let asking = pin!(link.ask(ToShim::SecretEntry));
+            assert!(matches!(asking.poll(&mut context), Poll::Pending));
+            // So much is done at a time, and it takes a part of that.
+            tokio::task::yield_now().await;
+        }
+        let open = || {
+            link.asked
+                .lock()
+                .unwrap()
+                .as_ref()
+                .map(|all| all.open.len())
+        };
+        assert_eq!(open(), Some(MAX_OPEN));
+        let waiting = pin!(link.ask(ToShim::SecretEntry));
+        drop(theirs);
+        assert!(matches!(waiting.await, Err(Lost::Gone)));
+        assert_eq!(open(), None);
+    }
+}
