@@ -199,11 +199,15 @@ impl Call {
     /// A header of the request.
     ///
     /// # Errors
-    /// [`Refusal::Invalid`], naming it, when it is not ASCII.
+    /// [`Refusal::Invalid`], naming it, when it is not ASCII or there are two.
     pub(crate) fn header(&self, name: &'static str) -> Result<Option<&str>, Refusal> {
-        let Some(value) = self.request.headers().get(name) else {
+        let mut values = self.request.headers().get_all(name).iter();
+        let Some(value) = values.next() else {
             return Ok(None);
         };
+        if values.next().is_some() {
+            return Err(Refusal::invalid(name, "", "must be given once"));
+        }
         value.to_str().map(Some).map_err(|_| {
             let shown = String::from_utf8_lossy(value.as_bytes()).into_owned();
             Refusal::invalid(name, shown, "must be ASCII")

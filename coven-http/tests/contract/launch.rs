@@ -326,11 +326,14 @@ async fn a_launch_under_a_key_says_whether_it_is_new() {
         assert_eq!(answer.status, status, "{answer:?}");
         has_every_key(&answer.json());
     }
-    let answer = Raw::parse(&daemon.raw(request("a b").as_bytes()).await);
-    answer.is_error(400, "invalid_request");
-    assert_eq!(
-        answer.json()["error"]["details"]["field"],
-        "Idempotency-Key"
-    );
+    for malformed in ["a b", "a\tb", "a\r\nidempotency-key: b"] {
+        let answer = Raw::parse(&daemon.raw(request(malformed).as_bytes()).await);
+        answer.is_error(400, "invalid_request");
+        assert_eq!(
+            answer.json()["error"]["details"]["field"],
+            "Idempotency-Key",
+            "{malformed:?}"
+        );
+    }
     assert!(daemon.client.sessions().await.unwrap().len() == 1);
 }
