@@ -8,6 +8,9 @@ use crate::all_sessions;
 use crate::exit::Exit;
 use crate::failure::Failure;
 
+/// The newest session.
+pub(crate) const LAST: &str = "@last";
+
 /// How many ids an ambiguous word is answered with.
 const MOST_NAMED: usize = 4;
 
@@ -19,7 +22,7 @@ const LEAST_CHARS: usize = 8;
 /// # Errors
 /// [`Exit::NotFound`] when there is none, [`Exit::Usage`] when there are several.
 pub(crate) async fn session(client: &Client, word: &str) -> Result<SessionRecord, Failure> {
-    if word == "@last" {
+    if word == LAST {
         return newest(client).await;
     }
     if SessionId::parse(word).is_err() {

@@ -16,6 +16,7 @@ use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::once;
 use crate::output;
 use crate::select;
 
@@ -70,6 +71,9 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         (false, [session]) => one(args, home, session, None).await,
         (false, [session, prompt]) => one(args, home, session, Some(prompt)).await,
         (true, []) => all(args, home, None).await,
+        (true, [session]) if session == select::LAST => Err(Failure::usage(format!(
+            "--all names the sessions, and {session} is no prompt; leave out one of the two"
+        ))),
         (true, [prompt]) => all(args, home, Some(prompt)).await,
         (false, _) => Err(Failure::usage(
             "the session is missing; write: coven resume SESSION [\"what to do\"], or --all",
@@ -96,7 +100,8 @@ async fn one(
         json: args.json,
     };
     let shown = Shown::of(wanted, launch::mode(&session));
-    let (client, record) = launch::resume(home, &session, prompt, shown).await?;
+    let key = once::new_key("resume");
+    let (client, record) = launch::resume(home, &session, prompt, shown, &key).await?;
     shown
         .show(home, &client, &record, &config.detach_keys.value)
         .await
@@ -107,50 +112,51 @@ async fn all(args: &Args, home: &Home, prompt: Option<&String>) -> Result<Exit, 
     let Some(client) = connect::reach_if_any(home).await? else {
         return nothing_was_lost(args);
     };
-    let Lost { offered, unknown } = lost::find(&client, args.since).await?;
-    tell_unknown(&unknown);
-    if offered.is_empty() {
+    let mut lost = lost::find(&client, args.since).await?;
+    tell_unknown(&lost.unknown);
+    if lost.offered.is_empty() {
         return nothing_was_lost(args);
     }
-    let chosen = match (args.yes, args.json) {
-        (true, _) => offered,
+    match (args.yes, args.json) {
+        (true, _) => {}
         (false, true) => {
-            output::json(&offered)?;
+            output::json(&lost.offered)?;
             return Ok(Exit::Done);
         }
         (false, false) => {
-            let ids = select::short_ids(&client, &offered).await?;
-            output::table(&lost::table(&offered, ids))?;
+            let ids = select::short_ids(&client, &lost.offered).await?;
+            output::table(&lost::table(&lost.offered, ids))?;
             if !both_are_terminals() {
                 output::complain(
                     "coven: nothing was resumed; --yes resumes all of them, `coven resume ID` one",
                 );
                 return Ok(Exit::Done);
             }
-            pick::ask(offered)?
+            lost.offered = pick::ask(lost.offered)?;
         }
-    };
-    Ok(resume_each(args, home, &client, &chosen, prompt).await)
+    }
+    Ok(resume_each(args, home, &client, &lost, prompt).await)
 }
 
 async fn resume_each(
     args: &Args,
     home: &Home,
     client: &Client,
-    sessions: &[SessionRecord],
+    lost: &Lost,
     prompt: Option<String>,
 ) -> Exit {
     let act = async |session: &SessionRecord| {
         // Whole: a list leaves out what the session was allowed to do.
         let session = client.session(&session.id).await?;
         launch::check(&session)?;
-        let (_, record) = launch::resume(home, &session, prompt.clone(), Shown::Id).await?;
+        let (prompt, key) = (prompt.clone(), lost.key(&session));
+        let (_, record) = launch::resume(home, &session, prompt, Shown::Id, &key).await?;
         if args.json {
             return Ok(output::json_line(&record)?.trim_end().to_owned());
         }
         Ok(format!("{} continues {}", record.id, session.id))
     };
-    Several::of(sessions).each(sessions, act).await
+    Several::of(&lost.offered).each(&lost.offered, act).await
 }
 
 fn nothing_was_lost(args: &Args) -> Result<Exit, Failure> {

@@ -189,6 +189,7 @@ fn what_cannot_be_gone_on_with_is_refused_with_what_to_do() {
     for (args, word) in [
         (&["resume"][..], "the session is missing"),
         (&["resume", "--all", "one", "two"], "no session"),
+        (&["resume", "@last", "--all"], "@last is no prompt"),
         (&["resume", "--since", "1d", &live], "--all"),
         (&["resume", "--yes", &live], "--all"),
         (&["resume", "--all", "--since", "1y"], "is no age"),
@@ -303,6 +304,34 @@ fn with_a_yes_all_that_were_lost_go_on_and_one_that_cannot_spares_the_others() {
     }
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(listed(&home, &[]), [gone]);
+}
+
+#[test]
+fn two_who_resume_all_at_once_go_on_with_each_conversation_once() {
+    let home = home();
+    let (first, second) = (begin(&home, "one"), begin(&home, "two"));
+    home.power_cut();
+    // Both have seen the list before either resumes any of it.
+    let mut both = [(); 2].map(|()| {
+        let terminal = Terminal::run(&home.coven(["resume", "--all"]));
+        terminal.wait_for("Resume which?");
+        terminal
+    });
+    for terminal in &mut both {
+        terminal.press(b"all\r");
+    }
+    for terminal in &mut both {
+        terminal.wait_for(&format!("continues {first}"));
+        assert_eq!(terminal.end(), 0);
+    }
+    let sessions = home.json(["sessions", "--json"]);
+    let sessions = sessions.as_array().unwrap();
+    for old in [first, second] {
+        let next = |session: &&Value| session["continues"] == json!(old);
+        let next: Vec<&Value> = sessions.iter().filter(next).collect();
+        assert_eq!(next.len(), 1, "{next:?}");
+        home.text(["kill", next[0]["id"].as_str().unwrap()]);
+    }
 }
 
 #[test]

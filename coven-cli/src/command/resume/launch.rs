@@ -43,8 +43,8 @@ pub(super) fn mode(session: &SessionRecord) -> LaunchMode {
     session.launch_mode.unwrap_or(LaunchMode::Interactive)
 }
 
-/// Launches the session that goes on with `session`'s conversation, once, also where a daemon dies of
-/// it; gives it, and the daemon that has it.
+/// Launches the session that goes on with `session`'s conversation under `key`: once, also where a
+/// daemon dies of it or another asks the same. Gives it, and the daemon that has it.
 ///
 /// # Errors
 /// When it is refused, with what to do, or does not start.
@@ -53,10 +53,11 @@ pub(super) async fn resume(
     session: &SessionRecord,
     prompt: Option<String>,
     shown: Shown,
+    key: &str,
 ) -> Result<(Client, SessionRecord), Failure> {
-    let (body, key) = (body(session, prompt, shown), once::new_key("resume"));
+    let body = body(session, prompt, shown);
     let launching = async |client: &Client| {
-        let launched = client.launch_once(&body, &key).await;
+        let launched = client.launch_once(&body, key).await;
         launched.map_err(|error| once::failure(error, |error| refused::why(error, session)))
     };
     connect::ask_running(home, launching).await

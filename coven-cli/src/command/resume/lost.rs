@@ -1,6 +1,6 @@
 //! Which sessions were lost, and have not been gone on with.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,6 +20,20 @@ pub(super) struct Lost {
     pub(super) offered: Vec<SessionRecord>,
     /// Those whose conversation is not known.
     pub(super) unknown: Vec<SessionRecord>,
+    /// How often going on with a session came to nothing: no process of it started.
+    in_vain: HashMap<String, usize>,
+}
+
+impl Lost {
+    /// The key of the launch that goes on with a session: whoever finds the same and asks at the same
+    /// time asks for the same launch, and the daemon makes it once.
+    pub(super) fn key(&self, session: &SessionRecord) -> String {
+        let in_vain = self.in_vain.get(&session.id).copied().unwrap_or_default();
+        // Of an id that another program chose, which may be as long as a key, its end.
+        let (id, most) = (&session.id, 96);
+        let id = id.get(id.len().saturating_sub(most)..).unwrap_or(id);
+        format!("coven-resume-{id}-{in_vain}")
+    }
 }
 
 /// Looks through all sessions for those that were lost, within this time if one is given.
@@ -28,11 +42,16 @@ pub(super) struct Lost {
 /// Whatever the client says.
 pub(super) async fn find(client: &Client, since: Option<Age>) -> Result<Lost, Failure> {
     let mut orphans = Vec::new();
-    let mut continued = HashSet::new();
+    let (mut continued, mut in_vain) = (HashSet::new(), HashMap::new());
     all_sessions::each(client, |session| {
         // One that did not even start has gone on with nothing.
-        if Ending::of(&session).exit() != Exit::LaunchFailed {
-            continued.extend(session.continues.clone());
+        let has_started = Ending::of(&session).exit() != Exit::LaunchFailed;
+        match session.continues.clone() {
+            Some(earlier) if has_started => {
+                continued.insert(earlier);
+            }
+            Some(earlier) => *in_vain.entry(earlier).or_default() += 1,
+            None => {}
         }
         if session.status == Status::Orphaned && session.archived_at.is_none() {
             orphans.push(session);
@@ -44,7 +63,11 @@ pub(super) async fn find(client: &Client, since: Option<Age>) -> Result<Lost, Fa
     let (offered, unknown) = orphans
         .into_iter()
         .partition(|session| session.identity.is_some());
-    Ok(Lost { offered, unknown })
+    Ok(Lost {
+        offered,
+        unknown,
+        in_vain,
+    })
 }
 
 /// The sessions as a numbered table, each called by its name in `ids`.

@@ -1,5 +1,6 @@
 //! Why a conversation is not gone on with, in the words of the session that it was.
 
+use coven::Code;
 use coven_http::client::Error;
 use coven_http::wire::SessionRecord;
 
@@ -8,6 +9,13 @@ use crate::failure::Failure;
 
 /// Why the launch that would go on with `session` failed.
 pub(super) fn why(error: Error, session: &SessionRecord) -> Failure {
+    if error.code() == Some(Code::SessionIdConflict) {
+        let id = &session.id;
+        return refused(format!(
+            "session {id} was just gone on with by another `coven resume`, which told it something \
+             else; `coven sessions` shows it"
+        ));
+    }
     let detail = |key| error.answer()?.details.as_ref()?.get(key)?.as_str();
     let Some(field) = detail("field") else {
         return error.into();
