@@ -1,7 +1,8 @@
 //! Recovery: what was live when an engine ended is taken over, or said to be lost.
 //!
 //! A session that a shim holds has a folder, and is taken over: its shim lives, or left what became
-//! of it. The terminal of any other is gone with the engine that held it, and the kernel has hung
+//! of it. So is one whose folder is gone while it lives: it is looked for until somebody puts that back,
+//! or ends it. The terminal of any other is gone with the engine that held it, and the kernel has hung
 //! it up. The agent is dead of that as a rule, and its tools, in sessions of their own, are not:
 //! whatever is left would run on unseen, so it is ended before the session is told to be orphaned.
 
@@ -27,7 +28,8 @@ const MAX_AT_ONCE: usize = 8;
 /// How long it waits for what became of sessions whose shim is dead, or whose process is gone.
 const SETTLING: Duration = Duration::from_secs(1);
 
-/// Takes over every session that is live on record and has a shim's folder, and orphans the others.
+/// Takes over every session that is live on record and has a shim's folder, or was given one and lives;
+/// and orphans the others.
 /// Returns when all of those are on record as orphaned, or wait for a disk that is full; those that
 /// are taken over are being reached. What became of those of them that have ended is on record, too,
 /// or takes longer than [`SETTLING`].
@@ -48,7 +50,9 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     };
     for record in live {
         let shared = Arc::clone(shared);
-        if folders.remove(&record.session.id) {
+        let session = &record.session;
+        let has_folder = folders.remove(&session.id);
+        if has_folder || session_task::lives(&session.id, session.phase.process()).await {
             let is_gone = gone.contains(&record.session.id);
             let adopted = session_task::adopt(shared, record);
             settling.extend(is_gone.then_some(adopted));

@@ -36,6 +36,8 @@ use uuid::Uuid;
 use crate::shared::Shared;
 use crate::{Error, Record};
 
+pub(crate) use process::lives;
+
 /// A launch that was checked and is to be carried out.
 pub(crate) struct Accepted {
     pub(crate) id: SessionId,

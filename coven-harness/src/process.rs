@@ -17,7 +17,9 @@ pub use exit::ExitWatch;
 pub use facts::{boot_id, is_running};
 pub use input::Input;
 pub use kill::{KillError, KillReport, MAX_GRACE, Signalled};
-pub use kill::{kill, kill_again, kill_blocking, kill_marked, kill_shim, until_ended};
+pub use kill::{
+    is_shim_running, kill, kill_again, kill_blocking, kill_marked, kill_shim, until_ended,
+};
 pub use output::{MAX_READ_BYTES, Output};
 pub(crate) use question::Question;
 pub use spawn::{Child, Spawn, SpawnError, Stdin, Wiring, open_files_limit, spawn};

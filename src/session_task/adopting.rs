@@ -103,7 +103,7 @@ pub(super) async fn created(
     let session = launching.record.session.clone();
     let folder = launching.shared.spools.folder(&session.id);
     let beginning = tokio::spawn(async move {
-        let reached = reach(folder.clone(), session.id.clone()).await;
+        let reached = reach(folder.clone(), session.id.clone(), None).await;
         let mut shimmed = Shimmed::new(&session, folder, reached);
         let first = shimmed.first().await;
         Ok(Began { shimmed, first })

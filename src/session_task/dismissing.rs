@@ -36,7 +36,7 @@ pub(super) async fn all(shared: &Shared, sessions: Vec<SessionId>) {
 }
 
 async fn one(folder: std::path::PathBuf, session: &SessionId) -> Result<(), String> {
-    match reach(folder, session.clone()).await {
+    match reach(folder, session.clone(), None).await {
         Reached::Alive(child) => dismiss(child).await,
         Reached::Dead { remains, .. } => {
             let removed = blocking(move || remains.remove()).await;

@@ -15,6 +15,7 @@ use coven_harness::process::{Child, Input, Terminal};
 use crate::on_the_way::OnTheWay;
 
 pub(super) use here::Here;
+pub(crate) use shimmed::lives;
 pub(super) use shimmed::{Reached, Shimmed, Typing, reach};
 
 /// Something that happened to a process.

@@ -115,13 +115,37 @@ fn a_shim_whose_spool_somebody_changed_is_not_asked_again_and_again_without_a_br
 }
 
 #[test]
-fn a_shim_whose_folder_somebody_removed_ends_with_its_session() {
+fn a_session_whose_folder_was_moved_away_lives_on_and_is_reached_once_that_is_back() {
+    let home = Home::new();
+    let id = home.launch("echo begun; while read line; do echo got $line; done");
+    home.wait_for_output(&id, "begun");
+    home.kill_daemon();
+    let spools = home.dir().join("spools");
+    let away = home.dir().join("away");
+    fs::rename(&spools, &away).unwrap();
+    assert_eq!(home.record(&id)["status"], "running");
+    eventually("it is told", || {
+        (logged(&home, "a shim cannot be reached") == 1).then_some(())
+    });
+    let said = fs::read_to_string(home.dir().join("daemon.log")).unwrap();
+    assert!(said.contains("put it back"), "{said}");
+    fs::create_dir_all(&spools).unwrap();
+    fs::rename(away.join(&id), folder(&home, &id)).unwrap();
+    home.text(["input", &id, "hello\n"]);
+    home.wait_for_output(&id, "got hello");
+    fs::remove_dir(away).unwrap();
+}
+
+#[test]
+fn a_session_whose_folder_somebody_removed_lives_until_it_is_killed_and_its_shim_ends_with_it() {
     let home = Home::new();
     let id = home.launch(ENDLESS);
     let shim = Process::shim_of(&home, &id);
     home.kill_daemon();
     fs::remove_dir_all(folder(&home, &id)).unwrap();
-    assert_eq!(home.record(&id)["status"], "orphaned");
+    assert_eq!(home.record(&id)["status"], "running");
+    home.refused(121, ["kill", &id]);
+    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
     shim.ends();
 }
 

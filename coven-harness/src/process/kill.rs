@@ -137,6 +137,15 @@ pub fn kill_shim(leader: &ProcessFacts, session: &SessionId) -> io::Result<bool>
     }
 }
 
+/// Whether the shim of a session lives whose first process was `leader`, wherever its folder is by now.
+/// `false` where it was held by none.
+///
+/// # Errors
+/// As [`kill_shim`].
+pub fn is_shim_running(leader: &ProcessFacts, session: &SessionId) -> io::Result<bool> {
+    Ok(Searcher::new(leader, session, &[])?.shim().is_some())
+}
+
 /// [`kill`] for a caller without a runtime: blocks until it is done.
 ///
 /// # Errors

@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
-use coven_core::{InputId, LaunchMode, Session, SessionId, TermSize};
+use coven_core::{InputId, LaunchMode, ProcessFacts, Session, SessionId, TermSize};
 use coven_harness::shim::{Child, Control, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
@@ -24,7 +24,7 @@ use crate::on_the_way::{OnTheWay, Waypoint};
 use crate::shared::blocking;
 use left::Left;
 use reach::longer;
-pub(crate) use reach::{Reached, reach};
+pub(crate) use reach::{Reached, lives, reach};
 
 /// Records that may wait to be on record. Their output is bounded by its bytes elsewhere; this is
 /// for those that have hardly any.
@@ -44,6 +44,8 @@ pub(crate) type Typing = watch::Receiver<Option<Control>>;
 pub(crate) struct Shimmed {
     folder: PathBuf,
     session: SessionId,
+    /// Its process, where that is on record.
+    process: Option<ProcessFacts>,
     wiring: Wiring,
     stage: Stage,
     /// Where those who type learn of it; none once it is dead.
@@ -139,6 +141,7 @@ impl Shimmed {
         Self {
             folder,
             session: session.id.clone(),
+            process: session.phase.process().cloned(),
             wiring: Wiring::of(session),
             stage: Stage::Over(None),
             control: Some(watch::Sender::new(None)),
@@ -154,10 +157,11 @@ impl Shimmed {
     }
 
     fn reaching(&self) -> Stage {
-        let (pause, folder, session) = (self.pause, self.folder.clone(), self.session.clone());
+        let (pause, process) = (self.pause, self.process.clone());
+        let (folder, session) = (self.folder.clone(), self.session.clone());
         Stage::Reaching(Box::pin(async move {
             sleep(pause).await;
-            reach(folder, session).await
+            reach(folder, session, process).await
         }))
     }
 

@@ -4,7 +4,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use coven_core::SessionId;
+use coven_core::{ProcessFacts, SessionId};
+use coven_harness::process::{is_running, is_shim_running};
 use coven_harness::shim::{self, Child, Found, Leftover, Remains};
 use tokio::time::sleep;
 
@@ -28,17 +29,28 @@ pub(crate) enum Reached {
         /// The folder that they are in.
         remains: Box<Remains>,
     },
-    /// Its folder is not there: it has none, or somebody removed it.
+    /// Its folder is not there, and nothing is known that lives: it has none, or somebody removed it.
     Missing,
 }
 
-/// Reaches the shim that has its folder here, however long that takes. Nothing is done to the
-/// session.
-pub(crate) async fn reach(folder: PathBuf, session: SessionId) -> Reached {
+/// Reaches the shim that has its folder here, however long that takes; while it or the session's
+/// `process` lives, also where the folder is gone: who moved it away may put it back. Nothing is done to
+/// the session.
+pub(crate) async fn reach(
+    folder: PathBuf,
+    session: SessionId,
+    process: Option<ProcessFacts>,
+) -> Reached {
     let mut pause = FIRST_PAUSE;
     let mut told = String::new();
     loop {
-        match try_to_reach(&folder, &session).await {
+        let reached = match try_to_reach(&folder, &session).await {
+            Ok(Reached::Missing) if lives(&session, process.as_ref()).await => {
+                Err(format!("{} is gone: put it back", folder.display()))
+            }
+            reached => reached,
+        };
+        match reached {
             Ok(reached) => return reached,
             Err(problem) if pause < MAX_PAUSE || problem == told => {
                 tracing::debug!(%session, %problem, "a shim is not reached yet");
@@ -51,6 +63,20 @@ pub(crate) async fn reach(folder: PathBuf, session: SessionId) -> Reached {
         sleep(pause).await;
         pause = longer(pause);
     }
+}
+
+/// Whether a session lives for which a shim was made: its first process, or the shim.
+pub(crate) async fn lives(session: &SessionId, process: Option<&ProcessFacts>) -> bool {
+    let Some(process) = process
+        .filter(|process| process.shim_pid.is_some())
+        .cloned()
+    else {
+        return false;
+    };
+    let session = session.clone();
+    // Who cannot be looked for is not proven to be gone.
+    let look = move || is_running(&process) || is_shim_running(&process, &session).unwrap_or(true);
+    blocking(look).await.unwrap_or(true)
 }
 
 /// The pause after one of this length.
