@@ -8,7 +8,7 @@ use redb::ReadableTable;
 use super::crew::Tools;
 use super::cut::{self, Cut, Density};
 use super::segment::{self, Head, Segment, SegmentRow};
-use crate::fault::Fault;
+use crate::fault::{Fault, damage};
 use crate::layout::Tables;
 use crate::stored::{EventRow, Malformed, decode};
 use crate::tail::Row;
@@ -44,8 +44,18 @@ struct Last {
 }
 
 impl<'a> Extension<'a> {
-    /// Begins to put `new` behind the events of a session.
+    /// Begins to put `new` behind the events of a session. Where those have the place of one of them, or
+    /// go further, nothing is put there.
     pub(super) fn begin(tables: &Tables<'_>, slot: u64, new: &'a [Row]) -> Result<Self, Fault> {
+        let last = last(tables, slot)?;
+        if let (Some(last), Some(row)) = (&last, new.first())
+            && row.seq.get() <= last.head.last
+        {
+            return Err(damage(format!(
+                "the events of slot {slot} go up to {}, and {} is to be put behind them",
+                last.head.last, row.seq
+            )));
+        }
         let new = new.iter().map(|row| SegmentRow {
             seq: row.seq,
             bytes: &row.bytes,
@@ -53,7 +63,7 @@ impl<'a> Extension<'a> {
         });
         Ok(Self {
             slot,
-            last: last(tables, slot)?,
+            last,
             new: new.collect(),
         })
     }

@@ -110,10 +110,14 @@ pub(super) fn grow(
     Ok(Some(close(slot, first, codec, &head, [old, new])))
 }
 
-/// Puts `rows` behind the event that is at `before`.
+/// Puts `rows` behind the event that is at `before`, which none of them is before.
 fn put_rows(body: &mut Vec<u8>, mut before: u64, rows: &[SegmentRow<'_>]) {
     for row in rows {
-        put(body, &(row.seq.get() - before));
+        let step = row.seq.get().checked_sub(before);
+        put(
+            body,
+            &step.expect("events come in the order of their places"),
+        );
         put(body, &row.bytes.len());
         body.extend_from_slice(row.bytes);
         before = row.seq.get();

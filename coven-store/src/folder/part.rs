@@ -9,7 +9,7 @@
 use super::Folder;
 use crate::error::StorageFault;
 use crate::file::Claim;
-use crate::tail::{Fold, replay_some};
+use crate::tail::{Bounds, Fold, replay_some};
 
 /// Bytes that a part leaves free: to take it out of the journal, and to have that note what it gives back.
 const LEFT_BYTES: u64 = 1 << 20;
@@ -22,9 +22,12 @@ impl Folder {
             return None;
         }
         let room_bytes = self.available().ok()? + self.reserve.lock().held_bytes();
-        let most_bytes = room_bytes.checked_sub(self.beside_bytes() + LEFT_BYTES)? / 5 * 4;
+        let bounds = Bounds {
+            last: self.tail.look().last(),
+            bytes: room_bytes.checked_sub(self.beside_bytes() + LEFT_BYTES)? / 5 * 4,
+        };
         let read = self.journal.read_once(|journal| {
-            let read = |cold: &_| replay_some(journal, cold, most_bytes);
+            let read = |cold: &_| replay_some(journal, cold, bounds);
             self.cold.database.read_once(read)
         });
         match read {

@@ -7,6 +7,8 @@ use crate::layout::RECORDS;
 use crate::opening;
 use crate::options::Options;
 use crate::read::OfSession;
+use crate::stored::Mark;
+use crate::tail::{Bounds, NewBatch, replay_some};
 use crate::test_support::{
     Home, all_output, append, events_of, exited, id, output, output_closed, running,
 };
@@ -14,12 +16,19 @@ use crate::test_support::{
 /// A folder that nobody tells anything, of a log with a session in its cold file whose end is in its
 /// journal alone.
 async fn folder_with_an_end_to_fold(home: &Home) -> Folder {
+    let end = vec![output(0, "done"), output_closed(), exited(0)];
+    folder_with(home, [end]).await
+}
+
+/// The same with `groups` of that session in the journal.
+async fn folder_with(home: &Home, groups: impl IntoIterator<Item = Vec<Event>>) -> Folder {
     let lived = Home::new();
     let store = lived.open();
     running(&store, "a").await;
     store.fold();
-    let rest = [output(0, "done"), output_closed(), exited(0)];
-    append(&store, "a", rest.into()).await.expect("it runs");
+    for group in groups {
+        append(&store, "a", group).await.expect("it runs");
+    }
     // As a process that is killed leaves them.
     for name in ["coven.redb", "coven.redb.journal"] {
         std::fs::copy(lived.dir().join(name), home.dir().join(name)).expect("a copy");
@@ -111,4 +120,58 @@ async fn a_record_that_was_damaged_is_written_anew_by_the_next_fold_and_so_is_wh
     assert!(record.session.phase.has_ended());
     assert_eq!(store.live().expect("a read"), Vec::new());
     assert_is_there_once(&store);
+}
+
+#[tokio::test]
+async fn a_part_has_no_group_that_the_journal_has_and_the_log_does_not_yet() {
+    let home = Home::new();
+    let groups = [vec![output(0, "done")], vec![output_closed(), exited(0)]];
+    let mut folder = folder_with(&home, groups).await;
+    // As between a commit of the writer and what it tells of it.
+    let all = folder.tail.look().fold().expect("two groups");
+    let behind = |journal: &_, cold: &_| {
+        let last = Mark {
+            position: all.mark.position - 1,
+            ..all.mark
+        };
+        let bytes = u64::MAX;
+        replay_some(journal, cold, Bounds { last, bytes })
+    };
+    let read = folder.journal.read_once(|journal| {
+        let read = |cold: &_| behind(journal, cold);
+        folder.cold.database.read_once(read)
+    });
+    folder.tail = Arc::new(SharedTail::new(read.expect("a read")));
+    let first = folder.tail.look().last();
+    folder.state.claim = Claim::Ending;
+    let part = folder.part(&StorageFault::Full).expect("there is room");
+    assert_eq!(part.mark, first);
+    folder.write(&part).expect("it is folded");
+    folder.tail.forget(part.mark, None);
+    let rest = all.slots.into_iter().map(|slot| NewBatch {
+        slot: slot.slot,
+        id: slot.id,
+        rows: slot.rows.into_iter().skip(1).collect(),
+        standing: slot.standing,
+    });
+    folder.tail.push(all.mark, 0, rest.collect());
+    let rest = folder.tail.look().fold().expect("the other group");
+    folder.write(&rest).expect("it is folded");
+    drop(folder);
+    assert_is_there_once(&home.open());
+}
+
+#[tokio::test]
+async fn what_a_session_has_already_is_not_put_behind_it_again() {
+    let home = Home::new();
+    let folder = folder_with_an_end_to_fold(&home).await;
+    let what = folder.tail.look().fold().expect("an end");
+    folder.write(&what).expect("it is folded");
+    folder.tail.forget(what.mark, None);
+    let Err(Fault::Damage(damage)) = folder.write(&what) else {
+        panic!("it is folded twice");
+    };
+    assert!(damage.problem.contains("go up to 5"), "{damage}");
+    drop(folder);
+    assert_is_there_once(&home.open());
 }

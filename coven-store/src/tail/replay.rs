@@ -28,28 +28,43 @@ pub(crate) fn replay(journal: &ReadTransaction, cold: &ReadTransaction) -> Resul
     if let Some(misfit) = marks.misfit() {
         return Err(damage(misfit.to_string()));
     }
-    take(journal, cold, Tail::after(folded), u64::MAX)
+    let all = Bounds {
+        last: marks.last,
+        bytes: u64::MAX,
+    };
+    take(journal, cold, Tail::after(folded), all)
 }
 
-/// The same of the oldest groups alone: those that take no more than so many bytes together.
+/// Which groups are taken out of the journal, the oldest first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Bounds {
+    /// None after this one. The journal may have one more than the log: that nobody was told of yet, or
+    /// whose commit failed, and may not be on the disk.
+    pub(crate) last: Mark,
+    /// No more than so many bytes of memory.
+    pub(crate) bytes: u64,
+}
+
+/// The same of the oldest groups alone.
 pub(crate) fn replay_some(
     journal: &ReadTransaction,
     cold: &ReadTransaction,
-    most_bytes: u64,
+    bounds: Bounds,
 ) -> Result<Tail, Fault> {
-    take(journal, cold, Tail::after(folded(cold)?), most_bytes)
+    take(journal, cold, Tail::after(folded(cold)?), bounds)
 }
 
-/// Takes in the groups that follow on what a tail has, as long as it is no more than `most_bytes`.
+/// Takes in the groups that follow on what a tail has, within `bounds`.
 fn take(
     journal: &ReadTransaction,
     cold: &ReadTransaction,
     mut tail: Tail,
-    most_bytes: u64,
+    bounds: Bounds,
 ) -> Result<Tail, Fault> {
     for group in journal::after(journal, tail.last().position)? {
         let (position, row) = group?;
-        if tail.bytes().saturating_add(row.len() as u64) > most_bytes {
+        let bytes = tail.bytes().saturating_add(row.len() as u64);
+        if position > bounds.last.position || bytes > bounds.bytes {
             break;
         }
         let (mark, batches) = journal::read(position, &row)
