@@ -73,7 +73,8 @@ impl Crew {
             }
         };
         thread::scope(|scope| {
-            scope.spawn(|| {
+            // Where the system has no thread to give, all is done by this one.
+            let _ = thread::Builder::new().spawn_scoped(scope, || {
                 // Where it cannot be less urgent, it is as urgent as the rest.
                 let _ = rustix::process::setpriority_process(None, OTHER_NICE);
                 work(other);
