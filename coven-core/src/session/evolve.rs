@@ -82,8 +82,9 @@ impl Session {
             | Event::Completed { .. }
             | Event::Orphaned { .. }
             | Event::Deleted => {
-                let profile = next.profile();
-                profile.phase = profile.phase.clone().after(event).ok_or(illegal)?;
+                // First, so that what is refused copies nothing that is shared.
+                let phase = next.phase.clone().after(event).ok_or(illegal)?;
+                next.profile().phase = phase;
             }
             Event::Output { offset, data, .. } => {
                 if !next.phase.output_is_open() || *offset != next.output_bytes {
