@@ -4,6 +4,7 @@
 //! This program is the engine that dies, the shims of both, and the next engine, which looks.
 #![forbid(unsafe_code)]
 
+mod door;
 mod dying;
 mod table;
 #[path = "../world/mod.rs"]
@@ -22,6 +23,7 @@ use crate::table::{Leads, Way};
 use crate::world::{PATIENCE, World, within, written};
 
 const NAME: &str = "wherever_an_engine_dies_the_next_knows_what_became_of_its_session";
+const LOST: &str = "a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached_again";
 
 fn main() -> ExitCode {
     if let Some(exit) = coven::shim::run_if_invoked() {
@@ -34,8 +36,12 @@ fn main() -> ExitCode {
             let way = Way::parse(way).expect("it is one");
             runtime().block_on(dying::run(Path::new(dir), way, point));
         }
-        ["--list", ..] => println!("{NAME}: test"),
+        ["--list", ..] => println!("{NAME}: test\n{LOST}: test"),
         _ => {
+            println!("\nrunning 2 tests");
+            runtime().block_on(
+                a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached_again(),
+            );
             runtime().block_on(wherever_an_engine_dies_the_next_knows_what_became_of_its_session());
         }
     }
@@ -43,7 +49,6 @@ fn main() -> ExitCode {
 }
 
 async fn wherever_an_engine_dies_the_next_knows_what_became_of_its_session() {
-    println!("\nrunning 1 test");
     let mut tried = 0;
     for way in Way::ALL {
         let table = table::of(way);
@@ -66,6 +71,18 @@ async fn wherever_an_engine_dies_the_next_knows_what_became_of_its_session() {
         }
     }
     println!("test {NAME} ... ok ({tried} deaths)\n");
+}
+
+/// The connection is lost between the shim's greeting and its first record, as when the shim is
+/// stopped for a while or another engine comes: its agent lives, and is not ended.
+async fn a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached_again() {
+    let (dir, _) = dying::engine(Way::Shim, Some("ProcessMade"));
+    let door = door::hanging_up_once(&dir.path().join("home/spools"));
+    look(dir, Way::Shim, Leads::On)
+        .await
+        .unwrap_or_else(|found| panic!("{found}"));
+    door.join().expect("it was hung up on once");
+    println!("test {LOST} ... ok");
 }
 
 /// The next engine finds what this death leads to, and nothing is left of the session at its end.

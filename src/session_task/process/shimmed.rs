@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use coven_core::{InputId, LaunchMode, ProcessFacts, Session, SessionId, TermSize};
-use coven_harness::shim::{Child, Control, Record, Recorded, Records, Remains};
+use coven_harness::shim::{Child, Control, Lost, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -184,15 +184,32 @@ impl Shimmed {
     }
 
     /// The first record of a session of which nothing but the launch is on record: what became of
-    /// that. `None` where its shim died before it said so.
+    /// that. `None` where its shim is dead, or none is there, and it did not say so: one that is lost
+    /// lives on with its session, and is reached again.
     pub(crate) async fn first(&mut self) -> Option<Recorded> {
-        let first = match &mut self.stage {
-            Stage::Connected { records, .. } => records.next().await.ok()?,
-            Stage::Dead { left, .. } => left.next().await?.ok()?,
-            Stage::Reaching(_) | Stage::Over(_) => return None,
+        let first = loop {
+            match &mut self.stage {
+                Stage::Connected { records, .. } => match records.next().await {
+                    Ok(first) => break first,
+                    Err(lost) => self.look_for_it(lost),
+                },
+                Stage::Reaching(reaching) => {
+                    let reached = reaching.await;
+                    self.reached(reached);
+                }
+                Stage::Dead { left, .. } => break left.next().await?.ok()?,
+                Stage::Over(_) => return None,
+            }
         };
         self.hear(first.clone());
         Some(first)
+    }
+
+    fn look_for_it(&mut self, lost: Lost) {
+        tracing::warn!(session = %self.session, %lost, "a shim is looked for");
+        self.typed_by(None);
+        self.stage = self.reaching();
+        self.pause = longer(self.pause);
     }
 
     pub(super) async fn happens(&mut self, has_room: bool) -> Happening {
@@ -212,10 +229,7 @@ impl Shimmed {
                 Stage::Connected { records, .. } => match records.next().await {
                     Ok(recorded) => recorded,
                     Err(lost) => {
-                        tracing::warn!(session = %self.session, %lost, "a shim is looked for");
-                        self.typed_by(None);
-                        self.stage = self.reaching();
-                        self.pause = longer(self.pause);
+                        self.look_for_it(lost);
                         continue;
                     }
                 },
