@@ -38,6 +38,9 @@ pub(super) async fn all(shared: &Shared, sessions: Vec<SessionId>) {
 async fn one(folder: std::path::PathBuf, session: &SessionId) -> Result<(), String> {
     match reach(folder, session.clone(), None).await {
         Reached::Alive(child) => dismiss(child).await,
+        Reached::Dead { remains, .. } if remains.summary.damage.is_some() => {
+            Err("its spool is damaged: look at it, and remove it".to_owned())
+        }
         Reached::Dead { remains, .. } => {
             let removed = blocking(move || remains.remove()).await;
             removed

@@ -149,6 +149,57 @@ fn a_session_whose_folder_somebody_removed_lives_until_it_is_killed_and_its_shim
     shim.ends();
 }
 
+/// A session whose shim and daemon are dead, and wrote down a line that the log does not have: "late".
+fn left_with_a_late_line(home: &Home) -> (String, PathBuf) {
+    let id = home
+        .launch("echo begun; while [ ! -e go ]; do sleep .05; done; echo late; tail -f /dev/null");
+    home.wait_for_output(&id, "begun");
+    let shim = home.shim_of(&id);
+    home.kill_daemon();
+    fs::write(home.project().join("go"), "").unwrap();
+    let part = folder(home, &id).join(format!("{:020}.spool", 1));
+    eventually("it is in the spool", || {
+        let bytes = fs::read(&part).unwrap();
+        bytes.windows(4).any(|four| four == b"late").then_some(())
+    });
+    crate::home::end_at_once(shim);
+    (id, part)
+}
+
+#[test]
+fn what_a_dead_shim_left_and_cannot_be_read_for_now_is_read_once_it_can_be() {
+    let home = Home::new();
+    let (id, part) = left_with_a_late_line(&home);
+    let aside = home.dir().join("aside");
+    fs::rename(&part, &aside).unwrap();
+    fs::create_dir(&part).unwrap();
+    assert_eq!(home.record(&id)["status"], "running");
+    fs::remove_dir(&part).unwrap();
+    fs::rename(&aside, &part).unwrap();
+    home.wait_for_end(&id);
+    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
+    assert!(home.text(["log", &id]).contains("late"));
+    eventually("its folder is gone", || {
+        (!folder(&home, &id).exists()).then_some(())
+    });
+}
+
+#[test]
+fn a_spool_that_is_damaged_is_left_where_it_is() {
+    let home = Home::new();
+    let (id, part) = left_with_a_late_line(&home);
+    let mut bytes = fs::read(&part).unwrap();
+    let late = bytes.windows(4).position(|four| four == b"late").unwrap();
+    bytes[late] ^= 1;
+    fs::write(&part, &bytes).unwrap();
+    home.wait_for_end(&id);
+    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
+    home.text(["daemon", "restart"]);
+    home.record(&id);
+    assert_eq!(fs::read(&part).unwrap(), bytes);
+    assert!(!home.text(["log", &id]).contains("late"));
+}
+
 #[test]
 fn what_is_no_directory_in_the_place_of_the_spools_is_refused() {
     let home = Home::new();

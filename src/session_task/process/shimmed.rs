@@ -8,14 +8,15 @@ mod left;
 mod reach;
 
 use std::collections::VecDeque;
-use std::future::{Future, pending};
+use std::error::Error;
+use std::future::{Future, pending, ready};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
 use coven_core::{InputId, LaunchMode, ProcessFacts, Session, SessionId, TermSize};
-use coven_harness::shim::{Child, Control, Lost, Record, Recorded, Records, Remains};
+use coven_harness::shim::{Child, Control, Damage, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -32,6 +33,10 @@ const MAX_UNRECORDED: usize = 16 * 1024;
 
 /// Records that hold nothing for the log are acknowledged by so many, where no commit is made.
 const ACK_STEP: u64 = 256;
+
+/// How often what a dead shim left is read again that cannot be read for now: for want of open files, or
+/// of a disk that is back soon. With the pauses between that is a quarter of a minute.
+const MAX_UNREADABLE: u32 = 16;
 
 /// How long a shim may take to end once it is told that all is on record. One that takes longer is
 /// told again by the next engine.
@@ -63,6 +68,11 @@ pub(crate) struct Shimmed {
     /// The first record of the end: it is on record only with the session's last event.
     end: Option<u64>,
     wanted: Wanted,
+    /// It was reached, and nothing was put on record since: what it tells may all be there already, and
+    /// no commit be made for it.
+    is_catching_up: bool,
+    /// How often in turn what it left could not be read.
+    unreadable: u32,
     /// How long it is left alone once it is lost again: it told nothing new since it was reached.
     pause: Duration,
 }
@@ -152,6 +162,8 @@ impl Shimmed {
             unrecorded: VecDeque::new(),
             end: None,
             wanted: Wanted::default(),
+            is_catching_up: false,
+            unreadable: 0,
             pause: Duration::ZERO,
         }
     }
@@ -183,30 +195,65 @@ impl Shimmed {
         self.control.as_ref().map(watch::Sender::subscribe)
     }
 
-    /// The first record of a session of which nothing but the launch is on record: what became of
-    /// that. `None` where its shim is dead, or none is there, and it did not say so: one that is lost
+    /// The record that says what became of the launch, where nothing but that is on record of the
+    /// session. `None` where its shim is dead, or none is there, and it did not say so: one that is lost
     /// lives on with its session, and is reached again.
     pub(crate) async fn first(&mut self) -> Option<Recorded> {
-        let first = loop {
-            match &mut self.stage {
+        loop {
+            let recorded = match &mut self.stage {
                 Stage::Connected { records, .. } => match records.next().await {
-                    Ok(first) => break first,
-                    Err(lost) => self.look_for_it(lost),
+                    Ok(recorded) => recorded,
+                    Err(lost) => {
+                        self.look_for_it(&lost);
+                        continue;
+                    }
                 },
                 Stage::Reaching(reaching) => {
                     let reached = reaching.await;
                     self.reached(reached);
+                    continue;
                 }
-                Stage::Dead { left, .. } => break left.next().await?.ok()?,
+                Stage::Dead { left, .. } => match left.next().await? {
+                    Ok(recorded) => recorded,
+                    Err(damage) if self.may_pass(&damage) => {
+                        self.look_for_it(&damage);
+                        continue;
+                    }
+                    Err(damage) => {
+                        self.leave(&damage);
+                        return None;
+                    }
+                },
                 Stage::Over(_) => return None,
+            };
+            self.hear(recorded.clone());
+            // A newer shim may say something else before.
+            let tells = matches!(
+                recorded.record,
+                Record::Started { .. } | Record::LaunchFailed { .. }
+            );
+            if tells {
+                return Some(recorded);
             }
-        };
-        self.hear(first.clone());
-        Some(first)
+        }
     }
 
-    fn look_for_it(&mut self, lost: Lost) {
-        tracing::warn!(session = %self.session, %lost, "a shim is looked for");
+    /// Whether what cannot be read may be read again.
+    fn may_pass(&mut self, damage: &Damage) -> bool {
+        let may_pass = matches!(damage, Damage::Unreadable { .. });
+        self.unreadable += u32::from(may_pass);
+        may_pass && self.unreadable <= MAX_UNREADABLE
+    }
+
+    /// Reads no further in what a dead shim left, and takes nothing of it away.
+    fn leave(&mut self, damage: &Damage) {
+        let folder = self.folder.display();
+        tracing::error!(session = %self.session, %damage, %folder, "a spool is damaged; it is left");
+        self.stage = Stage::Over(None);
+    }
+
+    fn look_for_it(&mut self, why: &dyn Error) {
+        tracing::warn!(session = %self.session, %why, "a shim is looked for");
         self.typed_by(None);
         self.stage = self.reaching();
         self.pause = longer(self.pause);
@@ -215,6 +262,7 @@ impl Shimmed {
     pub(super) async fn happens(&mut self, has_room: bool) -> Happening {
         let has_room = has_room && self.unrecorded.len() < MAX_UNRECORDED;
         loop {
+            let may_acknowledge = self.is_catching_up && self.has_recorded();
             let recorded = match &mut self.stage {
                 Stage::Reaching(reaching) => {
                     let reached = reaching.await;
@@ -226,17 +274,32 @@ impl Shimmed {
                 }
                 Stage::Over(_) => pending().await,
                 _ if !has_room => pending().await,
-                Stage::Connected { records, .. } => match records.next().await {
-                    Ok(recorded) => recorded,
-                    Err(lost) => {
-                        self.look_for_it(lost);
-                        continue;
+                Stage::Connected { records, .. } => {
+                    let next = tokio::select! {
+                        biased;
+                        next = records.next() => next,
+                        // A spool that is full waits for it.
+                        () = ready(()), if may_acknowledge => {
+                            self.acknowledge();
+                            continue;
+                        }
+                    };
+                    match next {
+                        Ok(recorded) => recorded,
+                        Err(lost) => {
+                            self.look_for_it(&lost);
+                            continue;
+                        }
                     }
-                },
+                }
                 Stage::Dead { left, .. } => match left.next().await {
                     Some(Ok(recorded)) => recorded,
+                    Some(Err(damage)) if self.may_pass(&damage) => {
+                        self.look_for_it(&damage);
+                        continue;
+                    }
                     Some(Err(damage)) => {
-                        tracing::error!(session = %self.session, %damage, "a spool is damaged");
+                        self.leave(&damage);
                         return self.died();
                     }
                     None => return self.died(),
@@ -268,6 +331,7 @@ impl Shimmed {
                     control.hold_output();
                 }
                 self.typed_by(Some(control.clone()));
+                self.is_catching_up = true;
                 Stage::Connected { records, control }
             }
             Reached::Dead { left, remains } => Stage::Dead {
@@ -303,6 +367,7 @@ impl Shimmed {
         }
         self.newest = number;
         self.pause = Duration::ZERO;
+        self.unreadable = 0;
         let what = match record {
             Record::Output {
                 offset,
@@ -358,6 +423,7 @@ impl Shimmed {
     /// The start is on record, and so much output.
     pub(super) fn recorded(&mut self, output_bytes: u64) {
         self.recorded_bytes = Some(output_bytes);
+        self.is_catching_up = false;
         self.acknowledge();
     }
 
@@ -365,10 +431,7 @@ impl Shimmed {
     /// the session is, only once nothing else is to come.
     fn acknowledge(&mut self) {
         let mut on_record = None;
-        while let (Some(first), Some(recorded_bytes)) =
-            (self.unrecorded.front(), self.recorded_bytes)
-            && first.end <= recorded_bytes
-        {
+        while self.has_recorded() {
             on_record = self.unrecorded.pop_front();
         }
         if let Some(Unrecorded { number, .. }) = on_record {
@@ -376,6 +439,12 @@ impl Shimmed {
             self.acknowledged = upto;
             self.say(|control| control.ack(upto));
         }
+    }
+
+    /// Whether the oldest that was told is on record.
+    fn has_recorded(&self) -> bool {
+        let first = self.unrecorded.front().zip(self.recorded_bytes);
+        first.is_some_and(|(first, recorded_bytes)| first.end <= recorded_bytes)
     }
 
     pub(super) fn resize(&mut self, size: TermSize) {
