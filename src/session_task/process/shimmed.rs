@@ -6,8 +6,8 @@
 
 mod left;
 mod reach;
+mod receipts;
 
-use std::collections::VecDeque;
 use std::error::Error;
 use std::future::{Future, pending, ready};
 use std::path::PathBuf;
@@ -26,13 +26,7 @@ use crate::shared::blocking;
 use left::Left;
 use reach::longer;
 pub(crate) use reach::{Reached, lives, reach};
-
-/// Records that may wait to be on record. Their output is bounded by its bytes elsewhere; this is
-/// for those that have hardly any.
-const MAX_UNRECORDED: usize = 16 * 1024;
-
-/// Records that hold nothing for the log are acknowledged by so many, where no commit is made.
-const ACK_STEP: u64 = 256;
+use receipts::Receipts;
 
 /// How often what a dead shim left is read again that cannot be read for now: for want of open files, or
 /// of a disk that is back soon. With the pauses between that is a quarter of a minute.
@@ -59,14 +53,7 @@ pub(crate) struct Shimmed {
     newest: u64,
     /// How many bytes of output were told, or are on record from before.
     heard_bytes: u64,
-    /// How many bytes of output are on record; `None` while not even the start is.
-    recorded_bytes: Option<u64>,
-    /// The newest record that was acknowledged.
-    acknowledged: u64,
-    /// Those that were told and not acknowledged, oldest first.
-    unrecorded: VecDeque<Unrecorded>,
-    /// The first record of the end: it is on record only with the session's last event.
-    end: Option<u64>,
+    receipts: Receipts,
     wanted: Wanted,
     /// It was reached, and nothing was put on record since: what it tells may all be there already, and
     /// no commit be made for it.
@@ -90,13 +77,6 @@ struct Wanted {
     size: Option<TermSize>,
     limit_bytes: Option<u64>,
     holds_output: bool,
-}
-
-/// A record that was told, and where the output ends with it.
-#[derive(Clone, Copy, Debug)]
-struct Unrecorded {
-    number: u64,
-    end: u64,
 }
 
 enum Stage {
@@ -157,10 +137,7 @@ impl Shimmed {
             control: Some(watch::Sender::new(None)),
             newest: 0,
             heard_bytes: session.output_bytes,
-            recorded_bytes: session.phase.process().map(|_| session.output_bytes),
-            acknowledged: 0,
-            unrecorded: VecDeque::new(),
-            end: None,
+            receipts: Receipts::of(session),
             wanted: Wanted::default(),
             is_catching_up: false,
             unreadable: 0,
@@ -260,9 +237,9 @@ impl Shimmed {
     }
 
     pub(super) async fn happens(&mut self, has_room: bool) -> Happening {
-        let has_room = has_room && self.unrecorded.len() < MAX_UNRECORDED;
+        let has_room = has_room && self.receipts.has_room();
         loop {
-            let may_acknowledge = self.is_catching_up && self.has_recorded();
+            let may_acknowledge = self.is_catching_up && self.receipts.has_due();
             let recorded = match &mut self.stage {
                 Stage::Reaching(reaching) => {
                     let reached = reaching.await;
@@ -280,7 +257,8 @@ impl Shimmed {
                         next = records.next() => next,
                         // A spool that is full waits for it.
                         () = ready(()), if may_acknowledge => {
-                            self.acknowledge();
+                            let due = self.receipts.due();
+                            self.acknowledge(due);
                             continue;
                         }
                     };
@@ -377,11 +355,11 @@ impl Shimmed {
                 .unheard(offset, bytes)
                 .map(|new| What::Wrote(channel, new)),
             Record::OutputClosed { end } => {
-                self.end.get_or_insert(number);
+                self.receipts.ends(number);
                 Some(What::OutputEnded(end))
             }
             Record::Exited { exit } => {
-                self.end.get_or_insert(number);
+                self.receipts.ends(number);
                 Some(What::Exited(exit))
             }
             Record::InputDone { id, .. } => Some(What::Delivered(InputId(id.0))),
@@ -394,16 +372,8 @@ impl Shimmed {
             | Record::Resized { .. }
             | Record::Unknown { .. } => None,
         };
-        match self.unrecorded.back_mut() {
-            Some(last) if last.end == self.heard_bytes => last.number = number,
-            _ => self.unrecorded.push_back(Unrecorded {
-                number,
-                end: self.heard_bytes,
-            }),
-        }
-        if self.acknowledged + ACK_STEP <= number {
-            self.acknowledge();
-        }
+        let due = self.receipts.told(number, self.heard_bytes);
+        self.acknowledge(due);
         let at = Some(at);
         what.map(|what| Happening { at, what })
     }
@@ -422,29 +392,15 @@ impl Shimmed {
 
     /// The start is on record, and so much output.
     pub(super) fn recorded(&mut self, output_bytes: u64) {
-        self.recorded_bytes = Some(output_bytes);
         self.is_catching_up = false;
-        self.acknowledge();
+        let due = self.receipts.recorded(output_bytes);
+        self.acknowledge(due);
     }
 
-    /// Acknowledges what is on record: all up to where the output that is on record ends. The end of
-    /// the session is, only once nothing else is to come.
-    fn acknowledge(&mut self) {
-        let mut on_record = None;
-        while self.has_recorded() {
-            on_record = self.unrecorded.pop_front();
-        }
-        if let Some(Unrecorded { number, .. }) = on_record {
-            let upto = self.end.map_or(number, |end| number.min(end - 1));
-            self.acknowledged = upto;
+    fn acknowledge(&self, upto: Option<u64>) {
+        if let Some(upto) = upto {
             self.say(|control| control.ack(upto));
         }
-    }
-
-    /// Whether the oldest that was told is on record.
-    fn has_recorded(&self) -> bool {
-        let first = self.unrecorded.front().zip(self.recorded_bytes);
-        first.is_some_and(|(first, recorded_bytes)| first.end <= recorded_bytes)
     }
 
     pub(super) fn resize(&mut self, size: TermSize) {
