@@ -17,6 +17,8 @@ use crate::lot::Lot;
 pub(crate) struct Told {
     /// Even ones have a raw terminal, and ask it where the cursor is.
     pub(crate) number: u64,
+    /// With the number, what its stream is drawn from.
+    pub(crate) seed: u64,
     pub(crate) manner: Manner,
     /// How much it writes, unless it is typed `end` before.
     pub(crate) len_bytes: u64,
@@ -28,14 +30,17 @@ pub(crate) struct Told {
 pub(crate) enum Manner {
     /// With pauses.
     Pauses,
+    /// With pauses, from when it is typed `go`.
+    PausesWhenTold,
     /// With pauses, beside a tool that has a session of its own and ignores hangups.
     HasATool,
     /// Without a pause, from when it is typed `go`.
     FloodsWhenTold,
 }
 
-const MANNERS: [(&str, Manner); 3] = [
+const MANNERS: [(&str, Manner); 4] = [
     ("pauses", Manner::Pauses),
+    ("pauses-when-told", Manner::PausesWhenTold),
     ("has-a-tool", Manner::HasATool),
     ("floods-when-told", Manner::FloodsWhenTold),
 ];
@@ -45,17 +50,25 @@ impl Told {
         let named = MANNERS.iter().find(|(_, manner)| *manner == self.manner);
         let (manner, _) = named.expect("it has a name");
         let dir = self.dir.display();
-        format!("{} {manner} {} {dir}", self.number, self.len_bytes)
+        let Self {
+            number,
+            seed,
+            len_bytes,
+            ..
+        } = self;
+        format!("{number} {seed} {manner} {len_bytes} {dir}")
     }
 
     fn parse(prompt: &str) -> Self {
-        let mut words = prompt.splitn(4, ' ');
-        let mut word = || words.next().expect("four words");
+        let mut words = prompt.splitn(5, ' ');
+        let mut word = || words.next().expect("five words");
         let number = word().parse().expect("a number");
+        let seed = word().parse().expect("a number");
         let name = word();
         let named = MANNERS.iter().find(|(known, _)| *known == name);
         Self {
             number,
+            seed,
             manner: named.expect("a manner").1,
             len_bytes: word().parse().expect("a number"),
             dir: word().into(),
@@ -84,20 +97,34 @@ enum Word {
     End,
 }
 
-/// Is the agent: ends once it has written its stream and was typed `end`.
+/// How an agent asks its terminal where the cursor is.
+const ASKS: &[u8] = b"\x1b[6n";
+
+/// How often it did, of what it wrote.
+pub(crate) fn questions(wrote: &[u8]) -> usize {
+    wrote
+        .windows(ASKS.len())
+        .filter(|bytes| *bytes == ASKS)
+        .count()
+}
+
+/// Is the agent: ends once it has written its stream, was typed `end`, and all that it asked its
+/// terminal was answered.
 pub(crate) fn run(prompt: &str) {
     let told = Told::parse(prompt);
     set_terminal(is_raw(&told));
     let tool = (told.manner == Manner::HasATool).then(tool);
     let typed = File::create(told.typed()).expect("a file");
     let (sender, words) = channel();
-    let reading = thread::spawn(move || read_lines(typed, &sender));
-    if told.manner == Manner::FloodsWhenTold {
+    let reading = thread::spawn(move || read_lines(Typed::into(typed), &sender));
+    if matches!(told.manner, Manner::PausesWhenTold | Manner::FloodsWhenTold) {
         words.recv().expect("it is typed something");
     }
     write_stream(&told, &words);
     fs::write(told.is_written(), "").expect("a file");
-    reading.join().expect("it reads");
+    let typed = reading.join().expect("it reads");
+    let wrote = fs::read(told.wrote()).expect("a file");
+    typed.read_answers(questions(&wrote));
     if let Some(mut tool) = tool {
         tool.kill().expect("it runs");
         tool.wait().expect("it is ours");
@@ -134,7 +161,34 @@ fn set_terminal(is_raw: bool) {
     tcsetattr(io::stdin(), OptionalActions::Now, &modes).expect("a terminal");
 }
 
-fn read_lines(mut typed: File, words: &Sender<Word>) {
+/// What it was typed, as it is put down.
+struct Typed {
+    file: File,
+    answers: usize,
+}
+
+impl Typed {
+    const fn into(file: File) -> Self {
+        Self { file, answers: 0 }
+    }
+
+    fn put(&mut self, bytes: &[u8]) {
+        // Only answers have this letter, which is their last.
+        self.answers += bytes.iter().filter(|byte| **byte == b'R').count();
+        self.file.write_all(bytes).expect("a file takes it");
+    }
+
+    /// Reads on until there are so many answers.
+    fn read_answers(mut self, expected: usize) {
+        let mut byte = [0];
+        while self.answers < expected && matches!(io::stdin().read(&mut byte), Ok(1)) {
+            self.put(&byte);
+        }
+    }
+}
+
+/// Until it is typed `end`.
+fn read_lines(mut typed: Typed, words: &Sender<Word>) -> Typed {
     let (mut line, mut byte) = (Vec::new(), [0]);
     while let Ok(1) = io::stdin().read(&mut byte) {
         if byte != *b"\n" {
@@ -146,7 +200,8 @@ fn read_lines(mut typed: File, words: &Sender<Word>) {
         // Who has written everything waits for none.
         if word == Some(b"end") {
             let _ = words.send(Word::End);
-            return;
+            typed.put(&line[..line.len() - b"end".len()]);
+            return typed;
         }
         if word == Some(b"go") {
             let _ = words.send(Word::Go);
@@ -154,9 +209,10 @@ fn read_lines(mut typed: File, words: &Sender<Word>) {
             continue;
         }
         line.push(b'\n');
-        typed.write_all(&line).expect("a file takes it");
+        typed.put(&line);
         line.clear();
     }
+    typed
 }
 
 /// Escapes, characters of every length, what is no UTF-8, and a lone ESC. No line feed, which a
@@ -178,7 +234,7 @@ const PIECES: [&[u8]; 11] = [
 ];
 
 fn write_stream(told: &Told, words: &Receiver<Word>) {
-    let mut lot = Lot::of(told.number);
+    let mut lot = Lot::of(told.seed).another(told.number);
     let mut kept = File::create(told.wrote()).expect("a file");
     let pieces = if is_raw(told) { 11 } else { 10 };
     let mut left = told.len_bytes;

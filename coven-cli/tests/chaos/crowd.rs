@@ -1,72 +1,133 @@
 //! Very many sessions at once.
 
+use std::thread;
+use std::time::Duration;
+
 use coven_http::client::{Client, Error};
 use coven_http::wire::{LaunchBody, SessionRecord};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use crate::agent::{Manner, Told};
 use crate::home::{Home, eventually};
 use crate::left::{Base, open_files};
-use crate::number;
+use crate::lot::Lot;
+use crate::sessions::{One, declare};
+use crate::typing::{Refused, type_one};
+use crate::{number, seed};
 
 /// Requests at once.
 const AT_ONCE: usize = 16;
 
-pub(crate) fn of_five_hundred_sessions_the_next_daemon_has_all_and_nothing_is_left_of_them()
+/// What each agent writes.
+const LEN_BYTES: u64 = 20_000;
+
+/// Lines that each is typed while daemons die.
+const LINES: u64 = 3;
+
+const KILLS: u64 = 4;
+
+pub(crate) fn under_five_hundred_sessions_that_write_daemons_die_and_cost_no_byte_and_no_input()
 -> String {
     let sessions = number("COVEN_CHAOS_SESSIONS").unwrap_or(500);
     let home = Home::new();
+    declare(&home);
     let base = Base::of(&home);
     let idle = open_files(&home);
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
     let client = Client::at_home(&home.dir());
-    let launch = LaunchBody {
-        project_root: Some(home.project().display().to_string()),
-        harness: Some("sh".to_owned()),
-        prompt: Some("read -r line; echo \"got $line\"".to_owned()),
-        ..LaunchBody::default()
-    };
     let launched = stream::iter(0..sessions)
-        .map(|_| client.launch(&launch))
+        .map(|number| launch(&client, &home, number))
         .buffer_unordered(AT_ONCE)
-        .map_ok(|record| record.id)
-        .try_collect::<Vec<String>>();
-    let ids = runtime.block_on(launched).expect("all are launched");
+        .try_collect::<Vec<One>>();
+    let all = runtime.block_on(launched).expect("all are launched");
+    thread::scope(|scope| {
+        let killing = scope.spawn(|| kill_daemons(&home));
+        let typed = stream::iter(&all)
+            .map(|one| type_lines(&client, one))
+            .buffer_unordered(AT_ONCE)
+            .collect::<Vec<()>>();
+        runtime.block_on(typed);
+        killing.join().expect("it ends");
+    });
+    // The last has all of them: a connection to each shim.
     home.kill_daemon();
     let begun = std::time::Instant::now();
     home.text(["daemon", "start"]);
-    // A connection to each shim.
     eventually("all taken over", || {
-        (open_files(&home) >= idle + ids.len()).then_some(())
+        (open_files(&home) >= idle + all.len()).then_some(())
     });
     let took = begun.elapsed().as_millis();
-    let typed = stream::iter(&ids)
-        .map(|id| client.input_once(id, "one\n", "k"))
-        .buffer_unordered(AT_ONCE)
-        .try_collect::<Vec<()>>();
-    runtime.block_on(typed).expect("all are typed into");
-    let ended = stream::iter(&ids)
-        .map(|id| end(&client, id))
+    let ended = stream::iter(&all)
+        .map(|one| end(&client, one))
         .buffer_unordered(AT_ONCE)
         .try_collect::<Vec<_>>();
-    for (record, output) in runtime.block_on(ended).expect("all are served") {
+    for (one, record, output) in runtime.block_on(ended).expect("all are served") {
         assert_eq!(record.exit_code, Some(0), "{record:?}");
-        let output = String::from_utf8_lossy(&output);
-        assert_eq!(output, "one\r\ngot one\r\n", "{record:?}");
+        assert!(one.wrote() == output, "session {}", one.told.number);
+        one.agent_was_typed(LINES);
     }
-    base.nothing_is_left(&home, ids.iter().map(String::as_str));
-    format!("{sessions} sessions, taken over after {took} ms")
+    base.nothing_is_left(&home, all.iter().map(|one| one.id.as_str()));
+    format!("{sessions} sessions, {KILLS} kills and one more, taken over after {took} ms")
 }
 
-/// Waits for a session's end: how that was, and all it wrote.
-async fn end(client: &Client, id: &str) -> Result<(SessionRecord, Vec<u8>), Error> {
-    let mut record = client.session(id).await?;
-    while record.ended_at.is_none() {
-        tokio::task::yield_now().await;
-        record = client.session(id).await?;
+/// Launches an agent, and waits until its terminal is set.
+async fn launch(client: &Client, home: &Home, number: u64) -> Result<One, Error> {
+    let told = Told {
+        number,
+        seed: seed(),
+        manner: Manner::PausesWhenTold,
+        len_bytes: LEN_BYTES,
+        dir: home.project(),
+    };
+    let body = LaunchBody {
+        project_root: Some(home.project().display().to_string()),
+        harness: Some("agent".to_owned()),
+        prompt: Some(told.prompt()),
+        ..LaunchBody::default()
+    };
+    let id = client.launch(&body).await?.id;
+    while !told.typed().exists() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let (mut output, mut all) = (client.output(id, 0).await?, Vec::new());
+    Ok(One { id, told })
+}
+
+fn kill_daemons(home: &Home) {
+    let mut lot = Lot::of(seed());
+    for _ in 0..KILLS {
+        thread::sleep(Duration::from_millis(lot.below(1500)));
+        home.kill_daemon();
+        home.text(["daemon", "start"]);
+    }
+}
+
+async fn type_lines(client: &Client, one: &One) {
+    type_in(client, one, "go\n", "go").await;
+    for line in 0..LINES {
+        type_in(client, one, &format!("line {line}\n"), &format!("k{line}")).await;
+    }
+}
+
+async fn type_in(client: &Client, one: &One, line: &str, key: &str) {
+    if let Err(Refused) = type_one(client, &one.id, line, key).await {
+        panic!("{line:?} was refused by session {}", one.id);
+    }
+}
+
+/// Has an agent end, and waits for that: how it was, and all that is on record.
+async fn end<'a>(
+    client: &Client,
+    one: &'a One,
+) -> Result<(&'a One, SessionRecord, Vec<u8>), Error> {
+    type_in(client, one, "end\n", "the-end").await;
+    let mut record = client.session(&one.id).await?;
+    while record.ended_at.is_none() {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+        record = client.session(&one.id).await?;
+    }
+    let (mut output, mut all) = (client.output(&one.id, 0).await?, Vec::new());
     while let Some(bytes) = output.next().await? {
         all.extend_from_slice(&bytes);
     }
-    Ok((record, all))
+    Ok((one, record, all))
 }

@@ -1,6 +1,7 @@
 //! The daemon dies at random under sessions that write and are typed into, while others are launched,
 //! killed, archived and deleted.
 
+use std::collections::BTreeSet;
 use std::thread;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use crate::agent::Manner;
 use crate::home::Home;
 use crate::left::Base;
 use crate::lot::Lot;
+use crate::moment::Moments;
 use crate::sessions::{One, declare, launch};
 use crate::typing::{self, Typists};
 use crate::{number, seed};
@@ -26,57 +28,36 @@ pub(crate) fn daemons_killed_at_random_under_twenty_sessions_cost_no_byte_no_inp
         .map(|number| launch(&home, number, Manner::Pauses, len_bytes))
         .collect();
     let typists = Typists::begin(&home, &sessions);
-    let short = kill_daemons(&home, kills);
+    let moments = kill_daemons(&home, kills);
     let typed = typists.end();
     for (one, typed) in sessions.iter().zip(&typed) {
         one.is_whole(&home);
         one.was_typed(&home, typed.in_all());
     }
-    for id in &short {
-        check_short(&home, id);
-    }
-    let ids = sessions.iter().map(|one| one.id.as_str());
-    let ids = ids.chain(short.iter().map(String::as_str));
-    base.nothing_is_left(&home, ids);
+    let ids: BTreeSet<&str> = sessions.iter().map(|one| one.id.as_str()).collect();
+    let others = moments.check(&home, &ids);
+    let all = ids.into_iter().chain(others.iter().map(String::as_str));
+    base.nothing_is_left(&home, all);
     let lines = typed.iter().map(typing::Typed::in_all).sum::<u64>();
     format!("{kills} kills, {lines} lines typed")
 }
 
-/// Gives the ids of what was launched meanwhile.
-fn kill_daemons(home: &Home, kills: u64) -> Vec<String> {
+/// Gives what was launched meanwhile.
+fn kill_daemons(home: &Home, kills: u64) -> Moments {
     let mut lot = Lot::of(seed());
-    let mut short = Vec::new();
+    let mut moments = Moments::default();
     for round in 0..kills {
         // The lot is when.
         thread::sleep(Duration::from_millis(lot.below(120)));
-        let launched = thread::scope(|scope| {
+        thread::scope(|scope| {
             // Something is always being launched, killed, archived or deleted.
-            let beside = scope.spawn(|| typing::meddle(home, round, &short));
+            let beside = scope.spawn(|| moments.meddle(home, round));
             // And at what step of it the daemon dies is by lot, too.
             thread::sleep(Duration::from_millis(lot.below(30)));
             home.kill_daemon();
             home.text(["daemon", "start"]);
-            beside.join().expect("it ends")
+            beside.join().expect("it ends");
         });
-        short.extend(launched);
     }
-    short
-}
-
-/// A short one is as it should be after whatever was done to it.
-fn check_short(home: &Home, id: &str) {
-    let shown = home.output(["show", "--json", id]);
-    if shown.status.code() == Some(123) {
-        // It was deleted.
-        return;
-    }
-    home.wait_for_end(id);
-    let record = home.record(id);
-    let status = record["status"].as_str().expect("a status");
-    // Its daemon may have died between the launch on record and the shim.
-    let is_interrupted = record["orphan_reason"] == "launch_interrupted";
-    assert!(
-        ["completed", "killed"].contains(&status) || is_interrupted,
-        "{record}"
-    );
+    moments
 }

@@ -31,6 +31,7 @@ pub(crate) fn daemons_killed_on_a_full_disk_cost_no_byte_and_no_input_once_there
         let dir = beside.path().to_owned();
         let told = Told {
             number,
+            seed: crate::seed(),
             manner,
             len_bytes,
             dir,

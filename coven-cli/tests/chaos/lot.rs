@@ -8,6 +8,12 @@ impl Lot {
         Self(seed)
     }
 
+    /// Another one, of these and a number: of two numbers two that have nothing in common.
+    pub(crate) fn another(mut self, number: u64) -> Self {
+        let mut other = Self(self.next() ^ number);
+        Self(other.next())
+    }
+
     pub(crate) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;

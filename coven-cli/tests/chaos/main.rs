@@ -18,6 +18,7 @@ mod left;
 #[path = "../../../tests/shared/leftovers.rs"]
 mod leftovers;
 mod lot;
+mod moment;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
 #[path = "../../../tests/shared/power_cut.rs"]
@@ -55,7 +56,7 @@ tests! {
     standing_still::a_shim_that_stands_still_stalls_its_own_agent_alone_and_loses_nothing,
     reboot::what_was_live_at_a_reboot_is_orphaned_with_its_spool_on_record_and_is_offered,
     full_disk::daemons_killed_on_a_full_disk_cost_no_byte_and_no_input_once_there_is_room,
-    crowd::of_five_hundred_sessions_the_next_daemon_has_all_and_nothing_is_left_of_them,
+    crowd::under_five_hundred_sessions_that_write_daemons_die_and_cost_no_byte_and_no_input,
 }
 
 fn main() {

@@ -4,12 +4,11 @@ use std::fs;
 
 use serde_json::Value;
 
-use crate::AGENT;
-use crate::agent::{Manner, Told};
+use crate::agent::{Manner, Told, questions};
 use crate::home::{Home, eventually};
+use crate::{AGENT, seed};
 
-/// How an agent asks its terminal where the cursor is, and the answer of one without a screen.
-const ASKS: &[u8] = b"\x1b[6n";
+/// What an agent that asks its terminal where the cursor is is answered, by one without a screen.
 const ANSWER: &str = "\x1b[1;1R";
 
 /// A session, and what its agent was told.
@@ -44,6 +43,7 @@ pub(crate) fn allow_small_spools(home: &Home) {
 pub(crate) fn launch(home: &Home, number: u64, manner: Manner, len_bytes: u64) -> One {
     let told = Told {
         number,
+        seed: seed(),
         manner,
         len_bytes,
         dir: home.project(),
@@ -100,10 +100,22 @@ impl One {
         );
     }
 
-    /// Its agent was typed each of so many lines once, in order, and they are on record.
+    /// Its agent was typed each of so many lines once, in order, and each of its questions was
+    /// answered once.
+    pub(crate) fn agent_was_typed(&self, lines: u64) {
+        let (number, typed) = (self.told.number, self.typed_with_answers());
+        assert_eq!(
+            typed.matches(ANSWER).count(),
+            questions(&self.wrote()),
+            "session {number}"
+        );
+        assert_eq!(self.typed(), numbered(lines), "session {number}");
+    }
+
+    /// That, and the lines are on record.
     pub(crate) fn was_typed(&self, home: &Home, lines: u64) {
         let number = self.told.number;
-        assert_eq!(self.typed(), numbered(lines), "session {number}");
+        self.agent_was_typed(lines);
         let events = home.text(["events", "--json", &self.id]);
         let inputs = events.matches("\"kind\":\"input\"").count() as u64;
         // The last ends it.
@@ -112,12 +124,14 @@ impl One {
 
     /// What its agent was typed, without the answers of its terminal.
     pub(crate) fn typed(&self) -> String {
-        let wrote = self.wrote();
-        let typed = fs::read_to_string(self.told.typed()).expect("a file");
+        let typed = self.typed_with_answers();
         // Each question was answered once at most: more would have been typed twice.
-        let asked = wrote.windows(ASKS.len()).filter(|bytes| *bytes == ASKS);
-        assert!(typed.matches(ANSWER).count() <= asked.count());
+        assert!(typed.matches(ANSWER).count() <= questions(&self.wrote()));
         typed.replace(ANSWER, "")
+    }
+
+    fn typed_with_answers(&self) -> String {
+        fs::read_to_string(self.told.typed()).expect("a file")
     }
 }
 

@@ -1,4 +1,4 @@
-//! Those who type, launch, kill, archive and delete while daemons die.
+//! Those who type while daemons die.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -83,9 +83,14 @@ async fn type_lines(client: Client, session: String, is_over: Arc<AtomicBool>) -
 }
 
 /// The session takes nothing any more, and the input is told not to have reached it.
-struct Refused;
+pub(crate) struct Refused;
 
-async fn type_one(client: &Client, session: &str, line: &str, key: &str) -> Result<(), Refused> {
+pub(crate) async fn type_one(
+    client: &Client,
+    session: &str,
+    line: &str,
+    key: &str,
+) -> Result<(), Refused> {
     loop {
         match client.input_once(session, line, key).await {
             Ok(()) => return Ok(()),
@@ -99,29 +104,4 @@ async fn type_one(client: &Client, session: &str, line: &str, key: &str) -> Resu
             },
         }
     }
-}
-
-/// Does something to a session of a moment; gives its id. The commands find the next daemon
-/// themselves.
-pub(crate) fn meddle(home: &Home, round: u64, earlier: &[String]) -> Vec<String> {
-    let launched = home.output([
-        "run",
-        "--mode",
-        "interactive",
-        "--detach",
-        "sh",
-        "echo moment; cat",
-    ]);
-    let id = String::from_utf8(launched.stdout).expect("text");
-    let id = id.trim_end().to_owned();
-    // Its daemon may be dead by now: then the next one was asked, or it is told so.
-    home.output(["kill", &id]);
-    if let Some(last) = earlier.last() {
-        home.output(if round.is_multiple_of(2) {
-            vec!["archive", last]
-        } else {
-            vec!["sacrifice", "--yes", last]
-        });
-    }
-    [id].into_iter().filter(|id| !id.is_empty()).collect()
 }
