@@ -108,8 +108,8 @@ pub(crate) fn questions(wrote: &[u8]) -> usize {
         .count()
 }
 
-/// Is the agent: ends once it has written its stream, was typed `end`, and all that it asked its
-/// terminal was answered.
+/// Is the agent: ends once it has written its stream, was typed `end`, and, unless it floods, all
+/// that it asked its terminal was answered.
 pub(crate) fn run(prompt: &str) {
     let told = Told::parse(prompt);
     set_terminal(is_raw(&told));
@@ -123,8 +123,11 @@ pub(crate) fn run(prompt: &str) {
     write_stream(&told, &words);
     fs::write(told.is_written(), "").expect("a file");
     let typed = reading.join().expect("it reads");
-    let wrote = fs::read(told.wrote()).expect("a file");
-    typed.read_answers(questions(&wrote));
+    // Of one that floods its terminal with questions not all are answered: few answers may wait.
+    if told.manner != Manner::FloodsWhenTold {
+        let wrote = fs::read(told.wrote()).expect("a file");
+        typed.read_answers(questions(&wrote));
+    }
     if let Some(mut tool) = tool {
         tool.kill().expect("it runs");
         tool.wait().expect("it is ours");
