@@ -89,7 +89,7 @@ pub(crate) struct Folder {
 #[derive(Default)]
 pub(crate) struct State {
     fold: Wanted,
-    waiting: Vec<Sender<()>>,
+    waiting: Vec<Waiting>,
     rebuilds: Vec<oneshot::Sender<Result<(), AppendError>>>,
     is_tidy: bool,
     /// The disk is full, and what was deleted or trimmed may be room.
@@ -107,7 +107,14 @@ enum Wanted {
     Nothing,
     /// If there is enough.
     Enough,
-    All,
+    /// Whatever there was when it was asked for: what came since does not keep it going.
+    All { up_to: u64 },
+}
+
+/// Who is told when the cold file is so far, or cannot get there now.
+struct Waiting {
+    up_to: u64,
+    reply: Sender<()>,
 }
 
 impl State {
@@ -166,13 +173,14 @@ impl Folder {
         match message {
             Message::Fold => self.state.fold = self.state.fold.max(Wanted::Enough),
             Message::FoldAll { reply } => {
-                self.state.fold = Wanted::All;
-                self.state.waiting.extend(reply);
+                let up_to = self.want_all();
+                let waiting = reply.map(|reply| Waiting { up_to, reply });
+                self.state.waiting.extend(waiting);
             }
             Message::Full => self.compaction.give_all(),
             Message::LetGo => {
                 self.compaction.give_all();
-                self.state.fold = Wanted::All;
+                self.want_all();
                 self.state.claim = Claim::Ending;
                 self.state.is_tidy = false;
                 if let Some(trouble) = &mut self.state.trouble {
@@ -180,7 +188,7 @@ impl Folder {
                 }
             }
             Message::Rebuild { reply } => {
-                self.state.fold = Wanted::All;
+                self.want_all();
                 self.state.rebuilds.push(reply);
             }
             Message::Alarm { opening } => {
@@ -200,6 +208,13 @@ impl Folder {
             // That is looked after with all else.
             Message::Cached | Message::Close { .. } => {}
         }
+    }
+
+    /// Wants all folded that there is now; how far that goes.
+    fn want_all(&mut self) -> u64 {
+        let up_to = self.tail.look().last().position;
+        self.state.fold = self.state.fold.max(Wanted::All { up_to });
+        up_to
     }
 
     fn work(&mut self) {
@@ -232,7 +247,7 @@ impl Folder {
         let wanted = match self.state.fold {
             Wanted::Nothing => false,
             Wanted::Enough => self.tail.look().bytes() >= self.fold_bytes,
-            Wanted::All => true,
+            Wanted::All { .. } => true,
         };
         if !wanted {
             self.state.fold = Wanted::Nothing;
@@ -249,13 +264,24 @@ impl Folder {
                 None => return self.wait(reason),
             },
         };
+        self.fold_this(&what);
+    }
+
+    fn fold_this(&mut self, what: &Fold) {
         let began = Instant::now();
-        match self.write(&what) {
+        match self.write(what) {
             Ok(()) => {
                 self.tail.forget(what.mark, Some(began.elapsed()));
                 self.state.backoff = Duration::ZERO;
                 if what.mark == self.tail.look().last() {
                     self.state.fold = Wanted::Nothing;
+                } else if (self.state.fold
+                    <= Wanted::All {
+                        up_to: what.mark.position,
+                    })
+                {
+                    // There may be enough by now, and to be told so may have been on the way before.
+                    self.state.fold = Wanted::Enough;
                 }
                 self.state.is_tidy = false;
                 self.compaction.committed();
@@ -268,7 +294,7 @@ impl Folder {
     fn write(&self, what: &Fold) -> Result<(), Fault> {
         let thrift = match self.state.fold {
             Wanted::Enough => Thrift::Time,
-            Wanted::All | Wanted::Nothing => Thrift::Room,
+            Wanted::All { .. } | Wanted::Nothing => Thrift::Room,
         };
         let folded = self.tail.look().folded();
         let slots = what.slots.iter().map(|slot| slot.slot).collect();
@@ -342,12 +368,13 @@ impl Folder {
         }
     }
 
-    /// Whoever waits for a fold is told when there is nothing to fold, or nothing can be.
+    /// Whoever waits for a fold is told when what there was then is folded, or nothing can be.
     fn answer_waiting(&mut self) {
-        if self.state.fold == Wanted::Nothing || self.state.trouble.is_some() {
-            for reply in self.state.waiting.drain(..) {
-                let _ = reply.send(());
-            }
+        let folded = self.tail.look().folded().position;
+        let is_stuck = self.state.trouble.is_some();
+        let answered = |waiting: &mut Waiting| is_stuck || waiting.up_to <= folded;
+        for waiting in self.state.waiting.extract_if(.., answered) {
+            let _ = waiting.reply.send(());
         }
         if let Some(trouble) = &self.state.trouble {
             for reply in self.state.rebuilds.drain(..) {
@@ -362,7 +389,7 @@ impl Folder {
         if self.state.trouble.is_some() {
             self.try_again();
         }
-        self.state.fold = Wanted::All;
+        self.want_all();
         if self.state.trouble.is_none() {
             self.fold();
         }

@@ -55,7 +55,7 @@ async fn folder_with(home: &Home, groups: impl IntoIterator<Item = Vec<Event>>) 
 async fn a_folder_with_nothing_to_do_wakes_up_to_give_the_cache_back_and_never_else() {
     let home = Home::new();
     let mut folder = folder_with_an_end_to_fold(&home).await;
-    folder.state.fold = Wanted::All;
+    folder.take_in(Message::FoldAll { reply: None });
     while folder.patience() == Some(Duration::ZERO) {
         folder.work();
     }
@@ -127,7 +127,43 @@ async fn a_part_has_no_group_that_the_journal_has_and_the_log_does_not_yet() {
     let home = Home::new();
     let groups = [vec![output(0, "done")], vec![output_closed(), exited(0)]];
     let mut folder = folder_with(&home, groups).await;
-    // As between a commit of the writer and what it tells of it.
+    let all = fall_a_group_behind(&mut folder);
+    let first = folder.tail.look().last();
+    folder.state.claim = Claim::Ending;
+    let part = folder.part(&StorageFault::Full).expect("there is room");
+    assert_eq!(part.mark, first);
+    folder.write(&part).expect("it is folded");
+    folder.tail.forget(part.mark, None);
+    catch_up(&folder, all);
+    let rest = folder.tail.look().fold().expect("the other group");
+    folder.write(&rest).expect("it is folded");
+    drop(folder);
+    assert_is_there_once(&home.open());
+}
+
+#[tokio::test]
+async fn who_waits_for_a_fold_does_not_wait_for_what_comes_during_it() {
+    let home = Home::new();
+    let groups = [vec![output(0, "done")], vec![output_closed(), exited(0)]];
+    let mut folder = folder_with(&home, groups).await;
+    let all = fall_a_group_behind(&mut folder);
+    let (reply, answer) = mpsc::channel();
+    folder.take_in(Message::FoldAll { reply: Some(reply) });
+    let first = folder.tail.look().fold().expect("a group");
+    catch_up(&folder, all);
+    folder.fold_this(&first);
+    folder.answer_waiting();
+    assert_eq!(answer.try_recv(), Ok(()));
+    // That there is enough may have been told during it.
+    assert_eq!(folder.state.fold, Wanted::Enough);
+    folder.work();
+    drop(folder);
+    assert_is_there_once(&home.open());
+}
+
+/// Has the tail lack the second of two groups, as between a commit of the writer and what it tells of
+/// it; what it had.
+fn fall_a_group_behind(folder: &mut Folder) -> Fold {
     let all = folder.tail.look().fold().expect("two groups");
     let behind = |journal: &_, cold: &_| {
         let last = Mark {
@@ -142,12 +178,11 @@ async fn a_part_has_no_group_that_the_journal_has_and_the_log_does_not_yet() {
         folder.cold.database.read_once(read)
     });
     folder.tail = Arc::new(SharedTail::new(read.expect("a read")));
-    let first = folder.tail.look().last();
-    folder.state.claim = Claim::Ending;
-    let part = folder.part(&StorageFault::Full).expect("there is room");
-    assert_eq!(part.mark, first);
-    folder.write(&part).expect("it is folded");
-    folder.tail.forget(part.mark, None);
+    all
+}
+
+/// Has the tail told of the second group after all.
+fn catch_up(folder: &Folder, all: Fold) {
     let rest = all.slots.into_iter().map(|slot| NewBatch {
         slot: slot.slot,
         id: slot.id,
@@ -155,10 +190,6 @@ async fn a_part_has_no_group_that_the_journal_has_and_the_log_does_not_yet() {
         standing: slot.standing,
     });
     folder.tail.push(all.mark, 0, rest.collect());
-    let rest = folder.tail.look().fold().expect("the other group");
-    folder.write(&rest).expect("it is folded");
-    drop(folder);
-    assert_is_there_once(&home.open());
 }
 
 #[tokio::test]

@@ -29,12 +29,19 @@ impl Folder {
             Ok(false) => {
                 self.state.is_tidy = true;
                 // What is folded in parts may have more to take out.
-                if self.state.fold == Wanted::Nothing {
+                if !self.has_to_go_on() {
                     self.state.claim = Claim::None;
                 }
             }
             Err(fault) => self.lose(fault.reason()),
         }
+    }
+
+    /// Whether there is more to fold of what was there when that was asked for, or of what lets go of
+    /// something.
+    fn has_to_go_on(&self) -> bool {
+        let tail = self.tail.look();
+        matches!(self.state.fold, Wanted::All { .. }) || tail.let_go() > tail.folded().seq()
     }
 
     /// The same while the disk is full and nothing is folded, a step at a time, so that whoever comes

@@ -3,7 +3,7 @@
 
 use std::time::Instant;
 
-use super::{Folder, Wanted};
+use super::Folder;
 use crate::error::StorageFault;
 use crate::fault::Fault;
 use crate::file::Claim;
@@ -85,7 +85,7 @@ impl Folder {
         match self.learn() {
             Ok(()) => {
                 self.state.trouble = None;
-                self.state.fold = Wanted::All;
+                self.want_all();
                 self.meter.folds_again();
             }
             Err(fault) => self.lose(fault.reason()),
