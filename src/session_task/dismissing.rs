@@ -14,20 +14,23 @@ use crate::shared::{Shared, blocking};
 /// next engine.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// Why one is left that has what the log has not.
+const MORE: &str = "it has output that is not on record: look at its folder, and remove it";
+
 /// Lets go of them one after the other. A folder whose session is not on record is left alone: it
 /// may be of a log that somebody put elsewhere.
 pub(super) async fn all(shared: &Shared, sessions: Vec<SessionId>) {
     for session in sessions {
-        match shared.record(&session).await {
-            Ok(record) if record.session.phase.has_ended() => {}
+        let output_bytes = match shared.record(&session).await {
+            Ok(record) if record.session.phase.has_ended() => record.session.output_bytes,
             Ok(_) => continue,
             Err(error) => {
                 tracing::warn!(%session, %error, "a shim's folder is of no session on record");
                 continue;
             }
-        }
+        };
         let folder = shared.spools.folder(&session);
-        match timeout(PATIENCE, one(folder, &session)).await {
+        match timeout(PATIENCE, one(folder, &session, output_bytes)).await {
             Ok(Ok(())) => tracing::info!(%session, "a shim was let go"),
             Ok(Err(problem)) => tracing::warn!(%session, %problem, "a shim is left"),
             Err(_) => tracing::warn!(%session, "a shim does not end, and is left"),
@@ -35,24 +38,42 @@ pub(super) async fn all(shared: &Shared, sessions: Vec<SessionId>) {
     }
 }
 
-async fn one(folder: std::path::PathBuf, session: &SessionId) -> Result<(), String> {
+/// Lets go of the shim of a session with so much output on record. One that has more, as where its
+/// folder was out of reach when its session was found to be lost, is left with it.
+async fn one(
+    folder: std::path::PathBuf,
+    session: &SessionId,
+    output_bytes: u64,
+) -> Result<(), String> {
     match reach(folder, session.clone(), None).await {
-        Reached::Alive(child) => dismiss(child).await,
+        Reached::Alive(child) => dismiss(child, output_bytes).await,
         Reached::Dead { remains, .. } if remains.summary.damage.is_some() => {
             Err("its spool is damaged: look at it, and remove it".to_owned())
         }
-        Reached::Dead { remains, .. } => {
-            let removed = blocking(move || remains.remove()).await;
-            removed
-                .map_err(|error| error.to_string())?
-                .map_err(|error| error.to_string())
+        Reached::Dead { mut left, remains } => {
+            let removed = blocking(move || {
+                let has_more = left.any(|recorded| {
+                    recorded.is_ok_and(|recorded| has_more(&recorded.record, output_bytes))
+                });
+                match has_more {
+                    true => Err(MORE.to_owned()),
+                    false => remains.remove().map_err(|error| error.to_string()),
+                }
+            });
+            removed.await.map_err(|error| error.to_string())?
         }
         Reached::Missing => Ok(()),
     }
 }
 
+/// Whether this is of output that is not on record.
+fn has_more(record: &Record, output_bytes: u64) -> bool {
+    matches!(record, Record::Output { offset, bytes, .. }
+        if offset.saturating_add(bytes.len() as u64) > output_bytes)
+}
+
 /// Hears a shim to the end of its session, and closes it.
-async fn dismiss(child: Child) -> Result<(), String> {
+async fn dismiss(child: Child, output_bytes: u64) -> Result<(), String> {
     let Child {
         mut records,
         control,
@@ -61,6 +82,9 @@ async fn dismiss(child: Child) -> Result<(), String> {
     let (mut has_exited, mut is_closed) = (false, false);
     while !(has_exited && is_closed) {
         let recorded = records.next().await.map_err(|lost| lost.to_string())?;
+        if has_more(&recorded.record, output_bytes) {
+            return Err(MORE.to_owned());
+        }
         match recorded.record {
             Record::Exited { .. } => has_exited = true,
             Record::OutputClosed { .. } => is_closed = true,

@@ -185,6 +185,23 @@ fn what_a_dead_shim_left_and_cannot_be_read_for_now_is_read_once_it_can_be() {
 }
 
 #[test]
+fn what_a_dead_shim_left_that_was_away_when_its_session_was_found_to_be_lost_is_not_removed() {
+    let home = Home::new();
+    let (id, part) = left_with_a_late_line(&home);
+    let bytes = fs::read(&part).unwrap();
+    let away = home.dir().join("away");
+    fs::rename(folder(&home, &id), &away).unwrap();
+    home.wait_for_end(&id);
+    fs::rename(&away, folder(&home, &id)).unwrap();
+    home.text(["daemon", "restart"]);
+    eventually("it is told", || {
+        let told = logged(&home, "output that is not on record") + logged(&home, "was let go");
+        (told > 0).then_some(())
+    });
+    assert_eq!(fs::read(&part).unwrap(), bytes);
+}
+
+#[test]
 fn a_spool_that_is_damaged_is_left_where_it_is() {
     let home = Home::new();
     let (id, part) = left_with_a_late_line(&home);
