@@ -214,9 +214,16 @@ impl SharedTail {
     }
 }
 
+/// From so many bytes on a fold tells how fast they are.
+const MIN_MEASURED_BYTES: u64 = 4 << 20;
+
 impl Folds {
-    /// A fold of so many bytes took so long; half of what is known of their speed is the last one's.
+    /// A fold of so many bytes took so long; half of what is known of their speed is the last one's. A small
+    /// one says nothing: its time is that of a sync.
     fn was_as_fast_as(&mut self, len_bytes: u64, took: Duration) {
+        if len_bytes < MIN_MEASURED_BYTES {
+            return;
+        }
         let speed = (len_bytes as f64 / took.as_secs_f64().max(1e-6)) as u64;
         let before = self.bytes_per_second.unwrap_or(speed);
         self.bytes_per_second = Some(before.midpoint(speed));

@@ -91,7 +91,8 @@ impl Process {
         (Self { facts, held }, child.input.map(Keyboard::Here))
     }
 
-    pub(super) fn in_shim(facts: ProcessFacts, shimmed: Shimmed) -> (Self, Option<Keyboard>) {
+    pub(super) fn in_shim(facts: ProcessFacts, mut shimmed: Shimmed) -> (Self, Option<Keyboard>) {
+        shimmed.runs(facts.clone());
         let keyboard = shimmed.keyboard().map(Keyboard::Shim);
         let held = Held::Shim(Box::new(shimmed));
         (Self { facts, held }, keyboard)

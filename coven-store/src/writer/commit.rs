@@ -82,8 +82,8 @@ impl Writer {
         false
     }
 
-    /// How long the next group waits, so that it does not wait for a whole fold later. What a session
-    /// is told does not.
+    /// How long the next group waits, so that it does not wait for a whole fold later. One with what a
+    /// session is told does not; what comes during a pause waits to its end, 50 ms at most.
     fn pause(&self) -> Duration {
         let mut pending = self.state.pending.iter();
         if pending.any(|job| job.urgency == Urgency::Control) {

@@ -55,8 +55,8 @@ pub(crate) struct Shimmed {
     heard_bytes: u64,
     receipts: Receipts,
     wanted: Wanted,
-    /// It was reached, and nothing was put on record since: what it tells may all be there already, and
-    /// no commit be made for it.
+    /// It was reached, and has told no new output since: what it tells may all be on record already, and no
+    /// commit be made for it.
     is_catching_up: bool,
     /// How often in turn what it left could not be read.
     unreadable: u32,
@@ -152,6 +152,11 @@ impl Shimmed {
             sleep(pause).await;
             reach(folder, session, process).await
         }))
+    }
+
+    /// Its process is this one.
+    pub(super) fn runs(&mut self, process: ProcessFacts) {
+        self.process = Some(process);
     }
 
     /// Whether it is being looked for.
@@ -310,6 +315,10 @@ impl Shimmed {
                 }
                 self.typed_by(Some(control.clone()));
                 self.is_catching_up = true;
+                // It may not have heard that before it was lost.
+                if let Some(upto) = self.receipts.acknowledged() {
+                    control.ack(upto);
+                }
                 Stage::Connected { records, control }
             }
             Reached::Dead { left, remains } => Stage::Dead {
@@ -387,12 +396,12 @@ impl Shimmed {
                 "output is missing: its shim does not have it any more");
         }
         self.heard_bytes += bytes.len() as u64;
+        self.is_catching_up &= bytes.is_empty();
         (!bytes.is_empty()).then_some(bytes)
     }
 
     /// The start is on record, and so much output.
     pub(super) fn recorded(&mut self, output_bytes: u64) {
-        self.is_catching_up = false;
         let due = self.receipts.recorded(output_bytes);
         self.acknowledge(due);
     }

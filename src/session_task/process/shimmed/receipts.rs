@@ -66,6 +66,11 @@ impl Receipts {
         self.due()
     }
 
+    /// The newest that was acknowledged, if any was.
+    pub(super) fn acknowledged(&self) -> Option<u64> {
+        (self.acknowledged > 0).then_some(self.acknowledged)
+    }
+
     /// Whether the oldest that was told is on record.
     pub(super) fn has_due(&self) -> bool {
         let first = self.unrecorded.front().zip(self.recorded_bytes);
