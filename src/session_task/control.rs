@@ -3,6 +3,9 @@
 //! All that was asked while a commit was in flight becomes the next one. Effects are performed
 //! once it is durable; only a kill's signals go out before.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 
 use coven_core::{Actor, Command, Echo, Effect, InputId, Refusal, SessionId, Status, decide};
@@ -408,74 +411,4 @@ impl Live {
 fn answer(ask: Ask, outcome: Result<crate::Record, Error>) {
     // Whoever asked may have left.
     let _ = ask.reply.send(outcome);
-}
-
-#[cfg(test)]
-mod tests {
-    use bytes::Bytes;
-    use coven_core::TermSize;
-    use tokio::sync::oneshot;
-
-    use super::*;
-    use crate::Record;
-
-    type Answer = oneshot::Receiver<Result<Record, Error>>;
-
-    fn ask(control: &mut Control, request: Request) -> Answer {
-        let (reply, answer) = oneshot::channel();
-        control.asked.push_back(Ask {
-            request,
-            by: None,
-            reply,
-        });
-        answer
-    }
-
-    fn type_in(control: &mut Control, text: &'static str) -> Answer {
-        let data = Bytes::from_static(text.as_bytes());
-        ask(control, Request::Input { data, id: None })
-    }
-
-    fn texts<'a>(asks: impl IntoIterator<Item = &'a Ask>) -> Vec<&'a [u8]> {
-        let text = |ask: &'a Ask| match &ask.request {
-            Request::Input { data, .. } => Some(&data[..]),
-            _ => None,
-        };
-        asks.into_iter().filter_map(text).collect()
-    }
-
-    #[test]
-    fn what_is_typed_after_a_look_at_the_terminal_is_not_what_it_was_about() {
-        let mut control = Control::default();
-        let _line = type_in(&mut control, "a line");
-        let size = TermSize::default();
-        let _resized = ask(&mut control, Request::Resize { size });
-        control.look(async { Some(Echo::Shown) });
-        let _password = type_in(&mut control, "a password");
-        control.looked(Some(Echo::Shown));
-        let seen = control.seen.take().unwrap();
-        assert_eq!(seen.echo, Echo::Shown);
-        let due = control.take_due(seen.inputs, |_| true);
-        assert_eq!(due.len(), 2);
-        assert_eq!(texts(&due), [b"a line"]);
-        assert_eq!(texts(&control.asked), [b"a password"]);
-    }
-
-    #[test]
-    fn where_nobody_says_what_is_shown_only_what_waited_for_it_is_refused() {
-        let mut control = Control::default();
-        let mut first = type_in(&mut control, "first");
-        control.look(async { None });
-        let mut second = type_in(&mut control, "second");
-        control.looked(None);
-        assert!(matches!(
-            first.try_recv(),
-            Ok(Err(Error::Unavailable {
-                reason: Unavailable::ShimSilent
-            }))
-        ));
-        assert!(second.try_recv().is_err());
-        assert_eq!(texts(&control.asked), [b"second"]);
-        assert_eq!(control.seen, None);
-    }
 }

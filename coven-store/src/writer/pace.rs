@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::limits::{FOLD_PATIENCE, MAX_TAIL_BYTES};
 
-/// Up to here nobody is held back: a fold is under way, and there is room for what comes meanwhile.
+/// Up to here nobody is held back: there is room for what comes while a fold is under way.
 const EASY_BYTES: u64 = MAX_TAIL_BYTES / 2;
 
 /// What was written last.

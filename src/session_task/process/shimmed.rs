@@ -230,7 +230,7 @@ impl Shimmed {
     /// Reads no further in what a dead shim left, and takes nothing of it away.
     fn leave(&mut self, damage: &Damage) {
         let folder = self.folder.display();
-        tracing::error!(session = %self.session, %damage, %folder, "a spool is damaged; it is left");
+        tracing::error!(session = %self.session, %damage, %folder, "a spool is not read to its end; it is left");
         self.stage = Stage::Over(None);
     }
 

@@ -124,7 +124,7 @@ impl Parts {
     }
 }
 
-/// Ends a process that was spawned just now, with what it started, which is in its group.
+/// Ends a process that was spawned just now, with what of what it started is in its group.
 fn end(spawned: &mut process::Child) {
     if let Some(group) = Pid::from_raw(spawned.id().cast_signed()) {
         let _ = kill_process_group(group, Signal::KILL);
