@@ -149,7 +149,8 @@ impl Engine {
     /// # Errors
     /// - [`Refusal::Invalid`](coven_core::Refusal::Invalid): a field is malformed, a path does not
     ///   exist, the harness is unknown. Nothing was written.
-    /// - [`Error::LaunchFailed`]: a record says so; the message says what to do.
+    /// - [`Error::LaunchFailed`]: a record says so, or that it is not known yet; the message says what
+    ///   to do.
     /// - [`Error::Unavailable`]: nothing runs; ask again. With
     ///   [`ShuttingDown`](crate::Unavailable::ShuttingDown) a record may be there, to be told lost
     ///   by the next engine.

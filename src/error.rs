@@ -18,7 +18,9 @@ pub enum Error {
         /// The id asked for.
         harness: String,
     },
-    /// The launch is on record as failed: its process never ran.
+    /// The launch is on record as failed: its process never ran. Or the session is on record as
+    /// created, and its shim does not say what became of it: it may run, and is looked for; look at its
+    /// record, or kill it.
     #[error("{message}")]
     LaunchFailed {
         /// The session that failed.

@@ -182,15 +182,12 @@ pub(crate) async fn end_processes(
     process: Option<&ProcessFacts>,
 ) {
     let killed = match process {
-        Some(process) => {
-            let killed = kill(process, session, shared.grace).await;
-            if let Err(error) = kill_shim(process, session) {
-                tracing::error!(%session, %error, "the shim of a lost session cannot be ended");
-            }
-            killed
-        }
+        Some(process) => kill(process, session, shared.grace).await,
         None => kill_marked(session, shared.grace).await,
     };
+    if let Err(error) = kill_shim(process, session) {
+        tracing::error!(%session, %error, "the shim of a lost session cannot be ended");
+    }
     match killed {
         Ok(report) if report.survivors.is_empty() => {
             let ended = report.ended.len() + report.forced.len();

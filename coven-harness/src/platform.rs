@@ -12,6 +12,6 @@ mod linux;
 
 #[cfg(target_os = "linux")]
 pub(crate) use linux::{
-    Handle, NoHandle, Stat, boot_id, children, environment, open_files, open_terminal, pids,
-    until_one_ended,
+    Handle, NoHandle, Stat, arguments, boot_id, children, environment, open_files, open_terminal,
+    pids, until_one_ended,
 };

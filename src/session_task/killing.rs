@@ -27,14 +27,14 @@ const FORCE: Duration = Duration::from_secs(1);
 
 /// The wait between the first two kills of a session of which it cannot be told who is left; it
 /// doubles with each.
-const FIRST_PAUSE: Duration = Duration::from_secs(2);
+pub(super) const FIRST_PAUSE: Duration = Duration::from_secs(2);
 
 /// The longest such wait.
-const MAX_PAUSE: Duration = Duration::from_secs(30);
+pub(super) const MAX_PAUSE: Duration = Duration::from_secs(30);
 
 /// How long a shim may take to tell of the end of a process that is dead for certain, where it cannot
 /// be reached.
-const UNHEARD: Duration = Duration::from_secs(5);
+pub(super) const UNHEARD: Duration = Duration::from_secs(5);
 
 /// Survivors that are told one by one.
 const MAX_NAMED: usize = 8;
@@ -185,7 +185,7 @@ impl Live {
         }
         if self.process.is_out_of_sight() {
             let session = &self.record.session.id;
-            match kill_shim(&self.process.facts, session) {
+            match kill_shim(Some(&self.process.facts), session) {
                 Ok(true) => tracing::error!(%session, "a shim that tells nothing was ended"),
                 Ok(false) => {
                     self.lost_sight(OrphanReason::ShimDied);

@@ -5,13 +5,12 @@ mod in_shim;
 use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use coven_core::{Command, ProcessFacts, Refusal, Status, decide};
 use coven_harness::process::{self, Spawn, SpawnError};
 use coven_store::{AppendError, Appended, Urgency};
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use in_shim::InShim;
@@ -36,8 +35,8 @@ type Reply = oneshot::Sender<Result<Record, Error>>;
 pub(super) struct Launching {
     pub(super) shared: Arc<Shared>,
     pub(super) record: Record,
-    /// Set by the first kill, and looked at right before the process is made.
-    pub(super) called_off: Arc<AtomicBool>,
+    /// True from the first kill on; looked at right before the process is made.
+    pub(super) called_off: watch::Sender<bool>,
     /// A kill that is on its way into the log.
     recording: Option<Recording>,
     /// A kill that could not be put on record yet.
@@ -106,7 +105,7 @@ pub(super) async fn run(
     let executable = spawn.program.to_string_lossy().into_owned();
     let argv = command.recorded(&harness.about().executable);
     let first = command.first_input().cloned();
-    let spawning = match &launching.shared.hosting {
+    let mut spawning = match &launching.shared.hosting {
         Hosting::InProcess => launching.spawn(spawn, hint),
         Hosting::Shims(shims) => {
             let asked = InShim {
@@ -120,7 +119,7 @@ pub(super) async fn run(
             launching.spawn_in_shim(asked)
         }
     };
-    let Made { process, keyboard } = match launching.wait(spawning, &mut mailbox).await {
+    let Made { process, keyboard } = match launching.wait(&mut spawning, &mut mailbox).await {
         Ok(Some(made)) => made,
         Ok(None) => return launching.called_off(reply).await,
         Err(NoProcess::NeverRan(reason)) => return launching.fail(reason, reply).await,
@@ -147,7 +146,7 @@ pub(super) async fn run(
         hearing_again: None,
         started: Some((started, now)),
         identity: harness.identity(mode),
-        called_off: launching.called_off.load(Ordering::Acquire),
+        called_off: launching.is_called_off(),
         early_kill,
         unrecorded_kill: launching.unrecorded_kill,
         deferred: launching.deferred,
@@ -164,7 +163,7 @@ impl Launching {
         Self {
             shared,
             record,
-            called_off: Arc::default(),
+            called_off: watch::Sender::new(false),
             recording: None,
             unrecorded_kill: None,
             deferred: Vec::new(),
@@ -190,13 +189,14 @@ impl Launching {
     fn spawn_in_shim(&self, asked: InShim) -> Making {
         let goes_ahead = self.goes_ahead();
         let (shared, session) = (Arc::clone(&self.shared), self.record.session.clone());
+        let called_off = self.called_off.subscribe();
         let runtime = Handle::current();
         tokio::task::spawn_blocking(move || {
             if !goes_ahead() {
                 return Ok(None);
             }
             runtime
-                .block_on(in_shim::make(&shared, &session, asked))
+                .block_on(in_shim::make(&shared, &session, asked, called_off))
                 .map(Some)
         })
     }
@@ -205,17 +205,25 @@ impl Launching {
     fn goes_ahead(&self) -> impl FnOnce() -> bool + Send + 'static {
         let on_the_way = self.shared.on_the_way.clone();
         let session = self.record.session.id.clone();
-        let called_off = Arc::clone(&self.called_off);
+        let called_off = self.called_off.subscribe();
         move || {
             on_the_way.reached(&Waypoint::BeforeSpawn { session });
-            !called_off.load(Ordering::Acquire)
+            !*called_off.borrow()
         }
     }
 
-    /// Waits for the process and hears kills meanwhile.
+    pub(super) fn call_off(&self) {
+        self.called_off.send_replace(true);
+    }
+
+    pub(super) fn is_called_off(&self) -> bool {
+        *self.called_off.borrow()
+    }
+
+    /// Waits for the process and hears kills meanwhile. Cancelled, nothing is lost.
     pub(super) async fn wait<T>(
         &mut self,
-        mut spawning: JoinHandle<Result<T, NoProcess>>,
+        spawning: &mut JoinHandle<Result<T, NoProcess>>,
         mailbox: &mut mpsc::Receiver<Message>,
     ) -> Result<T, NoProcess> {
         loop {
@@ -230,14 +238,14 @@ impl Launching {
                         self.kill(ask);
                     }
                     Message::Abandon => {
-                        self.called_off.store(true, Ordering::Release);
+                        self.call_off();
                         if !self.deferred.iter().any(|told| matches!(told, Message::Abandon)) {
                             self.deferred.push(Message::Abandon);
                         }
                     }
                     other => self.defer(other),
                 },
-                spawned = &mut spawning => {
+                spawned = &mut *spawning => {
                     return spawned.unwrap_or_else(|panicked| {
                         Err(NoProcess::Unknown(panicked.to_string()))
                     });
@@ -275,7 +283,7 @@ impl Launching {
             }
             .into()),
             Ok(_) => {
-                self.called_off.store(true, Ordering::Release);
+                self.call_off();
                 let (store, batch) = (
                     self.shared.store.clone(),
                     plan.batch(None, Urgency::Control),

@@ -57,7 +57,7 @@ pub(crate) fn options(dir: &Path, way: Way) -> Options {
 }
 
 /// The mark that this program was given, which ends with the test what is left.
-fn own_mark() -> Option<(String, String)> {
+pub(crate) fn own_mark() -> Option<(String, String)> {
     let name = leftovers::VARIABLE;
     Some((name.to_owned(), std::env::var(name).ok()?))
 }

@@ -6,6 +6,7 @@
 
 mod door;
 mod dying;
+mod silent;
 mod table;
 #[path = "../world/mod.rs"]
 mod world;
@@ -26,7 +27,7 @@ const NAME: &str = "wherever_an_engine_dies_the_next_knows_what_became_of_its_se
 const LOST: &str = "a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached_again";
 
 fn main() -> ExitCode {
-    if let Some(exit) = coven::shim::run_if_invoked() {
+    if let Some(exit) = silent::shim() {
         return exit;
     }
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -36,13 +37,21 @@ fn main() -> ExitCode {
             let way = Way::parse(way).expect("it is one");
             runtime().block_on(dying::run(Path::new(dir), way, point));
         }
-        ["--list", ..] => println!("{NAME}: test\n{LOST}: test"),
+        ["--list", ..] => {
+            for name in [NAME, LOST].iter().chain(&silent::NAMES) {
+                println!("{name}: test");
+            }
+        }
         _ => {
-            println!("\nrunning 2 tests");
-            runtime().block_on(
-                a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached_again(),
-            );
-            runtime().block_on(wherever_an_engine_dies_the_next_knows_what_became_of_its_session());
+            println!("\nrunning {} tests", 2 + silent::NAMES.len());
+            runtime().block_on(async {
+                // They wait, most of the time.
+                let silent = tokio::spawn(silent::all());
+                a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached_again()
+                    .await;
+                wherever_an_engine_dies_the_next_knows_what_became_of_its_session().await;
+                silent.await.expect("they hold");
+            });
         }
     }
     ExitCode::SUCCESS
@@ -70,7 +79,7 @@ async fn wherever_an_engine_dies_the_next_knows_what_became_of_its_session() {
             tried += 1;
         }
     }
-    println!("test {NAME} ... ok ({tried} deaths)\n");
+    println!("test {NAME} ... ok ({tried} deaths)");
 }
 
 /// The connection is lost between the shim's greeting and its first record, as when the shim is
@@ -87,11 +96,21 @@ async fn a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached
 
 /// The next engine finds what this death leads to, and nothing is left of the session at its end.
 async fn look(dir: tempfile::TempDir, way: Way, leads: Leads) -> Result<(), String> {
+    let world = next(dir, way).await?;
+    found(&world, leads).await?;
+    within(world.engine.shutdown()).await;
+    Ok(())
+}
+
+/// The next engine.
+async fn next(dir: tempfile::TempDir, way: Way) -> Result<World, String> {
     let engine = Engine::open(dying::options(dir.path(), way)).await;
-    let world = World {
-        engine: engine.map_err(|error| error.to_string())?,
-        dir,
-    };
+    let engine = engine.map_err(|error| error.to_string())?;
+    Ok(World { engine, dir })
+}
+
+/// What it found is what this death leads to, and nothing is left of the session at its end.
+async fn found(world: &World, leads: Leads) -> Result<(), String> {
     let all = Page {
         before: None,
         limit: 2,
@@ -102,16 +121,15 @@ async fn look(dir: tempfile::TempDir, way: Way, leads: Leads) -> Result<(), Stri
     match (&records[..], leads) {
         ([], Leads::Nowhere) => {}
         ([record], leads) if leads != Leads::Nowhere => {
-            session(&world, record, leads).await?;
-            nothing_is_left(&world, &record.session.id).await?;
+            session(world, record, leads).await?;
+            nothing_is_left(world, &record.session.id).await?;
         }
         _ => return Err(format!("there are {} sessions", records.len())),
     }
-    let runs = runs(&world);
+    let runs = runs(world);
     if !leads.runs().contains(&runs) {
         return Err(format!("its agent ran {runs} times"));
     }
-    within(world.engine.shutdown()).await;
     Ok(())
 }
 

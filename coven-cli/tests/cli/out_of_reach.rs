@@ -108,9 +108,10 @@ fn a_shim_whose_spool_somebody_changed_is_not_asked_again_and_again_without_a_br
     let mut bytes = fs::read(&part).unwrap();
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&part, bytes).unwrap();
+    fs::write(home.dir().join("config.toml"), "log = \"debug\"\n").unwrap();
     home.refused(121, ["kill", &id]);
     // The pauses double, from 5 ms on, in the five seconds that the kill takes.
-    let times = logged(&home, "a shim is looked for");
+    let times = logged(&home, "a shim is looked for again");
     assert!((2..20).contains(&times), "{times}");
 }
 
@@ -182,6 +183,19 @@ fn what_a_dead_shim_left_and_cannot_be_read_for_now_is_read_once_it_can_be() {
     eventually("its folder is gone", || {
         (!folder(&home, &id).exists()).then_some(())
     });
+}
+
+#[test]
+fn a_kill_ends_a_session_whose_dead_shim_left_what_cannot_be_read_and_leaves_that() {
+    let home = Home::new();
+    let (id, part) = left_with_a_late_line(&home);
+    let aside = home.dir().join("aside");
+    fs::rename(&part, &aside).unwrap();
+    fs::create_dir(&part).unwrap();
+    home.refused(121, ["kill", &id]);
+    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
+    assert!(part.is_dir());
+    assert_eq!(logged(&home, "a shim is looked for"), 1);
 }
 
 #[test]

@@ -48,6 +48,11 @@ pub(crate) fn environment(pid: u32) -> io::Result<Vec<u8>> {
     Ok(others.find(|found| !found.is_empty()).unwrap_or_default())
 }
 
+/// The arguments a process was started with, its name first; each ends in a NUL.
+pub(crate) fn arguments(pid: u32) -> io::Result<Vec<u8>> {
+    fs::read(format!("/proc/{pid}/cmdline"))
+}
+
 /// The files a process holds open, as their paths or what stands for them; of a process that is
 /// gone or somebody else's, none.
 pub(crate) fn open_files(pid: u32) -> impl Iterator<Item = PathBuf> {

@@ -13,6 +13,7 @@
 mod members;
 mod report;
 mod search;
+mod shim;
 mod survivors;
 mod table;
 
@@ -25,11 +26,12 @@ use coven_core::{ProcessFacts, SessionId};
 use rustix::process::Signal;
 use tokio::sync::oneshot;
 
-use crate::platform::{self, Handle, until_one_ended};
+use crate::platform::{Handle, until_one_ended};
 use members::Identity;
 use search::{Look, Program, Searcher};
 
 pub use report::{KillError, KillReport, Signalled};
+pub use shim::{is_shim_running, kill_shim};
 pub use survivors::until_ended;
 
 /// Members that start while others are being ended are looked for this often.
@@ -85,14 +87,38 @@ pub async fn kill_again(
     survivors: &[Signalled],
     grace: Duration,
 ) -> Result<KillReport, KillError> {
+    let (leader, session) = (leader.clone(), session.clone());
+    let known = survivors.to_owned();
+    let job = move || end_all(&leader, &session, &known, grace);
+    apart(job, survivors).await
+}
+
+/// [`kill`] of a session whose first process, if it ever had one, is not known: its members are who
+/// carries its id, whose parent is its shim, if one is found, and all descendants of these.
+///
+/// # Errors
+/// As [`kill`].
+pub async fn kill_marked(session: &SessionId, grace: Duration) -> Result<KillReport, KillError> {
+    let session = session.clone();
+    let job = move || {
+        let nobody = shim::leader_of(&session).map_err(KillError::new)?;
+        end_all(&nobody, &session, &[], grace)
+    };
+    apart(job, &[]).await
+}
+
+/// Does this on a thread of its own, or on this one where there is none to be had.
+async fn apart(
+    job: impl Fn() -> Result<KillReport, KillError> + Clone + Send + 'static,
+    survivors: &[Signalled],
+) -> Result<KillReport, KillError> {
     let (reply, report) = oneshot::channel();
     let killer = {
-        let (leader, session) = (leader.clone(), session.clone());
-        let survivors = survivors.to_owned();
+        let job = job.clone();
         thread::Builder::new()
             .name("coven-kill".to_owned())
             // Whoever asked may have left.
-            .spawn(move || drop(reply.send(end_all(&leader, &session, &survivors, grace))))
+            .spawn(move || drop(reply.send(job())))
     };
     match killer {
         Ok(_) => report.await.unwrap_or_else(|panicked| {
@@ -103,47 +129,9 @@ pub async fn kill_again(
         }),
         Err(error) => {
             tracing::warn!(%error, "no thread for a kill, so it holds up others");
-            end_all(leader, session, survivors, grace)
+            job()
         }
     }
-}
-
-/// [`kill`] of a session whose first process, if it ever had one, is not known: its members are who
-/// carries its id, and all descendants of these.
-///
-/// # Errors
-/// As [`kill`].
-pub async fn kill_marked(session: &SessionId, grace: Duration) -> Result<KillReport, KillError> {
-    let nobody = ProcessFacts {
-        // Over any id that the kernel gives.
-        pid: u32::MAX,
-        start_time: 0,
-        boot_id: platform::boot_id().map_err(KillError::new)?.to_owned(),
-        shim_pid: None,
-    };
-    kill(&nobody, session, grace).await
-}
-
-/// Ends the shim of a session, whose first process was `leader`, by SIGKILL: of use where all that
-/// the shim held is dead, and nobody can be told so because it makes no sense. What it wrote down
-/// stays. True if there was one.
-///
-/// # Errors
-/// Those of reading `/proc` and of signalling it.
-pub fn kill_shim(leader: &ProcessFacts, session: &SessionId) -> io::Result<bool> {
-    match Searcher::new(leader, session, &[])?.shim() {
-        Some(shim) => shim.signal(Signal::KILL).map(|()| true),
-        None => Ok(false),
-    }
-}
-
-/// Whether the shim of a session lives whose first process was `leader`, wherever its folder is by now.
-/// `false` where it was held by none.
-///
-/// # Errors
-/// As [`kill_shim`].
-pub fn is_shim_running(leader: &ProcessFacts, session: &SessionId) -> io::Result<bool> {
-    Ok(Searcher::new(leader, session, &[])?.shim().is_some())
 }
 
 /// [`kill`] for a caller without a runtime: blocks until it is done.

@@ -241,7 +241,7 @@ async fn a_shim_that_is_ended_for_making_no_sense_leaves_what_it_wrote_down() {
     let (child, _) = world.ready("echo ready; read x").await;
     let facts = child.facts.clone().unwrap();
     drop(child);
-    let end = || coven_harness::process::kill_shim(&facts, &world.session);
+    let end = || coven_harness::process::kill_shim(Some(&facts), &world.session);
     assert!(end().unwrap());
     let remains = world.remains().await;
     assert_eq!(remains.summary.started.unwrap().pid, facts.pid);

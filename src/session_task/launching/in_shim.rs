@@ -1,13 +1,19 @@
 //! Making a session's process by a shim.
 
+use std::future::pending;
+use std::time::Duration;
+
 use bytes::Bytes;
 use coven_core::Session;
 use coven_harness::process::Spawn;
 use coven_harness::shim::{self, LaunchError, LaunchStep};
+use tokio::sync::watch;
+use tokio::time::{sleep, timeout};
 
 use super::{Made, NoProcess, never_ran};
 use crate::on_the_way::Waypoint;
 use crate::session_task::first_input;
+use crate::session_task::killing::UNHEARD;
 use crate::session_task::process::{Process, Shimmed};
 use crate::session_task::writer::Input;
 use crate::shared::Shared;
@@ -22,8 +28,42 @@ pub(super) struct InShim {
     pub(super) hint: String,
 }
 
-/// Has a shim make it, and gives it the first input.
+/// How long a shim may take to say what became of a launch, and to take the first input: on a machine
+/// that launches hundreds at once it waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// Has a shim make it, and gives it the first input. One that takes too long, or long though the launch
+/// is called off, is to be looked for.
 pub(super) async fn make(
+    shared: &Shared,
+    session: &Session,
+    asked: InShim,
+    mut called_off: watch::Receiver<bool>,
+) -> Result<Made, NoProcess> {
+    let too_long = async {
+        let is_called_off = async {
+            if called_off
+                .wait_for(|is_called_off| *is_called_off)
+                .await
+                .is_err()
+            {
+                pending::<()>().await;
+            }
+        };
+        // It is soon over, as a rule, and then known.
+        if timeout(PATIENCE, is_called_off).await.is_ok() {
+            sleep(UNHEARD).await;
+        }
+    };
+    tokio::select! {
+        made = make_however_long(shared, session, asked) => made,
+        () = too_long => Err(NoProcess::Unknown(
+            "its shim does not say what became of the launch".to_owned(),
+        )),
+    }
+}
+
+async fn make_however_long(
     shared: &Shared,
     session: &Session,
     asked: InShim,

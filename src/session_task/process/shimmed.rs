@@ -4,37 +4,35 @@
 //! drives the session sees no difference. What comes twice, because a shim gives all that it still
 //! has, is told once: records by their numbers, output by its offset.
 
+mod closing;
+mod hearing;
 mod left;
 mod reach;
 mod receipts;
+mod wanted;
 
+use std::collections::VecDeque;
 use std::error::Error;
 use std::future::{Future, pending, ready};
 use std::path::PathBuf;
 use std::pin::Pin;
 use std::time::Duration;
 
-use bytes::{Buf, Bytes};
-use coven_core::{InputId, LaunchMode, ProcessFacts, Session, SessionId, TermSize};
+use coven_core::{LaunchMode, ProcessFacts, Session, SessionId, TermSize};
 use coven_harness::shim::{Child, Control, Damage, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::{Happening, What};
-use crate::on_the_way::{OnTheWay, Waypoint};
-use crate::shared::blocking;
 use left::Left;
 use reach::longer;
 pub(crate) use reach::{Reached, lives, reach};
 use receipts::Receipts;
+use wanted::Wanted;
 
-/// How often what a dead shim left is read again that cannot be read for now: for want of open files, or
-/// of a disk that is back soon. With the pauses between that is a quarter of a minute.
-const MAX_UNREADABLE: u32 = 16;
-
-/// How long a shim may take to end once it is told that all is on record. One that takes longer is
-/// told again by the next engine.
-const CLOSING: Duration = Duration::from_secs(5);
+/// What a shim may tell before what became of its launch: one that is newer than this program, and tells
+/// more than that, makes no sense.
+const MAX_EARLY: usize = 64;
 
 /// The way to who types for the session: a shim, while there is one.
 pub(crate) type Typing = watch::Receiver<Option<Control>>;
@@ -55,11 +53,11 @@ pub(crate) struct Shimmed {
     heard_bytes: u64,
     receipts: Receipts,
     wanted: Wanted,
+    /// What it told before what became of its launch.
+    early: VecDeque<Happening>,
     /// It was reached, and has told no new output since: what it tells may all be on record already, and no
     /// commit be made for it.
     is_catching_up: bool,
-    /// How often in turn what it left could not be read.
-    unreadable: u32,
     /// How long it is left alone once it is lost again: it told nothing new since it was reached.
     pause: Duration,
 }
@@ -69,14 +67,6 @@ pub(crate) struct Shimmed {
 pub(crate) struct Wiring {
     pub(crate) has_terminal: bool,
     pub(crate) has_input: bool,
-}
-
-/// What is said again to a shim that is reached anew.
-#[derive(Clone, Copy, Debug, Default)]
-struct Wanted {
-    size: Option<TermSize>,
-    limit_bytes: Option<u64>,
-    holds_output: bool,
 }
 
 enum Stage {
@@ -140,7 +130,7 @@ impl Shimmed {
             receipts: Receipts::of(session),
             wanted: Wanted::default(),
             is_catching_up: false,
-            unreadable: 0,
+            early: VecDeque::new(),
             pause: Duration::ZERO,
         }
     }
@@ -182,49 +172,73 @@ impl Shimmed {
     /// lives on with its session, and is reached again.
     pub(crate) async fn first(&mut self) -> Option<Recorded> {
         loop {
-            let recorded = match &mut self.stage {
-                Stage::Connected { records, .. } => match records.next().await {
-                    Ok(recorded) => recorded,
-                    Err(lost) => {
-                        self.look_for_it(&lost);
-                        continue;
-                    }
-                },
-                Stage::Reaching(reaching) => {
-                    let reached = reaching.await;
-                    self.reached(reached);
-                    continue;
-                }
-                Stage::Dead { left, .. } => match left.next().await? {
-                    Ok(recorded) => recorded,
-                    Err(damage) if self.may_pass(&damage) => {
-                        self.look_for_it(&damage);
-                        continue;
-                    }
-                    Err(damage) => {
-                        self.leave(&damage);
-                        return None;
-                    }
-                },
-                Stage::Over(_) => return None,
-            };
-            self.hear(recorded.clone());
-            // A newer shim may say something else before.
+            let has_room = self.early.len() < MAX_EARLY;
+            let recorded = self.next(has_room).await?;
             let tells = matches!(
                 recorded.record,
                 Record::Started { .. } | Record::LaunchFailed { .. }
             );
+            let heard = self.hear(recorded.clone());
+            self.early.extend(heard);
             if tells {
                 return Some(recorded);
             }
         }
     }
 
-    /// Whether what cannot be read may be read again.
-    fn may_pass(&mut self, damage: &Damage) -> bool {
-        let may_pass = matches!(damage, Damage::Unreadable { .. });
-        self.unreadable += u32::from(may_pass);
-        may_pass && self.unreadable <= MAX_UNREADABLE
+    pub(super) async fn happens(&mut self, has_room: bool) -> Happening {
+        if let Some(early) = self.early.pop_front() {
+            return early;
+        }
+        if self.control.is_none() {
+            return pending().await;
+        }
+        let has_room = has_room && self.receipts.has_room();
+        loop {
+            match self.next(has_room).await {
+                Some(recorded) => {
+                    if let Some(happening) = self.hear(recorded) {
+                        return happening;
+                    }
+                }
+                None => return self.died(),
+            }
+        }
+    }
+
+    /// The next record that it has; `None` once it is dead, and all that it left was told.
+    async fn next(&mut self, has_room: bool) -> Option<Recorded> {
+        loop {
+            let may_acknowledge = self.is_catching_up && self.receipts.has_due();
+            match &mut self.stage {
+                Stage::Reaching(reaching) => {
+                    let reached = reaching.await;
+                    self.reached(reached);
+                }
+                Stage::Over(_) => return None,
+                _ if !has_room => pending().await,
+                Stage::Connected { records, .. } => {
+                    tokio::select! {
+                        biased;
+                        next = records.next() => match next {
+                            Ok(recorded) => return Some(recorded),
+                            Err(lost) => self.look_for_it(&lost),
+                        },
+                        // A spool that is full waits for it.
+                        () = ready(()), if may_acknowledge => {
+                            let due = self.receipts.due();
+                            self.acknowledge(due);
+                        }
+                    }
+                }
+                Stage::Dead { left, .. } => match left.next().await? {
+                    Ok(recorded) => return Some(recorded),
+                    // For want of open files, or of a disk that is back soon.
+                    Err(damage @ Damage::Unreadable { .. }) => self.look_for_it(&damage),
+                    Err(damage) => self.leave(&damage),
+                },
+            }
+        }
     }
 
     /// Reads no further in what a dead shim left, and takes nothing of it away.
@@ -235,63 +249,15 @@ impl Shimmed {
     }
 
     fn look_for_it(&mut self, why: &dyn Error) {
-        tracing::warn!(session = %self.session, %why, "a shim is looked for");
+        let session = &self.session;
+        if self.pause.is_zero() {
+            tracing::warn!(%session, %why, "a shim is looked for");
+        } else {
+            tracing::debug!(%session, %why, "a shim is looked for again");
+        }
         self.typed_by(None);
         self.stage = self.reaching();
         self.pause = longer(self.pause);
-    }
-
-    pub(super) async fn happens(&mut self, has_room: bool) -> Happening {
-        let has_room = has_room && self.receipts.has_room();
-        loop {
-            let may_acknowledge = self.is_catching_up && self.receipts.has_due();
-            let recorded = match &mut self.stage {
-                Stage::Reaching(reaching) => {
-                    let reached = reaching.await;
-                    if matches!(reached, Reached::Missing) {
-                        return self.died();
-                    }
-                    self.reached(reached);
-                    continue;
-                }
-                Stage::Over(_) => pending().await,
-                _ if !has_room => pending().await,
-                Stage::Connected { records, .. } => {
-                    let next = tokio::select! {
-                        biased;
-                        next = records.next() => next,
-                        // A spool that is full waits for it.
-                        () = ready(()), if may_acknowledge => {
-                            let due = self.receipts.due();
-                            self.acknowledge(due);
-                            continue;
-                        }
-                    };
-                    match next {
-                        Ok(recorded) => recorded,
-                        Err(lost) => {
-                            self.look_for_it(&lost);
-                            continue;
-                        }
-                    }
-                }
-                Stage::Dead { left, .. } => match left.next().await {
-                    Some(Ok(recorded)) => recorded,
-                    Some(Err(damage)) if self.may_pass(&damage) => {
-                        self.look_for_it(&damage);
-                        continue;
-                    }
-                    Some(Err(damage)) => {
-                        self.leave(&damage);
-                        return self.died();
-                    }
-                    None => return self.died(),
-                },
-            };
-            if let Some(happening) = self.hear(recorded) {
-                return happening;
-            }
-        }
     }
 
     fn reached(&mut self, reached: Reached) {
@@ -299,20 +265,7 @@ impl Shimmed {
             Reached::Alive(Child {
                 records, control, ..
             }) => {
-                let Wanted {
-                    size,
-                    limit_bytes,
-                    holds_output,
-                } = self.wanted;
-                if let Some(size) = size {
-                    control.resize(size);
-                }
-                if let Some(limit_bytes) = limit_bytes {
-                    control.set_limit(limit_bytes);
-                }
-                if holds_output {
-                    control.hold_output();
-                }
+                self.wanted.say(&control);
                 self.typed_by(Some(control.clone()));
                 self.is_catching_up = true;
                 // It may not have heard that before it was lost.
@@ -345,59 +298,6 @@ impl Shimmed {
             at: None,
             what: What::ShimDied,
         }
-    }
-
-    /// What a record says that was not told yet.
-    fn hear(&mut self, Recorded { number, at, record }: Recorded) -> Option<Happening> {
-        if number <= self.newest {
-            return None;
-        }
-        self.newest = number;
-        self.pause = Duration::ZERO;
-        self.unreadable = 0;
-        let what = match record {
-            Record::Output {
-                offset,
-                channel,
-                bytes,
-            } => self
-                .unheard(offset, bytes)
-                .map(|new| What::Wrote(channel, new)),
-            Record::OutputClosed { end } => {
-                self.receipts.ends(number);
-                Some(What::OutputEnded(end))
-            }
-            Record::Exited { exit } => {
-                self.receipts.ends(number);
-                Some(What::Exited(exit))
-            }
-            Record::InputDone { id, .. } => Some(What::Delivered(InputId(id.0))),
-            // The start is on record, or was noted by who launched it; the others are of no
-            // concern to the log, or of a newer shim.
-            Record::Started { .. }
-            | Record::LaunchFailed { .. }
-            | Record::InputTaken { .. }
-            | Record::Answered { .. }
-            | Record::Resized { .. }
-            | Record::Unknown { .. } => None,
-        };
-        let due = self.receipts.told(number, self.heard_bytes);
-        self.acknowledge(due);
-        let at = Some(at);
-        what.map(|what| Happening { at, what })
-    }
-
-    /// What is new of output that begins at `offset`.
-    fn unheard(&mut self, offset: u64, mut bytes: Bytes) -> Option<Bytes> {
-        let known = self.heard_bytes.saturating_sub(offset);
-        bytes.advance(usize::try_from(known).map_or(bytes.len(), |known| known.min(bytes.len())));
-        if offset > self.heard_bytes {
-            tracing::error!(session = %self.session, from = self.heard_bytes, to = offset,
-                "output is missing: its shim does not have it any more");
-        }
-        self.heard_bytes += bytes.len() as u64;
-        self.is_catching_up &= bytes.is_empty();
-        (!bytes.is_empty()).then_some(bytes)
     }
 
     /// The start is on record, and so much output.
@@ -434,29 +334,6 @@ impl Shimmed {
     fn say(&self, say: impl FnOnce(&Control)) {
         if let Stage::Connected { control, .. } = &self.stage {
             say(control);
-        }
-    }
-
-    pub(crate) async fn dismiss(self, on_the_way: &OnTheWay) {
-        let session = self.session;
-        match self.stage {
-            Stage::Connected { control, .. } => {
-                control.ack(self.newest);
-                on_the_way.reached(&Waypoint::EndAcknowledged);
-                match timeout(CLOSING, control.close()).await {
-                    Ok(Ok(())) => {}
-                    Ok(Err(error)) => tracing::warn!(%session, %error, "a shim is left"),
-                    Err(_) => tracing::warn!(%session, "a shim does not end; it is left"),
-                }
-            }
-            Stage::Over(Some(remains)) | Stage::Dead { remains, .. } => {
-                let removed = blocking(move || remains.remove()).await;
-                if let Ok(Err(error)) = removed {
-                    tracing::warn!(%session, %error, "what a shim left cannot be removed");
-                }
-            }
-            // There is none, or the next engine will find it.
-            Stage::Over(None) | Stage::Reaching(_) => {}
         }
     }
 }

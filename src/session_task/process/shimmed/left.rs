@@ -1,6 +1,8 @@
 //! The records that a dead shim left, read where that keeps nobody else waiting for the disk.
 
 use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
 
 use coven_harness::shim::{Damage, Leftover, Recorded};
 use tokio::task::JoinHandle;
@@ -47,7 +49,11 @@ where
             self.reading = None;
             match batch {
                 Ok(Batch { read, unread }) => (self.read, self.unread) = (read, unread),
-                Err(error) => tracing::error!(%error, "what a shim left is not read to its end"),
+                // It is not told as its end, but read again.
+                Err(error) => {
+                    let (file, source) = (PathBuf::from("spool"), io::Error::other(error));
+                    return Some(Err(Damage::Unreadable { file, source }));
+                }
             }
         }
     }

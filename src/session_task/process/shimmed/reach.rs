@@ -65,17 +65,19 @@ pub(crate) async fn reach(
     }
 }
 
-/// Whether a session lives for which a shim was made: its first process, or the shim.
+/// Whether a session lives for which a shim was made: its first process, or the shim. One whose process
+/// is not on record lives as long as its shim does.
 pub(crate) async fn lives(session: &SessionId, process: Option<&ProcessFacts>) -> bool {
-    let Some(process) = process
-        .filter(|process| process.shim_pid.is_some())
-        .cloned()
-    else {
+    let had_none = process.is_some_and(|process| process.shim_pid.is_none());
+    if had_none {
         return false;
-    };
-    let session = session.clone();
+    }
+    let (session, process) = (session.clone(), process.cloned());
     // Who cannot be looked for is not proven to be gone.
-    let look = move || is_running(&process) || is_shim_running(&process, &session).unwrap_or(true);
+    let look = move || {
+        process.as_ref().is_some_and(is_running)
+            || is_shim_running(process.as_ref(), &session).unwrap_or(true)
+    };
     blocking(look).await.unwrap_or(true)
 }
 

@@ -1,0 +1,111 @@
+//! A session's shim: the parent of its first process, or, where that is not on record, who says so by its
+//! arguments.
+
+use std::io;
+
+use coven_core::{ProcessFacts, SessionId};
+use rustix::process::Signal;
+
+use super::search::Searcher;
+use super::table::{self, Mark, Table};
+use crate::environment::NO_SESSION;
+use crate::platform;
+use crate::shim::WORD;
+
+/// Ends the shim of a session, whose first process was `leader`, by SIGKILL: of use where all that
+/// the shim held is dead, and nobody can be told so because it makes no sense. What it wrote down
+/// stays. True if there was one.
+///
+/// Without a `leader`, the shim is who was started to hold this session: by an engine that gives the
+/// session's id as the last of its [`Program`](crate::shim::Program)'s arguments.
+///
+/// # Errors
+/// Those of reading `/proc` and of signalling it.
+pub fn kill_shim(leader: Option<&ProcessFacts>, session: &SessionId) -> io::Result<bool> {
+    match searcher(leader, session)?.shim() {
+        Some(shim) => shim.signal(Signal::KILL).map(|()| true),
+        None => Ok(false),
+    }
+}
+
+/// Whether the shim of a session lives, wherever its folder is by now; told as by [`kill_shim`].
+/// `false` where it was held by none.
+///
+/// # Errors
+/// As [`kill_shim`].
+pub fn is_shim_running(leader: Option<&ProcessFacts>, session: &SessionId) -> io::Result<bool> {
+    Ok(searcher(leader, session)?.shim().is_some())
+}
+
+fn searcher(leader: Option<&ProcessFacts>, session: &SessionId) -> io::Result<Searcher> {
+    match leader {
+        Some(leader) => Searcher::new(leader, session, &[]),
+        None => Searcher::new(&leader_of(session)?, session, &[]),
+    }
+}
+
+/// Stands in for the first process of a session of which none is on record: no process, which
+/// started when the session's shim did, if there is one, as nobody of the session did before.
+pub(super) fn leader_of(session: &SessionId) -> io::Result<ProcessFacts> {
+    let shim = find(&*table::read()?, session)?;
+    Ok(ProcessFacts {
+        // Over any id that the kernel gives.
+        pid: u32::MAX,
+        start_time: shim.map_or(0, |(_, start_time)| start_time),
+        boot_id: platform::boot_id()?.to_owned(),
+        shim_pid: shim.map(|(pid, _)| pid),
+    })
+}
+
+/// The shim and its start time: who was started as the session's. A child of it looks the same until
+/// its exec.
+fn find(table: &Table, session: &SessionId) -> io::Result<Option<(u32, u64)>> {
+    let of_none = Mark::Session(NO_SESSION.as_bytes().into());
+    let mut found = None;
+    for (&pid, seen) in &table.processes {
+        if seen.mark != of_none || !seen.stat.is_running() {
+            continue;
+        }
+        let arguments = table::unless_short(platform::arguments(pid))?;
+        let is_it = arguments.is_some_and(|arguments| is_of(&arguments, session));
+        let started = seen.stat.start_time;
+        let is_older = found.is_none_or(|(_, other, _)| started < other);
+        let is_parent = found.is_some_and(|(_, _, parent)| parent == pid);
+        if is_it && (is_older || is_parent) {
+            found = Some((pid, started, seen.stat.parent));
+        }
+    }
+    Ok(found.map(|(pid, started, _)| (pid, started)))
+}
+
+/// Whether these are the arguments of the session's shim.
+fn is_of(arguments: &[u8], session: &SessionId) -> bool {
+    let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
+    let mut arguments = arguments.split(|&byte| byte == 0).skip(1);
+    arguments.next() == Some(WORD.as_bytes())
+        && arguments.last() == Some(session.as_str().as_bytes())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shim_is_told_by_its_word_and_the_id_that_its_arguments_end_with() {
+        let session = SessionId::parse("a").unwrap();
+        for yes in [&b"coven\0shim\0a\0"[..], b"/x/coven\0shim\0--home\0a\0"] {
+            assert!(is_of(yes, &session));
+        }
+        for no in [
+            &b""[..],
+            b"shim\0a\0",
+            b"coven\0shim\0",
+            b"coven\0shim\0a\0b\0",
+            b"coven\0shim\0ab\0",
+            b"grep\0-r\0shim\0a\0",
+            b"coven\0a\0shim\0",
+        ] {
+            assert!(!is_of(no, &session), "{}", String::from_utf8_lossy(no));
+        }
+    }
+}
