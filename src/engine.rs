@@ -16,8 +16,8 @@ use coven_harness::{HarnessCapabilities, Readiness, Registry};
 use crate::options::Options;
 use crate::running::{Message, Request};
 use crate::shared::Shared;
-use crate::{Error, HarnessInfo, Health, OpenError, Pruned, Pruning, Retention};
-use crate::{commit, harnesses, launch, opening, retention, shutdown};
+use crate::{Error, HarnessInfo, Health, Heard, OpenError, Pruned, Pruning, Retention};
+use crate::{commit, end_all, harnesses, launch, opening, retention, shutdown};
 
 /// Runs coding agents in one home, and records everything they do.
 ///
@@ -67,6 +67,17 @@ impl Engine {
         let shared = opening::open_to_read(options).await?;
         shared.begin_shutdown();
         Ok(Self { shared })
+    }
+
+    /// Ends every session that is live on record in a home whose engine is dead, puts on record what
+    /// is proven, and frees the home: [`open`](Self::open) and [`shutdown`](Self::shutdown) in one, for
+    /// a home, too, that cannot be opened because its shims' folders cannot be listed. Who is live on
+    /// record after it could not be ended.
+    ///
+    /// # Errors
+    /// [`OpenError`] says what to do about each. Nobody was ended, unless reading the log failed midway.
+    pub async fn end_sessions(options: Options) -> Result<Heard, OpenError> {
+        end_all::end_all(options).await
     }
 
     /// The home, as an absolute path.

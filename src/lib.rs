@@ -39,6 +39,7 @@ extern crate self as coven;
 mod attach;
 pub mod clock;
 mod commit;
+mod end_all;
 mod engine;
 mod error;
 mod follow;
@@ -62,6 +63,7 @@ mod shutdown;
 mod spools;
 
 pub use attach::AttachView;
+pub use end_all::Heard;
 pub use engine::{Engine, Registered};
 pub use error::{Error, OpenError, Unavailable};
 pub use follow::{Follow, FollowAll};

@@ -17,12 +17,16 @@ const CLOSING: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
 
 pub(crate) async fn open(options: Options) -> Result<Arc<Shared>, OpenError> {
-    let opened = blocking(move || take_over(options)).await;
-    let shared = opened.map_err(|error| unreadable(&error))??;
-    let shared = Arc::new(shared);
+    let shared = claim(options).await?;
     recover::recover(&shared).await?;
     retention::regularly(&shared, shared.retention);
     Ok(shared)
+}
+
+/// Opens a home, and leaves what its last engine left as it is.
+pub(crate) async fn claim(options: Options) -> Result<Arc<Shared>, OpenError> {
+    let opened = blocking(move || take_over(options)).await;
+    Ok(Arc::new(opened.map_err(|error| unreadable(&error))??))
 }
 
 /// Opens a home to read what is on record, and nothing else.

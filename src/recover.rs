@@ -23,7 +23,16 @@ use crate::shared::{Shared, blocking};
 use crate::{Error, OpenError, session_task};
 
 /// Sessions whose leftovers are looked for at once: each look reads all processes there are.
-const MAX_AT_ONCE: usize = 8;
+pub(crate) const MAX_AT_ONCE: usize = 8;
+
+/// Who is left of a session that was to be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Left {
+    /// Nobody, for certain.
+    Nobody,
+    /// Somebody, or it cannot be told.
+    Somebody,
+}
 
 /// How long it waits for what became of sessions whose shim is dead, or whose process is gone.
 const SETTLING: Duration = Duration::from_secs(1);
@@ -155,7 +164,7 @@ pub(crate) async fn record_loss(
 }
 
 /// How a session was lost that was in this phase.
-fn reason(phase: &Phase) -> OrphanReason {
+pub(crate) fn reason(phase: &Phase) -> OrphanReason {
     match phase {
         Phase::Running { process, .. } | Phase::Dying { process, .. } => {
             if boot_id().is_ok_and(|boot| boot == process.boot_id) {
@@ -180,7 +189,7 @@ pub(crate) async fn end_processes(
     shared: &Shared,
     session: &SessionId,
     process: Option<&ProcessFacts>,
-) {
+) -> Left {
     let killed = match process {
         Some(process) => kill(process, session, shared.grace).await,
         None => kill_marked(session, shared.grace).await,
@@ -194,6 +203,7 @@ pub(crate) async fn end_processes(
             if ended > 0 {
                 tracing::warn!(%session, ended, "what was left of a lost session was ended");
             }
+            return Left::Nobody;
         }
         Ok(report) => {
             tracing::error!(%session, survivors = ?report.survivors,
@@ -203,4 +213,5 @@ pub(crate) async fn end_processes(
             tracing::error!(%session, %error, "what is left of a lost session could not be ended");
         }
     }
+    Left::Somebody
 }

@@ -7,7 +7,8 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use coven_core::SessionId;
-use rustix::fs::statvfs;
+use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
+use rustix::io::Errno;
 
 use crate::home::SPOOLS;
 use crate::hosting::Shims;
@@ -35,18 +36,38 @@ impl Spools {
     /// Those of making it.
     pub(crate) fn make(&self) -> io::Result<()> {
         match DirBuilder::new().mode(0o700).create(&self.directory) {
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => self.check(),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                let named = |error: io::Error| {
+                    let message = format!("{}: {error}", self.directory.display());
+                    io::Error::new(error.kind(), message)
+                };
+                self.check().map_err(named)
+            }
             made => made,
         }
     }
 
-    /// Nothing is kept where a link leads: whoever put it there would have the terminals' sockets.
-    fn check(&self) -> io::Result<()> {
-        if fs::symlink_metadata(&self.directory)?.is_dir() {
-            return Ok(());
+    /// Whether it is a directory that folders can be in. Nothing is kept where a link leads: whoever put
+    /// it there would have the terminals' sockets. Blocks.
+    ///
+    /// # Errors
+    /// Those of looking at it, `NotFound` among them; what is wrong with it, and what to do.
+    pub(crate) fn check(&self) -> io::Result<()> {
+        let refused = |kind, problem| Err(io::Error::new(kind, problem));
+        if !fs::symlink_metadata(&self.directory)?.is_dir() {
+            let problem = "it is a link, or no directory; move it away";
+            return refused(io::ErrorKind::NotADirectory, problem);
         }
-        let problem = "it is a link, or no directory; move it away";
-        Err(io::Error::new(io::ErrorKind::NotADirectory, problem))
+        let all = Access::READ_OK | Access::WRITE_OK | Access::EXEC_OK;
+        match accessat(CWD, &self.directory, all, AtFlags::EACCESS) {
+            Err(Errno::ACCESS) => {
+                let problem = "it may not be looked into and written to; make it yours alone again \
+                               (`chmod 700`)";
+                refused(io::ErrorKind::PermissionDenied, problem)
+            }
+            // What else there may be is told by whoever uses it.
+            _ => Ok(()),
+        }
     }
 
     /// Where the folders are.

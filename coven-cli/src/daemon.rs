@@ -7,5 +7,5 @@ mod serve;
 mod spawn;
 
 pub(crate) use log_file::open_log;
-pub(crate) use serve::{Attachment, serve};
+pub(crate) use serve::{Attachment, log_beside, raise_open_files_limit, serve};
 pub(crate) use spawn::{Spawned, spawn, start_command};

@@ -93,10 +93,12 @@ impl Home {
         is_here(LOG_FILE) || is_here(&format!("{LOG_FILE}.journal"))
     }
 
-    /// Whether a session may run here, held by a shim: whether or not a daemon does.
-    pub(crate) fn has_spools(&self) -> bool {
-        let spools = std::fs::read_dir(self.dir.join(SPOOLS));
-        spools.is_ok_and(|mut folders| folders.next().is_some())
+    /// Whether shims may have folders here. Sessions may live without: the log says which do.
+    pub(crate) fn may_have_spools(&self) -> bool {
+        match std::fs::read_dir(self.dir.join(SPOOLS)) {
+            Ok(mut folders) => folders.next().is_some(),
+            Err(error) => error.kind() != io::ErrorKind::NotFound,
+        }
     }
 
     /// Creates the directory if it is missing, readable by its owner only, and checks it.

@@ -1,5 +1,6 @@
 //! `coven daemon`.
 
+mod end_sessions;
 mod install;
 mod logs;
 mod start;

@@ -20,7 +20,6 @@ pub(super) enum Stderr {
     /// It does.
     Joins,
     /// It stays what it is.
-    #[cfg(test)]
     Stays,
 }
 
@@ -104,7 +103,6 @@ fn open(path: &Path, stderr: Stderr) -> io::Result<File> {
     let file = regular(options.append(true).create(true).mode(0o600), path)?;
     match stderr {
         Stderr::Joins => rustix::stdio::dup2_stderr(&file)?,
-        #[cfg(test)]
         Stderr::Stays => {}
     }
     Ok(file)

@@ -170,6 +170,13 @@ impl From<ServeError> for Refused {
     }
 }
 
+/// Has what this process does to a home, in the place of its daemon, told in that one's log, if it can be.
+pub(crate) fn log_beside(home: &Home, config: &Config) {
+    if let Ok(log) = LogFile::open(&home.daemon_log(), Stderr::Stays) {
+        log_to(config, Mutex::new(log), Colours::Drop);
+    }
+}
+
 fn log_to<W>(config: &Config, writer: W, colours: Colours)
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
@@ -182,7 +189,7 @@ where
 }
 
 /// As many open files as the system allows this user: every session and client takes some.
-fn raise_open_files_limit() {
+pub(crate) fn raise_open_files_limit() {
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit {
         current: limit.maximum,

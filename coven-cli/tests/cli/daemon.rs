@@ -251,6 +251,7 @@ fn a_daemon_that_cannot_start_says_why() {
         fs::read(home.dir().join("coven.redb")).unwrap(),
         b"not a log"
     );
+    fs::remove_file(home.dir().join("coven.redb")).unwrap();
 }
 
 #[test]

@@ -119,4 +119,5 @@ fn a_directory_that_holds_another_programs_file_of_the_logs_name_is_left_as_it_i
             assert_eq!(names(), before, "{command:?}");
         }
     }
+    fs::remove_file(home.dir().join("coven.redb")).unwrap();
 }

@@ -21,6 +21,7 @@ mod not_run;
 mod offline;
 mod out_of_reach;
 mod outlives;
+mod permissions;
 mod portable;
 #[path = "../../../tests/shared/power_cut.rs"]
 mod power_cut;
@@ -33,6 +34,7 @@ mod service;
 mod sessions;
 mod several;
 mod stalled;
+mod stop_kill;
 mod store;
 mod suspending;
 mod terminal;

@@ -4,15 +4,14 @@ use std::io::{self, IsTerminal};
 use std::os::fd::{AsFd, OwnedFd};
 use std::time::Duration;
 
-use coven_http::client::{Client, Error};
-use coven_http::wire::{Daemon, SessionsAtStop, Status};
+use coven_http::client::Error;
+use coven_http::wire::{Daemon, SessionsAtStop};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use super::end_sessions;
 use super::unserved::Unserved;
-use crate::all_sessions;
-use crate::answers::Source;
 use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -51,10 +50,10 @@ impl Patience {
 }
 
 pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    if args.kill && home.has_spools() && !is_served(home, args.patience).await? {
-        // Sessions whose daemon is dead, or cannot be asked, are ended by the next.
-        stop_unserved(home, args.patience.limit()).await?;
-        connect::reach_or_start(home).await?;
+    if args.kill && !is_served(home, args.patience).await? {
+        let stopped = stop_unserved(home, args.patience.limit()).await?;
+        end_sessions::end(home).await?;
+        return tell_end(stopped, SessionsAtStop::End, home).await;
     }
     let running = running(home, args.patience).await?;
     let sessions = match (args.kill, args.keep) {
@@ -67,13 +66,34 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         },
     };
     let stopped = stop(args.patience, sessions, home).await?;
-    if sessions == SessionsAtStop::End && (running > 0 || home.has_spools()) {
-        all_have_ended(home).await?;
+    tell_end(stopped, sessions, home).await
+}
+
+/// Tells that no daemon runs, and asks the home itself whether all its sessions have ended that were to,
+/// also what began while the daemon was asked to stop.
+///
+/// # Errors
+/// One has not.
+async fn tell_end(
+    stopped: Stopped,
+    sessions: SessionsAtStop,
+    home: &Home,
+) -> Result<Exit, Failure> {
+    let found = match stopped {
+        Stopped::Now => "the daemon has stopped",
+        Stopped::Before => "no daemon runs",
+    };
+    let left = match sessions {
+        SessionsAtStop::Keep => Vec::new(),
+        SessionsAtStop::End => end_sessions::left(home).await?,
+    };
+    if !left.is_empty() {
+        let left = left.join(", ");
+        return Err(Failure::failed(format!(
+            "{found}; {left} could not be ended: `coven kill` tells why"
+        )));
     }
-    output::print(match stopped {
-        Stopped::Now => "the daemon has stopped\n",
-        Stopped::Before => "no daemon runs\n",
-    })?;
+    output::print(&format!("{found}\n"))?;
     Ok(Exit::Done)
 }
 
@@ -96,23 +116,11 @@ async fn is_served(home: &Home, patience: Patience) -> Result<bool, Failure> {
 /// A daemon serves and does not say.
 async fn running(home: &Home, patience: Patience) -> Result<usize, Failure> {
     let client = connect::client(home)?.timeout(patience.limit());
-    match live(&client).await {
+    match end_sessions::live(&client).await {
         Ok(live) => Ok(live.len()),
         Err(Error::Unreachable { .. } | Error::NotASocket { .. }) => Ok(0),
         Err(error) => Err(error.into()),
     }
-}
-
-/// The ids of all sessions of a home's own that have not ended.
-async fn live(client: &Client) -> Result<Vec<String>, Error> {
-    let mut live = Vec::new();
-    all_sessions::each(client, |session| {
-        if matches!(session.status, Status::Created | Status::Running) && !session.external {
-            live.push(session.id);
-        }
-    })
-    .await?;
-    Ok(live)
 }
 
 /// What is to become of the sessions that run, as somebody at a terminal says; `None`: nothing is to
@@ -137,25 +145,6 @@ fn what_to_do(running: usize) -> Result<Option<SessionsAtStop>, Failure> {
             _ => {}
         }
     }
-}
-
-/// Asks the home itself whether all its sessions have ended, also what began while the daemon was asked
-/// to stop, and says which have not.
-///
-/// # Errors
-/// One has not.
-async fn all_have_ended(home: &Home) -> Result<(), Failure> {
-    let Some(client) = Source::Offline.reach_if_any(home).await? else {
-        return Ok(());
-    };
-    let left = live(&client).await?;
-    if left.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::failed(format!(
-        "the daemon has stopped; {} could not be ended: `coven kill` tells why",
-        left.join(", ")
-    )))
 }
 
 /// When a daemon stopped.

@@ -1,0 +1,77 @@
+//! Ending the sessions of a home that no daemon serves, whatever became of their shims' folders.
+
+use std::time::Duration;
+
+use coven::{Engine, Heard, Options};
+use coven_http::client::{Client, Error};
+
+use crate::all_sessions;
+use crate::answers::{self, Source};
+use crate::config::Config;
+use crate::daemon;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::home::Home;
+use crate::output;
+
+/// What to do about a home that somebody has opened meanwhile.
+const TO_END: &str = "try again, with its daemon";
+
+/// Ends the sessions that the log says are live, in this process.
+///
+/// # Errors
+/// Which they are cannot be told, or another process has the home.
+pub(super) async fn end(home: &Home) -> Result<(), Failure> {
+    if left(home).await?.is_empty() {
+        return Ok(());
+    }
+    let config = Config::load(home)?;
+    daemon::log_beside(home, &config);
+    let mut options = Options::at(home.dir());
+    options.grace = Duration::from_millis(config.kill_grace_ms.value);
+    daemon::raise_open_files_limit();
+    let ended = Engine::end_sessions(options).await;
+    match ended.map_err(|error| answers::refused(&error, home.dir(), TO_END))? {
+        Heard::All => {}
+        Heard::Nothing { why } => output::complain(&format!(
+            "coven: {why}; its sessions were ended all the same, and what they wrote last may be there \
+             and not in the log"
+        )),
+    }
+    Ok(())
+}
+
+/// The ids of all sessions that may be alive, as the log says in a home that nobody has open.
+///
+/// # Errors
+/// It cannot be told: the log is away, damaged, or in use.
+pub(super) async fn left(home: &Home) -> Result<Vec<String>, Failure> {
+    match Source::Offline.reach_if_any(home).await? {
+        Some(client) => Ok(live(&client).await?),
+        None if home.may_have_spools() => Err(Failure::new(
+            Exit::Failed,
+            format!(
+                "there is no log in {}, and what is in its spools may be of sessions that live; put the \
+                 log back",
+                home.dir().display()
+            ),
+        )),
+        None => Ok(Vec::new()),
+    }
+}
+
+/// The ids of all sessions of a home's own that have not ended.
+///
+/// # Errors
+/// Whatever the client says.
+pub(super) async fn live(client: &Client) -> Result<Vec<String>, Error> {
+    let mut live = Vec::new();
+    all_sessions::each(client, |session| {
+        // One that was killed may be alive until its end is on record.
+        if session.ended_at.is_none() && !session.external {
+            live.push(session.id);
+        }
+    })
+    .await?;
+    Ok(live)
+}
