@@ -1,5 +1,6 @@
 //! `coven resume`.
 
+mod key;
 mod launch;
 mod lost;
 mod pick;
@@ -16,10 +17,10 @@ use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::once;
 use crate::output;
 use crate::select;
 
+use key::Continuations;
 use lost::Lost;
 
 /// Go on with the conversation of a session that has ended
@@ -95,12 +96,12 @@ async fn one(
     let client = connect::reach(home).await?;
     let session = select::session(&client, word).await?;
     launch::check(&session)?;
+    let key = Continuations::find(&client).await?.key(&session);
     let wanted = Wanted {
         detach: args.detach,
         json: args.json,
     };
     let shown = Shown::of(wanted, launch::mode(&session));
-    let key = once::new_key("resume");
     let (client, record) = launch::resume(home, &session, prompt, shown, &key).await?;
     shown
         .show(home, &client, &record, &config.detach_keys.value)
@@ -149,7 +150,7 @@ async fn resume_each(
         // Whole: a list leaves out what the session was allowed to do.
         let session = client.session(&session.id).await?;
         launch::check(&session)?;
-        let (prompt, key) = (prompt.clone(), lost.key(&session));
+        let (prompt, key) = (prompt.clone(), lost.continuations.key(&session));
         let (_, record) = launch::resume(home, &session, prompt, Shown::Id, &key).await?;
         if args.json {
             return Ok(output::json_line(&record)?.trim_end().to_owned());

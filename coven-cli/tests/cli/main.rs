@@ -28,6 +28,7 @@ mod power_cut;
 mod reading;
 mod reconnect;
 mod resume;
+mod resume_once;
 mod retention;
 mod run;
 mod service;

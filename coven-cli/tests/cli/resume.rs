@@ -22,13 +22,13 @@ if [ -t 0 ]; then exec tail -f /dev/null; fi
 "#;
 
 /// A home with that agent, `memory`, in it.
-fn home() -> Home {
+pub(crate) fn home() -> Home {
     let home = Home::new();
     declare_memory(&home, "/bin/sh");
     home
 }
 
-fn declare_memory(home: &Home, executable: &str) {
+pub(crate) fn declare_memory(home: &Home, executable: &str) {
     let agent = home.project().with_file_name("agent");
     fs::write(&agent, AGENT).unwrap();
     let args = |how| {
@@ -46,7 +46,7 @@ fn declare_memory(home: &Home, executable: &str) {
 }
 
 /// Launches one in a terminal of its own that has said its first line; gives its id.
-fn begin(home: &Home, prompt: &str) -> String {
+pub(crate) fn begin(home: &Home, prompt: &str) -> String {
     let args = ["run", "--mode", "interactive", "--detach", "memory", prompt];
     let id = home.text(args).trim_end().to_owned();
     home.wait_for_output(&id, "begun, model none");
@@ -304,34 +304,6 @@ fn with_a_yes_all_that_were_lost_go_on_and_one_that_cannot_spares_the_others() {
     }
     assert_eq!(lines.len(), 2, "{lines:?}");
     assert_eq!(listed(&home, &[]), [gone]);
-}
-
-#[test]
-fn two_who_resume_all_at_once_go_on_with_each_conversation_once() {
-    let home = home();
-    let (first, second) = (begin(&home, "one"), begin(&home, "two"));
-    home.power_cut();
-    // Both have seen the list before either resumes any of it.
-    let mut both = [(); 2].map(|()| {
-        let terminal = Terminal::run(&home.coven(["resume", "--all"]));
-        terminal.wait_for("Resume which?");
-        terminal
-    });
-    for terminal in &mut both {
-        terminal.press(b"all\r");
-    }
-    for terminal in &mut both {
-        terminal.wait_for(&format!("continues {first}"));
-        assert_eq!(terminal.end(), 0);
-    }
-    let sessions = home.json(["sessions", "--json"]);
-    let sessions = sessions.as_array().unwrap();
-    for old in [first, second] {
-        let next = |session: &&Value| session["continues"] == json!(old);
-        let next: Vec<&Value> = sessions.iter().filter(next).collect();
-        assert_eq!(next.len(), 1, "{next:?}");
-        home.text(["kill", next[0]["id"].as_str().unwrap()]);
-    }
 }
 
 #[test]

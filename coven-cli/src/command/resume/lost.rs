@@ -1,12 +1,13 @@
 //! Which sessions were lost, and have not been gone on with.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use coven_http::client::Client;
 use coven_http::wire::{SessionRecord, Status};
 
+use super::key::Continuations;
 use crate::all_sessions;
 use crate::config::Age;
 use crate::ending::Ending;
@@ -20,20 +21,8 @@ pub(super) struct Lost {
     pub(super) offered: Vec<SessionRecord>,
     /// Those whose conversation is not known.
     pub(super) unknown: Vec<SessionRecord>,
-    /// How often going on with a session came to nothing: no process of it started.
-    in_vain: HashMap<String, usize>,
-}
-
-impl Lost {
-    /// The key of the launch that goes on with a session: whoever finds the same and asks at the same
-    /// time asks for the same launch, and the daemon makes it once.
-    pub(super) fn key(&self, session: &SessionRecord) -> String {
-        let in_vain = self.in_vain.get(&session.id).copied().unwrap_or_default();
-        // Of an id that another program chose, which may be as long as a key, its end.
-        let (id, most) = (&session.id, 96);
-        let id = id.get(id.len().saturating_sub(most)..).unwrap_or(id);
-        format!("coven-resume-{id}-{in_vain}")
-    }
+    /// What has gone on with sessions, also in vain.
+    pub(super) continuations: Continuations,
 }
 
 /// Looks through all sessions for those that were lost, within this time if one is given.
@@ -42,17 +31,12 @@ impl Lost {
 /// Whatever the client says.
 pub(super) async fn find(client: &Client, since: Option<Age>) -> Result<Lost, Failure> {
     let mut orphans = Vec::new();
-    let (mut continued, mut in_vain) = (HashSet::new(), HashMap::new());
+    let (mut continued, mut continuations) = (HashSet::new(), Continuations::default());
     all_sessions::each(client, |session| {
+        continuations.note(&session);
         // One that did not even start has gone on with nothing.
         let has_started = Ending::of(&session).exit() != Exit::LaunchFailed;
-        match session.continues.clone() {
-            Some(earlier) if has_started => {
-                continued.insert(earlier);
-            }
-            Some(earlier) => *in_vain.entry(earlier).or_default() += 1,
-            None => {}
-        }
+        continued.extend(session.continues.clone().filter(|_| has_started));
         if session.status == Status::Orphaned && session.archived_at.is_none() {
             orphans.push(session);
         }
@@ -66,7 +50,7 @@ pub(super) async fn find(client: &Client, since: Option<Age>) -> Result<Lost, Fa
     Ok(Lost {
         offered,
         unknown,
-        in_vain,
+        continuations,
     })
 }
 

@@ -9,14 +9,17 @@ use crate::failure::Failure;
 
 /// Why the launch that would go on with `session` failed.
 pub(super) fn why(error: Error, session: &SessionRecord) -> Failure {
+    let detail = |key| error.answer()?.details.as_ref()?.get(key)?.as_str();
     if error.code() == Some(Code::SessionIdConflict) {
-        let id = &session.id;
+        let (id, made) = (
+            &session.id,
+            detail("sessionId").unwrap_or("another session"),
+        );
         return refused(format!(
-            "session {id} was just gone on with by another `coven resume`, which told it something \
-             else; `coven sessions` shows it"
+            "{made} goes on with session {id}: another `coven resume` has just made it, with another \
+             prompt, size or environment; `coven attach {made}` shows it"
         ));
     }
-    let detail = |key| error.answer()?.details.as_ref()?.get(key)?.as_str();
     let Some(field) = detail("field") else {
         return error.into();
     };
