@@ -11,3 +11,4 @@ mod crew;
 mod cut;
 mod extend;
 pub(crate) mod pack;
+pub(crate) mod room;

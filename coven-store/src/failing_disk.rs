@@ -4,6 +4,7 @@ mod cached;
 mod commits;
 mod ending;
 mod holes;
+mod letting_go;
 mod reads;
 mod unwritable;
 
@@ -269,6 +270,16 @@ async fn until_state(store: &Store, state: WriterState) {
 async fn until(store: &Store, is_so: impl Fn(&StoreHealth) -> bool) {
     in_time("the change of health", async {
         while !is_so(&store.health()) {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+}
+
+/// Waits until the reserve has all it is to have.
+async fn until_filled(reserve: &Path) {
+    in_time("filling the reserve", async {
+        while std::fs::metadata(reserve).map_or(0, |file| file.len()) < 4 << 20 {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
     })

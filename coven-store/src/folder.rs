@@ -8,6 +8,7 @@
 //! the disk takes no writes, folding waits and is tried again.
 
 mod part;
+mod room;
 #[cfg(test)]
 mod tests;
 mod tidy;
@@ -17,7 +18,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use coven_core::Seq;
 use redb::WriteTransaction;
 use tokio::sync::oneshot;
 
@@ -27,22 +27,15 @@ use crate::compact::Compaction;
 use crate::database::{Database, guarded};
 use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
-use crate::file::{Claim, Kept, SharedReserve};
+use crate::file::{Kept, SharedReserve};
 use crate::health::Meter;
 use crate::projection;
 use crate::read::{Cache, Touched};
 use crate::tail::{Fold, SharedTail};
 use crate::writer;
 
+use room::Asked;
 use trouble::Trouble;
-
-/// Bytes that are free for a fold beside a little more than what it folds: records, indexes, and the paths
-/// through their trees.
-const FOLD_BYTES: u64 = 1 << 20;
-
-/// Each commit writes anew which pages are free, two bits for each at most, in pages that may be twice as
-/// large, and that may lie in a hole: a byte for so many of the file.
-const FILE_BYTES_OF_ONE: u64 = 8192;
 
 /// What the folder is told.
 pub(crate) enum Message {
@@ -94,8 +87,7 @@ pub(crate) struct State {
     is_tidy: bool,
     /// The disk is full, and what was deleted or trimmed may be room.
     makes_room: bool,
-    /// Whether the reserve may help until all is tidy.
-    claim: Claim,
+    asked: Asked,
     spared: spared::Spared,
     trouble: Option<Trouble>,
     backoff: Duration,
@@ -115,20 +107,6 @@ enum Wanted {
 struct Waiting {
     up_to: u64,
     reply: Sender<()>,
-}
-
-impl State {
-    /// Of a log whose journal has an event that lets go of something, unless it is [`Seq::ZERO`]: that
-    /// makes room, so the reserve is to help with folding it.
-    pub(crate) fn after_letting_go(let_go: Seq) -> Self {
-        Self {
-            claim: match let_go {
-                Seq::ZERO => Claim::None,
-                _ => Claim::Ending,
-            },
-            ..Self::default()
-        }
-    }
 }
 
 impl Folder {
@@ -181,7 +159,6 @@ impl Folder {
             Message::LetGo => {
                 self.compaction.give_all();
                 self.want_all();
-                self.state.claim = Claim::Ending;
                 self.state.is_tidy = false;
                 if let Some(trouble) = &mut self.state.trouble {
                     trouble.next_try = Instant::now();
@@ -257,14 +234,17 @@ impl Folder {
             self.state.fold = Wanted::Nothing;
             return;
         };
-        let what = match self.make_room(what.len_bytes, self.state.claim) {
-            Ok(()) => what,
-            Err(reason) => match self.part(&reason) {
-                Some(part) => part,
-                None => return self.wait(reason),
-            },
+        let bytes = match self.bytes_to_fold(&what) {
+            Ok(bytes) => bytes,
+            Err(fault) => return self.lose(fault.reason()),
         };
-        self.fold_this(&what);
+        match self.make_room(bytes, self.claim()) {
+            Ok(()) => self.fold_this(&what),
+            Err(reason) => match self.part(&reason) {
+                Some(part) => self.fold_this(&part),
+                None => self.wait(reason),
+            },
+        }
     }
 
     fn fold_this(&mut self, what: &Fold) {
@@ -273,6 +253,7 @@ impl Folder {
             Ok(()) => {
                 self.tail.forget(what.mark, Some(began.elapsed()));
                 self.state.backoff = Duration::ZERO;
+                self.state.asked = Asked::default();
                 if what.mark == self.tail.look().last() {
                     self.state.fold = Wanted::Nothing;
                 } else if (self.state.fold
@@ -287,7 +268,10 @@ impl Folder {
                 self.compaction.committed();
                 let _ = self.writer.send(writer::Message::Folded);
             }
-            Err(fault) => self.lose(fault.reason()),
+            Err(fault) => {
+                self.state.asked.was_met_by(&fault);
+                self.lose(fault.reason());
+            }
         }
     }
 
@@ -339,32 +323,6 @@ impl Folder {
         };
         for reply in self.state.rebuilds.drain(..) {
             let _ = reply.send(answer.clone());
-        }
-    }
-
-    /// Makes sure that so many bytes of the journal can be folded.
-    fn make_room(&self, len_bytes: u64, claim: Claim) -> Result<(), StorageFault> {
-        let bytes = self.beside_bytes() + len_bytes + len_bytes / 4;
-        let needed_bytes = match claim {
-            Claim::None => bytes + writer::MARGIN_BYTES,
-            Claim::Ending => bytes,
-        };
-        self.reserve
-            .make_room(needed_bytes, claim, || self.available())
-    }
-
-    /// Bytes that are free for a fold beside a little more than what it folds.
-    fn beside_bytes(&self) -> u64 {
-        FOLD_BYTES + self.cold.len_bytes() / FILE_BYTES_OF_ONE
-    }
-
-    /// Bytes that the file system has left.
-    fn available(&self) -> Result<u64, StorageFault> {
-        let room = self.cold.room()?;
-        if room.read_only {
-            Err(StorageFault::ReadOnly)
-        } else {
-            Ok(room.available_bytes)
         }
     }
 

@@ -188,7 +188,6 @@ impl Import {
         };
         let what = Fold {
             mark: self.after(record),
-            len_bytes: run.len_bytes,
             runs: vec![run],
             slots: vec![FoldedSlot {
                 slot: self.slot,

@@ -44,7 +44,7 @@ pub(crate) struct Tail {
     folded: Mark,
     /// How far the journal is.
     last: Mark,
-    /// The last event of those it began with that let go of anything.
+    /// The last event that let go of anything, folded or not.
     let_go: Seq,
     slots: BTreeMap<u64, Slot>,
     /// The newest slot here of each session.
@@ -161,6 +161,8 @@ pub(crate) struct NewBatch {
     pub(crate) rows: Vec<Row>,
     /// How it leaves the session.
     pub(crate) standing: Standing,
+    /// The last of its events that rids the log of output or of a session.
+    pub(crate) lets_go: Option<Seq>,
 }
 
 impl SharedTail {
@@ -248,10 +250,10 @@ impl Tail {
         self.last
     }
 
-    /// The last event that rids the log of output or of a session, of those that were in the journal
-    /// when it was opened; [`Seq::ZERO`] where there was none.
-    pub(crate) const fn let_go(&self) -> Seq {
-        self.let_go
+    /// Whether any of what is to be folded rids the log of output or of a session: folding that makes
+    /// room.
+    pub(crate) fn lets_go(&self) -> bool {
+        self.let_go > self.folded.seq()
     }
 
     pub(crate) const fn bytes(&self) -> u64 {
@@ -284,6 +286,7 @@ impl Tail {
             slot: batch.slot,
             len_bytes: batch.rows.iter().map(|row| row.bytes.len() as u64).sum(),
         });
+        self.let_go = self.let_go.max(batch.lets_go.unwrap_or(Seq::ZERO));
         let beside = ROW_BYTES * batch.rows.len() as u64;
         match self.slots.entry(batch.slot) {
             Entry::Occupied(slot) => {

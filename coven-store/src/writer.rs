@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
-use coven_core::Seq;
 use tokio::sync::oneshot;
 
 use crate::compact::Compaction;
@@ -40,7 +39,7 @@ use room::Known;
 use suspension::Suspension;
 use trim::Folding;
 
-pub(crate) use group::span;
+pub(crate) use group::{makes_room, span};
 pub(crate) use queue::{Message, Queue, Rooms};
 pub(crate) use recent::Entry;
 pub(crate) use room::MARGIN_BYTES;
@@ -73,8 +72,6 @@ pub(crate) struct State {
     room: Known,
     /// Giving back what the journal does not use.
     giving: Compaction,
-    /// The last event that let go of anything.
-    let_go: Seq,
     /// How long the last suspension waited before it looked at the disk; zero after a commit.
     backoff: Duration,
     /// A group whose commit failed, until it is known what became of it.
@@ -93,16 +90,6 @@ pub(crate) struct State {
     closing: Option<oneshot::Sender<()>>,
     /// The log is about to be closed.
     last_call: bool,
-}
-
-impl State {
-    /// Of a log whose journal has an event that lets go of something, unless it is [`Seq::ZERO`].
-    pub(crate) fn after_letting_go(let_go: Seq) -> Self {
-        Self {
-            let_go,
-            ..Self::default()
-        }
-    }
 }
 
 /// Something to do when there is nothing else to do.

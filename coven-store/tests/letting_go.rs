@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use coven_store::{Options, Store};
+use coven_store::{Options, Store, WriterState};
 use full::*;
 use support::*;
 use tokio::runtime::Runtime;
@@ -124,6 +124,64 @@ async fn restarted_after_a_trim(dir: &Path) {
     }
     let expected = [noise(0, 7_000_000), noise(1, 7_000_000)].concat();
     assert!(all_output(&store, "a") == expected, "each byte, once");
+    assert_eq!(store.verify().expect("a read").problems, Vec::new());
+    store.close().await;
+}
+
+#[test]
+fn a_fold_that_writes_many_last_segments_anew_is_not_begun_where_there_is_no_room_for_them() {
+    let name =
+        "a_fold_that_writes_many_last_segments_anew_is_not_begun_where_there_is_no_room_for_them";
+    if let Some(disk) = small_disk::of_its_own(name, 64 << 20) {
+        Runtime::new()
+            .unwrap()
+            .block_on(many_that_say_little_more(&disk));
+    }
+}
+
+async fn many_that_say_little_more(dir: &Path) {
+    const SESSIONS: u64 = 100;
+    /// More than half of a run of pages, and not enough to fill it.
+    const HAS: [usize; 3] = [46_000; 3];
+    let names: Vec<String> = (0..SESSIONS).map(|number| format!("s{number}")).collect();
+    let path = dir.join("coven.redb");
+    let options = Options {
+        reserve_bytes: 0,
+        ..Options::default()
+    };
+    let store = Store::open(&path, options).expect("it opens");
+    for name in &names {
+        running(&store, name).await;
+        for (turn, len_bytes) in HAS.into_iter().enumerate() {
+            let said = output((turn * len_bytes) as u64, noise(turn as u64, len_bytes));
+            append(&store, name, vec![said])
+                .await
+                .expect("there is room");
+        }
+    }
+    store.close().await;
+    let store = Store::open(&path, options).expect("it opens");
+    let filler = dir.join("filler");
+    fill(&filler);
+    let filled = fs::metadata(&filler).expect("it is there").len();
+    let file = fs::File::options().write(true).open(&filler);
+    // Several times what they say, and a fraction of what they said.
+    file.expect("a file")
+        .set_len(filled - (6 << 20))
+        .expect("it is cut");
+    for name in &names {
+        let said = output(3 * 46_000, "little more");
+        append(&store, name, vec![said])
+            .await
+            .expect("there is room");
+    }
+    until_state(&store, WriterState::Pressured).await;
+    fs::remove_file(&filler).expect("it is there");
+    until_state(&store, WriterState::Healthy).await;
+    assert_eq!(store.health().opens, 1, "no fold met the full disk");
+    for name in &names {
+        assert!(all_output(&store, name).ends_with(b"little more"));
+    }
     assert_eq!(store.verify().expect("a read").problems, Vec::new());
     store.close().await;
 }

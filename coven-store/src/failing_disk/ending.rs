@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::unwritable::{full_but_for_the_reserve, until_filled};
+use super::unwritable::full_but_for_the_reserve;
 use super::*;
 
 #[tokio::test]

@@ -1,4 +1,6 @@
-use coven_core::Event;
+mod room;
+
+use coven_core::{Event, Seq};
 
 use super::*;
 use crate::Store;
@@ -22,19 +24,38 @@ async fn folder_with_an_end_to_fold(home: &Home) -> Folder {
 
 /// The same with `groups` of that session in the journal.
 async fn folder_with(home: &Home, groups: impl IntoIterator<Item = Vec<Event>>) -> Folder {
+    let groups = groups.into_iter();
+    let folded = async |store: &Store| drop(running(store, "a").await);
+    let waiting = async |store: &Store| {
+        for group in groups {
+            append(store, "a", group).await.expect("it runs");
+        }
+    };
+    folder_between(home, folded, waiting).await
+}
+
+/// A folder that nobody tells anything, of a log in whose cold file is what came first, and in whose
+/// journal what came then.
+async fn folder_between(
+    home: &Home,
+    folded: impl AsyncFnOnce(&Store),
+    waiting: impl AsyncFnOnce(&Store),
+) -> Folder {
     let lived = Home::new();
-    let store = lived.open();
-    running(&store, "a").await;
+    let options = Options {
+        // Nothing more is folded than what is to be.
+        fold_bytes: u64::MAX,
+        ..Options::default()
+    };
+    let store = Store::open(&lived.path(), options).expect("it opens");
+    folded(&store).await;
     store.fold();
-    for group in groups {
-        append(&store, "a", group).await.expect("it runs");
-    }
+    waiting(&store).await;
     // As a process that is killed leaves them.
     for name in ["coven.redb", "coven.redb.journal"] {
         std::fs::copy(lived.dir().join(name), home.dir().join(name)).expect("a copy");
     }
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    let options = Options::default();
     let files = opening::open(&disk, &home.path(), options).expect("it opens");
     Folder {
         inbox: mpsc::channel().1,
@@ -129,8 +150,8 @@ async fn a_part_has_no_group_that_the_journal_has_and_the_log_does_not_yet() {
     let mut folder = folder_with(&home, groups).await;
     let all = fall_a_group_behind(&mut folder);
     let first = folder.tail.look().last();
-    folder.state.claim = Claim::Ending;
-    let part = folder.part(&StorageFault::Full).expect("there is room");
+    let part = folder.part_of(4 << 20).expect("a read");
+    let (part, _) = part.expect("there is room");
     assert_eq!(part.mark, first);
     folder.write(&part).expect("it is folded");
     folder.tail.forget(part.mark, None);
@@ -188,6 +209,7 @@ fn catch_up(folder: &Folder, all: Fold) {
         id: slot.id,
         rows: slot.rows.into_iter().skip(1).collect(),
         standing: slot.standing,
+        lets_go: None,
     });
     folder.tail.push(all.mark, 0, rest.collect());
 }

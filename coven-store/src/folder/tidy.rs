@@ -1,7 +1,7 @@
 //! What is done with the cold file when there is nothing to fold: what was deleted or trimmed is taken out,
 //! bit by bit, and what is not used any more is given back.
 
-use super::{Folder, Wanted};
+use super::Folder;
 use crate::cold::{erase, trim};
 use crate::database::guarded;
 use crate::fault::Fault;
@@ -26,22 +26,9 @@ impl Folder {
         }
         match self.tidy_some() {
             Ok(true) => {}
-            Ok(false) => {
-                self.state.is_tidy = true;
-                // What is folded in parts may have more to take out.
-                if !self.has_to_go_on() {
-                    self.state.claim = Claim::None;
-                }
-            }
+            Ok(false) => self.state.is_tidy = true,
             Err(fault) => self.lose(fault.reason()),
         }
-    }
-
-    /// Whether there is more to fold of what was there when that was asked for, or of what lets go of
-    /// something.
-    fn has_to_go_on(&self) -> bool {
-        let tail = self.tail.look();
-        matches!(self.state.fold, Wanted::All { .. }) || tail.let_go() > tail.folded().seq()
     }
 
     /// The same while the disk is full and nothing is folded, a step at a time, so that whoever comes

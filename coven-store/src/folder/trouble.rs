@@ -78,7 +78,7 @@ impl Folder {
         }
         let made = self
             .make_writable()
-            .and_then(|()| self.make_room(0, self.state.claim));
+            .and_then(|()| self.make_room(0, self.claim()));
         if let Err(reason) = made {
             return self.wait(reason);
         }

@@ -118,7 +118,6 @@ impl NewLog {
             mark,
             slots: std::mem::take(&mut self.slots),
             runs,
-            len_bytes: 0,
         };
         self.bytes = 0;
         let txn = self.files.cold.database.begin_write()?;

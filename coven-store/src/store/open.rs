@@ -82,7 +82,6 @@ impl Store {
         let meter = Arc::new(Meter::default());
         meter.opened();
         let mark = tail.last();
-        let let_go = tail.let_go();
         let (folder_sender, folder_inbox) = mpsc::channel();
         if tail.bytes() > 0 {
             let _ = folder_sender.send(folder::Message::FoldAll { reply: None });
@@ -107,7 +106,7 @@ impl Store {
             fold_bytes: options.fold_bytes,
             compaction: Compaction::new(options.spare_bytes),
             reserve: reserve.clone(),
-            state: folder::State::after_letting_go(let_go),
+            state: folder::State::default(),
         };
         let writer = Writer {
             inbox,
@@ -121,7 +120,7 @@ impl Store {
             meter: Arc::clone(&meter),
             rooms: rooms.clone(),
             mark,
-            state: writer::State::after_letting_go(let_go),
+            state: writer::State::default(),
         };
         let io = |source| file::open_error(path, source);
         spawn("coven-log", move || writer.run()).map_err(io)?;

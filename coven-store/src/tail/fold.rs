@@ -2,7 +2,7 @@
 
 use coven_core::SessionId;
 
-use super::{ROW_BYTES, Row, Run, SLOT_BYTES, Standing, Tail};
+use super::{Row, Run, Standing, Tail};
 use crate::stored::Mark;
 
 /// Everything that the tail has at one moment.
@@ -12,8 +12,6 @@ pub(crate) struct Fold {
     /// By slot, ascending.
     pub(crate) slots: Vec<FoldedSlot>,
     pub(crate) runs: Vec<Run>,
-    /// About what it takes in memory, less what was trimmed, and so no less than what it writes.
-    pub(crate) len_bytes: u64,
 }
 
 pub(crate) struct FoldedSlot {
@@ -29,8 +27,6 @@ impl Tail {
         if self.groups.is_empty() {
             return None;
         }
-        let rows = self.slots.values().flat_map(|slot| &slot.rows);
-        let rows_bytes: u64 = rows.map(|row| ROW_BYTES + row.bytes.len() as u64).sum();
         let slots = self.slots.iter().map(|(&number, slot)| FoldedSlot {
             slot: number,
             id: slot.id.clone(),
@@ -41,7 +37,6 @@ impl Tail {
             mark: self.last,
             slots: slots.collect(),
             runs: self.runs.iter().copied().collect(),
-            len_bytes: rows_bytes + SLOT_BYTES * self.slots.len() as u64,
         })
     }
 }

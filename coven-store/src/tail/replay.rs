@@ -13,7 +13,7 @@ use crate::journal::{self, JournalBatch};
 use crate::layout::IDS;
 use crate::read::{entry, event_of_row, folded, imported};
 use crate::stored::Mark;
-use crate::writer::{journal_mark, journal_trimmed, span};
+use crate::writer::{journal_mark, journal_trimmed, makes_room, span};
 
 /// What the journal has and the cold file has not. Two files that are not of one moment are damage:
 /// whatever was served of them, places would be given twice.
@@ -77,7 +77,7 @@ fn take(
         }
         let mut bytes = row.len() as u64;
         for batch in batches {
-            let batch = stand(&mut tail, cold, batch)?;
+            let batch = stand(&tail, cold, batch)?;
             bytes += tail.push_batch(batch);
         }
         tail.pushed(mark, bytes);
@@ -99,9 +99,9 @@ fn follows(last: Mark, mark: Mark, batches: &[JournalBatch]) -> bool {
 }
 
 /// A batch, and how it leaves its session.
-fn stand(tail: &mut Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<NewBatch, Fault> {
+fn stand(tail: &Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<NewBatch, Fault> {
     let mut record = before(tail, cold, &batch)?;
-    let mut deleted = None;
+    let (mut deleted, mut lets_go) = (None, None);
     let mut rows = Vec::with_capacity(batch.rows.len());
     for (seq, bytes) in batch.rows {
         let envelope = event_of_row(&bytes, &batch.id, seq)?;
@@ -113,13 +113,11 @@ fn stand(tail: &mut Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result
             })
         })?;
         record = Some(folded);
-        match envelope.event {
-            Event::Deleted => {
-                deleted = Some(seq);
-                tail.let_go = seq;
-            }
-            Event::Trimmed { .. } => tail.let_go = seq,
-            _ => {}
+        if makes_room(&envelope) {
+            lets_go = Some(seq);
+        }
+        if envelope.event == Event::Deleted {
+            deleted = Some(seq);
         }
         rows.push(Row {
             seq,
@@ -137,6 +135,7 @@ fn stand(tail: &mut Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result
         id: batch.id,
         rows,
         standing,
+        lets_go,
     })
 }
 

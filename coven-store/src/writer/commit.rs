@@ -257,7 +257,6 @@ impl Writer {
                 | Event::Completed { .. }
                 | Event::Orphaned { .. } => self.rooms.ended(&job.session),
                 Event::Trimmed { .. } | Event::Deleted => {
-                    self.state.let_go = self.mark.seq();
                     if self.is_short_of_room() {
                         self.tell_folder(folder::Message::LetGo);
                     }

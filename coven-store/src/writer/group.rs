@@ -107,6 +107,7 @@ struct Drafted {
     /// Bytes of each row, and where its output is.
     rows: Vec<(u32, Option<Span>)>,
     standing: Standing,
+    lets_go: Option<Seq>,
 }
 
 impl Group<'_> {
@@ -139,6 +140,7 @@ impl Group<'_> {
         };
         let standing = self.stands(slot, job, Arc::new(record));
         let spans = job.events.iter().map(span);
+        let lets_go = job.events.iter().rfind(|envelope| makes_room(envelope));
         self.batches.push(Drafted {
             slot,
             id: job.session.clone(),
@@ -146,6 +148,7 @@ impl Group<'_> {
             place: self.draft.push(slot, &job.session, first, &job.rows),
             rows: job.rows.lens().iter().copied().zip(spans).collect(),
             standing,
+            lets_go: lets_go.map(|envelope| envelope.seq),
         });
         Ok(Ok(appended))
     }
@@ -230,8 +233,14 @@ impl Drafted {
                 })
                 .collect(),
             standing: self.standing,
+            lets_go: self.lets_go,
         }
     }
+}
+
+/// Whether an event rids the log of output or of a session.
+pub(crate) fn makes_room(envelope: &Envelope) -> bool {
+    matches!(envelope.event, Event::Trimmed { .. } | Event::Deleted)
 }
 
 /// Where the output of an event is, where it is output.

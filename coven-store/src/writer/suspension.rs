@@ -45,7 +45,7 @@ impl Writer {
         if reason == StorageFault::Full {
             self.tell_folder(folder::Message::Full);
             // Nothing else has it folded while nothing is written.
-            if self.state.let_go > self.tail.look().folded().seq() {
+            if self.tail.look().lets_go() {
                 self.tell_folder(folder::Message::LetGo);
             }
         }
