@@ -20,6 +20,7 @@ use rustix::io::Errno;
 use rustix::process::geteuid;
 
 use crate::OpenError;
+use crate::spools::Spools;
 
 use format::FORMAT_FILE;
 pub use holder::Holder;
@@ -87,6 +88,18 @@ pub fn check(path: &Path) -> Result<Found, OpenError> {
             Ok(Found::Missing)
         }
         Err(error) => Err(error),
+    }
+}
+
+/// Whether the directory of the home at `path` that shims' folders are in, if there is one, can be used.
+/// Blocks for a few system calls.
+///
+/// # Errors
+/// What is wrong with it, and what to do.
+pub fn check_spools(path: &Path) -> io::Result<()> {
+    match Spools::of(path).check() {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        checked => checked,
     }
 }
 

@@ -6,6 +6,7 @@ use coven_http::wire::{Payload, SessionRecord, Status};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output;
 use crate::text::one_line;
 
 /// What is known of how a session ended, or did not.
@@ -137,6 +138,17 @@ pub(crate) async fn told(
         | Exit::Refused
         | Exit::Harness { .. } => None,
     })
+}
+
+/// Says of a session that is to be followed why nothing may come of it for now.
+pub(crate) fn tell_out_of_reach(record: &SessionRecord) {
+    if let Some(why) = &record.out_of_reach {
+        output::complain(&format!(
+            "coven: session {} is out of reach: {}",
+            record.id,
+            one_line(why)
+        ));
+    }
 }
 
 /// Why a session's process never ran, as its exit event says; `None` for any other session.

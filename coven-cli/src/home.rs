@@ -93,9 +93,14 @@ impl Home {
         is_here(LOG_FILE) || is_here(&format!("{LOG_FILE}.journal"))
     }
 
+    /// Where shims have their folders.
+    pub(crate) fn spools(&self) -> PathBuf {
+        self.dir.join(SPOOLS)
+    }
+
     /// Whether shims may have folders here. Sessions may live without: the log says which do.
     pub(crate) fn may_have_spools(&self) -> bool {
-        match std::fs::read_dir(self.dir.join(SPOOLS)) {
+        match std::fs::read_dir(self.spools()) {
             Ok(mut folders) => folders.next().is_some(),
             Err(error) => error.kind() != io::ErrorKind::NotFound,
         }

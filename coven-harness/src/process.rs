@@ -11,6 +11,7 @@ mod kill;
 mod output;
 mod question;
 pub(crate) mod spawn;
+mod stopped;
 pub(crate) mod terminal;
 
 pub use exit::ExitWatch;
@@ -23,4 +24,5 @@ pub use kill::{
 pub use output::{MAX_READ_BYTES, Output};
 pub(crate) use question::Question;
 pub use spawn::{Child, Spawn, SpawnError, Stdin, Wiring, open_files_limit, spawn};
+pub use stopped::stopped_shim;
 pub use terminal::Terminal;

@@ -10,7 +10,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
-use crate::{live, select};
+use crate::{ending, live, select};
 
 /// Show a session's terminal, live
 #[derive(Debug, clap::Args)]
@@ -42,5 +42,6 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         "coven: session {}{input}; {keys} detaches",
         record.id
     ));
+    ending::tell_out_of_reach(&record);
     live::show(home, &client, &record.id, keys).await
 }

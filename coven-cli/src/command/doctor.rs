@@ -3,6 +3,7 @@
 mod harness;
 mod home;
 mod service;
+mod spools;
 mod store;
 
 use std::path::PathBuf;

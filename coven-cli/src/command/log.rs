@@ -8,6 +8,7 @@ use coven_http::client::{Client, Output};
 use serde::Serialize;
 
 use crate::answers;
+use crate::ending;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::follow::{self, ExactOutput, Interrupts};
@@ -46,6 +47,9 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let client = args.answers.source().reach(home).await?;
     let session = select::session(&client, &args.session).await?;
     tell_trimmed(session.trimmed_bytes);
+    if args.follow {
+        ending::tell_out_of_reach(&session);
+    }
     let id = session.id;
     let mut printer = Printer::new(args);
     let mut stdout = Stdout::new();

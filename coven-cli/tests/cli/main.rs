@@ -1,6 +1,7 @@
 //! The built `coven`, from outside: real homes, real daemons, real terminals, agents of `/bin/sh`.
 #![forbid(unsafe_code)]
 
+mod amiss;
 mod bad_imports;
 mod configuration;
 mod daemon;

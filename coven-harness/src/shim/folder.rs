@@ -16,8 +16,8 @@ pub use found::{Death, Fate, Found, Remains, Summary, is_dead, look};
 /// Held, by `flock`, as long as the shim lives, however it ends.
 pub(super) const LOCK: &str = "lock";
 
-/// Where the shim listens.
-pub(super) const SOCKET: &str = "socket";
+/// Where the shim listens, in its folder.
+pub const SOCKET: &str = "socket";
 
 /// Makes the folder of a new session, for its owner alone.
 pub(super) fn create(folder: &Path) -> io::Result<OwnedFd> {

@@ -13,7 +13,11 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let id = call.session()?;
     let record = call.engine().get(&id).await?;
     let launch = call.engine().launch_of(&id).await?;
-    Ok(Reply::ok(&render::whole_record(&record, launch.as_ref())))
+    let out_of_reach = call.engine().out_of_reach(&id).await?;
+    Ok(Reply::ok(&SessionRecord {
+        out_of_reach,
+        ..render::whole_record(&record, launch.as_ref())
+    }))
 }
 
 pub(crate) fn doc() -> Doc {

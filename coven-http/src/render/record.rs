@@ -44,6 +44,7 @@ pub(crate) fn record(record: &Record) -> SessionRecord {
         continues: None,
         identity: None,
         launch_policy: None,
+        out_of_reach: None,
     };
     with_origin(rendered, &session.origin)
 }

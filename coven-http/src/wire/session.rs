@@ -76,6 +76,10 @@ pub struct SessionRecord {
     pub identity: Option<String>,
     /// What it may do unasked, where its launch said; null in lists.
     pub launch_policy: Option<LaunchPolicy>,
+    /// While it runs, what is amiss with the process that holds its terminal, or with its folder, and
+    /// what to do, for people: its output may not be on record meanwhile, and what is typed not arrive.
+    /// Null where nothing is seen to be, and in lists.
+    pub out_of_reach: Option<String>,
 }
 
 /// Where a session stands. There is no other word.

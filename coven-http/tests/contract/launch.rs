@@ -42,6 +42,7 @@ async fn a_launch_answers_with_a_record_that_has_every_key() {
         ("launch_mode", json!("interactive")),
         ("identity", json!(null)),
         ("launch_policy", json!(null)),
+        ("out_of_reach", json!(null)),
         ("cols", json!(80)),
         ("rows", json!(24)),
         ("ended_at", json!(null)),

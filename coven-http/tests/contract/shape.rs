@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Every key of a record, in no order.
-const RECORD_KEYS: [&str; 32] = [
+const RECORD_KEYS: [&str; 33] = [
     "archived_at",
     "cols",
     "continues",
@@ -25,6 +25,7 @@ const RECORD_KEYS: [&str; 32] = [
     "launch_policy",
     "model",
     "orphan_reason",
+    "out_of_reach",
     "output_bytes",
     "pid",
     "project_root",

@@ -11,7 +11,7 @@ use coven_http::wire::{Health, WriterState};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 
-use super::{Finding, State, service};
+use super::{Finding, State, service, spools};
 use crate::config::Config;
 use crate::connect::{self, Hangs};
 use crate::home::Home;
@@ -29,6 +29,7 @@ pub(super) async fn look(home: &Home) -> Vec<Finding> {
         return vec![directory];
     }
     let mut findings = vec![directory, settings(home)];
+    findings.extend(spools::directory(home));
     findings.extend(daemon(home).await);
     findings.extend(service::look(home));
     findings.push(disk(home));
@@ -125,11 +126,15 @@ async fn daemon(home: &Home) -> Vec<Finding> {
     };
     let socket = home.socket().display().to_string();
     match client.health().await {
-        Ok(health) => vec![
-            Finding::new("socket", State::Ok, socket),
-            version(&health),
-            log(&health),
-        ],
+        Ok(health) => {
+            let mut findings = vec![
+                Finding::new("socket", State::Ok, socket),
+                version(&health),
+                log(&health),
+            ];
+            findings.extend(spools::out_of_reach(&client).await);
+            findings
+        }
         Err(Error::Unreachable { .. }) => {
             let mut findings = vec![unserved(home, &socket)];
             findings.extend(log_at_rest(home));

@@ -50,6 +50,11 @@ impl Stat {
         !matches!(self.state, 'Z' | 'X' | 'x') || self.threads > 1
     }
 
+    /// Whether it stands still until somebody has it go on: a signal, or a debugger.
+    pub(crate) const fn is_stopped(&self) -> bool {
+        matches!(self.state, 'T' | 't')
+    }
+
     /// Whether it runs one program through, from `earlier` to this: no exec or exit has begun.
     pub(crate) fn runs_on_since(&self, earlier: &Self) -> bool {
         self.start_time == earlier.start_time && self.image == earlier.image && self.code_start != 0

@@ -1,0 +1,54 @@
+//! Where the folders of sessions are, and those sessions that run and cannot be reached.
+
+use coven_http::client::{Client, Error};
+use coven_http::wire::{SessionRecord, Status};
+
+use super::{Finding, State};
+use crate::all_sessions;
+use crate::home::Home;
+use crate::text::one_line;
+
+/// What is wrong with the directory that the folders are in, if anything.
+pub(super) fn directory(home: &Home) -> Option<Finding> {
+    let error = coven::home::check_spools(home.dir()).err()?;
+    let found = format!("{}: {error}", home.spools().display());
+    Some(Finding::new("spools", State::Bad, found).advise(
+        "mend it: until then nothing can be launched and no daemon starts; sessions that run go on, and \
+         `coven daemon stop --kill` ends them",
+    ))
+}
+
+/// The sessions that run and are out of reach, as their daemon sees it.
+pub(super) async fn out_of_reach(client: &Client) -> Vec<Finding> {
+    match sessions(client).await {
+        Ok(sessions) => sessions.iter().filter_map(finding).collect(),
+        Err(error) => vec![Finding::new(
+            "sessions",
+            State::Note,
+            format!("which run cannot be told: {error}"),
+        )],
+    }
+}
+
+/// Those that run, each whole: a list does not say whether they can be reached.
+async fn sessions(client: &Client) -> Result<Vec<SessionRecord>, Error> {
+    let mut running = Vec::new();
+    all_sessions::each(client, |session| {
+        if matches!(session.status, Status::Running | Status::Killed) && session.ended_at.is_none()
+        {
+            running.push(session.id);
+        }
+    })
+    .await?;
+    let mut sessions = Vec::new();
+    for id in running {
+        sessions.push(client.session(&id).await?);
+    }
+    Ok(sessions)
+}
+
+fn finding(session: &SessionRecord) -> Option<Finding> {
+    let why = one_line(session.out_of_reach.as_deref()?);
+    let found = format!("{} is out of reach: {why}", session.id);
+    Some(Finding::new("session", State::Note, found))
+}
