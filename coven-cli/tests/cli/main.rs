@@ -28,6 +28,7 @@ mod portable;
 mod power_cut;
 mod reading;
 mod reconnect;
+mod removed_folder;
 mod resume;
 mod resume_once;
 mod retention;
