@@ -28,7 +28,7 @@ async fn main() -> Result<ExitCode, Box<dyn Error>> {
         for envelope in page {
             match envelope.event {
                 Event::Output { data, .. } => std::io::stdout().write_all(&data)?,
-                Event::Exited { exit, .. } => status = exit_code(exit),
+                Event::Exited { exit, .. } => status = exit.map_or(status, exit_code),
                 _ => {}
             }
         }

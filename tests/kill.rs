@@ -68,7 +68,7 @@ async fn a_process_that_ignores_the_question_is_ended_after_the_grace() {
     assert!(matches!(
         events.last().unwrap().event,
         Event::Exited {
-            exit: coven::Exit::Signal { signal: 9 },
+            exit: Some(coven::Exit::Signal { signal: 9 }),
             ..
         }
     ));

@@ -50,7 +50,7 @@ async fn the_prompt_is_on_record_once_and_its_length_in_the_argv() {
 async fn an_exit_status_and_a_signal_are_told_apart() {
     let world = World::new().await;
     let exit = |events: Vec<coven::Envelope>| match events.last().unwrap().event {
-        Event::Exited { exit, output } => (exit, output),
+        Event::Exited { exit, output } => (exit.unwrap(), output),
         ref other => panic!("{other:?}"),
     };
     let complete = OutputEnd::Complete;
@@ -99,7 +99,7 @@ async fn an_agent_that_lets_go_of_its_terminal_and_opens_it_anew_is_recorded_to_
             "{} bytes",
             written.len()
         );
-        let (exit, output) = (Exit::Code { code: 0 }, OutputEnd::Complete);
+        let (exit, output) = (Some(Exit::Code { code: 0 }), OutputEnd::Complete);
         assert_eq!(events.last().unwrap().event, Event::Exited { exit, output });
     }
 }
@@ -162,7 +162,7 @@ async fn a_descendant_that_keeps_the_output_open_is_left_alone_and_the_output_cu
         .await;
     let events = world.to_the_end(&id).await;
     let output = OutputEnd::Cut;
-    let exit = Exit::Code { code: 0 };
+    let exit = Some(Exit::Code { code: 0 });
     assert_eq!(events.last().unwrap().event, Event::Exited { exit, output });
     end_leftover(&written(&events));
 }

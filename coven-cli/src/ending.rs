@@ -118,6 +118,7 @@ pub(crate) async fn told(
             ))
         }
         Exit::Signal { signal } => Some(match record.status {
+            Status::Killed if ending.signal.is_none() => format!("session {id} was killed"),
             Status::Killed => format!("session {id} was killed, by signal {signal}"),
             Status::Created
             | Status::Running

@@ -97,6 +97,8 @@ pub enum Command {
         /// How.
         exit: Exit,
     },
+    /// The process is gone for certain after a kill, and nobody saw how it ended.
+    RecordDeath,
     /// The process was lost.
     RecordLoss {
         /// How.

@@ -48,6 +48,7 @@ pub fn decide(session: &Session, command: Command) -> Result<Decision, Refusal> 
         Command::RecordOutput { channel, data } => observe::output(session, channel, data),
         Command::RecordOutputEnd { end } => observe::output_end(session, end),
         Command::RecordExit { exit } => observe::exit(session, exit),
+        Command::RecordDeath => observe::death(session),
         Command::RecordLoss { reason } => observe::loss(session, reason),
     }
 }

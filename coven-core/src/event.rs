@@ -97,8 +97,8 @@ pub enum Event {
     /// The process ended. It comes after [`Event::OutputClosed`], so nothing more is heard of a
     /// process after it.
     Exited {
-        /// How.
-        exit: Exit,
+        /// How; `None` where nobody saw that: it was killed, and is gone for certain.
+        exit: Option<Exit>,
         /// How its output ended, said again here so that this event tells the whole outcome.
         output: OutputEnd,
     },

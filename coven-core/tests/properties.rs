@@ -269,6 +269,7 @@ fn command() -> impl Strategy<Value = Command> {
         6 => (channel, output()).prop_map(|(channel, data)| Command::RecordOutput { channel, data }),
         3 => end.prop_map(|end| Command::RecordOutputEnd { end }),
         3 => exit.prop_map(|exit| Command::RecordExit { exit }),
+        1 => Just(Command::RecordDeath),
         2 => (vec(any::<u8>(), 0..9), prop::sample::select(vec![Echo::Shown, Echo::Hidden]))
             .prop_map(|(data, echo)| Command::Input { data: data.into(), echo, id: None }),
         2 => Just(Command::Kill),

@@ -252,6 +252,7 @@ fn command(what: &str, at: &str) -> Command {
         "dies-of" => Command::RecordExit {
             exit: Exit::Signal { signal: number() },
         },
+        "dies-unseen" => Command::RecordDeath,
         "is-lost" => Command::RecordLoss {
             reason: reason(rest, at),
         },

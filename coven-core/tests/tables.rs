@@ -9,7 +9,7 @@ use bytes::Bytes;
 use coven_core::{
     Channel, Code, Command, Decision, Echo, Effect, Event, EventKind, Exit, IllegalTransition,
     InputData, Labels, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Refusal, Session,
-    TermSize, Title,
+    Status, TermSize, Title,
 };
 use support::{History, conversation, external, launch, process, request, session_id};
 
@@ -88,11 +88,23 @@ fn output_past_the_last_offset_there_is_is_refused_not_a_panic() {
 fn an_exit_that_contradicts_how_the_output_was_closed_is_illegal() {
     for phase in [PhaseName::RunningSilent, PhaseName::DyingSilent] {
         let event = Event::Exited {
-            exit: Exit::Code { code: 0 },
+            exit: Some(Exit::Code { code: 0 }),
             output: OutputEnd::Cut,
         };
         assert!(in_phase(phase, false).evolve(&event).is_err());
     }
+}
+
+#[test]
+fn that_nobody_saw_how_it_ended_is_said_of_what_was_killed_alone() {
+    let output = OutputEnd::Complete;
+    let unseen = Event::Exited { exit: None, output };
+    let running = in_phase(PhaseName::RunningSilent, false);
+    assert!(running.evolve(&unseen).is_err());
+    let killed = in_phase(PhaseName::DyingSilent, false);
+    let killed = killed.evolve(&unseen).expect("a kill is on record");
+    assert_eq!(killed.status(), Status::Killed);
+    assert_eq!(killed.phase.exit_signal(), None);
 }
 
 #[test]
@@ -333,7 +345,7 @@ fn event(kind: EventKind, offset: u64, output: OutputEnd) -> Event {
             end: OutputEnd::Complete,
         },
         EventKind::Exited => Event::Exited {
-            exit: Exit::Code { code: 1 },
+            exit: Some(Exit::Code { code: 1 }),
             output,
         },
         EventKind::Completed => Event::Completed { exit_code: None },
@@ -352,7 +364,7 @@ fn event(kind: EventKind, offset: u64, output: OutputEnd) -> Event {
 }
 
 /// One command of every kind.
-fn commands() -> [Command; 16] {
+fn commands() -> [Command; 17] {
     [
         Command::Input {
             data: Bytes::from_static(b"y\r"),
@@ -390,6 +402,7 @@ fn commands() -> [Command; 16] {
         Command::RecordExit {
             exit: Exit::Code { code: 0 },
         },
+        Command::RecordDeath,
         Command::RecordLoss {
             reason: OrphanReason::EngineDied,
         },
@@ -414,6 +427,7 @@ fn command_name(command: &Command) -> &'static str {
         Command::RecordOutput { .. } => "RecordOutput",
         Command::RecordOutputEnd { .. } => "RecordOutputEnd",
         Command::RecordExit { .. } => "RecordExit",
+        Command::RecordDeath => "RecordDeath",
         Command::RecordLoss { .. } => "RecordLoss",
     }
 }

@@ -136,9 +136,9 @@ fn told(event: &Event) -> Option<(LogLevel, String)> {
         Event::Resized { size } => (Tool, format!("resized to {}x{}", size.cols(), size.rows())),
         Event::KillRequested => (Tool, "kill requested".to_owned()),
         Event::Exited { exit, .. } => exited(*exit),
-        Event::Completed { exit_code } => exited(Exit::Code {
+        Event::Completed { exit_code } => exited(Some(Exit::Code {
             code: exit_code.unwrap_or(0),
-        }),
+        })),
         Event::Trimmed {
             offset, len_bytes, ..
         } => {
@@ -161,11 +161,15 @@ fn told(event: &Event) -> Option<(LogLevel, String)> {
     })
 }
 
-fn exited(exit: Exit) -> (LogLevel, String) {
+fn exited(exit: Option<Exit>) -> (LogLevel, String) {
     match exit {
-        Exit::Code { code: 0 } => (LogLevel::Info, "exited with 0".to_owned()),
-        Exit::Code { code } => (LogLevel::Error, format!("exited with {code}")),
-        Exit::Signal { signal } => (LogLevel::Error, format!("ended by signal {signal}")),
+        Some(Exit::Code { code: 0 }) => (LogLevel::Info, "exited with 0".to_owned()),
+        Some(Exit::Code { code }) => (LogLevel::Error, format!("exited with {code}")),
+        Some(Exit::Signal { signal }) => (LogLevel::Error, format!("ended by signal {signal}")),
+        None => (
+            LogLevel::Error,
+            "killed; nobody saw how it ended".to_owned(),
+        ),
     }
 }
 

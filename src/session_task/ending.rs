@@ -22,6 +22,8 @@ pub(super) struct EndWatch {
     /// When the process had ended and, where it was killed, all others had too.
     over_at: Option<Duration>,
     killing: bool,
+    /// A kill has left nobody, for certain.
+    is_gone: bool,
     /// A shim says when its output is over: nothing is cut here.
     is_told: bool,
     output: Option<OutputEnd>,
@@ -74,6 +76,7 @@ impl EndWatch {
 
     pub(super) fn kill_began(&mut self) {
         self.killing = true;
+        self.is_gone = false;
         self.over_at = None;
         self.counted_from = None;
         self.counted = Duration::ZERO;
@@ -82,6 +85,7 @@ impl EndWatch {
     /// Nobody is left, for certain.
     pub(super) fn kill_done(&mut self, now: Duration) {
         self.killing = false;
+        self.is_gone = true;
         self.settle(now);
     }
 
@@ -134,6 +138,12 @@ impl EndWatch {
             None => return None,
         };
         Some(End { exit, output })
+    }
+
+    /// How the output ended of a session of which a kill has left nobody, for certain, whether or not
+    /// its process was seen to end.
+    pub(super) fn gone(&self) -> Option<OutputEnd> {
+        self.is_gone.then(|| self.output.unwrap_or(OutputEnd::Cut))
     }
 
     /// When to look again.

@@ -177,7 +177,7 @@ impl Live {
 
     /// Nobody of the session is left but its shim, which has not told of the end. One that is there
     /// may take as long as it needs, as on a full disk. One that cannot be reached, or makes no sense,
-    /// is of no more use: it is ended, and where it was ended already, the session is lost.
+    /// is of no more use: it is ended, and where it was ended already, nothing more is heard of it.
     pub(super) fn unheard(&mut self) -> Goes {
         self.killing.unheard = None;
         if !self.end.has_process() || self.killing.is_under_way() {

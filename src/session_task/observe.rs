@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use coven_core::{Actor, Channel, Command, OrphanReason, Session, Timestamp};
+use coven_core::{Actor, Channel, Command, OrphanReason, OutputEnd, Phase, Session, Timestamp};
 use coven_harness::terminal::Listener;
 use coven_store::{AppendError, Appended, Urgency};
 
@@ -107,9 +107,9 @@ impl Live {
             return Goes::On;
         }
         let now = self.shared.clock.elapsed();
-        let last = self.last_commands(now);
+        let last = self.last(now);
         let is_due = self.observations.due().is_some_and(|due| due <= now);
-        let is_last = !last.is_empty();
+        let is_last = last.is_some();
         if self.observations.facts.is_empty() && !is_last && !is_due {
             return Goes::On;
         }
@@ -125,7 +125,7 @@ impl Live {
         for Taken { channel, data, at } in pieces {
             add(&mut plan, Command::RecordOutput { channel, data }, at, None);
         }
-        if is_last {
+        if let Some(last) = last {
             let at = self.observations.ended_at.unwrap_or(at);
             add_last(&mut plan, last, at);
         }
@@ -142,19 +142,17 @@ impl Live {
 
     /// What ends the session, if at `now` it has ended. What was asked comes first: a kill must be
     /// on record before the exit.
-    fn last_commands(&self, now: Duration) -> Vec<Command> {
+    fn last(&self, now: Duration) -> Option<Last> {
         if !self.control.is_idle() {
-            return Vec::new();
+            return None;
         }
         match (self.end.end(now), self.observations.lost) {
-            (Some(End { exit, output: end }), _) => vec![
-                Command::RecordOutputEnd { end },
-                Command::RecordExit { exit },
-            ],
+            (Some(end), _) => Some(Last::Seen(end)),
             (None, Some(reason)) if !self.killing.is_under_way() => {
-                vec![Command::RecordLoss { reason }]
+                let gone = self.end.gone();
+                Some(Last::Unseen { reason, gone })
             }
-            (None, _) => Vec::new(),
+            (None, _) => None,
         }
     }
 
@@ -197,10 +195,40 @@ fn add(plan: &mut Plan, command: Command, at: Timestamp, by: Option<&Actor>) {
     }
 }
 
+/// What ends a session.
+enum Last {
+    Seen(End),
+    /// How its process ended will not be known.
+    Unseen {
+        reason: OrphanReason,
+        /// How its output ended, where a kill has left nobody, for certain.
+        gone: Option<OutputEnd>,
+    },
+}
+
+impl Last {
+    /// What is to be put on record, of a session in this phase. One that was to be killed, and is gone,
+    /// was: it is not lost.
+    fn commands(self, phase: &Phase) -> Vec<Command> {
+        match self {
+            Self::Seen(End { exit, output: end }) => vec![
+                Command::RecordOutputEnd { end },
+                Command::RecordExit { exit },
+            ],
+            Self::Unseen {
+                gone: Some(end), ..
+            } if matches!(phase, Phase::Dying { .. }) => {
+                vec![Command::RecordOutputEnd { end }, Command::RecordDeath]
+            }
+            Self::Unseen { reason, .. } => vec![Command::RecordLoss { reason }],
+        }
+    }
+}
+
 /// Adds what ends a session. If that does not fit it, the session is lost: it must not be live on
 /// record when nobody drives it any more.
-fn add_last(plan: &mut Plan, last: Vec<Command>, at: Timestamp) {
-    for command in last {
+fn add_last(plan: &mut Plan, last: Last, at: Timestamp) {
+    for command in last.commands(&plan.session().phase) {
         add(plan, command, at, None);
     }
     if !plan.session().phase.has_ended() {
@@ -211,8 +239,7 @@ fn add_last(plan: &mut Plan, last: Vec<Command>, at: Timestamp) {
 
 #[cfg(test)]
 mod tests {
-    use coven_core::{Draft, Event, Exit, LaunchRequest, OutputEnd, Phase, Place, Session};
-    use coven_core::{ProcessFacts, SessionId};
+    use coven_core::{Draft, Ending, Event, Exit, LaunchRequest, Place, ProcessFacts, SessionId};
 
     use super::*;
 
@@ -243,15 +270,15 @@ mod tests {
         created().evolve(&started).unwrap()
     }
 
-    fn phase_at_the_end_of(session: &Session) -> Phase {
-        let (output, exit) = (OutputEnd::Complete, Exit::Code { code: 0 });
-        let last = vec![
-            Command::RecordOutputEnd { end: output },
-            Command::RecordExit { exit },
-        ];
+    fn phase_after(last: Last, session: &Session) -> Phase {
         let mut plan = Plan::of(session);
         add_last(&mut plan, last, Timestamp::from_nanos(1));
         plan.session().phase.clone()
+    }
+
+    fn phase_at_the_end_of(session: &Session) -> Phase {
+        let (output, exit) = (OutputEnd::Complete, Exit::Code { code: 0 });
+        phase_after(Last::Seen(End { exit, output }), session)
     }
 
     #[test]
@@ -260,6 +287,25 @@ mod tests {
             phase_at_the_end_of(&running()),
             Phase::Ended { .. }
         ));
+    }
+
+    #[test]
+    fn what_was_killed_and_is_gone_was_killed_and_all_else_whose_end_nobody_saw_is_lost() {
+        let reason = OrphanReason::ShimDied;
+        let dying = running().evolve(&Event::KillRequested).unwrap();
+        let ending = Ending::Killed { exit: None };
+        let (killed, lost) = (Phase::Ended { ending }, Phase::Orphaned { reason });
+        for (session, gone, phase) in [
+            (&dying, Some(OutputEnd::Cut), &killed),
+            (&dying, Some(OutputEnd::Complete), &killed),
+            // Somebody may be left.
+            (&dying, None, &lost),
+            (&running(), Some(OutputEnd::Cut), &lost),
+            (&created(), Some(OutputEnd::Cut), &lost),
+        ] {
+            let last = Last::Unseen { reason, gone };
+            assert_eq!(phase_after(last, session), *phase);
+        }
     }
 
     #[test]

@@ -145,7 +145,7 @@ pub(crate) fn beginning() -> Vec<NewEvent> {
 pub(crate) fn ending() -> Vec<NewEvent> {
     let end = OutputEnd::Complete;
     let exited = Event::Exited {
-        exit: Exit::Code { code: 0 },
+        exit: Some(Exit::Code { code: 0 }),
         output: end,
     };
     [Event::OutputClosed { end }, exited].map(placed).into()

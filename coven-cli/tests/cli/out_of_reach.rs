@@ -8,8 +8,9 @@ use std::path::PathBuf;
 use rustix::event::{PollFd, PollFlags, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use serde_json::{Value, json};
 
-use crate::home::{ENDLESS, Home, eventually};
+use crate::home::{ENDLESS, Home, Running, eventually};
 
 /// A process that is to end without our help.
 struct Process {
@@ -52,6 +53,22 @@ fn logged(home: &Home, what: &str) -> usize {
     log.matches(what).count()
 }
 
+/// Asserts that a session is over as one that was killed, of which nobody saw how it ended.
+fn assert_was_killed_unseen(home: &Home, id: &str) {
+    let record = home.record(id);
+    assert_eq!(record["status"], "killed");
+    assert!(!record["ended_at"].is_null());
+    for unknown in ["exit_code", "exit_signal", "orphan_reason"] {
+        assert!(record[unknown].is_null(), "{record}");
+    }
+    let events = home.text(["events", "--json", id]);
+    let last: Value = serde_json::from_str(events.lines().last().unwrap()).unwrap();
+    assert_eq!(last["kind"], "exit");
+    let exit: Value = serde_json::from_str(last["payload_json"].as_str().unwrap()).unwrap();
+    let unseen = json!({"status": "failed", "exitCode": null, "output": "cut"});
+    assert_eq!(exit, unseen);
+}
+
 #[test]
 fn what_is_typed_for_a_shim_that_is_stopped_is_refused_and_a_kill_has_it_go_on() {
     let home = Home::new();
@@ -92,8 +109,8 @@ fn a_kill_ends_a_session_whose_folder_cannot_be_looked_into() {
     crate::home::end_at_once(shim);
     fs::remove_dir_all(folder(&home, &id)).unwrap();
     fs::write(folder(&home, &id), "").unwrap();
-    home.refused(121, ["kill", &id]);
-    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
+    home.text(["kill", &id]);
+    assert_was_killed_unseen(&home, &id);
     // It is told once, however often it is looked for.
     assert_eq!(logged(&home, "a shim cannot be reached"), 1);
 }
@@ -109,7 +126,8 @@ fn a_shim_whose_spool_somebody_changed_is_not_asked_again_and_again_without_a_br
     *bytes.last_mut().unwrap() ^= 1;
     fs::write(&part, bytes).unwrap();
     fs::write(home.dir().join("config.toml"), "log = \"debug\"\n").unwrap();
-    home.refused(121, ["kill", &id]);
+    home.text(["kill", &id]);
+    assert_was_killed_unseen(&home, &id);
     // The pauses double, from 5 ms on, in the five seconds that the kill takes.
     let times = logged(&home, "a shim is looked for again");
     assert!((2..20).contains(&times), "{times}");
@@ -145,9 +163,32 @@ fn a_session_whose_folder_somebody_removed_lives_until_it_is_killed_and_its_shim
     home.kill_daemon();
     fs::remove_dir_all(folder(&home, &id)).unwrap();
     assert_eq!(home.record(&id)["status"], "running");
-    home.refused(121, ["kill", &id]);
-    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
+    home.text(["kill", &id]);
+    assert_was_killed_unseen(&home, &id);
     shim.ends();
+}
+
+#[test]
+fn who_shows_a_session_is_told_that_it_was_killed_though_its_shim_was_out_of_reach() {
+    let home = Home::new();
+    let mut run = Running::start(home.coven(["run", "sh", ENDLESS]));
+    run.wait_for("begun");
+    let id = home.record("@last")["id"].as_str().unwrap().to_owned();
+    home.kill_daemon();
+    fs::rename(folder(&home, &id), home.dir().join("away")).unwrap();
+    home.text(["kill", &id]);
+    let (status, said) = run.end();
+    assert_eq!(status, 128 + 15);
+    assert!(
+        said.contains(&format!("session {id} was killed\n")),
+        "{said}"
+    );
+    let shown = home.text(["show", &id]);
+    assert!(
+        shown.contains("killed") && !shown.contains("lost"),
+        "{shown}"
+    );
+    assert_was_killed_unseen(&home, &id);
 }
 
 /// A session whose shim and daemon are dead, and wrote down a line that the log does not have: "late".

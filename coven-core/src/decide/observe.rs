@@ -104,8 +104,32 @@ pub(super) fn output_end(session: &Session, end: OutputEnd) -> Result<Decision, 
 
 pub(super) fn exit(session: &Session, exit: Exit) -> Result<Decision, Refusal> {
     match output_state(session)? {
-        OutputState::Closed { end: output } => Ok(Decision::event(Event::Exited { exit, output })),
+        OutputState::Closed { end: output } => {
+            let exit = Some(exit);
+            Ok(Decision::event(Event::Exited { exit, output }))
+        }
         OutputState::Open => Err(out_of_place(session)),
+    }
+}
+
+/// Only of what was killed is it enough that it is gone.
+pub(super) fn death(session: &Session) -> Result<Decision, Refusal> {
+    match &session.phase {
+        Phase::Dying {
+            output: OutputState::Closed { end },
+            ..
+        } => Ok(Decision::event(Event::Exited {
+            exit: None,
+            output: *end,
+        })),
+        Phase::Created
+        | Phase::Cancelled
+        | Phase::Running { .. }
+        | Phase::Dying { .. }
+        | Phase::Ended { .. }
+        | Phase::Orphaned { .. }
+        | Phase::Elsewhere
+        | Phase::Deleted => Err(out_of_place(session)),
     }
 }
 

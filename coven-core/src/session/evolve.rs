@@ -198,7 +198,10 @@ impl Phase {
                     output: OutputState::Closed { end },
                     ..
                 },
-                Event::Exited { exit, output },
+                Event::Exited {
+                    exit: Some(exit),
+                    output,
+                },
             ) if end == *output => Self::Ended {
                 ending: Ending::Exited { exit: *exit },
             },

@@ -61,8 +61,8 @@ pub enum Ending {
     },
     /// The process ended after a kill was accepted.
     Killed {
-        /// How; it may have been faster than the signal.
-        exit: Exit,
+        /// How; it may have been faster than the signal. `None`: it is gone, and nobody saw how.
+        exit: Option<Exit>,
     },
     /// The process provably never ran.
     NeverStarted {
@@ -197,7 +197,7 @@ impl Phase {
                         exit: Exit::Signal { signal },
                     }
                     | Ending::Killed {
-                        exit: Exit::Signal { signal },
+                        exit: Some(Exit::Signal { signal }),
                     },
             } => Some(*signal),
             Self::Ended {
@@ -206,7 +206,7 @@ impl Phase {
                         exit: Exit::Code { .. },
                     }
                     | Ending::Killed {
-                        exit: Exit::Code { .. },
+                        exit: Some(Exit::Code { .. }) | None,
                     }
                     | Ending::NeverStarted { .. }
                     | Ending::CalledOff

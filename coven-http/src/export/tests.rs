@@ -83,7 +83,7 @@ fn event() -> impl Strategy<Value = Event> {
             labels: Labels::parse(&["blue", "a.b:c-d_e"]).unwrap()
         }),
         ends().prop_map(|end| Event::OutputClosed { end }),
-        (exit, ends()).prop_map(|(exit, output)| Event::Exited { exit, output }),
+        (prop::option::of(exit), ends()).prop_map(|(exit, output)| Event::Exited { exit, output }),
         option::of(any::<i32>()).prop_map(|exit_code| Event::Completed { exit_code }),
         prop::sample::select(OrphanReason::ALL.to_vec())
             .prop_map(|reason| Event::Orphaned { reason }),

@@ -112,6 +112,8 @@ pub(super) enum EndWord {
 pub(super) enum ExitWord {
     Code(i32),
     Signal(i32),
+    /// It was killed, and nobody saw how it ended.
+    Unseen,
 }
 
 impl What {
@@ -181,8 +183,9 @@ impl What {
             },
             Event::Exited { exit, output } => Self::Exited {
                 exit: match exit {
-                    Exit::Code { code } => ExitWord::Code(*code),
-                    Exit::Signal { signal } => ExitWord::Signal(*signal),
+                    Some(Exit::Code { code }) => ExitWord::Code(*code),
+                    Some(Exit::Signal { signal }) => ExitWord::Signal(*signal),
+                    None => ExitWord::Unseen,
                 },
                 output: (*output).into(),
             },
@@ -337,13 +340,14 @@ impl Data {
 }
 
 impl ExitWord {
-    fn checked(self) -> Result<Exit, Refusal> {
+    fn checked(self) -> Result<Option<Exit>, Refusal> {
         let invalid = |number: i32, problem| Refusal::invalid("exit", number.to_string(), problem);
         match self {
-            Self::Code(code) if (0..=255).contains(&code) => Ok(Exit::Code { code }),
+            Self::Code(code) if (0..=255).contains(&code) => Ok(Some(Exit::Code { code })),
             Self::Code(code) => Err(invalid(code, "must be 0 to 255")),
-            Self::Signal(signal) if signal > 0 => Ok(Exit::Signal { signal }),
+            Self::Signal(signal) if signal > 0 => Ok(Some(Exit::Signal { signal })),
             Self::Signal(signal) => Err(invalid(signal, "must be a signal's number")),
+            Self::Unseen => Ok(None),
         }
     }
 }

@@ -75,7 +75,7 @@ fn input_begins_with_a_mark_and_the_end_of_the_session_is_told() {
         },
         Event::KillRequested,
         Event::Exited {
-            exit: Exit::Signal { signal: 15 },
+            exit: Some(Exit::Signal { signal: 15 }),
             output: OutputEnd::Complete,
         },
     ]);

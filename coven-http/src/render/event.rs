@@ -107,17 +107,18 @@ fn input(data: &InputData) -> Input {
     }
 }
 
-fn exited(exit: coven::Exit, output: coven::OutputEnd) -> Exit {
+fn exited(exit: Option<coven::Exit>, output: coven::OutputEnd) -> Exit {
     let output = match output {
         coven::OutputEnd::Complete => OutputEnd::Complete,
         coven::OutputEnd::Cut => OutputEnd::Cut,
     };
     match exit {
-        coven::Exit::Code { code } => of_code(code, output),
-        coven::Exit::Signal { signal } => Exit {
+        Some(coven::Exit::Code { code }) => of_code(code, output),
+        Some(coven::Exit::Signal { signal }) => Exit {
             signal: Some(signal),
             ..failed(output)
         },
+        None => failed(output),
     }
 }
 
@@ -270,22 +271,27 @@ mod tests {
     }
 
     #[test]
-    fn an_exit_tells_its_code_or_its_signal_and_how_output_ended() {
+    fn an_exit_tells_its_code_or_its_signal_where_one_was_seen_and_how_output_ended() {
         for (exit, output, payload) in [
             (
-                Ended::Code { code: 0 },
+                Some(Ended::Code { code: 0 }),
                 End::Complete,
                 r#"{"status":"completed","exitCode":0,"output":"complete"}"#,
             ),
             (
-                Ended::Code { code: 3 },
+                Some(Ended::Code { code: 3 }),
                 End::Cut,
                 r#"{"status":"failed","exitCode":3,"output":"cut"}"#,
             ),
             (
-                Ended::Signal { signal: 9 },
+                Some(Ended::Signal { signal: 9 }),
                 End::Complete,
                 r#"{"status":"failed","exitCode":null,"signal":9,"output":"complete"}"#,
+            ),
+            (
+                None,
+                End::Cut,
+                r#"{"status":"failed","exitCode":null,"output":"cut"}"#,
             ),
         ] {
             is(coven::Event::Exited { exit, output }, "exit", payload);

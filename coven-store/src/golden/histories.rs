@@ -37,7 +37,10 @@ pub(super) fn histories() -> Vec<(&'static str, Vec<Event>)> {
         ("running", vec![created(), started()]),
         ("silent", vec![created(), started(), output_closed()]),
         ("dying", vec![created(), started(), kill.clone()]),
-        ("dying-silent", vec![created(), started(), kill, cut()]),
+        (
+            "dying-silent",
+            vec![created(), started(), kill.clone(), cut()],
+        ),
         ("engine-died", orphaned(OrphanReason::EngineDied)),
         ("reboot", orphaned(OrphanReason::Reboot)),
         ("shutdown", orphaned(OrphanReason::Shutdown)),
@@ -81,6 +84,7 @@ pub(super) fn histories() -> Vec<(&'static str, Vec<Event>)> {
             "named-input",
             vec![created(), started(), typed("y\r"), secret()],
         ),
+        ("unseen", vec![created(), started(), kill, cut(), unseen()]),
     ]
 }
 
@@ -88,6 +92,13 @@ fn typed(text: &'static str) -> Event {
     Event::Input {
         data: InputData::Plain { data: text.into() },
         id: Some(InputId([0x1d; 16])),
+    }
+}
+
+fn unseen() -> Event {
+    Event::Exited {
+        exit: None,
+        output: OutputEnd::Cut,
     }
 }
 
@@ -135,7 +146,7 @@ fn full_life() -> Vec<Event> {
         Event::KillRequested,
         cut(),
         Event::Exited {
-            exit: Exit::Signal { signal: 15 },
+            exit: Some(Exit::Signal { signal: 15 }),
             output: OutputEnd::Cut,
         },
         Event::Archived,

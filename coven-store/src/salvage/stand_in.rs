@@ -123,7 +123,7 @@ pub(super) fn ending(now: &Session, kept: Option<&Record>) -> Vec<Missing> {
 
 fn how_it_ended(ended: Option<&Record>) -> Vec<Event> {
     let mut events = Vec::new();
-    let exited = |exit: Exit| {
+    let exited = |exit: Option<Exit>| {
         let output = OutputEnd::Cut;
         [
             Event::OutputClosed { end: output },
@@ -132,7 +132,7 @@ fn how_it_ended(ended: Option<&Record>) -> Vec<Event> {
     };
     match ended.map(|kept| &kept.session.phase) {
         Some(Phase::Ended { ending }) => match ending {
-            Ending::Exited { exit } => events.extend(exited(*exit)),
+            Ending::Exited { exit } => events.extend(exited(Some(*exit))),
             Ending::Killed { exit } => {
                 events.push(Event::KillRequested);
                 events.extend(exited(*exit));

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::Malformed;
 use super::actor::ActorRow;
 use super::launch::{self, ExternalRow, LaunchRow, SizeRow};
-use super::process::{ExitRow, OrphanReasonRow, OutputEndRow, ProcessRow};
+use super::process::{DeathRow, OrphanReasonRow, OutputEndRow, ProcessRow};
 
 /// An event without its place. What a session wrote, or was typed, is `D`: bytes of its own where
 /// it is written, and where it is read those of the row.
@@ -59,7 +59,7 @@ enum Body<D> {
         end: OutputEndRow,
     },
     Exited {
-        exit: ExitRow,
+        exit: DeathRow,
         output: OutputEndRow,
     },
     Completed {

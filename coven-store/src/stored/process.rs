@@ -17,6 +17,14 @@ pub(super) enum ExitRow {
     Signal { signal: i32 },
 }
 
+/// How a process ended, where that may not have been seen. What was is the same bytes as in [`ExitRow`].
+#[derive(Serialize, Deserialize)]
+pub(super) enum DeathRow {
+    Code { code: i32 },
+    Signal { signal: i32 },
+    Unseen,
+}
+
 #[derive(Serialize, Deserialize)]
 pub(super) enum OutputEndRow {
     Complete,
@@ -69,6 +77,26 @@ impl From<ExitRow> for Exit {
         match row {
             ExitRow::Code { code } => Self::Code { code },
             ExitRow::Signal { signal } => Self::Signal { signal },
+        }
+    }
+}
+
+impl From<Option<Exit>> for DeathRow {
+    fn from(exit: Option<Exit>) -> Self {
+        match exit {
+            Some(Exit::Code { code }) => Self::Code { code },
+            Some(Exit::Signal { signal }) => Self::Signal { signal },
+            None => Self::Unseen,
+        }
+    }
+}
+
+impl From<DeathRow> for Option<Exit> {
+    fn from(row: DeathRow) -> Self {
+        match row {
+            DeathRow::Code { code } => Some(Exit::Code { code }),
+            DeathRow::Signal { signal } => Some(Exit::Signal { signal }),
+            DeathRow::Unseen => None,
         }
     }
 }

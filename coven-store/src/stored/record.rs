@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Malformed;
 use super::launch::{self, ModeRow, SizeRow};
-use super::process::{ExitRow, OrphanReasonRow, OutputEndRow, ProcessRow};
+use super::process::{DeathRow, ExitRow, OrphanReasonRow, OutputEndRow, ProcessRow};
 
 /// A record without its session's id.
 #[derive(Serialize, Deserialize)]
@@ -63,7 +63,7 @@ enum OutputStateRow {
 #[derive(Serialize, Deserialize)]
 enum EndingRow {
     Exited { exit: ExitRow },
-    Killed { exit: ExitRow },
+    Killed { exit: DeathRow },
     NeverStarted { reason: String },
     CalledOff,
     Reported { exit_code: Option<i32> },

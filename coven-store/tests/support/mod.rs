@@ -151,7 +151,7 @@ pub fn output_closed() -> Event {
 
 pub fn exited(code: i32) -> Event {
     Event::Exited {
-        exit: Exit::Code { code },
+        exit: Some(Exit::Code { code }),
         output: OutputEnd::Complete,
     }
 }
