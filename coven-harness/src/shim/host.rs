@@ -34,6 +34,7 @@ use super::spool::Spool;
 use crate::environment::Environment;
 use crate::process::{Spawn, SpawnError, Stdin, Wiring, facts};
 use crate::pty;
+use child::NoChild;
 use door::Door;
 use session::Session;
 
@@ -45,6 +46,8 @@ pub enum Waypoint {
     Locked,
     SpoolMade,
     Listening,
+    /// Its process is made, and not held yet.
+    Made,
     Spawned,
     Started,
     /// It does not read its process, for want of room.
@@ -95,7 +98,7 @@ fn begin() -> io::Result<Start> {
     })
 }
 
-/// `None` when there is no session, and nothing is left of it.
+/// `None` when there is no session: nothing is left of it, or nobody can say whether something is.
 fn drive(start: Start, on_the_way: &dyn Fn(Waypoint)) -> Option<()> {
     let mut decoder = Decoder::default();
     let spec = hear_launch(&start.socket, &mut decoder)?;
@@ -115,7 +118,14 @@ fn drive(start: Start, on_the_way: &dyn Fn(Waypoint)) -> Option<()> {
         spec.argv.clone(),
         spec.session.clone(),
     );
-    let child = child::spawn(asked(*spec, start.directory), start.umask);
+    let made = || on_the_way(Waypoint::Made);
+    let child = match child::spawn(asked(*spec, start.directory), start.umask, made) {
+        Ok(child) => Ok(child),
+        Err(NoChild::NeverRan(error)) => Err(error),
+        // It is not to be told that it never ran. Who looks at the folder finds that nothing was said of
+        // it, and ends who bears its mark.
+        Err(NoChild::NotHeld) => return None,
+    };
     on_the_way(Waypoint::Spawned);
     let record = match &child {
         Ok(child) => Record::Started {

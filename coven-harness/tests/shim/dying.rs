@@ -1,9 +1,11 @@
 //! What a shim's death leaves, wherever it comes.
 
 use coven_core::Exit;
-use coven_harness::process::{SpawnError, is_running};
+use coven_harness::process::{SpawnError, is_running, kill_marked};
 use coven_harness::shim::{self, Fate, Found, LaunchError};
+use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
+use crate::process::Process;
 use crate::support::{in_terminal, within};
 use crate::world::{LIMIT_BYTES, Told, World, enter, program};
 
@@ -45,6 +47,7 @@ async fn wherever_a_shim_dies_on_its_way_to_the_start_a_scan_tells_what_became_o
         ("Locked", Fate::Unstarted, false),
         ("SpoolMade", Fate::Unstarted, true),
         ("Listening", Fate::Unstarted, true),
+        ("Made", Fate::Unstarted, true),
         ("Spawned", Fate::Unstarted, true),
         ("Started", Fate::Abandoned, true),
     ];
@@ -66,12 +69,50 @@ async fn wherever_a_shim_dies_on_its_way_to_the_start_a_scan_tells_what_became_o
         assert!(!world.folder.exists(), "{waypoint}");
         // A process that was made is hung up, and one that hides from that bears the mark.
         let grace = std::time::Duration::from_secs(5);
-        let marked = coven_harness::process::kill_marked(&world.session, grace);
+        let marked = kill_marked(&world.session, grace);
         assert!(
             within(marked).await.unwrap().survivors.is_empty(),
             "{waypoint}"
         );
     }
+}
+
+#[tokio::test]
+async fn of_what_a_shim_made_and_cannot_hold_it_does_not_say_that_it_never_ran() {
+    let world = World::new();
+    let left = world.folder.with_file_name("left");
+    let leaves = format!("setsid sh -c 'echo > {}; exec sleep 300'", left.display());
+    let spawn = world.spawn(&leaves, in_terminal());
+    let launching = world.launch(program(&["stop=Made"]), spawn, LIMIT_BYTES);
+    let blinding = async {
+        let shim = within(Process::stopped(world.session.as_str())).await;
+        within(async {
+            while !left.exists() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+        // It can look at its process no more.
+        let none = Rlimit {
+            current: Some(0),
+            maximum: Some(0),
+        };
+        let pid = Pid::from_raw(shim.pid.cast_signed());
+        prlimit(pid, Resource::Nofile, none).unwrap();
+        shim.signal(Signal::CONT);
+    };
+    let (launched, ()) = tokio::join!(launching, blinding);
+    assert!(
+        matches!(launched, Err(LaunchError::Lost { .. })),
+        "{launched:?}"
+    );
+    let remains = world.remains().await;
+    assert_eq!(remains.summary.fate(false), Fate::Unstarted);
+    // What left its group runs on, until who finds that ends it.
+    let grace = std::time::Duration::from_secs(5);
+    let killed = within(kill_marked(&world.session, grace)).await.unwrap();
+    assert_eq!(killed.ended.len(), 1, "{killed:?}");
+    assert!(killed.survivors.is_empty(), "{killed:?}");
 }
 
 #[tokio::test]

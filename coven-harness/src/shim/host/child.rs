@@ -48,8 +48,23 @@ pub(super) struct Feed {
     left: Bytes,
 }
 
-/// Runs a process, whose files get the rights that `umask` leaves.
-pub(super) fn spawn(spawn: Spawn, umask: Mode) -> Result<Child, SpawnError> {
+/// Why there is no process to hold.
+pub(super) enum NoChild {
+    /// None was made.
+    NeverRan(SpawnError),
+    /// One was, which cannot be heard, or told from another. It was ended with its group; what left that
+    /// may run on.
+    NotHeld,
+}
+
+impl From<SpawnError> for NoChild {
+    fn from(error: SpawnError) -> Self {
+        Self::NeverRan(error)
+    }
+}
+
+/// Runs a process, whose files get the rights that `umask` leaves. `made` is called once there is one.
+pub(super) fn spawn(spawn: Spawn, umask: Mode, made: impl FnOnce()) -> Result<Child, NoChild> {
     let prepared = prepare(spawn, Some(umask))?;
     let no_terminal = |source| SpawnError::Terminal { source };
     let masters = prepared.terminal.as_ref().map(|pair| {
@@ -63,10 +78,10 @@ pub(super) fn spawn(spawn: Spawn, umask: Mode) -> Result<Child, SpawnError> {
         .map_err(|error| explain(prepared.program, error))?;
     // Our copies of its ends.
     drop(command);
-    let parts = Parts::of(&mut spawned).map_err(|source| {
-        // What nobody can hear or tell from another is not to run.
+    made();
+    let parts = Parts::of(&mut spawned).map_err(|_| {
         end(&mut spawned);
-        SpawnError::System { source }
+        NoChild::NotHeld
     })?;
     let source = |channel, fd: Option<OwnedFd>| fd.map(|fd| Source { channel, fd });
     Ok(match prepared.terminal.zip(masters) {
