@@ -66,7 +66,7 @@ async fn end(shared: &Shared, record: Record) {
         _ => recover::end_processes(shared, &session.id, session.phase.process()).await,
     };
     if left == Left::Nobody
-        && let Err(error) = recover::record_loss(shared, &record, reason).await
+        && let Err(error) = recover::record_loss(shared, &record, reason, left).await
     {
         tracing::error!(session = %session.id, %error, "its loss is found at the next start");
     }

@@ -14,6 +14,12 @@ use coven_harness::shim::LaunchStep;
 #[doc(hidden)]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Waypoint {
+    /// An engine is opening its home: what is live on record was read, and nothing was done to it.
+    Recovering,
+    /// A session is being taken over.
+    TakenOver,
+    /// What became of a session that could not be is on record.
+    LossRecorded,
     /// The paths were checked; the working directory is not open yet, and nothing is on record.
     PlaceChecked,
     /// The launch is on record, and nothing else was done.
@@ -35,6 +41,14 @@ pub enum Waypoint {
     FirstMessageGiven,
     /// The start is on record, and nobody was told yet.
     StartRecorded,
+    /// It was asked to be killed: that is not on record, and nobody was signalled.
+    KillAsked,
+    /// Its processes are about to be signalled; the kill is on record, or on its way there.
+    Signalling,
+    /// The kill is on record, and who asked was not told; its processes are being signalled.
+    KillRecorded,
+    /// Nobody is left that was to be killed, and its end is not on record.
+    KillDone,
     /// Its exit was heard, and is not on record.
     ExitHeard,
     /// The end of its output was, and is not.

@@ -11,7 +11,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coven_core::{Command, OrphanReason, Phase, ProcessFacts, Record, SessionId};
+use coven_core::{
+    Command, OrphanReason, OutputEnd, OutputState, Phase, ProcessFacts, Record, SessionId,
+};
 use coven_harness::process::{boot_id, is_running, kill, kill_marked, kill_shim};
 use coven_harness::shim;
 use coven_store::{AppendError, ReadError, Urgency};
@@ -19,6 +21,7 @@ use tokio::task::{JoinError, JoinHandle, JoinSet};
 use tokio::time::timeout;
 
 use crate::commit::Plan;
+use crate::on_the_way::Waypoint;
 use crate::shared::{Shared, blocking};
 use crate::{Error, OpenError, session_task};
 
@@ -50,6 +53,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     let live = shared.read(|store| -> Result<_, ReadError> { store.live() });
     let live = live.await.map_err(unreadable)?;
     let gone = gone(shared, &live, &folders).await.map_err(unreadable)?;
+    shared.on_the_way.reached(&Waypoint::Recovering);
     let mut settling = Vec::new();
     let mut orphaned = JoinSet::new();
     let through = |done: Result<Result<(), Error>, JoinError>| {
@@ -63,7 +67,9 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
         let has_folder = folders.remove(&session.id);
         if has_folder || session_task::lives(&session.id, session.phase.process()).await {
             let is_gone = gone.contains(&record.session.id);
+            let on_the_way = shared.on_the_way.clone();
             let adopted = session_task::adopt(shared, record);
+            on_the_way.reached(&Waypoint::TakenOver);
             settling.extend(is_gone.then_some(adopted));
             continue;
         }
@@ -124,15 +130,51 @@ async fn folders(shared: &Arc<Shared>) -> Result<HashSet<SessionId>, OpenError> 
     Ok(sessions.map_err(unlisted)?.into_iter().collect())
 }
 
+/// Of one that a shim held, that is dead, too, and so is its folder: somebody removed it.
 async fn orphan(shared: &Shared, record: Record) -> Result<(), Error> {
-    let reason = reason(&record.session.phase);
-    if reason != OrphanReason::Reboot {
-        end_processes(shared, &record.session.id, record.session.phase.process()).await;
-    }
-    record_loss(shared, &record, reason).await
+    let process = record.session.phase.process();
+    let reason = match reason(&record.session.phase) {
+        OrphanReason::EngineDied if process.is_some_and(|process| process.shim_pid.is_some()) => {
+            OrphanReason::ShimDied
+        }
+        other => other,
+    };
+    let left = match reason {
+        OrphanReason::Reboot => Left::Nobody,
+        _ => end_processes(shared, &record.session.id, process).await,
+    };
+    record_loss(shared, &record, reason, left).await?;
+    shared.on_the_way.reached(&Waypoint::LossRecorded);
+    Ok(())
 }
 
-/// Says on record that a session is lost, as soon as that can be.
+/// What is to be put on record of a session in this phase whose end nobody saw. One that was to be
+/// killed, and of which nobody is left, was: it is not lost. `gone` says how its output ended, where
+/// nobody is left for certain.
+pub(crate) fn unseen(phase: &Phase, reason: OrphanReason, gone: Option<OutputEnd>) -> Vec<Command> {
+    let Some(end) = gone else {
+        return vec![Command::RecordLoss { reason }];
+    };
+    match phase {
+        Phase::Dying {
+            output: OutputState::Open,
+            ..
+        } => vec![Command::RecordOutputEnd { end }, Command::RecordDeath],
+        Phase::Dying {
+            output: OutputState::Closed { .. },
+            ..
+        } => vec![Command::RecordDeath],
+        Phase::Created
+        | Phase::Cancelled
+        | Phase::Running { .. }
+        | Phase::Ended { .. }
+        | Phase::Orphaned { .. }
+        | Phase::Elsewhere
+        | Phase::Deleted => vec![Command::RecordLoss { reason }],
+    }
+}
+
+/// Says on record that a session is lost, or was killed unseen, as soon as that can be.
 ///
 /// # Errors
 /// The log takes it neither now nor later.
@@ -140,11 +182,15 @@ pub(crate) async fn record_loss(
     shared: &Shared,
     record: &Record,
     reason: OrphanReason,
+    left: Left,
 ) -> Result<(), Error> {
     let session = &record.session.id;
-    tracing::warn!(%session, reason = reason.as_str(), "a session was lost");
+    tracing::warn!(%session, reason = reason.as_str(), "nobody saw how a session ended");
     let mut plan = Plan::of(&record.session);
-    plan.add(Command::RecordLoss { reason }, shared.clock.now(), None)?;
+    let gone = (left == Left::Nobody).then_some(OutputEnd::Cut);
+    for command in unseen(&record.session.phase, reason, gone) {
+        plan.add(command, shared.clock.now(), None)?;
+    }
     let mut batch = plan.batch(Some(record.last_seq), Urgency::Control);
     match shared.store.append(batch.clone()).await {
         Err(AppendError::Suspended { reason }) => {

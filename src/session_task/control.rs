@@ -15,6 +15,7 @@ use super::live::{Goes, Live, Slot};
 use super::typing::{Look, Names, not_typed};
 use super::writer::Input;
 use crate::commit::Plan;
+use crate::on_the_way::Waypoint;
 use crate::running::{Ask, Request};
 use crate::{Error, Unavailable};
 
@@ -208,6 +209,7 @@ impl Live {
             return Err(self.is_killed());
         }
         decide(&self.record.session, Command::Kill)?;
+        self.shared.on_the_way.reached(&Waypoint::KillAsked);
         self.control.killed = true;
         self.terminate();
         Ok(())
@@ -332,6 +334,9 @@ impl Live {
     /// Performs the effects of what is on record now, in order, and answers.
     fn carry_out(&mut self) {
         for Granted { ask, then } in std::mem::take(&mut self.control.granted) {
+            if matches!(ask.request, Request::Kill) {
+                self.shared.on_the_way.reached(&Waypoint::KillRecorded);
+            }
             self.note_names(&then);
             let is_typed = then.iter().any(|then| matches!(then, Then::Type(_)));
             let performed = then.into_iter().try_for_each(|then| self.perform(then));

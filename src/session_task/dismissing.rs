@@ -1,17 +1,18 @@
 //! Letting go of shims whose sessions are over and on record: the engine before died between the
-//! last event and its word to the shim.
+//! last event and its word to the shim. One that does not end by itself is ended, once its process is gone.
 
+use std::path::Path;
 use std::time::Duration;
 
-use coven_core::SessionId;
+use coven_core::{Event, Seq, SessionId};
 use coven_harness::shim::{Child, Record};
+use coven_store::ReadLimit;
 use tokio::time::timeout;
 
-use super::process::{Reached, reach};
+use super::process::{Reached, end_shim, reach};
 use crate::shared::{Shared, blocking};
 
-/// How long a shim may take to say all it has and to end. One that does not is asked again by the
-/// next engine.
+/// How long a shim may take to say all it has and to end.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why one is left that has what the log has not.
@@ -30,12 +31,47 @@ pub(super) async fn all(shared: &Shared, sessions: Vec<SessionId>) {
             }
         };
         let folder = shared.spools.folder(&session);
-        match timeout(PATIENCE, one(folder, &session, output_bytes)).await {
-            Ok(Ok(())) => tracing::info!(%session, "a shim was let go"),
-            Ok(Err(problem)) => tracing::warn!(%session, %problem, "a shim is left"),
-            Err(_) => tracing::warn!(%session, "a shim does not end, and is left"),
+        let mut dismissed = in_time(&folder, &session, output_bytes).await;
+        if dismissed.is_err() && end(shared, &session).await {
+            dismissed = in_time(&folder, &session, output_bytes).await;
+        }
+        match dismissed {
+            Ok(()) => tracing::info!(%session, "a shim was let go"),
+            Err(problem) => tracing::warn!(%session, %problem, "a shim is left, or what it has"),
         }
     }
+}
+
+/// Lets go of the shim of a session with so much output on record, if that can be in time.
+///
+/// # Errors
+/// Why it is left, or what it has, for people.
+pub(super) async fn in_time(
+    folder: &Path,
+    session: &SessionId,
+    output_bytes: u64,
+) -> Result<(), String> {
+    let one = one(folder.to_owned(), session, output_bytes);
+    let late = |_| "it does not end".to_owned();
+    timeout(PATIENCE, one).await.map_err(late)?
+}
+
+/// Ends a shim that does not end by itself, of a session whose process is gone. What it has stays in its
+/// folder. True if there was one.
+async fn end(shared: &Shared, session: &SessionId) -> bool {
+    let id = session.clone();
+    let events = shared.read(move |store| store.read(&id, Seq::ZERO, ReadLimit::default()));
+    let events = events.await.unwrap_or_default();
+    let process = events
+        .into_iter()
+        .find_map(|envelope| match envelope.event {
+            Event::Started { process, .. } => Some(process),
+            _ => None,
+        });
+    let Some(process) = process else {
+        return false;
+    };
+    end_shim(process, session).await
 }
 
 /// Lets go of the shim of a session with so much output on record. One that has more, as where its

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::identity::Look;
 use super::live::{Goes, Live, Slot};
+use crate::on_the_way::Waypoint;
 use crate::recover;
 
 /// How long a kill waits for the harness's own id to be looked for: what a busy machine takes for
@@ -90,8 +91,10 @@ impl Live {
         let session = self.record.session.id.clone();
         let survivors = self.killing.survivors();
         let last_look = timeout(LAST_LOOK, self.last_look());
+        let on_the_way = self.shared.on_the_way.clone();
         self.begin_kill(async move {
             let look = last_look.await.ok().flatten();
+            on_the_way.reached(&Waypoint::Signalling);
             let report = kill_again(&facts, &session, &survivors, grace).await;
             Killed { look, report }
         });
@@ -143,6 +146,7 @@ impl Live {
             Ok(report) if report.survivors.is_empty() => {
                 tracing::debug!(%session, ended = report.ended.len(), forced = report.forced.len(),
                     "killed");
+                self.shared.on_the_way.reached(&Waypoint::KillDone);
                 self.killing.failed = None;
                 self.end.kill_done(self.shared.clock.elapsed());
                 self.process.hold_output(false);
@@ -225,10 +229,10 @@ impl Live {
         if self.process.is_in_shim() {
             return;
         }
-        {
+        let left = {
             let (shared, session) = (&self.shared, &self.record.session.id);
-            recover::end_processes(shared, session, Some(&self.process.facts)).await;
-        }
+            recover::end_processes(shared, session, Some(&self.process.facts)).await
+        };
         // It may yet be carried out: nobody may be left to ask for it once more.
         if let Some(in_flight) = self.control.in_flight.take() {
             self.controlled(in_flight.await);
@@ -239,7 +243,7 @@ impl Live {
             if record.session.phase.has_ended() {
                 return Ok(());
             }
-            recover::record_loss(shared, &record, OrphanReason::EngineDied).await
+            recover::record_loss(shared, &record, OrphanReason::EngineDied, left).await
         };
         if let Err(error) = lost.await {
             tracing::error!(%session, %error, "its loss is found at the next start");

@@ -15,6 +15,7 @@ use super::gather::{Gather, Taken};
 use super::live::{Goes, Live, Slot};
 use crate::commit::Plan;
 use crate::on_the_way::Waypoint;
+use crate::recover;
 
 pub(super) type Outcome = Result<Appended, AppendError>;
 
@@ -207,20 +208,14 @@ enum Last {
 }
 
 impl Last {
-    /// What is to be put on record, of a session in this phase. One that was to be killed, and is gone,
-    /// was: it is not lost.
+    /// What is to be put on record, of a session in this phase.
     fn commands(self, phase: &Phase) -> Vec<Command> {
         match self {
             Self::Seen(End { exit, output: end }) => vec![
                 Command::RecordOutputEnd { end },
                 Command::RecordExit { exit },
             ],
-            Self::Unseen {
-                gone: Some(end), ..
-            } if matches!(phase, Phase::Dying { .. }) => {
-                vec![Command::RecordOutputEnd { end }, Command::RecordDeath]
-            }
-            Self::Unseen { reason, .. } => vec![Command::RecordLoss { reason }],
+            Self::Unseen { reason, gone } => recover::unseen(phase, reason, gone),
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::on_the_way::OnTheWay;
 
 pub(super) use here::Here;
 pub(crate) use shimmed::lives;
-pub(super) use shimmed::{Reached, Shimmed, Typing, reach};
+pub(super) use shimmed::{Reached, Shimmed, Typing, end_shim, reach};
 
 /// Something that happened to a process.
 #[derive(Debug)]

@@ -7,6 +7,7 @@
 mod door;
 mod dying;
 mod silent;
+mod standing;
 mod table;
 #[path = "../world/mod.rs"]
 mod world;
@@ -17,13 +18,15 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use coven::harness::process::kill_marked;
-use coven::{Archived, Engine, Event, Page, Phase, Record, SessionId};
+use coven::{Archived, Ending, Engine, Event, Exit, OrphanReason, Page, Phase, Record, SessionId};
 use tokio::runtime::Runtime;
 
-use crate::table::{Leads, Way};
+use crate::table::{Leads, MayHaveRun, Way};
 use crate::world::{PATIENCE, World, within, written};
 
 const NAME: &str = "wherever_an_engine_dies_the_next_knows_what_became_of_its_session";
+const RECOVERING: &str =
+    "wherever_an_engine_dies_that_takes_over_the_next_finds_what_the_first_left";
 const LOST: &str = "a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached_again";
 
 fn main() -> ExitCode {
@@ -37,19 +40,28 @@ fn main() -> ExitCode {
             let way = Way::parse(way).expect("it is one");
             runtime().block_on(dying::run(Path::new(dir), way, point));
         }
+        [dying::AGAIN, dir, way, point] => {
+            let way = Way::parse(way).expect("it is one");
+            runtime().block_on(dying::again(Path::new(dir), way, point));
+        }
         ["--list", ..] => {
-            for name in [NAME, LOST].iter().chain(&silent::NAMES) {
+            let others = silent::NAMES.iter().chain(&standing::NAMES);
+            for name in [NAME, LOST, RECOVERING].iter().chain(others) {
                 println!("{name}: test");
             }
         }
         _ => {
-            println!("\nrunning {} tests", 2 + silent::NAMES.len());
+            let others = silent::NAMES.len() + standing::NAMES.len();
+            println!("\nrunning {} tests", 3 + others);
             runtime().block_on(async {
                 // They wait, most of the time.
                 let silent = tokio::spawn(silent::all());
+                let standing = tokio::spawn(standing::all());
                 a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached_again()
                     .await;
                 wherever_an_engine_dies_the_next_knows_what_became_of_its_session().await;
+                wherever_an_engine_dies_that_takes_over_the_next_finds_what_the_first_left().await;
+                standing.await.expect("they hold");
                 silent.await.expect("they hold");
             });
         }
@@ -82,6 +94,67 @@ async fn wherever_an_engine_dies_the_next_knows_what_became_of_its_session() {
     println!("test {NAME} ... ok ({tried} deaths)");
 }
 
+/// The engine that takes over dies as well, on its way there or soon after.
+async fn wherever_an_engine_dies_that_takes_over_the_next_finds_what_the_first_left() {
+    let lost = Leads::Lost(OrphanReason::EngineDied, MayHaveRun::Perhaps);
+    let never = Leads::Lost(OrphanReason::LaunchInterrupted, MayHaveRun::Never);
+    let mut tried = 0;
+    for (way, first, seconds, leads) in [
+        (
+            Way::Shim,
+            "BeforeSpawn",
+            &["Recovering", "LossRecorded"][..],
+            never,
+        ),
+        (
+            Way::Shim,
+            "ProcessMade",
+            &["Recovering", "TakenOver", "StartRecorded"],
+            Leads::On,
+        ),
+        (
+            Way::Shim,
+            "ExitHeard",
+            &["TakenOver", "ExitHeard", "EndRecorded"],
+            Leads::Ended,
+        ),
+        (
+            Way::KilledInShim,
+            "KillRecorded",
+            &[
+                "Recovering",
+                "TakenOver",
+                "KillDone",
+                "EndRecorded",
+                "Dismissed",
+            ],
+            Leads::Killed,
+        ),
+        (
+            Way::Here,
+            "StartRecorded",
+            &["Recovering", "LossRecorded"],
+            lost,
+        ),
+        (
+            Way::KilledHere,
+            "KillRecorded",
+            &["Recovering", "LossRecorded"],
+            Leads::Killed,
+        ),
+    ] {
+        for second in seconds {
+            let (dir, _) = dying::engine(way, Some(first));
+            dying::next_engine(dir.path(), way, second);
+            look(dir, way, leads)
+                .await
+                .unwrap_or_else(|found| panic!("{way:?}, {first}, {second}: {found}"));
+            tried += 1;
+        }
+    }
+    println!("test {RECOVERING} ... ok ({tried} deaths)");
+}
+
 /// The connection is lost between the shim's greeting and its first record, as when the shim is
 /// stopped for a while or another engine comes: its agent lives, and is not ended.
 async fn a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached_again() {
@@ -97,7 +170,7 @@ async fn a_shim_that_is_lost_before_it_said_what_became_of_the_launch_is_reached
 /// The next engine finds what this death leads to, and nothing is left of the session at its end.
 async fn look(dir: tempfile::TempDir, way: Way, leads: Leads) -> Result<(), String> {
     let world = next(dir, way).await?;
-    found(&world, leads).await?;
+    found(&world, way, leads).await?;
     within(world.engine.shutdown()).await;
     Ok(())
 }
@@ -110,7 +183,7 @@ async fn next(dir: tempfile::TempDir, way: Way) -> Result<World, String> {
 }
 
 /// What it found is what this death leads to, and nothing is left of the session at its end.
-async fn found(world: &World, leads: Leads) -> Result<(), String> {
+async fn found(world: &World, way: Way, leads: Leads) -> Result<(), String> {
     let all = Page {
         before: None,
         limit: 2,
@@ -121,7 +194,7 @@ async fn found(world: &World, leads: Leads) -> Result<(), String> {
     match (&records[..], leads) {
         ([], Leads::Nowhere) => {}
         ([record], leads) if leads != Leads::Nowhere => {
-            session(world, record, leads).await?;
+            session(world, record, way, leads).await?;
             nothing_is_left(world, &record.session.id).await?;
         }
         _ => return Err(format!("there are {} sessions", records.len())),
@@ -135,7 +208,7 @@ async fn found(world: &World, leads: Leads) -> Result<(), String> {
 
 /// The session, which was found like this when the engine was open, is what it should be, to its
 /// end.
-async fn session(world: &World, found: &Record, leads: Leads) -> Result<(), String> {
+async fn session(world: &World, found: &Record, way: Way, leads: Leads) -> Result<(), String> {
     let id = &found.session.id;
     let phase = &found.session.phase;
     let lost_for = |wanted| {
@@ -149,25 +222,59 @@ async fn session(world: &World, found: &Record, leads: Leads) -> Result<(), Stri
         Leads::Ended => Err(format!("it is {phase:?}")),
         Leads::Ends => has_ended_well(world, id).await,
         Leads::OnOrLost(reason) if phase.has_ended() => lost_for(reason),
-        Leads::On | Leads::OnOrLost(_) => {
+        Leads::OnOrKilled if !matches!(phase, Phase::Running { .. }) => was_killed(world, id).await,
+        Leads::Killed => was_killed(world, id).await,
+        Leads::KilledOrLost(reason) => match lost_for(reason) {
+            Ok(()) => Ok(()),
+            Err(_) => was_killed(world, id).await,
+        },
+        Leads::KilledOrEnded => match was_killed(world, id).await {
+            Ok(()) => Ok(()),
+            Err(_) => was_signalled(world, id).await,
+        },
+        Leads::On | Leads::OnOrLost(_) | Leads::OnOrKilled => {
             let is_started = |event: &Event| matches!(event, Event::Started { .. });
             world.until_event(id, is_started).await;
-            let typed = world.input(id, "go\n").await;
-            typed.map_err(|error| format!("it takes no input: {error}"))?;
+            let goes = dying::go(&world.engine, world.dir.path(), way, id).await;
+            goes.map_err(|error| format!("it takes no input: {error}"))?;
             has_ended_well(world, id).await
         }
     }
 }
 
+/// It is over, or soon will be, as one that was killed.
+async fn was_killed(world: &World, id: &SessionId) -> Result<(), String> {
+    match at_the_end(world, id).await? {
+        Phase::Ended {
+            ending: Ending::Killed { .. },
+        } => Ok(()),
+        other => Err(format!("it is {other:?}")),
+    }
+}
+
+/// It has ended by a signal of which nobody knows who sent it.
+async fn was_signalled(world: &World, id: &SessionId) -> Result<(), String> {
+    match at_the_end(world, id).await? {
+        Phase::Ended {
+            ending: Ending::Exited {
+                exit: Exit::Signal { .. },
+            },
+        } => Ok(()),
+        other => Err(format!("it is {other:?}")),
+    }
+}
+
+async fn at_the_end(world: &World, id: &SessionId) -> Result<Phase, String> {
+    world.to_the_end(id).await;
+    let record = world.engine.get(id).await;
+    let record = record.map_err(|error| error.to_string())?;
+    Ok(record.session.phase.clone())
+}
+
 /// It ends, or has ended, as it does when nobody dies, and was typed everything once.
 async fn has_ended_well(world: &World, id: &SessionId) -> Result<(), String> {
     let events = world.to_the_end(id).await;
-    let record = world.engine.get(id).await;
-    let phase = record
-        .map_err(|error| error.to_string())?
-        .session
-        .phase
-        .clone();
+    let phase = at_the_end(world, id).await?;
     if phase.exit_code() != Some(7) {
         return Err(format!("it is {phase:?}"));
     }
@@ -185,7 +292,7 @@ async fn nothing_is_left(world: &World, id: &SessionId) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         let folders = std::fs::read_dir(&spools).map_or(0, Iterator::count);
-        let shims = dying::shims_of(id);
+        let shims = dying::shims_of(id).len();
         if folders == 0 && shims == 0 {
             break;
         }

@@ -45,7 +45,9 @@ async fn a_session_whose_start_is_not_on_record_is_looked_for_while_its_folder_i
     fs::rename(&spools, &away).expect("it is moved");
     let world = next(dir, Way::Shim).await.expect("a home");
     fs::rename(&away, &spools).expect("it is moved back");
-    found(&world, Leads::On).await.expect("it goes on");
+    found(&world, Way::Shim, Leads::On)
+        .await
+        .expect("it goes on");
     within(world.engine.shutdown()).await;
     println!("test {AWAY} ... ok");
 }
@@ -64,7 +66,9 @@ async fn a_kill_ends_a_session_whose_start_is_not_on_record_and_whose_folder_is_
         .expect("it is killed");
     world.to_the_end_of_what_is_left(&record.session.id).await;
     let leads = Leads::Lost(OrphanReason::LaunchInterrupted, MayHaveRun::Perhaps);
-    found(&world, leads).await.expect("nothing is left");
+    found(&world, Way::Shim, leads)
+        .await
+        .expect("nothing is left");
     within(world.engine.shutdown()).await;
     println!("test {KILLED} ... ok");
 }

@@ -11,12 +11,25 @@ pub(crate) enum Way {
     Shim,
     /// A shim, by pipes: it gets a first message.
     ShimByPipes,
+    /// A shim, in a terminal that it reads nothing from.
+    ShimForOutput,
     /// The engine, in a terminal.
     Here,
+    /// A shim, in a terminal, until it is killed.
+    KilledInShim,
+    /// The engine, in a terminal, until it is killed.
+    KilledHere,
 }
 
 impl Way {
-    pub(crate) const ALL: [Self; 3] = [Self::Shim, Self::ShimByPipes, Self::Here];
+    pub(crate) const ALL: [Self; 6] = [
+        Self::Shim,
+        Self::ShimByPipes,
+        Self::ShimForOutput,
+        Self::Here,
+        Self::KilledInShim,
+        Self::KilledHere,
+    ];
 
     pub(crate) fn parse(text: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|way| way.name() == text)
@@ -28,9 +41,17 @@ impl Way {
 
     pub(crate) const fn mode(self) -> LaunchMode {
         match self {
-            Self::Shim | Self::Here => LaunchMode::Interactive,
+            Self::Shim | Self::Here | Self::KilledInShim | Self::KilledHere => {
+                LaunchMode::Interactive
+            }
             Self::ShimByPipes => LaunchMode::Stream,
+            Self::ShimForOutput => LaunchMode::NonInteractive,
         }
+    }
+
+    /// Whether its end is a kill.
+    pub(crate) const fn is_killed(self) -> bool {
+        matches!(self, Self::KilledInShim | Self::KilledHere)
     }
 }
 
@@ -49,6 +70,14 @@ pub(crate) enum Leads {
     Ended,
     /// It has, or soon will have.
     Ends,
+    /// It was killed, or soon will have been.
+    Killed,
+    /// It was killed; or, where that was not on record, it is taken over, and goes on.
+    OnOrKilled,
+    /// It was killed; or, where that was not on record, it is orphaned for this reason.
+    KilledOrLost(OrphanReason),
+    /// It was killed; or, where that was not on record, it has ended by the same signal.
+    KilledOrEnded,
 }
 
 /// Whether the agent of a session that is lost ran.
@@ -64,7 +93,13 @@ impl Leads {
         match self {
             Self::Nowhere | Self::Lost(_, MayHaveRun::Never) => 0..=0,
             Self::Lost(_, MayHaveRun::Perhaps) | Self::OnOrLost(_) => 0..=1,
-            Self::On | Self::Ended | Self::Ends => 1..=1,
+            Self::On
+            | Self::Ended
+            | Self::Ends
+            | Self::Killed
+            | Self::OnOrKilled
+            | Self::KilledOrLost(_)
+            | Self::KilledOrEnded => 1..=1,
         }
     }
 }
@@ -73,11 +108,12 @@ impl Leads {
 pub(crate) fn of(way: Way) -> Vec<(&'static str, Leads)> {
     const UNSTARTED: Leads = Leads::Lost(OrphanReason::LaunchInterrupted, MayHaveRun::Never);
     let launch = [
+        ("Recovering", Leads::Nowhere),
         ("PlaceChecked", Leads::Nowhere),
         ("LaunchRecorded", UNSTARTED),
         ("BeforeSpawn", UNSTARTED),
     ];
-    let by_shim = [
+    let started_by_shim = [
         ("FolderMade", UNSTARTED),
         ("ShimStarted", UNSTARTED),
         (
@@ -86,6 +122,8 @@ pub(crate) fn of(way: Way) -> Vec<(&'static str, Leads)> {
         ),
         ("ProcessMade", Leads::On),
         ("StartRecorded", Leads::On),
+    ];
+    let ended_by_shim = [
         ("ExitHeard", Leads::Ended),
         ("OutputEndHeard", Leads::Ends),
         ("EndRecorded", Leads::Ended),
@@ -93,22 +131,61 @@ pub(crate) fn of(way: Way) -> Vec<(&'static str, Leads)> {
         ("Dismissed", Leads::Ended),
     ];
     let lost = |reason| Leads::Lost(reason, MayHaveRun::Perhaps);
-    let here = [
+    let started_here = [
         ("ProcessMade", lost(OrphanReason::LaunchInterrupted)),
         ("StartRecorded", lost(OrphanReason::EngineDied)),
+    ];
+    let ended_here = [
         ("ExitHeard", lost(OrphanReason::EngineDied)),
         ("OutputEndHeard", lost(OrphanReason::EngineDied)),
         ("EndRecorded", Leads::Ended),
         ("Dismissed", Leads::Ended),
     ];
     let mut table = launch.to_vec();
+    let killed_in_shim = [
+        ("KillAsked", Leads::On),
+        ("Signalling", Leads::OnOrKilled),
+        ("KillRecorded", Leads::Killed),
+        ("KillDone", Leads::KilledOrEnded),
+        ("ExitHeard", Leads::KilledOrEnded),
+        ("OutputEndHeard", Leads::KilledOrEnded),
+        ("EndRecorded", Leads::Killed),
+        ("EndAcknowledged", Leads::Killed),
+        ("Dismissed", Leads::Killed),
+    ];
+    let killed_or_lost = Leads::KilledOrLost(OrphanReason::EngineDied);
+    let killed_here = [
+        ("KillAsked", lost(OrphanReason::EngineDied)),
+        ("Signalling", killed_or_lost),
+        ("KillRecorded", Leads::Killed),
+        ("KillDone", killed_or_lost),
+        ("ExitHeard", killed_or_lost),
+        ("OutputEndHeard", killed_or_lost),
+        ("EndRecorded", Leads::Killed),
+        ("Dismissed", Leads::Killed),
+    ];
     match way {
-        Way::Shim => table.extend(by_shim),
+        Way::Shim | Way::ShimForOutput => {
+            table.extend(started_by_shim);
+            table.extend(ended_by_shim);
+        }
         Way::ShimByPipes => {
-            table.extend(by_shim);
+            table.extend(started_by_shim);
+            table.extend(ended_by_shim);
             table.push(("FirstMessageGiven", Leads::On));
         }
-        Way::Here => table.extend(here),
+        Way::Here => {
+            table.extend(started_here);
+            table.extend(ended_here);
+        }
+        Way::KilledInShim => {
+            table.extend(started_by_shim);
+            table.extend(killed_in_shim);
+        }
+        Way::KilledHere => {
+            table.extend(started_here);
+            table.extend(killed_here);
+        }
     }
     table
 }

@@ -191,6 +191,41 @@ fn who_shows_a_session_is_told_that_it_was_killed_though_its_shim_was_out_of_rea
     assert_was_killed_unseen(&home, &id);
 }
 
+#[test]
+fn a_session_whose_folder_is_gone_is_lost_once_its_agent_has_ended_and_its_shim_is_ended() {
+    let home = Home::new();
+    let id = home.launch("echo begun; while [ ! -e go ]; do sleep .05; done; exit 3");
+    home.wait_for_output(&id, "begun");
+    let shim = Process::shim_of(&home, &id);
+    home.kill_daemon();
+    fs::remove_dir_all(folder(&home, &id)).unwrap();
+    assert_eq!(home.record(&id)["status"], "running");
+    fs::write(home.project().join("go"), "").unwrap();
+    home.wait_for_end(&id);
+    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
+    shim.ends();
+}
+
+#[test]
+fn a_session_whose_folder_somebody_removed_under_its_daemon_is_lost_with_its_shim() {
+    let home = Home::new();
+    let floods = "echo begun; while [ ! -e go ]; do sleep .05; done; \
+                  head -c 9000000 /dev/zero | tr '\\0' x; tail -f /dev/null";
+    let ids = [home.launch(floods), home.launch(ENDLESS)];
+    for id in &ids {
+        home.wait_for_output(id, "begun");
+        fs::remove_dir_all(folder(&home, id)).unwrap();
+    }
+    // The one has no room for more of what it is told; the other nobody to tell it to.
+    fs::write(home.project().join("go"), "").unwrap();
+    home.wait_for_end(&ids[0]);
+    home.text(["daemon", "restart"]);
+    home.wait_for_end(&ids[1]);
+    for id in &ids {
+        assert_eq!(home.record(id)["orphan_reason"], "shim_died");
+    }
+}
+
 /// A session whose shim and daemon are dead, and wrote down a line that the log does not have: "late".
 fn left_with_a_late_line(home: &Home) -> (String, PathBuf) {
     let id = home
@@ -233,8 +268,8 @@ fn a_kill_ends_a_session_whose_dead_shim_left_what_cannot_be_read_and_leaves_tha
     let aside = home.dir().join("aside");
     fs::rename(&part, &aside).unwrap();
     fs::create_dir(&part).unwrap();
-    home.refused(121, ["kill", &id]);
-    assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
+    home.text(["kill", &id]);
+    assert_was_killed_unseen(&home, &id);
     assert!(part.is_dir());
     assert_eq!(logged(&home, "a shim is looked for"), 1);
 }

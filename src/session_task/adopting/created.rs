@@ -251,10 +251,10 @@ async fn first_of(
 async fn lost(mut launching: Launching, shimmed: Option<Shimmed>, waits: Option<Waits>) {
     launching.settle().await;
     let (shared, session) = (&launching.shared, launching.record.session.id.clone());
-    recover::end_processes(shared, &session, None).await;
+    let left = recover::end_processes(shared, &session, None).await;
     let reason = OrphanReason::LaunchInterrupted;
     let recorded = match shared.record(&session).await {
-        Ok(record) => recover::record_loss(shared, &record, reason).await,
+        Ok(record) => recover::record_loss(shared, &record, reason, left).await,
         Err(error) => Err(error),
     };
     match (waits, recorded) {

@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::{Happening, What};
+pub(crate) use closing::end_shim;
 use left::Left;
 use reach::longer;
 pub(crate) use reach::{Reached, lives, reach};

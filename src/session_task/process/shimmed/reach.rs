@@ -7,8 +7,9 @@ use std::time::Duration;
 use coven_core::{ProcessFacts, SessionId};
 use coven_harness::process::{is_running, is_shim_running};
 use coven_harness::shim::{self, Child, Found, Leftover, Remains};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
+use super::closing::end_shim;
 use crate::shared::blocking;
 
 /// The wait between the first two attempts; it doubles with each. A shim that is about to listen
@@ -17,6 +18,10 @@ const FIRST_PAUSE: Duration = Duration::from_millis(5);
 
 /// The longest such wait.
 const MAX_PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a folder may be gone of a session whose process has ended, before its shim is ended: nobody
+/// else will come for it.
+const ABANDONED: Duration = Duration::from_secs(10);
 
 /// Where a session's shim is.
 pub(crate) enum Reached {
@@ -35,7 +40,8 @@ pub(crate) enum Reached {
 
 /// Reaches the shim that has its folder here, however long that takes; while it or the session's
 /// `process` lives, also where the folder is gone: who moved it away may put it back. Nothing is done to
-/// the session.
+/// the session; but where its process has ended, its shim, which nobody can reach, is ended once the
+/// folder was gone for [`ABANDONED`].
 pub(crate) async fn reach(
     folder: PathBuf,
     session: SessionId,
@@ -43,12 +49,22 @@ pub(crate) async fn reach(
 ) -> Reached {
     let mut pause = FIRST_PAUSE;
     let mut told = String::new();
+    let mut gone_since = None;
     loop {
         let reached = match try_to_reach(&folder, &session).await {
             Ok(Reached::Missing) if lives(&session, process.as_ref()).await => {
+                let gone_since = *gone_since.get_or_insert_with(Instant::now);
+                if let Some(process) = &process
+                    && gone_since.elapsed() >= ABANDONED
+                {
+                    end_shim(process.clone(), &session).await;
+                }
                 Err(format!("{} is gone: put it back", folder.display()))
             }
-            reached => reached,
+            reached => {
+                gone_since = None;
+                reached
+            }
         };
         match reached {
             Ok(reached) => return reached,
