@@ -5,6 +5,7 @@
 //! has, is told once: records by their numbers, output by its offset.
 
 mod closing;
+mod gap;
 mod hearing;
 mod left;
 mod reach;
@@ -25,6 +26,7 @@ use tokio::time::sleep;
 
 use super::{Happening, What};
 pub(crate) use closing::end_shim;
+use gap::Gap;
 use left::Left;
 use reach::longer;
 pub(crate) use reach::{Reached, lives, reach};
@@ -52,6 +54,8 @@ pub(crate) struct Shimmed {
     newest: u64,
     /// How many bytes of output were told, or are on record from before.
     heard_bytes: u64,
+    /// Output that comes after what the shim does not have any more, while something is told in its stead.
+    gap: Option<Gap>,
     receipts: Receipts,
     wanted: Wanted,
     /// What it told before what became of its launch.
@@ -128,6 +132,7 @@ impl Shimmed {
             control: Some(watch::Sender::new(None)),
             newest: 0,
             heard_bytes: session.output_bytes,
+            gap: None,
             receipts: Receipts::of(session),
             wanted: Wanted::default(),
             is_catching_up: false,
@@ -196,6 +201,9 @@ impl Shimmed {
         }
         let has_room = has_room && self.receipts.has_room();
         loop {
+            if has_room && let Some(happening) = self.fill() {
+                return happening;
+            }
             match self.next(has_room).await {
                 Some(recorded) => {
                     if let Some(happening) = self.hear(recorded) {

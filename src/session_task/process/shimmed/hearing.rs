@@ -6,6 +6,7 @@ use bytes::{Buf, Bytes};
 use coven_core::InputId;
 use coven_harness::shim::{Record, Recorded};
 
+use super::gap::{Gap, Output};
 use super::{Happening, Shimmed, What};
 
 impl Shimmed {
@@ -17,6 +18,22 @@ impl Shimmed {
         self.newest = number;
         self.pause = Duration::ZERO;
         let what = match record {
+            Record::Output {
+                offset,
+                channel,
+                bytes,
+            } if offset > self.heard_bytes => {
+                tracing::error!(session = %self.session, from = self.heard_bytes, to = offset,
+                    "output is missing: its shim does not have it any more");
+                self.gap = Some(Gap::before(Output {
+                    number,
+                    at,
+                    channel,
+                    offset,
+                    bytes,
+                }));
+                return self.fill();
+            }
             Record::Output {
                 offset,
                 channel,
@@ -48,16 +65,107 @@ impl Shimmed {
         what.map(|what| Happening { at, what })
     }
 
-    /// What is new of output that begins at `offset`.
+    /// More of what stands for output that is missing, and at last the output that comes after it; nothing
+    /// where none is.
+    pub(super) fn fill(&mut self) -> Option<Happening> {
+        let gap = self.gap.as_mut()?;
+        let at = Some(gap.at());
+        if let Some((channel, piece)) = gap.piece(self.heard_bytes) {
+            self.heard_bytes += piece.len() as u64;
+            self.is_catching_up = false;
+            let what = What::Wrote(channel, piece);
+            return Some(Happening { at, what });
+        }
+        let Output {
+            number,
+            channel,
+            offset,
+            bytes,
+            ..
+        } = self.gap.take()?.into_output();
+        let new = self.unheard(offset, bytes);
+        let due = self.receipts.told(number, self.heard_bytes);
+        self.acknowledge(due);
+        let what = What::Wrote(channel, new?);
+        Some(Happening { at, what })
+    }
+
+    /// What is new of output that begins at `offset`, or before.
     fn unheard(&mut self, offset: u64, mut bytes: Bytes) -> Option<Bytes> {
         let known = self.heard_bytes.saturating_sub(offset);
         bytes.advance(usize::try_from(known).map_or(bytes.len(), |known| known.min(bytes.len())));
-        if offset > self.heard_bytes {
-            tracing::error!(session = %self.session, from = self.heard_bytes, to = offset,
-                "output is missing: its shim does not have it any more");
-        }
         self.heard_bytes += bytes.len() as u64;
         self.is_catching_up &= bytes.is_empty();
         (!bytes.is_empty()).then_some(bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coven_core::{Channel, Draft, Event, LaunchRequest, Place, Session, SessionId, Timestamp};
+
+    use super::super::Reached;
+    use super::*;
+
+    /// One of which so much output is on record.
+    fn taken_over(output_bytes: u64) -> Shimmed {
+        let request = LaunchRequest {
+            project_root: Some("/p".to_owned()),
+            harness: Some("shell".to_owned()),
+            prompt: Some("true".to_owned()),
+            ..LaunchRequest::default()
+        };
+        let place = Place::new("/p", "/p").unwrap();
+        let launch = Box::new(Draft::parse(&request).unwrap().at(place));
+        let created = Event::Created { launch };
+        let session = Session::begin(SessionId::parse("one").unwrap(), &created).unwrap();
+        let mut snapshot = (*session).clone();
+        snapshot.output_bytes = output_bytes;
+        Shimmed::new(
+            &Session::restore(snapshot),
+            "/none".into(),
+            Reached::Missing,
+        )
+    }
+
+    /// What it is told of these, in pieces as they come.
+    fn told(shimmed: &mut Shimmed, outputs: &[(u64, &'static [u8])]) -> Vec<Bytes> {
+        let mut told = Vec::new();
+        for ((offset, bytes), number) in outputs.iter().zip(1..) {
+            let record = Record::Output {
+                offset: *offset,
+                channel: Channel::Tty,
+                bytes: Bytes::from_static(bytes),
+            };
+            let at = Timestamp::from_nanos(0);
+            let mut heard = shimmed.hear(Recorded { number, at, record });
+            while let Some(Happening { what, .. }) = heard {
+                let What::Wrote(_, bytes) = what else {
+                    panic!("{what:?}");
+                };
+                told.push(bytes);
+                heard = shimmed.fill();
+            }
+        }
+        told
+    }
+
+    #[test]
+    fn output_after_what_is_missing_keeps_its_offset_and_is_told_once_over_engines() {
+        let outputs: [(u64, &[u8]); 3] = [(0, b"one"), (200_000, b"two"), (200_003, b"three")];
+        let first = told(&mut taken_over(0), &outputs);
+        let all = first.concat();
+        assert_eq!(all.len(), 200_008);
+        assert!(all.ends_with(b"\x7ftwothree"));
+        let said = String::from_utf8(all.clone()).unwrap();
+        assert!(said.contains("199997 bytes of output are missing"));
+        // The next engine goes on wherever the one before died, and says so of what is left.
+        let mut on_record = 0;
+        for piece in first {
+            on_record += piece.len();
+            let rest = told(&mut taken_over(on_record as u64), &outputs).concat();
+            assert_eq!(on_record + rest.len(), 200_008);
+            assert!(all.ends_with(&rest[rest.len().saturating_sub(8)..]));
+        }
     }
 }
