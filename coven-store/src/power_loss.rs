@@ -8,6 +8,8 @@ mod disk;
 mod import;
 mod story;
 
+use std::ops::Range;
+
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::{RngAlgorithm, TestRng, TestRunner};
@@ -16,16 +18,16 @@ use rustix::io::Errno;
 use crate::file::journal_path;
 use crate::test_support::Home;
 use disk::{Mishap, ModelDisk, Survival};
-use story::{Log, Step, Told};
+use story::{Log, Story, Told};
 
 /// Lives a story on a disk that something befalls, and says what was told meanwhile. It stops where
 /// the power is cut.
-async fn live(home: &Home, story: &[Step], mishap: Option<Mishap>) -> (ModelDisk, Told) {
+async fn live(home: &Home, story: &Story, mishap: Option<Mishap>) -> (ModelDisk, Told) {
     let disk = ModelDisk::new(mishap);
     let mut told = Told::default();
     let lived = async {
-        let mut log = Log::open(home, &disk).await;
-        for step in story {
+        let mut log = Log::open(home, &disk, story).await;
+        for step in &story.steps {
             log.live(step, &mut told).await;
         }
         log.close().await;
@@ -43,8 +45,12 @@ async fn live(home: &Home, story: &[Step], mishap: Option<Mishap>) -> (ModelDisk
 /// several times as much.
 const MAX_UNUSED_BYTES: u64 = 32 << 10;
 
+/// Of the operations of a story whose disk is full, which has some megabytes, one in so many is tried where
+/// all would take minutes. They take turns with what is left after a cut, and with which fault.
+const SOME_WHEN_FULL: usize = 7;
+
 /// The operations that a story takes of the disk, give or take those of chores in the background.
-async fn operations(story: &[Step]) -> u64 {
+async fn operations(story: &Story) -> u64 {
     let home = Home::new();
     let (disk, told) = live(&home, story, None).await;
     story::check(&home, &told, "without a mishap").await;
@@ -60,7 +66,7 @@ async fn operations(story: &[Step]) -> u64 {
 
 /// Lives a story until `mishap`, and looks whether all that was acknowledged is there, and nothing
 /// by halves.
-async fn survive(story: &[Step], mishap: Mishap) {
+async fn survive(story: &Story, mishap: Mishap) {
     let home = Home::new();
     let (_, told) = live(&home, story, Some(mishap)).await;
     story::check(&home, &told, &format!("{mishap:?}")).await;
@@ -95,6 +101,57 @@ async fn whatever_a_cut_leaves_of_the_holes_in_the_journal_what_was_acked_is_the
         };
         survive(&story, Mishap::Cut { at, survival }).await;
     }
+}
+
+/// The operations of a story that come when its disk is full.
+async fn operations_when_full(story: &Story) -> Range<u64> {
+    let home = Home::new();
+    let (disk, told) = live(&home, story, None).await;
+    story::check(&home, &told, "without a mishap").await;
+    disk.full_since().expect("it became full")..disk.operations()
+}
+
+/// Cuts the power at every so many operations of a fold in parts.
+async fn cut_a_fold_in_parts(step: usize) {
+    let story = story::folded_in_parts();
+    for at in operations_when_full(&story).await.step_by(step) {
+        let survival = match at % 3 {
+            0 => Survival::All,
+            _ => Survival::Some { seed: at },
+        };
+        survive(&story, Mishap::Cut { at, survival }).await;
+    }
+}
+
+/// Fails every so many operations of one.
+async fn fail_a_fold_in_parts(step: usize) {
+    let story = story::folded_in_parts();
+    for at in operations_when_full(&story).await.step_by(step) {
+        let with = [Errno::IO, Errno::NOSPC][usize::from(at.is_multiple_of(2))];
+        survive(&story, Mishap::Fault { at, with }).await;
+    }
+}
+
+#[tokio::test]
+async fn wherever_a_fold_in_parts_is_cut_short_what_was_acked_is_there() {
+    cut_a_fold_in_parts(SOME_WHEN_FULL).await;
+}
+
+#[tokio::test]
+async fn wherever_a_fold_in_parts_fails_nothing_is_lost_and_it_goes_on_by_itself() {
+    fail_a_fold_in_parts(SOME_WHEN_FULL).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: the same at every operation"]
+async fn whatever_operation_of_a_fold_in_parts_the_power_is_cut_at_what_was_acked_is_there() {
+    cut_a_fold_in_parts(1).await;
+}
+
+#[tokio::test]
+#[ignore = "takes minutes: the same at every operation"]
+async fn whatever_operation_of_a_fold_in_parts_fails_nothing_is_lost_and_it_goes_on_by_itself() {
+    fail_a_fold_in_parts(1).await;
 }
 
 #[tokio::test]

@@ -1,26 +1,25 @@
 //! The model of a disk: writes are pending until a sync, and a mishap befalls one operation.
 
 mod drive;
+mod holes;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::ops::{Bound, Range};
+use std::ops::Bound;
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::{BackendError, StorageBackend};
 use rustix::io::Errno;
 use tokio::sync::watch;
 
-use crate::file::{Access, Blocks, Disk, Holes, OsDisk, Room};
+use crate::file::{Access, Disk, Holes, OsDisk, Room};
 
 pub(super) use drive::Survival;
 use drive::{Change, Drive};
-
-/// What the file system takes for a file at once. One that is all zeros counts as a hole.
-const BLOCK_BYTES: usize = 4096;
+use holes::{ModelHoles, held_bytes};
 
 /// What a disk has that is next to full: a commit that notes what is free has room, and nothing else has.
 const TIGHT_BYTES: u64 = 300 << 10;
@@ -36,6 +35,16 @@ pub(super) enum Mishap {
     /// The sync of this number, counted from 0 among syncs, fails, and so many operations later
     /// the power, with which goes all that was not synced.
     FaultThenCut { sync: u64, operations: u64 },
+}
+
+/// A disk that has no more than there is on it now.
+#[derive(Debug)]
+struct Full {
+    all_bytes: u64,
+    /// The reserve is no file of the model; what it lets go of is free.
+    reserve: PathBuf,
+    /// The operation at which it became full, counted from 0.
+    since: u64,
 }
 
 /// What befalls one operation.
@@ -59,12 +68,15 @@ struct State {
     mishap: Option<Mishap>,
     operations: u64,
     syncs: u64,
-    /// The operation that a fault befell before a cut.
+    /// The operation that a fault befell.
     failed_at: Option<u64>,
     /// How many holes were made in each file.
     holes: HashMap<u64, u64>,
     /// How often still who asks for room is told that there is next to none.
     tight: u32,
+    full: Option<Full>,
+    /// When it became full, once it is not any more.
+    full_since: Option<u64>,
     is_cut: bool,
     /// By inode.
     drives: HashMap<u64, Drive>,
@@ -89,6 +101,8 @@ impl ModelDisk {
                 failed_at: None,
                 holes: HashMap::new(),
                 tight: 0,
+                full: None,
+                full_since: None,
                 is_cut: false,
                 drives: HashMap::new(),
             }),
@@ -120,6 +134,31 @@ impl ModelDisk {
     /// Whoever asks for room next, so many times, is told that there is next to none.
     pub(super) fn become_tight(&self, times: u32) {
         self.state().tight = times;
+    }
+
+    /// From now on there is no room but what the log gives back, and what `reserve` lets go of.
+    pub(super) fn become_full(&self, reserve: &Path) {
+        let mut state = self.state();
+        state.full = Some(Full {
+            all_bytes: state.used_bytes() + len_bytes(reserve),
+            reserve: reserve.to_owned(),
+            since: state.operations,
+        });
+    }
+
+    pub(super) fn become_roomy(&self) {
+        let mut state = self.state();
+        state.full_since = state.full.take().map(|full| full.since);
+    }
+
+    /// Whether a fault befell an operation.
+    pub(super) fn has_failed(&self) -> bool {
+        self.state().failed_at.is_some()
+    }
+
+    /// The operation at which the disk was full, as long as it was.
+    pub(super) fn full_since(&self) -> Option<u64> {
+        self.state().full_since
     }
 
     /// Puts into the files what is there once the power is back, and lets go of them.
@@ -175,7 +214,10 @@ impl State {
             }
         };
         match self.mishap {
-            Some(Mishap::Fault { at, with }) if at == number => Fate::Fault(with),
+            Some(Mishap::Fault { at, with }) if at == number => {
+                self.failed_at = Some(number);
+                Fate::Fault(with)
+            }
             Some(Mishap::Cut { at, .. }) if at == number => Fate::Cut,
             Some(Mishap::FaultThenCut { sync: at, .. }) if sync == Some(at) => {
                 self.failed_at = Some(number);
@@ -194,6 +236,12 @@ impl State {
         self.refuse_after_cut()?;
         let drive = self.drives.get_mut(&inode);
         Ok(drive.expect("a file is known from when it is opened"))
+    }
+
+    /// Bytes of the blocks that its files have.
+    fn used_bytes(&self) -> u64 {
+        let files = self.drives.values();
+        files.map(|drive| held_bytes(&drive.now)).sum()
     }
 
     fn refuse_after_cut(&self) -> io::Result<()> {
@@ -239,61 +287,24 @@ impl Disk for ModelDisk {
     fn room(&self, folder: &File) -> io::Result<Room> {
         let room = OsDisk.room(folder)?;
         let mut state = self.state();
-        if state.tight == 0 {
-            return Ok(room);
-        }
-        state.tight -= 1;
+        let available_bytes = if state.tight > 0 {
+            state.tight -= 1;
+            TIGHT_BYTES
+        } else if let Some(full) = &state.full {
+            let taken_bytes = state.used_bytes() + len_bytes(&full.reserve);
+            full.all_bytes.saturating_sub(taken_bytes)
+        } else {
+            room.available_bytes
+        };
         Ok(Room {
-            available_bytes: TIGHT_BYTES,
+            available_bytes,
             ..room
         })
     }
 }
 
-#[derive(Debug)]
-struct ModelHoles {
-    disk: ModelDisk,
-    inode: u64,
-}
-
-impl Holes for ModelHoles {
-    fn blocks(&self) -> io::Result<Blocks> {
-        let mut state = self.disk.state();
-        let blocks = state.drive(self.inode)?.now.chunks(BLOCK_BYTES);
-        let held = blocks.filter(|block| !is_hole(block)).count();
-        Ok(Blocks {
-            held_bytes: (held * BLOCK_BYTES) as u64,
-            block_bytes: BLOCK_BYTES as u64,
-        })
-    }
-
-    fn data(&self, range: Range<u64>) -> io::Result<Option<Range<u64>>> {
-        let mut state = self.disk.state();
-        let within = &state.drive(self.inode)?.now[position(range.start)..position(range.end)];
-        let mut blocks = within.chunks(BLOCK_BYTES).map(is_hole);
-        let Some(first) = blocks.position(|is_hole| !is_hole) else {
-            return Ok(None);
-        };
-        let more = blocks.position(|is_hole| is_hole);
-        let at = |block: usize| range.start + (block * BLOCK_BYTES) as u64;
-        let end = more.map_or(range.end, |more| at(first + 1 + more));
-        Ok(Some(at(first)..end))
-    }
-
-    /// Zeros that are written, or not, like any others; but the file does not become longer.
-    fn punch(&self, range: Range<u64>) -> io::Result<()> {
-        let change = Operation::Change(Change::Write {
-            offset: position(range.start),
-            data: vec![0; position(range.end - range.start)],
-        });
-        *self.disk.state().holes.entry(self.inode).or_default() += 1;
-        self.disk.operate(self.inode, change)
-    }
-}
-
-fn is_hole(block: &[u8]) -> bool {
-    // At once: byte by byte takes a while where nothing is optimised.
-    block == &[0; BLOCK_BYTES][..block.len()]
+fn len_bytes(path: &Path) -> u64 {
+    path.metadata().map_or(0, |file| file.len())
 }
 
 #[derive(Debug)]

@@ -1,23 +1,13 @@
-//! What is done to a log.
+//! What is done to a log: the stories there are.
 
+mod log;
 mod told;
 
-use std::fs::File;
-use std::time::{Duration, Instant};
-
-use coven_core::{Event, OrphanReason, Seq};
-use futures_util::future::join_all;
 use proptest::prelude::*;
 
-use super::disk::ModelDisk;
-use crate::file::Disk;
-use crate::raw::{PAGE, RawFile, free_pages};
-use crate::test_support::{
-    Home, batch, created, exited, labels, noise, output, output_closed, registered, started, urgent,
-};
-use crate::{AppendError, Options, Store};
+use crate::Options;
 
-use told::{Outputs, is_tidy};
+pub(super) use log::Log;
 pub(super) use told::{Told, check};
 
 /// Small, so that pages leave the cache in the middle of a transaction, and nothing but the log
@@ -32,6 +22,20 @@ const OPTIONS: Options = Options {
     spare_bytes: 4096,
 };
 
+/// What is done to a log, and how it is kept.
+#[derive(Clone, Debug)]
+pub(super) struct Story {
+    pub(super) steps: Vec<Step>,
+    options: Options,
+}
+
+impl From<Vec<Step>> for Story {
+    fn from(steps: Vec<Step>) -> Self {
+        let options = OPTIONS;
+        Self { steps, options }
+    }
+}
+
 #[derive(Clone, Debug)]
 pub(super) enum Step {
     /// Appends to sessions, each another, all asked for at once.
@@ -43,6 +47,13 @@ pub(super) enum Step {
     /// The disk is next to full until it was looked at a few times: who appends next has the journal
     /// give back what it does not use.
     Tight,
+    /// The disk is full, but for the reserve.
+    Full,
+    /// Nothing more until all is folded, and what was trimmed is taken out; or until the disk failed:
+    /// then there may be no room for it.
+    Fold,
+    /// There is room again.
+    Roomy,
 }
 
 /// An event, whether or not it can follow.
@@ -72,7 +83,7 @@ pub(super) enum Kind {
 const SESSIONS: [&str; 4] = ["a", "b", "c", "d"];
 
 /// A story with everything in it that a log can be asked for.
-pub(super) fn everything() -> Vec<Step> {
+pub(super) fn everything() -> Story {
     use Kind::{
         Archived, Closed, Completed, Created, Deleted, Exited, Kill, Labelled, Orphaned, Output,
         Registered, Started, Summoned, Trimmed,
@@ -80,7 +91,7 @@ pub(super) fn everything() -> Vec<Step> {
     const fn out(len_bytes: usize) -> Kind {
         Output { len_bytes }
     }
-    vec![
+    let steps = vec![
         Step::Append(vec![
             (0, vec![Created, Started]),
             (1, vec![Created]),
@@ -106,16 +117,17 @@ pub(super) fn everything() -> Vec<Step> {
         Step::Rest,
         Step::Rebuild,
         Step::Append(vec![(1, vec![Archived, Summoned]), (3, vec![out(40)])]),
-    ]
+    ];
+    steps.into()
 }
 
 /// A story in which the journal gives back what it does not use, again and again, and uses it anew.
-pub(super) fn short_of_room() -> Vec<Step> {
+pub(super) fn short_of_room() -> Story {
     use Kind::{Closed, Created, Exited, Output, Started, Trimmed};
     const fn out(len_bytes: usize) -> Kind {
         Output { len_bytes }
     }
-    vec![
+    let steps = vec![
         Step::Append(vec![
             (0, vec![Created, Started]),
             (1, vec![Created, Started]),
@@ -131,11 +143,52 @@ pub(super) fn short_of_room() -> Vec<Step> {
         Step::Reopen,
         Step::Tight,
         Step::Append(vec![(0, vec![Closed, Exited]), (1, vec![out(300)])]),
-    ]
+    ];
+    steps.into()
+}
+
+/// Bytes of the reserve where a log is folded in parts: what a fold takes beside what it folds, what a
+/// part leaves, and a few outputs.
+const RESERVE_BYTES: u64 = 4 << 20;
+
+/// What a log has there: so many groups of so many outputs, each of so many bytes. That is more than the
+/// reserve, so they are not folded at once.
+const OUTPUTS: (usize, usize, usize) = (18, 4, 60_000);
+const _: () = assert!((OUTPUTS.0 * OUTPUTS.1 * OUTPUTS.2) as u64 > RESERVE_BYTES);
+
+/// A story in which the disk is full, and a journal of more than there is room for is folded in parts, so
+/// that what was trimmed can be taken out.
+pub(super) fn folded_in_parts() -> Story {
+    use Kind::{Closed, Created, Exited, Output, Started, Trimmed};
+    const OUT: Kind = Output {
+        len_bytes: OUTPUTS.2,
+    };
+    let mut steps = vec![Step::Append(vec![
+        (0, vec![Created, Started]),
+        (1, vec![Created, Started]),
+    ])];
+    steps.extend((0..OUTPUTS.0).map(|turn| Step::Append(vec![(turn % 2, vec![OUT; OUTPUTS.1])])));
+    steps.extend([
+        Step::Full,
+        Step::Append(vec![(0, vec![Trimmed { events: 12 }])]),
+        Step::Fold,
+        Step::Roomy,
+        Step::Append(vec![
+            (0, vec![Closed, Exited]),
+            (1, vec![Output { len_bytes: 5000 }]),
+        ]),
+    ]);
+    let options = Options {
+        // Nothing is folded before it is to make room.
+        fold_bytes: u64::MAX,
+        reserve_bytes: RESERVE_BYTES,
+        ..OPTIONS
+    };
+    Story { steps, options }
 }
 
 /// Any story.
-pub(super) fn any() -> impl Strategy<Value = Vec<Step>> {
+pub(super) fn any() -> impl Strategy<Value = Story> {
     let kind = prop_oneof![
         2 => Just(Kind::Created),
         1 => Just(Kind::Registered),
@@ -159,152 +212,5 @@ pub(super) fn any() -> impl Strategy<Value = Vec<Step>> {
         1 => Just(Step::Rebuild),
         1 => Just(Step::Rest),
     ];
-    prop::collection::vec(step, 1..14)
-}
-
-/// The log while a story is lived.
-pub(super) struct Log<'a> {
-    home: &'a Home,
-    disk: &'a ModelDisk,
-    store: Store,
-}
-
-impl<'a> Log<'a> {
-    pub(super) async fn open(home: &'a Home, disk: &'a ModelDisk) -> Self {
-        let store = open(home, disk).await;
-        Self { home, disk, store }
-    }
-
-    pub(super) async fn close(self) {
-        self.store.close().await;
-    }
-
-    pub(super) async fn live(&mut self, step: &Step, told: &mut Told) {
-        match step {
-            Step::Append(batches) => self.append(batches, told).await,
-            Step::Reopen => {
-                self.store.clone().close().await;
-                self.store = open(self.home, self.disk).await;
-            }
-            // A disk that fails may refuse it; the projections are what they were then.
-            Step::Rebuild => drop(self.store.rebuild_projections().await),
-            Step::Rest => {
-                self.rest().await;
-                told.unused_bytes.extend(self.unused_bytes());
-            }
-            Step::Tight => self.disk.become_tight(3),
-        }
-    }
-
-    /// Nothing more is to be taken out, and what is free was given back: one step more does nothing
-    /// to the disk.
-    async fn rest(&self) {
-        let deadline = Instant::now() + Duration::from_secs(30);
-        loop {
-            assert!(Instant::now() < deadline, "it does not come to rest");
-            let before = self.disk.operations();
-            self.store.fold();
-            // Where the power is cut, whoever waits for this is dropped here.
-            tokio::task::yield_now().await;
-            let did_nothing = self.disk.operations() == before;
-            if did_nothing && is_tidy(&self.store).unwrap_or(false) {
-                break;
-            }
-        }
-    }
-
-    /// Bytes of blocks that the cold file has and its last commit does not use; `None` where the
-    /// disk does not tell.
-    fn unused_bytes(&self) -> Option<u64> {
-        let path = self.home.path();
-        let holes = Disk::holes(self.disk, &File::open(&path).ok()?).ok()?;
-        let file = RawFile::open_unlocked(self.disk, &path).ok()?;
-        let used_bytes = free_pages(&file, PAGE as u64)?.used_bytes;
-        Some(holes.blocks().ok()?.held_bytes.saturating_sub(used_bytes))
-    }
-
-    async fn append(&self, batches: &[(usize, Vec<Kind>)], told: &mut Told) {
-        for (session, kinds) in batches {
-            let name = SESSIONS[*session];
-            let entry = told.sessions.entry(name).or_default();
-            entry.asked = events(name, kinds, &entry.acked);
-        }
-        let asked = batches.iter().map(|(session, _)| {
-            let name = SESSIONS[*session];
-            ask(&self.store, name, told.sessions[name].asked.clone())
-        });
-        let answers = join_all(asked).await;
-        for ((session, _), answer) in batches.iter().zip(answers) {
-            let entry = told.sessions.entry(SESSIONS[*session]).or_default();
-            match answer {
-                Some((first, last)) => {
-                    entry.acknowledge(first);
-                    told.newest = told.newest.max(last);
-                }
-                None => entry.asked.clear(),
-            }
-        }
-    }
-}
-
-/// Opens the log, however often the disk fails meanwhile.
-async fn open(home: &Home, disk: &ModelDisk) -> Store {
-    loop {
-        if let Ok(store) = Store::open_on(&disk.shared(), &home.path(), OPTIONS) {
-            return store;
-        }
-        // Where the power is cut, whoever asks for this is dropped here.
-        tokio::task::yield_now().await;
-    }
-}
-
-/// Appends as whoever means it does: again, while the log is suspended. `None` is a refusal.
-async fn ask(store: &Store, session: &str, events: Vec<Event>) -> Option<(Seq, Seq)> {
-    loop {
-        let asked = batch(session, None, events.clone());
-        let asked = match events[..] {
-            [Event::KillRequested] => urgent(asked),
-            _ => asked,
-        };
-        match store.append(asked).await {
-            Ok(appended) => return Some((appended.first, appended.last)),
-            Err(AppendError::Suspended { .. }) => {}
-            Err(AppendError::Illegal(_) | AppendError::Conflict { .. }) => return None,
-            Err(error) => panic!("{session}: {error}"),
-        }
-    }
-}
-
-fn events(session: &str, kinds: &[Kind], before: &[(Seq, Event)]) -> Vec<Event> {
-    let mut outputs = Outputs::of(before.iter().map(|(_, event)| event));
-    let event = |kind: &Kind, outputs: &Outputs| match *kind {
-        Kind::Created => created(),
-        Kind::Registered => registered(session),
-        Kind::Started => started(),
-        Kind::Output { len_bytes } => {
-            let offset = outputs.len_bytes();
-            output(offset, noise(offset, len_bytes))
-        }
-        Kind::Labelled => Event::Labelled {
-            labels: labels(&["one", "two"]),
-        },
-        Kind::Kill => Event::KillRequested,
-        Kind::Closed => output_closed(),
-        Kind::Exited => exited(0),
-        Kind::Completed => Event::Completed { exit_code: None },
-        Kind::Orphaned => Event::Orphaned {
-            reason: OrphanReason::Reboot,
-        },
-        Kind::Archived => Event::Archived,
-        Kind::Summoned => Event::Summoned,
-        Kind::Deleted => Event::Deleted,
-        Kind::Trimmed { events } => outputs.trim(events),
-    };
-    let mut events = Vec::new();
-    for kind in kinds {
-        let event = event(kind, &outputs);
-        outputs.add(&event);
-        events.push(event);
-    }
-    events
+    prop::collection::vec(step, 1..14).prop_map(Story::from)
 }
