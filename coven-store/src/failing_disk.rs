@@ -3,6 +3,7 @@
 mod cached;
 mod commits;
 mod ending;
+mod hanging;
 mod holes;
 mod letting_go;
 mod reads;
@@ -12,7 +13,9 @@ use std::fmt::Debug;
 use std::fs::File;
 use std::io;
 use std::ops::{Bound, Range};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -39,6 +42,8 @@ struct Plan {
     open: Option<Errno>,
     /// Fails after so many more operations of a kind.
     fail: Option<Fail>,
+    /// No sync of this file ends before whoever may tell is gone.
+    hangs: Option<(u64, Arc<Mutex<Receiver<()>>>)>,
 }
 
 /// The room it says is left.
@@ -152,6 +157,7 @@ impl Disk for FailingDisk {
 
     fn backend(&self, file: File) -> io::Result<Box<dyn StorageBackend>> {
         Ok(Box::new(FailingFile {
+            inode: file.metadata()?.ino(),
             file: OsDisk.backend(file)?,
             disk: self.clone(),
         }))
@@ -181,6 +187,7 @@ impl Disk for FailingDisk {
 
 #[derive(Debug)]
 struct FailingFile {
+    inode: u64,
     file: Box<dyn StorageBackend>,
     disk: FailingDisk,
 }
@@ -199,6 +206,12 @@ impl StorageBackend for FailingFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
+        if let Some((inode, held)) = self.disk.now().hangs
+            && inode == self.inode
+        {
+            let held = held.lock().unwrap_or_else(PoisonError::into_inner);
+            let _ = held.recv();
+        }
         self.disk.around(Kind::Sync, || self.file.sync_data())
     }
 

@@ -31,12 +31,16 @@ pub(crate) const TRIM_SEGMENTS: usize = 16;
 /// Bytes of memory that what waits to be folded may take; then the writer waits too.
 pub(crate) const MAX_TAIL_BYTES: u64 = 48 << 20;
 
-/// The same for the output of sessions that were told to end, which does not wait for the others': one that
-/// outlives what is done to it may write for long.
+/// The same for what sessions are told, and for the output of those that were told to end, which does not wait
+/// for the others': one that outlives what is done to it may write for long.
 pub(crate) const MAX_ENDING_TAIL_BYTES: u64 = MAX_TAIL_BYTES + (16 << 20);
 
 /// How long a writer that is too fast waits for a fold before it looks whether one goes on.
 pub(crate) const FOLD_PATIENCE: Duration = Duration::from_millis(50);
+
+/// How long what a session is told waits for a fold where even the room kept for it is taken; then it is
+/// refused. A disk that is slow folds much in that time; one that hangs does nothing for longer.
+pub(crate) const TAIL_PATIENCE: Duration = Duration::from_secs(2);
 
 /// Rows taken out of the journal in one transaction, so that nobody waits long behind it.
 pub(crate) const TRIM_PARTS: usize = 1024;

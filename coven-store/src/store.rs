@@ -1,25 +1,22 @@
 //! `Store`: the log, as everybody else sees it.
 
 mod open;
+mod reading;
 
 use std::sync::{Arc, mpsc};
 
-use coven_core::{Envelope, Event, HarnessId, Launch, Record, Seq, SessionId};
-use redb::ReadTransaction;
+use coven_core::{Seq, SessionId};
 use tokio::sync::{oneshot, watch};
 
 use crate::batch::{Appended, Batch};
 use crate::database::Database;
-use crate::error::{AppendError, ReadError, StorageFault};
-use crate::fault::Fault;
+use crate::error::{AppendError, ReadError};
 use crate::file::LogId;
 use crate::folder;
 use crate::health::StoreHealth;
 use crate::inspect::{self, Findings};
-use crate::read::{
-    self, AllPage, Cache, Chunks, Listing, Look, OutputChunk, OutputEvent, Page, ReadLimit,
-};
-use crate::tail::{SharedTail, Standing};
+use crate::read::Cache;
+use crate::tail::SharedTail;
 use crate::wake::Wakes;
 use crate::writer::{Message, Queue};
 
@@ -98,7 +95,8 @@ impl Store {
     /// [`Urgency::Output`](crate::Urgency::Output) batch waits, first for room in the queue and
     /// then for the disk, however long; that wait is the back-pressure its source is to feel.
     /// An [`Urgency::Control`](crate::Urgency::Control) batch is refused while the log is
-    /// suspended, unless it ends a session, or trims one, and the reserve has room for it. One whose commit
+    /// suspended, unless it ends a session, or trims one, and the reserve has room for it; and where a
+    /// disk hangs in the background, once the room that is kept for such batches is taken. One whose commit
     /// failed is answered when the file could be opened again and says what became of it.
     ///
     /// Dropping the future before it resolves does not recall a batch that is queued already.
@@ -108,182 +106,6 @@ impl Store {
     /// [`AppendError::Closed`] alone it may have been, if the disk failed first.
     pub async fn append(&self, batch: Batch) -> Result<Appended, AppendError> {
         self.0.queue.append(batch).await
-    }
-
-    /// The record of a session; `None` where there is no such session, or it was deleted.
-    ///
-    /// # Errors
-    /// [`ReadError`], each with what to do about it; so for every read.
-    pub fn record(&self, id: &SessionId) -> Result<Option<Record>, ReadError> {
-        if let Some((_, standing)) = self.0.tail.look().standing(id) {
-            return Ok(match standing {
-                Standing::Living(record) => Some(Record::clone(record)),
-                Standing::Deleted { .. } => None,
-            });
-        }
-        let entry = self.run(|txn| read::entry(txn, id))?;
-        Ok(entry.map(|entry| Arc::unwrap_or_clone(entry.record)))
-    }
-
-    /// Whether there was a session of this id, which was deleted, and there is none now.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn was_deleted(&self, id: &SessionId) -> Result<bool, ReadError> {
-        if let Some((_, standing)) = self.0.tail.look().standing(id) {
-            return Ok(matches!(standing, Standing::Deleted { .. }));
-        }
-        self.run(|txn| Ok(read::entry(txn, id)?.is_none() && read::gone(txn, id)?.is_some()))
-    }
-
-    /// A page of all records, newest first. One that is damaged is left out, so that the others can
-    /// be seen; [`Store::record`] says what is wrong with it.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn list(&self, page: &Page) -> Result<Listing, ReadError> {
-        let tail = self.0.tail.look().standings();
-        self.run(|txn| read::list(txn, &tail, page))
-    }
-
-    /// The records of all launched sessions that have not ended: those a restart must look at. Less
-    /// damaged ones, as in a page.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn live(&self) -> Result<Vec<Record>, ReadError> {
-        let tail = self.0.tail.look().standings();
-        self.run(|txn| read::live(txn, &tail))
-    }
-
-    /// The first event of a session, which says how it began.
-    fn first_event(&self, id: &SessionId) -> Result<Option<Envelope>, ReadError> {
-        let one = ReadLimit {
-            events: 1,
-            bytes: 0,
-        };
-        Ok(self.read(id, Seq::ZERO, one)?.pop())
-    }
-
-    /// The whole launch of a session, prompt included; `None` where there is no such session or
-    /// it is an external one.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn launch(&self, id: &SessionId) -> Result<Option<Launch>, ReadError> {
-        let first = self.first_event(id)?;
-        Ok(first.and_then(|envelope| match envelope.event {
-            Event::Created { launch } => Some(*launch),
-            _ => None,
-        }))
-    }
-
-    /// The events of one session after `after`, oldest first; none where there is no such
-    /// session, or it was deleted.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn read(
-        &self,
-        id: &SessionId,
-        after: Seq,
-        limit: ReadLimit,
-    ) -> Result<Vec<Envelope>, ReadError> {
-        let page = read::OfSession::begin(&self.0.tail, id, after, limit);
-        match page.without_the_cold_file() {
-            Some(events) => events.map_err(ReadError::from),
-            None => self.run_cached(
-                |look| page.in_memory(look),
-                |txn, look| page.read(txn, look),
-            ),
-        }
-    }
-
-    /// The events of all sessions after `after`, in the order of their Seqs. Of a deleted session
-    /// only its [`Event::Deleted`] is left. Where something of them is damaged they end before that;
-    /// [`Store::page_of_all`] reads on.
-    ///
-    /// # Errors
-    /// As [`Store::record`]; [`ReadError::Damaged`] where what comes next is.
-    pub fn read_all(&self, after: Seq, limit: ReadLimit) -> Result<Vec<Envelope>, ReadError> {
-        let AllPage {
-            mut events, lost, ..
-        } = self.page_of_all(after, limit)?;
-        if let Some(lost) = lost.into_iter().next() {
-            events.retain(|event| event.seq < lost.first);
-            if events.is_empty() {
-                return Err(lost.damage.into());
-            }
-        }
-        Ok(events)
-    }
-
-    /// The same past what is damaged, which is told beside the events: nobody's damage keeps the
-    /// others from whoever follows all.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn page_of_all(&self, after: Seq, limit: ReadLimit) -> Result<AllPage, ReadError> {
-        let page = read::OfAll::begin(&self.0.tail, after, limit);
-        match page.without_the_cold_file() {
-            Some(page) => page.map_err(ReadError::from),
-            None => self.run_cached(|_| None, |txn, look| page.read(txn, look)),
-        }
-    }
-
-    /// A session's output from `offset` on, without a gap and at most `max_bytes` of it; the
-    /// first and the last chunk are cut to fit. None at the end, or where there is no such
-    /// session. Where what is at `offset` was trimmed, from where the output that is left begins.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn output(
-        &self,
-        id: &SessionId,
-        offset: u64,
-        max_bytes: usize,
-    ) -> Result<Vec<OutputChunk>, ReadError> {
-        Ok(self.chunks(id, offset, max_bytes)?.found)
-    }
-
-    /// The output event that has the byte at `offset`, or the first one left where that was
-    /// trimmed. None at the end, or where there is no such session.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn output_event(
-        &self,
-        id: &SessionId,
-        offset: u64,
-    ) -> Result<Option<OutputEvent>, ReadError> {
-        Ok(self.chunks(id, offset, 1)?.last)
-    }
-
-    fn chunks(&self, id: &SessionId, offset: u64, max_bytes: usize) -> Result<Chunks, ReadError> {
-        let range = read::OutputRange::begin(&self.0.tail, id, offset, max_bytes);
-        match range.without_the_cold_file() {
-            Some(chunks) => chunks.map_err(ReadError::from),
-            None => self.run_cached(
-                |look| range.in_memory(look),
-                |txn, look| range.read(txn, look),
-            ),
-        }
-    }
-
-    /// The newest session that `harness` was launched for under this `conversation_id`.
-    ///
-    /// # Errors
-    /// As [`Store::record`].
-    pub fn by_conversation(
-        &self,
-        harness: &HarnessId,
-        conversation_id: &str,
-    ) -> Result<Option<SessionId>, ReadError> {
-        let (here, deleted) = self.0.tail.look().of_conversation(harness, conversation_id);
-        let there =
-            self.run(|txn| read::by_conversation(txn, harness, conversation_id, &deleted))?;
-        let newest = here.into_iter().chain(there).max_by_key(|(slot, _)| *slot);
-        Ok(newest.map(|(_, id)| id))
     }
 
     /// The last Seq that is durable; [`Seq::ZERO`] in an empty log. Does not block.
@@ -361,44 +183,6 @@ impl Store {
         self.0.close(Some(reply));
         // An error means that it is closed already.
         let _ = answer.await;
-    }
-
-    /// Takes what is asked for out of the cache, or has it read in the cold file.
-    fn run_cached<T>(
-        &self,
-        in_memory: impl FnOnce(&Look<'_>) -> Option<T>,
-        read: impl Fn(&ReadTransaction, &Look<'_>) -> Result<T, Fault>,
-    ) -> Result<T, ReadError> {
-        let Inner { cold, cache, .. } = self.0.as_ref();
-        let opening = cold.opening();
-        let look = cache.look(opening);
-        if let Some(found) = in_memory(&look) {
-            return Ok(found);
-        }
-        let found = self.run(|txn| match opening {
-            // This is what the transaction is of, then.
-            Some(opening) if cold.is_open(opening) => read(txn, &look),
-            _ => read(txn, &Look::blind()),
-        });
-        if cache.begins_to_hold() {
-            let _ = self.0.folder.send(folder::Message::Cached);
-        }
-        found
-    }
-
-    pub(crate) fn run<T>(
-        &self,
-        read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
-    ) -> Result<T, ReadError> {
-        let alarm = |opening| {
-            let told = self.0.folder.send(folder::Message::Alarm { opening });
-            if told.is_err() && self.0.cold.is_open(opening) {
-                // Nobody opens it again.
-                let message = "a read failed".to_owned();
-                self.0.cold.fail(StorageFault::Io { message });
-            }
-        };
-        self.0.cold.read(read, alarm)
     }
 }
 

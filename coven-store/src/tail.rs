@@ -63,6 +63,11 @@ const SLOT_BYTES: u64 = 2 << 10;
 /// About what an event takes beside its bytes.
 const ROW_BYTES: u64 = size_of::<Row>() as u64;
 
+/// What a batch of so many events, of so many bytes, takes here at most.
+pub(crate) const fn bytes_of(events: usize, len_bytes: u64) -> u64 {
+    len_bytes + ROW_BYTES * events as u64 + SLOT_BYTES
+}
+
 /// A session, as its last batch left it.
 struct Slot {
     id: SessionId,
@@ -183,9 +188,9 @@ impl SharedTail {
         self.tail.write().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Takes in a group that is durable.
-    pub(crate) fn push(&self, mark: Mark, len_bytes: u64, batches: Vec<NewBatch>) {
-        self.change().push(mark, len_bytes, batches);
+    /// Takes in a group that is durable; gives about what it takes here.
+    pub(crate) fn push(&self, mark: Mark, len_bytes: u64, batches: Vec<NewBatch>) -> u64 {
+        self.change().push(mark, len_bytes, batches)
     }
 
     /// Lets go of what is folded: the cold file has everything up to `mark`. The fold took so
@@ -199,6 +204,14 @@ impl SharedTail {
         }
         drop(folds);
         self.folded.notify_all();
+    }
+
+    /// Makes it as if it had so many bytes, of which so many are folded a second.
+    #[cfg(test)]
+    pub(crate) fn press(&self, bytes: u64, bytes_per_second: u64) {
+        self.change().bytes = bytes;
+        let mut folds = self.folds.lock().unwrap_or_else(PoisonError::into_inner);
+        folds.bytes_per_second = Some(bytes_per_second);
     }
 
     /// The folds there were. Ask before looking at what they are waited for.
@@ -260,13 +273,12 @@ impl Tail {
         self.bytes
     }
 
-    /// Takes in a group that is `len_bytes` in the journal.
-    pub(crate) fn push(&mut self, mark: Mark, len_bytes: u64, batches: Vec<NewBatch>) {
-        let beside: u64 = batches
-            .into_iter()
-            .map(|batch| self.push_batch(batch))
-            .sum();
-        self.pushed(mark, len_bytes + beside);
+    /// Takes in a group that is `len_bytes` in the journal; gives what it takes here.
+    fn push(&mut self, mark: Mark, len_bytes: u64, batches: Vec<NewBatch>) -> u64 {
+        let beside = batches.into_iter().map(|batch| self.push_batch(batch));
+        let bytes = len_bytes + beside.sum::<u64>();
+        self.pushed(mark, bytes);
+        bytes
     }
 
     fn pushed(&mut self, mark: Mark, bytes: u64) {
@@ -334,6 +346,36 @@ mod tests {
     use std::time::Instant;
 
     use super::*;
+    use crate::test_support::{id, running};
+
+    #[tokio::test]
+    async fn a_group_takes_what_its_events_and_its_sessions_do_and_a_fold_gives_that_back() {
+        let home = crate::test_support::Home::new();
+        let record = running(&home.open(), "a").await.record;
+        let batch = || NewBatch {
+            slot: 1,
+            id: id("a"),
+            rows: (1..=3)
+                .map(|seq| Row {
+                    seq: Seq::new(seq),
+                    bytes: Bytes::from_static(b"event"),
+                    output: None,
+                })
+                .collect(),
+            standing: Standing::Living(Arc::new(record.clone())),
+            lets_go: None,
+        };
+        let mut tail = Tail::default();
+        let mark = Mark {
+            position: 1,
+            last_seq: 3,
+            last_slot: 1,
+        };
+        let took = tail.push(mark, 60, vec![batch()]);
+        assert_eq!(took, 60 + 3 * ROW_BYTES + SLOT_BYTES);
+        assert_eq!(took, bytes_of(3, 60));
+        assert_eq!(tail.forget(mark), took);
+    }
 
     #[test]
     fn who_waits_for_a_fold_that_came_since_he_looked_is_not_kept_waiting() {

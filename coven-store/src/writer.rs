@@ -13,6 +13,7 @@ mod recent;
 mod room;
 mod suspension;
 mod trim;
+mod turn;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -38,6 +39,7 @@ use recent::Recent;
 use room::Known;
 use suspension::Suspension;
 use trim::Folding;
+use turn::Turn;
 
 pub(crate) use group::{makes_room, span};
 pub(crate) use queue::{Message, Queue, Rooms};
@@ -124,8 +126,9 @@ impl Writer {
     pub(crate) fn run(mut self) {
         let mut callers = Callers::Some;
         while callers == Callers::Some || self.has_work() {
-            if callers == Callers::Some {
-                callers = self.take_in();
+            match callers {
+                Callers::Some => callers = self.take_in(),
+                Callers::None => self.wait_for_a_turn(),
             }
             if self.state.suspension.is_some() {
                 self.while_suspended();
@@ -158,10 +161,14 @@ impl Writer {
         self.fold_when_quiet();
     }
 
-    /// Takes in what is queued, up to a group's worth; waits when there is nothing to do.
+    /// Takes in what is queued, up to a group's worth; waits when there is nothing to do, and while it is
+    /// nobody's turn.
     fn take_in(&mut self) -> Callers {
         let mut bytes: u64 = self.state.pending.iter().map(|job| job.len_bytes).sum();
-        let mut message = match self.patience() {
+        let patience = self.patience();
+        let is_busy = patience == Some(Duration::ZERO);
+        let mut pause = self.end_of_pause().filter(|_| !is_busy);
+        let mut message = match patience {
             None => self
                 .inbox
                 .recv()
@@ -172,9 +179,15 @@ impl Writer {
             match message {
                 Ok(Message::Append(job)) => {
                     bytes += job.len_bytes;
+                    if turn::is_control(&job) {
+                        pause = None;
+                    }
                     self.state.pending.push_back(job);
                 }
-                Ok(Message::Folded) => self.state.trimming = Chore::Now,
+                Ok(Message::Folded) => {
+                    self.state.trimming = Chore::Now;
+                    pause = None;
+                }
                 Ok(Message::Close { reply }) => {
                     self.state.closing = reply;
                     self.hurry();
@@ -185,6 +198,11 @@ impl Writer {
                     self.hurry();
                     return Callers::None;
                 }
+            }
+            if let Some(end) = pause {
+                let left = end.saturating_duration_since(Instant::now());
+                message = self.inbox.recv_timeout(left);
+                continue;
             }
             let full =
                 bytes >= MAX_GROUP_BYTES as u64 || self.state.pending.len() >= MAX_GROUP_BATCHES;
@@ -209,12 +227,25 @@ impl Writer {
             let until_refusal = self.until_refusal();
             return Some(until_refusal.map_or(patience, |due| patience.min(due)));
         }
-        let busy =
-            !state.pending.is_empty() || state.trimming == Chore::Now || state.refill == Chore::Now;
-        if busy {
+        if state.trimming == Chore::Now || state.refill == Chore::Now {
             return Some(Duration::ZERO);
         }
-        state.folding.until_due()
+        match self.turn() {
+            Turn::All if state.pending.is_empty() => state.folding.until_due(),
+            Turn::All | Turn::Control => Some(Duration::ZERO),
+            Turn::Nobody { patience } => Some(patience),
+        }
+    }
+
+    /// Until when it is nobody's turn, whatever else was observed.
+    fn end_of_pause(&self) -> Option<Instant> {
+        if self.state.suspension.is_some() {
+            return None;
+        }
+        match self.turn() {
+            Turn::Nobody { patience } => Some(Instant::now() + patience),
+            Turn::All | Turn::Control => None,
+        }
     }
 
     fn note_oldest(&self) {

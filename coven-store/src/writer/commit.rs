@@ -1,6 +1,6 @@
 //! One transaction of the journal: writing a group, committing it, answering.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use coven_core::Event;
 
@@ -8,14 +8,14 @@ use super::Writer;
 use super::group::{self, Before, Done};
 use super::queue::Job;
 use super::room::cost;
-use crate::batch::Urgency;
+use super::turn::Turn;
 use crate::database::guarded;
 use crate::error::{AppendError, Damage, StorageFault};
 use crate::fault::Fault;
 use crate::file::Claim;
 use crate::folder;
 use crate::journal;
-use crate::limits::{FOLD_PATIENCE, MAX_GROUP_BATCHES, MAX_GROUP_BYTES, MAX_TAIL_BYTES};
+use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
 
 /// A group whose commit failed. Whether the disk has it is known once the file is open again.
 pub(super) struct Unsettled {
@@ -48,81 +48,43 @@ enum Reached {
 }
 
 impl Writer {
-    /// Writes what is pending, up to a group's worth.
+    /// Writes what is pending, up to a group's worth, of those whose turn it is.
     pub(super) fn write_group(&mut self) {
-        if self.state.pending.is_empty() || !self.has_room_in_the_tail() {
+        let most = match self.turn() {
+            Turn::All => MAX_GROUP_BATCHES,
+            Turn::Control => self.bring_control_forward(),
+            Turn::Nobody { .. } => return self.look_at_the_folder(),
+        };
+        if self.state.pending.is_empty() {
             return;
         }
-        if let Err(fault) = self.make_room(self.next_cost(), Claim::None) {
+        if let Err(fault) = self.make_room(self.next_cost(most), Claim::None) {
             self.suspend(fault);
             return;
         }
-        let jobs = self.next_group();
-        let len_bytes = jobs.iter().map(|job| job.len_bytes).sum();
-        self.state.pace.begin(Instant::now(), len_bytes);
+        let jobs = self.next_group(most);
+        self.state.pace.begin(Instant::now());
         self.meter
             .oldest(jobs.iter().map(|job| job.queued_at).min());
         self.write(jobs);
         self.state.refill.again();
     }
 
-    /// Whether more may wait to be folded, now. Who writes faster than can be folded waits here.
-    fn has_room_in_the_tail(&mut self) -> bool {
-        let folds = self.tail.folds();
-        if !self.is_tail_full() {
-            let pause = self.pause();
-            self.tail.wait_for_a_fold(folds.count, pause);
-            return pause.is_zero();
-        }
-        self.tell_folder(folder::Message::Fold);
-        match self.meter.why_stuck() {
-            Some(reason) => self.suspend(reason),
-            None => self.tail.wait_for_a_fold(folds.count, FOLD_PATIENCE),
-        }
-        false
-    }
-
-    /// How long the next group waits, so that it does not wait for a whole fold later. One with what a
-    /// session is told does not; what comes during a pause waits to its end, 50 ms at most.
-    fn pause(&self) -> Duration {
-        let mut pending = self.state.pending.iter();
-        if pending.any(|job| job.urgency == Urgency::Control) {
-            return Duration::ZERO;
-        }
-        let (tail_bytes, speed) = (self.tail.look().bytes(), self.tail.folds().bytes_per_second);
-        self.state.pace.pause(Instant::now(), tail_bytes, speed)
-    }
-
-    /// Why nothing may be added to what waits to be folded, where that is so for a while.
-    pub(super) fn why_no_room_in_the_tail(&self) -> Option<StorageFault> {
-        self.is_tail_full()
-            .then(|| self.meter.why_stuck())
-            .flatten()
-    }
-
-    fn is_tail_full(&self) -> bool {
-        self.tail.look().bytes() >= MAX_TAIL_BYTES
-    }
-
-    /// Bytes that the next group may add to the journal.
-    pub(super) fn next_cost(&self) -> u64 {
-        let jobs = self.state.pending.iter().take(self.next_len());
+    /// Bytes that the next group, of so many batches at most, may add to the journal.
+    pub(super) fn next_cost(&self, most: usize) -> u64 {
+        let jobs = self.state.pending.iter().take(self.next_len(most));
         cost(jobs.map(|job| job.len_bytes).sum())
     }
 
-    fn next_group(&mut self) -> Vec<Job> {
-        let len = self.next_len();
+    fn next_group(&mut self, most: usize) -> Vec<Job> {
+        let len = self.next_len(most);
         self.state.alone = self.state.alone.saturating_sub(1);
         self.state.pending.drain(..len).collect()
     }
 
     /// How many batches are in the next group.
-    fn next_len(&self) -> usize {
-        let most = if self.state.alone > 0 {
-            1
-        } else {
-            MAX_GROUP_BATCHES
-        };
+    fn next_len(&self, most: usize) -> usize {
+        let most = if self.state.alone > 0 { 1 } else { most };
         let mut bytes = 0;
         let fits = |job: &&Job| {
             let is_first = bytes == 0;
@@ -222,8 +184,9 @@ impl Writer {
     pub(super) fn publish(&mut self, jobs: Vec<Job>, done: Done) {
         if done.events > 0 {
             self.mark = done.mark;
-            self.tail
-                .push(done.mark, done.row.len_bytes() as u64, done.batches);
+            let len_bytes = done.row.len_bytes() as u64;
+            let took_bytes = self.tail.push(done.mark, len_bytes, done.batches);
+            self.state.pace.took(took_bytes);
             self.meter.committed(done.events);
             self.wakes.wake(done.mark.seq(), done.sessions.keys());
             self.state.folding.written();

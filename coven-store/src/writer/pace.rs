@@ -21,12 +21,19 @@ struct Written {
 }
 
 impl Pace {
-    /// A group of so many bytes is written from now on.
-    pub(super) fn begin(&mut self, now: Instant, len_bytes: u64) {
+    /// A group is written from now on.
+    pub(super) fn begin(&mut self, now: Instant) {
         self.last = Some(Written {
             begun: now,
-            len_bytes,
+            len_bytes: 0,
         });
+    }
+
+    /// It takes so many bytes of what waits to be folded, which is what folding is measured by.
+    pub(super) fn took(&mut self, len_bytes: u64) {
+        if let Some(last) = &mut self.last {
+            last.len_bytes += len_bytes;
+        }
     }
 
     /// How long the next group waits yet, with so much in the tail and so many bytes folded a second.
@@ -60,7 +67,8 @@ mod tests {
     /// After a group of a MiB that was begun just now, where 100 MiB are folded a second.
     fn pause(tail_bytes: u64) -> Duration {
         let (now, mut pace) = (Instant::now(), Pace::default());
-        pace.begin(now, GROUP);
+        pace.begin(now);
+        pace.took(GROUP);
         pace.pause(now, tail_bytes, Some(SPEED))
     }
 
@@ -69,7 +77,8 @@ mod tests {
         assert_eq!(pause(EASY_BYTES), Duration::ZERO);
         let (now, mut pace) = (Instant::now(), Pace::default());
         assert_eq!(pace.pause(now, MAX_TAIL_BYTES, Some(SPEED)), Duration::ZERO);
-        pace.begin(now, GROUP);
+        pace.begin(now);
+        pace.took(GROUP);
         assert_eq!(pace.pause(now, MAX_TAIL_BYTES, None), Duration::ZERO);
     }
 
@@ -83,7 +92,8 @@ mod tests {
     #[test]
     fn the_time_that_writing_took_is_part_of_the_pause() {
         let (begun, mut pace) = (Instant::now(), Pace::default());
-        pace.begin(begun, GROUP);
+        pace.begin(begun);
+        pace.took(GROUP);
         let left = |ms| {
             pace.pause(
                 begun + Duration::from_millis(ms),
@@ -98,7 +108,8 @@ mod tests {
     #[test]
     fn no_pause_is_longer_than_the_patience_with_a_fold_however_slow_that_is() {
         let (now, mut pace) = (Instant::now(), Pace::default());
-        pace.begin(now, 8 * GROUP);
+        pace.begin(now);
+        pace.took(8 * GROUP);
         assert_eq!(pace.pause(now, MAX_TAIL_BYTES, Some(0)), FOLD_PATIENCE);
     }
 }

@@ -19,8 +19,10 @@ use crate::fault::Fault;
 use crate::file::Claim;
 use crate::folder;
 use crate::limits::{
-    MAX_BACKOFF, MAX_ENDING_TAIL_BYTES, MAX_REOPEN_BACKOFF, MIN_BACKOFF, REFUSAL_PATIENCE,
+    MAX_BACKOFF, MAX_ENDING_TAIL_BYTES, MAX_GROUP_BATCHES, MAX_REOPEN_BACKOFF, MIN_BACKOFF,
+    REFUSAL_PATIENCE,
 };
+use crate::tail;
 
 /// Why nothing is written, and when to look again.
 pub(crate) struct Suspension {
@@ -155,7 +157,7 @@ impl Writer {
         self.state.trimming.again();
         let looked = self
             .reopen_if_useful()
-            .and_then(|()| self.make_writable(self.next_cost(), Claim::None))
+            .and_then(|()| self.make_writable(self.next_cost(MAX_GROUP_BATCHES), Claim::None))
             .and_then(|()| self.why_no_room_in_the_tail().map_or(Ok(()), Err));
         match looked {
             Ok(()) => self.resume(),
@@ -220,8 +222,9 @@ impl Writer {
 
     /// Whether a batch is of a session that was told to end, and may be in memory until it is folded.
     fn is_last_word(&self, job: &Job) -> bool {
+        let bytes = tail::bytes_of(job.events.len(), job.len_bytes);
         self.rooms.is_ending(&job.session)
-            && self.tail.look().bytes() + job.len_bytes <= MAX_ENDING_TAIL_BYTES
+            && self.tail.look().bytes() + bytes <= MAX_ENDING_TAIL_BYTES
     }
 
     /// How long until somebody who waits is to be refused; `None` when nobody waits who may be.
@@ -267,7 +270,7 @@ impl Writer {
 }
 
 /// Whether a batch ends a session, or rids the log of something.
-fn is_end(job: &Job) -> bool {
+pub(super) fn is_end(job: &Job) -> bool {
     job.events.iter().any(|envelope| match envelope.event {
         Event::LaunchFailed { .. }
         | Event::KillRequested
