@@ -209,3 +209,49 @@ fn a_session_whose_shim_and_daemon_are_killed_is_lost_with_the_next_daemon() {
     assert_eq!(home.record(&id)["orphan_reason"], "shim_died");
     assert!(!runs(&agent));
 }
+
+#[test]
+fn what_neither_log_nor_shim_has_is_said_to_be_missing_and_the_rest_keeps_its_place() {
+    let home = Home::new();
+    let id = home.launch(
+        "echo begun; while [ ! -e go ]; do sleep .05; done; seq 1 1200000; \
+         while [ ! -e on ]; do sleep .05; done; echo after; tail -f /dev/null",
+    );
+    let numbers: String = (1..=1_200_000).map(|n| format!("{n}\r\n")).collect();
+    let before = format!("begun\r\n{numbers}");
+    let is_recorded = |len_bytes: usize| {
+        eventually("it is on record", || {
+            (home.record(&id)["output_bytes"] == len_bytes).then_some(())
+        });
+    };
+    is_recorded("begun\r\n".len());
+    home.text(["daemon", "stop"]);
+    let log = ["coven.redb", "coven.redb.journal"].map(|name| home.dir().join(name));
+    let older = log
+        .each_ref()
+        .map(|file| std::fs::read(file).expect("it is closed"));
+    home.text(["daemon", "start"]);
+    std::fs::write(home.project().join("go"), "").unwrap();
+    is_recorded(before.len());
+    home.text(["daemon", "stop"]);
+    // Somebody takes an older copy of the log, which knows of the first line alone.
+    for (file, bytes) in log.iter().zip(older) {
+        std::fs::write(file, bytes).unwrap();
+    }
+    std::fs::write(home.project().join("on"), "").unwrap();
+    home.text(["daemon", "start"]);
+    let written = format!("{before}after\r\n");
+    is_recorded(written.len());
+    let recorded = || home.output(["log", "--raw", &id]).stdout;
+    let first = recorded();
+    assert_eq!(first.len(), written.len());
+    let shown = String::from_utf8_lossy(&first);
+    assert_eq!(shown.matches("bytes of output are missing here").count(), 1);
+    let tail = first.iter().rposition(|byte| *byte == 0x7f).unwrap() + 1;
+    assert!(tail > 1 << 20);
+    assert!(first[tail..] == written.as_bytes()[tail..]);
+    // The next one records nothing of it again.
+    home.text(["daemon", "restart"]);
+    assert!(recorded() == first);
+    is_recorded(written.len());
+}
