@@ -249,8 +249,10 @@ impl Folder {
 
     fn fold_this(&mut self, what: &Fold) {
         let began = Instant::now();
+        tracing::debug!(sessions = what.slots.len(), "a fold begins");
         match self.write(what) {
             Ok(()) => {
+                tracing::debug!(took_ms = began.elapsed().as_millis(), "a fold is made");
                 self.tail.forget(what.mark, Some(began.elapsed()));
                 self.state.backoff = Duration::ZERO;
                 self.state.asked = Asked::default();
