@@ -1,14 +1,14 @@
 //! Very many sessions at once.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coven_http::client::{Client, Error};
 use coven_http::wire::{LaunchBody, SessionRecord};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::agent::{Manner, Told};
-use crate::home::{Home, eventually};
+use crate::home::{Home, PATIENCE, eventually};
 use crate::left::{Base, open_files};
 use crate::lot::Lot;
 use crate::sessions::{One, declare};
@@ -40,18 +40,19 @@ pub(crate) fn under_five_hundred_sessions_that_write_daemons_die_and_cost_no_byt
         .buffer_unordered(AT_ONCE)
         .try_collect::<Vec<One>>();
     let all = runtime.block_on(launched).expect("all are launched");
-    thread::scope(|scope| {
+    let met = thread::scope(|scope| {
         let killing = scope.spawn(|| kill_daemons(&home));
         let typed = stream::iter(&all)
             .map(|one| type_lines(&client, one))
             .buffer_unordered(AT_ONCE)
-            .collect::<Vec<()>>();
-        runtime.block_on(typed);
+            .collect::<Vec<usize>>();
+        let met = runtime.block_on(typed).into_iter().sum::<usize>();
         killing.join().expect("it ends");
+        met
     });
     // The last has all of them: a connection to each shim.
     home.kill_daemon();
-    let begun = std::time::Instant::now();
+    let begun = Instant::now();
     home.text(["daemon", "start"]);
     eventually("all taken over", || {
         (open_files(&home) >= idle + all.len()).then_some(())
@@ -67,7 +68,10 @@ pub(crate) fn under_five_hundred_sessions_that_write_daemons_die_and_cost_no_byt
         one.agent_was_typed(LINES);
     }
     base.nothing_is_left(&home, all.iter().map(|one| one.id.as_str()));
-    format!("{sessions} sessions, {KILLS} kills and one more, taken over after {took} ms")
+    format!(
+        "{sessions} sessions, {KILLS} kills that met {met} lines, and one more, taken over after \
+         {took} ms"
+    )
 }
 
 /// Launches an agent, and waits until its terminal is set.
@@ -86,10 +90,18 @@ async fn launch(client: &Client, home: &Home, number: u64) -> Result<One, Error>
         ..LaunchBody::default()
     };
     let id = client.launch(&body).await?.id;
+    let begun = Instant::now();
     while !told.typed().exists() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        let what = format_args!("the terminal of agent {number} set");
+        pause_within(begun, what).await;
     }
     Ok(One { id, told })
+}
+
+/// Waits a moment, and no more once it has been waited for long.
+async fn pause_within(begun: Instant, what: impl std::fmt::Display) {
+    assert!(begun.elapsed() < PATIENCE, "{what} did not come to be");
+    tokio::time::sleep(Duration::from_millis(2)).await;
 }
 
 fn kill_daemons(home: &Home) {
@@ -101,16 +113,19 @@ fn kill_daemons(home: &Home) {
     }
 }
 
-async fn type_lines(client: &Client, one: &One) {
-    type_in(client, one, "go\n", "go").await;
+/// How many daemons died that had been sent one of the lines.
+async fn type_lines(client: &Client, one: &One) -> usize {
+    let mut met = type_in(client, one, "go\n", "go").await;
     for line in 0..LINES {
-        type_in(client, one, &format!("line {line}\n"), &format!("k{line}")).await;
+        met += type_in(client, one, &format!("line {line}\n"), &format!("k{line}")).await;
     }
+    met
 }
 
-async fn type_in(client: &Client, one: &One, line: &str, key: &str) {
-    if let Err(Refused) = type_one(client, &one.id, line, key).await {
-        panic!("{line:?} was refused by session {}", one.id);
+async fn type_in(client: &Client, one: &One, line: &str, key: &str) -> usize {
+    match type_one(client, &one.id, line, key).await {
+        Ok(deaths) => deaths.len(),
+        Err(Refused) => panic!("{line:?} was refused by session {}", one.id),
     }
 }
 
@@ -120,13 +135,18 @@ async fn end<'a>(
     one: &'a One,
 ) -> Result<(&'a One, SessionRecord, Vec<u8>), Error> {
     type_in(client, one, "end\n", "the-end").await;
+    let begun = Instant::now();
     let mut record = client.session(&one.id).await?;
     while record.ended_at.is_none() {
-        tokio::time::sleep(Duration::from_millis(2)).await;
+        pause_within(begun, format_args!("the end of {}", one.id)).await;
         record = client.session(&one.id).await?;
     }
     let (mut output, mut all) = (client.output(&one.id, 0).await?, Vec::new());
-    while let Some(bytes) = output.next().await? {
+    let mut next = async || {
+        let next = tokio::time::timeout(PATIENCE, output.next()).await;
+        next.unwrap_or_else(|_| panic!("nothing came of the output of {}", one.id))
+    };
+    while let Some(bytes) = next().await? {
         all.extend_from_slice(&bytes);
     }
     Ok((one, record, all))

@@ -3,11 +3,12 @@
 //! nothing.
 
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coven_http::client::Client;
 
 use crate::agent::Manner;
+use crate::home::PATIENCE;
 use crate::left::Base;
 use crate::lot::Lot;
 use crate::sessions::{One, home_with_small_spools, launch};
@@ -53,7 +54,7 @@ pub(crate) fn daemons_killed_under_floods_lose_nothing_of_what_shims_have_given_
 /// Waits until so much more is on record of each.
 async fn until_on_record(client: &Client, sessions: &[One], more_bytes: u64) {
     for one in sessions {
-        let mut wanted = None;
+        let (begun, mut wanted) = (Instant::now(), None);
         loop {
             let record = client.session(&one.id).await.expect("it is served");
             let wanted = *wanted.get_or_insert(record.output_bytes + more_bytes);
@@ -61,6 +62,10 @@ async fn until_on_record(client: &Client, sessions: &[One], more_bytes: u64) {
                 break;
             }
             assert!(record.ended_at.is_none(), "{record:?}");
+            assert!(
+                begun.elapsed() < PATIENCE,
+                "{wanted} bytes did not come on record: {record:?}"
+            );
             tokio::task::yield_now().await;
         }
     }

@@ -2,10 +2,11 @@
 
 use std::fs;
 
+use coven_http::wire::Time;
 use serde_json::Value;
 
 use crate::agent::{Manner, Told, questions};
-use crate::home::{Home, eventually};
+use crate::home::{Home, Running, eventually};
 use crate::{AGENT, seed};
 
 /// What an agent that asks its terminal where the cursor is is answered, by one without a screen.
@@ -80,10 +81,19 @@ impl One {
         home.text(["input", "--raw", &self.id, &format!("{word}\n")]);
     }
 
+    /// Waits for its end, from its newest event on: to be told all of a flood takes long.
+    fn ends(&self, home: &Home) {
+        let newest = home.record(&self.id)["last_seq"].as_u64().expect("a place");
+        let after = (newest - 1).to_string();
+        let follow = ["events", "--follow", "--after", &after, &self.id];
+        let (code, said) = Running::start(home.coven(follow)).ends_in_time(&self.id);
+        assert_eq!(code, 0, "{}: {said}", self.id);
+    }
+
     /// It has ended as it was to, and what the agent wrote is on record, byte for byte.
     pub(crate) fn is_whole(&self, home: &Home) {
         let Self { id, told } = self;
-        home.wait_for_end(id);
+        self.ends(home);
         let record = home.record(id);
         assert_eq!(
             (&record["status"], &record["exit_code"]),
@@ -112,14 +122,18 @@ impl One {
         assert_eq!(self.typed(), numbered(lines), "session {number}");
     }
 
-    /// That, and the lines are on record.
-    pub(crate) fn was_typed(&self, home: &Home, lines: u64) {
+    /// That, and the lines are on record; gives since when.
+    pub(crate) fn was_typed(&self, home: &Home, lines: u64) -> Vec<Time> {
         let number = self.told.number;
         self.agent_was_typed(lines);
         let events = home.text(["events", "--json", &self.id]);
-        let inputs = events.matches("\"kind\":\"input\"").count() as u64;
+        let inputs = events
+            .lines()
+            .filter(|line| line.contains("\"kind\":\"input\""));
+        let inputs: Vec<Time> = inputs.map(time).collect();
         // The last ends it.
-        assert_eq!(inputs, lines + 1, "session {number}");
+        assert_eq!(inputs.len() as u64, lines + 1, "session {number}");
+        inputs
     }
 
     /// What its agent was typed, without the answers of its terminal.
@@ -133,6 +147,13 @@ impl One {
     fn typed_with_answers(&self) -> String {
         fs::read_to_string(self.told.typed()).expect("a file")
     }
+}
+
+/// When an event happened.
+fn time(event: &str) -> Time {
+    let event: Value = serde_json::from_str(event).expect("JSON");
+    let text = event["created_at"].as_str().expect("a time");
+    Time::parse(text).expect("a time")
 }
 
 /// So many lines as they are typed.

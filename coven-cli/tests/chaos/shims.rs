@@ -69,7 +69,7 @@ pub(crate) fn shims_killed_at_random_lose_their_sessions_and_nothing_that_was_in
     let typed = typists.end();
     for (place, (one, typed)) in sessions.iter().zip(&typed).enumerate() {
         match lost.iter().find(|lost| lost.place == place) {
-            Some(lost) => is_lost(&home, one, &processes[place], *typed, lost),
+            Some(lost) => is_lost(&home, one, &processes[place], typed, lost),
             None => {
                 one.is_whole(&home);
                 one.was_typed(&home, typed.in_all());
@@ -149,7 +149,7 @@ fn kill(home: &Home, id: &str, shim: u64, death: Death) -> Option<InSpool> {
 
 /// It is lost, and says why; nobody of it runs; what it had written is on record as far as its shim had
 /// read it, and it was typed nothing twice.
-fn is_lost(home: &Home, one: &One, processes: &Processes, typed: Typed, lost: &Lost) {
+fn is_lost(home: &Home, one: &One, processes: &Processes, typed: &Typed, lost: &Lost) {
     home.wait_for_end(&one.id);
     let record = one.record(home);
     assert_eq!(

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coven::Code;
-use coven_http::client::Client;
+use coven_http::client::{Client, Error};
+use coven_http::wire::Time;
 use tokio::runtime::Runtime;
 use tokio::task::JoinHandle;
 
@@ -20,13 +21,26 @@ pub(crate) struct Typists {
 }
 
 /// How many lines were typed into a session.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Typed {
     /// All that were tried, and then the one that ends the agent.
-    All { lines: u64 },
+    All { lines: u64, met: Vec<Met> },
     /// These, until one was refused for good.
     Refused { lines: u64 },
 }
+
+/// A daemon died that had been sent a line and had not answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Met {
+    /// Which line.
+    pub(crate) line: u64,
+    /// When that was seen: the daemon was dead by then.
+    pub(crate) at: Time,
+}
+
+/// How long a line may take to be taken: a daemon that stands still for a minute takes that and a little
+/// more.
+const PATIENCE: Duration = Duration::from_secs(180);
 
 impl Typists {
     pub(crate) fn begin(home: &Home, sessions: &[One]) -> Self {
@@ -57,27 +71,36 @@ impl Typists {
 impl Typed {
     /// How many there were of a session that nothing was to happen to.
     pub(crate) fn in_all(&self) -> u64 {
-        match *self {
-            Self::All { lines } => lines,
+        match self {
+            Self::All { lines, .. } => *lines,
             Self::Refused { lines } => panic!("after {lines} lines one was refused"),
+        }
+    }
+
+    /// The deaths that one of its lines met.
+    pub(crate) fn met(&self) -> &[Met] {
+        match self {
+            Self::All { met, .. } => met,
+            Self::Refused { .. } => &[],
         }
     }
 }
 
 /// Types lines, each under a key, and each again until somebody says that it was taken.
 async fn type_lines(client: Client, session: String, is_over: Arc<AtomicBool>) -> Typed {
-    let mut lines = 0;
+    let (mut lines, mut met) = (0, Vec::new());
     while !is_over.load(Ordering::Relaxed) {
         let (line, key) = (format!("line {lines}\n"), format!("k{lines}"));
-        if let Err(Refused) = type_one(&client, &session, &line, &key).await {
-            return Typed::Refused { lines };
+        match type_one(&client, &session, &line, &key).await {
+            Ok(deaths) => met.extend(deaths.into_iter().map(|at| Met { line: lines, at })),
+            Err(Refused) => return Typed::Refused { lines },
         }
         lines += 1;
         // People pause.
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     match type_one(&client, &session, "end\n", "the-end").await {
-        Ok(()) => Typed::All { lines },
+        Ok(_) => Typed::All { lines, met },
         Err(Refused) => Typed::Refused { lines },
     }
 }
@@ -85,23 +108,33 @@ async fn type_lines(client: Client, session: String, is_over: Arc<AtomicBool>) -
 /// The session takes nothing any more, and the input is told not to have reached it.
 pub(crate) struct Refused;
 
+/// Types a line under a key until somebody says that it was taken; gives when daemons died that had been
+/// sent it.
 pub(crate) async fn type_one(
     client: &Client,
     session: &str,
     line: &str,
     key: &str,
-) -> Result<(), Refused> {
+) -> Result<Vec<Time>, Refused> {
+    let (begun, mut deaths) = (Instant::now(), Vec::new());
     loop {
-        match client.input_once(session, line, key).await {
-            Ok(()) => return Ok(()),
-            Err(error) => match error.code() {
-                Some(Code::SessionNotLive | Code::SendInputFailed) => return Err(Refused),
-                // The daemon died, or begins, or its disk is full.
-                None | Some(Code::RuntimeUnavailable) => {
-                    tokio::time::sleep(Duration::from_millis(5)).await;
-                }
-                Some(_) => panic!("{line:?}: {error}"),
-            },
+        let Err(error) = client.input_once(session, line, key).await else {
+            return Ok(deaths);
+        };
+        match error.code() {
+            Some(Code::SessionNotLive | Code::SendInputFailed) => return Err(Refused),
+            // The daemon died, or begins, or its disk is full.
+            None | Some(Code::RuntimeUnavailable) => {}
+            Some(_) => panic!("{line:?}: {error}"),
         }
+        if let Error::Broken { .. } = error {
+            deaths.push(Time::now());
+        }
+        assert!(
+            begun.elapsed() < PATIENCE,
+            "session {session} did not take {line:?} within {} s: {error}",
+            PATIENCE.as_secs()
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
