@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod agent;
+mod asking;
 mod bound;
 mod crowd;
 mod daemons;
 mod floods;
+mod folding;
 mod full_disk;
 #[path = "../cli/home.rs"]
 #[allow(dead_code)] // what other tests need of it

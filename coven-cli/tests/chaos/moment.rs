@@ -1,10 +1,18 @@
 //! Sessions of a moment: launched, killed, archived and deleted while daemons die.
 
 use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::thread;
+use std::time::{Duration, Instant};
 
+use coven::Code;
+use coven_http::client::{Client, Error};
+use coven_http::wire::LaunchBody;
 use serde_json::Value;
+use tokio::runtime::Runtime;
 
-use crate::home::Home;
+use crate::asking::{Asked, Asking};
+use crate::home::{Home, PATIENCE};
 
 /// What became of something that was asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,21 +23,11 @@ enum Answer {
     Done,
     /// It was refused, and not done.
     Refused,
-    /// Nobody said. It was done or not.
+    /// A daemon died of it, and of the next one's refusal it is not known whether that had done it.
     Unheard,
 }
 
 impl Answer {
-    fn of(command: &std::process::Output) -> Self {
-        match command.status.code() {
-            Some(0) => Self::Done,
-            // The session does not allow it; there is none.
-            Some(123 | 124) => Self::Refused,
-            Some(122) => Self::Unheard,
-            _ => panic!("{command:?}"),
-        }
-    }
-
     /// Whether what was asked so may be so.
     fn allows(self, is_done: bool) -> bool {
         match self {
@@ -38,6 +36,15 @@ impl Answer {
             Self::Unheard => true,
         }
     }
+}
+
+/// What is done to one that was killed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Put {
+    /// It is archived.
+    Away,
+    /// It is deleted.
+    Out,
 }
 
 /// One of them, and what was done to it.
@@ -50,104 +57,187 @@ struct Moment {
 }
 
 /// All of them.
-#[derive(Debug, Default)]
 pub(crate) struct Moments {
+    client: Client,
+    runtime: Runtime,
+    project: PathBuf,
     all: Vec<Moment>,
-    /// Launches of which nobody said whether they were made.
-    unheard: usize,
+    /// What daemons died of: they had been asked this, and had not answered.
+    met: Vec<Asked>,
+}
+
+/// What daemons said to something that was asked until one answered.
+struct Heard<T> {
+    answer: Result<T, Error>,
+    /// Whether another one died before, which had been asked, too.
+    another_died: bool,
 }
 
 impl Moments {
-    /// Launches and kills one, and archives or deletes the last before it. The commands find the next
-    /// daemon themselves.
-    pub(crate) fn meddle(&mut self, home: &Home, round: u64) {
-        let launch = [
-            "run",
-            "--mode",
-            "interactive",
-            "--detach",
-            "sh",
-            "echo moment; cat",
-        ];
-        let launched = home.output(launch);
-        let earlier = self.all.last_mut();
-        let new = match launched.status.code() {
-            Some(0) => {
-                let id = String::from_utf8(launched.stdout).expect("text");
-                let id = id.trim_end().to_owned();
-                let killed = Answer::of(&home.output(["kill", &id]));
-                Some(Moment {
-                    id,
-                    killed,
-                    archived: Answer::NotAsked,
-                    deleted: Answer::NotAsked,
-                })
-            }
-            // Its daemon died of it; or it died between the record and the start, which the next one
-            // tells.
-            Some(121 | 122 | 125) => {
-                self.unheard += 1;
-                None
-            }
-            _ => panic!("{launched:?}"),
-        };
-        if let Some(last) = earlier {
-            if round.is_multiple_of(2) {
-                last.archived = Answer::of(&home.output(["archive", &last.id]));
-            } else {
-                last.deleted = Answer::of(&home.output(["sacrifice", "--yes", &last.id]));
-            }
+    pub(crate) fn of(home: &Home) -> Self {
+        Self {
+            client: Client::at_home(&home.dir()),
+            runtime: Runtime::new().expect("a runtime"),
+            project: home.project(),
+            all: Vec::new(),
+            met: Vec::new(),
         }
-        self.all.extend(new);
     }
 
-    /// Each is what its answers say, and there is none but these and `others`; gives the ids of all,
-    /// those that nobody was told of too.
-    pub(crate) fn check(&self, home: &Home, others: &BTreeSet<&str>) -> Vec<String> {
+    /// How many daemons died of this.
+    pub(crate) fn met(&self, asked: Asked) -> usize {
+        self.met.iter().filter(|met| **met == asked).count()
+    }
+
+    /// Launches and kills one, and archives or deletes the last before it.
+    pub(crate) fn meddle(&mut self, asking: &Asking, put: Put) {
+        let new = self.launch_and_kill(asking);
+        if let Some(mut last) = self.all.pop() {
+            match put {
+                Put::Away => last.archived = self.archive(asking, &last.id),
+                Put::Out => last.deleted = self.delete(asking, &last.id),
+            }
+            self.all.push(last);
+        }
+        self.all.push(new);
+        asking.is_over();
+    }
+
+    fn launch_and_kill(&mut self, asking: &Asking) -> Moment {
+        let body = LaunchBody {
+            project_root: Some(self.project.display().to_string()),
+            harness: Some("sh".to_owned()),
+            prompt: Some("echo moment; cat".to_owned()),
+            ..LaunchBody::default()
+        };
+        let key = format!("moment-{}", self.all.len());
+        let launch = async |client: &Client| client.launch_once(&body, &key).await;
+        let (id, killed) = match self.ask(asking, Asked::Launch, &launch).answer {
+            Ok(record) => {
+                let killed = self.kill(asking, &record.id);
+                (record.id, killed)
+            }
+            // Its daemon died between the record and the start, which the next one tells.
+            Err(error) if error.code() == Some(Code::LaunchFailed) => {
+                let details = error.answer().and_then(|answer| answer.details.as_ref());
+                let id = details.and_then(|details| details["sessionId"].as_str());
+                (id.expect("an id").to_owned(), Answer::NotAsked)
+            }
+            Err(error) => panic!("a launch: {error}"),
+        };
+        Moment {
+            id,
+            killed,
+            archived: Answer::NotAsked,
+            deleted: Answer::NotAsked,
+        }
+    }
+
+    fn kill(&mut self, asking: &Asking, id: &str) -> Answer {
+        let kill = async |client: &Client| client.kill(id).await;
+        let heard = self.ask(asking, Asked::Kill, &kill);
+        let Err(error) = heard.answer else {
+            return Answer::Done;
+        };
+        // It was killed, or did not even start.
+        assert_eq!(error.code(), Some(Code::SessionNotLive), "{id}: {error}");
+        match heard.another_died {
+            true => Answer::Unheard,
+            false => Answer::Refused,
+        }
+    }
+
+    fn archive(&mut self, asking: &Asking, id: &str) -> Answer {
+        let archive = async |client: &Client| client.archive(id).await;
+        let Err(error) = self.ask(asking, Asked::Archive, &archive).answer else {
+            return Answer::Done;
+        };
+        // Its end is not on record yet.
+        assert_eq!(error.code(), Some(Code::SessionLive), "{id}: {error}");
+        Answer::Refused
+    }
+
+    fn delete(&mut self, asking: &Asking, id: &str) -> Answer {
+        let delete = async |client: &Client| client.delete(id).await;
+        let heard = self.ask(asking, Asked::Delete, &delete);
+        match heard.answer {
+            Ok(()) => Answer::Done,
+            Err(error) if error.code() == Some(Code::SessionLive) => Answer::Refused,
+            // The one that died had deleted it.
+            Err(error) if error.code() == Some(Code::SessionNotFound) && heard.another_died => {
+                Answer::Done
+            }
+            Err(error) => panic!("{id}: {error}"),
+        }
+    }
+
+    /// Asks until a daemon answers.
+    fn ask<T>(
+        &mut self,
+        asking: &Asking,
+        asked: Asked,
+        ask: &impl AsyncFn(&Client) -> Result<T, Error>,
+    ) -> Heard<T> {
+        let (begun, mut another_died) = (Instant::now(), false);
+        let answer = asking.during(asked, || {
+            loop {
+                let answer = self.runtime.block_on(ask(&self.client));
+                match &answer {
+                    Err(Error::Broken { .. }) => {
+                        self.met.push(asked);
+                        another_died = true;
+                    }
+                    Err(Error::Unreachable { .. }) => {}
+                    Err(error) if error.code() == Some(Code::RuntimeUnavailable) => {}
+                    Ok(_) | Err(_) => return answer,
+                }
+                assert!(begun.elapsed() < PATIENCE, "{asked:?} is not answered");
+                thread::sleep(Duration::from_millis(2));
+            }
+        });
+        Heard {
+            answer,
+            another_died,
+        }
+    }
+
+    /// Each is what its answers say, and there are none but these and `others`; gives their ids.
+    pub(crate) fn check(&self, home: &Home, others: &BTreeSet<&str>) -> Vec<&str> {
         let sessions = home.json(["sessions", "--all", "--json"]);
         let sessions = sessions.as_array().expect("a list");
-        let ids: BTreeSet<&str> = sessions.iter().map(id).collect();
-        assert_eq!(ids.len(), sessions.len(), "one is listed twice");
-        assert!(others.is_subset(&ids), "{ids:?}");
+        let listed: BTreeSet<&str> = sessions.iter().map(id).collect();
+        assert_eq!(listed.len(), sessions.len(), "one is listed twice");
+        let there = self.all.iter().filter(|one| one.deleted != Answer::Done);
+        let mut expected = others.clone();
+        expected.extend(there.map(|one| one.id.as_str()));
+        let missing: Vec<_> = expected.difference(&listed).collect();
+        let unknown: Vec<_> = listed.difference(&expected).collect();
+        assert!(
+            missing.is_empty() && unknown.is_empty(),
+            "not listed: {missing:?}, and nobody's: {unknown:?}"
+        );
         for moment in &self.all {
-            moment.check(home, ids.contains(&*moment.id));
+            moment.check(home);
         }
-        let is_known = |id: &str| others.contains(id) || self.all.iter().any(|one| one.id == id);
-        let unknown: Vec<&str> = ids.into_iter().filter(|id| !is_known(id)).collect();
-        assert!(unknown.len() <= self.unheard, "{unknown:?}, {self:?}");
-        for id in &unknown {
-            // It was not killed by anybody.
-            home.output(["kill", id]);
-            home.wait_for_end(id);
-        }
-        let known = self.all.iter().map(|one| one.id.clone());
-        known
-            .chain(unknown.into_iter().map(str::to_owned))
-            .collect()
+        self.all.iter().map(|one| one.id.as_str()).collect()
     }
 }
 
 impl Moment {
-    fn check(&self, home: &Home, is_there: bool) {
-        assert!(self.deleted.allows(!is_there), "{self:?}");
-        if !is_there {
+    fn check(&self, home: &Home) {
+        if self.deleted == Answer::Done {
             assert_eq!(home.output(["show", &self.id]).status.code(), Some(123));
             return;
         }
         home.wait_for_end(&self.id);
         let record = home.record(&self.id);
-        let has_status = |status: &str| record["status"] == status;
+        let is_killed = record["status"] == "killed";
         // Its daemon may have died between the launch on record and the shim.
         let is_interrupted = record["orphan_reason"] == "launch_interrupted";
-        assert!(has_status("killed") || is_interrupted, "{self:?}: {record}");
-        assert!(
-            self.killed.allows(has_status("killed")),
-            "{self:?}: {record}"
-        );
-        assert!(
-            self.archived.allows(!record["archived_at"].is_null()),
-            "{self:?}: {record}"
-        );
+        assert!(is_killed || is_interrupted, "{self:?}: {record}");
+        assert!(self.killed.allows(is_killed), "{self:?}: {record}");
+        let is_archived = !record["archived_at"].is_null();
+        assert!(self.archived.allows(is_archived), "{self:?}: {record}");
     }
 }
 
