@@ -9,6 +9,7 @@ mod adopting;
 mod control;
 mod dismissing;
 mod ending;
+mod first_message;
 mod gather;
 mod happened;
 mod heard_again;
@@ -23,15 +24,12 @@ mod typing;
 mod writer;
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use bytes::Bytes;
-use coven_core::{Actor, InputId, Launch, SessionId};
+use coven_core::{Actor, Launch, SessionId};
 use coven_harness::process::Spawn;
 use coven_harness::{CommandLine, Harness};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-use uuid::Uuid;
 
 use crate::shared::Shared;
 use crate::{Error, Record};
@@ -85,16 +83,4 @@ pub(crate) fn adopt(shared: Arc<Shared>, record: Record) -> JoinHandle<()> {
 pub(crate) fn dismiss(shared: &Arc<Shared>, sessions: Vec<SessionId>) {
     let shared = Arc::clone(shared);
     tokio::spawn(async move { dismissing::all(&shared, sessions).await });
-}
-
-/// What a session gets typed before anything else. It has the same name whenever it is asked for,
-/// so that a shim types it once.
-fn first_input(session: &SessionId, data: Bytes) -> writer::Input {
-    let id = Uuid::parse_str(session.as_str()).unwrap_or_default();
-    writer::Input {
-        id: InputId(id.into_bytes()),
-        data,
-        pause: Duration::ZERO,
-        room: None,
-    }
 }

@@ -51,6 +51,7 @@ async fn running(
         screen: Screenless::default(),
         hearing_again: Some(Box::pin(hear_again(
             Arc::clone(&shared),
+            harness.clone(),
             record.clone(),
             identity,
         ))),

@@ -2,8 +2,9 @@
 //!
 //! The end of output is read, as a rule, right after the process ended. A descendant that keeps
 //! the terminal open can put it off for ever: then the output is cut, once it has been quiet for
-//! 200 ms, and at the latest after 2 s, of which only the time counts that it is read. A killed
-//! session also waits for the proof that all its processes are gone.
+//! 200 ms, and at the latest after 2 s, of which only the time counts that it is read: none in which
+//! this program stood still, and it is quiet only for who looked. A killed session also waits for the
+//! proof that all its processes are gone.
 
 use std::time::Duration;
 
@@ -14,6 +15,9 @@ pub(crate) const QUIET_BEFORE_CUT: Duration = Duration::from_millis(200);
 
 /// The most that output may go on after the process ended.
 pub(crate) const MAX_OUTPUT_AFTER_EXIT: Duration = Duration::from_secs(2);
+
+/// Come to so long after something was due, this program was stopped, or had no turn for as long.
+const STOOD_STILL: Duration = Duration::from_millis(100);
 
 /// What is known of a session's end.
 #[derive(Debug, Default)]
@@ -28,6 +32,8 @@ pub(super) struct EndWatch {
     is_told: bool,
     output: Option<OutputEnd>,
     last_byte_at: Duration,
+    /// When it was looked for output last, and there was none.
+    looked_at: Option<Duration>,
     /// Whether the process is read; it is not, for want of room.
     reading: bool,
     /// Since when the process, which is over, is read without a break.
@@ -134,8 +140,14 @@ impl EndWatch {
         let exit = *exit;
         let output = match self.output {
             Some(end) => end,
-            None if now >= self.deadline()? => OutputEnd::Cut,
-            None => return None,
+            None => {
+                let (quiet_at, at_most) = self.deadlines()?;
+                let is_quiet = self.looked_at.is_some_and(|looked| quiet_at <= looked);
+                if at_most > now && !is_quiet {
+                    return None;
+                }
+                OutputEnd::Cut
+            }
         };
         Some(End { exit, output })
     }
@@ -146,15 +158,44 @@ impl EndWatch {
         self.is_gone.then(|| self.output.unwrap_or(OutputEnd::Cut))
     }
 
+    /// Takes note of the time, before it is asked for the end: what passed while this program stood
+    /// still does not count.
+    pub(super) fn comes_to(&mut self, now: Duration) {
+        let late = self.deadline().and_then(|due| now.checked_sub(due));
+        if let Some(late) = late.filter(|late| *late >= STOOD_STILL) {
+            let lost = late + QUIET_BEFORE_CUT;
+            self.counted_from = self.counted_from.map(|from| from + lost);
+            self.last_byte_at += lost;
+        }
+    }
+
+    /// Whether it would be quiet by now, and is to be looked for output once more.
+    pub(super) fn is_to_look(&self, now: Duration) -> bool {
+        self.deadlines().is_some_and(|(quiet_at, _)| {
+            quiet_at <= now && self.looked_at.is_none_or(|looked| looked < quiet_at)
+        })
+    }
+
+    /// It was looked for output, and there was none.
+    pub(super) fn found_nothing(&mut self, now: Duration) {
+        self.looked_at = Some(now);
+    }
+
     /// When to look again.
     pub(super) fn deadline(&self) -> Option<Duration> {
+        self.deadlines()
+            .map(|(quiet_at, at_most)| quiet_at.min(at_most))
+    }
+
+    /// When it has been quiet for long enough, and when the output is cut whether it is quiet or not.
+    fn deadlines(&self) -> Option<(Duration, Duration)> {
         if self.output.is_some() || !self.reading || self.is_told {
             return None;
         }
         let from = self.counted_from?;
-        let quiet = from.max(self.last_byte_at) + QUIET_BEFORE_CUT;
+        let quiet_at = from.max(self.last_byte_at) + QUIET_BEFORE_CUT;
         let left = MAX_OUTPUT_AFTER_EXIT.saturating_sub(self.counted);
-        Some(quiet.min(from + left))
+        Some((quiet_at, from + left))
     }
 }
 
@@ -199,8 +240,29 @@ mod tests {
         watch.process_ended(EXIT, ms(1000));
         watch.byte_read(ms(1150));
         assert_eq!(watch.deadline(), Some(ms(1350)));
-        assert_eq!(watch.end(ms(1349)), None);
+        watch.found_nothing(ms(1349));
+        assert_eq!(watch.end(ms(1350)), None);
+        watch.found_nothing(ms(1350));
         assert_eq!(watch.end(ms(1350)), ended(OutputEnd::Cut));
+    }
+
+    #[test]
+    fn time_in_which_this_program_stood_still_does_not_count() {
+        let mut watch = read_from_the_start();
+        watch.process_ended(EXIT, ms(1000));
+        watch.comes_to(ms(1001));
+        watch.comes_to(ms(61_000));
+        assert_eq!(watch.end(ms(61_000)), None);
+        assert_eq!(watch.deadline(), Some(ms(61_200)));
+        watch.byte_read(ms(61_050));
+        assert_eq!(watch.deadline(), Some(ms(61_250)));
+        // A moment late is not stopped, and does not know yet whether it is quiet.
+        watch.comes_to(ms(61_300));
+        assert!(watch.is_to_look(ms(61_300)));
+        assert_eq!(watch.end(ms(61_300)), None);
+        watch.found_nothing(ms(61_301));
+        assert!(!watch.is_to_look(ms(61_302)));
+        assert_eq!(watch.end(ms(61_301)), ended(OutputEnd::Cut));
     }
 
     #[test]
@@ -221,7 +283,9 @@ mod tests {
         watch.process_ended(EXIT, ms(1000));
         assert_eq!((watch.deadline(), watch.end(ms(9000))), (None, None));
         watch.set_reading(true, ms(9000));
-        assert_eq!(watch.end(ms(9100)), None);
+        watch.found_nothing(ms(9199));
+        assert_eq!(watch.end(ms(9200)), None);
+        watch.found_nothing(ms(9200));
         assert_eq!(watch.end(ms(9200)), ended(OutputEnd::Cut));
     }
 
@@ -238,6 +302,7 @@ mod tests {
         }
         watch.set_reading(true, ms(30_000));
         assert_eq!(watch.deadline(), Some(ms(30_200)));
+        watch.found_nothing(ms(30_200));
         assert_eq!(watch.end(ms(30_200)), ended(OutputEnd::Cut));
     }
 

@@ -4,25 +4,36 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
 use coven_core::{ConversationId, Envelope, Event, InputData, InputId, Seq};
-use coven_harness::IdentitySource;
+use coven_harness::{Harness, IdentitySource};
 use coven_store::ReadLimit;
+use tokio::time::sleep;
 
+use super::first_message::{self, MAX_INPUTS_SINCE};
 use super::identity::{Again, IdentityWatch};
 use super::live::{Goes, Live};
+use super::writer::Input;
 use crate::attach::Screenless;
 use crate::shared::Shared;
 use crate::{Error, Record};
+
+/// How long a log that cannot be read for now is left alone.
+const LOG_RETRY: Duration = Duration::from_secs(1);
 
 /// What was found.
 pub(super) struct HeardAgain {
     pub(super) screen: Screenless,
     pub(super) identity: IdentityWatch,
     pub(super) found: Option<ConversationId>,
+    /// The first message, where it may not have reached the shim.
+    pub(super) first_input: Option<Input>,
     pub(super) inputs: LastInputs,
+    /// How many inputs there are.
+    inputs_len: usize,
 }
 
 /// The last inputs, of which some may not have reached the shim, with what they typed. Those before
@@ -37,6 +48,7 @@ pub(super) struct LastInputs {
 /// Goes over all of a session's events. What cannot be read is as if it had not been written.
 pub(super) async fn hear_again(
     shared: Arc<Shared>,
+    harness: Option<Arc<dyn Harness>>,
     record: Record,
     identity: IdentitySource,
 ) -> HeardAgain {
@@ -44,7 +56,9 @@ pub(super) async fn hear_again(
         screen: Screenless::starting_at(record.session.trimmed_bytes),
         identity: IdentityWatch::new(identity),
         found: None,
+        first_input: None,
         inputs: LastInputs::default(),
+        inputs_len: 0,
     };
     let mut after = Seq::ZERO;
     while after < record.last_seq {
@@ -56,12 +70,18 @@ pub(super) async fn hear_again(
                     heard.hear(event);
                 }
             }
+            // Nothing of it is driven meanwhile: what it was typed is not known.
+            Err(Error::Unavailable { .. }) => sleep(LOG_RETRY).await,
             Err(error) => {
                 let session = &record.session.id;
-                tracing::warn!(%session, %error, "its terminal's modes may be wrong");
+                tracing::error!(%session, %error,
+                    "its log cannot be read: what was to be typed is not, and its terminal's modes may be wrong");
                 break;
             }
         }
+    }
+    if heard.inputs_len < MAX_INPUTS_SINCE {
+        heard.first_input = first_message::of_launched(&shared, harness.as_ref(), &record).await;
     }
     heard
 }
@@ -81,7 +101,13 @@ impl HeardAgain {
                 self.screen.recorded(end, self.screen.state());
                 self.found = self.identity.hear_again(&data).or(self.found.take());
             }
-            Event::Input { data, id: Some(id) } => self.inputs.add(id, data),
+            Event::Input { data, id } => {
+                self.inputs_len += 1;
+                // Without a name nobody can ask for it again.
+                if let Some(id) = id {
+                    self.inputs.add(id, data);
+                }
+            }
             // What they tell is in the session's record.
             Event::Created { .. }
             | Event::Registered { .. }
@@ -99,9 +125,7 @@ impl HeardAgain {
             | Event::Archived
             | Event::Summoned
             | Event::Deleted
-            | Event::Trimmed { .. }
-            // Nobody can ask for it again by a name.
-            | Event::Input { id: None, .. } => {}
+            | Event::Trimmed { .. } => {}
         }
     }
 }
@@ -115,6 +139,10 @@ impl Live {
         self.identified(heard.found);
         // It may have opened its file when nobody looked.
         self.look_for_identity(Again::APauseLater);
+        if let (Some(writer), Some(first)) = (&self.writer, heard.first_input) {
+            // Where nobody reads any more, nothing is missed.
+            let _ = writer.input(first);
+        }
         self.type_again(heard.inputs.into_iter());
         Goes::On
     }

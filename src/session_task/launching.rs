@@ -6,6 +6,7 @@ use std::future::{Future, pending};
 use std::pin::Pin;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use coven_core::{Command, ProcessFacts, Refusal, Status, decide};
 use coven_harness::process::{self, Spawn, SpawnError};
 use coven_store::{AppendError, Appended, Urgency};
@@ -20,7 +21,8 @@ use super::control::MAX_ASKED;
 use super::killing::Report;
 use super::live::{Beginning, Live, UnrecordedKill};
 use super::process::{Keyboard, Process};
-use super::{Accepted, Run, first_input};
+use super::writer::Input;
+use super::{Accepted, Run, first_message};
 use crate::attach::Screenless;
 use crate::commit::{self, Plan};
 use crate::hosting::Hosting;
@@ -49,6 +51,8 @@ pub(super) struct Launching {
 pub(super) struct Made {
     pub(super) process: Process,
     pub(super) keyboard: Option<Keyboard>,
+    /// What is typed before anything else, where that is still to be done.
+    pub(super) first_input: Option<Input>,
 }
 
 /// Why there is no process.
@@ -106,20 +110,20 @@ pub(super) async fn run(
     let argv = command.recorded(&harness.about().executable);
     let first = command.first_input().cloned();
     let mut spawning = match &launching.shared.hosting {
-        Hosting::InProcess => launching.spawn(spawn, hint),
+        Hosting::InProcess => launching.spawn(spawn, first, hint),
         Hosting::Shims(shims) => {
             let asked = InShim {
                 program: shims.program.clone(),
                 spawn,
                 executable: executable.clone(),
                 argv: argv.clone(),
-                first_input: first.clone(),
+                first_input: first,
                 hint,
             };
             launching.spawn_in_shim(asked)
         }
     };
-    let Made { process, keyboard } = match launching.wait(&mut spawning, &mut mailbox).await {
+    let made = match launching.wait(&mut spawning, &mut mailbox).await {
         Ok(Some(made)) => made,
         Ok(None) => return launching.called_off(reply).await,
         Err(NoProcess::NeverRan(reason)) => return launching.fail(reason, reply).await,
@@ -128,6 +132,11 @@ pub(super) async fn run(
                 .await;
         }
     };
+    let Made {
+        process,
+        keyboard,
+        first_input,
+    } = made;
     let early_kill = launching.signal_before_it_is_recorded(&process.facts).await;
     let started = Command::RecordStart {
         process: process.facts.clone(),
@@ -136,10 +145,7 @@ pub(super) async fn run(
     };
     let now = launching.shared.clock.now();
     let beginning = Beginning {
-        // A shim has it already.
-        first_input: first
-            .filter(|_| !process.is_in_shim())
-            .map(|data| first_input(&launching.record.session.id, data)),
+        first_input,
         process,
         keyboard,
         screen: Screenless::default(),
@@ -171,9 +177,10 @@ impl Launching {
     }
 
     /// Makes the process on a thread that may block; `None` when it was called off before.
-    fn spawn(&self, spawn: Spawn, hint: String) -> Making {
+    fn spawn(&self, spawn: Spawn, first: Option<Bytes>, hint: String) -> Making {
         let goes_ahead = self.goes_ahead();
         let on_the_way = self.shared.on_the_way.clone();
+        let first_input = first.map(|data| first_message::of(&self.record.session.id, data));
         tokio::task::spawn_blocking(move || {
             if !goes_ahead() {
                 return Ok(None);
@@ -181,11 +188,15 @@ impl Launching {
             let child = process::spawn(spawn).map_err(|error| never_ran(&error, &hint))?;
             on_the_way.reached(&Waypoint::ProcessMade);
             let (process, keyboard) = Process::here(child);
-            Ok(Some(Made { process, keyboard }))
+            Ok(Some(Made {
+                process,
+                keyboard,
+                first_input,
+            }))
         })
     }
 
-    /// The same by a shim, which has the first input once this is through.
+    /// The same by a shim.
     fn spawn_in_shim(&self, asked: InShim) -> Making {
         let goes_ahead = self.goes_ahead();
         let (shared, session) = (Arc::clone(&self.shared), self.record.session.clone());

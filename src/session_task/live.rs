@@ -14,6 +14,7 @@ use coven_harness::{Harness, IdentitySource};
 use coven_store::WriterState;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 use super::control::Control;
 use super::ending::EndWatch;
@@ -29,6 +30,10 @@ use crate::on_the_way::Waypoint;
 use crate::running::Message;
 use crate::shared::Shared;
 use crate::{Error, Record};
+
+/// How long the kernel may take to tell that there is something to read, which is there already: a timer
+/// of this runtime is looked at after that.
+const LOOK: Duration = Duration::from_millis(1);
 
 /// Something under way; at most one of its kind.
 pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
@@ -99,6 +104,8 @@ enum Wake {
     EchoKnown(super::typing::Look),
     SpoolLimit(u64),
     Redrawn,
+    /// It was looked for output, and there was none.
+    Quiet,
     Due,
 }
 
@@ -165,6 +172,7 @@ impl Live {
             self.told(message);
         }
         loop {
+            self.end.comes_to(self.shared.clock.elapsed());
             self.begin_control();
             if self.has_left() {
                 return;
@@ -176,6 +184,10 @@ impl Live {
                 Wake::Told(Some(message)) => self.told(message),
                 // The entry that holds the sender outlives this task.
                 Wake::Told(None) | Wake::Due => Goes::On,
+                Wake::Quiet => {
+                    self.end.found_nothing(self.shared.clock.elapsed());
+                    Goes::On
+                }
                 Wake::Redrawn => self.redrawn(),
                 Wake::Happened(happening) => self.happened(happening),
                 Wake::EchoKnown(look) => {
@@ -228,7 +240,8 @@ impl Live {
         let (exit, output) = (self.end.has_process(), self.end.has_output());
         self.end.set_reading(output && room, now);
         let wants = Wants { exit, output, room };
-        let (due, redrawn, look) = (self.next_due(), self.redraw.due(), self.identity.due());
+        let (due, redrawn, look) = (self.next_due(now), self.redraw.due(), self.identity.due());
+        let is_to_look = self.end.is_to_look(now) && self.control.is_idle();
         let clock = &self.shared.clock;
         tokio::select! {
             biased;
@@ -243,6 +256,7 @@ impl Live {
             limit = spool_limit(&mut self.spool_limit), if self.process.is_in_shim() => Wake::SpoolLimit(limit),
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),
             happening = self.process.happens(wants) => Wake::Happened(happening),
+            () = sleep(LOOK), if is_to_look => Wake::Quiet,
             () = until(redrawn, |due| clock.sleep_until(due)) => Wake::Redrawn,
             () = until(look, |due| clock.sleep_until(due)) => Wake::TimeToLook,
             () = until(due, |due| clock.sleep_until(due)) => Wake::Due,
@@ -261,11 +275,15 @@ impl Live {
     }
 
     /// When something is due that no outcome will wake the loop for.
-    fn next_due(&self) -> Option<Duration> {
+    fn next_due(&self, now: Duration) -> Option<Duration> {
         if self.observations.in_flight.is_some() {
             return None;
         }
-        let end = self.end.deadline().filter(|_| self.control.is_idle());
+        // By then it is looked for output first.
+        let end = self
+            .end
+            .deadline()
+            .filter(|due| *due > now && self.control.is_idle());
         self.observations.due().into_iter().chain(end).min()
     }
 

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 
 use crate::process::Process;
 use crate::support::{SUCCESS, in_terminal, within};
-use crate::world::{Told, World, all, enter, type_in};
+use crate::world::{LIMIT_BYTES, Told, World, all, enter, program, type_in};
 
 #[tokio::test]
 async fn no_signal_but_kill_ends_a_shim_whose_session_goes_on() {
@@ -127,6 +127,39 @@ async fn stopped_before_the_cut() -> bool {
     let written = told.output.iter().filter(|byte| **byte == 0).count();
     assert_eq!((written, told.end), (LATE, Some(OutputEnd::Cut)));
     true
+}
+
+#[tokio::test]
+async fn what_was_written_while_the_record_of_the_exit_took_its_time_is_read_before_the_output_is_cut()
+ {
+    const LATE: usize = 9000;
+    let world = World::new();
+    let [go, done] = ["go", "done"].map(|name| world.folder.with_extension(name));
+    let script = format!(
+        "trap '' HUP; stty raw; (until [ -e {go} ]; do :; done; head -c {LATE} /dev/zero; \
+         : > {done}; exec sleep 300) & kill -9 $$",
+        go = go.display(),
+        done = done.display()
+    );
+    let spawn = world.spawn(&script, in_terminal());
+    let launched = world.launch(program(&["stop=ExitRecorded"]), spawn, LIMIT_BYTES);
+    let mut child = launched.await.unwrap();
+    let shim = world.shim(&child);
+    shim.until_stopped().await;
+    let stopped_at = Instant::now();
+    std::fs::write(&go, "").unwrap();
+    within(async {
+        while !done.exists() {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    // Long enough for the output to be quiet, and not so long that it shows that nothing ran.
+    tokio::time::sleep_until((stopped_at + Duration::from_millis(240)).into()).await;
+    shim.signal(Signal::CONT);
+    let told = all(&mut child).await;
+    let written = told.output.iter().filter(|byte| **byte == 0).count();
+    assert_eq!((written, told.end), (LATE, Some(OutputEnd::Cut)));
 }
 
 #[tokio::test]

@@ -10,24 +10,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coven_core::{Command, OrphanReason, Phase, ProcessFacts, SessionId, Timestamp};
+use coven_harness::Harness;
 use coven_harness::process::{KillError, KillReport, kill_marked, kill_shim};
 use coven_harness::shim::{LaunchFailure, Record as ShimRecord, Recorded};
-use coven_harness::{ConversationPlan, Harness};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
-use uuid::Uuid;
 
 use super::identity;
 use crate::attach::Screenless;
 use crate::recover;
 use crate::running::Message;
-use crate::session_task::first_input;
+use crate::session_task::first_message;
 use crate::session_task::killing::{FIRST_PAUSE, MAX_PAUSE, UNHEARD};
 use crate::session_task::launching::{Launching, NoProcess, explain};
 use crate::session_task::live::{Beginning, Live};
 use crate::session_task::process::{Process, Shimmed, reach};
-use crate::session_task::writer::Input;
-use crate::shared::{Shared, blocking};
+use crate::shared::blocking;
 use crate::{Error, Record};
 
 /// How long whoever launched a session waits for a shim that was lost once already.
@@ -211,7 +209,8 @@ async fn drive(
         shimmed,
     } = found;
     let early_kill = launching.signal_before_it_is_recorded(&facts).await;
-    let first_input = first_of(&launching.shared, harness.as_ref(), &launching.record).await;
+    let first_input =
+        first_message::of_launched(&launching.shared, harness.as_ref(), &launching.record).await;
     let (process, keyboard) = Process::in_shim(facts, shimmed);
     let beginning = Beginning {
         process,
@@ -231,20 +230,6 @@ async fn drive(
     Live::new(shared, harness, record, mailbox, beginning, reply)
         .run()
         .await;
-}
-
-/// The first message of a session that gets it typed. Its shim has it, or knows that it has not.
-async fn first_of(
-    shared: &Shared,
-    harness: Option<&Arc<dyn Harness>>,
-    record: &Record,
-) -> Option<Input> {
-    let id = record.session.id.clone();
-    let launch = shared.read(move |store| store.launch(&id)).await.ok()??;
-    let plan = ConversationPlan::new(None, Uuid::nil(), None);
-    let command = harness?.command(&launch, &plan).ok()?;
-    let data = command.first_input()?.clone();
-    Some(first_input(&record.session.id, data))
 }
 
 /// Nobody can say whether it ran. Whoever carries its mark is ended.

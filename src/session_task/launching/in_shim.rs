@@ -12,10 +12,9 @@ use tokio::time::{sleep, timeout};
 
 use super::{Made, NoProcess, never_ran};
 use crate::on_the_way::Waypoint;
-use crate::session_task::first_input;
+use crate::session_task::first_message;
 use crate::session_task::killing::UNHEARD;
 use crate::session_task::process::{Process, Shimmed};
-use crate::session_task::writer::Input;
 use crate::shared::Shared;
 
 /// A process to be made by a shim.
@@ -102,22 +101,23 @@ async fn make_however_long(
         return Err(NoProcess::Unknown("its process is not known".to_owned()));
     };
     shared.on_the_way.reached(&Waypoint::ProcessMade);
-    if let Some(data) = first_data {
-        give(&child.control, first_input(&session.id, data), session).await;
+    let mut first_input = first_data.map(|data| first_message::of(&session.id, data));
+    if let Some(first) = &first_input {
+        let (id, data) = (shim::InputId(first.id.0), first.data.clone());
+        match child.control.input(id, data, first.pause).await {
+            Ok(_) => first_input = None,
+            // It is asked again, as with whatever is typed.
+            Err(error) => {
+                tracing::warn!(session = %session.id, %error, "the first message is not typed yet");
+            }
+        }
         shared.on_the_way.reached(&Waypoint::FirstMessageGiven);
     }
     let shimmed = Shimmed::launched(session, folder, child);
     let (process, keyboard) = Process::in_shim(facts, shimmed);
-    Ok(Made { process, keyboard })
-}
-
-/// Gives a shim the first message.
-async fn give(shim: &shim::Control, first: Input, session: &Session) {
-    let Input {
-        id, data, pause, ..
-    } = first;
-    if let Err(error) = shim.input(shim::InputId(id.0), data, pause).await {
-        // Who is gone already reads nothing; a shim that is lost is found again.
-        tracing::warn!(session = %session.id, %error, "the first message is not typed");
-    }
+    Ok(Made {
+        process,
+        keyboard,
+        first_input,
+    })
 }

@@ -6,6 +6,7 @@ use std::{io, process};
 use bytes::Bytes;
 use coven_core::{Channel, Exit, ProcessFacts};
 use rustix::buffer::spare_capacity;
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fs::{Mode, OFlags, fcntl_getfl, fcntl_setfl};
 use rustix::io::{Errno, read, write};
 use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
@@ -32,6 +33,15 @@ pub(super) struct Child {
 pub(super) struct Source {
     pub(super) channel: Channel,
     pub(super) fd: OwnedFd,
+}
+
+/// Whether one of these has something to be read now, or has ended.
+pub(super) fn have_more(sources: &[Source]) -> bool {
+    let polled = sources
+        .iter()
+        .map(|source| PollFd::new(&source.fd, PollFlags::IN));
+    let mut polled: Vec<PollFd<'_>> = polled.collect();
+    poll(&mut polled, Some(&Timespec::default())).is_ok_and(|ready| ready > 0)
 }
 
 /// What one read brought.

@@ -60,13 +60,17 @@ impl EndWatch {
     }
 
     /// Whether the output is to be cut now. Time in which this process did not run is none in which
-    /// output was read, and does not count; what came meanwhile is to be read before it is quiet.
-    pub(super) fn is_due(&mut self, now: Duration) -> bool {
-        let Some(late) = self.deadline().and_then(|at| now.checked_sub(at)) else {
+    /// output was read, and does not count; what came meanwhile is to be read before it is quiet. A disk
+    /// may have kept this process from looking, too: there may be more, and then it is not quiet.
+    pub(super) fn is_due(&mut self, now: Duration, has_more: impl FnOnce() -> bool) -> bool {
+        let Some((quiet_at, at_most)) = self.deadlines() else {
+            return false;
+        };
+        let Some(late) = now.checked_sub(quiet_at.min(at_most)) else {
             return false;
         };
         if late < STOOD_STILL {
-            return true;
+            return at_most <= now || !has_more();
         }
         let lost = late + QUIET_BEFORE_CUT;
         self.counted_from = self.counted_from.map(|from| from + lost);
@@ -85,9 +89,16 @@ impl EndWatch {
 
     /// When the output is cut, if nothing else happens.
     pub(super) fn deadline(&self) -> Option<Duration> {
+        self.deadlines()
+            .map(|(quiet_at, at_most)| quiet_at.min(at_most))
+    }
+
+    /// When it has been quiet for long enough, and when it is cut whether it is quiet or not.
+    fn deadlines(&self) -> Option<(Duration, Duration)> {
         let from = self.counted_from?;
-        let quiet = from.max(self.last_byte_at) + QUIET_BEFORE_CUT;
-        Some(quiet.min(from + MAX_OUTPUT_AFTER_EXIT.saturating_sub(self.counted)))
+        let quiet_at = from.max(self.last_byte_at) + QUIET_BEFORE_CUT;
+        let left = MAX_OUTPUT_AFTER_EXIT.saturating_sub(self.counted);
+        Some((quiet_at, from + left))
     }
 }
 
@@ -140,15 +151,27 @@ mod tests {
     fn time_in_which_nothing_ran_does_not_count() {
         let mut watch = ended_at_0();
         watch.byte_read(ms(150));
-        assert!(!watch.is_due(ms(349)));
-        assert!(!watch.is_due(ms(60_350)));
+        assert!(!watch.is_due(ms(349), || false));
+        assert!(!watch.is_due(ms(60_350), || false));
         assert_eq!(watch.deadline(), Some(ms(60_550)));
         watch.byte_read(ms(60_360));
         assert_eq!(watch.deadline(), Some(ms(60_560)));
         watch.byte_read(ms(62_100));
         assert_eq!(watch.deadline(), Some(ms(62_200)));
         // A moment late is not stopped.
-        assert!(watch.is_due(ms(62_250)));
+        assert!(watch.is_due(ms(62_250), || true));
+    }
+
+    #[test]
+    fn what_is_there_to_be_read_is_not_cut_before_the_2_s_are_over() {
+        let mut watch = ended_at_0();
+        assert!(!watch.is_due(ms(250), || true));
+        watch.byte_read(ms(250));
+        assert!(!watch.is_due(ms(449), || false));
+        assert!(watch.is_due(ms(450), || false));
+        watch.byte_read(ms(1999));
+        assert!(!watch.is_due(ms(1999), || true));
+        assert!(watch.is_due(ms(2000), || true));
     }
 
     #[test]

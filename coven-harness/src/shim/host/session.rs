@@ -132,7 +132,8 @@ impl Session {
             self.note_retry();
         }
         self.note_size();
-        if !self.is_output_closed && self.ending.is_due(now) {
+        let has_more = || child::have_more(&self.sources);
+        if !self.is_output_closed && self.ending.is_due(now, has_more) {
             self.close_output(OutputEnd::Cut);
         }
     }
