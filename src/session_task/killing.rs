@@ -202,7 +202,7 @@ impl Live {
         Goes::On
     }
 
-    /// Prepares for another kill, unless the session is given up as lost anyway.
+    /// Prepares for another kill.
     fn kill_failed(&mut self, survivors: Vec<Signalled>, are_all_known: bool) {
         let earlier = self.killing.failed.take();
         let pause = earlier.map_or(FIRST_PAUSE, |failed| failed.next_pause);
@@ -210,9 +210,6 @@ impl Live {
             survivors: survivors.clone(),
             next_pause: (pause * 2).min(MAX_PAUSE),
         });
-        if self.observations.is_lost() {
-            return;
-        }
         let clock = self.shared.clock.clone();
         self.killing.pause = Some(Box::pin(async move {
             if !are_all_known || until_ended(&survivors).await.is_err() {

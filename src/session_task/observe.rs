@@ -74,10 +74,6 @@ impl Observations {
         self.lost = Some(reason);
     }
 
-    pub(super) const fn is_lost(&self) -> bool {
-        self.lost.is_some()
-    }
-
     pub(super) const fn has_room(&self) -> bool {
         self.gather.has_room()
     }
@@ -149,7 +145,8 @@ impl Live {
         }
         match (self.end.end(now), self.observations.lost) {
             (Some(end), _) => Some(Last::Seen(end)),
-            (None, Some(reason)) if !self.killing.is_under_way() => {
+            // Nothing is told to be over of which somebody is left, or may be.
+            (None, Some(reason)) if !self.killing.is_under_way() && !self.killing.has_failed() => {
                 let gone = self.end.gone();
                 Some(Last::Unseen { reason, gone })
             }

@@ -27,3 +27,25 @@ fn a_kill_that_leaves_a_tool_running_fails_and_names_it() {
     home.wait_for_end(&id);
     assert!(home.record(&id)["ended_at"].is_string());
 }
+
+#[test]
+fn a_stop_that_is_to_end_all_fails_and_names_the_session_of_which_a_tool_is_left() {
+    let name =
+        "kill::a_stop_that_is_to_end_all_fails_and_names_the_session_of_which_a_tool_is_left";
+    let coven = Path::new(env!("CARGO_BIN_EXE_coven"));
+    let Some(unkillable) = Unkillable::of_its_own(name, &[coven]) else {
+        return;
+    };
+    let home = Home::of(unkillable.path("coven"));
+    std::fs::write(home.dir().join("config.toml"), "kill_grace_ms = 100\n").unwrap();
+    let id = home.launch(&unkillable.script());
+    home.wait_for_output(&id, "tool ");
+    let said = home.refused(1, ["daemon", "stop", "--kill"]);
+    assert!(said.contains(&id), "{said}");
+    let record = home.json(["show", "--json", "--offline", &id]);
+    assert!(record["ended_at"].is_null(), "{record}");
+    unkillable.end();
+    // The next daemon looks after what is left.
+    home.wait_for_end(&id);
+    assert_eq!(home.record(&id)["status"], "killed");
+}

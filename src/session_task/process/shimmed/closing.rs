@@ -33,7 +33,7 @@ impl Shimmed {
                     Err(_) => {}
                 }
             }
-            Stage::Over(Some(remains)) | Stage::Dead { remains, .. } => {
+            Stage::Over(Some(remains)) => {
                 let removed = blocking(move || remains.remove()).await;
                 if let Ok(Err(error)) = removed {
                     tracing::warn!(%session, %error, "what a shim left cannot be removed");
@@ -42,6 +42,14 @@ impl Shimmed {
             }
             // There is none.
             Stage::Over(None) => return,
+            // Its session was given up before all that it left was told.
+            Stage::Dead { left, remains } => {
+                drop((left, remains));
+                if let Err(problem) = in_time(&folder, &session, output_bytes).await {
+                    tracing::warn!(%session, %problem, "what a shim has is left");
+                }
+                return;
+            }
             Stage::Reaching(_) => {
                 if in_time(&folder, &session, output_bytes).await.is_ok() {
                     return;
