@@ -6,14 +6,16 @@ use coven_http::wire::SessionRecord;
 /// As many as one page may have.
 const PAGE: usize = 1000;
 
-/// Gives `each` every session, archived or not, newest first.
+/// Gives `each` every session, archived or not, newest first; and tells how many it could not, because
+/// the log is damaged there.
 ///
 /// # Errors
 /// Whatever the client says; those before it were given.
 pub(crate) async fn each(
     client: &Client,
     mut each: impl FnMut(SessionRecord),
-) -> Result<(), Error> {
+) -> Result<usize, Error> {
+    let mut damaged = 0;
     let mut query = SessionsQuery {
         limit: Some(PAGE),
         cursor: None,
@@ -21,10 +23,11 @@ pub(crate) async fn each(
     };
     loop {
         let page = client.sessions_page(&query).await?;
+        damaged += page.damaged;
         page.sessions.into_iter().for_each(&mut each);
         query.cursor = page.next_cursor;
         if query.cursor.is_none() {
-            return Ok(());
+            return Ok(damaged);
         }
     }
 }

@@ -25,6 +25,8 @@ pub(super) async fn all(shared: &Shared, sessions: Vec<SessionId>) {
         let output_bytes = match shared.record(&session).await {
             Ok(record) if record.session.phase.has_ended() => record.session.output_bytes,
             Ok(_) => continue,
+            // Nothing of it is to be kept.
+            Err(_) if was_deleted(shared, &session).await => u64::MAX,
             Err(error) => {
                 tracing::warn!(%session, %error, "a shim's folder is of no session on record");
                 continue;
@@ -40,6 +42,12 @@ pub(super) async fn all(shared: &Shared, sessions: Vec<SessionId>) {
             Err(problem) => tracing::warn!(%session, %problem, "a shim is left, or what it has"),
         }
     }
+}
+
+async fn was_deleted(shared: &Shared, session: &SessionId) -> bool {
+    let id = session.clone();
+    let deleted = shared.read(move |store| store.was_deleted(&id));
+    deleted.await.unwrap_or(false)
 }
 
 /// Lets go of the shim of a session with so much output on record, if that can be in time.

@@ -9,6 +9,7 @@ use coven_core::limits::MAX_UNDELIVERED_INPUTS;
 use coven_core::{Actor, Command, Decision, Echo, Effect, Event, InputData, InputId, LaunchMode};
 use coven_core::{Refusal, SessionId, decide};
 use coven_harness::{Harness, Keystroke};
+use sha2::{Digest, Sha256};
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -286,11 +287,30 @@ pub(super) fn not_typed(session: SessionId, NotTyped(message): NotTyped) -> Erro
     Error::SendInputFailed { session, message }
 }
 
-/// The name of a part of what has this name.
-fn part(InputId(mut id): InputId, number: usize) -> InputId {
-    let number = u64::try_from(number).unwrap_or(u64::MAX).to_be_bytes();
-    for (byte, number) in id.iter_mut().rev().zip(number.iter().rev()) {
-        *byte ^= number;
+/// The name of a part of what has this name: no other that somebody may choose.
+fn part(whole: InputId, number: usize) -> InputId {
+    if number == 0 {
+        return whole;
     }
-    InputId(id)
+    let mut hash = Sha256::new_with_prefix("coven.part.v1");
+    hash.update(whole.0);
+    hash.update(u64::try_from(number).unwrap_or(u64::MAX).to_be_bytes());
+    let hash = hash.finalize();
+    InputId(std::array::from_fn(|at| hash[at]))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn names_that_somebody_counts_have_parts_with_names_of_their_own() {
+        let whole = |number: u128| InputId(number.to_be_bytes());
+        let names = (0..100).flat_map(|number| (0..4).map(move |at| part(whole(number), at).0));
+        assert_eq!(names.collect::<HashSet<_>>().len(), 400);
+        assert_eq!(part(whole(7), 0), whole(7));
+        assert_eq!(part(whole(7), 3), part(whole(7), 3));
+    }
 }

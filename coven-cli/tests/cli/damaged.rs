@@ -70,3 +70,26 @@ fn a_home_that_lost_one_of_the_logs_files_is_not_taken_for_empty_nor_given_anoth
         fs::rename(&away, &path).unwrap();
     }
 }
+
+#[test]
+fn a_stop_that_is_to_end_all_does_not_say_so_of_sessions_that_the_log_cannot_tell_of() {
+    const MARK: &[u8] = b"a mark of its own";
+    let home = Home::new();
+    let id = home.launch("echo begun; : a mark of its own; exec tail -f /dev/null");
+    home.wait_for_output(&id, "begun");
+    home.text(["daemon", "stop"]);
+    let path = home.dir().join("coven.redb");
+    let whole = fs::read(&path).unwrap();
+    let mut bytes = whole.clone();
+    let places = whole.windows(MARK.len()).enumerate();
+    let places = places.filter(|(_, window)| *window == MARK);
+    places.for_each(|(at, _)| bytes[at] ^= 1);
+    assert_ne!(bytes, whole, "its record has what was asked for");
+    fs::write(&path, bytes).unwrap();
+    let said = complaint(&home, &["daemon", "stop", "--kill"], 1);
+    assert!(said.contains("coven doctor --store"), "{said}");
+    fs::write(&path, whole).unwrap();
+    home.text(["daemon", "stop", "--kill"]);
+    let record = home.json(["show", "--json", "--offline", &id]);
+    assert!(!record["ended_at"].is_null(), "{record}");
+}

@@ -84,6 +84,7 @@ fn what_is_whole_in_a_damaged_home_is_in_the_new_one_and_can_be_used() {
         .iter()
         .map(|it| it["id"].as_str().unwrap())
         .collect();
+    let whole = fs::read(home.dir().join("coven.redb")).unwrap();
     damage(&home, "one of them");
     let (code, said, _) = status(&home, &["doctor", "--store"]);
     assert_eq!(code, Some(119), "{said}");
@@ -109,6 +110,8 @@ fn what_is_whole_in_a_damaged_home_is_in_the_new_one_and_can_be_used() {
     let log = |id: &str| status(&home, &["--home", named, "log", "--offline", id]).1;
     assert!(ids.iter().any(|id| log(id).contains("another")));
     refuses_a_place_that_is_taken(&home, &new);
+    // Of a damaged one nobody could tell that nothing of it lives.
+    fs::write(home.dir().join("coven.redb"), whole).unwrap();
 }
 
 fn refuses_a_place_that_is_taken(home: &Home, new: &Path) {

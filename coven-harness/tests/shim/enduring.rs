@@ -183,6 +183,26 @@ async fn a_shim_whose_folder_was_removed_ends_once_nobody_is_connected_and_hangs
 }
 
 #[tokio::test]
+async fn a_shim_whose_folder_was_removed_while_nobody_was_connected_ends_with_its_process() {
+    let world = World::new();
+    let go = world.folder.with_extension("go");
+    let script = format!("echo ready; until [ -e {} ]; do :; done", go.display());
+    let (child, _) = world.ready(&script).await;
+    let shim = world.shim(&child);
+    let files = shim.files();
+    drop(child);
+    within(async {
+        while shim.files() >= files {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    std::fs::remove_dir_all(&world.folder).unwrap();
+    std::fs::write(&go, "").unwrap();
+    shim.until_ended().await;
+}
+
+#[tokio::test]
 async fn a_shim_that_can_keep_no_more_as_its_folder_was_removed_ends() {
     let world = World::new();
     let script = "echo ready; read x; exec seq 1 1000000";

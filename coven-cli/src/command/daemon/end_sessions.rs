@@ -47,7 +47,13 @@ pub(super) async fn end(home: &Home) -> Result<(), Failure> {
 /// It cannot be told: the log is away, damaged, or in use.
 pub(super) async fn left(home: &Home) -> Result<Vec<String>, Failure> {
     match Source::Offline.reach_if_any(home).await? {
-        Some(client) => Ok(live(&client).await?),
+        Some(client) => match live(&client).await? {
+            Live { ids, unread: 0 } => Ok(ids),
+            Live { unread, .. } => Err(Failure::failed(format!(
+                "the log is damaged, and cannot tell whether all sessions have ended ({unread} are not \
+                 readable): `coven doctor --store` names them"
+            ))),
+        },
         None if home.may_have_spools() => Err(Failure::new(
             Exit::Failed,
             format!(
@@ -60,18 +66,25 @@ pub(super) async fn left(home: &Home) -> Result<Vec<String>, Failure> {
     }
 }
 
-/// The ids of all sessions of a home's own that have not ended.
+/// The sessions of a home's own that have not ended.
+pub(super) struct Live {
+    pub(super) ids: Vec<String>,
+    /// How many the log cannot tell of, because it is damaged.
+    unread: usize,
+}
+
+/// Those of the home that this client reads.
 ///
 /// # Errors
 /// Whatever the client says.
-pub(super) async fn live(client: &Client) -> Result<Vec<String>, Error> {
-    let mut live = Vec::new();
-    all_sessions::each(client, |session| {
+pub(super) async fn live(client: &Client) -> Result<Live, Error> {
+    let mut ids = Vec::new();
+    let unread = all_sessions::each(client, |session| {
         // One that was killed may be alive until its end is on record.
         if session.ended_at.is_none() && !session.external {
-            live.push(session.id);
+            ids.push(session.id);
         }
     })
     .await?;
-    Ok(live)
+    Ok(Live { ids, unread })
 }

@@ -66,6 +66,10 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         },
     };
     let stopped = stop(args.patience, sessions, home).await?;
+    if (stopped, sessions) == (Stopped::Before, SessionsAtStop::End) {
+        // Its daemon died before it could be asked.
+        end_sessions::end(home).await?;
+    }
     tell_end(stopped, sessions, home).await
 }
 
@@ -117,7 +121,7 @@ async fn is_served(home: &Home, patience: Patience) -> Result<bool, Failure> {
 async fn running(home: &Home, patience: Patience) -> Result<usize, Failure> {
     let client = connect::client(home)?.timeout(patience.limit());
     match end_sessions::live(&client).await {
-        Ok(live) => Ok(live.len()),
+        Ok(live) => Ok(live.ids.len()),
         Err(Error::Unreachable { .. } | Error::NotASocket { .. }) => Ok(0),
         Err(error) => Err(error.into()),
     }

@@ -287,6 +287,8 @@ impl Session {
         if let Some(size) = self.resized.take() {
             self.record(&Record::Resized { size });
         }
+        // Where nobody is here, nobody can come.
+        self.is_homeless |= self.engine.is_none() && self.spool.has_no_folder();
         let done = self.typist.give_up();
         self.done(done);
         self.terminal = None;
