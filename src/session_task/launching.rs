@@ -1,24 +1,23 @@
 //! From an accepted launch to a running process: on record first, then the process.
 
+mod calling_off;
 mod in_shim;
 
-use std::future::{Future, pending};
-use std::pin::Pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use coven_core::{Command, ProcessFacts, Refusal, Status, decide};
+use coven_core::{Command, decide};
 use coven_harness::process::{self, Spawn, SpawnError};
-use coven_store::{AppendError, Appended, Urgency};
+use coven_store::Urgency;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
+use calling_off::{Recording, recorded};
 use in_shim::InShim;
 
 use super::adopting;
 use super::control::MAX_ASKED;
-use super::killing::Report;
 use super::live::{Beginning, Live, UnrecordedKill};
 use super::process::{Keyboard, Process};
 use super::writer::Input;
@@ -27,7 +26,7 @@ use crate::attach::Screenless;
 use crate::commit::{self, Plan};
 use crate::hosting::Hosting;
 use crate::on_the_way::Waypoint;
-use crate::running::{Ask, Message, Request};
+use crate::running::{Message, Request};
 use crate::shared::Shared;
 use crate::{Error, Record, Unavailable};
 
@@ -64,12 +63,6 @@ pub(super) enum NoProcess {
 }
 
 type Making = JoinHandle<Result<Option<Made>, NoProcess>>;
-
-/// The record of a kill under way, and who is to be told of it.
-struct Recording {
-    append: Pin<Box<dyn Future<Output = Result<Appended, AppendError>> + Send>>,
-    ask: Ask,
-}
 
 pub(super) async fn run(
     shared: Arc<Shared>,
@@ -223,14 +216,6 @@ impl Launching {
         }
     }
 
-    pub(super) fn call_off(&self) {
-        self.called_off.send_replace(true);
-    }
-
-    pub(super) fn is_called_off(&self) -> bool {
-        *self.called_off.borrow()
-    }
-
     /// Waits for the process and hears kills meanwhile. Cancelled, nothing is lost.
     pub(super) async fn wait<T>(
         &mut self,
@@ -283,70 +268,6 @@ impl Launching {
         }
     }
 
-    /// Calls the launch off. That does not wait for the disk.
-    fn kill(&mut self, ask: Ask) {
-        let mut plan = Plan::of(&self.record.session);
-        let answer = match plan.add(Command::Kill, self.shared.clock.now(), ask.by.as_ref()) {
-            Err(refused) => Err(refused),
-            Ok(_) if self.unrecorded_kill.is_some() => Err(Refusal::NotLive {
-                session: self.record.session.id.clone(),
-                status: Status::Killed,
-            }
-            .into()),
-            Ok(_) => {
-                self.call_off();
-                let (store, batch) = (
-                    self.shared.store.clone(),
-                    plan.batch(None, Urgency::Control),
-                );
-                let append = Box::pin(async move { store.append(batch).await });
-                self.recording = Some(Recording { append, ask });
-                return;
-            }
-        };
-        // Whoever asked may have left.
-        let _ = ask.reply.send(answer);
-    }
-
-    /// What became of a kill's record.
-    fn told_of_kill(&mut self, outcome: Result<Appended, AppendError>) {
-        let Some(Recording { ask, .. }) = self.recording.take() else {
-            return;
-        };
-        match outcome {
-            Ok(appended) => self.record = appended.record,
-            Err(error) => {
-                tracing::warn!(session = %self.record.session.id, %error,
-                    "a kill is carried out, and not on record yet");
-                self.unrecorded_kill = Some(UnrecordedKill { by: ask.by });
-            }
-        }
-        // Whoever asked may have left.
-        let _ = ask.reply.send(Ok(self.record.clone()));
-    }
-
-    /// Waits for a kill's record, if one is on its way.
-    pub(super) async fn settle(&mut self) {
-        if self.recording.is_some() {
-            let outcome = recorded(&mut self.recording).await;
-            self.told_of_kill(outcome);
-        }
-    }
-
-    /// A process that was made although it was called off, and whose kill is not on record yet, is
-    /// signalled meanwhile: the disk may hang.
-    pub(super) async fn signal_before_it_is_recorded(
-        &mut self,
-        facts: &ProcessFacts,
-    ) -> Option<JoinHandle<Report>> {
-        self.recording.as_ref()?;
-        let (facts, grace) = (facts.clone(), self.shared.grace);
-        let session = self.record.session.id.clone();
-        let kill = tokio::spawn(async move { process::kill(&facts, &session, grace).await });
-        self.settle().await;
-        Some(kill)
-    }
-
     /// The process provably never ran, as somebody wished.
     async fn called_off(mut self, reply: Reply) {
         self.settle().await;
@@ -380,14 +301,6 @@ impl Launching {
         plan.add(Command::RecordLaunchFailure { reason }, now, None)?;
         let batch = plan.batch(None, Urgency::Output);
         Ok(self.shared.store.append(batch).await?.record)
-    }
-}
-
-/// The outcome of what is on its way; never, where nothing is.
-async fn recorded(recording: &mut Option<Recording>) -> Result<Appended, AppendError> {
-    match recording {
-        Some(recording) => recording.append.as_mut().await,
-        None => pending().await,
     }
 }
 
