@@ -1,6 +1,7 @@
 //! What a shim and its process live through: signals, a stop, a folder that goes, a process that
 //! does odd things to its terminal and leaves others behind.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use coven_core::{Exit, OutputEnd};
@@ -76,6 +77,49 @@ async fn a_shim_that_is_told_to_end_does_once_its_session_is_over_and_leaves_it_
     assert_eq!(world.remains().await.summary.fate(false), Fate::Ended);
 }
 
+/// What one who keeps the terminal writes after the process's end, once it is told to.
+struct Late {
+    go: PathBuf,
+    done: PathBuf,
+}
+
+impl Late {
+    /// More than one read gives, and less than the terminal holds.
+    const LEN: usize = 9000;
+
+    fn of(world: &World) -> Self {
+        let [go, done] = ["go", "done"].map(|name| world.folder.with_extension(name));
+        Self { go, done }
+    }
+
+    /// A process that leaves that one behind, and does this.
+    fn script(&self, own: &str) -> String {
+        format!(
+            "trap '' HUP; stty raw; (until [ -e {go} ]; do :; done; head -c {len} /dev/zero; \
+             : > {done}; exec sleep 300) & {own}",
+            go = self.go.display(),
+            len = Self::LEN,
+            done = self.done.display()
+        )
+    }
+
+    /// Tells it to, and waits until it has.
+    async fn is_written(&self) {
+        std::fs::write(&self.go, "").unwrap();
+        within(async {
+            while !self.done.exists() {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
+
+    fn is_all_in(&self, told: &Told) {
+        let written = told.output.iter().filter(|byte| **byte == 0).count();
+        assert_eq!((written, told.end), (Self::LEN, Some(OutputEnd::Cut)));
+    }
+}
+
 #[tokio::test]
 async fn a_shim_that_was_stopped_reads_what_was_written_after_the_exit_before_it_cuts() {
     // Stopped too late, it has cut the output already, and rightly.
@@ -85,16 +129,9 @@ async fn a_shim_that_was_stopped_reads_what_was_written_after_the_exit_before_it
 /// What is written while a shim stands still by one who keeps the terminal is read by it. False
 /// where it could not be stopped in time.
 async fn stopped_before_the_cut() -> bool {
-    // More than one read gives, and less than the terminal holds.
-    const LATE: usize = 9000;
     let world = World::new();
-    let [go, done] = ["go", "done"].map(|name| world.folder.with_extension(name));
-    let script = format!(
-        "trap '' HUP; stty raw; (until [ -e {go} ]; do :; done; head -c {LATE} /dev/zero; \
-         : > {done}; exec sleep 300) & echo ready; kill -9 $$",
-        go = go.display(),
-        done = done.display()
-    );
+    let late = Late::of(&world);
+    let script = late.script("echo ready; kill -9 $$");
     let (mut child, mut told) = world.ready(&script).await;
     let shim = world.shim(&child);
     while told.exit.is_none() {
@@ -113,53 +150,33 @@ async fn stopped_before_the_cut() -> bool {
         return false;
     }
     let stopped_at = Instant::now();
-    std::fs::write(&go, "").unwrap();
-    within(async {
-        while !done.exists() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    late.is_written().await;
     // The time passes in which it would be cut.
     tokio::time::sleep_until((stopped_at + Duration::from_millis(400)).into()).await;
     shim.signal(Signal::CONT);
     told.hear_all(&mut child.records).await;
-    let written = told.output.iter().filter(|byte| **byte == 0).count();
-    assert_eq!((written, told.end), (LATE, Some(OutputEnd::Cut)));
+    late.is_all_in(&told);
     true
 }
 
 #[tokio::test]
 async fn what_was_written_while_the_record_of_the_exit_took_its_time_is_read_before_the_output_is_cut()
  {
-    const LATE: usize = 9000;
     let world = World::new();
-    let [go, done] = ["go", "done"].map(|name| world.folder.with_extension(name));
-    let script = format!(
-        "trap '' HUP; stty raw; (until [ -e {go} ]; do :; done; head -c {LATE} /dev/zero; \
-         : > {done}; exec sleep 300) & kill -9 $$",
-        go = go.display(),
-        done = done.display()
-    );
+    let late = Late::of(&world);
+    let script = late.script("kill -9 $$");
     let spawn = world.spawn(&script, in_terminal());
     let launched = world.launch(program(&["stop=ExitRecorded"]), spawn, LIMIT_BYTES);
     let mut child = launched.await.unwrap();
     let shim = world.shim(&child);
     shim.until_stopped().await;
     let stopped_at = Instant::now();
-    std::fs::write(&go, "").unwrap();
-    within(async {
-        while !done.exists() {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    late.is_written().await;
     // Long enough for the output to be quiet, and not so long that it shows that nothing ran.
     tokio::time::sleep_until((stopped_at + Duration::from_millis(240)).into()).await;
     shim.signal(Signal::CONT);
     let told = all(&mut child).await;
-    let written = told.output.iter().filter(|byte| **byte == 0).count();
-    assert_eq!((written, told.end), (LATE, Some(OutputEnd::Cut)));
+    late.is_all_in(&told);
 }
 
 #[tokio::test]

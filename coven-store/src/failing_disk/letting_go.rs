@@ -1,5 +1,7 @@
 //! What was let go of, on a disk that is full: it is taken out all the same, which makes room.
 
+use std::path::PathBuf;
+
 use redb::ReadableTableMetadata;
 
 use super::*;
@@ -16,6 +18,15 @@ async fn talk(store: &Store, session: &str, outputs: u64) {
         append(store, session, vec![said]).await.expect("it runs");
     }
     store.fold();
+}
+
+/// A session whose output, all in the cold file, was just trimmed; gives where the reserve is, filled.
+async fn all_trimmed(home: &Home, store: &Store) -> PathBuf {
+    talk(store, "a", 5).await;
+    let reserve = home.dir().join("coven.redb.reserve");
+    until_filled(&reserve).await;
+    trim(store, "a", 0, 5 * LEN).await;
+    reserve
 }
 
 /// Waits until nothing is in the cold file that was trimmed.
@@ -45,10 +56,7 @@ async fn what_was_trimmed_just_before_the_disk_was_full_is_taken_out_all_the_sam
         ..LEFT
     };
     let store = open(&home, &disk, options);
-    talk(&store, "a", 5).await;
-    let reserve = home.dir().join("coven.redb.reserve");
-    until_filled(&reserve).await;
-    trim(&store, "a", 0, 5 * LEN).await;
+    let reserve = all_trimmed(&home, &store).await;
     disk.plan(|plan| plan.left = Left::AllBut(4 << 20, reserve.clone()));
     let waiting = spawn_append(&store, "a", vec![output(5 * LEN, noise(1, 4 << 20))]);
     until_state(&store, WriterState::Failed).await;
@@ -113,10 +121,7 @@ async fn what_was_trimmed_is_taken_out_on_a_full_disk_though_nobody_writes() {
         ..LEFT
     };
     let store = open(&home, &disk, options);
-    talk(&store, "a", 5).await;
-    let reserve = home.dir().join("coven.redb.reserve");
-    until_filled(&reserve).await;
-    trim(&store, "a", 0, 5 * LEN).await;
+    let reserve = all_trimmed(&home, &store).await;
     // The writer, who has nothing to write, does not see that.
     disk.plan(|plan| plan.left = Left::AllBut(4 << 20, reserve.clone()));
     store.fold();
