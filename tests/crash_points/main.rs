@@ -6,6 +6,7 @@
 
 mod door;
 mod dying;
+mod rebooted;
 mod silent;
 mod standing;
 mod table;
@@ -46,13 +47,16 @@ fn main() -> ExitCode {
         }
         ["--list", ..] => {
             let others = silent::NAMES.iter().chain(&standing::NAMES);
-            for name in [NAME, LOST, RECOVERING].iter().chain(others) {
+            for name in [NAME, LOST, RECOVERING, rebooted::NAME]
+                .iter()
+                .chain(others)
+            {
                 println!("{name}: test");
             }
         }
         _ => {
             let others = silent::NAMES.len() + standing::NAMES.len();
-            println!("\nrunning {} tests", 3 + others);
+            println!("\nrunning {} tests", 4 + others);
             runtime().block_on(async {
                 // They wait, most of the time.
                 let silent = tokio::spawn(silent::all());
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
                     .await;
                 wherever_an_engine_dies_the_next_knows_what_became_of_its_session().await;
                 wherever_an_engine_dies_that_takes_over_the_next_finds_what_the_first_left().await;
+                rebooted::a_launch_from_before_this_boot_is_not_told_to_have_never_run().await;
                 standing.await.expect("they hold");
                 silent.await.expect("they hold");
             });
@@ -221,7 +226,8 @@ async fn session(world: &World, found: &Record, way: Way, leads: Leads) -> Resul
         Leads::Ended if phase.has_ended() => has_ended_well(world, id).await,
         Leads::Ended => Err(format!("it is {phase:?}")),
         Leads::Ends => has_ended_well(world, id).await,
-        Leads::OnOrLost(reason) if phase.has_ended() => lost_for(reason),
+        Leads::NeverRan => never_ran(phase),
+        Leads::OnOrNeverRan if phase.has_ended() => never_ran(phase),
         Leads::OnOrKilled if !matches!(phase, Phase::Running { .. }) => was_killed(world, id).await,
         Leads::Killed => was_killed(world, id).await,
         Leads::KilledOrLost(reason) => match lost_for(reason) {
@@ -232,13 +238,22 @@ async fn session(world: &World, found: &Record, way: Way, leads: Leads) -> Resul
             Ok(()) => Ok(()),
             Err(_) => was_signalled(world, id).await,
         },
-        Leads::On | Leads::OnOrLost(_) | Leads::OnOrKilled => {
+        Leads::On | Leads::OnOrNeverRan | Leads::OnOrKilled => {
             let is_started = |event: &Event| matches!(event, Event::Started { .. });
             world.until_event(id, is_started).await;
             let goes = dying::go(&world.engine, world.dir.path(), way, id).await;
             goes.map_err(|error| format!("it takes no input: {error}"))?;
             has_ended_well(world, id).await
         }
+    }
+}
+
+fn never_ran(phase: &Phase) -> Result<(), String> {
+    match phase {
+        Phase::Ended {
+            ending: Ending::NeverStarted { .. },
+        } => Ok(()),
+        other => Err(format!("it is {other:?}")),
     }
 }
 

@@ -64,8 +64,10 @@ pub(crate) enum Leads {
     Lost(OrphanReason, MayHaveRun),
     /// It is taken over, and goes on.
     On,
+    /// It never ran, which is on record.
+    NeverRan,
     /// One of these, and which is by chance.
-    OnOrLost(OrphanReason),
+    OnOrNeverRan,
     /// It has ended, as it did.
     Ended,
     /// It has, or soon will have.
@@ -91,8 +93,8 @@ impl Leads {
     /// How often its agent has run.
     pub(crate) const fn runs(self) -> RangeInclusive<usize> {
         match self {
-            Self::Nowhere | Self::Lost(_, MayHaveRun::Never) => 0..=0,
-            Self::Lost(_, MayHaveRun::Perhaps) | Self::OnOrLost(_) => 0..=1,
+            Self::Nowhere | Self::NeverRan | Self::Lost(_, MayHaveRun::Never) => 0..=0,
+            Self::Lost(_, MayHaveRun::Perhaps) | Self::OnOrNeverRan => 0..=1,
             Self::On
             | Self::Ended
             | Self::Ends
@@ -114,12 +116,9 @@ pub(crate) fn of(way: Way) -> Vec<(&'static str, Leads)> {
         ("BeforeSpawn", UNSTARTED),
     ];
     let started_by_shim = [
-        ("FolderMade", UNSTARTED),
-        ("ShimStarted", UNSTARTED),
-        (
-            "ShimGreeted",
-            Leads::OnOrLost(OrphanReason::LaunchInterrupted),
-        ),
+        ("FolderMade", Leads::NeverRan),
+        ("ShimStarted", Leads::NeverRan),
+        ("ShimGreeted", Leads::OnOrNeverRan),
         ("ProcessMade", Leads::On),
         ("StartRecorded", Leads::On),
     ];

@@ -232,8 +232,9 @@ impl Moment {
         home.wait_for_end(&self.id);
         let record = home.record(&self.id);
         let is_killed = record["status"] == "killed";
-        // Its daemon may have died between the launch on record and the shim.
-        let is_interrupted = record["orphan_reason"] == "launch_interrupted";
+        // Its daemon may have died between the launch on record and the shim, or before that was told.
+        let never_ran = record["status"] == "failed" && record["exit_signal"].is_null();
+        let is_interrupted = never_ran || record["orphan_reason"] == "launch_interrupted";
         assert!(is_killed || is_interrupted, "{self:?}: {record}");
         assert!(self.killed.allows(is_killed), "{self:?}: {record}");
         let is_archived = !record["archived_at"].is_null();

@@ -43,8 +43,8 @@ async fn a_shim_that_is_killed_hangs_its_process_up_and_leaves_a_spool_that_can_
 #[tokio::test]
 async fn wherever_a_shim_dies_on_its_way_to_the_start_a_scan_tells_what_became_of_the_session() {
     let fates = [
-        ("Begun", Fate::Unstarted, false),
-        ("Locked", Fate::Unstarted, false),
+        ("Begun", Fate::NeverBegan, false),
+        ("Locked", Fate::NeverBegan, false),
         ("SpoolMade", Fate::Unstarted, true),
         ("Listening", Fate::Unstarted, true),
         ("Made", Fate::Unstarted, true),

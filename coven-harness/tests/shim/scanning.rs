@@ -42,7 +42,7 @@ async fn a_shim_that_begins_after_its_folder_was_looked_at_gives_up() {
     let Found::Dead(remains) = shim::look(&world.folder).unwrap() else {
         panic!("a shim holds nothing before its lock");
     };
-    assert_eq!(remains.summary.fate(false), Fate::Unstarted);
+    assert_eq!(remains.summary.fate(false), Fate::NeverBegan);
     assert_eq!(remains.summary.death().unwrap(), Death::Unknown);
     drop(remains);
     shim.signal(Signal::CONT);

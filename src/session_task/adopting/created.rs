@@ -11,21 +11,21 @@ use std::time::Duration;
 
 use coven_core::{Command, OrphanReason, Phase, ProcessFacts, SessionId, Timestamp};
 use coven_harness::Harness;
-use coven_harness::process::{KillError, KillReport, kill_marked, kill_shim};
+use coven_harness::process::{KillError, KillReport, kill_marked, kill_shim, since_boot};
 use coven_harness::shim::{LaunchFailure, Record as ShimRecord, Recorded};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
 
 use super::identity;
 use crate::attach::Screenless;
-use crate::recover;
+use crate::recover::{self, Left};
 use crate::running::Message;
 use crate::session_task::first_message;
 use crate::session_task::killing::{FIRST_PAUSE, MAX_PAUSE, UNHEARD};
 use crate::session_task::launching::{Launching, NoProcess, explain};
 use crate::session_task::live::{Beginning, Live};
 use crate::session_task::process::{Process, Shimmed, reach};
-use crate::shared::blocking;
+use crate::shared::{Shared, blocking};
 use crate::{Error, Record};
 
 /// How long whoever launched a session waits for a shim that was lost once already.
@@ -34,6 +34,9 @@ const PATIENCE: Duration = Duration::from_secs(5);
 /// How long a kill waits for what a shim says as a rule at once: with its process known, more is known of
 /// who is to be ended.
 const MOMENT: Duration = Duration::from_millis(500);
+
+/// Why a process never ran whose engine ended first.
+const INTERRUPTED: &str = "it was being started when its daemon ended";
 
 /// Who launched a session and waits, and how its shim was lost.
 type Waits = (oneshot::Sender<Result<Record, Error>>, String);
@@ -232,27 +235,70 @@ async fn drive(
         .await;
 }
 
-/// Nobody can say whether it ran. Whoever carries its mark is ended.
+/// Nobody says whether it ran. It is proven that it did not where its shim had made nothing; else it is
+/// lost. Whoever carries its mark is ended.
 async fn lost(mut launching: Launching, shimmed: Option<Shimmed>, waits: Option<Waits>) {
     launching.settle().await;
-    let (shared, session) = (&launching.shared, launching.record.session.id.clone());
-    let left = recover::end_processes(shared, &session, None).await;
+    let (shared, session) = (
+        Arc::clone(&launching.shared),
+        launching.record.session.id.clone(),
+    );
+    let has_begun = !shimmed.as_ref().is_some_and(Shimmed::never_began)
+        || !is_of_this_boot(&launching)
+        || is_marked(&session, shared.grace).await;
+    let left = recover::end_processes(&shared, &session, None).await;
+    if has_begun || left == Left::Somebody {
+        record_loss(&shared, &session, left, waits).await;
+    } else {
+        never_began(launching, waits).await;
+    }
+    if let Some(shimmed) = shimmed {
+        shimmed.dismiss(&shared.on_the_way).await;
+    }
+}
+
+/// Whether the machine has not gone down since the launch: that may have taken away what a shim made.
+fn is_of_this_boot(launching: &Launching) -> bool {
+    let now = launching.shared.clock.now().as_nanos();
+    let age = now.saturating_sub(launching.record.created_at.as_nanos());
+    u64::try_from(age).is_ok_and(|nanos| Duration::from_nanos(nanos) < since_boot())
+}
+
+/// Whether anybody carries a session's mark, or that cannot be told. Whoever does is ended.
+async fn is_marked(session: &SessionId, grace: Duration) -> bool {
+    kill_marked(session, grace).await.map_or(true, |report| {
+        let all = [&report.ended, &report.forced, &report.survivors];
+        all.iter().any(|found| !found.is_empty())
+    })
+}
+
+/// Its process never ran, and never will: a shim that would begin only now gives up.
+async fn never_began(launching: Launching, waits: Option<Waits>) {
+    let (reply, reason) = waits.unzip();
+    let reason = reason.unwrap_or_else(|| INTERRUPTED.to_owned());
+    let outcome = launching.never_ran(reason).await;
+    if let Some(reply) = reply {
+        // Whoever asked may have left.
+        let _ = reply.send(outcome);
+    }
+}
+
+async fn record_loss(shared: &Shared, session: &SessionId, left: Left, waits: Option<Waits>) {
     let reason = OrphanReason::LaunchInterrupted;
-    let recorded = match shared.record(&session).await {
+    let recorded = match shared.record(session).await {
         Ok(record) => recover::record_loss(shared, &record, reason, left).await,
         Err(error) => Err(error),
     };
     match (waits, recorded) {
         (Some((reply, message)), _) => {
+            let session = session.clone();
+            // Whoever asked may have left.
             let _ = reply.send(Err(Error::LaunchFailed { session, message }));
         }
         (None, Err(error)) => {
             tracing::error!(%session, %error, "its loss is found at the next start");
         }
         (None, Ok(())) => {}
-    }
-    if let Some(shimmed) = shimmed {
-        shimmed.dismiss(&shared.on_the_way).await;
     }
 }
 

@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use coven_core::{LaunchMode, ProcessFacts, Session, SessionId, TermSize};
-use coven_harness::shim::{Child, Control, Damage, Record, Recorded, Records, Remains};
+use coven_harness::shim::{Child, Control, Damage, Fate, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -190,6 +190,14 @@ impl Shimmed {
                 return Some(recorded);
             }
         }
+    }
+
+    /// Whether its shim is dead, and had made nothing by then: no process either.
+    pub(crate) fn never_began(&self) -> bool {
+        let Stage::Dead { remains, .. } = &self.stage else {
+            return false;
+        };
+        remains.summary.fate(self.process.is_some()) == Fate::NeverBegan
     }
 
     pub(super) async fn happens(&mut self, has_room: bool) -> Happening {

@@ -41,6 +41,9 @@ pub struct Remains {
 /// What a spool tells of its session.
 #[derive(Debug, Default)]
 pub struct Summary {
+    /// Whether anything was ever in it, or is damaged: there is a part. A shim makes one before its
+    /// process.
+    pub has_part: bool,
     /// Who wrote it; `None` where there is no part, or its head is damaged.
     pub head: Option<PartHead>,
     /// The oldest record that is there.
@@ -66,9 +69,12 @@ pub enum Fate {
     Ended,
     /// Its process never ran, and the spool says why.
     NeverRan,
-    /// The shim died before it said that a process ran, or never began: one that would begin only
-    /// now finds that it was looked for, and gives up. A process may have been made right before,
-    /// and lost its terminal with the shim: look for whoever carries the session's mark.
+    /// No process was made: there is no spool, which a shim makes before its process, and one that
+    /// would begin only now finds that it was looked for, and gives up. That holds as long as the
+    /// machine has not gone down since, which may take files away.
+    NeverBegan,
+    /// The shim died before it said that a process ran. One may have been made right before, and lost
+    /// its terminal with the shim: look for whoever carries the session's mark.
     Unstarted,
     /// The shim died under a process that ran. It was hung up.
     Abandoned,
@@ -94,8 +100,10 @@ impl Summary {
             Fate::Ended
         } else if is_started || self.started.is_some() {
             Fate::Abandoned
-        } else {
+        } else if self.has_part {
             Fate::Unstarted
+        } else {
+            Fate::NeverBegan
         }
     }
 
@@ -218,6 +226,7 @@ fn writer_runs(head: &PartHead) -> bool {
 
 fn summary(head: Option<PartHead>, leftover: Leftover) -> Summary {
     let mut summary = Summary {
+        has_part: leftover.has_part(),
         head,
         ..Summary::default()
     };

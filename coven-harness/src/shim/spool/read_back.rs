@@ -98,6 +98,11 @@ impl Leftover {
         })
     }
 
+    /// Whether there is a part to be read.
+    pub(in crate::shim) fn has_part(&self) -> bool {
+        self.open.is_some() || !self.parts.is_empty()
+    }
+
     /// The number of the next record, once the first part was begun; after the last one, of that
     /// which would have come.
     pub fn next_number(&self) -> Option<u64> {
