@@ -14,6 +14,7 @@ mod harnesses;
 mod import;
 mod input;
 mod kill;
+mod launching;
 mod log;
 mod prune;
 mod resume;

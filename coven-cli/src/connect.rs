@@ -128,9 +128,28 @@ pub(crate) async fn ask_running<T>(
     home: &Home,
     ask: impl AsyncFn(&Client) -> Result<T, Failure>,
 ) -> Result<(Client, T), Failure> {
+    until_heard(home, reach_or_start, ask).await
+}
+
+/// The same for a command about a session.
+///
+/// # Errors
+/// As [`reach`] and `ask`.
+pub(crate) async fn ask<T>(
+    home: &Home,
+    ask: impl AsyncFn(&Client) -> Result<T, Failure>,
+) -> Result<(Client, T), Failure> {
+    until_heard(home, reach, ask).await
+}
+
+async fn until_heard<T>(
+    home: &Home,
+    reach: impl AsyncFn(&Home) -> Result<Client, Failure>,
+    ask: impl AsyncFn(&Client) -> Result<T, Failure>,
+) -> Result<(Client, T), Failure> {
     let mut asked = 0;
     loop {
-        let client = reach_or_start(home).await?;
+        let client = reach(home).await?;
         asked += 1;
         match ask(&client).await {
             Err(failure) if failure.is_unheard() && asked < MOST_ASKED => {}

@@ -93,16 +93,19 @@ async fn one(
 ) -> Result<Exit, Failure> {
     let config = Config::load(home)?;
     let prompt = prompt.map(|word| prompt::read(word)).transpose()?;
-    let client = connect::reach(home).await?;
-    let session = select::session(&client, word).await?;
-    launch::check(&session)?;
-    let key = Continuations::find(&client).await?.key(&session);
+    let look = async |client: &Client| {
+        let session = select::session(client, word).await?;
+        launch::check(&session)?;
+        let key = Continuations::find(client).await?.key(&session);
+        Ok((session, key))
+    };
+    let (_, (session, key)) = connect::ask(home, look).await?;
     let wanted = Wanted {
         detach: args.detach,
         json: args.json,
     };
     let shown = Shown::of(wanted, launch::mode(&session));
-    let (client, record) = launch::resume(home, &session, prompt, shown, &key).await?;
+    let (client, record) = launch::resume(home, &session, prompt, shown, key).await?;
     shown
         .show(home, &client, &record, &config.detach_keys.value)
         .await
@@ -110,10 +113,11 @@ async fn one(
 
 async fn all(args: &Args, home: &Home, prompt: Option<&String>) -> Result<Exit, Failure> {
     let prompt = prompt.map(|word| prompt::read(word)).transpose()?;
-    let Some(client) = connect::reach_if_any(home).await? else {
+    if connect::reach_if_any(home).await?.is_none() {
         return nothing_was_lost(args);
-    };
-    let mut lost = lost::find(&client, args.since).await?;
+    }
+    let look = async |client: &Client| lost::find(client, args.since).await;
+    let (client, mut lost) = connect::ask(home, look).await?;
     tell_unknown(&lost.unknown);
     if lost.offered.is_empty() {
         return nothing_was_lost(args);
@@ -136,22 +140,17 @@ async fn all(args: &Args, home: &Home, prompt: Option<&String>) -> Result<Exit, 
             lost.offered = pick::ask(lost.offered)?;
         }
     }
-    Ok(resume_each(args, home, &client, &lost, prompt).await)
+    Ok(resume_each(args, home, &lost, prompt).await)
 }
 
-async fn resume_each(
-    args: &Args,
-    home: &Home,
-    client: &Client,
-    lost: &Lost,
-    prompt: Option<String>,
-) -> Exit {
+async fn resume_each(args: &Args, home: &Home, lost: &Lost, prompt: Option<String>) -> Exit {
     let act = async |session: &SessionRecord| {
         // Whole: a list leaves out what the session was allowed to do.
-        let session = client.session(&session.id).await?;
+        let look = async |client: &Client| Ok(client.session(&session.id).await?);
+        let (_, session) = connect::ask(home, look).await?;
         launch::check(&session)?;
         let (prompt, key) = (prompt.clone(), lost.continuations.key(&session));
-        let (_, record) = launch::resume(home, &session, prompt, Shown::Id, &key).await?;
+        let (_, record) = launch::resume(home, &session, prompt, Shown::Id, key).await?;
         if args.json {
             return Ok(output::json_line(&record)?.trim_end().to_owned());
         }

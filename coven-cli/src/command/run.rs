@@ -14,8 +14,8 @@ use clap::ValueEnum;
 use coven_http::client::Client;
 use coven_http::wire::{LaunchBody, LaunchMode, SessionRecord};
 
+use super::launching;
 use crate::config::{Config, Origin, Setting};
-use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -120,7 +120,6 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
     };
     let shown = Shown::of(wanted, mode.on_the_wire());
     let asked = Asked {
-        key: once::new_key("run"),
         body: OnceCell::new(),
         prompt: prompt::read(&prompt)?,
         place: place::find(args.project.as_deref(), args.cwd.as_deref())?,
@@ -128,8 +127,9 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
         mode,
         named,
     };
-    let launching = async |client: &Client| asked.launch(client).await;
-    let (client, record) = connect::ask_running(home, launching).await?;
+    let new_key = || once::new_key("run");
+    let ask = async |client: &Client, key: &str| asked.launch(client, key).await;
+    let (client, record) = launching::launch(home, new_key(), |_| new_key(), ask).await?;
     shown
         .show(home, &client, &record, &config.detach_keys.value)
         .await
@@ -137,8 +137,6 @@ pub(crate) async fn run(args: Args, home: &Home) -> Result<Exit, Failure> {
 
 /// A launch as it was asked for.
 struct Asked {
-    /// Names this launch, so that it can be asked for again.
-    key: String,
     /// It, once that is settled: what is asked for again is the same.
     body: OnceCell<LaunchBody>,
     args: Args,
@@ -151,7 +149,7 @@ struct Asked {
 }
 
 impl Asked {
-    async fn launch(&self, client: &Client) -> Result<SessionRecord, Failure> {
+    async fn launch(&self, client: &Client, key: &str) -> Result<SessionRecord, Failure> {
         let body = match self.body.get() {
             Some(body) => body,
             None => {
@@ -159,7 +157,7 @@ impl Asked {
                 self.body.get_or_init(|| body)
             }
         };
-        let launched = client.launch_once(body, &self.key).await;
+        let launched = client.launch_once(body, key).await;
         launched.map_err(|error| {
             let harness = body.harness.as_deref().unwrap_or_default();
             once::failure(error, |error| refused::why(error, harness, &self.named))

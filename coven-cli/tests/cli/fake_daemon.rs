@@ -4,6 +4,7 @@
 use std::io::{Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
 use std::thread::JoinHandle;
 
 /// Answers requests on a home's socket.
@@ -81,6 +82,37 @@ impl FakeDaemon {
         })
     }
 
+    /// One that stands before the daemon of the home `real`, and tells whatever is launched that the
+    /// session `vain` is it, which never ran.
+    pub(crate) fn launching_in_vain(home: &Path, real: &Path, vain: &str) -> Launching {
+        let (real, vain) = (real.join("coven.sock"), vain.to_owned());
+        let (tell, keys) = mpsc::channel();
+        let daemon = Self::serve(
+            home,
+            env!("CARGO_PKG_VERSION"),
+            move |connection, request| {
+                if request.starts_with(b"STOP") {
+                    return false;
+                }
+                let record = format!("GET /api/v1/sessions/{vain} HTTP/1.1\r\nhost: x\r\n\r\n");
+                let is_launch = request.starts_with(b"POST /api/v1/sessions ");
+                if is_launch {
+                    tell.send(key(request)).unwrap();
+                }
+                let asked = if is_launch {
+                    record.as_bytes()
+                } else {
+                    request
+                };
+                let mut daemon = UnixStream::connect(&real).unwrap();
+                daemon.write_all(asked).unwrap();
+                connection.write_all(&read(&mut daemon)).unwrap();
+                true
+            },
+        );
+        Launching { daemon, keys }
+    }
+
     /// Says how it is, and leaves the rest to `other`, until that returns false.
     fn serve(
         home: &Path,
@@ -120,6 +152,28 @@ impl FakeDaemon {
     pub(crate) fn wait(self) {
         self.serving.join().unwrap();
     }
+}
+
+/// One that launches in vain, and under which keys it was asked to.
+pub(crate) struct Launching {
+    daemon: FakeDaemon,
+    keys: mpsc::Receiver<String>,
+}
+
+impl Launching {
+    /// Stops it; gives the keys.
+    pub(crate) fn stop_and_tell(self) -> Vec<String> {
+        self.daemon.stop();
+        self.keys.iter().collect()
+    }
+}
+
+/// The key in a request's head.
+fn key(request: &[u8]) -> String {
+    let text = String::from_utf8_lossy(request);
+    let mut lines = text.lines();
+    let key = lines.find_map(|line| line.strip_prefix("idempotency-key: "));
+    key.expect("it has one").to_owned()
 }
 
 /// One request with its body; what came of it, where it ends too soon.

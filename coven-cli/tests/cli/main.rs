@@ -8,10 +8,12 @@ mod daemon;
 mod damaged;
 mod demo;
 mod detached;
+mod dying_daemon;
 mod exact;
 mod fake_daemon;
 mod home;
 mod home_trust;
+mod interrupted;
 mod irregular;
 mod kill;
 #[path = "../../../tests/shared/leftovers.rs"]

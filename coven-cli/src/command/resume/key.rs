@@ -39,8 +39,12 @@ impl Continuations {
     /// The key: of the newest that there is by now, so that whoever has seen that one asks for a further
     /// one. Where it is deleted, the session that it led to has its key until it is deleted, too.
     pub(super) fn key(&self, session: &SessionRecord) -> String {
-        let id = self.newest.get(&session.id).unwrap_or(&session.id);
-        let from = id.len().saturating_sub(MAX_ID_BYTES);
-        format!("coven-resume-{}", id.get(from..).unwrap_or(id))
+        after(self.newest.get(&session.id).unwrap_or(&session.id))
     }
+}
+
+/// The key of the session that comes after the one with this id, in the same conversation.
+pub(super) fn after(id: &str) -> String {
+    let from = id.len().saturating_sub(MAX_ID_BYTES);
+    format!("coven-resume-{}", id.get(from..).unwrap_or(id))
 }

@@ -3,11 +3,11 @@
 use coven_http::client::Client;
 use coven_http::wire::{LaunchBody, LaunchMode, SessionRecord};
 
-use super::refused;
+use super::{key, refused};
+use crate::command::launching;
 use crate::command::run::environment;
 use crate::command::run::place::{self, Place};
 use crate::command::run::shown::{Shown, terminal_size};
-use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
@@ -53,14 +53,15 @@ pub(super) async fn resume(
     session: &SessionRecord,
     prompt: Option<String>,
     shown: Shown,
-    key: &str,
+    key: String,
 ) -> Result<(Client, SessionRecord), Failure> {
     let body = body(session, prompt, shown);
-    let launching = async |client: &Client| {
+    let ask = async |client: &Client, key: &str| {
         let launched = client.launch_once(&body, key).await;
         launched.map_err(|error| once::failure(error, |error| refused::why(error, session)))
     };
-    connect::ask_running(home, launching).await
+    let next_key = |vain: &SessionRecord| key::after(&vain.id);
+    launching::launch(home, key, next_key, ask).await
 }
 
 fn body(session: &SessionRecord, prompt: Option<String>, shown: Shown) -> LaunchBody {
