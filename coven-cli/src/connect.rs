@@ -96,11 +96,13 @@ impl Hangs {
 /// When something else answers.
 pub(crate) async fn serving(home: &Home) -> Result<Option<Client>, Failure> {
     let client = client(home)?;
-    let Some(health) = look(&client).await? else {
-        return Ok(None);
-    };
-    met(home, &health).await;
-    Ok(Some(client))
+    match look(&client).await? {
+        Found::Serving(health) => {
+            met(home, &health).await;
+            Ok(Some(client))
+        }
+        Found::Ending | Found::Nobody => Ok(None),
+    }
 }
 
 /// The home's daemon; if none runs, one is started, however many ask at once.
@@ -108,12 +110,21 @@ pub(crate) async fn serving(home: &Home) -> Result<Option<Client>, Failure> {
 /// # Errors
 /// [`Exit::Unreachable`] when it does not start; the message says why.
 pub(crate) async fn reach_or_start(home: &Home) -> Result<Client, Failure> {
-    if let Some(client) = serving(home).await? {
-        return Ok(client);
-    }
+    health_or_start(home).await.map(|(client, _)| client)
+}
+
+/// The same, and how it is.
+///
+/// # Errors
+/// As [`reach_or_start`].
+pub(crate) async fn health_or_start(home: &Home) -> Result<(Client, Health), Failure> {
     let client = client(home)?;
-    met(home, &start(home, &client, daemon::spawn).await?).await;
-    Ok(client)
+    let health = match look(&client).await? {
+        Found::Serving(health) => *health,
+        Found::Ending | Found::Nobody => start(home, &client, daemon::spawn).await?,
+    };
+    met(home, &health).await;
+    Ok((client, health))
 }
 
 /// Daemons that are asked one after the other.
@@ -189,31 +200,32 @@ pub(crate) fn nothing_ran(home: &Home) -> Failure {
     )
 }
 
-/// How the daemon is; `None` where none takes requests: it is not there, or about to end.
-async fn look(client: &Client) -> Result<Option<Health>, Failure> {
-    let mut health = client.health().await;
-    if matches!(health, Err(Error::Broken { .. })) {
-        // It may have ended while it was asked.
-        health = client.health().await;
-    }
-    let health = match health {
+/// Who answers at a home's socket.
+enum Found {
+    /// A daemon that takes requests.
+    Serving(Box<Health>),
+    /// One that is about to end.
+    Ending,
+    Nobody,
+}
+
+async fn look(client: &Client) -> Result<Found, Failure> {
+    let health = match client.health().await {
         Ok(health) => health,
-        Err(Error::Unreachable { .. }) => return Ok(None),
+        Err(Error::Unreachable { .. }) => return Ok(Found::Nobody),
         Err(error) => return Err(error.into()),
     };
     // Health is told to the end; anything else says that it ends.
     match client.api_version().await {
-        Ok(_) => Ok(Some(health)),
-        Err(error) if is_ending(&error) => Ok(None),
+        Ok(_) => Ok(Found::Serving(Box::new(health))),
+        Err(Error::Unreachable { .. } | Error::Broken { .. }) => Ok(Found::Nobody),
+        Err(error) if error.is_stopping() => Ok(Found::Ending),
         Err(error) => Err(error.into()),
     }
 }
 
-fn is_ending(error: &Error) -> bool {
-    matches!(error, Error::Unreachable { .. } | Error::Broken { .. }) || error.is_stopping()
-}
-
-/// Starts the home's daemon with `spawn`, unless one serves by then.
+/// Starts the home's daemon with `spawn`, unless one serves by then. One that somebody stops as soon as it
+/// is ready, as who restarts it at the same time does, is followed by another.
 async fn start(
     home: &Home,
     client: &Client,
@@ -226,11 +238,16 @@ async fn start(
     loop {
         // From before the look, so that nothing that comes after it is missed.
         let changes = HomeWatch::open(home.dir()).ok();
-        if let Some(health) = look(client).await? {
-            return Ok(health);
-        }
-        if was_ready {
-            return Err(ended_at_once(home));
+        match look(client).await? {
+            Found::Serving(health) => return Ok(*health),
+            // One that dies leaves its socket.
+            Found::Nobody if was_ready && is_there(&home.socket()) => {
+                return Err(ended_at_once(home));
+            }
+            Found::Ending | Found::Nobody if was_ready && Instant::now() >= deadline => {
+                return Err(ended_at_once(home));
+            }
+            Found::Ending | Found::Nobody => was_ready = false,
         }
         match spawn(home)? {
             Spawned::Ready => was_ready = true,
@@ -253,7 +270,7 @@ async fn start(
 }
 
 /// Waits until it is worth looking again: the home is free, or something in it came or went.
-async fn turn(home: &Home, changes: Option<HomeWatch>) {
+pub(crate) async fn turn(home: &Home, changes: Option<HomeWatch>) {
     let changed = async {
         if let Some(mut changes) = changes
             && changes.changed().await.is_ok()
@@ -266,6 +283,10 @@ async fn turn(home: &Home, changes: Option<HomeWatch>) {
         () = home.free() => {}
         () = changed => {}
     }
+}
+
+fn is_there(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok()
 }
 
 /// What is known of a daemon that was ready, and is gone.
@@ -363,13 +384,14 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_daemon_that_ends_as_soon_as_it_is_ready_is_started_once_and_its_last_word_told() {
+    async fn a_daemon_that_dies_as_soon_as_it_is_ready_is_started_once_and_its_last_word_told() {
         let dir = tempfile::tempdir().unwrap();
         let home = Home::at(dir.path().join("home"));
         let mut spawned = 0;
         let failure = start(&home, &client(&home).unwrap(), |home| {
             spawned += 1;
             std::fs::write(home.daemon_log(), "first\nout of memory\n").unwrap();
+            drop(std::os::unix::net::UnixListener::bind(home.socket()).unwrap());
             Ok(Spawned::Ready)
         })
         .await
@@ -380,6 +402,24 @@ mod tests {
             "{failure}"
         );
         assert_eq!(failure.exit(), Exit::Unreachable);
+    }
+
+    #[tokio::test]
+    async fn a_daemon_that_somebody_stops_as_soon_as_it_is_ready_is_followed_by_another() {
+        let dir = tempfile::tempdir().unwrap();
+        let home = Home::at(dir.path().join("home"));
+        let mut spawned = 0;
+        let failure = start(&home, &client(&home).unwrap(), |_| {
+            spawned += 1;
+            match spawned {
+                // It has put its socket away by the time that it is looked for.
+                1..=3 => Ok(Spawned::Ready),
+                _ => Err(Failure::failed("the next")),
+            }
+        })
+        .await
+        .unwrap_err();
+        assert_eq!((spawned, failure.to_string().as_str()), (4, "the next"));
     }
 
     #[tokio::test]

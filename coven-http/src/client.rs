@@ -1,7 +1,8 @@
 //! A typed client: every route, over the daemon's Unix socket.
 //!
 //! Each call opens a connection of its own, so a [`Client`] is only an address: clone it, share
-//! it, keep it for ever.
+//! it, keep it for ever. A call that only reads is made anew where its connection breaks, as that of a
+//! daemon that dies does.
 
 mod about;
 mod attach;

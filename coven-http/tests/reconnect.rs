@@ -200,6 +200,26 @@ async fn a_daemon_that_stays_away_is_told_with_how_it_left_and_where_to_go_on() 
 }
 
 #[tokio::test]
+async fn a_question_whose_connection_breaks_is_asked_again_and_a_request_for_something_is_not() {
+    let breaks_twice = Broken::serve(|nth, _| match nth {
+        0 => Vec::new(),
+        1 => b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{".to_vec(),
+        _ => b"HTTP/1.1 200 OK\r\ncontent-length: 49\r\n\r\n\
+               {\"apiVersion\":\"v1\",\"supportedApiVersions\":[\"v1\"]}"
+            .to_vec(),
+    });
+    within(breaks_twice.client().api_version()).await.unwrap();
+    let broken = Broken::serve(|_, _| Vec::new());
+    let error = within(broken.client().api_version()).await.unwrap_err();
+    assert!(matches!(error, Error::Broken { .. }), "{error:?}");
+    let asked = broken.connections.swap(0, Ordering::SeqCst);
+    assert_eq!(asked, 3, "and no more");
+    let error = within(broken.client().archive("id")).await.unwrap_err();
+    assert!(matches!(error, Error::Broken { .. }), "{error:?}");
+    assert_eq!(broken.connections.load(Ordering::SeqCst), 1);
+}
+
+#[tokio::test]
 async fn nobody_connects_in_a_busy_loop_to_a_daemon_that_is_not_well() {
     let broken = Broken::serve(|_, _| Vec::new());
     let patience = Duration::from_secs(2);

@@ -50,7 +50,7 @@ pub enum Error {
         found: &'static str,
     },
     /// The connection broke before the answer was whole. Whether the daemon did what was asked is
-    /// not known.
+    /// not known. What only reads was asked three times by then, but for streams.
     #[error("the connection to the daemon broke: {reason}")]
     Broken {
         /// How.

@@ -30,6 +30,10 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// How long to wait for room in a daemon's queue of connections.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
 
+/// How often a question is asked whose connection breaks: of a daemon that dies with a connection that it
+/// has, of one that has a last one in its queue, and of the next.
+const MOST_ASKED: usize = 3;
+
 /// Names what is asked, so that it is done once however often it is asked.
 pub(super) const IDEMPOTENCY_KEY: header::HeaderName =
     header::HeaderName::from_static("idempotency-key");
@@ -53,6 +57,7 @@ impl Peer {
 }
 
 /// A request, before it is sent.
+#[derive(Clone)]
 pub(super) struct Ask {
     pub(super) method: Method,
     pub(super) path: String,
@@ -116,6 +121,11 @@ impl Ask {
         self
     }
 
+    /// Whether nothing comes of it but an answer, so that it can be asked again.
+    fn only_reads(&self) -> bool {
+        self.method == Method::GET
+    }
+
     fn what(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
@@ -167,7 +177,9 @@ pub(super) async fn open(
         }))
 }
 
-/// Sends a request and reads the whole answer, within `timeout`, and its head within `head`.
+/// Sends a request and reads the whole answer, within `timeout`, and its head within `head`. One that
+/// only reads is sent again where the connection breaks: that of a daemon that dies breaks once, and
+/// then there is no daemon, or the next.
 pub(super) async fn whole(
     peer: &Peer,
     client: &str,
@@ -177,9 +189,13 @@ pub(super) async fn whole(
 ) -> Result<(StatusCode, Bytes), Error> {
     let what = ask.what();
     let exchange = async {
-        let opened = open(peer, client, head, ask).await?;
-        let status = opened.response.status();
-        Ok((status, opened.whole().await?))
+        let mut asked = 1;
+        loop {
+            match once(peer, client, head, ask.clone()).await {
+                Err(Error::Broken { .. }) if ask.only_reads() && asked < MOST_ASKED => asked += 1,
+                answer => return answer,
+            }
+        }
     };
     tokio::time::timeout(timeout, exchange)
         .await
@@ -188,6 +204,17 @@ pub(super) async fn whole(
             what,
             after: timeout,
         }))
+}
+
+async fn once(
+    peer: &Peer,
+    client: &str,
+    head: Duration,
+    ask: Ask,
+) -> Result<(StatusCode, Bytes), Error> {
+    let opened = open(peer, client, head, ask).await?;
+    let status = opened.response.status();
+    Ok((status, opened.whole().await?))
 }
 
 /// Sends a request and reads until the daemon closes the connection, which it does once it has

@@ -11,8 +11,7 @@ use crate::output;
 pub(crate) struct Args {}
 
 pub(super) async fn run(_: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach_or_start(home).await?;
-    let health = client.health().await?;
+    let (_, health) = connect::health_or_start(home).await?;
     output::print(&format!(
         "the daemon runs (process {}) at {}\n",
         health.daemon.pid,
