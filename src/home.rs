@@ -47,6 +47,7 @@ pub(crate) struct Home {
 /// Keeps a home from other engines for as long as it is held.
 #[derive(Debug)]
 pub struct Hold {
+    home: PathBuf,
     _lock: Arc<File>,
 }
 
@@ -103,6 +104,24 @@ pub fn check_spools(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Takes a home that nobody has open, so that nobody opens it as long as this is held. Nothing in it is
+/// read, and nothing written but who has its lock. Blocks for a few system calls, and for a second at
+/// most where the lock of a process that is dying is on its way to be let go of.
+///
+/// # Errors
+/// [`OpenError::InUse`] where somebody has it; [`OpenError::Io`] of the kind `NotFound` where there is
+/// none; as [`Engine::open_to_read`](crate::Engine::open_to_read) otherwise.
+pub fn hold(path: &Path) -> Result<Hold, OpenError> {
+    Ok(Home::open_to_read(path)?.hold())
+}
+
+impl Hold {
+    /// The home, as an absolute path.
+    pub fn home(&self) -> &Path {
+        &self.home
+    }
+}
+
 impl Home {
     /// Makes the home at `path` if there is none, checks it, and locks it. Blocks for a few
     /// system calls.
@@ -133,6 +152,7 @@ impl Home {
     /// Keeps other engines away for longer than this is there.
     pub(crate) fn hold(&self) -> Hold {
         Hold {
+            home: self.path.clone(),
             _lock: Arc::clone(&self.lock),
         }
     }

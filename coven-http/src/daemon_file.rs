@@ -80,6 +80,18 @@ impl DaemonFile {
     }
 }
 
+/// Whether the file is there.
+pub(crate) fn is_left(home: &Path) -> bool {
+    read(&path(home)).is_some()
+}
+
+/// Removes the file, whatever it says, and those that were never finished. For the one that holds the
+/// home, which no daemon serves then.
+pub(crate) fn clear(home: &Path) {
+    remove_unfinished(home);
+    remove_if(home, |_| true);
+}
+
 /// What is in a regular file; nothing where it is none, or cannot be read. Nobody waits for who writes to a
 /// FIFO.
 fn read(path: &Path) -> Option<Vec<u8>> {

@@ -11,6 +11,7 @@ pub mod client;
 mod connection;
 mod cursor;
 mod daemon_file;
+mod dead_daemon;
 mod dispatch;
 mod error;
 pub mod export;
@@ -36,6 +37,7 @@ mod trimmed;
 pub mod wire;
 
 pub use daemon_file::{repair, told};
+pub use dead_daemon::{clear, is_left};
 pub use home_watch::HomeWatch;
 pub use server::{ServeError, ServeOptions, Server, Stopped, Stopper, Timeouts};
 pub use socket::BindError;

@@ -117,6 +117,24 @@ impl BoundSocket {
     }
 }
 
+/// Whether a socket is at `path` or is being bound there, dead or not.
+pub(crate) fn is_left(path: &Path) -> bool {
+    let is_socket =
+        |path: &Path| fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket());
+    is_socket(path) || is_socket(&path.with_file_name(NEW_NAME))
+}
+
+/// Removes a dead socket at `path`, and one that was never bound to its end; anything else is left as it
+/// is. For the one that holds the home: no daemon binds another meanwhile.
+pub(crate) fn clear(path: &Path) {
+    for path in [path, &path.with_file_name(NEW_NAME)] {
+        if check_place(path).is_ok() {
+            // It is replaced at the next start all the same.
+            let _ = remove_if_there(path);
+        }
+    }
+}
+
 /// Whether nothing is at a socket's path any more, so that nobody can reach who listens.
 pub(crate) fn is_gone(path: &Path) -> bool {
     fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
@@ -226,6 +244,28 @@ mod tests {
         symlink(&elsewhere, &path).unwrap();
         assert!(matches!(bind(&path), Err(BindError::NotASocket { .. })));
         assert!(path.is_symlink());
+    }
+
+    #[tokio::test]
+    async fn what_a_dead_daemon_left_is_cleared_and_nothing_else() {
+        let (directory, path) = place();
+        let unfinished = directory.path().join(NEW_NAME);
+        drop(StdUnixListener::bind(&path).unwrap());
+        drop(StdUnixListener::bind(&unfinished).unwrap());
+        assert!(is_left(&path));
+        clear(&path);
+        assert!(!is_left(&path));
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        let live = StdUnixListener::bind(&path).unwrap();
+        clear(&path);
+        StdUnixStream::connect(&path).unwrap();
+        drop(live);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "mine").unwrap();
+        symlink(&path, &unfinished).unwrap();
+        clear(&path);
+        assert_eq!(fs::read(&path).unwrap(), b"mine");
+        assert!(unfinished.is_symlink());
     }
 
     #[tokio::test]

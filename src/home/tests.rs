@@ -158,3 +158,22 @@ fn a_home_that_is_opened_to_be_read_is_not_made_and_nothing_is_but_its_lock() {
     let newer = Home::open_to_read(outer.path());
     assert!(matches!(newer, Err(OpenError::Newer { .. })), "{newer:?}");
 }
+
+#[test]
+fn a_home_that_is_held_is_opened_by_nobody_else_and_one_that_is_open_is_not_held() {
+    let outer = temporary();
+    let missing = hold(&outer.path().join("missing"));
+    assert!(matches!(
+        missing,
+        Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound
+    ));
+    let held = hold(outer.path()).unwrap();
+    assert_eq!(held.home(), outer.path());
+    assert!(matches!(
+        Home::open(outer.path()),
+        Err(OpenError::InUse { .. })
+    ));
+    drop(held);
+    let _open = Home::open(outer.path()).unwrap();
+    assert!(matches!(hold(outer.path()), Err(OpenError::InUse { .. })));
+}

@@ -6,6 +6,7 @@ mod logs;
 mod start;
 mod status;
 mod stop;
+mod stopping;
 mod systemctl;
 mod uninstall;
 mod unserved;
@@ -65,7 +66,7 @@ pub(super) fn run(command: &Command, home: &Home) -> Result<Exit, Failure> {
             home.check()?;
             // Before the one that runs is stopped: the next would not start.
             Config::load(home)?;
-            stop::stop(*args, SessionsAtStop::Keep, home).await?;
+            stopping::stop(&args.deadline(), SessionsAtStop::Keep, home).await?;
             start::run(&start::Args::default(), home).await
         }),
         Command::Status(args) => wait(status::run(args, home)),

@@ -1,7 +1,7 @@
 //! What a daemon does, from its first line of log to its last.
 
 use std::io;
-use std::sync::Mutex;
+use std::sync::{Mutex, Once};
 use std::time::Duration;
 
 use coven::{Engine, OpenError, Options, store};
@@ -171,10 +171,14 @@ impl From<ServeError> for Refused {
 }
 
 /// Has what this process does to a home, in the place of its daemon, told in that one's log, if it can be.
+/// A process logs to one place: after the first call the others do nothing.
 pub(crate) fn log_beside(home: &Home, config: &Config) {
-    if let Ok(log) = LogFile::open(&home.daemon_log(), Stderr::Stays) {
-        log_to(config, Mutex::new(log), Colours::Drop);
-    }
+    static FIRST: Once = Once::new();
+    FIRST.call_once(|| {
+        if let Ok(log) = LogFile::open(&home.daemon_log(), Stderr::Stays) {
+            log_to(config, Mutex::new(log), Colours::Drop);
+        }
+    });
 }
 
 fn log_to<W>(config: &Config, writer: W, colours: Colours)

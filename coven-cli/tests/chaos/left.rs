@@ -26,8 +26,8 @@ impl Base {
         }
     }
 
-    /// All these sessions have ended: waits until nothing is left of them, and then, with the daemon
-    /// stopped, of that.
+    /// All these sessions have ended: waits until nothing is left of them, and then of the daemon, once it
+    /// was stopped, and once the next one was killed.
     pub(crate) fn nothing_is_left<'a>(&self, home: &Home, ids: impl IntoIterator<Item = &'a str>) {
         eventually("every spool gone", || spools(home).is_empty().then_some(()));
         let ids: Vec<&str> = ids.into_iter().collect();
@@ -38,20 +38,28 @@ impl Base {
             (open_files(home) <= self.open_files).then_some(())
         });
         home.text(["daemon", "stop"]);
-        eventually("the daemon gone", || {
-            processes_of(&home.dir()).is_empty().then_some(())
-        });
-        let files = files_in(&home.dir());
-        let is_socket = |file: &&PathBuf| {
-            fs::symlink_metadata(file).is_ok_and(|about| about.file_type().is_socket())
-        };
-        assert_eq!(files.iter().find(is_socket), None, "a socket is left");
-        let is_locked = |file: &&PathBuf| {
-            let file = fs::File::open(file).expect("it is ours");
-            flock(file, FlockOperation::NonBlockingLockExclusive).is_err()
-        };
-        assert_eq!(files.iter().find(is_locked), None, "a lock is left");
+        nothing_is_left_of_the_daemon(home);
+        home.text(["daemon", "start"]);
+        home.kill_daemon();
+        home.text(["daemon", "stop", "--kill"]);
+        nothing_is_left_of_the_daemon(home);
     }
+}
+
+fn nothing_is_left_of_the_daemon(home: &Home) {
+    eventually("the daemon gone", || {
+        processes_of(&home.dir()).is_empty().then_some(())
+    });
+    let files = files_in(&home.dir());
+    let is_socket = |file: &&PathBuf| {
+        fs::symlink_metadata(file).is_ok_and(|about| about.file_type().is_socket())
+    };
+    assert_eq!(files.iter().find(is_socket), None, "a socket is left");
+    let is_locked = |file: &&PathBuf| {
+        let file = fs::File::open(file).expect("it is ours");
+        flock(file, FlockOperation::NonBlockingLockExclusive).is_err()
+    };
+    assert_eq!(files.iter().find(is_locked), None, "a lock is left");
 }
 
 /// The folders of shims.

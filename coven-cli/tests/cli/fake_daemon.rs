@@ -41,6 +41,19 @@ impl FakeDaemon {
         })
     }
 
+    /// One that breaks off the first connection that somebody makes, as a daemon that is killed does, and
+    /// leaves its socket.
+    pub(crate) fn breaking_off(home: &Path) -> Self {
+        let socket = home.join("coven.sock");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let serving = std::thread::spawn(move || {
+            let connection = listener.accept().unwrap();
+            drop(listener);
+            drop(connection);
+        });
+        Self { socket, serving }
+    }
+
     /// One that dies of the first launch: it takes it, and is gone without an answer.
     pub(crate) fn dying(home: &Path) -> Self {
         let socket = home.join("coven.sock");

@@ -40,6 +40,7 @@ mod sessions;
 mod several;
 mod stalled;
 mod stop_kill;
+mod stop_races;
 mod store;
 mod suspending;
 mod terminal;

@@ -59,7 +59,7 @@ fn a_process_that_is_no_daemon_is_not_stopped() {
     let daemon = home.daemon_pid().unwrap();
     take_the_sockets_place(&home);
     fs::remove_file(home.dir().join("daemon.json")).unwrap();
-    let said = home.refused(122, ["daemon", "stop"]);
+    let said = home.refused(122, ["daemon", "stop", "--timeout", "1"]);
     assert!(said.contains(&format!("process {daemon}")), "{said}");
     // Nor is one that only has the id which a dead daemon left.
     let pid = Pid::from_raw(i32::try_from(daemon).unwrap()).unwrap();

@@ -2,14 +2,13 @@
 
 use std::time::Duration;
 
-use coven::{Engine, Heard, Options};
+use coven::{Engine, Heard, OpenError, Options};
 use coven_http::client::{Client, Error};
 
 use crate::all_sessions;
-use crate::answers::{self, Source};
+use crate::answers;
 use crate::config::Config;
 use crate::daemon;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
@@ -17,13 +16,47 @@ use crate::output;
 /// What to do about a home that somebody has opened meanwhile.
 const TO_END: &str = "try again, with its daemon";
 
-/// Ends the sessions that the log says are live, in this process.
+/// Why the sessions of a home were not ended, or cannot be told to have.
+#[derive(Debug)]
+pub(super) enum NotEnded {
+    /// Another process has the home open: a daemon that was started meanwhile, or who ends them, too.
+    InUse(Failure),
+    /// Anything else.
+    Failed(Failure),
+}
+
+impl NotEnded {
+    fn of(error: &OpenError, home: &Home) -> Self {
+        let failure = answers::refused(error, home.dir(), TO_END);
+        match error {
+            OpenError::InUse { .. } => Self::InUse(failure),
+            _ => Self::Failed(failure),
+        }
+    }
+}
+
+impl From<Failure> for NotEnded {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<NotEnded> for Failure {
+    fn from(not_ended: NotEnded) -> Self {
+        match not_ended {
+            NotEnded::InUse(failure) | NotEnded::Failed(failure) => failure,
+        }
+    }
+}
+
+/// Ends the sessions that the log says are live, in this process. Gives the ids of those that could not be
+/// ended.
 ///
 /// # Errors
 /// Which they are cannot be told, or another process has the home.
-pub(super) async fn end(home: &Home) -> Result<(), Failure> {
+pub(super) async fn end(home: &Home) -> Result<Vec<String>, NotEnded> {
     if left(home).await?.is_empty() {
-        return Ok(());
+        return Ok(Vec::new());
     }
     let config = Config::load(home)?;
     daemon::log_beside(home, &config);
@@ -31,39 +64,45 @@ pub(super) async fn end(home: &Home) -> Result<(), Failure> {
     options.grace = Duration::from_millis(config.kill_grace_ms.value);
     daemon::raise_open_files_limit();
     let ended = Engine::end_sessions(options).await;
-    match ended.map_err(|error| answers::refused(&error, home.dir(), TO_END))? {
+    match ended.map_err(|error| NotEnded::of(&error, home))? {
         Heard::All => {}
         Heard::Nothing { why } => output::complain(&format!(
             "coven: {why}; its sessions were ended all the same, and what they wrote last may be there \
              and not in the log"
         )),
     }
-    Ok(())
+    left(home).await
 }
 
 /// The ids of all sessions that may be alive, as the log says in a home that nobody has open.
 ///
 /// # Errors
 /// It cannot be told: the log is away, damaged, or in use.
-pub(super) async fn left(home: &Home) -> Result<Vec<String>, Failure> {
-    match Source::Offline.reach_if_any(home).await? {
-        Some(client) => match live(&client).await? {
-            Live { ids, unread: 0 } => Ok(ids),
-            Live { unread, .. } => Err(Failure::failed(format!(
-                "the log is damaged, and cannot tell whether all sessions have ended ({unread} are not \
-                 readable): `coven doctor --store` names them"
-            ))),
-        },
-        None if home.may_have_spools() => Err(Failure::new(
-            Exit::Failed,
-            format!(
-                "there is no log in {}, and what is in its spools may be of sessions that live; put the \
-                 log back",
-                home.dir().display()
-            ),
-        )),
-        None => Ok(Vec::new()),
+async fn left(home: &Home) -> Result<Vec<String>, NotEnded> {
+    home.check()?;
+    if !home.has_log() {
+        return match home.may_have_spools() {
+            true => Err(no_log(home).into()),
+            false => Ok(Vec::new()),
+        };
     }
+    let engine = Engine::open_to_read(Options::at(home.dir())).await;
+    let client = Client::of_engine(engine.map_err(|error| NotEnded::of(&error, home))?);
+    match live(&client).await.map_err(Failure::from)? {
+        Live { ids, unread: 0 } => Ok(ids),
+        Live { unread, .. } => Err(Failure::failed(format!(
+            "the log is damaged, and cannot tell whether all sessions have ended ({unread} are not \
+             readable): `coven doctor --store` names them"
+        ))
+        .into()),
+    }
+}
+
+fn no_log(home: &Home) -> Failure {
+    Failure::failed(format!(
+        "there is no log in {}, and what is in its spools may be of sessions that live; put the log back",
+        home.dir().display()
+    ))
 }
 
 /// The sessions of a home's own that have not ended.
