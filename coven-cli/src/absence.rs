@@ -16,8 +16,8 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::{output, text};
 
-/// How long a daemon may be away before a word is said, and before one is started: a restart, or a
-/// service manager, is faster as a rule.
+/// How long a daemon may be away before a word is said, and before one is started for who shows no
+/// screen: a restart, or a service manager, is faster as a rule.
 pub(crate) const QUIET: Duration = Duration::from_secs(1);
 
 /// How long the next daemon is waited for where somebody stopped the last.
@@ -93,15 +93,21 @@ impl Absence {
                 Err(error.into())
             }
             Error::Away { departure, .. } => Ok(Some(*departure)),
-            _ if error.is_stopping() => Ok(Some(Departure::Stopped)),
-            Error::Unreachable { .. } | Error::Broken { .. } => {
-                Ok(match self.client.served_within(QUIET).await {
-                    Ok(()) => None,
-                    Err(Error::Away { departure, .. }) => Some(departure),
-                    Err(error) => return Err(error.into()),
-                })
+            _ if error.is_stopping() => {
+                let away = self.away_for_long().await?;
+                Ok(away.map(|_| Departure::Stopped))
             }
+            Error::Unreachable { .. } | Error::Broken { .. } => self.away_for_long().await,
             _ => Err(error.into()),
+        }
+    }
+
+    /// How the daemon left, where none is there within [`QUIET`].
+    async fn away_for_long(&self) -> Result<Option<Departure>, Failure> {
+        match self.client.served_within(QUIET).await {
+            Ok(()) => Ok(None),
+            Err(Error::Away { departure, .. }) => Ok(Some(departure)),
+            Err(error) => Err(error.into()),
         }
     }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use coven_http::client::{Client, Viewer, ViewerWriter};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use crate::absence::{Absence, QUIET};
+use crate::absence::Absence;
 use crate::ending::{self, Ending};
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -26,6 +26,10 @@ const ESCAPE_PATIENCE: Duration = Duration::from_millis(30);
 /// How long the end of a sequence is waited for: over what lies between two reads of one key on a
 /// slow line.
 const SEQUENCE_PATIENCE: Duration = Duration::from_millis(300);
+
+/// How long a daemon may be away before one is started for a person whose screen stands still: over a
+/// restart, or what a service manager needs.
+const STANDS_STILL: Duration = Duration::from_millis(300);
 
 /// How long a daemon may take to hear what was typed last, and that we leave.
 const LEAVE_PATIENCE: Duration = Duration::from_secs(1);
@@ -54,7 +58,7 @@ pub(crate) async fn show(
     let mut absence = Absence::of(home, client);
     let mut untaken_bytes = 0;
     let end = loop {
-        let viewer = client.viewer(id, QUIET);
+        let viewer = client.viewer(id, STANDS_STILL);
         let typed = viewer.writer.clone();
         let left = person.view(viewer, client, id, &mut absence).await;
         untaken_bytes += typed.untaken_bytes();

@@ -2,13 +2,15 @@
 
 mod vigil;
 
+use std::cell::Cell;
 use std::time::Duration;
 
 use coven::Code;
 use coven_http::client::{Client, Error};
-use coven_http::wire::{Payload, SessionRecord, StatusChange};
+use coven_http::wire::{Payload, SessionRecord, Status, StatusChange};
 
 use super::several::Several;
+use crate::absence::{Absence, QUIET};
 use crate::connect;
 use crate::ending::lost_because;
 use crate::exit::Exit;
@@ -39,7 +41,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let mut dying = Vec::new();
     // All of them at once: none has to wait for the death of another.
     for session in sessions {
-        let killed = client.kill(&session.id).await.map_err(Failure::from);
+        let killed = kill(home, &session.id).await;
         if several.keep(&session.id, killed).is_some() {
             dying.push(session);
         }
@@ -52,7 +54,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let told = several.each(&dying, async |session: &SessionRecord| {
         tokio::select! {
             biased;
-            ended = death(&client, session) => ended,
+            ended = death(home, &client, session) => ended,
             failure = failure(&client, &session.id) => Err(failure),
             failure = vigil.unrecorded(&session.id) => Err(failure),
         }
@@ -62,10 +64,42 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     Ok(follow::exit_of(told))
 }
 
-/// Waits until a session is over, and says how.
-async fn death(client: &Client, session: &SessionRecord) -> Result<String, Failure> {
-    let mut events = follow::events(client, &session.id, Some(session.last_seq));
-    while let Some(event) = events.next().await? {
+/// Asks for a session's death. Where a daemon dies of that, the next one is asked, and finds the session
+/// killed, where that one had put it on record.
+async fn kill(home: &Home, id: &str) -> Result<(), Failure> {
+    let may_be_done = Cell::new(false);
+    let ask = async |client: &Client| match client.kill(id).await {
+        Err(error) if error.code() == Some(Code::SessionNotLive) && may_be_done.get() => {
+            match client.session(id).await?.status {
+                Status::Killed => Ok(()),
+                _ => Err(error.into()),
+            }
+        }
+        Err(error @ Error::Broken { .. }) => {
+            may_be_done.set(true);
+            Err(Failure::from(error).unheard())
+        }
+        killed => Ok(killed?),
+    };
+    connect::ask(home, ask).await.map(|_| ())
+}
+
+/// Waits until a session is over, and says how; also over the death of its daemon, as the next one ends it.
+async fn death(home: &Home, client: &Client, session: &SessionRecord) -> Result<String, Failure> {
+    let mut absence = Absence::of(home, client);
+    let mut events = client
+        .follow(&session.id, Some(session.last_seq))
+        .patience(QUIET);
+    loop {
+        let event = match events.next().await {
+            Ok(Some(event)) => event,
+            Ok(None) => return Ok(format!("{} killed", session.id)),
+            Err(error) => {
+                absence.bear(error).await?;
+                continue;
+            }
+        };
+        absence.is_over();
         if let Payload::Status(StatusChange::Orphaned { reason }) = event.payload() {
             let reason = lost_because(&reason);
             return Err(Failure::new(
@@ -77,7 +111,6 @@ async fn death(client: &Client, session: &SessionRecord) -> Result<String, Failu
             ));
         }
     }
-    Ok(format!("{} killed", session.id))
 }
 
 /// Waits until a kill has failed, if it does. Asked again, the daemon refuses while the kill is

@@ -1,10 +1,14 @@
 //! What is shown of a session, and what is done while its daemon is away.
 
-use coven_http::client::{Client, Frame, ViewerReader, ViewerWriter};
+use std::pin::pin;
+use std::time::Duration;
+
+use coven_http::client::{Client, Error, Frame, ViewerReader, ViewerWriter};
 use coven_http::wire::FromDaemon;
+use tokio::time::{Instant, sleep_until};
 
 use super::{End, Left, no_terminal, tell_size};
-use crate::absence::Absence;
+use crate::absence::{Absence, QUIET};
 use crate::ending::Ending;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -20,9 +24,12 @@ pub(super) struct Shown<'a> {
     pub(super) absence: &'a mut Absence,
 }
 
-/// Whether the title says that the daemon is away; it is taken back when this goes.
+/// Whether the title says that the daemon is away, which it does once that has lasted for [`QUIET`]; it is
+/// taken back when this goes.
 struct Title<'a> {
     terminal: &'a RawTerminal,
+    /// When it is to be set, while the daemon is away.
+    due: Option<Instant>,
     is_set: bool,
 }
 
@@ -41,12 +48,13 @@ pub(super) async fn show_until_over(
     } = shown;
     let mut title = Title {
         terminal,
+        due: None,
         is_set: false,
     };
     let mut is_drawn = false;
     let mut refusal = None;
     loop {
-        let control = match reader.next().await {
+        let control = match title.during(reader.next()).await {
             Ok(Some(Frame::Bytes(bytes))) => {
                 let written = terminal.write(&bytes).await;
                 written.map_err(|error| no_terminal(&error))?;
@@ -55,9 +63,10 @@ pub(super) async fn show_until_over(
             Ok(Some(Frame::Control(control))) => control,
             Ok(None) => return closed(client, id, refusal).await,
             Err(error) => {
-                if let Some(departure) = absence.departure(error).await? {
-                    title.set();
-                    absence.end(departure).await?;
+                title.is_due_after(&error);
+                let departure = title.during(absence.departure(error)).await?;
+                if let Some(departure) = departure {
+                    title.during(absence.end(departure)).await?;
                 }
                 continue;
             }
@@ -96,13 +105,36 @@ pub(super) async fn show_until_over(
 }
 
 impl Title<'_> {
-    fn set(&mut self) {
-        if !std::mem::replace(&mut self.is_set, true) {
-            self.terminal.entitle(WAITING);
+    /// The daemon is away, as this says.
+    fn is_due_after(&mut self, error: &Error) {
+        let waited = match error {
+            Error::Away { waited, .. } => *waited,
+            _ => Duration::ZERO,
+        };
+        self.due
+            .get_or_insert_with(|| Instant::now() + QUIET.saturating_sub(waited));
+    }
+
+    /// Does something meanwhile, and sets it when that is due.
+    async fn during<T>(&mut self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        if let Some(due) = self.due
+            && !self.is_set
+        {
+            tokio::select! {
+                biased;
+                done = &mut work => return done,
+                () = sleep_until(due) => {
+                    self.terminal.entitle(WAITING);
+                    self.is_set = true;
+                }
+            }
         }
+        work.await
     }
 
     fn clear(&mut self) {
+        self.due = None;
         if std::mem::take(&mut self.is_set) {
             self.terminal.untitle();
         }

@@ -309,10 +309,14 @@ fn a_viewer_goes_on_over_a_restart_and_hardly_shows_it() {
     let mut terminal = Terminal::run(&home.coven(["run", "sh", ECHO]));
     terminal.wait_for("ready");
     for n in 1..=3 {
+        let begun = Instant::now();
         home.text(["daemon", "restart"]);
         terminal.press(format!("line {n}\r").as_bytes());
         let shown = terminal.shown_up_to(&format!("<line {n}>"));
         assert!(!shown.contains("ready"), "{shown:?}");
+        // On a busy machine it may take long enough to be said.
+        let may_say_so = begun.elapsed() >= Duration::from_secs(1);
+        assert!(may_say_so || !shown.contains("waiting"), "{shown:?}");
     }
     terminal.press(b"leave\r");
     assert_eq!(terminal.end(), 5);

@@ -255,3 +255,46 @@ fn what_neither_log_nor_shim_has_is_said_to_be_missing_and_the_rest_keeps_its_pl
     assert!(recorded() == first);
     is_recorded(written.len());
 }
+
+#[test]
+fn a_kill_goes_on_though_its_daemon_is_killed_and_ends_as_it_would_have() {
+    let home = Home::new();
+    let config = home.dir().join("config.toml");
+    // With this daemon it does not end.
+    std::fs::write(&config, "kill_grace_ms = 86400000\n").unwrap();
+    let ids = [(); 2].map(|()| home.launch("trap '' TERM HUP; echo up; while :; do read x; done"));
+    for id in &ids {
+        home.wait_for_output(id, "up");
+    }
+    let agents = ids.each_ref().map(|id| process(&home, id));
+    let kill = Running::start(home.coven(["kill", &ids[0], &ids[1]]));
+    for id in &ids {
+        eventually("its kill", || {
+            (home.record(id)["status"] == "killed").then_some(())
+        });
+    }
+    assert!(agents.iter().all(runs));
+    std::fs::write(&config, "kill_grace_ms = 10\n").unwrap();
+    home.kill_daemon();
+    let (status, said) = kill.end();
+    assert_eq!(status, 0, "{said}");
+    assert_eq!(said, "coven: the daemon is gone; starting it again\n");
+    assert!(!agents.iter().any(runs));
+    for id in &ids {
+        assert_eq!(home.record(id)["status"], "killed");
+    }
+}
+
+#[test]
+fn a_kill_whose_daemon_dies_before_it_answers_is_a_kill() {
+    let (home, before) = (Home::new(), Home::new());
+    for options in [&[][..], &["--no-wait"]] {
+        let id = home.launch(ENDLESS);
+        let dying = FakeDaemon::losing_the_answer(&before.dir(), &home.dir(), "/kill");
+        before.text(["kill"].iter().chain(options).copied().chain([&*id]));
+        dying.wait();
+        std::fs::remove_file(before.dir().join("coven.sock")).unwrap();
+        home.wait_for_end(&id);
+        assert_eq!(home.record(&id)["status"], "killed");
+    }
+}

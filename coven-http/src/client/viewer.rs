@@ -48,7 +48,12 @@ enum End {
     /// Nothing more comes.
     Over,
     /// The daemon went away, or says that it will.
-    Away { error: Error },
+    Away {
+        /// How that showed.
+        error: Error,
+        /// Since when it may be away.
+        since: Instant,
+    },
     /// Nobody reads any more.
     Unread,
 }
@@ -117,17 +122,16 @@ impl Attaching {
     async fn run(mut self) {
         loop {
             self.away.pause().await;
-            let begun = Instant::now();
-            let error = match self.connection().await {
+            let (error, since) = match self.connection().await {
                 End::Over | End::Unread => return,
-                End::Away { error } => error,
+                End::Away { error, since } => (error, since),
             };
             let cursor = match self.shown.seq {
                 Some(seq) => Cursor::AfterSeq { seq },
                 None => Cursor::Start,
             };
             let socket = self.client.socket();
-            if let Err(error) = self.away.failed(error, begun, socket, cursor) {
+            if let Err(error) = self.away.failed(error, since, socket, cursor) {
                 let is_last = !error.is_passing();
                 if self.tell.send(Err(error)).await.is_err() || is_last {
                     return;
@@ -142,6 +146,7 @@ impl Attaching {
             typed_bytes: self.typed.begin(),
             shown: self.shown.seq,
         };
+        let since = Instant::now();
         let attach = Attach::open_at(&self.client, &self.id, place).await;
         let attach = attach.and_then(|attach| {
             let socket = self.client.socket();
@@ -150,7 +155,7 @@ impl Attaching {
         });
         let Attach { reader, writer, .. } = match attach {
             Ok(attach) => attach,
-            Err(error) => return End::Away { error },
+            Err(error) => return End::Away { error, since },
         };
         let typed = Arc::clone(&self.typed);
         tokio::select! {
@@ -254,6 +259,7 @@ fn away(last: Option<Error>, reason: &str) -> End {
     let reason = reason.to_owned();
     End::Away {
         error: last.unwrap_or(Error::Broken { reason }),
+        since: Instant::now(),
     }
 }
 
