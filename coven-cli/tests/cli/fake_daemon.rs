@@ -95,6 +95,17 @@ impl FakeDaemon {
         })
     }
 
+    /// One that dies of the first thing that it is asked, whatever that is.
+    pub(crate) fn dying_of_a_question(home: &Path) -> Self {
+        let socket = home.join("coven.sock");
+        // That of a daemon that died before.
+        let _ = std::fs::remove_file(&socket);
+        Self::serve(home, env!("CARGO_PKG_VERSION"), move |_, _| {
+            std::fs::remove_file(&socket).unwrap();
+            false
+        })
+    }
+
     /// One that stands before the daemon of the home `real`, and tells whatever is launched that the
     /// session `vain` is it, which never ran.
     pub(crate) fn launching_in_vain(home: &Path, real: &Path, vain: &str) -> Launching {

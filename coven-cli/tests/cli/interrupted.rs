@@ -149,3 +149,35 @@ fn a_launch_that_never_runs_is_asked_for_three_times_under_three_keys() {
     keys.dedup();
     assert_eq!(keys.len(), 3);
 }
+
+#[test]
+fn a_launch_whose_daemon_dies_of_a_question_before_it_is_asked_of_the_next() {
+    let home = resume::home();
+    home.text(["run", "memory", "first"]);
+    let id = home.record("@last")["id"].as_str().unwrap().to_owned();
+    for more in [&["more"][..], &["--detach", "more"]] {
+        home.text(["daemon", "stop"]);
+        let dying = FakeDaemon::dying_of_a_question(&home.dir());
+        home.text(["run", "--continue", &id].iter().chain(more).copied());
+        dying.wait();
+        assert_eq!(home.record("@last")["continues"], json!(id));
+    }
+    assert_eq!(others(&home, &id).len(), 2);
+}
+
+#[test]
+fn a_resume_whose_daemon_dies_of_a_question_before_it_is_asked_of_the_next() {
+    let home = resume::home();
+    let id = resume::begin(&home, "first");
+    for args in [
+        &["resume", "--all", "--yes"][..],
+        &["resume", "--detach", &id],
+    ] {
+        home.power_cut();
+        let dying = FakeDaemon::dying_of_a_question(&home.dir());
+        home.text(args.iter().copied());
+        dying.wait();
+        assert_eq!(home.record("@last")["continues"], json!(id));
+    }
+    assert_eq!(others(&home, &id).len(), 2);
+}
