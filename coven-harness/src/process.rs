@@ -19,7 +19,8 @@ pub use facts::{boot_id, is_running, since_boot};
 pub use input::Input;
 pub use kill::{KillError, KillReport, MAX_GRACE, Signalled};
 pub use kill::{
-    is_shim_running, kill, kill_again, kill_blocking, kill_marked, kill_shim, until_ended,
+    in_this_boot, is_shim_running, kill, kill_again, kill_blocking, kill_marked, kill_shim,
+    until_ended,
 };
 pub use output::{MAX_READ_BYTES, Output};
 pub(crate) use question::Question;

@@ -41,7 +41,7 @@ impl Live {
             // How it ended is known, and what it wrote after that is not.
             What::ShimDied if !self.end.has_process() => self.end.output_ended(OutputEnd::Cut),
             What::ShimDied => {
-                let is_this_boot = boot_id().is_ok_and(|boot| boot == self.process.facts.boot_id);
+                let is_this_boot = boot_id().is_ok_and(|boot| boot == self.process.facts().boot_id);
                 self.lost_sight(if is_this_boot {
                     OrphanReason::ShimDied
                 } else {

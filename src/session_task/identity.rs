@@ -122,7 +122,7 @@ impl Live {
         *not_before = now + *pause;
         *due = due.map(|_| *not_before);
         *pause = (*pause * 2).min(MAX_PAUSE);
-        let (process, mark) = (self.process.facts.clone(), *mark);
+        let (process, mark) = (self.process.facts().clone(), *mark);
         self.identity.looking = Some(Box::pin(look(process, mark)));
     }
 
@@ -132,7 +132,7 @@ impl Live {
             Way::Look { mark, .. } => Some(mark),
             Way::Listen(_) | Way::Done => None,
         };
-        let process = self.process.facts.clone();
+        let process = self.process.facts().clone();
         async move {
             match mark {
                 Some(mark) => look(process, mark).await,

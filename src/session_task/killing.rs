@@ -4,13 +4,13 @@
 //! tell, is made again. That waits for the end of who is left; where that cannot be waited for, for
 //! a while that grows. Whoever asks meanwhile has it made at once.
 
+mod aim;
+
 use std::io;
 use std::time::Duration;
 
 use coven_core::OrphanReason;
-use coven_harness::process::{
-    KillError, KillReport, Signalled, kill_again, kill_shim, until_ended,
-};
+use coven_harness::process::{KillError, KillReport, Signalled, kill_shim, until_ended};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -18,6 +18,8 @@ use super::identity::Look;
 use super::live::{Goes, Live, Slot};
 use crate::on_the_way::Waypoint;
 use crate::recover;
+
+use aim::Aim;
 
 /// How long a kill waits for the harness's own id to be looked for: what a busy machine takes for
 /// it, and no more than whoever kills will not notice.
@@ -87,15 +89,13 @@ impl Killing {
 impl Live {
     /// Signals the process and all that belongs to the session. It does not wait for the disk.
     pub(super) fn terminate(&mut self) {
-        let (facts, grace) = (self.process.facts.clone(), self.shared.grace);
-        let session = self.record.session.id.clone();
-        let survivors = self.killing.survivors();
+        let (aim, grace) = (self.aim(), self.shared.grace);
         let last_look = timeout(LAST_LOOK, self.last_look());
         let on_the_way = self.shared.on_the_way.clone();
         self.begin_kill(async move {
             let look = last_look.await.ok().flatten();
             on_the_way.reached(&Waypoint::Signalling);
-            let report = kill_again(&facts, &session, &survivors, grace).await;
+            let report = aim.end(grace).await;
             Killed { look, report }
         });
     }
@@ -111,24 +111,34 @@ impl Live {
 
     /// Signals who is left after kills that failed. They had their grace.
     pub(super) fn terminate_again(&mut self) {
-        let (facts, survivors) = (self.process.facts.clone(), self.killing.survivors());
-        let session = self.record.session.id.clone();
+        let aim = self.aim();
         self.begin_kill(async move {
-            let report = kill_again(&facts, &session, &survivors, Duration::ZERO).await;
+            let report = aim.end(Duration::ZERO).await;
             Killed { look: None, report }
         });
     }
 
     /// Signals all that is left once more, and gives it no time to leave by itself.
     pub(super) fn force(&mut self) {
-        let (facts, survivors) = (self.process.facts.clone(), self.killing.survivors());
-        let session = self.record.session.id.clone();
+        let aim = self.aim();
         self.begin_kill(async move {
-            let kill = kill_again(&facts, &session, &survivors, Duration::ZERO);
             let late = |late| Err(KillError::new(io::Error::other(late)));
-            let report = timeout(FORCE, kill).await.unwrap_or_else(late);
+            let report = timeout(FORCE, aim.end(Duration::ZERO))
+                .await
+                .unwrap_or_else(late);
             Killed { look: None, report }
         });
+    }
+
+    fn aim(&self) -> Aim {
+        let session = self.record.session.id.clone();
+        let folder = self.shared.spools.folder(&session);
+        Aim {
+            first: self.process.facts().clone(),
+            survivors: self.killing.survivors(),
+            shims_folder: self.process.may_have_a_shim().then_some(folder),
+            session,
+        }
     }
 
     fn begin_kill(&mut self, kill: impl Future<Output = Killed> + Send + 'static) {
@@ -189,7 +199,7 @@ impl Live {
         }
         if self.process.is_out_of_sight() {
             let session = &self.record.session.id;
-            match kill_shim(Some(&self.process.facts), session) {
+            match kill_shim(Some(self.process.facts()), session) {
                 Ok(true) => tracing::error!(%session, "a shim that tells nothing was ended"),
                 Ok(false) => {
                     self.lost_sight(OrphanReason::ShimDied);
@@ -228,7 +238,7 @@ impl Live {
         }
         let left = {
             let (shared, session) = (&self.shared, &self.record.session.id);
-            recover::end_processes(shared, session, Some(&self.process.facts)).await
+            recover::end_processes(shared, session, Some(self.process.facts())).await
         };
         // It may yet be carried out: nobody may be left to ask for it once more.
         if let Some(in_flight) = self.control.in_flight.take() {

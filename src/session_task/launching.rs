@@ -130,9 +130,11 @@ pub(super) async fn run(
         keyboard,
         first_input,
     } = made;
-    let early_kill = launching.signal_before_it_is_recorded(&process.facts).await;
+    let early_kill = launching
+        .signal_before_it_is_recorded(process.facts())
+        .await;
     let started = Command::RecordStart {
-        process: process.facts.clone(),
+        process: process.facts().clone(),
         executable,
         argv,
     };

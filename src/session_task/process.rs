@@ -16,7 +16,7 @@ use crate::on_the_way::OnTheWay;
 
 pub(super) use here::Here;
 pub(crate) use shimmed::lives;
-pub(super) use shimmed::{Reached, Shimmed, Typing, end_shim, reach};
+pub(super) use shimmed::{Reached, Shimmed, Typing, end_shim, known_here, reach};
 
 /// Something that happened to a process.
 #[derive(Debug)]
@@ -53,7 +53,7 @@ pub(super) struct Wants {
 
 /// A process.
 pub(super) struct Process {
-    pub(super) facts: ProcessFacts,
+    facts: ProcessFacts,
     held: Held,
 }
 
@@ -98,6 +98,14 @@ impl Process {
         (Self { facts, held }, keyboard)
     }
 
+    /// Which it is, as far as that is known in this boot.
+    pub(super) fn facts(&self) -> &ProcessFacts {
+        match &self.held {
+            Held::Here(_) => &self.facts,
+            Held::Shim(shim) => shim.process().unwrap_or(&self.facts),
+        }
+    }
+
     /// What happens to it next. Cancelled, nothing is lost.
     pub(super) async fn happens(&mut self, wants: Wants) -> Happening {
         match &mut self.held {
@@ -117,6 +125,14 @@ impl Process {
         match &self.held {
             Held::Here(_) => false,
             Held::Shim(shim) => shim.is_looked_for(),
+        }
+    }
+
+    /// Whether a shim holds it that is not known to be dead.
+    pub(super) const fn may_have_a_shim(&self) -> bool {
+        match &self.held {
+            Held::Here(_) => false,
+            Held::Shim(shim) => shim.may_live(),
         }
     }
 

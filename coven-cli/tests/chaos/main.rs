@@ -57,6 +57,8 @@ tests! {
     standing_still::a_daemon_that_stands_still_stalls_no_agent_before_the_spools_bound_and_loses_nothing,
     standing_still::a_shim_that_stands_still_stalls_its_own_agent_alone_and_loses_nothing,
     reboot::what_was_live_at_a_reboot_is_orphaned_with_its_spool_on_record_and_is_offered,
+    reboot::under_another_boot_id_what_lives_is_taken_over_typed_to_and_ended_with_proof,
+    reboot::a_kill_that_cannot_see_a_shim_which_lives_fails_and_the_next_daemon_ends_it,
     full_disk::daemons_killed_on_a_full_disk_cost_no_byte_and_no_input_once_there_is_room,
     crowd::under_five_hundred_sessions_that_write_daemons_die_and_cost_no_byte_and_no_input,
 }

@@ -31,7 +31,7 @@ use members::Identity;
 use search::{Look, Program, Searcher};
 
 pub use report::{KillError, KillReport, Signalled};
-pub use shim::{is_shim_running, kill_shim};
+pub use shim::{in_this_boot, is_shim_running, kill_shim};
 pub use survivors::until_ended;
 
 /// Members that start while others are being ended are looked for this often.
@@ -58,7 +58,8 @@ pub const MAX_GRACE: Duration = Duration::from_secs(24 * 60 * 60);
 /// Members are `leader`, who stands in its terminal's session, who carries the session's id in
 /// its environment, whose parent is the session's shim, if there is one, unless they say there that
 /// they belong elsewhere, and all descendants of these. The shim is none; it is only had go on, should it
-/// be stopped. It works with `leader` long dead. A process is signalled only through a pidfd, and only
+/// be stopped. It works with `leader` long dead, and where it is told to be of another boot while its shim lives
+/// ([`in_this_boot`]). A process is signalled only through a pidfd, and only
 /// if its start time is the one it was recognised by.
 ///
 /// It takes a thread of its own while it lasts; where there is none to be had (an agent may have

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use coven_core::{Exit, OutputEnd};
-use coven_harness::process::Wiring;
+use coven_core::{Exit, OutputEnd, ProcessFacts};
+use coven_harness::process::{self, KillReport, Wiring};
 use coven_harness::shim::{self, AdoptError, Found, Lost, Record};
 use rustix::process::Signal;
 
@@ -233,6 +233,52 @@ async fn a_kill_has_a_shim_that_is_stopped_go_on_and_tell_the_end() {
     assert!(matches!(told.exit, Some(Exit::Signal { .. })));
     child.control.ack(told.last);
     within(child.control.close()).await.unwrap();
+}
+
+#[tokio::test]
+async fn under_another_boot_id_a_living_shim_tells_who_is_to_be_ended_and_no_number_does() {
+    let world = World::new();
+    let (mut child, mut told) = world.ready("echo ready; read x").await;
+    let mut stranger = Stranger::new();
+    let (facts, shim) = (child.facts.clone().unwrap(), world.shim(&child));
+    let of_another_boot = ProcessFacts {
+        pid: stranger.0.id(),
+        start_time: 0,
+        boot_id: "another".to_owned(),
+        shim_pid: Some(stranger.0.id()),
+    };
+    let here = || process::in_this_boot(&of_another_boot, &world.session).unwrap();
+    assert_eq!(here().as_ref(), Some(&facts));
+    let grace = Duration::from_secs(5);
+    let kill = || within(process::kill(&of_another_boot, &world.session, grace));
+    let report = kill().await.unwrap();
+    let ended: Vec<u32> = report.ended.iter().map(|who| who.pid).collect();
+    assert_eq!((ended, report.survivors), (vec![facts.pid], vec![]));
+    told.hear_all(&mut child.records).await;
+    child.control.ack(told.last);
+    within(child.control.close()).await.unwrap();
+    shim.until_ended().await;
+    assert_eq!(here(), None);
+    assert_eq!(kill().await.unwrap(), KillReport::default());
+    assert!(stranger.0.try_wait().unwrap().is_none());
+}
+
+/// A process of no session, which ends with this.
+struct Stranger(std::process::Child);
+
+impl Stranger {
+    fn new() -> Self {
+        let mut sleep = std::process::Command::new("sleep");
+        Self(sleep.arg("600").spawn().unwrap())
+    }
+}
+
+impl Drop for Stranger {
+    fn drop(&mut self) {
+        // It may be gone, and then needs nothing of this.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 #[tokio::test]

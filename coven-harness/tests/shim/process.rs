@@ -74,7 +74,11 @@ impl Process {
         let handle = self.handle.try_clone().unwrap();
         let ended = tokio::task::spawn_blocking(move || {
             let patience = Timespec::try_from(PATIENCE).unwrap();
-            poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&patience)).unwrap()
+            // The end of some other child is a signal that may come to this thread.
+            rustix::io::retry_on_intr(|| {
+                poll(&mut [PollFd::new(&handle, PollFlags::IN)], Some(&patience))
+            })
+            .unwrap()
         });
         assert_eq!(ended.await.unwrap(), 1, "it does not end");
     }

@@ -24,7 +24,7 @@ use crate::session_task::first_message;
 use crate::session_task::killing::{FIRST_PAUSE, MAX_PAUSE, UNHEARD};
 use crate::session_task::launching::{Launching, NoProcess, explain};
 use crate::session_task::live::{Beginning, Live};
-use crate::session_task::process::{Process, Shimmed, reach};
+use crate::session_task::process::{Process, Shimmed, known_here, reach};
 use crate::shared::{Shared, blocking};
 use crate::{Error, Record};
 
@@ -214,6 +214,7 @@ async fn drive(
     let early_kill = launching.signal_before_it_is_recorded(&facts).await;
     let first_input =
         first_message::of_launched(&launching.shared, harness.as_ref(), &launching.record).await;
+    let facts = known_here(facts, &launching.record.session.id).await;
     let (process, keyboard) = Process::in_shim(facts, shimmed);
     let beginning = Beginning {
         process,

@@ -29,7 +29,7 @@ pub(crate) use closing::end_shim;
 use gap::Gap;
 use left::Left;
 use reach::longer;
-pub(crate) use reach::{Reached, lives, reach};
+pub(crate) use reach::{Reached, known_here, lives, reach};
 use receipts::Receipts;
 use wanted::Wanted;
 
@@ -44,7 +44,7 @@ pub(crate) type Typing = watch::Receiver<Option<Control>>;
 pub(crate) struct Shimmed {
     folder: PathBuf,
     session: SessionId,
-    /// Its process, where that is on record.
+    /// Its process, where that is on record; as it is known in this boot, once its shim was reached.
     process: Option<ProcessFacts>,
     wiring: Wiring,
     stage: Stage,
@@ -75,7 +75,7 @@ pub(crate) struct Wiring {
 }
 
 enum Stage {
-    Reaching(Pin<Box<dyn Future<Output = Reached> + Send>>),
+    Reaching(Pin<Box<dyn Future<Output = (Reached, Option<ProcessFacts>)> + Send>>),
     Connected {
         records: Records,
         control: Control,
@@ -146,8 +146,17 @@ impl Shimmed {
         let (folder, session) = (self.folder.clone(), self.session.clone());
         Stage::Reaching(Box::pin(async move {
             sleep(pause).await;
-            reach(folder, session, process).await
+            let reached = reach(folder, session.clone(), process.clone()).await;
+            let process = match (&reached, process) {
+                (Reached::Alive(_), Some(process)) => Some(known_here(process, &session).await),
+                (_, process) => process,
+            };
+            (reached, process)
         }))
+    }
+
+    pub(super) const fn process(&self) -> Option<&ProcessFacts> {
+        self.process.as_ref()
     }
 
     /// Its process is this one.
@@ -158,6 +167,11 @@ impl Shimmed {
     /// Whether it is being looked for.
     pub(super) const fn is_looked_for(&self) -> bool {
         matches!(self.stage, Stage::Reaching(_))
+    }
+
+    /// Whether it is not known to be dead.
+    pub(super) const fn may_live(&self) -> bool {
+        matches!(self.stage, Stage::Reaching(_) | Stage::Connected { .. })
     }
 
     pub(super) const fn has_terminal(&self) -> bool {
@@ -229,7 +243,8 @@ impl Shimmed {
             let may_acknowledge = self.is_catching_up && self.receipts.has_due();
             match &mut self.stage {
                 Stage::Reaching(reaching) => {
-                    let reached = reaching.await;
+                    let (reached, process) = reaching.await;
+                    self.process = process;
                     self.reached(reached);
                 }
                 Stage::Over(_) => return None,

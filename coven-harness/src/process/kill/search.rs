@@ -8,6 +8,7 @@ use coven_core::{ProcessFacts, SessionId};
 
 use super::Signalled;
 use super::members::{Identity, Processes, Session};
+use super::shim;
 use super::table::{self, Mark};
 use crate::platform::{self, Handle, NoHandle, Stat};
 
@@ -58,6 +59,7 @@ impl Look {
 #[derive(Debug)]
 pub(super) struct Searcher {
     session: Session,
+    /// Of what is told of another boot nobody is left.
     is_this_boot: bool,
     /// Who was there last time, as far as they could be told.
     known: HashSet<u32>,
@@ -79,10 +81,14 @@ impl Searcher {
         session: &SessionId,
         survivors: &[Signalled],
     ) -> io::Result<Self> {
-        let is_this_boot = platform::boot_id()? == leader.boot_id;
+        let here = match shim::in_this_boot(leader, session)? {
+            // They were found in this boot.
+            None if !survivors.is_empty() => Some(shim::leader_of(session)?),
+            here => here,
+        };
         Ok(Self {
-            session: Session::new(leader, session, survivors),
-            is_this_boot,
+            session: Session::new(here.as_ref().unwrap_or(leader), session, survivors),
+            is_this_boot: here.is_some(),
             known: HashSet::new(),
             doubtful: HashMap::new(),
         })

@@ -37,6 +37,52 @@ pub fn is_shim_running(leader: Option<&ProcessFacts>, session: &SessionId) -> io
     Ok(searcher(leader, session)?.shim().is_some())
 }
 
+/// The first process of a session as it is known in this boot: `leader` itself, if it is of this boot. What another
+/// boot says of it names nobody here, but for one thing: where its shim lives, the machine did not go down, whatever
+/// its boot is called (a container may have a boot id of its own, and one that was frozen may go on elsewhere). Then
+/// it is the oldest child of the shim, or, without any, no process that started when the shim did. The shim is told
+/// as by [`kill_shim`] without a leader.
+///
+/// `None`: it is of another boot, and its shim does not live. Blocks for a look at all processes, where the boot is
+/// another one.
+///
+/// # Errors
+/// Those of reading `/proc`.
+pub fn in_this_boot(
+    leader: &ProcessFacts,
+    session: &SessionId,
+) -> io::Result<Option<ProcessFacts>> {
+    if platform::boot_id()? == leader.boot_id {
+        return Ok(Some(leader.clone()));
+    }
+    let table = table::read()?;
+    let Some(shim) = find(&table, session)? else {
+        return Ok(None);
+    };
+    let nobody = stand_in(Some(shim))?;
+    Ok(Some(match oldest_child(&table, shim.0, session) {
+        Some((pid, start_time)) => ProcessFacts {
+            pid,
+            start_time,
+            ..nobody
+        },
+        None => nobody,
+    }))
+}
+
+/// The process that a shim made, as long as that is there: who else is given to it started later.
+fn oldest_child(table: &Table, shim: u32, session: &SessionId) -> Option<(u32, u64)> {
+    let own = Mark::Session(session.as_str().as_bytes().into());
+    let processes = table.processes.iter();
+    let children = processes.filter(|(_, seen)| {
+        let is_elsewhere = matches!(&seen.mark, Mark::Session(_)) && seen.mark != own;
+        seen.stat.parent == shim && !is_elsewhere
+    });
+    children
+        .map(|(&pid, seen)| (pid, seen.stat.start_time))
+        .min_by_key(|&(pid, started)| (started, pid))
+}
+
 fn searcher(leader: Option<&ProcessFacts>, session: &SessionId) -> io::Result<Searcher> {
     match leader {
         Some(leader) => Searcher::new(leader, session, &[]),
@@ -47,7 +93,10 @@ fn searcher(leader: Option<&ProcessFacts>, session: &SessionId) -> io::Result<Se
 /// Stands in for the first process of a session of which none is on record: no process, which
 /// started when the session's shim did, if there is one, as nobody of the session did before.
 pub(super) fn leader_of(session: &SessionId) -> io::Result<ProcessFacts> {
-    let shim = find(&*table::read()?, session)?;
+    stand_in(find(&*table::read()?, session)?)
+}
+
+fn stand_in(shim: Option<(u32, u64)>) -> io::Result<ProcessFacts> {
     Ok(ProcessFacts {
         // Over any id that the kernel gives.
         pid: u32::MAX,

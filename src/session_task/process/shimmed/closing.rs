@@ -4,7 +4,7 @@ use std::time::Duration;
 use std::{convert, io};
 
 use coven_core::{ProcessFacts, SessionId};
-use coven_harness::process::{is_running, kill_shim};
+use coven_harness::process::{in_this_boot, is_running, kill_shim};
 use tokio::time::timeout;
 
 use super::{Shimmed, Stage};
@@ -73,9 +73,9 @@ impl Shimmed {
 /// Ends the shim of a session whose first process was this, where that is gone. True if there was one.
 pub(crate) async fn end_shim(process: ProcessFacts, session: &SessionId) -> bool {
     let id = session.clone();
-    let end = move || match is_running(&process) {
-        true => Ok(false),
-        false => kill_shim(Some(&process), &id),
+    let end = move || match in_this_boot(&process, &id)? {
+        Some(here) if !is_running(&here) => kill_shim(Some(&here), &id),
+        Some(_) | None => Ok(false),
     };
     let ended = blocking(end).await.map_err(io::Error::other);
     match ended.and_then(convert::identity) {

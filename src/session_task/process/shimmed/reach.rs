@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use coven_core::{ProcessFacts, SessionId};
-use coven_harness::process::{is_running, is_shim_running};
+use coven_harness::process::{boot_id, in_this_boot, is_running, is_shim_running};
 use coven_harness::shim::{self, Child, Found, Leftover, Remains};
 use tokio::time::{Instant, sleep};
 
@@ -95,6 +95,23 @@ pub(crate) async fn lives(session: &SessionId, process: Option<&ProcessFacts>) -
             || is_shim_running(process.as_ref(), &session).unwrap_or(true)
     };
     blocking(look).await.unwrap_or(true)
+}
+
+/// A session's first process as it is known in this boot, where its shim lives: that may have another name for
+/// the boot, and is a better proof than any name.
+pub(crate) async fn known_here(process: ProcessFacts, session: &SessionId) -> ProcessFacts {
+    if boot_id().is_ok_and(|boot| boot == process.boot_id) {
+        return process;
+    }
+    let (recorded, id) = (process.clone(), session.clone());
+    match blocking(move || in_this_boot(&recorded, &id)).await {
+        Ok(Ok(Some(here))) => {
+            tracing::warn!(%session, recorded = %process.boot_id, "its shim lives under another boot id");
+            here
+        }
+        // It is not seen from here.
+        _ => process,
+    }
 }
 
 /// The pause after one of this length.
