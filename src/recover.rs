@@ -4,7 +4,8 @@
 //! of it. So is one whose folder is gone while it lives: it is looked for until somebody puts that back,
 //! or ends it. The terminal of any other is gone with the engine that held it, and the kernel has hung
 //! it up. The agent is dead of that as a rule, and its tools, in sessions of their own, are not:
-//! whatever is left would run on unseen, so it is ended before the session is told to be orphaned.
+//! whatever is left would run on unseen, so it is ended before the session is told to be orphaned. As long as
+//! somebody is left, who may be another user's, it is not.
 
 use std::collections::HashSet;
 use std::io;
@@ -42,8 +43,8 @@ const SETTLING: Duration = Duration::from_secs(1);
 
 /// Takes over every session that is live on record and has a shim's folder, or was given one and lives;
 /// and orphans the others.
-/// Returns when all of those are on record as orphaned, or wait for a disk that is full; those that
-/// are taken over are being reached. What became of those of them that have ended is on record, too,
+/// Returns when all of those are on record as orphaned, or wait for a disk that is full or for the end of who is left
+/// of them; those that are taken over are being reached. What became of those of them that have ended is on record, too,
 /// or takes longer than [`SETTLING`].
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     let unreadable = |error: Error| OpenError::Unreadable {
@@ -78,7 +79,7 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
         {
             through(done)?;
         }
-        orphaned.spawn(async move { orphan(&shared, record).await });
+        orphaned.spawn(orphan(shared, record));
     }
     while let Some(done) = orphaned.join_next().await {
         through(done)?;
@@ -130,8 +131,9 @@ async fn folders(shared: &Arc<Shared>) -> Result<HashSet<SessionId>, OpenError> 
     Ok(sessions.map_err(unlisted)?.into_iter().collect())
 }
 
-/// Of one that a shim held, that is dead, too, and so is its folder: somebody removed it.
-async fn orphan(shared: &Shared, record: Record) -> Result<(), Error> {
+/// Of one that a shim held, that is dead, too, and so is its folder: somebody removed it. One of which somebody is
+/// left is not told over yet.
+async fn orphan(shared: Arc<Shared>, record: Record) -> Result<(), Error> {
     let process = record.session.phase.process();
     let reason = match reason(&record.session.phase) {
         OrphanReason::EngineDied if process.is_some_and(|process| process.shim_pid.is_some()) => {
@@ -141,9 +143,13 @@ async fn orphan(shared: &Shared, record: Record) -> Result<(), Error> {
     };
     let left = match reason {
         OrphanReason::Reboot => Left::Nobody,
-        _ => end_processes(shared, &record.session.id, process).await,
+        _ => end_processes(&shared, &record.session.id, process).await,
     };
-    record_loss(shared, &record, reason, left).await?;
+    if left == Left::Somebody {
+        session_task::keep(shared, record, reason);
+        return Ok(());
+    }
+    record_loss(&shared, &record, reason, left).await?;
     shared.on_the_way.reached(&Waypoint::LossRecorded);
     Ok(())
 }

@@ -25,7 +25,7 @@ mod writer;
 
 use std::sync::Arc;
 
-use coven_core::{Actor, Launch, SessionId};
+use coven_core::{Actor, Launch, OrphanReason, SessionId};
 use coven_harness::process::Spawn;
 use coven_harness::{CommandLine, Harness};
 use tokio::sync::oneshot;
@@ -77,6 +77,15 @@ pub(crate) fn adopt(shared: Arc<Shared>, record: Record) -> JoinHandle<()> {
         drop(entry);
         shared.share_spools();
     })
+}
+
+/// Keeps a session of which somebody is left, without a shim, until nobody is: then it is told to be lost like this.
+pub(crate) fn keep(shared: Arc<Shared>, record: Record, reason: OrphanReason) {
+    let (entry, mailbox) = shared.running.enter(record.session.id.clone());
+    tokio::spawn(async move {
+        adopting::outlived(shared, record, mailbox, reason).await;
+        drop(entry);
+    });
 }
 
 /// Lets go of what is left of sessions that have ended on record.

@@ -8,7 +8,8 @@ mod world;
 
 use std::time::Duration;
 
-use coven::{Code, Engine, Error, EventKind, Seq, SessionId, Status};
+use coven::{Code, Engine, Error, Event, EventKind, Options, OrphanReason, Seq, SessionId, Status};
+use tokio::runtime::Runtime;
 use unkillable::Unkillable;
 use world::{World, is_alive, kinds, me, options, within};
 
@@ -80,6 +81,60 @@ async fn a_session_whose_tool_survives_a_kill_stays_dying_until_that_has_ended()
     assert_eq!(kinds.last(), Some(&EventKind::Exited));
     let kills = kinds.iter().filter(|of| **of == EventKind::KillRequested);
     assert_eq!(kills.count(), 1);
+}
+
+/// It is as the engine that dies leaves it: without a shim, and with an agent that minds no hangup.
+#[test]
+fn a_session_of_a_dead_engine_is_not_told_over_while_somebody_is_left_and_can_be_killed() {
+    let name =
+        "a_session_of_a_dead_engine_is_not_told_over_while_somebody_is_left_and_can_be_killed";
+    let Some(unkillable) = Unkillable::of_its_own(name, &[]) else {
+        return;
+    };
+    let impatient = |options: &mut Options| options.grace = Duration::from_millis(100);
+    let first = Runtime::new().unwrap();
+    let world = first.block_on(World::with(impatient));
+    let ids = first.block_on(async {
+        let script = unkillable.script_of_itself();
+        let ids = [
+            world.launch_id(&script).await,
+            world.launch_id(&script).await,
+        ];
+        for id in &ids {
+            world.until(id, "ready").await;
+        }
+        ids
+    });
+    let World { engine, dir } = world;
+    drop(engine);
+    first.shutdown_timeout(Duration::from_secs(10));
+
+    Runtime::new().unwrap().block_on(async {
+        let mut options = options(dir.path());
+        impatient(&mut options);
+        let engine = within(Engine::open(options)).await.unwrap();
+        let world = World { engine, dir };
+        for id in &ids {
+            let record = world.engine.get(id).await.unwrap();
+            assert_eq!(
+                (record.session.status(), record.ended_at),
+                (Status::Running, None)
+            );
+        }
+        let [lost, killed] = &ids;
+        within(world.engine.kill(killed, me())).await.unwrap();
+        let said = within(failure(&world.engine, killed)).await;
+        assert!(said.starts_with("still there: sh"), "{said}");
+        unkillable.end();
+        unkillable.end();
+        let reason = OrphanReason::EngineDied;
+        let events = world.to_the_end(lost).await;
+        assert_eq!(events.last().unwrap().event, Event::Orphaned { reason });
+        let events = world.to_the_end(killed).await;
+        assert_eq!(kinds(&events).last(), Some(&EventKind::Exited));
+        let record = world.engine.get(killed).await.unwrap();
+        assert_eq!(record.session.status(), Status::Killed);
+    });
 }
 
 #[tokio::test]

@@ -8,14 +8,15 @@ mod created;
 
 use std::sync::Arc;
 
-use coven_core::{Origin, Phase, ProcessFacts};
+use coven_core::{Origin, OrphanReason, Phase, ProcessFacts};
+use coven_harness::process::boot_id;
 use coven_harness::{Harness, IdentitySource};
 use tokio::sync::mpsc;
 
 use super::heard_again::hear_again;
 use super::launching::Launching;
 use super::live::{Beginning, Live};
-use super::process::{Process, Shimmed};
+use super::process::{Keyboard, Process, Shimmed};
 use crate::Record;
 use crate::attach::Screenless;
 use crate::running::Message;
@@ -43,18 +44,55 @@ async fn running(
     let folder = shared.spools.folder(&record.session.id);
     let mut shimmed = Shimmed::adopted(&record.session, folder);
     shimmed.set_limit(*shared.spool_limit.borrow());
-    let (process, keyboard) = Process::in_shim(facts, shimmed);
-    let identity = identity(harness.as_ref(), &record);
-    let beginning = Beginning {
+    let driven = Process::in_shim(facts, shimmed);
+    let beginning = beginning(&shared, harness.as_ref(), &record, driven, called_off);
+    Live::new(shared, harness, record, mailbox, beginning, None)
+        .run()
+        .await;
+}
+
+/// Keeps a session of which somebody is left after the engine that held its terminal, and whom a kill does not end:
+/// once nobody is, it is told how it was lost.
+pub(super) async fn outlived(
+    shared: Arc<Shared>,
+    record: Record,
+    mailbox: mpsc::Receiver<Message>,
+    reason: OrphanReason,
+) {
+    let facts = record.session.phase.process().cloned();
+    let is_dying = matches!(record.session.phase, Phase::Dying { .. });
+    let left = (Process::outlived(facts.unwrap_or_else(unknown)), None);
+    let beginning = beginning(&shared, None, &record, left, is_dying);
+    let mut live = Live::new(shared, None, record, mailbox, beginning, None);
+    live.lost_sight(reason);
+    live.run().await;
+}
+
+/// No process: it is not known which there was.
+fn unknown() -> ProcessFacts {
+    ProcessFacts {
+        // Over any id that the kernel gives.
+        pid: u32::MAX,
+        start_time: 0,
+        boot_id: boot_id().unwrap_or_default().to_owned(),
+        shim_pid: None,
+    }
+}
+
+fn beginning(
+    shared: &Arc<Shared>,
+    harness: Option<&Arc<dyn Harness>>,
+    record: &Record,
+    (process, keyboard): (Process, Option<Keyboard>),
+    called_off: bool,
+) -> Beginning {
+    let (identity, harness) = (identity(harness, record), harness.cloned());
+    let hearing = hear_again(Arc::clone(shared), harness, record.clone(), identity);
+    Beginning {
         process,
         keyboard,
         screen: Screenless::default(),
-        hearing_again: Some(Box::pin(hear_again(
-            Arc::clone(&shared),
-            harness.clone(),
-            record.clone(),
-            identity,
-        ))),
+        hearing_again: Some(Box::pin(hearing)),
         started: None,
         first_input: None,
         identity: IdentitySource::Never,
@@ -62,10 +100,7 @@ async fn running(
         early_kill: None,
         unrecorded_kill: None,
         deferred: Vec::new(),
-    };
-    Live::new(shared, harness, record, mailbox, beginning, None)
-        .run()
-        .await;
+    }
 }
 
 /// How the conversation's id is still to be learnt.

@@ -159,7 +159,9 @@ impl Live {
         }
         match ask.request {
             // On record it is being killed already.
-            Request::Kill if self.killing.has_failed() => self.kill_again(ask),
+            Request::Kill if self.control.killed && self.killing.has_failed() => {
+                self.kill_again(ask);
+            }
             Request::Kill => match self.kill_now() {
                 Ok(()) => self.control.asked.push_back(ask),
                 Err(refusal) => answer(ask, Err(refusal.into())),

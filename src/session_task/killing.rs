@@ -182,7 +182,7 @@ impl Live {
     }
 
     fn wait_for_the_end(&mut self) {
-        let is_waited_for = self.process.is_in_shim() && self.end.has_process();
+        let is_waited_for = self.process.lives_on() && self.end.has_process();
         self.killing.unheard = is_waited_for.then(|| {
             let clock = self.shared.clock.clone();
             Box::pin(async move { clock.sleep_until(clock.elapsed() + UNHEARD).await }) as _
@@ -233,7 +233,7 @@ impl Live {
     ///
     /// One that a shim holds goes on: what it writes is kept, and the next engine may record it.
     pub(super) async fn give_up(mut self) {
-        if self.process.is_in_shim() {
+        if self.process.lives_on() {
             return;
         }
         let left = {

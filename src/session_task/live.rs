@@ -124,7 +124,7 @@ impl Live {
             // A process that is gone already reads nothing.
             let _ = writer.input(input);
         }
-        let end = if beginning.process.is_in_shim() {
+        let end = if beginning.process.lives_on() {
             EndWatch::told_by_a_shim()
         } else {
             EndWatch::default()
@@ -253,7 +253,7 @@ impl Live {
             () = arrival(&mut self.killing.unheard) => Wake::Unheard,
             heard = arrival(&mut self.hearing_again) => Wake::HeardAgain(Box::new(heard)),
             look = arrival(&mut self.control.looking) => Wake::EchoKnown(look),
-            limit = spool_limit(&mut self.spool_limit), if self.process.is_in_shim() => Wake::SpoolLimit(limit),
+            limit = spool_limit(&mut self.spool_limit), if self.process.lives_on() => Wake::SpoolLimit(limit),
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),
             happening = self.process.happens(wants) => Wake::Happened(happening),
             () = sleep(LOOK), if is_to_look => Wake::Quiet,
@@ -308,9 +308,9 @@ impl Live {
     /// acknowledged to a shim comes again.
     fn has_left(&self) -> bool {
         self.leaving
-            && self.process.is_in_shim()
+            && self.process.lives_on()
             // Who launched it is answered first.
-            && self.observations.has_started()
+            && self.launched.is_none()
             && self.control.in_flight.is_none()
             && self.observations.in_flight.is_none()
     }

@@ -143,9 +143,9 @@ impl Live {
         if !self.control.is_idle() {
             return None;
         }
-        // It is not told to be over while somebody is left, or may be. Without a shim the next engine could
-        // not tell who that is.
-        let may_live_on = self.process.is_in_shim() && self.killing.has_failed();
+        // It is not told to be over while somebody is left, or may be. Of one whose terminal is here the next
+        // engine could not tell who that is.
+        let may_live_on = self.process.lives_on() && self.killing.has_failed();
         match (self.end.end(now), self.observations.lost) {
             (Some(end), _) => Some(Last::Seen(end)),
             (None, Some(reason)) if !self.killing.is_under_way() && !may_live_on => {

@@ -6,6 +6,7 @@
 mod here;
 mod shimmed;
 
+use std::future::pending;
 use std::io;
 
 use bytes::Bytes;
@@ -60,6 +61,8 @@ pub(super) struct Process {
 enum Held {
     Here(Box<Here>),
     Shim(Box<Shimmed>),
+    /// Its terminal went with the engine that held it; it, or what came of it, runs on.
+    Nobody,
 }
 
 /// Where what is typed goes.
@@ -98,10 +101,16 @@ impl Process {
         (Self { facts, held }, keyboard)
     }
 
+    /// One that outlived the engine that held its terminal, or of which what came of it has.
+    pub(super) const fn outlived(facts: ProcessFacts) -> Self {
+        let held = Held::Nobody;
+        Self { facts, held }
+    }
+
     /// Which it is, as far as that is known in this boot.
     pub(super) fn facts(&self) -> &ProcessFacts {
         match &self.held {
-            Held::Here(_) => &self.facts,
+            Held::Here(_) | Held::Nobody => &self.facts,
             Held::Shim(shim) => shim.process().unwrap_or(&self.facts),
         }
     }
@@ -111,19 +120,23 @@ impl Process {
         match &mut self.held {
             Held::Here(here) => here.happens(wants).await,
             Held::Shim(shim) => shim.happens(wants.room).await,
+            Held::Nobody => pending().await,
         }
     }
 
-    /// Whether it lives on when this program does not hold it any more, and who does decides how
-    /// long its output may go on after its end.
-    pub(super) const fn is_in_shim(&self) -> bool {
-        matches!(self.held, Held::Shim(_))
+    /// Whether it lives on when this program ends, and how long its output may go on after its end is
+    /// decided elsewhere.
+    pub(super) const fn lives_on(&self) -> bool {
+        match self.held {
+            Held::Here(_) => false,
+            Held::Shim(_) | Held::Nobody => true,
+        }
     }
 
     /// Whether it is not known what becomes of it, since its shim is being looked for.
     pub(super) const fn is_out_of_sight(&self) -> bool {
         match &self.held {
-            Held::Here(_) => false,
+            Held::Here(_) | Held::Nobody => false,
             Held::Shim(shim) => shim.is_looked_for(),
         }
     }
@@ -131,7 +144,7 @@ impl Process {
     /// Whether a shim holds it that is not known to be dead.
     pub(super) const fn may_have_a_shim(&self) -> bool {
         match &self.held {
-            Held::Here(_) => false,
+            Held::Here(_) | Held::Nobody => false,
             Held::Shim(shim) => shim.may_live(),
         }
     }
@@ -140,6 +153,7 @@ impl Process {
         match &self.held {
             Held::Here(here) => here.terminal().is_some(),
             Held::Shim(shim) => shim.has_terminal(),
+            Held::Nobody => false,
         }
     }
 
@@ -154,11 +168,13 @@ impl Process {
                 shim.resize(size);
                 Ok(())
             }
+            Held::Nobody => Ok(()),
         }
     }
 
     pub(super) fn secret_entry(&self) -> SecretEntry {
         match &self.held {
+            Held::Nobody => SecretEntry::Never,
             _ if !self.has_terminal() => SecretEntry::Never,
             Held::Here(here) => {
                 let secret = here.terminal().map_or(Ok(false), Terminal::secret_entry);
@@ -170,7 +186,7 @@ impl Process {
 
     /// Whether this program answers what it asks its terminal; a shim does so itself.
     pub(super) fn is_answered_here(&self) -> bool {
-        !self.is_in_shim() && self.has_terminal()
+        matches!(self.held, Held::Here(_)) && self.has_terminal()
     }
 
     /// Answers one that is typed nothing else, while its terminal would not echo that.

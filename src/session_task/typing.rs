@@ -105,7 +105,7 @@ impl Live {
     ) -> Result<Vec<Then>, Error> {
         let is_on_record = name.is_some_and(|name| self.control.names.has(name));
         let takes_no_more = plan.session().accepts_input().is_err();
-        if is_on_record && (takes_no_more || !self.process.is_in_shim()) {
+        if is_on_record && (takes_no_more || !self.process.lives_on()) {
             return Ok(Vec::new());
         }
         let typed = Command::Input {

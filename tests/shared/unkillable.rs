@@ -97,6 +97,17 @@ impl Unkillable {
         )
     }
 
+    /// A script of an agent that becomes such a tool itself, which minds no hangup, and then says `ready`.
+    #[allow(dead_code)] // what other tests need of it
+    pub(crate) fn script_of_itself(&self) -> String {
+        let (become_root, fifo) = (self.become_root(), self.fifo());
+        let (become_root, fifo) = (become_root.display(), fifo.display());
+        format!(
+            "trap '' HUP; exec {become_root} --reuid=0 --regid=0 --clear-groups \
+              sh -c 'echo ready; read line <{fifo}'"
+        )
+    }
+
     /// Has the tool end, if it waits.
     pub(crate) fn end(&self) {
         let mut fifo = fs::OpenOptions::new();
