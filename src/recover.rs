@@ -249,21 +249,12 @@ pub(crate) async fn end_processes(
     if let Err(error) = kill_shim(process, session) {
         tracing::error!(%session, %error, "the shim of a lost session cannot be ended");
     }
-    match killed {
-        Ok(report) if report.survivors.is_empty() => {
-            let ended = report.ended.len() + report.forced.len();
-            if ended > 0 {
-                tracing::warn!(%session, ended, "what was left of a lost session was ended");
-            }
-            return Left::Nobody;
-        }
-        Ok(report) => {
-            tracing::error!(%session, survivors = ?report.survivors,
-                "processes of a lost session could not be ended");
-        }
-        Err(error) => {
-            tracing::error!(%session, %error, "what is left of a lost session could not be ended");
-        }
+    let Ok(report) = session_task::proved(session, killed) else {
+        return Left::Somebody;
+    };
+    let ended = report.ended.len() + report.forced.len();
+    if ended > 0 {
+        tracing::warn!(%session, ended, "what was left of a lost session was ended");
     }
-    Left::Somebody
+    Left::Nobody
 }

@@ -34,6 +34,7 @@ use tokio::task::JoinHandle;
 use crate::shared::Shared;
 use crate::{Error, Record};
 
+pub(crate) use killing::proved;
 pub(crate) use process::lives;
 
 /// A launch that was checked and is to be carried out.
@@ -63,7 +64,7 @@ pub(crate) fn start(
     tokio::spawn(async move {
         launching::run(Arc::clone(&shared), accepted, mailbox, reply).await;
         drop(entry);
-        shared.share_spools();
+        shared.share_spools().await;
     });
     launched
 }
@@ -75,7 +76,7 @@ pub(crate) fn adopt(shared: Arc<Shared>, record: Record) -> JoinHandle<()> {
     tokio::spawn(async move {
         adopting::run(Arc::clone(&shared), record, mailbox).await;
         drop(entry);
-        shared.share_spools();
+        shared.share_spools().await;
     })
 }
 

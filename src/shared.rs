@@ -82,15 +82,23 @@ impl Shared {
         }
     }
 
-    /// Shares anew, among the sessions that there are, what shims may keep; gives what each may. Blocks
-    /// for a look at the disk.
-    pub(crate) fn share_spools(&self) -> u64 {
+    /// Shares anew, among the sessions that there are, what shims may keep; gives what each may.
+    pub(crate) async fn share_spools(self: &Arc<Self>) -> u64 {
+        if let Hosting::Shims(_) = &self.hosting {
+            let shared = Arc::clone(self);
+            // As it was, if this program ends just now.
+            let _ = blocking(move || shared.share_spools_anew()).await;
+        }
+        *self.spool_limit.borrow()
+    }
+
+    /// Blocks for a look at the disk.
+    fn share_spools_anew(&self) {
         if let Hosting::Shims(shims) = &self.hosting {
             let share = self.spools.share(shims, self.running.count());
             self.spool_limit
                 .send_if_modified(|limit| std::mem::replace(limit, share) != share);
         }
-        *self.spool_limit.borrow()
     }
 
     /// Reads the log on a thread that may block.

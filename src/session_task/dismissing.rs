@@ -18,6 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// Why one is left that has what the log has not.
 const MORE: &str = "it has output that is not on record: look at its folder, and remove it";
 
+/// The same, where that cannot be told.
+const DAMAGED: &str = "its spool is damaged: look at it, and remove it";
+
 /// Lets go of them one after the other. A folder whose session is not on record is left alone: it
 /// may be of a log that somebody put elsewhere.
 pub(super) async fn all(shared: &Shared, sessions: Vec<SessionId>) {
@@ -91,17 +94,15 @@ async fn one(
 ) -> Result<(), String> {
     match reach(folder, session.clone(), None).await {
         Reached::Alive(child) => dismiss(child, output_bytes).await,
-        Reached::Dead { remains, .. } if remains.summary.damage.is_some() => {
-            Err("its spool is damaged: look at it, and remove it".to_owned())
-        }
         Reached::Dead { mut left, remains } => {
             let removed = blocking(move || {
-                let has_more = left.any(|recorded| {
-                    recorded.is_ok_and(|recorded| has_more(&recorded.record, output_bytes))
+                let why_not = left.find_map(|recorded| match recorded {
+                    Ok(recorded) => has_more(&recorded.record, output_bytes).then_some(MORE),
+                    Err(_) => Some(DAMAGED),
                 });
-                match has_more {
-                    true => Err(MORE.to_owned()),
-                    false => remains.remove().map_err(|error| error.to_string()),
+                match why_not {
+                    Some(why_not) => Err(why_not.to_owned()),
+                    None => remains.remove().map_err(|error| error.to_string()),
                 }
             });
             removed.await.map_err(|error| error.to_string())?

@@ -9,7 +9,7 @@ mod aim;
 use std::io;
 use std::time::Duration;
 
-use coven_core::OrphanReason;
+use coven_core::{OrphanReason, SessionId};
 use coven_harness::process::{KillError, KillReport, Signalled, kill_shim, until_ended};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -151,11 +151,8 @@ impl Live {
     pub(super) fn killed(&mut self, Killed { look, report }: Killed) -> Goes {
         self.killing.under_way = None;
         self.identified(look);
-        let session = &self.record.session.id;
-        let failure = match report {
-            Ok(report) if report.survivors.is_empty() => {
-                tracing::debug!(%session, ended = report.ended.len(), forced = report.forced.len(),
-                    "killed");
+        let failure = match proved(&self.record.session.id, report) {
+            Ok(_) => {
                 self.shared.on_the_way.reached(&Waypoint::KillDone);
                 self.killing.failed = None;
                 self.end.kill_done(self.shared.clock.elapsed());
@@ -163,18 +160,13 @@ impl Live {
                 self.wait_for_the_end();
                 None
             }
-            Ok(KillReport { survivors, .. }) => {
-                tracing::warn!(%session, ?survivors,
-                    "processes of a killed session are still there");
-                let message = still_there(&survivors);
-                self.kill_failed(survivors, true);
+            Err(Unproved {
+                survivors,
+                are_all_known,
+                message,
+            }) => {
+                self.kill_failed(survivors, are_all_known);
                 Some(message)
-            }
-            Err(KillError { source, survivors }) => {
-                tracing::error!(%session, error = %source, ?survivors,
-                    "whether a killed session is dead cannot be told");
-                self.kill_failed(survivors, false);
-                Some(source.to_string())
             }
         };
         self.kill_is_through(failure.as_deref());
@@ -254,6 +246,44 @@ impl Live {
         };
         if let Err(error) = lost.await {
             tracing::error!(%session, %error, "its loss is found at the next start");
+        }
+    }
+}
+
+/// Why a kill is no proof of death.
+pub(crate) struct Unproved {
+    survivors: Vec<Signalled>,
+    /// Nobody but the survivors is left.
+    are_all_known: bool,
+    /// For people.
+    message: String,
+}
+
+/// What a kill did, if it proves that nobody of a session is left; tells it in the log of this program.
+pub(crate) fn proved(session: &SessionId, report: Report) -> Result<KillReport, Unproved> {
+    match report {
+        Ok(report) if report.survivors.is_empty() => {
+            tracing::debug!(%session, ended = report.ended.len(), forced = report.forced.len(),
+                "killed");
+            Ok(report)
+        }
+        Ok(KillReport { survivors, .. }) => {
+            tracing::warn!(%session, ?survivors,
+                "processes of a killed session are still there");
+            Err(Unproved {
+                message: still_there(&survivors),
+                are_all_known: true,
+                survivors,
+            })
+        }
+        Err(KillError { source, survivors }) => {
+            tracing::error!(%session, error = %source, ?survivors,
+                "whether a killed session is dead cannot be told");
+            Err(Unproved {
+                message: source.to_string(),
+                are_all_known: false,
+                survivors,
+            })
         }
     }
 }

@@ -8,13 +8,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use coven_core::{Command, decide};
 use coven_harness::process::{self, Spawn, SpawnError};
+use coven_harness::{Harness, IdentitySource, shim};
 use coven_store::Urgency;
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use calling_off::{Recording, recorded};
-use in_shim::InShim;
 
 use super::adopting;
 use super::control::MAX_ASKED;
@@ -27,7 +26,7 @@ use crate::commit::{self, Plan};
 use crate::hosting::Hosting;
 use crate::on_the_way::Waypoint;
 use crate::running::{Message, Request};
-use crate::shared::Shared;
+use crate::shared::{Shared, blocking};
 use crate::{Error, Record, Unavailable};
 
 type Reply = oneshot::Sender<Result<Record, Error>>;
@@ -64,6 +63,15 @@ pub(super) enum NoProcess {
 
 type Making = JoinHandle<Result<Option<Made>, NoProcess>>;
 
+/// What is to be made, and what is told of it then.
+struct ToMake {
+    spawn: Spawn,
+    executable: String,
+    argv: Vec<String>,
+    first_input: Option<Bytes>,
+    hint: String,
+}
+
 pub(super) async fn run(
     shared: Arc<Shared>,
     accepted: Accepted,
@@ -74,49 +82,19 @@ pub(super) async fn run(
     if let Err(refusal) = shared.refuse_when_shutting_down() {
         return drop(reply.send(Err(refusal)));
     }
-    let Accepted {
-        id,
-        launch,
-        by,
-        harness,
-        run,
-    } = accepted;
-    let identity = run
-        .as_ref()
-        .ok()
-        .and_then(|run| run.command.identity().cloned());
-    let (mode, hint) = (launch.mode, harness.about().install_hint.clone());
-    let decision = decide::launch(launch, identity);
-    let now = shared.clock.now();
-    let record = match commit::begin(&shared.store, id, decision, now, Some(by)).await {
-        Ok(appended) => appended.record,
+    let (harness, mode) = (Arc::clone(&accepted.harness), accepted.launch.mode);
+    let (mut launching, run) = match put_on_record(shared, accepted).await {
+        Ok(recorded) => recorded,
         // Nothing was written and nothing runs. Whoever asked may have left.
         Err(error) => return drop(reply.send(Err(error))),
     };
-    shared.on_the_way.reached(&Waypoint::LaunchRecorded);
-    let mut launching = Launching::of(shared, record);
-    let Run { spawn, command } = match run {
-        Ok(run) => run,
+    let to_make = match run {
+        Ok(run) => ToMake::of(run, &*harness),
         Err(reason) => return launching.fail(reason, reply).await,
     };
-    let executable = spawn.program.to_string_lossy().into_owned();
-    let argv = command.recorded(&harness.about().executable);
-    let first = command.first_input().cloned();
-    let mut spawning = match &launching.shared.hosting {
-        Hosting::InProcess => launching.spawn(spawn, first, hint),
-        Hosting::Shims(shims) => {
-            let asked = InShim {
-                program: shims.program.clone(),
-                spawn,
-                executable: executable.clone(),
-                argv: argv.clone(),
-                first_input: first,
-                hint,
-            };
-            launching.spawn_in_shim(asked)
-        }
-    };
-    let made = match launching.wait(&mut spawning, &mut mailbox).await {
+    let (executable, argv) = (to_make.executable.clone(), to_make.argv.clone());
+    let mut making = launching.make(to_make);
+    let made = match launching.wait(&mut making, &mut mailbox).await {
         Ok(Some(made)) => made,
         Ok(None) => return launching.called_off(reply).await,
         Err(NoProcess::NeverRan(reason)) => return launching.fail(reason, reply).await,
@@ -125,38 +103,52 @@ pub(super) async fn run(
                 .await;
         }
     };
-    let Made {
-        process,
-        keyboard,
-        first_input,
-    } = made;
-    let early_kill = launching
-        .signal_before_it_is_recorded(process.facts())
-        .await;
     let started = Command::RecordStart {
-        process: process.facts().clone(),
+        process: made.process.facts().clone(),
         executable,
         argv,
     };
-    let now = launching.shared.clock.now();
-    let beginning = Beginning {
-        first_input,
-        process,
-        keyboard,
-        screen: Screenless::default(),
-        hearing_again: None,
-        started: Some((started, now)),
-        identity: harness.identity(mode),
-        called_off: launching.is_called_off(),
-        early_kill,
-        unrecorded_kill: launching.unrecorded_kill,
-        deferred: launching.deferred,
-    };
+    let identity = harness.identity(mode);
+    let (launching, beginning) = launching.begin(made, started, identity).await;
     let (shared, record) = (launching.shared, launching.record);
     let harness = Some(harness);
     Live::new(shared, harness, record, mailbox, beginning, Some(reply))
         .run()
         .await;
+}
+
+/// Puts a launch on record, before anything runs.
+async fn put_on_record(
+    shared: Arc<Shared>,
+    accepted: Accepted,
+) -> Result<(Launching, Result<Run, String>), Error> {
+    let Accepted {
+        id,
+        launch,
+        by,
+        run,
+        ..
+    } = accepted;
+    let ran = run.as_ref().ok();
+    let identity = ran.and_then(|run| run.command.identity().cloned());
+    let decision = decide::launch(launch, identity);
+    let now = shared.clock.now();
+    let appended = commit::begin(&shared.store, id, decision, now, Some(by)).await?;
+    shared.on_the_way.reached(&Waypoint::LaunchRecorded);
+    Ok((Launching::of(shared, appended.record), run))
+}
+
+impl ToMake {
+    fn of(Run { spawn, command }: Run, harness: &dyn Harness) -> Self {
+        let about = harness.about();
+        Self {
+            executable: spawn.program.to_string_lossy().into_owned(),
+            argv: command.recorded(&about.executable),
+            first_input: command.first_input().cloned(),
+            hint: about.install_hint.clone(),
+            spawn,
+        }
+    }
 }
 
 impl Launching {
@@ -171,8 +163,22 @@ impl Launching {
         }
     }
 
-    /// Makes the process on a thread that may block; `None` when it was called off before.
-    fn spawn(&self, spawn: Spawn, first: Option<Bytes>, hint: String) -> Making {
+    /// Makes the process; `None` when it was called off before.
+    fn make(&self, to_make: ToMake) -> Making {
+        match &self.shared.hosting {
+            Hosting::InProcess => self.spawn(to_make),
+            Hosting::Shims(shims) => self.spawn_in_shim(shims.program.clone(), to_make),
+        }
+    }
+
+    /// Makes it on a thread that may block.
+    fn spawn(&self, to_make: ToMake) -> Making {
+        let ToMake {
+            spawn,
+            first_input: first,
+            hint,
+            ..
+        } = to_make;
         let goes_ahead = self.goes_ahead();
         let on_the_way = self.shared.on_the_way.clone();
         let first_input = first.map(|data| first_message::of(&self.record.session.id, data));
@@ -191,19 +197,19 @@ impl Launching {
         })
     }
 
-    /// The same by a shim.
-    fn spawn_in_shim(&self, asked: InShim) -> Making {
+    /// Has a shim make it, which may take long: no thread waits for that.
+    fn spawn_in_shim(&self, program: shim::Program, to_make: ToMake) -> Making {
         let goes_ahead = self.goes_ahead();
         let (shared, session) = (Arc::clone(&self.shared), self.record.session.clone());
         let called_off = self.called_off.subscribe();
-        let runtime = Handle::current();
-        tokio::task::spawn_blocking(move || {
-            if !goes_ahead() {
-                return Ok(None);
+        tokio::spawn(async move {
+            match blocking(goes_ahead).await {
+                Ok(true) => {}
+                Ok(false) => return Ok(None),
+                Err(panicked) => return Err(NoProcess::Unknown(panicked.to_string())),
             }
-            runtime
-                .block_on(in_shim::make(&shared, &session, asked, called_off))
-                .map(Some)
+            let made = in_shim::make(&shared, &session, program, to_make, called_off);
+            made.await.map(Some)
         })
     }
 
@@ -268,6 +274,33 @@ impl Launching {
             Message::Redraw => {}
             Message::Ask(_) | Message::Abandon | Message::Leave => self.deferred.push(message),
         }
+    }
+
+    /// How a process that was made begins to be driven.
+    async fn begin(
+        mut self,
+        made: Made,
+        started: Command,
+        identity: IdentitySource,
+    ) -> (Self, Beginning) {
+        let early_kill = self
+            .signal_before_it_is_recorded(made.process.facts())
+            .await;
+        let now = self.shared.clock.now();
+        let beginning = Beginning {
+            process: made.process,
+            keyboard: made.keyboard,
+            screen: Screenless::default(),
+            hearing_again: None,
+            started: Some((started, now)),
+            first_input: made.first_input,
+            identity,
+            called_off: self.is_called_off(),
+            early_kill,
+            unrecorded_kill: self.unrecorded_kill.take(),
+            deferred: std::mem::take(&mut self.deferred),
+        };
+        (self, beginning)
     }
 
     /// The process provably never ran, as somebody wished.

@@ -114,7 +114,7 @@ pub(crate) fn a_kill_that_cannot_see_a_shim_which_lives_fails_and_the_next_daemo
     let Some(_disk) = small_disk::of_its_own(name, 1 << 20) else {
         return "in a namespace of its own".to_owned();
     };
-    if !within_pids_of_its_own(Command::new("true"))
+    if !within_pids_of_its_own(&Command::new("true"))
         .status()
         .is_ok_and(|it| it.success())
     {
@@ -124,7 +124,7 @@ pub(crate) fn a_kill_that_cannot_see_a_shim_which_lives_fails_and_the_next_daemo
     let base = Base::of(&home);
     let one = launch(&home, 0, Manner::Pauses, 1 << 30);
     home.kill_daemon();
-    let blind = within_pids_of_its_own(home.coven(["daemon", "serve"]));
+    let blind = within_pids_of_its_own(&home.coven(["daemon", "serve"]));
     let mut blind = Running::start(blind);
     blind.wait_for_stderr("ready");
 
@@ -157,7 +157,7 @@ fn home_of_the_impatient() -> Home {
 }
 
 /// A command that sees no process but those that come of it, and ends with what is returned.
-fn within_pids_of_its_own(command: Command) -> Command {
+fn within_pids_of_its_own(command: &Command) -> Command {
     let mut within = Command::new("unshare");
     within
         .args(["--pid", "--fork", "--kill-child", "--mount-proc"])

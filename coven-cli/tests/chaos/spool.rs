@@ -37,7 +37,8 @@ pub(crate) fn read(home: &Home, id: &str) -> Option<InSpool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => panic!("{id}: {error}"),
     };
-    let head = remains.summary.head.as_ref()?;
+    let summary = remains.summary().expect("it can be read");
+    let head = summary.head.as_ref()?;
     let (mut offset, mut output) = (None, Vec::new());
     for recorded in remains.records().expect("it can be read") {
         if let Record::Output {

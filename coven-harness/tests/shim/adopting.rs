@@ -290,7 +290,7 @@ async fn a_shim_that_is_ended_for_making_no_sense_leaves_what_it_wrote_down() {
     let end = || coven_harness::process::kill_shim(Some(&facts), &world.session);
     assert!(end().unwrap());
     let remains = world.remains().await;
-    assert_eq!(remains.summary.started.unwrap().pid, facts.pid);
+    assert_eq!(remains.summary().unwrap().started.unwrap().pid, facts.pid);
     assert!(!end().unwrap(), "there is none any more");
 }
 

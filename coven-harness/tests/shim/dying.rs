@@ -18,9 +18,9 @@ async fn a_shim_that_is_killed_hangs_its_process_up_and_leaves_a_spool_that_can_
     world.shim(&child).kill().await;
     while within(told.next(&mut child.records)).await.is_ok() {}
     let remains = world.remains().await;
-    assert_eq!(remains.summary.fate(false), Fate::Abandoned);
-    assert_eq!(remains.summary.started.as_ref(), Some(&facts));
-    let head = remains.summary.head.clone().unwrap();
+    assert_eq!(remains.summary().unwrap().fate(false), Fate::Abandoned);
+    assert_eq!(remains.summary().unwrap().started.as_ref(), Some(&facts));
+    let head = remains.summary().unwrap().head.clone().unwrap();
     assert_eq!(
         (head.shim_pid, head.session),
         (facts.shim_pid.unwrap(), world.session.to_string())
@@ -61,7 +61,7 @@ async fn wherever_a_shim_dies_on_its_way_to_the_start_a_scan_tells_what_became_o
             "{waypoint}: {launched:?}"
         );
         let remains = world.remains().await;
-        let summary = &remains.summary;
+        let summary = remains.summary().unwrap();
         assert_eq!(summary.fate(false), fate, "{waypoint}");
         assert_eq!(summary.head.is_some(), has_head, "{waypoint}");
         assert!(summary.damage.is_none(), "{waypoint}");
@@ -107,7 +107,7 @@ async fn of_what_a_shim_made_and_cannot_hold_it_does_not_say_that_it_never_ran()
         "{launched:?}"
     );
     let remains = world.remains().await;
-    assert_eq!(remains.summary.fate(false), Fate::Unstarted);
+    assert_eq!(remains.summary().unwrap().fate(false), Fate::Unstarted);
     // What left its group runs on, until who finds that ends it.
     let grace = std::time::Duration::from_secs(5);
     let killed = within(kill_marked(&world.session, grace)).await.unwrap();
@@ -132,9 +132,9 @@ async fn a_shim_that_dies_around_the_exit_leaves_it_on_record_or_says_that_it_is
         enter(&child).await;
         while within(child.records.next()).await.is_ok() {}
         let remains = world.remains().await;
-        assert_eq!(remains.summary.exited, exit, "{waypoint}");
-        let fate = remains.summary.fate(true);
-        let is_ended = exit.is_some() && remains.summary.output_closed.is_some();
+        assert_eq!(remains.summary().unwrap().exited, exit, "{waypoint}");
+        let fate = remains.summary().unwrap().fate(true);
+        let is_ended = exit.is_some() && remains.summary().unwrap().output_closed.is_some();
         assert_eq!(
             fate,
             if is_ended {
@@ -163,10 +163,11 @@ async fn a_record_that_was_cut_is_taken_off_and_damage_before_the_end_is_told() 
     for torn in [&b"\x40"[..], b"\x40\0\0\0\x04\0abc", &[0; 300]] {
         std::fs::write(&part, [&whole, torn].concat()).unwrap();
         let remains = world.remains().await;
-        assert!(remains.summary.damage.is_none());
+        assert!(remains.summary().unwrap().damage.is_none());
         assert_eq!(
             remains
-                .summary
+                .summary()
+                .unwrap()
                 .started
                 .as_ref()
                 .map(|process| process.shim_pid),
@@ -180,9 +181,15 @@ async fn a_record_that_was_cut_is_taken_off_and_damage_before_the_end_is_told() 
     changed[at] ^= 1;
     std::fs::write(&part, &changed).unwrap();
     let remains = world.remains().await;
-    let damage = remains.summary.damage.as_ref().unwrap().to_string();
+    let damage = remains
+        .summary()
+        .unwrap()
+        .damage
+        .as_ref()
+        .unwrap()
+        .to_string();
     assert!(damage.contains("is damaged at byte"), "{damage}");
-    assert!(remains.summary.started.is_some());
+    assert!(remains.summary().unwrap().started.is_some());
     assert_eq!(std::fs::read(&part).unwrap(), changed);
 }
 
@@ -201,5 +208,5 @@ async fn a_launch_that_failed_while_its_engine_died_is_told_to_the_next() {
         "{launched:?}"
     );
     let remains = world.remains().await;
-    assert_eq!(remains.summary.fate(false), Fate::NeverRan);
+    assert_eq!(remains.summary().unwrap().fate(false), Fate::NeverRan);
 }

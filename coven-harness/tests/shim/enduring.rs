@@ -57,8 +57,8 @@ async fn a_shim_that_is_told_to_end_does_once_its_session_is_over_and_leaves_it_
     drop(child);
     shim.until_ended().await;
     let remains = world.remains().await;
-    assert_eq!(remains.summary.fate(false), Fate::Ended);
-    assert_eq!(remains.summary.death().unwrap(), Death::Shim);
+    assert_eq!(remains.summary().unwrap().fate(false), Fate::Ended);
+    assert_eq!(remains.summary().unwrap().death().unwrap(), Death::Shim);
     for recorded in remains.records_from(told.last + 1).unwrap() {
         told.add(recorded.unwrap());
     }
@@ -74,7 +74,10 @@ async fn a_shim_that_is_told_to_end_does_once_its_session_is_over_and_leaves_it_
     let shim = world.shim(&child);
     shim.signal(Signal::TERM);
     shim.until_ended().await;
-    assert_eq!(world.remains().await.summary.fate(false), Fate::Ended);
+    assert_eq!(
+        world.remains().await.summary().unwrap().fate(false),
+        Fate::Ended
+    );
 }
 
 /// What one who keeps the terminal writes after the process's end, once it is told to.

@@ -221,8 +221,8 @@ async fn what_the_disk_does_not_take_is_kept_and_told_to_nobody() {
     // What was cut off in between is gone from the spool, too.
     world.shim(&child).kill().await;
     let remains = world.remains().await;
-    assert!(remains.summary.damage.is_none(), "{remains:?}");
-    assert_eq!(remains.summary.last, Some(told.last));
+    assert!(remains.summary().unwrap().damage.is_none(), "{remains:?}");
+    assert_eq!(remains.summary().unwrap().last, Some(told.last));
 }
 
 #[tokio::test]

@@ -241,7 +241,7 @@ async fn nobody_waits_at_a_fifo_in_the_place_of_a_part() {
     drop(child);
     shim.kill().await;
     let remains = world.remains().await;
-    assert!(remains.summary.damage.is_some());
+    assert!(remains.summary().unwrap().damage.is_some());
 }
 
 #[tokio::test]
@@ -259,5 +259,8 @@ async fn a_part_that_was_made_endless_is_damaged_and_not_read_to_its_end() {
             Found::Alive | Found::Starting => tokio::task::yield_now().await,
         }
     };
-    assert!(matches!(found.summary.damage, Some(Damage::Changed { .. })));
+    assert!(matches!(
+        found.summary().unwrap().damage,
+        Some(Damage::Changed { .. })
+    ));
 }

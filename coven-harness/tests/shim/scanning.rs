@@ -42,8 +42,8 @@ async fn a_shim_that_begins_after_its_folder_was_looked_at_gives_up() {
     let Found::Dead(remains) = shim::look(&world.folder).unwrap() else {
         panic!("a shim holds nothing before its lock");
     };
-    assert_eq!(remains.summary.fate(false), Fate::NeverBegan);
-    assert_eq!(remains.summary.death().unwrap(), Death::Unknown);
+    assert_eq!(remains.summary().unwrap().fate(false), Fate::NeverBegan);
+    assert_eq!(remains.summary().unwrap().death().unwrap(), Death::Unknown);
     drop(remains);
     shim.signal(Signal::CONT);
     let refused = launched.await;
@@ -73,7 +73,7 @@ async fn a_shim_that_went_down_with_the_machine_is_told_from_one_that_died_alone
     let child = world.run("read x", in_terminal()).await;
     world.shim(&child).kill().await;
     let remains = world.remains().await;
-    assert_eq!(remains.summary.death().unwrap(), Death::Shim);
+    assert_eq!(remains.summary().unwrap().death().unwrap(), Death::Shim);
     drop(remains);
     // As after a reboot: the boot's id is another one.
     let part = world.part();
@@ -88,8 +88,8 @@ async fn a_shim_that_went_down_with_the_machine_is_told_from_one_that_died_alone
     changed.extend_from_slice(decoder.buffer());
     std::fs::write(&part, changed).unwrap();
     let remains = world.remains().await;
-    assert_eq!(remains.summary.death().unwrap(), Death::Reboot);
-    assert_eq!(remains.summary.fate(false), Fate::Abandoned);
+    assert_eq!(remains.summary().unwrap().death().unwrap(), Death::Reboot);
+    assert_eq!(remains.summary().unwrap().fate(false), Fate::Abandoned);
 }
 
 #[tokio::test]
@@ -106,8 +106,11 @@ async fn what_a_dead_shim_left_is_read_from_any_record_on_as_a_live_one_tells_it
     }
     world.shim(&child).kill().await;
     let remains = world.remains().await;
-    let last = remains.summary.last.unwrap();
-    assert_eq!((remains.summary.first, last), (Some(1), told.last));
+    let last = remains.summary().unwrap().last.unwrap();
+    assert_eq!(
+        (remains.summary().unwrap().first, last),
+        (Some(1), told.last)
+    );
     for from in [0, 1, 2, 3, last / 2, last - 1, last, last + 1, u64::MAX] {
         let left = remains.records_from(from).unwrap();
         let left: Vec<_> = left.map(Result::unwrap).collect();

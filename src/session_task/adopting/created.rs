@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use coven_core::{Command, OrphanReason, Phase, ProcessFacts, SessionId, Timestamp};
 use coven_harness::Harness;
-use coven_harness::process::{KillError, KillReport, kill_marked, kill_shim, since_boot};
+use coven_harness::process::{kill_marked, kill_shim, since_boot};
 use coven_harness::shim::{LaunchFailure, Record as ShimRecord, Recorded};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
@@ -21,7 +21,7 @@ use crate::attach::Screenless;
 use crate::recover::{self, Left};
 use crate::running::Message;
 use crate::session_task::first_message;
-use crate::session_task::killing::{FIRST_PAUSE, MAX_PAUSE, UNHEARD};
+use crate::session_task::killing::{FIRST_PAUSE, MAX_PAUSE, UNHEARD, proved};
 use crate::session_task::launching::{Launching, NoProcess, explain};
 use crate::session_task::live::{Beginning, Live};
 use crate::session_task::process::{Process, Shimmed, known_here, reach};
@@ -163,7 +163,7 @@ async fn killed_once(mut called_off: watch::Receiver<bool>, session: SessionId, 
     }
     sleep(MOMENT).await;
     let mut pause = FIRST_PAUSE;
-    while !is_dead(&session, kill_marked(&session, grace).await) {
+    while proved(&session, kill_marked(&session, grace).await).is_err() {
         sleep(pause).await;
         pause = (pause * 2).min(MAX_PAUSE);
     }
@@ -176,20 +176,6 @@ async fn killed_once(mut called_off: watch::Receiver<bool>, session: SessionId, 
         Err(error) => tracing::error!(%session, %error, "a shim cannot be ended"),
     }
     sleep(UNHEARD).await;
-}
-
-fn is_dead(session: &SessionId, killed: Result<KillReport, KillError>) -> bool {
-    match killed {
-        Ok(report) if report.survivors.is_empty() => return true,
-        Ok(KillReport { survivors, .. }) => {
-            tracing::warn!(%session, ?survivors, "processes of a killed session are still there");
-        }
-        Err(KillError { source, survivors }) => {
-            tracing::error!(%session, error = %source, ?survivors,
-                "whether a killed session is dead cannot be told");
-        }
-    }
-    false
 }
 
 /// A process that was found to run, or to have run.

@@ -1,31 +1,21 @@
 //! Making a session's process by a shim.
 
 use std::future::pending;
+use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::Bytes;
 use coven_core::Session;
-use coven_harness::process::Spawn;
 use coven_harness::shim::{self, LaunchError, LaunchStep};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
-use super::{Made, NoProcess, never_ran};
+use super::{Made, NoProcess, ToMake, never_ran};
 use crate::on_the_way::Waypoint;
 use crate::session_task::first_message;
 use crate::session_task::killing::UNHEARD;
 use crate::session_task::process::{Process, Shimmed};
-use crate::shared::Shared;
-
-/// A process to be made by a shim.
-pub(super) struct InShim {
-    pub(super) program: shim::Program,
-    pub(super) spawn: Spawn,
-    pub(super) executable: String,
-    pub(super) argv: Vec<String>,
-    pub(super) first_input: Option<Bytes>,
-    pub(super) hint: String,
-}
+use crate::shared::{Shared, blocking};
 
 /// How long a shim may take to say what became of a launch, and to take the first input: on a machine
 /// that launches hundreds at once it waits for its turn.
@@ -34,9 +24,10 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// Has a shim make it, and gives it the first input. One that takes too long, or long though the launch
 /// is called off, is to be looked for.
 pub(super) async fn make(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     session: &Session,
-    asked: InShim,
+    program: shim::Program,
+    to_make: ToMake,
     mut called_off: watch::Receiver<bool>,
 ) -> Result<Made, NoProcess> {
     let too_long = async {
@@ -55,7 +46,7 @@ pub(super) async fn make(
         }
     };
     tokio::select! {
-        made = make_however_long(shared, session, asked) => made,
+        made = make_however_long(shared, session, program, to_make) => made,
         () = too_long => Err(NoProcess::Unknown(
             "its shim does not say what became of the launch".to_owned(),
         )),
@@ -63,21 +54,23 @@ pub(super) async fn make(
 }
 
 async fn make_however_long(
-    shared: &Shared,
+    shared: &Arc<Shared>,
     session: &Session,
-    asked: InShim,
+    mut program: shim::Program,
+    to_make: ToMake,
 ) -> Result<Made, NoProcess> {
-    let InShim {
-        mut program,
+    let ToMake {
         spawn,
         executable,
         argv,
         first_input: first_data,
         hint,
-    } = asked;
+    } = to_make;
     program.args.push(session.id.as_str().into());
     let folder = shared.spools.folder(&session.id);
-    let made = shared.spools.make();
+    let spools = Arc::clone(shared);
+    let made = blocking(move || spools.spools.make()).await;
+    let made = made.unwrap_or_else(|error| Err(io::Error::other(error)));
     made.map_err(|error| NoProcess::NeverRan(format!("no spool can be made: {error}")))?;
     let launch = shim::Launch {
         program: &program,
@@ -86,7 +79,7 @@ async fn make_however_long(
         spawn,
         executable,
         argv,
-        limit_bytes: shared.share_spools(),
+        limit_bytes: shared.share_spools().await,
     };
     let on_the_way = |step: LaunchStep| shared.on_the_way.reached(&step.into());
     let launched = shim::launch_with(launch, &on_the_way).await;

@@ -20,7 +20,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use coven_core::{LaunchMode, ProcessFacts, Session, SessionId, TermSize};
-use coven_harness::shim::{Child, Control, Damage, Fate, Record, Recorded, Records, Remains};
+use coven_harness::shim::{Child, Control, Damage, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -211,7 +211,7 @@ impl Shimmed {
         let Stage::Dead { remains, .. } = &self.stage else {
             return false;
         };
-        remains.summary.fate(self.process.is_some()) == Fate::NeverBegan
+        self.process.is_none() && !remains.has_part
     }
 
     pub(super) async fn happens(&mut self, has_room: bool) -> Happening {

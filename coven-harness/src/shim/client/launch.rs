@@ -103,7 +103,7 @@ pub enum LaunchStep {
 }
 
 /// Starts a shim and has it run a process as [`spawn`](crate::process::spawn) would; returns once
-/// that runs. Must be called within a tokio runtime; blocks for a fork and an exec.
+/// that runs. Must be called within a tokio runtime, whose threads that may block make the folder and the shim.
 ///
 /// Dropped meanwhile, it leaves a session that may run, to be found by its folder. The first
 /// record, [`Record::Started`], is still to come from the records.
@@ -138,12 +138,20 @@ pub async fn launch_with(
         step: step.to_owned(),
         source,
     };
-    let held = folder::create(folder).map_err(|error| in_folder("make the folder", error))?;
+    let made = folder.to_owned();
+    let held = apart(move || folder::create(&made)).await.flatten();
+    let held = held.map_err(|error| in_folder("make the folder", error))?;
     on_the_way(LaunchStep::FolderMade);
-    let stream = start(program, directory, held).inspect_err(|_| {
-        // Empty; what cannot be removed is found by a scan.
-        let _ = std::fs::remove_dir(folder);
-    })?;
+    let (program, made) = (program.clone(), folder.to_owned());
+    let started = apart(move || {
+        start(&program, directory, held).inspect_err(|_| {
+            // Empty; what cannot be removed is found by a scan.
+            let _ = std::fs::remove_dir(made);
+        })
+    });
+    let stream = started
+        .await
+        .map_err(|error| in_folder("start the shim", error))??;
     on_the_way(LaunchStep::ShimStarted);
     let mut child = Child::over(stream, &[ToShim::Launch(Box::new(spec))]);
     let lost = |source: AdoptError| match source {
@@ -170,6 +178,12 @@ pub async fn launch_with(
         _ => return Err(lost(Lost::Nonsense.into())),
     }
     Ok(child)
+}
+
+/// Does what waits for the disk or for a fork where that keeps nobody else waiting.
+async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> io::Result<T> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.map_err(io::Error::other)
 }
 
 /// Starts the program with what it is to have: the socket, the directory and the folder as its

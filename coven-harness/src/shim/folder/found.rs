@@ -30,9 +30,8 @@ pub enum Found {
 /// The folder of a shim that is dead, with its lock held.
 #[derive(Debug)]
 pub struct Remains {
-    /// What its spool tells of the session. It tells only what the engine had not acknowledged:
-    /// what is not here may be on record.
-    pub summary: Summary,
+    /// Whether anything was ever in its spool: without that it made no process ([`Fate::NeverBegan`]).
+    pub has_part: bool,
     path: PathBuf,
     folder: OwnedFd,
     _lock: OwnedFd,
@@ -122,6 +121,17 @@ impl Summary {
 }
 
 impl Remains {
+    /// What its spool tells of the session. It tells only what the engine had not acknowledged:
+    /// what is not here may be on record. Blocks for reading all of it, as [`records`](Self::records) does.
+    ///
+    /// # Errors
+    /// As [`records`](Self::records).
+    pub fn summary(&self) -> io::Result<Summary> {
+        let leftover = self.records()?;
+        let head = leftover.peek_head();
+        Ok(summary(head, leftover))
+    }
+
     /// The records, oldest first. Blocks for reading them, and takes off a last one that was cut.
     ///
     /// # Errors
@@ -157,10 +167,9 @@ impl Remains {
     }
 }
 
-/// Looks at a session's folder. Blocks for reading its spool, where the shim is dead.
+/// Looks at a session's folder. Blocks for reading who wrote its spool, where the shim is dead.
 ///
-/// Nothing is changed but a last record that was cut, which is taken off, and the lock's file,
-/// which is made where there is none: a shim that would begin later gives up. Two who look at once
+/// Nothing is changed but the lock's file, which is made where there is none: a shim that would begin later gives up. Two who look at once
 /// may take each other for a shim: only who has the home may look.
 ///
 /// # Errors
@@ -179,20 +188,21 @@ pub fn look(path: &Path) -> io::Result<Found> {
         }
         Err(error) => return Err(error),
     };
-    let (leftover, head) = leftover(&folder, path)?;
+    let leftover = Leftover::open(folder.try_clone()?, path, 1)?;
+    let head = leftover.peek_head();
     if head.as_ref().is_some_and(writer_runs) {
         // Somebody removed its lock; or it is on its way out.
         return Ok(Found::Alive);
     }
     Ok(Found::Dead(Box::new(Remains {
-        summary: summary(head, leftover),
+        has_part: leftover.has_part(),
         path: path.to_owned(),
         folder,
         _lock: lock,
     })))
 }
 
-/// Whether [`look`] would find a session's shim dead, without reading what it left.
+/// Whether [`look`] would find a session's shim dead.
 ///
 /// # Errors
 /// Those of [`look`].
@@ -203,15 +213,8 @@ pub fn is_dead(path: &Path) -> io::Result<bool> {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
         Err(error) => return Err(error),
     };
-    let (_, head) = leftover(&folder, path)?;
+    let head = Leftover::open(folder.try_clone()?, path, 1)?.peek_head();
     Ok(!head.as_ref().is_some_and(writer_runs))
-}
-
-/// What is in the spool of a folder that is locked, and who says to have written it.
-fn leftover(folder: &OwnedFd, path: &Path) -> io::Result<(Leftover, Option<PartHead>)> {
-    let leftover = Leftover::open(folder.try_clone()?, path, 1)?;
-    let head = leftover.peek_head();
-    Ok((leftover, head))
 }
 
 /// Whether the shim runs that wrote this.
