@@ -7,6 +7,7 @@ use coven::environment::Environment;
 use coven::shim::{Program, Waypoint};
 use coven::{Archived, Error, Hosting, LaunchRequest, OrphanReason, Page, Phase, Record, Shims};
 use rustix::process::{Signal, getpid, kill_process};
+use tokio::runtime::Builder;
 
 use crate::table::{Leads, MayHaveRun, Way};
 use crate::world::{World, me, within};
@@ -17,7 +18,9 @@ const KILLED: &str = "a_kill_ends_a_session_whose_start_is_not_on_record_and_who
 const STOPPED: &str =
     "whoever_launches_is_told_of_a_shim_that_stands_still_and_a_kill_ends_its_session";
 
-pub(crate) const NAMES: [&str; 3] = [AWAY, KILLED, STOPPED];
+const MANY: &str = "launches_whose_shims_say_nothing_hold_no_thread_that_others_wait_for";
+
+pub(crate) const NAMES: [&str; 4] = [AWAY, KILLED, STOPPED, MANY];
 
 /// In the environment of a shim that stands still once its agent runs, before it says so.
 const STANDS_STILL: &str = "STANDS_STILL";
@@ -35,7 +38,8 @@ pub(crate) async fn all() {
     tokio::join!(
         a_session_whose_start_is_not_on_record_is_looked_for_while_its_folder_is_away(),
         a_kill_ends_a_session_whose_start_is_not_on_record_and_whose_folder_is_away(),
-        whoever_launches_is_told_of_a_shim_that_stands_still_and_a_kill_ends_its_session()
+        whoever_launches_is_told_of_a_shim_that_stands_still_and_a_kill_ends_its_session(),
+        launches_whose_shims_say_nothing_hold_no_thread_that_others_wait_for()
     );
 }
 
@@ -84,15 +88,8 @@ async fn only(world: &World) -> Record {
 }
 
 async fn whoever_launches_is_told_of_a_shim_that_stands_still_and_a_kill_ends_its_session() {
-    let mut program = Program::this();
-    let told = (STANDS_STILL.to_owned(), "1".to_owned());
-    program.environment = Environment::from_iter(dying::own_mark().into_iter().chain([told]));
-    let world = World::with(|options| options.hosting = Hosting::Shims(Shims::of(program))).await;
-    let request = LaunchRequest {
-        // The session's id comes of it, and another run's is not to be ended.
-        idempotency_key: Some(world.dir.path().display().to_string()),
-        ..world.request("echo ran >> ran; exec tail -f /dev/null")
-    };
+    let world = of_silent_shims().await;
+    let request = keyed(&world, "one");
     let first = within(world.engine.launch(request.clone(), me()));
     let again = within(world.engine.launch(request, me()));
     let (first, again) = tokio::join!(first, again);
@@ -110,4 +107,79 @@ async fn whoever_launches_is_told_of_a_shim_that_stands_still_and_a_kill_ends_it
     assert!(runs(&world) <= 1);
     within(world.engine.shutdown()).await;
     println!("test {STOPPED} ... ok");
+}
+
+async fn launches_whose_shims_say_nothing_hold_no_thread_that_others_wait_for() {
+    let with_one_thread_that_may_block = || {
+        let mut runtime = Builder::new_multi_thread();
+        let runtime = runtime.enable_all().max_blocking_threads(1).build();
+        runtime.expect("a runtime").block_on(launch_in_silence());
+    };
+    let held = tokio::task::spawn_blocking(with_one_thread_that_may_block);
+    held.await.expect("it holds");
+    println!("test {MANY} ... ok");
+}
+
+async fn launch_in_silence() {
+    let world = of_silent_shims().await;
+    let launched = ["one", "two"].map(|key| {
+        let (engine, request) = (world.engine.clone(), keyed(&world, key));
+        tokio::spawn(async move { engine.launch(request, me()).await })
+    });
+    let all = || Page {
+        before: None,
+        limit: 2,
+        archived: Archived::Included,
+    };
+    let records = within(async {
+        loop {
+            let listed = world.engine.list(all()).await.expect("a list");
+            let stands_still = |record: &Record| {
+                dying::shims_of(&record.session.id)
+                    .into_iter()
+                    .any(is_stopped)
+            };
+            if listed
+                .records
+                .iter()
+                .filter(|record| stands_still(record))
+                .count()
+                == 2
+            {
+                return listed.records;
+            }
+        }
+    })
+    .await;
+    for record in records {
+        let id = &record.session.id;
+        world.engine.kill(id, me()).await.expect("it is killed");
+        world.to_the_end_of_what_is_left(id).await;
+    }
+    for launched in launched {
+        // A shim that a kill had go on may have said that it runs.
+        let _ = within(launched).await.expect("no panic");
+    }
+    within(world.engine.shutdown()).await;
+}
+
+fn is_stopped(pid: i32) -> bool {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat"));
+    stat.is_ok_and(|stat| stat.contains(") T "))
+}
+
+/// One in which no shim says what became of its launch.
+async fn of_silent_shims() -> World {
+    let mut program = Program::this();
+    let told = (STANDS_STILL.to_owned(), "1".to_owned());
+    program.environment = Environment::from_iter(dying::own_mark().into_iter().chain([told]));
+    World::with(|options| options.hosting = Hosting::Shims(Shims::of(program))).await
+}
+
+fn keyed(world: &World, key: &str) -> LaunchRequest {
+    LaunchRequest {
+        // The session's id comes of it, and another run's is not to be ended.
+        idempotency_key: Some(format!("{}-{key}", world.dir.path().display())),
+        ..world.request("echo ran >> ran; exec tail -f /dev/null")
+    }
 }
