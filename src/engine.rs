@@ -318,7 +318,7 @@ impl Engine {
     /// - A refusal: not found, not running, already being killed, or external.
     /// - [`Error::KillFailed`]: an earlier kill had left processes, and so did this one, which takes
     ///   some seconds to tell. Ask again. The engine looks by itself, too: the exit event comes
-    ///   once nobody is left, and not before.
+    ///   once nobody is left, and not before. Or all of it was ended, and the log takes nothing more of it.
     /// - [`Error::Unavailable`]: its record cannot be read, or the engine is shutting down, which
     ///   kills it too. Never because of a full disk.
     /// - [`Error::Internal`]: see there.

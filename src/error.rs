@@ -36,8 +36,9 @@ pub enum Error {
         /// Why.
         message: String,
     },
-    /// Processes of a killed session are still there, or it cannot be told who is left.
-    #[error("the session could not be killed: {message}")]
+    /// Processes of a killed session are still there, or it cannot be told who is left; or all of it was ended, and
+    /// the log takes nothing more of it.
+    #[error("the kill failed: {message}")]
     KillFailed {
         /// The session.
         session: SessionId,

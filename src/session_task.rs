@@ -21,6 +21,7 @@ mod observe;
 mod process;
 mod redraw;
 mod typing;
+mod unrecorded;
 mod writer;
 
 use std::sync::Arc;

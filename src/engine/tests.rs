@@ -1,3 +1,4 @@
+mod unrecorded;
 #[path = "../../tests/world/mod.rs"]
 mod world;
 

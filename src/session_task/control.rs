@@ -45,7 +45,7 @@ pub(super) struct Control {
     /// more may be asked, whatever the record says.
     kill_noted: bool,
     /// Further kills after one that failed, until it is known what became of them.
-    killing_again: Vec<Ask>,
+    pub(super) killing_again: Vec<Ask>,
 }
 
 /// Whether what is typed is shown, which holds for so many of the inputs that wait: the oldest.
@@ -415,7 +415,7 @@ impl Live {
     }
 }
 
-fn answer(ask: Ask, outcome: Result<crate::Record, Error>) {
+pub(super) fn answer(ask: Ask, outcome: Result<crate::Record, Error>) {
     // Whoever asked may have left.
     let _ = ask.reply.send(outcome);
 }

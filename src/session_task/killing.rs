@@ -49,7 +49,7 @@ pub(super) type Report = Result<KillReport, KillError>;
 pub(super) struct Killed {
     /// What was learned before the first signal.
     look: Look,
-    report: Report,
+    pub(super) report: Report,
 }
 
 /// What is under way to end a session's processes.
@@ -223,9 +223,12 @@ impl Live {
     /// What is not recorded must not run on unseen: it is ended, and the session lost, on record
     /// too where the log takes that.
     ///
-    /// One that a shim holds goes on: what it writes is kept, and the next engine may record it.
+    /// One that a shim holds goes on: what it writes is kept, and the next engine may record it. It hears kills.
     pub(super) async fn give_up(mut self) {
         if self.process.lives_on() {
+            if let Some(why) = self.observations.refused.take() {
+                self.go_on_unrecorded(&why).await;
+            }
             return;
         }
         let left = {
@@ -256,7 +259,7 @@ pub(crate) struct Unproved {
     /// Nobody but the survivors is left.
     are_all_known: bool,
     /// For people.
-    message: String,
+    pub(super) message: String,
 }
 
 /// What a kill did, if it proves that nobody of a session is left; tells it in the log of this program.

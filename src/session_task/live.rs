@@ -83,7 +83,7 @@ pub(super) struct Live {
     pub(super) hearing_again: Slot<HeardAgain>,
     leaving: bool,
     spool_limit: watch::Receiver<u64>,
-    mailbox: mpsc::Receiver<Message>,
+    pub(super) mailbox: mpsc::Receiver<Message>,
     deferred: Vec<Message>,
     /// Whoever launched it, until it is on record as running.
     launched: Option<oneshot::Sender<Result<Record, Error>>>,
@@ -344,7 +344,7 @@ pub(super) enum Goes {
 
 /// The outcome of what is under way; never, where nothing is. The slot is emptied by whoever
 /// handles the outcome.
-async fn arrival<T>(slot: &mut Slot<T>) -> T {
+pub(super) async fn arrival<T>(slot: &mut Slot<T>) -> T {
     match slot {
         Some(under_way) => under_way.await,
         None => pending().await,

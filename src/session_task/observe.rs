@@ -31,6 +31,8 @@ pub(super) struct Observations {
     /// When the process ended, once it has.
     ended_at: Option<Timestamp>,
     lost: Option<OrphanReason>,
+    /// Why the log takes nothing more of the session, where that is no matter of time.
+    pub(super) refused: Option<String>,
 }
 
 /// Anything but output.
@@ -180,6 +182,9 @@ impl Live {
                 // The log is closed, damaged, or contradicts this session.
                 let session = &self.record.session.id;
                 tracing::error!(%session, %error, "the session is stopped: it cannot be recorded");
+                if error != AppendError::Closed {
+                    self.observations.refused = Some(error.to_string());
+                }
                 Goes::Unrecorded
             }
         }

@@ -1,0 +1,102 @@
+//! A session that a shim holds and of which the log takes nothing more: what is stored of it is damaged, or
+//! contradicts what it does. It goes on, its shim keeps what it writes, and the next engine may record that. Here it
+//! is not driven any more. But it can be killed, and whoever does is told what is not on record.
+
+use std::mem::take;
+
+use coven_harness::process::kill_shim;
+use tokio::time::timeout;
+
+use super::control::{MAX_ASKED, answer};
+use super::killing::{Killed, Report, UNHEARD, Unproved, proved};
+use super::live::{Live, arrival};
+use super::process::{Process, Wants, What};
+use crate::Error;
+use crate::running::{Ask, Message, Request};
+use crate::shared::blocking;
+
+impl Live {
+    /// Hears kills until the engine leaves, or has ended it.
+    pub(super) async fn go_on_unrecorded(mut self, why: &str) {
+        if let Some(in_flight) = self.control.in_flight.take() {
+            self.controlled(in_flight.await);
+        }
+        let mut kills = Vec::new();
+        for ask in take(&mut self.control.asked) {
+            self.asked_of_unrecorded(ask, &mut kills, why);
+        }
+        kills.append(&mut self.control.killing_again);
+        loop {
+            tokio::select! {
+                biased;
+                message = self.mailbox.recv() => match message {
+                    Some(Message::Ask(ask)) => self.asked_of_unrecorded(ask, &mut kills, why),
+                    Some(Message::View(reply)) => {
+                        // Whoever asked may have left.
+                        let _ = reply.send(self.screen.view(&self.record));
+                    }
+                    Some(Message::Redraw) => {}
+                    Some(Message::Abandon | Message::Leave) | None => return,
+                },
+                Killed { report, .. } = arrival(&mut self.killing.under_way) => {
+                    self.killing.under_way = None;
+                    let said = self.ended_unrecorded(report, why).await;
+                    let session = self.id();
+                    for ask in take(&mut kills) {
+                        let (session, message) = (session.clone(), said.clone());
+                        answer(ask, Err(Error::KillFailed { session, message }));
+                    }
+                    if self.shared.is_shutting_down() {
+                        return;
+                    }
+                }
+            }
+        }
+    }
+
+    fn asked_of_unrecorded(&mut self, ask: Ask, kills: &mut Vec<Ask>, why: &str) {
+        match ask.request {
+            Request::Kill if kills.len() < MAX_ASKED => {
+                kills.push(ask);
+                if !self.killing.is_under_way() {
+                    self.terminate();
+                }
+            }
+            _ => answer(ask, Err(Error::internal(&why))),
+        }
+    }
+
+    /// What came of a kill, for people. Where nobody is left, its shim is ended, once it has written down the end:
+    /// that and all else that it has stays in its folder.
+    async fn ended_unrecorded(&mut self, report: Report, why: &str) -> String {
+        if let Err(Unproved { message, .. }) = proved(self.id(), report) {
+            return format!("{message}; and nothing of it can be put on record: {why}");
+        }
+        // One that tells nothing, as on a full disk, is ended all the same.
+        let _ = timeout(UNHEARD, until_over(&mut self.process)).await;
+        let (first, session) = (self.process.facts().clone(), self.id().clone());
+        let ended = blocking(move || kill_shim(Some(&first), &session)).await;
+        let shim = match ended.and_then(|ended| ended.map_err(|error| Error::internal(&error))) {
+            Ok(_) => String::new(),
+            Err(error) => format!(" but for its shim ({error})"),
+        };
+        format!("all of it was ended{shim}, and that cannot be put on record: {why}")
+    }
+}
+
+/// Waits until its end is known, of which nothing is acknowledged.
+async fn until_over(process: &mut Process) {
+    let mut wants = Wants {
+        exit: true,
+        output: true,
+        room: true,
+    };
+    while wants.exit || wants.output {
+        match process.happens(wants).await.what {
+            What::Exited(_) | What::ExitFailed(_) => wants.exit = false,
+            What::OutputEnded(_) | What::OutputFailed(_) => wants.output = false,
+            What::ShimDied => return,
+            What::Wrote(..) | What::Delivered(_) => {}
+        }
+    }
+}
