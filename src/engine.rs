@@ -257,6 +257,9 @@ impl Engine {
     /// - [`Unavailable::InputQueueFull`](crate::Unavailable::InputQueueFull): the process has not
     ///   taken 1 MiB or 4,096 inputs yet. Nothing was recorded; ask again. The other reasons likewise.
     /// - [`Error::SendInputFailed`]: it is on record, and the process is gone.
+    /// - [`Refusal::InputUndelivered`](coven_core::Refusal::InputUndelivered): it was accepted before, by
+    ///   its name, and the process has not got it, or not all of it, and will not. Where it still runs, or
+    ///   another session goes on with it, send it under another name.
     /// - [`Error::Internal`]: see there.
     pub async fn input(
         &self,

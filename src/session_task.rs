@@ -7,6 +7,7 @@
 
 mod adopting;
 mod control;
+mod deliveries;
 mod dismissing;
 mod ending;
 mod first_message;
@@ -37,6 +38,7 @@ use crate::{Error, Record};
 
 pub(crate) use killing::proved;
 pub(crate) use process::lives;
+pub(crate) use typing::is_of;
 
 /// A launch that was checked and is to be carried out.
 pub(crate) struct Accepted {

@@ -7,7 +7,7 @@ use std::fs;
 use bytes::Bytes;
 use coven::limits::MAX_UNDELIVERED_INPUTS;
 use coven::{
-    Channel, Code, Event, EventKind, InputData, InputId, LaunchRequest, Origin, TermSize,
+    Channel, Code, Envelope, Event, EventKind, InputData, InputId, LaunchRequest, Origin, TermSize,
     Unavailable,
 };
 use tokio::task::JoinSet;
@@ -142,6 +142,79 @@ async fn a_process_that_reads_nothing_fills_the_queue_and_nothing_more_is_record
         .filter(|kind| **kind == EventKind::Input)
         .count();
     assert_eq!(inputs, accepted);
+    // It was given a part of the first, and is told to have been.
+    let undelivered = undelivered(&events);
+    assert_eq!(undelivered.len(), accepted);
+    let written: Vec<Option<u64>> = undelivered.iter().map(|(_, written)| *written).collect();
+    assert!(
+        matches!(written[..], [Some(1..), Some(0), ..]),
+        "{written:?}"
+    );
+    assert!(written[1..].iter().all(|written| *written == Some(0)));
+}
+
+/// The inputs that are told to be undelivered, and how much of each was written. Asserts that they are
+/// the last of all, in their order, and that the end comes after them.
+fn undelivered(events: &[Envelope]) -> Vec<(InputId, Option<u64>)> {
+    let (mut inputs, mut told, mut has_ended) = (Vec::new(), Vec::new(), false);
+    for envelope in events {
+        match envelope.event {
+            Event::Input { id, .. } => inputs.push(id.expect("it has a name")),
+            Event::Undelivered {
+                id, written_bytes, ..
+            } => {
+                assert!(!has_ended);
+                told.push((id, written_bytes));
+            }
+            Event::Exited { .. } => has_ended = true,
+            _ => {}
+        }
+    }
+    let last = &inputs[inputs.len() - told.len()..];
+    assert!(told.iter().map(|(id, _)| id).eq(last));
+    told
+}
+
+#[tokio::test]
+async fn what_an_agent_read_before_it_ended_is_not_told_to_be_undelivered() {
+    let world = World::new().await;
+    let script = "stty raw -echo; echo ready; head -c 200 >/dev/null";
+    for _ in 0..20 {
+        let id = world.launch_id(script).await;
+        world.until(&id, "ready").await;
+        for _ in 0..100 {
+            world.input(&id, "xy").await.unwrap();
+        }
+        assert_eq!(undelivered(&world.to_the_end(&id).await), []);
+    }
+}
+
+#[tokio::test]
+async fn an_input_that_is_undelivered_is_refused_where_it_is_asked_for_again() {
+    let world = World::new().await;
+    let script = "stty raw -echo; echo ready; exec tail -f /dev/null";
+    let id = world.launch_id(script).await;
+    world.until(&id, "ready").await;
+    let large = Bytes::from(vec![b'x'; 512 << 10]);
+    let ask = |name: u8, data: Bytes| {
+        let name = Some(InputId([name; 16]));
+        within(world.engine.input(&id, data, name, me()))
+    };
+    ask(1, large.clone()).await.unwrap();
+    let prompt = Some(InputId([2; 16]));
+    let submit = || world.engine.submit(&id, "go on".to_owned(), prompt, me());
+    submit().await.unwrap();
+    ask(1, large.clone()).await.unwrap();
+    world.engine.kill(&id, me()).await.unwrap();
+    world.to_the_end(&id).await;
+    for refused in [ask(1, large).await, submit().await] {
+        let code = refused.map_err(|error| error.code());
+        assert_eq!(code, Err(Code::InputUndelivered));
+    }
+    assert_eq!(
+        ask(3, Bytes::from_static(b"z")).await.unwrap_err().code(),
+        Code::SessionNotLive
+    );
 }
 
 /// More bytes than a terminal takes for a process that reads nothing.
@@ -184,7 +257,35 @@ async fn inputs_of_one_byte_fill_the_queue_by_their_number_until_they_are_read()
     })
     .await;
     world.engine.kill(&id, me()).await.unwrap();
-    world.to_the_end(&id).await;
+    // It read on until it was killed.
+    undelivered(&world.to_the_end(&id).await);
+}
+
+#[tokio::test]
+async fn as_many_inputs_as_may_wait_are_told_to_be_undelivered_though_no_commit_takes_them_all() {
+    let world = World::new().await;
+    let id = world
+        .launch_id("stty raw -echo; echo ready; exec tail -f /dev/null")
+        .await;
+    world.until(&id, "ready").await;
+    world.input(&id, &"x".repeat(200_000)).await.unwrap();
+    let mut more = JoinSet::new();
+    for _ in 1..MAX_UNDELIVERED_INPUTS {
+        let (engine, id) = (world.engine.clone(), id.clone());
+        more.spawn(async move {
+            while let Err(error) = engine
+                .input(&id, Bytes::from_static(b"x"), None, me())
+                .await
+            {
+                let is_busy = matches!(error, coven::Error::Unavailable { .. });
+                assert!(is_busy && !is_queue_full(&error), "{error:?}");
+            }
+        });
+    }
+    within(more.join_all()).await;
+    world.engine.kill(&id, me()).await.unwrap();
+    let undelivered = undelivered(&world.to_the_end(&id).await);
+    assert_eq!(undelivered.len(), MAX_UNDELIVERED_INPUTS);
 }
 
 fn is_queue_full(error: &coven::Error) -> bool {

@@ -72,6 +72,7 @@ impl Exit {
             | Code::SessionIdConflict
             | Code::DaemonIdentityMismatch
             | Code::OutputTrimmed
+            | Code::InputUndelivered
             | Code::ExternalSessionNotKillable
             | Code::NotExternalSession => Self::Refused,
             Code::LaunchFailed => Self::LaunchFailed,

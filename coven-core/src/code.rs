@@ -26,6 +26,9 @@ pub enum Code {
     PayloadTooLarge,
     /// The input is too large.
     InputTooLarge,
+    /// The input was accepted, and was not written whole to the process, which has ended or reads no
+    /// more: it will not be typed.
+    InputUndelivered,
     /// The events asked for do not fit one response; ask with `limit`.
     EventResponseTooLarge,
     /// The output asked for was trimmed: it is gone from the log.
@@ -48,7 +51,7 @@ pub enum Code {
 
 impl Code {
     /// Every code.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::InvalidRequest,
         Self::NotFound,
         Self::SessionNotFound,
@@ -59,6 +62,7 @@ impl Code {
         Self::DaemonIdentityMismatch,
         Self::PayloadTooLarge,
         Self::InputTooLarge,
+        Self::InputUndelivered,
         Self::EventResponseTooLarge,
         Self::OutputTrimmed,
         Self::ExternalSessionNotKillable,
@@ -83,6 +87,7 @@ impl Code {
             Self::DaemonIdentityMismatch => "daemon_identity_mismatch",
             Self::PayloadTooLarge => "payload_too_large",
             Self::InputTooLarge => "input_too_large",
+            Self::InputUndelivered => "input_undelivered",
             Self::EventResponseTooLarge => "event_response_too_large",
             Self::OutputTrimmed => "output_trimmed",
             Self::ExternalSessionNotKillable => "external_session_not_killable",

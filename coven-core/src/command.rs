@@ -87,6 +87,16 @@ pub enum Command {
         /// The bytes.
         data: Bytes,
     },
+    /// An input that is on record was not written whole to the process, and will not be. Of one of no
+    /// bytes, or all of whose bytes were written, there is nothing to record.
+    RecordUndelivered {
+        /// Its name.
+        id: InputId,
+        /// How many bytes it is.
+        len_bytes: u64,
+        /// How many of them were written; `None` where nobody knows.
+        written_bytes: Option<u64>,
+    },
     /// No more output will be read.
     RecordOutputEnd {
         /// Whether that was all.

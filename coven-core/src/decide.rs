@@ -46,6 +46,11 @@ pub fn decide(session: &Session, command: Command) -> Result<Decision, Refusal> 
         Command::RecordLaunchFailure { reason } => observe::launch_failure(session, reason),
         Command::RecordIdentity { conversation } => observe::identity(session, conversation),
         Command::RecordOutput { channel, data } => observe::output(session, channel, data),
+        Command::RecordUndelivered {
+            id,
+            len_bytes,
+            written_bytes,
+        } => observe::undelivered(session, id, len_bytes, written_bytes),
         Command::RecordOutputEnd { end } => observe::output_end(session, end),
         Command::RecordExit { exit } => observe::exit(session, exit),
         Command::RecordDeath => observe::death(session),

@@ -72,6 +72,17 @@ pub enum Event {
         /// Its name, where it has one. Those that were recorded before inputs had names have none.
         id: Option<InputId>,
     },
+    /// An input that is on record was not written whole to the process's terminal or pipe, and will
+    /// not be. It comes once at most for each, before the event that ends the session.
+    Undelivered {
+        /// The input's name.
+        id: InputId,
+        /// How many bytes it is; at least one.
+        len_bytes: u64,
+        /// How many of them, its first, were written: fewer than all. `None` where whoever wrote them
+        /// died without a word: it may be none, and it may be all.
+        written_bytes: Option<u64>,
+    },
     /// The terminal's size changed.
     Resized {
         /// The new size.
@@ -268,11 +279,12 @@ pub enum EventKind {
     Summoned,
     Deleted,
     Trimmed,
+    Undelivered,
 }
 
 impl EventKind {
     /// Every kind.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Created,
         Self::Registered,
         Self::Started,
@@ -292,6 +304,7 @@ impl EventKind {
         Self::Summoned,
         Self::Deleted,
         Self::Trimmed,
+        Self::Undelivered,
     ];
 }
 
@@ -318,6 +331,7 @@ impl Event {
             Self::Summoned => EventKind::Summoned,
             Self::Deleted => EventKind::Deleted,
             Self::Trimmed { .. } => EventKind::Trimmed,
+            Self::Undelivered { .. } => EventKind::Undelivered,
         }
     }
 }

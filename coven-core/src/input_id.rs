@@ -7,8 +7,15 @@ use std::fmt;
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct InputId(pub [u8; 16]);
 
+/// 32 hexadecimal digits, as events carry it.
+impl fmt::Display for InputId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
 impl fmt::Debug for InputId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "InputId({:032x})", u128::from_be_bytes(self.0))
+        write!(f, "InputId({self})")
     }
 }

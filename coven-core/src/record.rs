@@ -70,7 +70,8 @@ impl Record {
             | Event::Completed { .. }
             | Event::Orphaned { .. }
             | Event::Deleted
-            | Event::Trimmed { .. } => self.archived_at,
+            | Event::Trimmed { .. }
+            | Event::Undelivered { .. } => self.archived_at,
         };
         Ok(Self {
             session,

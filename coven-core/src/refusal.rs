@@ -67,6 +67,16 @@ pub enum Refusal {
         /// Its length.
         len_bytes: usize,
     },
+    /// The input was accepted before, and is on record as undelivered.
+    #[error("this input was accepted, and session {session} did not get it: {}", got(*.len_bytes, *.written_bytes))]
+    InputUndelivered {
+        /// The session.
+        session: SessionId,
+        /// Its length.
+        len_bytes: u64,
+        /// How many of its bytes were written to the process; `None` where nobody knows.
+        written_bytes: Option<u64>,
+    },
     /// An external session runs elsewhere: Coven cannot kill it.
     #[error("session {session} is external: it runs elsewhere and cannot be killed from here")]
     ExternalNotKillable {
@@ -131,6 +141,7 @@ impl Refusal {
             Self::Live { .. } => Code::SessionLive,
             Self::IdConflict { .. } => Code::SessionIdConflict,
             Self::InputTooLarge { .. } => Code::InputTooLarge,
+            Self::InputUndelivered { .. } => Code::InputUndelivered,
             Self::ExternalNotKillable { .. } => Code::ExternalSessionNotKillable,
             Self::NotExternal { .. } => Code::NotExternalSession,
             Self::OutOfPlace { .. } => Code::InternalError,
@@ -148,10 +159,19 @@ impl Refusal {
             | Self::Live { session }
             | Self::IdConflict { session }
             | Self::InputTooLarge { session, .. }
+            | Self::InputUndelivered { session, .. }
             | Self::ExternalNotKillable { session }
             | Self::ExternalTakesNoInput { session }
             | Self::NotExternal { session }
             | Self::OutOfPlace { session, .. } => Some(session),
         }
+    }
+}
+
+/// How much of an undelivered input was written to its process.
+fn got(len_bytes: u64, written_bytes: Option<u64>) -> String {
+    match written_bytes {
+        Some(written) => format!("{written} of its {len_bytes} bytes were written to it"),
+        None => format!("how many of its {len_bytes} bytes were written to it is not known"),
     }
 }

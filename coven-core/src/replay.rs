@@ -79,6 +79,7 @@ fn gap(before: &Record, event: &Event) -> Option<Gap> {
         | Event::LaunchFailed { .. }
         | Event::Identified { .. }
         | Event::Input { .. }
+        | Event::Undelivered { .. }
         | Event::Resized { .. }
         | Event::Titled { .. }
         | Event::Labelled { .. }

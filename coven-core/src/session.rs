@@ -50,6 +50,8 @@ pub struct Profile {
     pub labels: Labels,
     /// Whether it is hidden from plain lists.
     pub archived: bool,
+    /// How many of its inputs are on record as undelivered.
+    pub undelivered_inputs: u64,
 }
 
 /// What only one kind of session has.

@@ -5,8 +5,8 @@ mod support;
 use bytes::Bytes;
 use coven_core::{
     Channel, Command, ConversationRequest, Echo, Envelope, Event, EventKind, Exit,
-    IllegalTransition, Labels, LaunchRequest, Origin, OrphanReason, OutputEnd, Phase, Record,
-    Replay, Session, Status, TermSize, Title, is_trimmed,
+    IllegalTransition, InputId, Labels, LaunchRequest, Origin, OrphanReason, OutputEnd, Phase,
+    Record, Replay, Session, Status, TermSize, Title, is_trimmed,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -167,7 +167,8 @@ proptest! {
                 | EventKind::OutputClosed
                 | EventKind::Exited
                 | EventKind::Orphaned
-                | EventKind::Trimmed => false,
+                | EventKind::Trimmed
+                | EventKind::Undelivered => false,
             };
             prop_assert!(theirs, "{:?}", envelope.event.kind());
         }
@@ -288,6 +289,13 @@ fn command() -> impl Strategy<Value = Command> {
         1 => prop::option::of(0..3i32).prop_map(|exit_code| Command::Complete { exit_code }),
         1 => Just(Command::RecordLaunchFailure { reason: "no such file".to_owned() }),
         1 => "[a-c]".prop_map(|id| Command::RecordIdentity { conversation: conversation(&id) }),
+        1 => (any::<[u8; 16]>(), 0..4u64, prop::option::of(0..4u64)).prop_map(
+            |(id, len_bytes, written_bytes)| Command::RecordUndelivered {
+                id: InputId(id),
+                len_bytes,
+                written_bytes,
+            }
+        ),
         1 => reason.prop_map(|reason| Command::RecordLoss { reason }),
     ]
 }

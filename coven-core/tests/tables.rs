@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use coven_core::{
     Channel, Code, Command, Decision, Echo, Effect, Event, EventKind, Exit, IllegalTransition,
-    InputData, Labels, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Refusal, Session,
-    Status, TermSize, Title,
+    InputData, InputId, Labels, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Refusal,
+    Session, Status, TermSize, Title,
 };
 use support::{History, conversation, external, launch, process, request, session_id};
 
@@ -105,6 +105,28 @@ fn that_nobody_saw_how_it_ended_is_said_of_what_was_killed_alone() {
     let killed = killed.evolve(&unseen).expect("a kill is on record");
     assert_eq!(killed.status(), Status::Killed);
     assert_eq!(killed.phase.exit_signal(), None);
+}
+
+#[test]
+fn only_an_input_of_which_something_may_be_missing_is_undelivered_and_it_is_counted() {
+    let running = in_phase(PhaseName::Running, false);
+    for (len_bytes, written_bytes) in [(9, Some(9)), (9, Some(10)), (0, Some(0)), (0, None)] {
+        let nothing = coven_core::decide(&running, undelivered(len_bytes, written_bytes));
+        assert_eq!(nothing, Ok(Decision::nothing()));
+        let event = Event::Undelivered {
+            id: InputId([7; 16]),
+            len_bytes,
+            written_bytes,
+        };
+        assert!(running.clone().evolve(&event).is_err(), "{event:?}");
+    }
+    let mut session = running;
+    for (written_bytes, counted) in [(Some(8), 1), (Some(0), 2), (None, 3)] {
+        let decision = coven_core::decide(&session, undelivered(9, written_bytes));
+        let event = &decision.expect("it is recorded").events[0];
+        session = session.evolve(event).expect("it fits");
+        assert_eq!(session.undelivered_inputs, counted);
+    }
 }
 
 #[test]
@@ -360,11 +382,16 @@ fn event(kind: EventKind, offset: u64, output: OutputEnd) -> Event {
             len_bytes: offset,
             sha256: [7; 32],
         },
+        EventKind::Undelivered => Event::Undelivered {
+            id: InputId([7; 16]),
+            len_bytes: 9,
+            written_bytes: Some(8),
+        },
     }
 }
 
 /// One command of every kind.
-fn commands() -> [Command; 17] {
+fn commands() -> [Command; 18] {
     [
         Command::Input {
             data: Bytes::from_static(b"y\r"),
@@ -406,7 +433,16 @@ fn commands() -> [Command; 17] {
         Command::RecordLoss {
             reason: OrphanReason::EngineDied,
         },
+        undelivered(9, Some(8)),
     ]
+}
+
+const fn undelivered(len_bytes: u64, written_bytes: Option<u64>) -> Command {
+    Command::RecordUndelivered {
+        id: InputId([7; 16]),
+        len_bytes,
+        written_bytes,
+    }
 }
 
 /// Named one by one, so that a new command does not build until it has its place above.
@@ -429,6 +465,7 @@ fn command_name(command: &Command) -> &'static str {
         Command::RecordExit { .. } => "RecordExit",
         Command::RecordDeath => "RecordDeath",
         Command::RecordLoss { .. } => "RecordLoss",
+        Command::RecordUndelivered { .. } => "RecordUndelivered",
     }
 }
 

@@ -185,6 +185,13 @@ impl From<Refusal> for Error {
             Refusal::Invalid { field, value, .. } if value.is_empty() => {
                 error.with(json!({"field": field}))
             }
+            Refusal::InputUndelivered {
+                session,
+                len_bytes,
+                written_bytes,
+            } => error.with(json!({
+                "sessionId": session.as_str(), "bytes": len_bytes, "written": written_bytes,
+            })),
             Refusal::Invalid { field, value, .. } => {
                 error.with(json!({"field": field, "value": value}))
             }
@@ -221,6 +228,7 @@ pub(crate) const fn status(code: Code) -> StatusCode {
         Code::SessionNotLive
         | Code::SessionLive
         | Code::SessionIdConflict
+        | Code::InputUndelivered
         | Code::DaemonIdentityMismatch => StatusCode::CONFLICT,
         Code::OutputTrimmed => StatusCode::GONE,
         Code::PayloadTooLarge | Code::InputTooLarge | Code::EventResponseTooLarge => {
@@ -271,7 +279,8 @@ mod tests {
                 "session_not_live",
                 "session_live",
                 "session_id_conflict",
-                "daemon_identity_mismatch"
+                "daemon_identity_mismatch",
+                "input_undelivered"
             ]
         );
         assert_eq!(by_status(410), ["output_trimmed"]);

@@ -139,6 +139,11 @@ fn told(event: &Event) -> Option<(LogLevel, String)> {
         Event::Completed { exit_code } => exited(Some(Exit::Code {
             code: exit_code.unwrap_or(0),
         })),
+        Event::Undelivered {
+            len_bytes,
+            written_bytes,
+            ..
+        } => (Error, undelivered(*len_bytes, *written_bytes)),
         Event::Trimmed {
             offset, len_bytes, ..
         } => {
@@ -170,6 +175,14 @@ fn exited(exit: Option<Exit>) -> (LogLevel, String) {
             LogLevel::Error,
             "killed; nobody saw how it ended".to_owned(),
         ),
+    }
+}
+
+fn undelivered(len_bytes: u64, written_bytes: Option<u64>) -> String {
+    match written_bytes {
+        Some(0) => format!("an input of {len_bytes} bytes was not typed"),
+        Some(written) => format!("of an input of {len_bytes} bytes only {written} were typed"),
+        None => format!("an input of {len_bytes} bytes was typed, or not: nobody knows"),
     }
 }
 

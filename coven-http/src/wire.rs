@@ -35,7 +35,7 @@ pub use launch::{CompleteBody, Conversation, ExternalBody, LaunchBody, LaunchPol
 pub use log::{LogLevel, LogLine};
 pub use payload::{
     Channel, Exit, ExitStatus, Identified, Input, LabelsChange, Output, OutputEnd, Payload, Size,
-    StatusChange, TitleChange, Trim,
+    StatusChange, TitleChange, Trim, Undelivered,
 };
 pub use prune::{NotPruned, PruneBody, Pruned, PrunedSession};
 pub use session::{LaunchMode, SessionRecord, SessionsPage, Status, Visibility};

@@ -341,5 +341,6 @@ const fn kind_name(kind: EventKind) -> &'static str {
         EventKind::Summoned => "summoned",
         EventKind::Deleted => "deleted",
         EventKind::Trimmed => "trimmed",
+        EventKind::Undelivered => "undelivered",
     }
 }

@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use coven_core::{Envelope, Event, InputId, Launch, Record, Seq, SessionId};
+use coven_core::{Envelope, Event, InputId, Launch, Record, Refusal, Seq, SessionId};
 use coven_store::{Listing, OutputChunk, Page, ReadLimit};
 
 use super::Engine;
 use crate::shared::Shared;
-use crate::{AttachView, Error, Follow, FollowAll, attach};
+use crate::{AttachView, Error, Follow, FollowAll, attach, session_task};
 
 impl Engine {
     /// A session's record.
@@ -121,26 +121,43 @@ impl Engine {
     }
 }
 
-/// Whether an input of this name is on record. Reads all of the session's events until it is found:
-/// this is asked of a session that has ended, by who got no answer while it ran.
+/// Whether an input of this name is on record. Reads all of the session's events: this is asked of a
+/// session that has ended, by who got no answer while it ran.
+///
+/// # Errors
+/// [`Refusal::InputUndelivered`]: it is, and did not reach the process whole, or a part of it did not.
 pub(super) async fn has_input(
     shared: &Shared,
-    id: &SessionId,
+    session: &SessionId,
     name: InputId,
 ) -> Result<bool, Error> {
-    let mut after = Seq::ZERO;
+    let (mut after, mut is_there) = (Seq::ZERO, false);
     loop {
-        let id = id.clone();
+        let id = session.clone();
         let read = shared.read(move |store| store.read(&id, after, ReadLimit::default()));
         let events = read.await?;
         let Some(last) = events.last() else {
-            return Ok(false);
+            return Ok(is_there);
         };
         after = last.seq;
-        let is_it =
-            |event: &Event| matches!(event, Event::Input { id: Some(id), .. } if *id == name);
-        if events.iter().any(|envelope| is_it(&envelope.event)) {
-            return Ok(true);
+        for envelope in events {
+            match envelope.event {
+                Event::Input { id: Some(id), .. } => is_there |= id == name,
+                Event::Undelivered {
+                    id,
+                    len_bytes,
+                    written_bytes,
+                } if session_task::is_of(name, id) => {
+                    let session = session.clone();
+                    return Err(Refusal::InputUndelivered {
+                        session,
+                        len_bytes,
+                        written_bytes,
+                    }
+                    .into());
+                }
+                _ => {}
+            }
         }
     }
 }

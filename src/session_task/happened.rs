@@ -1,7 +1,7 @@
 //! What becomes of what happens to a session's process.
 
 use bytes::Bytes;
-use coven_core::{Channel, OrphanReason, OutputEnd, Timestamp};
+use coven_core::{Channel, InputId, OrphanReason, OutputEnd, Timestamp};
 use coven_harness::process::boot_id;
 
 use super::live::{Goes, Live};
@@ -33,14 +33,15 @@ impl Live {
                 tracing::error!(%session, %error, "the process's end cannot be learnt of");
                 self.lost_sight(OrphanReason::EngineDied);
             }
-            What::Delivered(input) => {
-                if let Some(writer) = &self.writer {
-                    writer.delivered(input);
-                }
-            }
+            What::Taken(input) => self.deliveries.taken(input),
+            What::Typed { id, written_bytes } => self.typed(id, written_bytes, at),
             // How it ended is known, and what it wrote after that is not.
-            What::ShimDied if !self.end.has_process() => self.end.output_ended(OutputEnd::Cut),
-            What::ShimDied => {
+            What::ShimDied(last_word) if !self.end.has_process() => {
+                self.deliveries.fell_silent(last_word);
+                self.end.output_ended(OutputEnd::Cut);
+            }
+            What::ShimDied(last_word) => {
+                self.deliveries.fell_silent(last_word);
                 let is_this_boot = boot_id().is_ok_and(|boot| boot == self.process.facts().boot_id);
                 self.lost_sight(if is_this_boot {
                     OrphanReason::ShimDied
@@ -50,6 +51,24 @@ impl Live {
             }
         }
         Goes::On
+    }
+
+    /// No more of an input will be written.
+    fn typed(&mut self, id: InputId, written_bytes: u64, at: Timestamp) {
+        if let Some(writer) = &self.writer {
+            writer.delivered(id);
+        }
+        if let Some(undelivered) = self.deliveries.done(id, written_bytes) {
+            self.observations.note(undelivered.command(), at, None);
+        }
+        self.inputs_may_be_recorded();
+    }
+
+    /// Says so to a shim, once that is true.
+    pub(super) fn inputs_may_be_recorded(&mut self) {
+        if !self.observations.has_facts() {
+            self.process.inputs_recorded();
+        }
     }
 
     fn wrote(&mut self, channel: Channel, bytes: &Bytes, at: Timestamp) {

@@ -2,7 +2,7 @@
 //! terminal's modes, the conversation's id where the harness had just written that, and what was to
 //! be typed when the engine before died.
 
-use std::collections::VecDeque;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use coven_harness::{Harness, IdentitySource};
 use coven_store::ReadLimit;
 use tokio::time::sleep;
 
+use super::deliveries::Undelivered;
 use super::first_message::{self, MAX_INPUTS_SINCE};
 use super::identity::{Again, IdentityWatch};
 use super::live::{Goes, Live};
@@ -32,6 +33,8 @@ pub(super) struct HeardAgain {
     /// The first message, where it may not have reached the shim.
     pub(super) first_input: Option<Input>,
     pub(super) inputs: LastInputs,
+    /// Those of them that are on record as undelivered.
+    undelivered: Vec<Undelivered>,
     /// How many inputs there are.
     inputs_len: usize,
 }
@@ -41,8 +44,17 @@ pub(super) struct HeardAgain {
 /// names are kept, by which one that is asked for again is known.
 #[derive(Debug, Default)]
 pub(super) struct LastInputs {
-    inputs: VecDeque<(InputId, Option<Bytes>)>,
+    inputs: VecDeque<Recorded>,
     len_bytes: usize,
+}
+
+/// An input that is on record.
+#[derive(Debug)]
+pub(super) struct Recorded {
+    pub(super) id: InputId,
+    pub(super) len_bytes: u64,
+    /// What it types, where that is known, and kept.
+    pub(super) data: Option<Bytes>,
 }
 
 /// Goes over all of a session's events. What cannot be read is as if it had not been written.
@@ -58,6 +70,7 @@ pub(super) async fn hear_again(
         found: None,
         first_input: None,
         inputs: LastInputs::default(),
+        undelivered: Vec::new(),
         inputs_len: 0,
     };
     let mut after = Seq::ZERO;
@@ -108,6 +121,15 @@ impl HeardAgain {
                     self.inputs.add(id, data);
                 }
             }
+            Event::Undelivered {
+                id,
+                len_bytes,
+                written_bytes,
+            } => self.undelivered.push(Undelivered {
+                id,
+                len_bytes,
+                written_bytes,
+            }),
             // What they tell is in the session's record.
             Event::Created { .. }
             | Event::Registered { .. }
@@ -143,36 +165,45 @@ impl Live {
             // Where nobody reads any more, nothing is missed.
             let _ = writer.input(first);
         }
-        self.type_again(heard.inputs.into_iter());
+        let undelivered: HashSet<InputId> = heard.undelivered.iter().map(|it| it.id).collect();
+        for told in heard.undelivered {
+            self.deliveries.is_told(told);
+        }
+        let inputs = heard.inputs.into_iter();
+        self.type_again(inputs.filter(|input| !undelivered.contains(&input.id)));
         Goes::On
     }
 }
 
 impl LastInputs {
     fn add(&mut self, id: InputId, data: InputData) {
-        let data = match data {
-            InputData::Plain { data } => Some(data),
+        let (len_bytes, data) = match data {
+            InputData::Plain { data } => (data.len() as u64, Some(data)),
             // What is hidden was never recorded: whoever typed it may ask again.
-            InputData::Redacted { .. } => None,
+            InputData::Redacted { len_bytes } => (len_bytes, None),
         };
-        self.len_bytes += len_bytes(data.as_ref());
-        self.inputs.push_back((id, data));
+        self.len_bytes += kept_bytes(data.as_ref());
+        self.inputs.push_back(Recorded {
+            id,
+            len_bytes,
+            data,
+        });
         if self.inputs.len() > MAX_UNDELIVERED_INPUTS {
             let oldest = self.inputs.pop_front();
-            self.len_bytes -= oldest.map_or(0, |(_, data)| len_bytes(data.as_ref()));
+            self.len_bytes -= oldest.map_or(0, |oldest| kept_bytes(oldest.data.as_ref()));
         }
         while self.len_bytes > MAX_UNDELIVERED_INPUT_BYTES {
-            let oldest = self.inputs.iter_mut().find_map(|(_, data)| data.take());
-            self.len_bytes -= len_bytes(oldest.as_ref());
+            let oldest = self.inputs.iter_mut().find_map(|input| input.data.take());
+            self.len_bytes -= kept_bytes(oldest.as_ref());
         }
     }
 
-    pub(super) fn into_iter(self) -> impl Iterator<Item = (InputId, Option<Bytes>)> {
+    pub(super) fn into_iter(self) -> impl Iterator<Item = Recorded> {
         self.inputs.into_iter()
     }
 }
 
-fn len_bytes(data: Option<&Bytes>) -> usize {
+fn kept_bytes(data: Option<&Bytes>) -> usize {
     data.map_or(0, Bytes::len)
 }
 
@@ -189,8 +220,8 @@ mod tests {
             inputs.add(id, InputData::Plain { data });
         }
         let kept: Vec<_> = inputs.into_iter().collect();
-        assert!(kept.iter().map(|(id, _)| *id).eq(ids));
-        let typed_again: Vec<_> = kept.iter().map(|(_, data)| data.is_some()).collect();
+        assert!(kept.iter().map(|input| input.id).eq(ids));
+        let typed_again: Vec<_> = kept.iter().map(|input| input.data.is_some()).collect();
         assert_eq!(typed_again, [false, false, true]);
     }
 

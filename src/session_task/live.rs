@@ -17,6 +17,7 @@ use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
 use super::control::Control;
+use super::deliveries::Deliveries;
 use super::ending::EndWatch;
 use super::heard_again::HeardAgain;
 use super::identity::{Again, IdentityWatch};
@@ -73,6 +74,7 @@ pub(super) struct Live {
     pub(super) record: Record,
     pub(super) process: Process,
     pub(super) writer: Option<Writer>,
+    pub(super) deliveries: Deliveries,
     pub(super) observations: Observations,
     pub(super) control: Control,
     pub(super) end: EndWatch,
@@ -130,6 +132,7 @@ impl Live {
             EndWatch::default()
         };
         let mut live = Self {
+            deliveries: Deliveries::default(),
             observations: Observations::of(&record.session),
             control: Control::default(),
             end,

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use coven_core::{Actor, Channel, Command, OrphanReason, OutputEnd, Phase, Session, Timestamp};
 use coven_harness::terminal::Listener;
+use coven_store::limits::MAX_BATCH_EVENTS;
 use coven_store::{AppendError, Appended, Urgency};
 
 use super::ending::End;
@@ -16,6 +17,10 @@ use super::live::{Goes, Live, Slot};
 use crate::commit::Plan;
 use crate::on_the_way::Waypoint;
 use crate::recover;
+
+/// Facts that go into one commit, besides output: with as many pieces of that as there may be, they fit one
+/// batch.
+const MAX_FACTS: usize = MAX_BATCH_EVENTS / 4;
 
 pub(super) type Outcome = Result<Appended, AppendError>;
 
@@ -77,7 +82,12 @@ impl Observations {
     }
 
     pub(super) const fn has_room(&self) -> bool {
-        self.gather.has_room()
+        self.gather.has_room() && self.facts.len() < MAX_FACTS
+    }
+
+    /// Whether there are facts that are not on record, or may not be.
+    pub(super) fn has_facts(&self) -> bool {
+        !self.facts.is_empty() || self.in_flight.is_some()
     }
 
     /// Whether the process is on record.
@@ -106,7 +116,7 @@ impl Live {
             return Goes::On;
         }
         let now = self.shared.clock.elapsed();
-        let last = self.last(now);
+        let last = self.last(now).filter(|_| self.is_all_told());
         let is_due = self.observations.due().is_some_and(|due| due <= now);
         let is_last = last.is_some();
         if self.observations.facts.is_empty() && !is_last && !is_due {
@@ -137,6 +147,21 @@ impl Live {
         let batch = plan.batch(None, Urgency::Output);
         self.observations.in_flight = Some(Box::pin(async move { store.append(batch).await }));
         Goes::On
+    }
+
+    /// Has it noted what of what was typed did not reach the process, which is no more: as much of it as
+    /// goes into one commit. True once that is all.
+    fn is_all_told(&mut self) -> bool {
+        if let Some(writer) = &self.writer {
+            writer.progress().tell(&mut self.deliveries);
+        }
+        let now = self.shared.clock.now();
+        let at = self.observations.ended_at.unwrap_or(now);
+        let room = MAX_FACTS.saturating_sub(self.observations.facts.len());
+        for undelivered in self.deliveries.give_up(room) {
+            self.observations.note(undelivered.command(), at, None);
+        }
+        self.deliveries.is_empty()
     }
 
     /// What ends the session, if at `now` it has ended. What was asked comes first: a kill must be
@@ -176,6 +201,7 @@ impl Live {
                     self.screen.recorded(recorded, heard);
                 }
                 self.swap(appended.record);
+                self.inputs_may_be_recorded();
                 if is_last { Goes::Over } else { Goes::On }
             }
             Err(error) => {

@@ -13,6 +13,7 @@ use bytes::Bytes;
 use coven_core::{Channel, Exit, InputId, OutputEnd, ProcessFacts, TermSize, Timestamp};
 use coven_harness::process::{Child, Input, Terminal};
 
+use super::deliveries::LastWord;
 use crate::on_the_way::OnTheWay;
 
 pub(super) use here::Here;
@@ -35,10 +36,17 @@ pub(super) enum What {
     Exited(Exit),
     /// Its end cannot be learnt of.
     ExitFailed(io::Error),
-    /// It has taken an input, or never will.
-    Delivered(InputId),
-    /// Its shim is dead, and all that it left was told.
-    ShimDied,
+    /// Its shim has an input, and writes it once it can.
+    Taken(InputId),
+    /// Its shim has written so much of an input, and will write no more of it: all, or nobody reads any
+    /// more.
+    Typed {
+        id: InputId,
+        written_bytes: u64,
+    },
+    /// Its shim is dead, and all that it left was told. That says what became of what it was given to
+    /// type, as far as this word goes.
+    ShimDied(LastWord),
 }
 
 /// What is to be told of a process now.
@@ -217,6 +225,13 @@ impl Process {
     pub(super) fn recorded(&mut self, output_bytes: u64) {
         if let Held::Shim(shim) = &mut self.held {
             shim.recorded(output_bytes);
+        }
+    }
+
+    /// All that it said of inputs is on record, as far as that is to be.
+    pub(super) fn inputs_recorded(&mut self) {
+        if let Held::Shim(shim) = &mut self.held {
+            shim.inputs_recorded();
         }
     }
 

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use uuid::Uuid;
 
 use super::control::{Seen, Then, name};
+use super::heard_again::Recorded;
 use super::live::Live;
 use super::process::{SecretEntry, Typing};
 use super::writer::{Input, NotTyped};
@@ -28,6 +29,9 @@ const PAUSE: Duration = Duration::from_millis(200);
 /// How long a shim may take to say whether what is typed is shown. One that takes longer is stopped,
 /// or cannot be reached.
 const SHIM_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Parts that a submission may have: harnesses take two, the text and Enter.
+const MAX_PARTS: usize = 4;
 
 /// What a shim said of that; `None` where it did not in time.
 pub(super) type Look = Option<Echo>;
@@ -45,9 +49,10 @@ impl Names {
         self.known.contains(&name)
     }
 
-    fn add(&mut self, name: InputId) {
+    /// True where it was not known.
+    fn add(&mut self, name: InputId) -> bool {
         if !self.known.insert(name) {
-            return;
+            return false;
         }
         self.in_order.push_back(name);
         if self.in_order.len() > MAX_UNDELIVERED_INPUTS
@@ -55,6 +60,7 @@ impl Names {
         {
             self.known.remove(&oldest);
         }
+        true
     }
 }
 
@@ -104,6 +110,9 @@ impl Live {
         by: Option<&Actor>,
     ) -> Result<Vec<Then>, Error> {
         let is_on_record = name.is_some_and(|name| self.control.names.has(name));
+        if let Some(refusal) = name.and_then(|name| self.deliveries.refusal(name, self.id())) {
+            return Err(refusal.into());
+        }
         let takes_no_more = plan.session().accepts_input().is_err();
         if is_on_record && (takes_no_more || !self.process.lives_on()) {
             return Ok(Vec::new());
@@ -163,21 +172,30 @@ impl Live {
 
     /// What is typed is on record now, and is not put there again.
     pub(super) fn note_names(&mut self, then: &[Then]) {
+        // Where nothing tells of what is written, it is seen here, or all there ever was would be kept.
+        if let Some(writer) = &self.writer {
+            writer.progress().tell(&mut self.deliveries);
+        }
         for then in then {
-            if let Then::Type(input) = then {
-                self.control.names.add(input.id);
+            if let Then::Type(input) = then
+                && self.control.names.add(input.id)
+            {
+                self.deliveries.recorded(input.id, input.data.len() as u64);
             }
         }
     }
 
     /// Has what an engine before put on record typed, if it was not: that one may have died in
     /// between, and the shim knows.
-    pub(super) fn type_again(
-        &mut self,
-        inputs: impl IntoIterator<Item = (InputId, Option<Bytes>)>,
-    ) {
-        for (id, data) in inputs {
+    pub(super) fn type_again(&mut self, inputs: impl IntoIterator<Item = Recorded>) {
+        for Recorded {
+            id,
+            len_bytes,
+            data,
+        } in inputs
+        {
             self.control.names.add(id);
+            self.deliveries.recorded(id, len_bytes);
             if let (Some(data), Some(writer)) = (data, &self.writer) {
                 // Where nobody reads any more, nothing is missed.
                 let _ = writer.input(Input {
@@ -285,6 +303,11 @@ fn new_id() -> InputId {
 
 pub(super) fn not_typed(session: SessionId, NotTyped(message): NotTyped) -> Error {
     Error::SendInputFailed { session, message }
+}
+
+/// Whether this is the name of an input that was asked for by the name `whole`, or of a part of that.
+pub(crate) fn is_of(whole: InputId, id: InputId) -> bool {
+    (0..MAX_PARTS).any(|number| part(whole, number) == id)
 }
 
 /// The name of a part of what has this name: no other that somebody may choose.

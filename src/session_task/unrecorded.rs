@@ -95,8 +95,8 @@ async fn until_over(process: &mut Process) {
         match process.happens(wants).await.what {
             What::Exited(_) | What::ExitFailed(_) => wants.exit = false,
             What::OutputEnded(_) | What::OutputFailed(_) => wants.output = false,
-            What::ShimDied => return,
-            What::Wrote(..) | What::Delivered(_) => {}
+            What::ShimDied(_) => return,
+            What::Wrote(..) | What::Taken(_) | What::Typed { .. } => {}
         }
     }
 }

@@ -2,8 +2,11 @@
 //! nobody but itself. Order is kept, and two inputs are never joined into one write.
 
 use std::collections::HashMap;
+use std::future::poll_fn;
+use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -14,6 +17,7 @@ use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use super::deliveries::Deliveries;
 use super::process::{Keyboard, Typing};
 use crate::clock::Clock;
 
@@ -35,8 +39,32 @@ pub(super) struct Writer {
     /// Told whenever the shim may have room again.
     room_made: Arc<Notify>,
     is_to_shim: bool,
+    progress: Shared,
     task: JoinHandle<()>,
 }
+
+/// How far the inputs have come, which are written one after the other.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Progress {
+    /// The one that is written, or was last, and how many bytes of it are.
+    written: Option<(InputId, u64)>,
+    /// The last one that a shim says it has.
+    taken: Option<InputId>,
+}
+
+impl Progress {
+    pub(super) fn tell(self, deliveries: &mut Deliveries) {
+        if let Some((id, written_bytes)) = self.written {
+            deliveries.reached(id, written_bytes);
+        }
+        if let Some(id) = self.taken {
+            deliveries.taken(id);
+        }
+    }
+}
+
+/// It is held while something is written: what was written is always in it.
+type Shared = Arc<Mutex<Progress>>;
 
 /// What the process has not taken yet.
 #[derive(Debug, Default)]
@@ -106,13 +134,22 @@ impl Writer {
         let (waiting, in_shim) = (Arc::new(Waiting::default()), Rooms::default());
         let room_made = Arc::new(Notify::new());
         let is_to_shim = matches!(keyboard, Keyboard::Shim(_));
+        let progress = Shared::default();
         let task = match keyboard {
-            Keyboard::Here(input) => tokio::spawn(write(input, steps, Arc::clone(&waiting), clock)),
+            Keyboard::Here(keyboard) => {
+                let writing = Writing {
+                    keyboard,
+                    progress: Arc::clone(&progress),
+                    waiting: Arc::clone(&waiting),
+                };
+                tokio::spawn(writing.on(steps, clock))
+            }
             Keyboard::Shim(shim) => {
                 let passing = Passing {
                     shim,
                     rooms: Arc::clone(&in_shim),
                     room_made: Arc::clone(&room_made),
+                    progress: Arc::clone(&progress),
                 };
                 tokio::spawn(passing.on(steps))
             }
@@ -123,6 +160,7 @@ impl Writer {
             in_shim,
             room_made,
             is_to_shim,
+            progress,
             task,
         }
     }
@@ -146,6 +184,11 @@ impl Writer {
                 len_bytes,
             }
         })
+    }
+
+    /// How far the inputs have come.
+    pub(super) fn progress(&self) -> Progress {
+        *lock(&self.progress)
     }
 
     /// Queues an input.
@@ -201,45 +244,65 @@ impl Drop for Writer {
     }
 }
 
-fn lock(rooms: &Rooms) -> std::sync::MutexGuard<'_, HashMap<InputId, Room>> {
-    rooms.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Writes to a process of this program.
-async fn write(
-    mut keyboard: coven_harness::process::Input,
-    mut steps: mpsc::UnboundedReceiver<Step>,
+/// Writing to a process of this program.
+struct Writing {
+    keyboard: coven_harness::process::Input,
+    progress: Shared,
     waiting: Arc<Waiting>,
-    clock: Arc<dyn Clock>,
-) {
-    while let Some(step) = steps.recv().await {
-        let written = match step {
-            Step::Input(Input {
-                data, pause, room, ..
-            }) => {
-                let written = keyboard.write(&data).await;
-                drop(room);
-                if !pause.is_zero() {
-                    clock.sleep_until(clock.elapsed() + pause).await;
+}
+
+impl Writing {
+    async fn on(mut self, mut steps: mpsc::UnboundedReceiver<Step>, clock: Arc<dyn Clock>) {
+        while let Some(step) = steps.recv().await {
+            let written = match step {
+                Step::Input(Input {
+                    id,
+                    data,
+                    pause,
+                    room,
+                }) => {
+                    let written = self.input(id, &data).await;
+                    drop(room);
+                    if !pause.is_zero() {
+                        clock.sleep_until(clock.elapsed() + pause).await;
+                    }
+                    written
                 }
-                written
+                Step::Answer { data } => {
+                    let written = self.keyboard.write(&data).await;
+                    self.waiting
+                        .answer_bytes
+                        .fetch_sub(data.len(), Ordering::Relaxed);
+                    written
+                }
+                Step::Tell(tell) => {
+                    tell(Ok(()));
+                    Ok(())
+                }
+            };
+            if let Err(error) = written {
+                tracing::debug!(%error, "the process does not read any more");
+                return;
             }
-            Step::Answer { data } => {
-                let written = keyboard.write(&data).await;
-                waiting
-                    .answer_bytes
-                    .fetch_sub(data.len(), Ordering::Relaxed);
-                written
-            }
-            Step::Tell(tell) => {
-                tell(Ok(()));
-                Ok(())
-            }
-        };
-        if let Err(error) = written {
-            tracing::debug!(%error, "the process does not read any more");
-            return;
         }
+    }
+
+    async fn input(&mut self, id: InputId, data: &[u8]) -> io::Result<()> {
+        let mut written = 0;
+        while written < data.len() {
+            let more = poll_fn(|cx| {
+                let mut progress = lock(&self.progress);
+                let more = ready!(self.keyboard.poll_write(cx, &data[written..]))?;
+                progress.written = Some((id, (written + more) as u64));
+                Poll::Ready(Ok::<_, io::Error>(more))
+            });
+            written += more.await?;
+        }
+        Ok(())
     }
 }
 
@@ -249,6 +312,7 @@ struct Passing {
     shim: Typing,
     rooms: Rooms,
     room_made: Arc<Notify>,
+    progress: Shared,
 }
 
 impl Passing {
@@ -285,7 +349,10 @@ impl Passing {
             // It is on record, so it is typed once there is room for it.
             let ask = || control.input(shim::InputId(id.0), data.clone(), pause);
             match once_there_is_room(&self.room_made, || sleep(ROOM_PAUSE), ask).await {
-                Ok(_) => return Ok(()),
+                Ok(_) => {
+                    lock(&self.progress).taken = Some(id);
+                    return Ok(());
+                }
                 Err(InputError::Refused(refusal)) => break NotTyped(refusal.to_string()),
                 Err(InputError::Lost(_)) => {
                     // It may be typed or not: the next one knows the id. That one is another.

@@ -146,6 +146,17 @@ fn what(payload: &Payload) -> String {
             (None, None, Some(reason)) => beginning(reason),
             (None, None, None) => String::new(),
         },
+        Payload::Undelivered(input) => match input.written {
+            Some(0) => format!("an input of {} bytes was not typed", input.bytes),
+            Some(written) => format!(
+                "of an input of {} bytes only {written} were typed",
+                input.bytes
+            ),
+            None => format!(
+                "an input of {} bytes was typed, or not: nobody knows",
+                input.bytes
+            ),
+        },
         Payload::Trimmed(trim) => {
             format!("{} bytes from {} are gone", trim.bytes, trim.offset)
         }

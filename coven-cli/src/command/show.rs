@@ -63,6 +63,7 @@ fn for_people(record: &SessionRecord, reason: Option<String>) -> String {
         ("ended", record.ended_at.map(|at| at.to_string())),
         ("archived", record.archived_at.map(|at| at.to_string())),
         ("output", Some(output(record))),
+        ("undelivered", undelivered(record)),
         ("last event", Some(record.last_seq.to_string())),
     ] {
         if let Some(value) = known(value) {
@@ -78,6 +79,19 @@ fn output(record: &SessionRecord) -> String {
         0 => recorded,
         trimmed => format!("{recorded}, of which the first {trimmed} were trimmed"),
     }
+}
+
+/// What was typed and did not reach it.
+fn undelivered(record: &SessionRecord) -> Option<String> {
+    let inputs = match record.undelivered_inputs {
+        0 => return None,
+        1 => "1 input".to_owned(),
+        more => format!("{more} inputs"),
+    };
+    Some(format!(
+        "{inputs} that did not reach it whole: `coven events {}` tells of each",
+        record.id
+    ))
 }
 
 fn mode(mode: coven_http::wire::LaunchMode) -> String {

@@ -18,6 +18,12 @@ pub(crate) struct One {
     pub(crate) told: Told,
 }
 
+/// An input that is on record.
+pub(crate) struct Input {
+    since: Time,
+    pub(crate) is_undelivered: bool,
+}
+
 /// Has a home know of the agent that this program is.
 pub(crate) fn declare(home: &Home) {
     let program = std::env::current_exe().expect("this program");
@@ -122,18 +128,34 @@ impl One {
         assert_eq!(self.typed(), numbered(lines), "session {number}");
     }
 
-    /// That, and the lines are on record; gives since when.
+    /// That, and the lines are on record, none of them as undelivered; gives since when.
     pub(crate) fn was_typed(&self, home: &Home, lines: u64) -> Vec<Time> {
         let number = self.told.number;
         self.agent_was_typed(lines);
-        let events = home.text(["events", "--json", &self.id]);
-        let inputs = events
-            .lines()
-            .filter(|line| line.contains("\"kind\":\"input\""));
-        let inputs: Vec<Time> = inputs.map(time).collect();
+        let inputs = self.inputs(home);
         // The last ends it.
         assert_eq!(inputs.len() as u64, lines + 1, "session {number}");
-        inputs
+        let undelivered = inputs.iter().filter(|input| input.is_undelivered);
+        assert_eq!(undelivered.count(), 0, "session {number}");
+        inputs.into_iter().map(|input| input.since).collect()
+    }
+
+    /// What is on record of what was typed.
+    pub(crate) fn inputs(&self, home: &Home) -> Vec<Input> {
+        let events = home.text(["events", "--json", &self.id]);
+        let of = |kind: &str| -> Vec<Value> {
+            let kind = format!("\"kind\":\"{kind}\"");
+            let events = events.lines().filter(|line| line.contains(&kind));
+            events
+                .map(|event| serde_json::from_str(event).expect("JSON"))
+                .collect()
+        };
+        let undelivered: Vec<Value> = of("undelivered").iter().map(named).collect();
+        let inputs = of("input").into_iter().map(|event| Input {
+            since: time(&event),
+            is_undelivered: undelivered.contains(&named(&event)),
+        });
+        inputs.collect()
     }
 
     /// What its agent was typed, without the answers of its terminal.
@@ -149,9 +171,15 @@ impl One {
     }
 }
 
+/// The name of the input that an event is about.
+fn named(event: &Value) -> Value {
+    let payload = event["payload_json"].as_str().expect("a text");
+    let mut payload: Value = serde_json::from_str(payload).expect("JSON");
+    payload["id"].take()
+}
+
 /// When an event happened.
-fn time(event: &str) -> Time {
-    let event: Value = serde_json::from_str(event).expect("JSON");
+fn time(event: &Value) -> Time {
     let text = event["created_at"].as_str().expect("a time");
     Time::parse(text).expect("a time")
 }

@@ -21,6 +21,9 @@ use crate::{number, seed};
 /// Sessions whose shims live.
 const SPARED: u64 = 5;
 
+/// What a terminal holds that nobody has read.
+const TERMINAL_BYTES: usize = 4095;
+
 /// What dies, and in which order.
 #[derive(Clone, Copy, Debug)]
 enum Death {
@@ -189,4 +192,19 @@ fn is_lost(home: &Home, one: &One, processes: &Processes, typed: &Typed, lost: &
     // The one that was refused may have been typed before its daemon died.
     let (reached, tried) = (one.typed(), numbered(lines + 1));
     assert!(tried.starts_with(&reached), "{:?}: {reached}", lost.death);
+    // Each that was accepted was read, or is told not to have been, or was in the terminal when that was
+    // hung up.
+    let read = reached.matches('\n').count();
+    let accepted = usize::try_from(*lines).expect("they are few");
+    let inputs = one.inputs(home);
+    let unread = inputs[..accepted].iter().enumerate().skip(read);
+    let in_terminal = unread.filter(|(_, input)| !input.is_undelivered);
+    let in_terminal: usize = in_terminal
+        .map(|(line, _)| format!("line {line}\n").len())
+        .sum();
+    assert!(
+        in_terminal <= TERMINAL_BYTES,
+        "{:?}: of {accepted} lines {read} were read, and of the others {in_terminal} bytes are not told of",
+        lost.death
+    );
 }

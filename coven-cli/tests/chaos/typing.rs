@@ -122,7 +122,9 @@ pub(crate) async fn type_one(
             return Ok(deaths);
         };
         match error.code() {
-            Some(Code::SessionNotLive | Code::SendInputFailed) => return Err(Refused),
+            Some(Code::SessionNotLive | Code::SendInputFailed | Code::InputUndelivered) => {
+                return Err(Refused);
+            }
             // The daemon died, or begins, or its disk is full.
             None | Some(Code::RuntimeUnavailable) => {}
             Some(_) => panic!("{line:?}: {error}"),

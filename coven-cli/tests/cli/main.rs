@@ -44,6 +44,7 @@ mod stop_races;
 mod store;
 mod suspending;
 mod terminal;
+mod undelivered;
 #[path = "../../../tests/shared/unkillable.rs"]
 mod unkillable;
 mod unserved;

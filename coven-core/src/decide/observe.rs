@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::output_cut;
 use crate::{
-    Channel, ConversationId, Decision, Effect, Event, Exit, Origin, OrphanReason, OutputEnd,
-    OutputState, Phase, ProcessFacts, Refusal, Session,
+    Channel, ConversationId, Decision, Effect, Event, Exit, InputId, Origin, OrphanReason,
+    OutputEnd, OutputState, Phase, ProcessFacts, Refusal, Session,
 };
 
 pub(super) fn start(
@@ -92,6 +92,26 @@ pub(super) fn output(
     Ok(Decision {
         events,
         effects: Vec::new(),
+    })
+}
+
+pub(super) fn undelivered(
+    session: &Session,
+    id: InputId,
+    len_bytes: u64,
+    written_bytes: Option<u64>,
+) -> Result<Decision, Refusal> {
+    // Whether its output has ended does not matter to what is typed.
+    output_state(session)?;
+    let is_whole = len_bytes == 0 || written_bytes.is_some_and(|written| written >= len_bytes);
+    Ok(if is_whole {
+        Decision::nothing()
+    } else {
+        Decision::event(Event::Undelivered {
+            id,
+            len_bytes,
+            written_bytes,
+        })
     })
 }
 

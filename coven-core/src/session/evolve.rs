@@ -43,7 +43,8 @@ impl Session {
             | Event::Archived
             | Event::Summoned
             | Event::Deleted
-            | Event::Trimmed { .. } => Err(IllegalTransition {
+            | Event::Trimmed { .. }
+            | Event::Undelivered { .. } => Err(IllegalTransition {
                 from: PhaseName::Absent,
                 event: event.kind(),
             }),
@@ -65,7 +66,8 @@ impl Session {
     /// # Errors
     /// [`IllegalTransition`] if `event` cannot follow this phase, an output's offset is not where
     /// the last one ended, an exit contradicts how the output was closed, or a trim does not go on
-    /// where the last one ended, is empty, or goes past the output there is.
+    /// where the last one ended, is empty, or goes past the output there is, or an input that is told
+    /// to be undelivered is not.
     pub fn evolve(self, event: &Event) -> Result<Self, IllegalTransition> {
         let illegal = IllegalTransition {
             from: self.phase.name(),
@@ -102,6 +104,19 @@ impl Session {
                     return Err(illegal);
                 }
                 next.trimmed_bytes = end;
+            }
+            Event::Undelivered {
+                len_bytes,
+                written_bytes,
+                ..
+            } => {
+                let is_some_missing =
+                    *len_bytes > 0 && written_bytes.is_none_or(|it| it < *len_bytes);
+                if next.phase.process().is_none() || !is_some_missing {
+                    return Err(illegal);
+                }
+                let so_far = next.undelivered_inputs;
+                next.profile().undelivered_inputs = so_far.checked_add(1).ok_or(illegal)?;
             }
             Event::Input { .. } => next.phase.is_running().then_some(()).ok_or(illegal)?,
             Event::Resized { size: new } if next.phase.is_running() => {
@@ -245,7 +260,8 @@ impl Phase {
                 | Event::Archived
                 | Event::Summoned
                 | Event::Deleted
-                | Event::Trimmed { .. },
+                | Event::Trimmed { .. }
+                | Event::Undelivered { .. },
             ) => return None,
         })
     }
@@ -300,6 +316,7 @@ fn launched(id: SessionId, launch: &Launch) -> Profile {
         title: launch.title.clone(),
         labels: launch.labels.clone(),
         archived: false,
+        undelivered_inputs: 0,
     }
 }
 
@@ -315,5 +332,6 @@ fn registered(id: SessionId, external: &External) -> Profile {
         title: external.title.clone(),
         labels: external.labels.clone(),
         archived: false,
+        undelivered_inputs: 0,
     }
 }

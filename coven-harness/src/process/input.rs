@@ -1,8 +1,11 @@
 //! Writing to a process.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
 
-use tokio::io::AsyncWriteExt;
+use tokio::io::AsyncWrite;
 
 /// What a process reads: its terminal, or its stdin pipe. Dropping it closes that pipe; a
 /// terminal stays as it is.
@@ -39,10 +42,27 @@ impl Input {
     /// # Errors
     /// `BrokenPipe`: nobody reads the pipe any more. A terminal takes what is written after its
     /// last process has ended, and it goes nowhere.
-    pub async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        match &mut self.sink {
-            Sink::Terminal(writer) => writer.write_all(bytes).await,
-            Sink::Pipe(stdin) => stdin.write_all(bytes).await,
+    pub async fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let written = poll_fn(|cx| self.poll_write(cx, bytes)).await?;
+            bytes = &bytes[written..];
+        }
+        Ok(())
+    }
+
+    /// Writes of `bytes`, which are some, what there is room for, by one write, and gives how many that
+    /// is; at least one.
+    ///
+    /// # Errors
+    /// As [`write`](Self::write).
+    pub fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let written = match &mut self.sink {
+            Sink::Terminal(writer) => Pin::new(writer).poll_write(cx, bytes),
+            Sink::Pipe(stdin) => Pin::new(stdin).poll_write(cx, bytes),
+        };
+        match ready!(written)? {
+            0 => Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+            written => Poll::Ready(Ok(written)),
         }
     }
 }

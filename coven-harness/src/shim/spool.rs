@@ -220,14 +220,23 @@ impl Spool {
         }
     }
 
+    /// Whether [`forget`](Self::forget) removes anything.
+    pub(super) fn may_forget(&self, reader: Option<Position>) -> bool {
+        self.parts.len() > 1
+            && self.parts[1].first <= self.acked + 1
+            && reader.is_none_or(|reader| reader.part >= self.parts[1].first)
+    }
+
+    /// The part that is written to, by the number of its first record.
+    pub(super) fn newest_part(&self) -> u64 {
+        self.parts.back().expect("there is one").first
+    }
+
     /// Removes the parts of which all records are acknowledged, but for the one in which somebody
     /// reads, and those behind it. True if there were some.
     pub(super) fn forget(&mut self, reader: Option<Position>) -> bool {
         let before = self.parts.len();
-        while self.parts.len() > 1
-            && self.parts[1].first <= self.acked + 1
-            && reader.is_none_or(|reader| reader.part >= self.parts[1].first)
-        {
+        while self.may_forget(reader) {
             let part = self.parts.pop_front().expect("there are two");
             // What cannot be removed stays, and is read again as what was acknowledged.
             let _ = unlinkat(&self.folder, part::name(part.first), AtFlags::empty());

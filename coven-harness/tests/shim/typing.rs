@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coven_harness::process::{Stdin, Wiring};
-use coven_harness::shim::{InputError, InputId, InputRefusal, Record, Taken};
+use coven_harness::shim::{self, InputError, InputId, InputRefusal, Record, Taken};
 
-use crate::support::{SUCCESS, terminal_output, within};
+use crate::support::{SUCCESS, in_terminal, terminal_output, within};
 use crate::world::{Told, World, all, enter, type_in};
 
 const fn id(number: u8) -> InputId {
@@ -105,6 +105,57 @@ async fn what_nobody_read_is_told_undelivered_and_too_much_is_refused() {
     );
     let late = type_in(&child.control, 3, "x").await;
     assert_eq!(late, Err(InputError::Refused(InputRefusal::NobodyReads)));
+}
+
+#[tokio::test]
+async fn how_far_a_shim_had_come_with_typing_is_in_its_spool_whatever_it_forgot() {
+    let world = World::new();
+    let script = "stty raw -echo; echo ready; head -c 2 >/dev/null; echo read; seq 1 60000; \
+                  echo written; exec tail -f /dev/null";
+    let mut child = world.run_within(256 << 10, script, in_terminal()).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    for number in [1, 2] {
+        assert_eq!(type_in(&child.control, number, "x").await, Ok(Taken::Now));
+    }
+    let large = Bytes::from(vec![b'x'; 200_000]);
+    for number in [3, 4] {
+        let taken = type_in(&child.control, number, large.clone()).await;
+        assert_eq!(taken, Ok(Taken::Now));
+    }
+    while !told.text_ends("written\n") {
+        within(told.next(&mut child.records)).await.unwrap();
+        child.control.ack(told.last);
+    }
+    let mut done = told.done();
+    done.dedup();
+    assert_eq!(done, [(id(1), 1), (id(2), 1)]);
+    // What was acknowledged is forgotten, but for the last part.
+    within(async {
+        while world.parts().len() > 1 {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+    world.shim(&child).kill().await;
+    let remains = world.remains().await;
+    let mut left = Vec::new();
+    for recorded in remains.records().unwrap() {
+        let shim::Recorded { number, record, .. } = recorded.unwrap();
+        assert!(number > 1, "it forgot something");
+        left.extend(match record {
+            Record::InputTaken { id, .. } => Some((id, None)),
+            Record::InputDone {
+                id,
+                delivered_bytes,
+            } => Some((id, Some(delivered_bytes))),
+            _ => None,
+        });
+    }
+    assert!(
+        left.ends_with(&[(id(2), Some(1)), (id(4), None)]),
+        "{left:?}"
+    );
 }
 
 #[tokio::test]

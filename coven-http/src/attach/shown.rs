@@ -212,7 +212,8 @@ impl Screen {
                 | Event::Archived
                 | Event::Summoned
                 | Event::Deleted
-                | Event::Trimmed { .. } => {}
+                | Event::Trimmed { .. }
+                | Event::Undelivered { .. } => {}
             }
             // Whoever leaves while it waits for its viewer was not shown it.
             self.seq = seq;

@@ -116,7 +116,8 @@ fn hidden(what: What) -> What {
         | What::Orphaned { .. }
         | What::Archived {}
         | What::Summoned {}
-        | What::Trimmed { .. }) => what,
+        | What::Trimmed { .. }
+        | What::Undelivered { .. }) => what,
     }
 }
 

@@ -94,6 +94,13 @@ fn event() -> impl Strategy<Value = Event> {
                 sha256,
             }
         }),
+        (any::<[u8; 16]>(), any::<u64>(), option::of(any::<u64>())).prop_map(
+            |(id, len_bytes, written_bytes)| Event::Undelivered {
+                id: InputId(id),
+                len_bytes,
+                written_bytes,
+            }
+        ),
         prop::sample::select(vec![Event::KillRequested, Event::Archived, Event::Summoned]),
     ]
 }

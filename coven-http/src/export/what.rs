@@ -82,6 +82,11 @@ pub(super) enum What {
         bytes: u64,
         sha256: String,
     },
+    Undelivered {
+        id: String,
+        bytes: u64,
+        written: Option<u64>,
+    },
 }
 
 /// Bytes: as text where they are UTF-8.
@@ -206,6 +211,15 @@ impl What {
                 bytes: *len_bytes,
                 sha256: HEXLOWER.encode(sha256),
             },
+            Event::Undelivered {
+                id: InputId(id),
+                len_bytes,
+                written_bytes,
+            } => Self::Undelivered {
+                id: HEXLOWER.encode(id),
+                bytes: *len_bytes,
+                written: *written_bytes,
+            },
             Event::Deleted => return None,
         })
     }
@@ -291,6 +305,11 @@ impl What {
                 offset,
                 len_bytes: bytes,
                 sha256: hash(&sha256)?,
+            },
+            Self::Undelivered { id, bytes, written } => Event::Undelivered {
+                id: input_id(&id)?,
+                len_bytes: bytes,
+                written_bytes: written,
             },
         })
     }

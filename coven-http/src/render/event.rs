@@ -5,7 +5,7 @@ use coven::{Envelope, InputData};
 use crate::limits;
 use crate::wire::{
     Channel, Event, Exit, ExitStatus, Identified, Input, LabelsChange, Output, OutputEnd, Payload,
-    Size, StatusChange, TitleChange, Trim, event,
+    Size, StatusChange, TitleChange, Trim, Undelivered, event,
 };
 
 /// The event for the wire; `None` for one that says nothing to clients.
@@ -45,7 +45,10 @@ fn payload(event: &coven::Event) -> Option<Payload> {
             bytes: data.len() as u64,
             channel: self::channel(*channel),
         }),
-        coven::Event::Input { data, .. } => Payload::Input(input(data)),
+        coven::Event::Input { data, id } => Payload::Input(Input {
+            id: id.map(|id| id.to_string()),
+            ..input(data)
+        }),
         coven::Event::Resized { size } => Payload::Resize(Size {
             cols: size.cols(),
             rows: size.rows(),
@@ -82,6 +85,15 @@ fn payload(event: &coven::Event) -> Option<Payload> {
             bytes: *len_bytes,
             sha256: hex(sha256),
         }),
+        coven::Event::Undelivered {
+            id,
+            len_bytes,
+            written_bytes,
+        } => Payload::Undelivered(Undelivered {
+            id: id.to_string(),
+            bytes: *len_bytes,
+            written: *written_bytes,
+        }),
     })
 }
 
@@ -96,6 +108,7 @@ fn input(data: &InputData) -> Input {
                 redacted: false,
                 truncated,
                 bytes: truncated.then_some(data.len() as u64),
+                id: None,
             }
         }
         InputData::Redacted { len_bytes } => Input {
@@ -103,6 +116,7 @@ fn input(data: &InputData) -> Input {
             redacted: true,
             truncated: false,
             bytes: Some(*len_bytes),
+            id: None,
         },
     }
 }
@@ -177,7 +191,9 @@ fn beginning(text: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use coven::{Exit as Ended, OrphanReason, OutputEnd as End, Seq, SessionId, Timestamp};
+    use coven::{
+        Exit as Ended, InputId, OrphanReason, OutputEnd as End, Seq, SessionId, Timestamp,
+    };
 
     use super::*;
 
@@ -232,6 +248,27 @@ mod tests {
             "input",
             r#"{"data":"","redacted":true,"bytes":8}"#,
         );
+        let id = InputId([0x1d; 16]);
+        let name = "1d".repeat(16);
+        is(
+            coven::Event::Input {
+                data: InputData::Redacted { len_bytes: 8 },
+                id: Some(id),
+            },
+            "input",
+            &format!(r#"{{"data":"","redacted":true,"bytes":8,"id":"{name}"}}"#),
+        );
+        for (written_bytes, written) in [(Some(3), "3"), (None, "null")] {
+            is(
+                coven::Event::Undelivered {
+                    id,
+                    len_bytes: 8,
+                    written_bytes,
+                },
+                "undelivered",
+                &format!(r#"{{"id":"{name}","bytes":8,"written":{written}}}"#),
+            );
+        }
         is(
             coven::Event::KillRequested,
             "kill",

@@ -37,6 +37,7 @@ pub(crate) fn record(record: &Record) -> SessionRecord {
         last_seq: record.last_seq.get(),
         output_bytes: session.output_bytes,
         trimmed_bytes: session.trimmed_bytes,
+        undelivered_inputs: session.undelivered_inputs,
         pid: session.phase.process().map(|process| process.pid),
         exit_signal: session.phase.exit_signal(),
         ended_at: record.ended_at.map(Into::into),

@@ -33,6 +33,8 @@ pub enum Payload {
     Exit(Exit),
     /// `trimmed`: its oldest output is gone from the log.
     Trimmed(Trim),
+    /// `undelivered`: something that was typed did not reach the process whole.
+    Undelivered(Undelivered),
     /// `deleted`: it is no more. Only on the stream of all sessions.
     Deleted,
     /// A kind or a payload of a newer daemon.
@@ -101,6 +103,23 @@ pub struct Input {
     /// How many bytes it was, when `data` does not tell.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub bytes: Option<u64>,
+    /// Its name, by which an `undelivered` event tells of it; absent of what was typed before inputs
+    /// had names.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub id: Option<String>,
+}
+
+/// `undelivered`: an input that was accepted was not written whole to the terminal, or the pipe, and
+/// will not be. It comes once at most of each, and before the session's end.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct Undelivered {
+    /// The `id` of the `input` event.
+    pub id: String,
+    /// How many bytes that input is.
+    pub bytes: u64,
+    /// How many of them, its first, were written: fewer than all. Null where nobody knows: none, some or
+    /// all.
+    pub written: Option<u64>,
 }
 
 /// `resize`.
@@ -200,6 +219,7 @@ impl Payload {
             "kill" => Some(Self::Kill),
             "exit" => typed(&json).map(Self::Exit),
             "trimmed" => typed(&json).map(Self::Trimmed),
+            "undelivered" => typed(&json).map(Self::Undelivered),
             "deleted" => Some(Self::Deleted),
             _ => None,
         };
@@ -221,6 +241,7 @@ impl Payload {
             Self::Kill => "kill",
             Self::Exit(_) => "exit",
             Self::Trimmed(_) => "trimmed",
+            Self::Undelivered(_) => "undelivered",
             Self::Deleted => "deleted",
             Self::Other { .. } => return None,
         })
@@ -239,6 +260,7 @@ impl Payload {
             Self::Kill => r#"{"status":"killed"}"#.to_owned(),
             Self::Exit(exit) => json(exit),
             Self::Trimmed(trim) => json(trim),
+            Self::Undelivered(input) => json(input),
             Self::Archived | Self::Summoned | Self::Deleted => "{}".to_owned(),
             Self::Other { json } => json.to_string(),
         }

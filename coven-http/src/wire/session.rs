@@ -61,6 +61,10 @@ pub struct SessionRecord {
     /// this offset. 0 while all is there.
     #[serde(default)]
     pub trimmed_bytes: u64,
+    /// How many of its inputs were accepted and did not reach its process whole; the `undelivered`
+    /// events tell which.
+    #[serde(default)]
+    pub undelivered_inputs: u64,
     /// Its process, while it runs.
     pub pid: Option<u32>,
     /// The signal that ended its process, if one did.

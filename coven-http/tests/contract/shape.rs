@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Every key of a record, in no order.
-const RECORD_KEYS: [&str; 33] = [
+const RECORD_KEYS: [&str; 34] = [
     "archived_at",
     "cols",
     "continues",
@@ -35,6 +35,7 @@ const RECORD_KEYS: [&str; 33] = [
     "title",
     "transcript_path",
     "trimmed_bytes",
+    "undelivered_inputs",
     "updated_at",
     "visibility",
 ];

@@ -85,6 +85,16 @@ pub(super) fn histories() -> Vec<(&'static str, Vec<Event>)> {
             vec![created(), started(), typed("y\r"), secret()],
         ),
         ("unseen", vec![created(), started(), kill, cut(), unseen()]),
+        (
+            "undelivered",
+            vec![
+                created(),
+                started(),
+                typed("y\r"),
+                undelivered(Some(1)),
+                undelivered(None),
+            ],
+        ),
     ]
 }
 
@@ -92,6 +102,14 @@ fn typed(text: &'static str) -> Event {
     Event::Input {
         data: InputData::Plain { data: text.into() },
         id: Some(InputId([0x1d; 16])),
+    }
+}
+
+fn undelivered(written_bytes: Option<u64>) -> Event {
+    Event::Undelivered {
+        id: InputId([0x1d; 16]),
+        len_bytes: 2,
+        written_bytes,
     }
 }
 

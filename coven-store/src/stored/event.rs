@@ -80,6 +80,11 @@ enum Body<D> {
         id: [u8; 16],
         data: InputRow<D>,
     },
+    Undelivered {
+        id: [u8; 16],
+        len_bytes: u64,
+        written_bytes: Option<u64>,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -253,6 +258,15 @@ impl From<&Event> for Body<Bytes> {
                 len_bytes: *len_bytes,
                 sha256: *sha256,
             },
+            Event::Undelivered {
+                id: InputId(id),
+                len_bytes,
+                written_bytes,
+            } => Self::Undelivered {
+                id: *id,
+                len_bytes: *len_bytes,
+                written_bytes: *written_bytes,
+            },
         }
     }
 }
@@ -333,6 +347,15 @@ impl Body<&[u8]> {
                 offset,
                 len_bytes,
                 sha256,
+            },
+            Self::Undelivered {
+                id,
+                len_bytes,
+                written_bytes,
+            } => Event::Undelivered {
+                id: InputId(id),
+                len_bytes,
+                written_bytes,
             },
         })
     }

@@ -6,7 +6,7 @@ use coven_core::{
     Ending, Origin, OutputState, Phase, Profile, Record, Seq, Session, SessionId, Snapshot,
     Timestamp,
 };
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Malformed;
 use super::launch::{self, ModeRow, SizeRow};
@@ -30,6 +30,27 @@ pub(crate) struct RecordRow {
     phase: PhaseRow,
     origin: OriginRow,
     trimmed_bytes: u64,
+    undelivered_inputs: LaterCount,
+}
+
+/// A count that rows of earlier versions end before. 0 takes no bytes, so it must be a row's last field,
+/// and rows in which it is 0 are what they were.
+struct LaterCount(u64);
+
+impl Serialize for LaterCount {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            0 => serializer.serialize_unit(),
+            count => serializer.serialize_u64(count),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for LaterCount {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // What is there and is no number is left over, and refused as that.
+        Ok(Self(u64::deserialize(deserializer).unwrap_or(0)))
+    }
 }
 
 #[derive(Serialize, Deserialize)]
@@ -106,6 +127,7 @@ impl From<&Record> for RecordRow {
             phase: (&session.phase).into(),
             origin: (&session.origin).into(),
             trimmed_bytes: session.trimmed_bytes,
+            undelivered_inputs: LaterCount(session.undelivered_inputs),
         }
     }
 }
@@ -122,6 +144,7 @@ impl RecordRow {
             title: launch::title(&self.title)?,
             labels: launch::labels(&self.labels)?,
             archived: self.archived,
+            undelivered_inputs: self.undelivered_inputs.0,
         };
         let snapshot = Snapshot {
             output_bytes: self.output_bytes,

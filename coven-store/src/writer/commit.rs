@@ -228,6 +228,7 @@ impl Writer {
                 | Event::Registered { .. }
                 | Event::Started { .. }
                 | Event::Identified { .. }
+                | Event::Undelivered { .. }
                 | Event::Output { .. }
                 | Event::OutputClosed { .. }
                 | Event::Input { .. }

@@ -279,7 +279,9 @@ pub(super) fn is_end(job: &Job) -> bool {
         | Event::Completed { .. }
         | Event::Orphaned { .. }
         | Event::Deleted
-        | Event::Trimmed { .. } => true,
+        | Event::Trimmed { .. }
+        // As a rule it comes with the end, of which nothing may come before it.
+        | Event::Undelivered { .. } => true,
         Event::Created { .. }
         | Event::Registered { .. }
         | Event::Started { .. }

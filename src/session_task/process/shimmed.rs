@@ -25,6 +25,7 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::{Happening, What};
+use crate::session_task::deliveries::LastWord;
 pub(crate) use closing::end_shim;
 use gap::Gap;
 use left::Left;
@@ -57,6 +58,9 @@ pub(crate) struct Shimmed {
     /// Output that comes after what the shim does not have any more, while something is told in its stead.
     gap: Option<Gap>,
     receipts: Receipts,
+    /// How far it has come with typing was heard: it says so in what it has, or all of that was heard from
+    /// the first on.
+    knows_typed: bool,
     wanted: Wanted,
     /// What it told before what became of its launch.
     early: VecDeque<Happening>,
@@ -134,6 +138,7 @@ impl Shimmed {
             heard_bytes: session.output_bytes,
             gap: None,
             receipts: Receipts::of(session),
+            knows_typed: false,
             wanted: Wanted::default(),
             is_catching_up: false,
             early: VecDeque::new(),
@@ -323,18 +328,28 @@ impl Shimmed {
     fn died(&mut self) -> Happening {
         self.control = None;
         let stage = std::mem::replace(&mut self.stage, Stage::Over(None));
+        let mut last_word = LastWord::Unknown;
         if let Stage::Dead { remains, .. } = stage {
             self.stage = Stage::Over(Some(remains));
+            if self.knows_typed {
+                last_word = LastWord::Died;
+            }
         }
         Happening {
             at: None,
-            what: What::ShimDied,
+            what: What::ShimDied(last_word),
         }
     }
 
     /// The start is on record, and so much output.
     pub(super) fn recorded(&mut self, output_bytes: u64) {
         let due = self.receipts.recorded(output_bytes);
+        self.acknowledge(due);
+    }
+
+    /// All that was told of inputs is on record, as far as that is to be.
+    pub(super) fn inputs_recorded(&mut self) {
+        let due = self.receipts.inputs_recorded();
         self.acknowledge(due);
     }
 

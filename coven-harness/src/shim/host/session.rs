@@ -11,11 +11,11 @@ use rustix::process::Pid;
 use super::child::{self, Child, Feed, READ_BYTES, Read, Source};
 use super::connection::Connection;
 use super::ending::EndWatch;
-use super::typist::{Done, Typist};
+use super::typist::{Done, Newest, Typist};
 use super::wall_clock;
 use crate::process::terminal;
 use crate::shim::protocol::{Record, encode_output};
-use crate::shim::spool::{Kept, Spool};
+use crate::shim::spool::{Kept, Position, Spool};
 use crate::terminal::Listener;
 
 /// How long a disk that took nothing is left alone.
@@ -45,6 +45,8 @@ pub(super) struct Session {
     /// A size of the terminal that is not on record, for want of room.
     resized: Option<TermSize>,
     is_homeless: bool,
+    /// The part of the spool that says how far it has come with typing; 0 where none does.
+    noted_in: u64,
     /// Whoever has it on record, while there is somebody.
     pub(super) engine: Option<Connection>,
     /// The last frame that was encoded, for the memory it takes.
@@ -85,6 +87,7 @@ impl Session {
             retry_at: None,
             resized: None,
             is_homeless: false,
+            noted_in: 0,
             engine: None,
             frame: Vec::new(),
             buffer: Vec::new(),
@@ -142,12 +145,35 @@ impl Session {
     /// something, or room that there is would not be known.
     pub(super) fn forget(&mut self) {
         self.spool.renew();
-        let spool = &self.spool;
-        let engine = self.engine.as_mut();
-        let reader = engine.and_then(|engine| engine.position(spool));
+        let reader = self.reader();
+        if self.spool.may_forget(reader) && !self.is_over() {
+            self.note_typed();
+        }
+        let reader = self.reader();
         if self.spool.forget(reader) && !self.spool.is_written() {
             self.spool.retry();
             self.note_retry();
+        }
+    }
+
+    /// Where the engine reads.
+    fn reader(&mut self) -> Option<Position> {
+        let spool = &self.spool;
+        self.engine.as_mut()?.position(spool)
+    }
+
+    /// Says again in the newest part how far it has come with typing: that must be known of a shim that
+    /// dies, whatever it forgot before.
+    fn note_typed(&mut self) {
+        let Newest { taken, done } = self.typist.newest();
+        while taken.is_some() && self.noted_in != self.spool.newest_part() {
+            self.noted_in = self.spool.newest_part();
+            self.done(done.into_iter().collect());
+            if let Some((id, len_bytes)) =
+                taken.filter(|(id, _)| done.is_none_or(|done| done.id != *id))
+            {
+                self.record(&Record::InputTaken { id, len_bytes });
+            }
         }
     }
 
@@ -291,6 +317,10 @@ impl Session {
         self.is_homeless |= self.engine.is_none() && self.spool.has_no_folder();
         let done = self.typist.give_up();
         self.done(done);
+        if self.spool.first() > 1 {
+            // From now on nothing is forgotten before all is on record.
+            self.note_typed();
+        }
         self.terminal = None;
         self.feed = None;
         self.listener = Listener::new();

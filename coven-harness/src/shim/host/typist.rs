@@ -28,6 +28,15 @@ pub(super) struct Typist {
     answer_bytes: usize,
     resumes_at: Option<Duration>,
     known: VecDeque<Known>,
+    /// The newest input that was taken, and of which no more will be typed.
+    newest: Newest,
+}
+
+/// Inputs are typed in the order they are taken, so these two tell of all.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Newest {
+    pub(super) taken: Option<(InputId, u64)>,
+    pub(super) done: Option<Done>,
 }
 
 struct Item {
@@ -66,6 +75,11 @@ impl Typist {
         self.sink.is_some()
     }
 
+    /// How far it has come with what it was given to type.
+    pub(super) const fn newest(&self) -> Newest {
+        self.newest
+    }
+
     /// Whether an input of this id was taken before.
     pub(super) fn knows(&self, id: InputId) -> bool {
         self.known.iter().any(|known| known.id == id)
@@ -87,6 +101,7 @@ impl Typist {
             self.known.pop_front();
         }
         self.known.push_back(Known { id, record });
+        self.newest.taken = Some((id, bytes.len() as u64));
         self.waiting_bytes += bytes.len();
         self.queue.push_back(Item {
             what: What::Input { id, pause_after },
@@ -165,10 +180,11 @@ impl Typist {
             }
             What::Input { id, .. } => {
                 self.waiting_bytes -= item.bytes.len();
-                Some(Done {
+                self.newest.done = Some(Done {
                     id,
                     delivered_bytes: item.written as u64,
-                })
+                });
+                self.newest.done
             }
         }
     }

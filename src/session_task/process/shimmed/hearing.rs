@@ -17,6 +17,8 @@ impl Shimmed {
         }
         self.newest = number;
         self.pause = Duration::ZERO;
+        self.knows_typed |=
+            number == 1 || matches!(record, Record::InputTaken { .. } | Record::InputDone { .. });
         let what = match record {
             Record::Output {
                 offset,
@@ -49,12 +51,21 @@ impl Shimmed {
                 self.receipts.ends(number);
                 Some(What::Exited(exit))
             }
-            Record::InputDone { id, .. } => Some(What::Delivered(InputId(id.0))),
+            Record::InputTaken { id, .. } => Some(What::Taken(InputId(id.0))),
+            Record::InputDone {
+                id,
+                delivered_bytes,
+            } => {
+                self.receipts.tells_of_input(number);
+                Some(What::Typed {
+                    id: InputId(id.0),
+                    written_bytes: delivered_bytes,
+                })
+            }
             // The start is on record, or was noted by who launched it; the others are of no
             // concern to the log, or of a newer shim.
             Record::Started { .. }
             | Record::LaunchFailed { .. }
-            | Record::InputTaken { .. }
             | Record::Answered { .. }
             | Record::Resized { .. }
             | Record::Unknown { .. } => None,

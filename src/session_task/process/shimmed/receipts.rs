@@ -18,6 +18,13 @@ pub(super) struct Receipts {
     acknowledged: u64,
     /// Those that were told and not acknowledged, oldest first.
     unrecorded: VecDeque<Unrecorded>,
+    /// The newest up to which all output is on record.
+    output_on_record: u64,
+    /// The first record of an input of which it is not known whether the log is to say something, or that
+    /// it says it.
+    input: Option<u64>,
+    /// More would have been acknowledged, were it not for that.
+    is_held_back: bool,
     /// The first record of the end: it is on record only with the session's last event.
     end: Option<u64>,
 }
@@ -35,6 +42,9 @@ impl Receipts {
             recorded_bytes: session.phase.process().map(|_| session.output_bytes),
             acknowledged: 0,
             unrecorded: VecDeque::new(),
+            output_on_record: 0,
+            input: None,
+            is_held_back: false,
             end: None,
         }
     }
@@ -47,6 +57,18 @@ impl Receipts {
     /// The record of this number is of the session's end.
     pub(super) fn ends(&mut self, number: u64) {
         self.end.get_or_insert(number);
+    }
+
+    /// The record of this number says what became of an input.
+    pub(super) fn tells_of_input(&mut self, number: u64) {
+        self.input.get_or_insert(number);
+    }
+
+    /// All that was told of inputs is on record; gives what to acknowledge.
+    pub(super) fn inputs_recorded(&mut self) -> Option<u64> {
+        self.input = None;
+        let was_held_back = std::mem::take(&mut self.is_held_back);
+        was_held_back.then(|| self.due()).flatten()
     }
 
     /// The record of this number was told, and with it output up to `end`; gives what to acknowledge.
@@ -80,14 +102,19 @@ impl Receipts {
     /// The record up to which all is on record: all up to where the output that is on record ends.
     /// The end of the session is, only once nothing else is to come.
     pub(super) fn due(&mut self) -> Option<u64> {
-        let mut on_record = None;
-        while self.has_due() {
-            on_record = self.unrecorded.pop_front();
+        while self.has_due()
+            && let Some(Unrecorded { number, .. }) = self.unrecorded.pop_front()
+        {
+            self.output_on_record = number;
         }
-        let Unrecorded { number, .. } = on_record?;
-        let upto = self.end.map_or(number, |end| number.min(end - 1));
-        self.acknowledged = upto;
-        Some(upto)
+        let before = |first: Option<u64>| first.map_or(u64::MAX, |first| first - 1);
+        let may_be = self.output_on_record.min(before(self.end));
+        let upto = may_be.min(before(self.input));
+        self.is_held_back |= upto < may_be;
+        (upto > self.acknowledged).then(|| {
+            self.acknowledged = upto;
+            upto
+        })
     }
 }
 
@@ -101,6 +128,9 @@ mod tests {
             recorded_bytes: Some(recorded_bytes),
             acknowledged: 0,
             unrecorded: VecDeque::new(),
+            output_on_record: 0,
+            input: None,
+            is_held_back: false,
             end: None,
         }
     }
@@ -138,6 +168,21 @@ mod tests {
         receipts.ends(4);
         assert_eq!(receipts.told(4, 10), None);
         assert_eq!(receipts.recorded(10), Some(1));
+    }
+
+    #[test]
+    fn what_became_of_an_input_is_not_acknowledged_before_it_is_on_record() {
+        let mut receipts = running(0);
+        assert_eq!(receipts.told(1, 10), None);
+        receipts.tells_of_input(2);
+        assert_eq!(receipts.told(2, 10), None);
+        assert_eq!(receipts.told(3, 20), None);
+        assert_eq!(receipts.recorded(20), Some(1));
+        // Nothing more may come, and a spool that is full waits for it.
+        assert_eq!(receipts.inputs_recorded(), Some(3));
+        assert_eq!(receipts.inputs_recorded(), None);
+        assert_eq!(receipts.told(4, 30), None);
+        assert_eq!(receipts.recorded(30), Some(4));
     }
 
     #[test]

@@ -1,0 +1,287 @@
+//! Which inputs on record were not written whole to the process, and what is said of them.
+//!
+//! Inputs are written in the order of the log, one after the other: of one that is written, all before it
+//! were. So a word about one tells of those before it, which matters where a shim has forgotten what it said
+//! of them.
+
+use std::collections::VecDeque;
+
+use coven_core::limits::MAX_UNDELIVERED_INPUTS;
+use coven_core::{Command, InputId, Refusal, SessionId};
+
+/// Inputs on record of which it is not known that they are written, and those that never will be.
+#[derive(Debug, Default)]
+pub(super) struct Deliveries {
+    /// In the order of the log.
+    waiting: VecDeque<Waiting>,
+    /// The newest of those that are told to be undelivered.
+    told: VecDeque<Undelivered>,
+    /// What is known of the rest, once nothing more will be heard.
+    last_word: LastWord,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    id: InputId,
+    len_bytes: u64,
+    written: Written,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Written {
+    Bytes(u64),
+    /// A shim has it, which says how much it has written once it is done with it.
+    ByShim,
+}
+
+/// An input that was not written whole, and will not be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Undelivered {
+    pub(super) id: InputId,
+    pub(super) len_bytes: u64,
+    /// `None` where nobody knows.
+    pub(super) written_bytes: Option<u64>,
+}
+
+/// What whoever wrote to a process has said by the end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum LastWord {
+    /// All that there was to say.
+    #[default]
+    All,
+    /// It died; what it had taken, and was done with, is known.
+    Died,
+    /// It died, and that is not known either.
+    Unknown,
+}
+
+impl Deliveries {
+    /// An input is on record.
+    pub(super) fn recorded(&mut self, id: InputId, len_bytes: u64) {
+        self.waiting.push_back(Waiting {
+            id,
+            len_bytes,
+            written: Written::Bytes(0),
+        });
+    }
+
+    /// A shim has taken an input.
+    pub(super) fn taken(&mut self, id: InputId) {
+        if let Some(place) = self.place(id) {
+            for waiting in self.waiting.range_mut(..=place) {
+                waiting.written = Written::ByShim;
+            }
+        }
+    }
+
+    /// So much of an input is written, and all of those before it; more of it may be.
+    pub(super) fn reached(&mut self, id: InputId, written_bytes: u64) {
+        let Some(place) = self.place(id) else {
+            return;
+        };
+        self.waiting.drain(..place);
+        if let Some(first) = self.waiting.front_mut() {
+            first.written = Written::Bytes(written_bytes);
+        }
+        let is_whole = |first: &Waiting| written_bytes >= first.len_bytes;
+        if self.waiting.front().is_some_and(is_whole) {
+            self.waiting.pop_front();
+        }
+    }
+
+    /// So much of an input is written, and no more will be; gives what is to be said of it.
+    pub(super) fn done(&mut self, id: InputId, written_bytes: u64) -> Option<Undelivered> {
+        self.place(id)?;
+        self.reached(id, written_bytes);
+        let is_left = |first: &Waiting| first.id == id;
+        let left = self.waiting.front().is_some_and(is_left);
+        let left = left.then(|| self.waiting.pop_front()).flatten()?;
+        let undelivered = Undelivered {
+            id,
+            len_bytes: left.len_bytes,
+            written_bytes: Some(written_bytes),
+        };
+        self.tell(undelivered);
+        Some(undelivered)
+    }
+
+    /// This one is on record as undelivered.
+    pub(super) fn is_told(&mut self, undelivered: Undelivered) {
+        if let Some(place) = self.place(undelivered.id) {
+            self.waiting.remove(place);
+        }
+        self.tell(undelivered);
+    }
+
+    /// Whoever wrote is dead, and all it left was heard.
+    pub(super) fn fell_silent(&mut self, last_word: LastWord) {
+        self.last_word = last_word;
+    }
+
+    /// The process has ended, and nothing more will be heard: gives so many of the inputs at most that are
+    /// to be told now, the oldest.
+    pub(super) fn give_up(&mut self, at_most: usize) -> Vec<Undelivered> {
+        let mut given_up = Vec::new();
+        while given_up.len() < at_most
+            && let Some(waiting) = self.waiting.pop_front()
+        {
+            let written_bytes = match (waiting.written, self.last_word) {
+                // It has told of all that it did not write whole.
+                (Written::ByShim, LastWord::All) => continue,
+                (Written::Bytes(bytes), LastWord::All | LastWord::Died) => Some(bytes),
+                (Written::ByShim, LastWord::Died) | (_, LastWord::Unknown) => None,
+            };
+            let undelivered = Undelivered {
+                id: waiting.id,
+                len_bytes: waiting.len_bytes,
+                written_bytes,
+            };
+            self.tell(undelivered);
+            given_up.push(undelivered);
+        }
+        given_up
+    }
+
+    /// Whether all are told.
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiting.is_empty()
+    }
+
+    /// Why an input that is on record is not typed any more.
+    pub(super) fn refusal(&self, id: InputId, session: &SessionId) -> Option<Refusal> {
+        let told = self.told.iter().rev().find(|told| told.id == id)?;
+        Some(told.refusal(session))
+    }
+
+    fn tell(&mut self, undelivered: Undelivered) {
+        if self.told.len() == MAX_UNDELIVERED_INPUTS {
+            self.told.pop_front();
+        }
+        self.told.push_back(undelivered);
+    }
+
+    fn place(&self, id: InputId) -> Option<usize> {
+        self.waiting.iter().position(|waiting| waiting.id == id)
+    }
+}
+
+impl Undelivered {
+    pub(super) fn command(self) -> Command {
+        Command::RecordUndelivered {
+            id: self.id,
+            len_bytes: self.len_bytes,
+            written_bytes: self.written_bytes,
+        }
+    }
+
+    fn refusal(self, session: &SessionId) -> Refusal {
+        Refusal::InputUndelivered {
+            session: session.clone(),
+            len_bytes: self.len_bytes,
+            written_bytes: self.written_bytes,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Four inputs of ten bytes.
+    fn four() -> Deliveries {
+        let mut deliveries = Deliveries::default();
+        for number in 1..=4 {
+            deliveries.recorded(id(number), 10);
+        }
+        deliveries
+    }
+
+    const fn id(number: u8) -> InputId {
+        InputId([number; 16])
+    }
+
+    /// What is given up, by its number, and how much of it was written.
+    fn given_up(deliveries: &mut Deliveries) -> Vec<(u8, Option<u64>)> {
+        let given_up = deliveries.give_up(usize::MAX);
+        assert!(deliveries.is_empty());
+        given_up
+            .iter()
+            .map(|it| (it.id.0[0], it.written_bytes))
+            .collect()
+    }
+
+    #[test]
+    fn what_is_written_whole_is_not_told_and_neither_is_what_came_before_it() {
+        let mut deliveries = four();
+        assert_eq!(deliveries.done(id(2), 10), None);
+        assert_eq!(deliveries.done(id(2), 10), None);
+        assert_eq!(given_up(&mut deliveries), [(3, Some(0)), (4, Some(0))]);
+        assert_eq!(given_up(&mut deliveries), []);
+    }
+
+    #[test]
+    fn what_is_done_with_and_not_whole_is_told_once() {
+        let mut deliveries = four();
+        let told = deliveries.done(id(1), 3).expect("it is told");
+        assert_eq!((told.len_bytes, told.written_bytes), (10, Some(3)));
+        assert_eq!(deliveries.done(id(1), 3), None);
+        let session = SessionId::parse("one").expect("an id");
+        let refused = |deliveries: &Deliveries, number| {
+            let refusal = deliveries.refusal(id(number), &session);
+            refusal.map(|refusal| refusal.code().as_str())
+        };
+        assert_eq!(refused(&deliveries, 1), Some("input_undelivered"));
+        assert_eq!(refused(&deliveries, 2), None);
+        assert_eq!(given_up(&mut deliveries).len(), 3);
+        assert_eq!(refused(&deliveries, 4), Some("input_undelivered"));
+    }
+
+    #[test]
+    fn what_is_on_record_as_undelivered_is_not_told_again() {
+        let mut deliveries = four();
+        deliveries.is_told(Undelivered {
+            id: id(2),
+            len_bytes: 10,
+            written_bytes: None,
+        });
+        assert_eq!(deliveries.done(id(2), 0), None);
+        let left: Vec<_> = given_up(&mut deliveries).iter().map(|it| it.0).collect();
+        assert_eq!(left, [1, 3, 4]);
+    }
+
+    #[test]
+    fn of_what_a_shim_took_and_said_no_more_it_is_known_only_as_much_as_it_can_be() {
+        for (last_word, expected) in [
+            // It tells at its end of all that it did not write: what it does not tell of was written before.
+            (LastWord::All, &[(3, Some(0)), (4, Some(0))][..]),
+            (
+                LastWord::Died,
+                &[(1, None), (2, None), (3, Some(0)), (4, Some(0))],
+            ),
+            (
+                LastWord::Unknown,
+                &[(1, None), (2, None), (3, None), (4, None)],
+            ),
+        ] {
+            let mut deliveries = four();
+            deliveries.taken(id(2));
+            deliveries.fell_silent(last_word);
+            assert_eq!(given_up(&mut deliveries), expected, "{last_word:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_begun_is_told_with_how_much_of_it_was_written() {
+        let mut deliveries = four();
+        deliveries.reached(id(3), 7);
+        assert_eq!(given_up(&mut deliveries), [(3, Some(7)), (4, Some(0))]);
+    }
+
+    #[test]
+    fn no_more_are_given_up_at_once_than_asked_for() {
+        let mut deliveries = four();
+        assert_eq!(deliveries.give_up(3).len(), 3);
+        assert!(!deliveries.is_empty());
+        assert_eq!(given_up(&mut deliveries), [(4, Some(0))]);
+    }
+}
