@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::path::Path;
 
 use coven_core::{Record, SessionId};
@@ -69,10 +70,61 @@ fn amiss(folder: &Path) -> Option<String> {
         Err(error) => return Some(format!("its folder {shown} cannot be looked at: {error}")),
     }
     match fs::symlink_metadata(folder.join(SOCKET)) {
-        Ok(_) => None,
+        Ok(found) if found.file_type().is_socket() => spool_amiss(folder),
+        Ok(_) => Some(format!(
+            "{shown}/{SOCKET} is no socket: put that of its shim back, or `coven kill` ends the session"
+        )),
         Err(error) if gone(&error) => Some(format!(
             "the socket of its shim in {shown} is gone: put it back, or `coven kill` ends the session"
         )),
         Err(error) => Some(format!("its folder {shown} cannot be looked into: {error}")),
     }
+}
+
+/// What is amiss with the files in which a shim keeps what is not on record.
+fn spool_amiss(folder: &Path) -> Option<String> {
+    let shown = folder.display();
+    let unlisted = |error: io::Error| format!("its folder {shown} cannot be looked into: {error}");
+    let entries = match fs::read_dir(folder) {
+        Ok(entries) => entries,
+        Err(error) => return Some(unlisted(error)),
+    };
+    let mut has_part = false;
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path
+            .extension()
+            .is_none_or(|extension| extension != "spool")
+        {
+            continue;
+        }
+        let what = match fs::symlink_metadata(&path) {
+            Ok(found) if !found.is_file() => "is no file".to_owned(),
+            Ok(_) => match fs::File::open(&path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                    format!("cannot be read: {error}")
+                }
+                // It may be removed meanwhile, once all of it is on record.
+                _ => {
+                    has_part = true;
+                    continue;
+                }
+            },
+            Err(_) => {
+                has_part = true;
+                continue;
+            }
+        };
+        return Some(format!(
+            "{} {what}: what its shim had written there cannot be taken; mend it, or `coven kill` ends \
+             the session",
+            path.display()
+        ));
+    }
+    (!has_part).then(|| {
+        format!(
+            "the spool of its shim in {shown} is gone: put it back, or `coven kill` ends the session; what \
+             was only there is lost"
+        )
+    })
 }

@@ -101,6 +101,38 @@ fn a_session_whose_shim_is_stopped_is_told_to_be_out_of_reach_and_how_to_wake_it
 }
 
 #[test]
+fn a_socket_that_is_none_and_a_spool_that_is_gone_or_no_file_are_told_with_their_reason() {
+    let home = Home::new();
+    let id = launch(&home);
+    let folder = spools(&home).join(&id);
+    let part = || {
+        let parts = fs::read_dir(&folder).unwrap();
+        let mut parts = parts.map(|part| part.unwrap().path());
+        let is_part = |path: &PathBuf| path.extension().is_some_and(|it| it == "spool");
+        parts.find(is_part).unwrap()
+    };
+    let away = home.dir().join("away");
+    for (file, stands_in, what) in [
+        (folder.join("socket"), true, "is no socket"),
+        (part(), false, "the spool of its shim"),
+        (part(), true, "is no file"),
+    ] {
+        fs::rename(&file, &away).unwrap();
+        if stands_in {
+            fs::create_dir(&file).unwrap();
+        }
+        for said in [home.text(["show", &id]), doctor(&home)] {
+            assert!(said.contains(what), "{said}");
+        }
+        if stands_in {
+            fs::remove_dir(&file).unwrap();
+        }
+        fs::rename(&away, &file).unwrap();
+        is_told_nowhere(&home, &id);
+    }
+}
+
+#[test]
 fn doctor_says_that_the_spools_are_a_link_or_a_file_and_what_to_do() {
     let home = Home::new();
     home.text(["daemon", "start"]);
