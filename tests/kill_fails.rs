@@ -8,7 +8,10 @@ mod world;
 
 use std::time::Duration;
 
-use coven::{Code, Engine, Error, Event, EventKind, Options, OrphanReason, Seq, SessionId, Status};
+use coven::{
+    Code, Engine, Envelope, Error, Event, EventKind, InputId, Options, OrphanReason, Seq,
+    SessionId, Status,
+};
 use tokio::runtime::Runtime;
 use unkillable::Unkillable;
 use world::{World, is_alive, kinds, me, options, within};
@@ -102,6 +105,10 @@ fn a_session_of_a_dead_engine_is_not_told_over_while_somebody_is_left_and_can_be
         ];
         for id in &ids {
             world.until(id, "ready").await;
+            let typed = world
+                .engine
+                .input(id, "typed".into(), Some(InputId([7; 16])), me());
+            within(typed).await.unwrap();
         }
         ids
     });
@@ -128,10 +135,14 @@ fn a_session_of_a_dead_engine_is_not_told_over_while_somebody_is_left_and_can_be
         unkillable.end();
         unkillable.end();
         let reason = OrphanReason::EngineDied;
+        // What became of what was typed nobody is left to know, so nothing is said of it.
+        let is_untold = |events: &[Envelope]| !kinds(events).contains(&EventKind::Undelivered);
         let events = world.to_the_end(lost).await;
         assert_eq!(events.last().unwrap().event, Event::Orphaned { reason });
+        assert!(is_untold(&events));
         let events = world.to_the_end(killed).await;
         assert_eq!(kinds(&events).last(), Some(&EventKind::Exited));
+        assert!(is_untold(&events));
         let record = world.engine.get(killed).await.unwrap();
         assert_eq!(record.session.status(), Status::Killed);
     });

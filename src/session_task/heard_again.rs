@@ -34,7 +34,7 @@ pub(super) struct HeardAgain {
     pub(super) first_input: Option<Input>,
     pub(super) inputs: LastInputs,
     /// Those of them that are on record as undelivered.
-    undelivered: Vec<Undelivered>,
+    undelivered: VecDeque<Undelivered>,
     /// How many inputs there are.
     inputs_len: usize,
 }
@@ -70,7 +70,7 @@ pub(super) async fn hear_again(
         found: None,
         first_input: None,
         inputs: LastInputs::default(),
-        undelivered: Vec::new(),
+        undelivered: VecDeque::new(),
         inputs_len: 0,
     };
     let mut after = Seq::ZERO;
@@ -125,11 +125,17 @@ impl HeardAgain {
                 id,
                 len_bytes,
                 written_bytes,
-            } => self.undelivered.push(Undelivered {
-                id,
-                len_bytes,
-                written_bytes,
-            }),
+            } => {
+                // They come in the order of the inputs: more concern none of the last.
+                if self.undelivered.len() == MAX_UNDELIVERED_INPUTS {
+                    self.undelivered.pop_front();
+                }
+                self.undelivered.push_back(Undelivered {
+                    id,
+                    len_bytes,
+                    written_bytes,
+                });
+            }
             // What they tell is in the session's record.
             Event::Created { .. }
             | Event::Registered { .. }

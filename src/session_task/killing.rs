@@ -14,8 +14,9 @@ use coven_harness::process::{KillError, KillReport, Signalled, kill_shim, until_
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use super::deliveries::LastWord;
 use super::identity::Look;
-use super::live::{Goes, Live, Slot};
+use super::live::{Goes, Leaving, Live, Slot};
 use crate::on_the_way::Waypoint;
 use crate::recover;
 
@@ -194,6 +195,7 @@ impl Live {
             match kill_shim(Some(self.process.facts()), session) {
                 Ok(true) => tracing::error!(%session, "a shim that tells nothing was ended"),
                 Ok(false) => {
+                    self.deliveries.fell_silent(LastWord::Unknown);
                     self.lost_sight(OrphanReason::ShimDied);
                     return Goes::On;
                 }
@@ -206,6 +208,9 @@ impl Live {
 
     /// Prepares for another kill.
     fn kill_failed(&mut self, survivors: Vec<Signalled>, are_all_known: bool) {
+        if self.leaving == Leaving::OnceKilled && self.process.lives_on() {
+            self.leaving = Leaving::Now;
+        }
         let earlier = self.killing.failed.take();
         let pause = earlier.map_or(FIRST_PAUSE, |failed| failed.next_pause);
         self.killing.failed = Some(Failed {

@@ -83,12 +83,12 @@ pub(super) struct Live {
     pub(super) redraw: Redraw,
     pub(super) killing: Killing,
     pub(super) hearing_again: Slot<HeardAgain>,
-    leaving: bool,
+    pub(super) leaving: Leaving,
     spool_limit: watch::Receiver<u64>,
     pub(super) mailbox: mpsc::Receiver<Message>,
     deferred: Vec<Message>,
     /// Whoever launched it, until it is on record as running.
-    launched: Option<oneshot::Sender<Result<Record, Error>>>,
+    pub(super) launched: Option<oneshot::Sender<Result<Record, Error>>>,
 }
 
 /// What the loop woke up for.
@@ -143,7 +143,7 @@ impl Live {
             deferred: beginning.deferred,
             launched,
             hearing_again: beginning.hearing_again,
-            leaving: false,
+            leaving: Leaving::No,
             spool_limit: shared.spool_limit.subscribe(),
             process: beginning.process,
             shared,
@@ -238,7 +238,7 @@ impl Live {
         let now = self.shared.clock.elapsed();
         let room = self.observations.has_room()
             && !self.is_held_back()
-            && !self.leaving
+            && self.leaving != Leaving::Now
             && self.hearing_again.is_none();
         let (exit, output) = (self.end.has_process(), self.end.has_output());
         self.end.set_reading(output && room, now);
@@ -300,9 +300,10 @@ impl Live {
             Message::Redraw => self.begin_redraw(),
             Message::Abandon => {
                 self.observations.lost(OrphanReason::Shutdown);
+                self.leaving = self.leaving.max(Leaving::OnceKilled);
                 self.force();
             }
-            Message::Leave => self.leaving = true,
+            Message::Leave => self.leaving = Leaving::Now,
         }
         Goes::On
     }
@@ -310,7 +311,7 @@ impl Live {
     /// Whether the engine leaves, and nothing is on its way into the log any more. What was not
     /// acknowledged to a shim comes again.
     fn has_left(&self) -> bool {
-        self.leaving
+        self.leaving == Leaving::Now
             && self.process.lives_on()
             // Who launched it is answered first.
             && self.launched.is_none()
@@ -334,6 +335,15 @@ impl Live {
             let _ = launched.send(Ok(self.record.clone()));
         }
     }
+}
+
+/// Whether the engine leaves the session to the next one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Leaving {
+    No,
+    /// What a kill does not end now is left.
+    OnceKilled,
+    Now,
 }
 
 /// Whether the loop goes on.

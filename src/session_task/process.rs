@@ -141,6 +141,14 @@ impl Process {
         }
     }
 
+    /// Whether somebody holds its terminal, here or in a shim.
+    pub(super) const fn is_held(&self) -> bool {
+        match self.held {
+            Held::Here(_) | Held::Shim(_) => true,
+            Held::Nobody => false,
+        }
+    }
+
     /// Whether it is not known what becomes of it, since its shim is being looked for.
     pub(super) const fn is_out_of_sight(&self) -> bool {
         match &self.held {

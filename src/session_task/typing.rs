@@ -195,7 +195,10 @@ impl Live {
         } in inputs
         {
             self.control.names.add(id);
-            self.deliveries.recorded(id, len_bytes);
+            // Of what an engine typed that is dead, and its terminal with it, nobody knows.
+            if self.process.is_held() {
+                self.deliveries.recorded(id, len_bytes);
+            }
             if let (Some(data), Some(writer)) = (data, &self.writer) {
                 // Where nobody reads any more, nothing is missed.
                 let _ = writer.input(Input {

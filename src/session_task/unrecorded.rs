@@ -16,12 +16,18 @@ use crate::running::{Ask, Message, Request};
 use crate::shared::blocking;
 
 impl Live {
-    /// Hears kills until the engine leaves, or has ended it.
+    /// Hears kills until the engine leaves.
     pub(super) async fn go_on_unrecorded(mut self, why: &str) {
+        if let Some(launched) = self.launched.take() {
+            // Whoever launched it may have left.
+            let _ = launched.send(Err(Error::internal(&why)));
+        }
         if let Some(in_flight) = self.control.in_flight.take() {
             self.controlled(in_flight.await);
         }
         let mut kills = Vec::new();
+        // What a kill is told, once all of it has ended.
+        let mut is_over: Option<String> = None;
         for ask in take(&mut self.control.asked) {
             self.asked_of_unrecorded(ask, &mut kills, why);
         }
@@ -30,7 +36,10 @@ impl Live {
             tokio::select! {
                 biased;
                 message = self.mailbox.recv() => match message {
-                    Some(Message::Ask(ask)) => self.asked_of_unrecorded(ask, &mut kills, why),
+                    Some(Message::Ask(ask)) => match &is_over {
+                        Some(said) if matches!(ask.request, Request::Kill) => self.kill_failed_as(ask, said),
+                        _ => self.asked_of_unrecorded(ask, &mut kills, why),
+                    },
                     Some(Message::View(reply)) => {
                         // Whoever asked may have left.
                         let _ = reply.send(self.screen.view(&self.record));
@@ -40,12 +49,12 @@ impl Live {
                 },
                 Killed { report, .. } = arrival(&mut self.killing.under_way) => {
                     self.killing.under_way = None;
-                    let said = self.ended_unrecorded(report, why).await;
-                    let session = self.id();
+                    let ended = self.ended_unrecorded(report, why).await;
                     for ask in take(&mut kills) {
-                        let (session, message) = (session.clone(), said.clone());
-                        answer(ask, Err(Error::KillFailed { session, message }));
+                        let (Ok(said) | Err(said)) = &ended;
+                        self.kill_failed_as(ask, said);
                     }
+                    is_over = ended.ok();
                     if self.shared.is_shutting_down() {
                         return;
                     }
@@ -66,21 +75,30 @@ impl Live {
         }
     }
 
-    /// What came of a kill, for people. Where nobody is left, its shim is ended, once it has written down the end:
+    fn kill_failed_as(&self, ask: Ask, said: &str) {
+        let (session, message) = (self.id().clone(), said.to_owned());
+        answer(ask, Err(Error::KillFailed { session, message }));
+    }
+
+    /// What came of a kill, for people: all of it was ended, or not. Where nobody is left, its shim is ended, once it has written down the end:
     /// that and all else that it has stays in its folder.
-    async fn ended_unrecorded(&mut self, report: Report, why: &str) -> String {
+    async fn ended_unrecorded(&mut self, report: Report, why: &str) -> Result<String, String> {
         if let Err(Unproved { message, .. }) = proved(self.id(), report) {
-            return format!("{message}; and nothing of it can be put on record: {why}");
+            return Err(format!(
+                "{message}; and nothing of it can be put on record: {why}"
+            ));
         }
         // One that tells nothing, as on a full disk, is ended all the same.
         let _ = timeout(UNHEARD, until_over(&mut self.process)).await;
         let (first, session) = (self.process.facts().clone(), self.id().clone());
         let ended = blocking(move || kill_shim(Some(&first), &session)).await;
-        let shim = match ended.and_then(|ended| ended.map_err(|error| Error::internal(&error))) {
-            Ok(_) => String::new(),
-            Err(error) => format!(" but for its shim ({error})"),
-        };
-        format!("all of it was ended{shim}, and that cannot be put on record: {why}")
+        let unsaid = format!("and that cannot be put on record: {why}");
+        match ended.and_then(|ended| ended.map_err(|error| Error::internal(&error))) {
+            Ok(_) => Ok(format!("all of it was ended, {unsaid}")),
+            Err(error) => Err(format!(
+                "all of it was ended but for its shim ({error}), {unsaid}"
+            )),
+        }
     }
 }
 
