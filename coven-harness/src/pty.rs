@@ -94,7 +94,7 @@ pub(crate) fn lead_session(
 }
 
 /// Runs in the child of a fork of a process with many threads: system calls only, no allocation,
-/// no lock. The standard library has emptied the signal mask and restored SIGPIPE before.
+/// no lock.
 fn before_exec(directory: &OwnedFd, inherited: Inherited) -> io::Result<()> {
     rustix::process::fchdir(directory)?;
     rustix::process::setrlimit(Resource::Nofile, inherited.open_files)?;
@@ -108,8 +108,24 @@ fn before_exec(directory: &OwnedFd, inherited: Inherited) -> io::Result<()> {
         // It fails for SIGKILL, SIGSTOP and those the C library keeps, which is as it should be.
         unsafe { libc::signal(signal, libc::SIG_DFL) };
     }
+    deliver_all_signals()?;
     close_others_on_exec();
     Ok(())
+}
+
+/// Blocks no signal: what a shim reads instead of having it delivered, and what was blocked where a daemon was
+/// started, is blocked over exec, too.
+fn deliver_all_signals() -> io::Result<()> {
+    // SAFETY: both calls are async-signal-safe; the set is initialised before it is used, and outlives them.
+    let changed = unsafe {
+        let mut none = std::mem::zeroed::<libc::sigset_t>();
+        libc::sigemptyset(&raw mut none);
+        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut())
+    };
+    match changed {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
 }
 
 /// Marks everything but the standard streams close-on-exec: whatever a library, or whoever
@@ -169,8 +185,7 @@ pub(crate) enum Told {
     End,
 }
 
-/// Signals that are read instead of delivered, by a process with one thread. A child has none of
-/// it: the standard library empties its mask.
+/// Signals that are read instead of delivered, by a process with one thread.
 pub(crate) struct Signals(OwnedFd);
 
 impl Signals {

@@ -66,6 +66,23 @@ async fn a_child_has_default_signals_the_given_limit_of_open_files_and_only_its_
     assert!(lines[3].parse::<u32>().unwrap() <= 5, "{said}");
 }
 
+/// A program of its own: a shell may empty its mask before anybody looks.
+#[tokio::test]
+async fn a_child_has_no_signal_blocked_that_its_shim_reads() {
+    for wiring in [in_terminal(), Wiring::Pipes] {
+        let world = World::new();
+        let mut spawn = world.spawn("", wiring);
+        spawn.program = "/bin/grep".into();
+        spawn.args = ["^SigBlk", "/proc/self/status"].map(Into::into).into();
+        let mut child = world
+            .launch(program(&[]), spawn, LIMIT_BYTES)
+            .await
+            .unwrap();
+        let said = all(&mut child).await.text();
+        assert_eq!(said.trim_end(), "SigBlk:\t0000000000000000");
+    }
+}
+
 #[tokio::test]
 async fn the_shim_has_neither_the_environment_nor_the_arguments_of_its_session_nor_its_directory() {
     let world = World::new();
