@@ -82,7 +82,7 @@ impl Hangs {
         Self {
             found: format!(
                 "the daemon (process {process}) hangs: it has not answered within {} s",
-                after.as_secs_f32()
+                (after.as_secs_f32() * 10.0).round() / 10.0
             ),
             advice: format!(
                 "see `coven daemon logs`; `kill -CONT {pid}` wakes it if it was stopped, and \
