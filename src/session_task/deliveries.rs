@@ -16,8 +16,8 @@ pub(super) struct Deliveries {
     waiting: VecDeque<Waiting>,
     /// The newest of those that are told to be undelivered.
     told: VecDeque<Undelivered>,
-    /// What is known of the rest, once nothing more will be heard.
-    last_word: LastWord,
+    /// What whoever wrote had said when it died, if it did.
+    last_word: Option<LastWord>,
 }
 
 #[derive(Debug)]
@@ -44,10 +44,9 @@ pub(super) struct Undelivered {
 }
 
 /// What whoever wrote to a process has said by the end.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum LastWord {
     /// All that there was to say.
-    #[default]
     All,
     /// It died; what it had taken, and was done with, is known.
     Died,
@@ -115,17 +114,18 @@ impl Deliveries {
 
     /// Whoever wrote is dead, and all it left was heard.
     pub(super) fn fell_silent(&mut self, last_word: LastWord) {
-        self.last_word = last_word;
+        self.last_word = Some(last_word);
     }
 
-    /// The process has ended, and nothing more will be heard: gives so many of the inputs at most that are
-    /// to be told now, the oldest.
-    pub(super) fn give_up(&mut self, at_most: usize) -> Vec<Undelivered> {
+    /// Nothing more will be heard: gives so many of the inputs at most that are to be told now, the oldest.
+    /// Whoever wrote has said `unless_silent`, if it did not fall silent before.
+    pub(super) fn give_up(&mut self, unless_silent: LastWord, at_most: usize) -> Vec<Undelivered> {
+        let last_word = self.last_word.unwrap_or(unless_silent);
         let mut given_up = Vec::new();
         while given_up.len() < at_most
             && let Some(waiting) = self.waiting.pop_front()
         {
-            let written_bytes = match (waiting.written, self.last_word) {
+            let written_bytes = match (waiting.written, last_word) {
                 // It has told of all that it did not write whole.
                 (Written::ByShim, LastWord::All) => continue,
                 (Written::Bytes(bytes), LastWord::All | LastWord::Died) => Some(bytes),
@@ -202,7 +202,7 @@ mod tests {
 
     /// What is given up, by its number, and how much of it was written.
     fn given_up(deliveries: &mut Deliveries) -> Vec<(u8, Option<u64>)> {
-        let given_up = deliveries.give_up(usize::MAX);
+        let given_up = deliveries.give_up(LastWord::All, usize::MAX);
         assert!(deliveries.is_empty());
         given_up
             .iter()
@@ -271,6 +271,23 @@ mod tests {
     }
 
     #[test]
+    fn who_died_has_said_what_it_had_by_then_however_the_session_ends() {
+        for (silent, expected) in [(None, &[][..]), (Some(LastWord::Died), &[(1, None)])] {
+            let mut deliveries = Deliveries::default();
+            deliveries.recorded(id(1), 10);
+            deliveries.taken(id(1));
+            silent
+                .into_iter()
+                .for_each(|said| deliveries.fell_silent(said));
+            assert_eq!(given_up(&mut deliveries), expected);
+        }
+        let mut deliveries = Deliveries::default();
+        deliveries.recorded(id(1), 10);
+        let given_up = deliveries.give_up(LastWord::Unknown, 1);
+        assert_eq!(given_up[0].written_bytes, None);
+    }
+
+    #[test]
     fn what_was_begun_is_told_with_how_much_of_it_was_written() {
         let mut deliveries = four();
         deliveries.reached(id(3), 7);
@@ -280,7 +297,7 @@ mod tests {
     #[test]
     fn no_more_are_given_up_at_once_than_asked_for() {
         let mut deliveries = four();
-        assert_eq!(deliveries.give_up(3).len(), 3);
+        assert_eq!(deliveries.give_up(LastWord::All, 3).len(), 3);
         assert!(!deliveries.is_empty());
         assert_eq!(given_up(&mut deliveries), [(4, Some(0))]);
     }

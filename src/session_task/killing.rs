@@ -14,7 +14,6 @@ use coven_harness::process::{KillError, KillReport, Signalled, kill_shim, until_
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
-use super::deliveries::LastWord;
 use super::identity::Look;
 use super::live::{Goes, Leaving, Live, Slot};
 use crate::on_the_way::Waypoint;
@@ -195,7 +194,6 @@ impl Live {
             match kill_shim(Some(self.process.facts()), session) {
                 Ok(true) => tracing::error!(%session, "a shim that tells nothing was ended"),
                 Ok(false) => {
-                    self.deliveries.fell_silent(LastWord::Unknown);
                     self.lost_sight(OrphanReason::ShimDied);
                     return Goes::On;
                 }

@@ -11,6 +11,7 @@ use coven_harness::terminal::Listener;
 use coven_store::limits::MAX_BATCH_EVENTS;
 use coven_store::{AppendError, Appended, Urgency};
 
+use super::deliveries::LastWord;
 use super::ending::End;
 use super::gather::{Gather, Taken};
 use super::live::{Goes, Live, Slot};
@@ -116,7 +117,7 @@ impl Live {
             return Goes::On;
         }
         let now = self.shared.clock.elapsed();
-        let last = self.last(now).filter(|_| self.is_all_told());
+        let last = self.last(now).filter(|last| self.has_told_all(last));
         let is_due = self.observations.due().is_some_and(|due| due <= now);
         let is_last = last.is_some();
         if self.observations.facts.is_empty() && !is_last && !is_due {
@@ -149,16 +150,21 @@ impl Live {
         Goes::On
     }
 
-    /// Has it noted what of what was typed did not reach the process, which is no more: as much of it as
-    /// goes into one commit. True once that is all.
-    fn is_all_told(&mut self) -> bool {
+    /// Notes what of what was typed did not reach the process, which ends like this: as much of it as goes into
+    /// one commit. True once that is all.
+    fn has_told_all(&mut self, last: &Last) -> bool {
+        let said = match last {
+            // What a shim still had to say was not heard.
+            Last::Unseen { .. } if self.process.lives_on() => LastWord::Unknown,
+            Last::Unseen { .. } | Last::Seen(_) => LastWord::All,
+        };
         if let Some(writer) = &self.writer {
             writer.progress().tell(&mut self.deliveries);
         }
         let now = self.shared.clock.now();
         let at = self.observations.ended_at.unwrap_or(now);
         let room = MAX_FACTS.saturating_sub(self.observations.facts.len());
-        for undelivered in self.deliveries.give_up(room) {
+        for undelivered in self.deliveries.give_up(said, room) {
             self.observations.note(undelivered.command(), at, None);
         }
         self.deliveries.is_empty()
