@@ -257,7 +257,9 @@ fn a_terminated_follow_leaves_the_session_running() {
 #[test]
 fn a_killed_session_ends_its_follow_with_the_signal() {
     let home = Home::new();
-    let mut run = Running::start(home.coven(["run", "sh", ENDLESS]));
+    // A shell that hears of the end of what it runs before its own signal exits by itself.
+    let endless = "echo begun; exec tail -f /dev/null";
+    let mut run = Running::start(home.coven(["run", "sh", endless]));
     run.wait_for("begun");
     let killed = home.text(["kill", "@last"]);
     assert!(killed.ends_with(" killed\n"), "{killed}");
