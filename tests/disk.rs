@@ -79,8 +79,9 @@ async fn filled(disk: &Path) -> (World, SessionId) {
     let engine = Engine::open(options).await.unwrap();
     let world = World { engine, dir };
     fs::write(disk.join("filler"), vec![1; FILLER_BYTES]).unwrap();
-    // It cannot be compressed to nothing, and does not end for being asked to.
-    let flood = "trap '' TERM HUP; while :; do head -c 60000 /dev/urandom | base64 -w 76; done";
+    // It cannot be compressed to nothing, and does not end for being asked to. It is one process: of several
+    // one may write on behind the half of a line at which another was killed.
+    let flood = "trap '' TERM HUP; exec base64 -w 76 /dev/urandom";
     let flood = world.launch_id(flood).await;
     until_health(&world.engine, WriterState::Failed).await;
     (world, flood)
