@@ -99,6 +99,7 @@ fn running() -> Record {
         1,
         Event::Created {
             launch: Box::new(launch),
+            boot_id: None,
         },
     );
     let started = Event::Started {

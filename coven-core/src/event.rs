@@ -30,6 +30,9 @@ pub enum Event {
     Created {
         /// The whole launch.
         launch: Box<Launch>,
+        /// The boot in which it was accepted, as in [`ProcessFacts::boot_id`]. `None` where that is not
+        /// known: launches from before it was recorded have none.
+        boot_id: Option<String>,
     },
     /// A session that runs elsewhere was registered.
     Registered {

@@ -331,6 +331,7 @@ fn event(kind: EventKind, offset: u64, output: OutputEnd) -> Event {
     match kind {
         EventKind::Created => Event::Created {
             launch: Box::new(launch(&request())),
+            boot_id: None,
         },
         EventKind::Registered => Event::Registered {
             external: Box::new(external().1),

@@ -15,7 +15,7 @@ mod stopped;
 pub(crate) mod terminal;
 
 pub use exit::ExitWatch;
-pub use facts::{boot_id, is_running, since_boot};
+pub use facts::{boot_id, is_running};
 pub use input::Input;
 pub use kill::{KillError, KillReport, MAX_GRACE, Signalled};
 pub use kill::{

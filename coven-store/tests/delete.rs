@@ -20,6 +20,7 @@ async fn a_deleted_session_is_found_nowhere_but_its_end_is_told() {
     let store = home.open();
     let launch = Event::Created {
         launch: Box::new(launch_in_conversation("talk")),
+        boot_id: None,
     };
     let events = vec![
         launch,

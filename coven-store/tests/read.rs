@@ -182,6 +182,7 @@ async fn the_whole_prompt_is_in_the_launch_and_not_in_the_record() {
     let launch = launch_of(&prompt);
     let events = vec![Event::Created {
         launch: Box::new(launch.clone()),
+        boot_id: None,
     }];
     append(&store, "a", events).await.expect("a new session");
     assert_eq!(store.launch(&id("a")), Ok(Some(launch)));
@@ -202,6 +203,7 @@ async fn a_launch_without_a_prompt_is_read_back_as_one() {
     };
     let events = vec![Event::Created {
         launch: Box::new(launch.clone()),
+        boot_id: None,
     }];
     append(&store, "a", events).await.expect("a new session");
     let read = |store: &coven_store::Store| {
@@ -248,6 +250,7 @@ async fn a_conversation_leads_to_the_newest_session_of_its_harness() {
     let launch = |conversation| {
         vec![Event::Created {
             launch: Box::new(launch_in_conversation(conversation)),
+            boot_id: None,
         }]
     };
     append(&store, "one", launch("talk")).await.expect("new");

@@ -43,6 +43,7 @@ const LEN: u64 = 20_000;
 async fn live(store: &Store) {
     let launch = Event::Created {
         launch: Box::new(launch_in_conversation("talk")),
+        boot_id: None,
     };
     append(store, "a", vec![launch, started()])
         .await

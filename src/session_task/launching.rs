@@ -131,7 +131,9 @@ async fn put_on_record(
     } = accepted;
     let ran = run.as_ref().ok();
     let identity = ran.and_then(|run| run.command.identity().cloned());
-    let decision = decide::launch(launch, identity);
+    // Without it nothing proves later that nothing ran; that is no reason not to run.
+    let boot_id = process::boot_id().ok().map(str::to_owned);
+    let decision = decide::launch(launch, identity, boot_id);
     let now = shared.clock.now();
     let appended = commit::begin(&shared.store, id, decision, now, Some(by)).await?;
     shared.on_the_way.reached(&Waypoint::LaunchRecorded);

@@ -283,7 +283,11 @@ mod tests {
         };
         let place = Place::new("/p", "/p").unwrap();
         let launch = Box::new(Draft::parse(&request).unwrap().at(place));
-        Session::begin(SessionId::parse("one").unwrap(), &Event::Created { launch }).unwrap()
+        let created = Event::Created {
+            launch,
+            boot_id: None,
+        };
+        Session::begin(SessionId::parse("one").unwrap(), &created).unwrap()
     }
 
     fn running() -> Session {

@@ -47,16 +47,14 @@ fn main() -> ExitCode {
         }
         ["--list", ..] => {
             let others = silent::NAMES.iter().chain(&standing::NAMES);
-            for name in [NAME, LOST, RECOVERING, rebooted::NAME]
-                .iter()
-                .chain(others)
-            {
+            let others = others.chain(&rebooted::NAMES);
+            for name in [NAME, LOST, RECOVERING].iter().chain(others) {
                 println!("{name}: test");
             }
         }
         _ => {
-            let others = silent::NAMES.len() + standing::NAMES.len();
-            println!("\nrunning {} tests", 4 + others);
+            let others = silent::NAMES.len() + standing::NAMES.len() + rebooted::NAMES.len();
+            println!("\nrunning {} tests", 3 + others);
             runtime().block_on(async {
                 // They wait, most of the time.
                 let silent = tokio::spawn(silent::all());
@@ -65,7 +63,7 @@ fn main() -> ExitCode {
                     .await;
                 wherever_an_engine_dies_the_next_knows_what_became_of_its_session().await;
                 wherever_an_engine_dies_that_takes_over_the_next_finds_what_the_first_left().await;
-                rebooted::a_launch_from_before_this_boot_is_not_told_to_have_never_run().await;
+                rebooted::all().await;
                 standing.await.expect("they hold");
                 silent.await.expect("they hold");
             });

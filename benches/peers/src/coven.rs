@@ -136,7 +136,7 @@ pub(crate) fn placed(event: Event) -> NewEvent {
 
 /// What makes a session run.
 pub(crate) fn beginning() -> Vec<NewEvent> {
-    let mut events = decide::launch(launch(), None).events;
+    let mut events = decide::launch(launch(), None, None).events;
     events.push(started());
     events.into_iter().map(placed).collect()
 }

@@ -3,11 +3,17 @@
 use crate::{ConversationId, Decision, Effect, Event, External, Launch, Refusal, Session};
 
 /// The decision that begins a session: on record first, then the process. `identity` is the
-/// harness's conversation id where it is known before the process runs.
-pub fn launch(launch: Launch, identity: Option<ConversationId>) -> Decision {
+/// harness's conversation id where it is known before the process runs, and `boot_id` the boot that the
+/// machine is in.
+pub fn launch(
+    launch: Launch,
+    identity: Option<ConversationId>,
+    boot_id: Option<String>,
+) -> Decision {
     let identified = identity.map(|conversation| Event::Identified { conversation });
     let created = Event::Created {
         launch: Box::new(launch),
+        boot_id,
     };
     Decision {
         events: std::iter::once(created).chain(identified).collect(),

@@ -25,7 +25,7 @@ impl Session {
     /// [`IllegalTransition`] if `event` is not one that begins a session.
     pub fn begin(id: SessionId, event: &Event) -> Result<Self, IllegalTransition> {
         match event {
-            Event::Created { launch } => Ok(Self::new(launched(id, launch))),
+            Event::Created { launch, .. } => Ok(Self::new(launched(id, launch))),
             Event::Registered { external } => Ok(Self::new(registered(id, external))),
             Event::Started { .. }
             | Event::LaunchFailed { .. }

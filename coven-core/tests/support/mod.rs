@@ -70,7 +70,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn launched(request: &LaunchRequest, identity: Option<ConversationId>) -> Self {
-        let decision = decide::launch(launch(request), identity);
+        let decision = decide::launch(launch(request), identity, Some("boot-1".to_owned()));
         Self::begin(&session_id(), decision)
     }
 

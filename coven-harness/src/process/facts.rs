@@ -1,10 +1,8 @@
 //! Which process it is: a process id alone is soon somebody else's.
 
 use std::io;
-use std::time::Duration;
 
 use coven_core::ProcessFacts;
-use rustix::time::{ClockId, clock_gettime};
 
 use crate::platform::{self, Stat};
 
@@ -26,12 +24,6 @@ pub(crate) fn of(pid: u32) -> io::Result<ProcessFacts> {
 /// Those of reading it: `/proc` is not mounted.
 pub fn boot_id() -> io::Result<&'static str> {
     platform::boot_id()
-}
-
-/// How long ago this boot began.
-pub fn since_boot() -> Duration {
-    // It is no earlier than its boot.
-    Duration::try_from(clock_gettime(ClockId::Boottime)).unwrap_or_default()
 }
 
 /// Whether the very process of `facts` still runs: this boot, its pid, its start time, and not

@@ -66,10 +66,13 @@ impl Redacted {
 /// The same with secrets hidden in every text that somebody wrote.
 fn hidden(what: What) -> What {
     match what {
-        What::Created { mut launch } => {
+        What::Created {
+            mut launch,
+            boot_id,
+        } => {
             launch.prompt = launch.prompt.as_deref().map(hide);
             launch.title = hide(&launch.title);
-            What::Created { launch }
+            What::Created { launch, boot_id }
         }
         What::Registered { mut external } => {
             external.title = hide(&external.title);

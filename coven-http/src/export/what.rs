@@ -14,8 +14,11 @@ use launch::{External, Launch};
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum What {
+    #[serde(rename_all = "camelCase")]
     Created {
         launch: Box<Launch>,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        boot_id: Option<String>,
     },
     Registered {
         external: External,
@@ -125,8 +128,9 @@ impl What {
     /// What an event says; `None` of a deletion, after which there is nothing to export.
     pub(super) fn of(event: &Event) -> Option<Self> {
         Some(match event {
-            Event::Created { launch } => Self::Created {
+            Event::Created { launch, boot_id } => Self::Created {
                 launch: Box::new(launch.as_ref().into()),
+                boot_id: boot_id.clone(),
             },
             Event::Registered { external } => Self::Registered {
                 external: external.as_ref().into(),
@@ -227,8 +231,9 @@ impl What {
     /// The event, if every part of it is one that a log may have.
     pub(super) fn into_event(self) -> Result<Event, Refusal> {
         Ok(match self {
-            Self::Created { launch } => Event::Created {
+            Self::Created { launch, boot_id } => Event::Created {
                 launch: Box::new((*launch).try_into()?),
+                boot_id,
             },
             Self::Registered { external } => Event::Registered {
                 external: Box::new(external.try_into()?),

@@ -95,6 +95,7 @@ pub(super) fn histories() -> Vec<(&'static str, Vec<Event>)> {
                 undelivered(None),
             ],
         ),
+        ("in-boot", vec![created_in_boot()]),
     ]
 }
 
@@ -136,6 +137,7 @@ fn full_life() -> Vec<Event> {
     vec![
         Event::Created {
             launch: Box::new(full_launch()),
+            boot_id: None,
         },
         started(),
         Event::Identified {
@@ -196,6 +198,14 @@ fn streamed() -> Event {
     });
     Event::Created {
         launch: Box::new(launch),
+        boot_id: None,
+    }
+}
+
+fn created_in_boot() -> Event {
+    Event::Created {
+        launch: Box::new(launch_of("fix the failing tests")),
+        boot_id: Some("3e6b0d0c-8a52-4b0f-9d5e-2f1f6f0c7a11".to_owned()),
     }
 }
 

@@ -241,6 +241,7 @@ fn beginning(id: &SessionId, next: &Event, kept: Option<&Record>) -> Event {
     }
     Event::Created {
         launch: Box::new(launch(kept)),
+        boot_id: None,
     }
 }
 

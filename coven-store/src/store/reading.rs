@@ -78,7 +78,19 @@ impl Store {
     pub fn launch(&self, id: &SessionId) -> Result<Option<Launch>, ReadError> {
         let first = self.first_event(id)?;
         Ok(first.and_then(|envelope| match envelope.event {
-            Event::Created { launch } => Some(*launch),
+            Event::Created { launch, .. } => Some(*launch),
+            _ => None,
+        }))
+    }
+
+    /// The boot in which a session was launched; `None` where its log does not say.
+    ///
+    /// # Errors
+    /// As [`Store::record`].
+    pub fn launched_in(&self, id: &SessionId) -> Result<Option<String>, ReadError> {
+        let first = self.first_event(id)?;
+        Ok(first.and_then(|envelope| match envelope.event {
+            Event::Created { boot_id, .. } => boot_id,
             _ => None,
         }))
     }

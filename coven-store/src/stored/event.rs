@@ -85,6 +85,10 @@ enum Body<D> {
         len_bytes: u64,
         written_bytes: Option<u64>,
     },
+    CreatedInBoot {
+        launch: Box<LaunchRow>,
+        boot_id: String,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -179,9 +183,13 @@ impl EventRow<&[u8]> {
 impl From<&Event> for Body<Bytes> {
     fn from(event: &Event) -> Self {
         match event {
-            Event::Created { launch } => Self::Created {
-                launch: Box::new(launch.as_ref().into()),
-            },
+            Event::Created { launch, boot_id } => {
+                let launch = Box::new(launch.as_ref().into());
+                match boot_id.clone() {
+                    Some(boot_id) => Self::CreatedInBoot { launch, boot_id },
+                    None => Self::Created { launch },
+                }
+            }
             Event::Registered { external } => Self::Registered {
                 external: Box::new(external.as_ref().into()),
             },
@@ -283,6 +291,11 @@ impl Body<&[u8]> {
         Ok(match self {
             Self::Created { launch } => Event::Created {
                 launch: Box::new((*launch).try_into()?),
+                boot_id: None,
+            },
+            Self::CreatedInBoot { launch, boot_id } => Event::Created {
+                launch: Box::new((*launch).try_into()?),
+                boot_id: Some(boot_id),
             },
             Self::Registered { external } => Event::Registered {
                 external: Box::new((*external).try_into()?),

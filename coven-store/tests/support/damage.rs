@@ -89,6 +89,7 @@ pub async fn story() -> Log {
         .expect("a new session");
     let conversation = Event::Created {
         launch: Box::new(launch_in_conversation("talk")),
+        boot_id: None,
     };
     append(&store, "talking", vec![conversation, started()])
         .await

@@ -85,6 +85,7 @@ pub fn launch_in_conversation(conversation: &str) -> Launch {
 pub fn created() -> Event {
     Event::Created {
         launch: Box::new(launch_of("fix the failing tests")),
+        boot_id: None,
     }
 }
 

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use coven_core::{Command, OrphanReason, Phase, ProcessFacts, SessionId, Timestamp};
 use coven_harness::Harness;
-use coven_harness::process::{kill_marked, kill_shim, since_boot};
+use coven_harness::process::{boot_id, kill_marked, kill_shim};
 use coven_harness::shim::{LaunchFailure, Record as ShimRecord, Recorded};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
@@ -231,7 +231,7 @@ async fn lost(mut launching: Launching, shimmed: Option<Shimmed>, waits: Option<
         launching.record.session.id.clone(),
     );
     let has_begun = !shimmed.as_ref().is_some_and(Shimmed::never_began)
-        || !is_of_this_boot(&launching)
+        || !is_of_this_boot(&shared, &session).await
         || is_marked(&session, shared.grace).await;
     let left = recover::end_processes(&shared, &session, None).await;
     if has_begun || left == Left::Somebody {
@@ -244,11 +244,15 @@ async fn lost(mut launching: Launching, shimmed: Option<Shimmed>, waits: Option<
     }
 }
 
-/// Whether the machine has not gone down since the launch: that may have taken away what a shim made.
-fn is_of_this_boot(launching: &Launching) -> bool {
-    let now = launching.shared.clock.now().as_nanos();
-    let age = now.saturating_sub(launching.record.created_at.as_nanos());
-    u64::try_from(age).is_ok_and(|nanos| Duration::from_nanos(nanos) < since_boot())
+/// Whether the machine has provably not gone down since the launch: that may have taken away what a shim made.
+/// Nothing proves it of a launch whose boot is not on record; what a clock says, which may have been set, does not.
+async fn is_of_this_boot(shared: &Shared, session: &SessionId) -> bool {
+    let id = session.clone();
+    let launched_in = shared.read(move |store| store.launched_in(&id)).await;
+    let launched_in = launched_in.inspect_err(|error| {
+        tracing::error!(%session, %error, "the boot of a launch cannot be read");
+    });
+    matches!((launched_in, boot_id()), (Ok(Some(then)), Ok(now)) if then == now)
 }
 
 /// Whether anybody carries a session's mark, or that cannot be told. Whoever does is ended.

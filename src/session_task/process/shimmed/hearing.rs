@@ -128,7 +128,10 @@ mod tests {
         };
         let place = Place::new("/p", "/p").unwrap();
         let launch = Box::new(Draft::parse(&request).unwrap().at(place));
-        let created = Event::Created { launch };
+        let created = Event::Created {
+            launch,
+            boot_id: None,
+        };
         let session = Session::begin(SessionId::parse("one").unwrap(), &created).unwrap();
         let mut snapshot = (*session).clone();
         snapshot.output_bytes = output_bytes;
