@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use coven_core::{Exit, SessionId, TermSize};
 use coven_harness::environment::Environment;
 use coven_harness::process::{self, Spawn, Wiring, open_files_limit};
-use coven_harness::shim::{self, Launch, Program, Record};
+use coven_harness::shim::{self, Launch, NewFolder, Program, Record};
 use tempfile::TempDir;
 
 const FLOOD_BYTES: usize = 64 << 20;
@@ -130,7 +130,7 @@ async fn begin(home: &TempDir, script: &str) -> shim::Child {
     let session = session();
     let launch = Launch {
         program: &Program::this(),
-        folder: &home.path().join(session.as_str()),
+        folder: NewFolder::make(&home.path().join(session.as_str())).expect("a folder"),
         session: &session,
         spawn: spawn(&session, script),
         executable: "sh".to_owned(),

@@ -22,6 +22,8 @@ pub enum Waypoint {
     LossRecorded,
     /// The paths were checked; the working directory is not open yet, and nothing is on record.
     PlaceChecked,
+    /// There is a folder for its shim, and nothing is on record.
+    FolderMade,
     /// The launch is on record, and nothing else was done.
     LaunchRecorded,
     /// The directory is held; the process does not run yet.
@@ -29,8 +31,6 @@ pub enum Waypoint {
         /// Whose process.
         session: SessionId,
     },
-    /// Its shim has a folder, and is not started.
-    FolderMade,
     /// Its shim is started, and not told what to run.
     ShimStarted,
     /// Its shim has greeted us, and has been told, or is just being told, what to run.
@@ -64,7 +64,6 @@ pub enum Waypoint {
 impl From<LaunchStep> for Waypoint {
     fn from(step: LaunchStep) -> Self {
         match step {
-            LaunchStep::FolderMade => Self::FolderMade,
             LaunchStep::ShimStarted => Self::ShimStarted,
             LaunchStep::ShimGreeted => Self::ShimGreeted,
         }

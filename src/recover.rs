@@ -45,7 +45,7 @@ const SETTLING: Duration = Duration::from_secs(1);
 /// and orphans the others.
 /// Returns when all of those are on record as orphaned, or wait for a disk that is full or for the end of who is left
 /// of them; those that are taken over are being reached. What became of those of them that have ended is on record, too,
-/// or takes longer than [`SETTLING`].
+/// or takes longer than [`SETTLING`]. Folders that were made for launches that never came to be on record are gone.
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     let unreadable = |error: Error| OpenError::Unreadable {
         message: error.to_string(),
@@ -84,9 +84,13 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     while let Some(done) = orphaned.join_next().await {
         through(done)?;
     }
+    let of = Arc::clone(shared);
+    // Who launches what an engine was asked for that died of it makes the same folder.
+    let left = blocking(move || of.spools.remove_empty(folders)).await;
+    let left = left.map_err(unreadable)?;
     // What takes longer goes on beside what the engine is asked.
     let _ = timeout(SETTLING, all(settling)).await;
-    session_task::dismiss(shared, folders.into_iter().collect());
+    session_task::dismiss(shared, left);
     Ok(())
 }
 

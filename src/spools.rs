@@ -1,6 +1,7 @@
 //! Where the shims of a home keep what nobody has taken from them yet: `spools`, with a folder for
 //! each session, and how much that may be.
 
+use std::collections::HashSet;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
@@ -97,6 +98,13 @@ impl Spools {
             sessions.extend(id);
         }
         Ok(sessions)
+    }
+
+    /// Removes the folders of these that are empty: of launches that never came to be on record, or whose shim has
+    /// taken away all else. Blocks. Gives the others.
+    pub(crate) fn remove_empty(&self, sessions: HashSet<SessionId>) -> Vec<SessionId> {
+        let is_left = |session: &SessionId| fs::remove_dir(self.folder(session)).is_err();
+        sessions.into_iter().filter(is_left).collect()
     }
 
     /// How much each spool may take, with so many sessions. It changes only with every doubling of

@@ -1,6 +1,7 @@
 //! From an accepted launch to a running process: on record first, then the process.
 
 mod calling_off;
+mod holder;
 mod in_shim;
 
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 
 use calling_off::{Recording, recorded};
+use holder::Holder;
 
 use super::adopting;
 use super::control::MAX_ASKED;
@@ -23,7 +25,6 @@ use super::writer::Input;
 use super::{Accepted, Run, first_message};
 use crate::attach::Screenless;
 use crate::commit::{self, Plan};
-use crate::hosting::Hosting;
 use crate::on_the_way::Waypoint;
 use crate::running::{Message, Request};
 use crate::shared::{Shared, blocking};
@@ -83,17 +84,27 @@ pub(super) async fn run(
         return drop(reply.send(Err(refusal)));
     }
     let (harness, mode) = (Arc::clone(&accepted.harness), accepted.launch.mode);
+    let holder = match &accepted.run {
+        Ok(_) => Holder::prepared(&shared, &accepted.id).await,
+        Err(reason) => Err(reason.clone()),
+    };
     let (mut launching, run) = match put_on_record(shared, accepted).await {
         Ok(recorded) => recorded,
-        // Nothing was written and nothing runs. Whoever asked may have left.
-        Err(error) => return drop(reply.send(Err(error))),
+        Err(error) => {
+            if let Ok(holder) = holder {
+                holder.dismiss().await;
+            }
+            // Nothing was written and nothing runs. Whoever asked may have left.
+            return drop(reply.send(Err(error)));
+        }
     };
-    let to_make = match run {
-        Ok(run) => ToMake::of(run, &*harness),
+    let (run, holder) = match run.and_then(|run| Ok((run, holder?))) {
+        Ok(prepared) => prepared,
         Err(reason) => return launching.fail(reason, reply).await,
     };
+    let to_make = ToMake::of(run, &*harness);
     let (executable, argv) = (to_make.executable.clone(), to_make.argv.clone());
-    let mut making = launching.make(to_make);
+    let mut making = launching.make(holder, to_make);
     let made = match launching.wait(&mut making, &mut mailbox).await {
         Ok(Some(made)) => made,
         Ok(None) => return launching.called_off(reply).await,
@@ -166,10 +177,10 @@ impl Launching {
     }
 
     /// Makes the process; `None` when it was called off before.
-    fn make(&self, to_make: ToMake) -> Making {
-        match &self.shared.hosting {
-            Hosting::InProcess => self.spawn(to_make),
-            Hosting::Shims(shims) => self.spawn_in_shim(shims.program.clone(), to_make),
+    fn make(&self, holder: Holder, to_make: ToMake) -> Making {
+        match holder {
+            Holder::Engine => self.spawn(to_make),
+            Holder::Shim { program, folder } => self.spawn_in_shim(program, folder, to_make),
         }
     }
 
@@ -200,17 +211,25 @@ impl Launching {
     }
 
     /// Has a shim make it, which may take long: no thread waits for that.
-    fn spawn_in_shim(&self, program: shim::Program, to_make: ToMake) -> Making {
+    fn spawn_in_shim(
+        &self,
+        program: shim::Program,
+        folder: shim::NewFolder,
+        to_make: ToMake,
+    ) -> Making {
         let goes_ahead = self.goes_ahead();
         let (shared, session) = (Arc::clone(&self.shared), self.record.session.clone());
         let called_off = self.called_off.subscribe();
         tokio::spawn(async move {
             match blocking(goes_ahead).await {
                 Ok(true) => {}
-                Ok(false) => return Ok(None),
+                Ok(false) => {
+                    in_shim::remove(folder).await;
+                    return Ok(None);
+                }
                 Err(panicked) => return Err(NoProcess::Unknown(panicked.to_string())),
             }
-            let made = in_shim::make(&shared, &session, program, to_make, called_off);
+            let made = in_shim::make(&shared, &session, (program, folder), to_make, called_off);
             made.await.map(Some)
         })
     }

@@ -104,10 +104,17 @@ async fn wherever_an_engine_dies_that_takes_over_the_next_finds_what_the_first_l
     let mut tried = 0;
     for (way, first, seconds, leads) in [
         (
-            Way::Shim,
+            Way::Here,
             "BeforeSpawn",
             &["Recovering", "LossRecorded"][..],
             never,
+        ),
+        (Way::Shim, "FolderMade", &["Recovering"], Leads::Nowhere),
+        (
+            Way::Shim,
+            "BeforeSpawn",
+            &["Recovering", "TakenOver"],
+            Leads::NeverRan,
         ),
         (
             Way::Shim,
@@ -195,7 +202,7 @@ async fn found(world: &World, way: Way, leads: Leads) -> Result<(), String> {
     let listed = within(world.engine.list(all)).await;
     let records = listed.map_err(|error| error.to_string())?.records;
     match (&records[..], leads) {
-        ([], Leads::Nowhere) => {}
+        ([], Leads::Nowhere) => no_folder_is_left(world)?,
         ([record], leads) if leads != Leads::Nowhere => {
             session(world, record, way, leads).await?;
             nothing_is_left(world, &record.session.id).await?;
@@ -296,6 +303,15 @@ async fn has_ended_well(world: &World, id: &SessionId) -> Result<(), String> {
     match (took.next(), took.next()) {
         (Some(last), None) if last.contains("go") => Ok(()),
         _ => Err(format!("it wrote {said:?}")),
+    }
+}
+
+/// No folder of a launch that came to nothing is left, from the moment on that the engine serves.
+fn no_folder_is_left(world: &World) -> Result<(), String> {
+    let spools = world.dir.path().join("home/spools");
+    match std::fs::read_dir(spools).map_or(0, Iterator::count) {
+        0 => Ok(()),
+        folders => Err(format!("{folders} spools are left")),
     }
 }
 

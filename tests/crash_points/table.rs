@@ -112,11 +112,11 @@ pub(crate) fn of(way: Way) -> Vec<(&'static str, Leads)> {
     let launch = [
         ("Recovering", Leads::Nowhere),
         ("PlaceChecked", Leads::Nowhere),
-        ("LaunchRecorded", UNSTARTED),
-        ("BeforeSpawn", UNSTARTED),
     ];
     let started_by_shim = [
-        ("FolderMade", Leads::NeverRan),
+        ("FolderMade", Leads::Nowhere),
+        ("LaunchRecorded", Leads::NeverRan),
+        ("BeforeSpawn", Leads::NeverRan),
         ("ShimStarted", Leads::NeverRan),
         ("ShimGreeted", Leads::OnOrNeverRan),
         ("ProcessMade", Leads::On),
@@ -131,6 +131,8 @@ pub(crate) fn of(way: Way) -> Vec<(&'static str, Leads)> {
     ];
     let lost = |reason| Leads::Lost(reason, MayHaveRun::Perhaps);
     let started_here = [
+        ("LaunchRecorded", UNSTARTED),
+        ("BeforeSpawn", UNSTARTED),
         ("ProcessMade", lost(OrphanReason::LaunchInterrupted)),
         ("StartRecorded", lost(OrphanReason::EngineDied)),
     ];

@@ -10,7 +10,7 @@ use crate::home::Home;
 use crate::resume;
 
 /// Where it is proven that nothing ran.
-const NEVER_RAN: [&str; 2] = ["FolderMade", "ShimStarted"];
+const NEVER_RAN: [&str; 3] = ["LaunchRecorded", "BeforeSpawn", "ShimStarted"];
 
 /// An agent that can be counted.
 const COUNTED: &str = "echo ran >> ../ran; echo up";
@@ -63,6 +63,21 @@ fn a_launch_whose_daemon_died_before_anything_ran_is_made_again_and_said_to_be()
 }
 
 #[test]
+fn a_launch_whose_daemon_died_before_that_was_on_record_is_made_and_nothing_said() {
+    for point in ["PlaceChecked", "FolderMade"] {
+        let home = Home::new();
+        let dying = DyingDaemon::at(&home, point);
+        let (id, said, status) = run(&home, &["run", "--detach", "sh", COUNTED]);
+        dying.has_died();
+        assert_eq!((said.as_str(), status), ("", Some(0)), "{point}");
+        let id = id.trim_end();
+        assert!(others(&home, id).is_empty(), "{point}");
+        home.wait_for_output(id, "up");
+        assert_eq!(runs(&home), 1, "{point}");
+    }
+}
+
+#[test]
 fn a_launch_that_is_followed_is_made_again_like_one_that_is_not() {
     let home = Home::new();
     let dying = DyingDaemon::at(&home, "ShimStarted");
@@ -79,7 +94,7 @@ fn a_launch_that_may_have_run_when_its_daemon_died_is_not_made_again_and_fails()
         &["run", "sh", COUNTED],
     ] {
         let home = Home::new();
-        let dying = DyingDaemon::at(&home, "LaunchRecorded");
+        let dying = DyingDaemon::without_shims_at(&home, "LaunchRecorded");
         let (shown, said, status) = run(&home, args);
         dying.has_died();
         assert_eq!((shown.as_str(), status), ("", Some(121)), "{said}");

@@ -6,7 +6,7 @@ use std::fs::{self, File};
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
 use rustix::io::Errno;
@@ -19,10 +19,41 @@ pub(super) const LOCK: &str = "lock";
 /// Where the shim listens, in its folder.
 pub const SOCKET: &str = "socket";
 
-/// Makes the folder of a new session, for its owner alone.
-pub(super) fn create(folder: &Path) -> io::Result<OwnedFd> {
-    fs::DirBuilder::new().mode(0o700).create(folder)?;
-    open(folder)
+/// The folder of a session that no shim holds yet: empty, and for its owner alone.
+///
+/// Whoever launches the session makes it before that is on record, so that what is on record and has an empty folder
+/// never ran, as [`look`] finds it. Dropped, it stays.
+#[derive(Debug)]
+pub struct NewFolder {
+    path: PathBuf,
+    pub(super) held: OwnedFd,
+}
+
+impl NewFolder {
+    /// Makes it, at a path at which there is nothing, in a directory that is there. Blocks.
+    ///
+    /// # Errors
+    /// Those of making and opening it. Nothing is left.
+    pub fn make(path: &Path) -> io::Result<Self> {
+        fs::DirBuilder::new().mode(0o700).create(path)?;
+        let path = path.to_owned();
+        match open(&path) {
+            Ok(held) => Ok(Self { path, held }),
+            Err(error) => {
+                // Empty; what cannot be removed is found by a scan.
+                let _ = fs::remove_dir(path);
+                Err(error)
+            }
+        }
+    }
+
+    /// Removes it: there will be no shim. Blocks.
+    ///
+    /// # Errors
+    /// Those of removing it; `DirectoryNotEmpty` where something is in it.
+    pub fn remove(self) -> io::Result<()> {
+        fs::remove_dir(self.path)
+    }
 }
 
 pub(super) fn open(folder: &Path) -> io::Result<OwnedFd> {

@@ -9,8 +9,8 @@ use bytes::Bytes;
 use coven_core::{Exit, OutputEnd, SessionId};
 use coven_harness::process::{Spawn, Wiring};
 use coven_harness::shim::{
-    self, Child, Control, Found, InputError, InputId, Launch, LaunchError, Program, Record,
-    Records, Remains, Taken,
+    self, Child, Control, Found, InputError, InputId, Launch, LaunchError, NewFolder, Program,
+    Record, Records, Remains, Taken,
 };
 use tempfile::TempDir;
 use tokio::net::UnixDatagram;
@@ -108,7 +108,7 @@ impl World {
         program.args.push(self.session.as_str().into());
         let launch = Launch {
             program: &program,
-            folder: &self.folder,
+            folder: NewFolder::make(&self.folder).unwrap(),
             session: &self.session,
             spawn,
             executable: "/bin/sh".to_owned(),

@@ -5,8 +5,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coven_core::Session;
-use coven_harness::shim::{self, LaunchError, LaunchStep};
+use coven_core::{Session, SessionId};
+use coven_harness::shim::{self, LaunchError, LaunchStep, NewFolder};
 use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
@@ -21,12 +21,39 @@ use crate::shared::{Shared, blocking};
 /// that launches hundreds at once it waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// Makes the folder of a session's shim.
+///
+/// # Errors
+/// Why there can be none, for people.
+pub(super) async fn folder(shared: &Arc<Shared>, session: &SessionId) -> Result<NewFolder, String> {
+    let (of, session) = (Arc::clone(shared), session.clone());
+    let made = blocking(move || {
+        of.spools.make()?;
+        NewFolder::make(&of.spools.folder(&session))
+    });
+    let made = made
+        .await
+        .unwrap_or_else(|error| Err(io::Error::other(error)));
+    let made = made.map_err(|error| format!("no spool can be made: {error}"))?;
+    shared.on_the_way.reached(&Waypoint::FolderMade);
+    Ok(made)
+}
+
+/// Removes the folder of a session that no shim is to hold.
+pub(super) async fn remove(folder: NewFolder) {
+    let removed = blocking(move || folder.remove()).await;
+    // The next engine removes it.
+    if let Err(error) | Ok(Err(error)) = removed.map_err(io::Error::other) {
+        tracing::warn!(%error, "the folder of a session that never ran is left");
+    }
+}
+
 /// Has a shim make it, and gives it the first input. One that takes too long, or long though the launch
 /// is called off, is to be looked for.
 pub(super) async fn make(
     shared: &Arc<Shared>,
     session: &Session,
-    program: shim::Program,
+    shim: (shim::Program, NewFolder),
     to_make: ToMake,
     mut called_off: watch::Receiver<bool>,
 ) -> Result<Made, NoProcess> {
@@ -46,7 +73,7 @@ pub(super) async fn make(
         }
     };
     tokio::select! {
-        made = make_however_long(shared, session, program, to_make) => made,
+        made = make_however_long(shared, session, shim, to_make) => made,
         () = too_long => Err(NoProcess::Unknown(
             "its shim does not say what became of the launch".to_owned(),
         )),
@@ -56,7 +83,7 @@ pub(super) async fn make(
 async fn make_however_long(
     shared: &Arc<Shared>,
     session: &Session,
-    mut program: shim::Program,
+    (mut program, folder): (shim::Program, NewFolder),
     to_make: ToMake,
 ) -> Result<Made, NoProcess> {
     let ToMake {
@@ -67,14 +94,9 @@ async fn make_however_long(
         hint,
     } = to_make;
     program.args.push(session.id.as_str().into());
-    let folder = shared.spools.folder(&session.id);
-    let spools = Arc::clone(shared);
-    let made = blocking(move || spools.spools.make()).await;
-    let made = made.unwrap_or_else(|error| Err(io::Error::other(error)));
-    made.map_err(|error| NoProcess::NeverRan(format!("no spool can be made: {error}")))?;
     let launch = shim::Launch {
         program: &program,
-        folder: &folder,
+        folder,
         session: &session.id,
         spawn,
         executable,
@@ -106,6 +128,7 @@ async fn make_however_long(
         }
         shared.on_the_way.reached(&Waypoint::FirstMessageGiven);
     }
+    let folder = shared.spools.folder(&session.id);
     let shimmed = Shimmed::launched(session, folder, child);
     let (process, keyboard) = Process::in_shim(facts, shimmed);
     Ok(Made {

@@ -6,7 +6,7 @@ use std::os::fd::OwnedFd;
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::net::UnixStream;
 use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 
 use bytes::Bytes;
@@ -16,7 +16,7 @@ use super::{AdoptError, Child, Lost};
 use crate::environment::{Environment, NO_SESSION, SESSION_VARIABLE};
 use crate::process::{Spawn, SpawnError, Stdin, Wiring};
 use crate::shim::WORD;
-use crate::shim::folder;
+use crate::shim::folder::NewFolder;
 use crate::shim::frame::MAX_PAYLOAD_BYTES;
 use crate::shim::protocol::{LaunchFailure, LaunchSpec, Record, ToShim, WiringSpec};
 
@@ -46,8 +46,8 @@ impl Program {
 pub struct Launch<'a> {
     /// Which program holds it.
     pub program: &'a Program,
-    /// Where its shim keeps it: a path at which there is nothing yet, in a directory that is there.
-    pub folder: &'a Path,
+    /// Where its shim keeps it.
+    pub folder: NewFolder,
     /// Which session.
     pub session: &'a SessionId,
     /// What to run.
@@ -66,7 +66,7 @@ pub enum LaunchError {
     /// Its process does not run, and nothing is left of it.
     #[error(transparent)]
     Spawn(#[from] SpawnError),
-    /// Its folder cannot be made, or what is in it. Nothing is left.
+    /// What is to be in its folder cannot be made. Nothing is left.
     #[error("the session's folder cannot be used ({step}): {source}")]
     Folder {
         /// What was to be done.
@@ -94,8 +94,6 @@ pub enum LaunchError {
 #[doc(hidden)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LaunchStep {
-    /// The session's folder is made, and nothing is in it.
-    FolderMade,
     /// The shim is started, and not told what to run.
     ShimStarted,
     /// The shim has greeted; it has been told what to run, or just is.
@@ -103,7 +101,7 @@ pub enum LaunchStep {
 }
 
 /// Starts a shim and has it run a process as [`spawn`](crate::process::spawn) would; returns once
-/// that runs. Must be called within a tokio runtime, whose threads that may block make the folder and the shim.
+/// that runs; where it does not, the folder is removed. Must be called within a tokio runtime, whose threads that may block make the shim.
 ///
 /// Dropped meanwhile, it leaves a session that may run, to be found by its folder. The first
 /// record, [`Record::Started`], is still to come from the records.
@@ -133,23 +131,25 @@ pub async fn launch_with(
         limit_bytes,
     } = launch;
     let executed = spawn.program.clone();
-    let (spec, directory) = specify(spawn, session, executable, argv, limit_bytes)?;
+    let specified = specify(spawn, session, executable, argv, limit_bytes);
     let in_folder = |step: &str, source| LaunchError::Folder {
         step: step.to_owned(),
         source,
     };
-    let made = folder.to_owned();
-    let held = apart(move || folder::create(&made)).await.flatten();
-    let held = held.map_err(|error| in_folder("make the folder", error))?;
-    on_the_way(LaunchStep::FolderMade);
-    let (program, made) = (program.clone(), folder.to_owned());
+    let program = program.clone();
     let started = apart(move || {
-        start(&program, directory, held).inspect_err(|_| {
+        let started = match specified {
+            Ok((spec, directory)) => {
+                start(&program, directory, &folder.held).map(|stream| (stream, spec))
+            }
+            Err(error) => Err(error.into()),
+        };
+        started.inspect_err(|_| {
             // Empty; what cannot be removed is found by a scan.
-            let _ = std::fs::remove_dir(made);
+            let _ = folder.remove();
         })
     });
-    let stream = started
+    let (stream, spec) = started
         .await
         .map_err(|error| in_folder("start the shim", error))??;
     on_the_way(LaunchStep::ShimStarted);
@@ -191,12 +191,13 @@ async fn apart<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> 
 fn start(
     program: &Program,
     directory: OwnedFd,
-    folder: OwnedFd,
+    folder: &OwnedFd,
 ) -> Result<tokio::net::UnixStream, LaunchError> {
     let failed = |source| LaunchError::Program {
         program: program.path.clone(),
         source,
     };
+    let folder = folder.try_clone().map_err(failed)?;
     let (ours, theirs) = UnixStream::pair().map_err(failed)?;
     ours.set_nonblocking(true).map_err(failed)?;
     let mut command = Command::new(&program.path);
