@@ -29,7 +29,7 @@ pub(super) struct Aim {
 
 impl Aim {
     /// Ends all of it. That nobody is left is no proof of death while its shim, which has its lock, was not to be
-    /// seen either.
+    /// seen either, nor where it cannot be told whether it has.
     pub(super) async fn end(self, grace: Duration) -> Report {
         let Self {
             first,
@@ -41,15 +41,85 @@ impl Aim {
         let Some(folder) = shims_folder.filter(|_| report.survivors.is_empty()) else {
             return Ok(report);
         };
-        match blocking(move || is_out_of_view(&first, &session, &folder)).await {
-            Ok(false) => Ok(report),
-            Ok(true) => Err(KillError::new(io::Error::other(OUT_OF_VIEW))),
+        match blocking(move || look(&first, &session, &folder)).await {
+            Ok(Ok(Shim::Seen | Shim::Dead)) => Ok(report),
+            Ok(Ok(Shim::OutOfView)) => Err(KillError::new(io::Error::other(OUT_OF_VIEW))),
+            Ok(Err(error)) => Err(KillError::new(error)),
             Err(error) => Err(KillError::new(io::Error::other(error))),
         }
     }
 }
 
-fn is_out_of_view(first: &ProcessFacts, session: &SessionId, folder: &Path) -> bool {
-    let is_seen = is_shim_running(Some(first), session).unwrap_or(false);
-    !is_seen && shim::is_dead(folder).is_ok_and(|is_dead| !is_dead)
+/// What is to be seen of a session's shim.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shim {
+    Seen,
+    /// Nobody holds its lock, or there is none to hold: it takes its folder away when it ends.
+    Dead,
+    /// It has its lock, and is not among the processes that there are to be seen.
+    OutOfView,
+}
+
+/// # Errors
+/// It cannot be told.
+fn look(first: &ProcessFacts, session: &SessionId, folder: &Path) -> io::Result<Shim> {
+    match shim::is_dead(folder) {
+        Ok(true) => return Ok(Shim::Dead),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Shim::Dead),
+        Ok(false) => {}
+        Err(error) => {
+            let folder = folder.display();
+            let message = format!("whether its shim lives cannot be told: {folder}: {error}");
+            return Err(io::Error::new(error.kind(), message));
+        }
+    }
+    Ok(if is_shim_running(Some(first), session)? {
+        Shim::Seen
+    } else {
+        Shim::OutOfView
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use coven_harness::process::boot_id;
+
+    use super::*;
+
+    /// A session of which no process is left, and whose shim has this folder.
+    async fn kill(folder: &Path) -> Report {
+        let boot_id = boot_id().expect("it has one").to_owned();
+        let aim = Aim {
+            first: ProcessFacts {
+                // Over any id that the kernel gives.
+                pid: u32::MAX,
+                start_time: 1,
+                boot_id,
+                shim_pid: Some(u32::MAX),
+            },
+            session: SessionId::parse("0199a213-81c0-7800-8aa1-bbab2a035a00").expect("an id"),
+            survivors: Vec::new(),
+            shims_folder: Some(folder.to_owned()),
+        };
+        aim.end(Duration::ZERO).await
+    }
+
+    #[tokio::test]
+    async fn a_kill_is_no_proof_of_death_where_it_cannot_be_read_whether_the_shim_lives() {
+        let home = tempfile::tempdir().expect("a directory");
+        let folder = home.path().join("folder");
+        kill(&folder).await.expect("a shim that is gone is dead");
+        fs::create_dir(&folder).expect("a folder");
+        kill(&folder).await.expect("nobody has its lock");
+        fs::remove_file(folder.join("lock")).expect("whoever looks makes it");
+        fs::create_dir(folder.join("lock")).expect("something in its place");
+        let unknown = kill(&folder).await.expect_err("that is no lock");
+        let told = unknown.source.to_string();
+        assert!(told.contains("cannot be told"), "{told}");
+        fs::remove_dir_all(&folder).expect("it is ours");
+        fs::write(&folder, "").expect("something in its place");
+        kill(&folder).await.expect_err("that is no folder");
+    }
 }
