@@ -250,7 +250,9 @@ pub(crate) async fn end_processes(
         Some(process) => kill(process, session, shared.grace).await,
         None => kill_marked(session, shared.grace).await,
     };
-    if let Err(error) = kill_shim(process, session) {
+    let (of, held) = (session.clone(), process.cloned());
+    let ended = blocking(move || kill_shim(held.as_ref(), &of)).await;
+    if let Err(error) | Ok(Err(error)) = ended.map_err(io::Error::other) {
         tracing::error!(%session, %error, "the shim of a lost session cannot be ended");
     }
     let Ok(report) = session_task::proved(session, killed) else {

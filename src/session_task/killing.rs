@@ -18,6 +18,7 @@ use super::identity::Look;
 use super::live::{Goes, Leaving, Live, Slot};
 use crate::on_the_way::Waypoint;
 use crate::recover;
+use crate::shared::blocking;
 
 use aim::Aim;
 
@@ -58,9 +59,17 @@ pub(super) struct Killing {
     pub(super) under_way: Slot<Killed>,
     /// Until another kill is worth it, after one that failed.
     pub(super) pause: Slot<()>,
-    /// Until the end of the process, which is sure, should have been heard of its shim.
-    pub(super) unheard: Slot<()>,
+    /// Until the end of the process, which is sure, should have been heard of its shim; and until that is ended.
+    pub(super) unheard: Slot<Unheard>,
     failed: Option<Failed>,
+}
+
+/// The end of the process was not heard of its shim.
+pub(super) enum Unheard {
+    /// It should have been by now.
+    Yet,
+    /// The shim, which is of no more use, was to be ended: true if there was one.
+    Ended(io::Result<bool>),
 }
 
 /// Kills have failed so far.
@@ -177,31 +186,50 @@ impl Live {
         let is_waited_for = self.process.lives_on() && self.end.has_process();
         self.killing.unheard = is_waited_for.then(|| {
             let clock = self.shared.clock.clone();
-            Box::pin(async move { clock.sleep_until(clock.elapsed() + UNHEARD).await }) as _
+            Box::pin(async move {
+                clock.sleep_until(clock.elapsed() + UNHEARD).await;
+                Unheard::Yet
+            }) as _
         });
     }
 
     /// Nobody of the session is left but its shim, which has not told of the end. One that is there
     /// may take as long as it needs, as on a full disk. One that cannot be reached, or makes no sense,
     /// is of no more use: it is ended, and where it was ended already, nothing more is heard of it.
-    pub(super) fn unheard(&mut self) -> Goes {
+    pub(super) fn unheard(&mut self, unheard: Unheard) -> Goes {
         self.killing.unheard = None;
         if !self.end.has_process() || self.killing.is_under_way() {
             return Goes::On;
         }
-        if self.process.is_out_of_sight() {
-            let session = &self.record.session.id;
-            match kill_shim(Some(self.process.facts()), session) {
-                Ok(true) => tracing::error!(%session, "a shim that tells nothing was ended"),
-                Ok(false) => {
-                    self.lost_sight(OrphanReason::ShimDied);
-                    return Goes::On;
-                }
-                Err(error) => tracing::error!(%session, %error, "a shim cannot be ended"),
+        let session = &self.record.session.id;
+        match unheard {
+            Unheard::Yet if self.process.is_out_of_sight() => {
+                self.end_its_shim();
+                return Goes::On;
+            }
+            Unheard::Ended(Ok(false)) if self.process.is_out_of_sight() => {
+                self.lost_sight(OrphanReason::ShimDied);
+                return Goes::On;
+            }
+            Unheard::Yet | Unheard::Ended(Ok(false)) => {}
+            Unheard::Ended(Ok(true)) => {
+                tracing::error!(%session, "a shim that tells nothing was ended");
+            }
+            Unheard::Ended(Err(error)) => {
+                tracing::error!(%session, %error, "a shim cannot be ended");
             }
         }
         self.wait_for_the_end();
         Goes::On
+    }
+
+    /// Whoever else is asked meanwhile does not wait for the look at all processes that this takes.
+    fn end_its_shim(&mut self) {
+        let (facts, session) = (self.process.facts().clone(), self.record.session.id.clone());
+        self.killing.unheard = Some(Box::pin(async move {
+            let ended = blocking(move || kill_shim(Some(&facts), &session)).await;
+            Unheard::Ended(ended.unwrap_or_else(|error| Err(io::Error::other(error))))
+        }));
     }
 
     /// Prepares for another kill.

@@ -21,7 +21,7 @@ use super::deliveries::Deliveries;
 use super::ending::EndWatch;
 use super::heard_again::HeardAgain;
 use super::identity::{Again, IdentityWatch};
-use super::killing::{Killed, Killing, Report};
+use super::killing::{Killed, Killing, Report, Unheard};
 use super::observe::Observations;
 use super::process::{Happening, Keyboard, Process, Wants};
 use super::redraw::Redraw;
@@ -97,7 +97,7 @@ enum Wake {
     Happened(Happening),
     Killed(Killed),
     KillAgain,
-    Unheard,
+    Unheard(Unheard),
     Observed(super::observe::Outcome),
     Controlled(super::control::Outcome),
     Identified(super::identity::Look),
@@ -208,7 +208,7 @@ impl Live {
                     self.terminate_again();
                     Goes::On
                 }
-                Wake::Unheard => self.unheard(),
+                Wake::Unheard(unheard) => self.unheard(unheard),
                 Wake::Observed(outcome) => self.observed(outcome),
                 Wake::Controlled(outcome) => self.controlled(outcome),
                 Wake::Identified(look) => self.looked(look),
@@ -253,7 +253,7 @@ impl Live {
             outcome = arrival(&mut self.observations.in_flight) => Wake::Observed(outcome),
             killed = arrival(&mut self.killing.under_way) => Wake::Killed(killed),
             () = arrival(&mut self.killing.pause) => Wake::KillAgain,
-            () = arrival(&mut self.killing.unheard) => Wake::Unheard,
+            unheard = arrival(&mut self.killing.unheard) => Wake::Unheard(unheard),
             heard = arrival(&mut self.hearing_again) => Wake::HeardAgain(Box::new(heard)),
             look = arrival(&mut self.control.looking) => Wake::EchoKnown(look),
             limit = spool_limit(&mut self.spool_limit), if self.process.lives_on() => Wake::SpoolLimit(limit),
