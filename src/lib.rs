@@ -79,11 +79,11 @@ pub use retention::{Pruned, PrunedSession, Pruning, Retention};
 pub use coven_core::decide::incomplete_char;
 pub use coven_core::{
     Actor, Channel, Code, Conversation, ConversationId, ConversationMode, ConversationRequest,
-    Ending, Envelope, Event, EventKind, Exit, External, ExternalRequest, HarnessId, IdempotencyKey,
-    InputData, InputId, InvalidId, Label, Labels, Launch, LaunchMode, LaunchPolicy, LaunchRequest,
-    Model, Origin, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Place, PolicyRequest,
-    ProcessFacts, Profile, Prompt, Record, Refusal, Seq, Session, SessionId, Snapshot, Status,
-    TermSize, Timestamp, Title, is_trimmed, limits,
+    Ending, Envelope, Event, EventKind, Exit, External, ExternalRequest, FailureCause, HarnessId,
+    IdempotencyKey, InputData, InputId, InvalidId, Label, Labels, Launch, LaunchMode, LaunchPolicy,
+    LaunchRequest, Model, Origin, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Place,
+    PolicyRequest, ProcessFacts, Profile, Prompt, Record, Refusal, Seq, Session, SessionId,
+    Snapshot, Status, TermSize, Timestamp, Title, is_trimmed, limits,
 };
 pub use coven_harness as harness;
 pub use coven_harness::capabilities::{self, HarnessCapabilities};

@@ -2,7 +2,7 @@
 
 use coven::OrphanReason;
 use coven_http::client::{Client, EventsQuery};
-use coven_http::wire::{Payload, SessionRecord, Status};
+use coven_http::wire::{self, Payload, SessionRecord, Status};
 
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -160,6 +160,18 @@ pub(crate) async fn why_it_never_ran(
     client: &Client,
     record: &SessionRecord,
 ) -> Result<Option<String>, Failure> {
+    let exit = never_ran(client, record).await?;
+    Ok(exit.and_then(|exit| exit.reason))
+}
+
+/// The exit event of a session whose process never ran; `None` for any other session.
+///
+/// # Errors
+/// When the daemon cannot say.
+pub(crate) async fn never_ran(
+    client: &Client,
+    record: &SessionRecord,
+) -> Result<Option<wire::Exit>, Failure> {
     if Ending::of(record).exit() != Exit::LaunchFailed {
         return Ok(None);
     }
@@ -168,7 +180,7 @@ pub(crate) async fn why_it_never_ran(
         let page = client.events(&record.id, query).await?;
         for event in &page.events {
             if let Payload::Exit(exit) = event.payload() {
-                return Ok(exit.reason);
+                return Ok(Some(exit));
             }
         }
         match page.next_cursor {

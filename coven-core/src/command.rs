@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use crate::{
-    Channel, ConversationId, Exit, InputId, Labels, OrphanReason, OutputEnd, ProcessFacts,
-    TermSize, Title,
+    Channel, ConversationId, Exit, FailureCause, InputId, Labels, OrphanReason, OutputEnd,
+    ProcessFacts, TermSize, Title,
 };
 
 /// Asks something of one session; [`decide`](crate::decide()) answers with a
@@ -72,6 +72,8 @@ pub enum Command {
     RecordLaunchFailure {
         /// Why, for people.
         reason: String,
+        /// Why, for programs.
+        cause: FailureCause,
     },
     /// The harness's own conversation id became known.
     RecordIdentity {

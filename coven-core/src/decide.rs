@@ -43,7 +43,9 @@ pub fn decide(session: &Session, command: Command) -> Result<Decision, Refusal> 
             executable,
             argv,
         } => observe::start(session, process, executable, argv),
-        Command::RecordLaunchFailure { reason } => observe::launch_failure(session, reason),
+        Command::RecordLaunchFailure { reason, cause } => {
+            observe::launch_failure(session, reason, cause)
+        }
         Command::RecordIdentity { conversation } => observe::identity(session, conversation),
         Command::RecordOutput { channel, data } => observe::output(session, channel, data),
         Command::RecordUndelivered {

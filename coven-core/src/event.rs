@@ -53,6 +53,8 @@ pub enum Event {
     LaunchFailed {
         /// Why, for people.
         reason: String,
+        /// Why, for programs.
+        cause: FailureCause,
     },
     /// The harness's own id of the conversation became known.
     Identified {
@@ -206,6 +208,15 @@ pub enum OutputEnd {
     Cut,
 }
 
+/// Why a process never ran.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum FailureCause {
+    /// What the reason tells: launched again, it may well fail again. Also where nobody said.
+    Launch,
+    /// The engine ended before it had anything run, and nothing else was wrong.
+    EngineDied,
+}
+
 /// How a process was lost.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OrphanReason {
@@ -244,6 +255,16 @@ impl OrphanReason {
             Self::LaunchInterrupted => "launch_interrupted",
             Self::Imported => "imported",
             Self::ShimDied => "shim_died",
+        }
+    }
+}
+
+impl FailureCause {
+    /// The cause as events carry it; none where the reason tells it.
+    pub const fn word(self) -> Option<&'static str> {
+        match self {
+            Self::Launch => None,
+            Self::EngineDied => Some("engine_died"),
         }
     }
 }

@@ -36,7 +36,8 @@ pub use decide::decide;
 pub use decision::Decision;
 pub use effect::Effect;
 pub use event::{
-    Channel, Envelope, Event, EventKind, Exit, InputData, OrphanReason, OutputEnd, ProcessFacts,
+    Channel, Envelope, Event, EventKind, Exit, FailureCause, InputData, OrphanReason, OutputEnd,
+    ProcessFacts,
 };
 pub use id::{HarnessId, InvalidId, SessionId};
 pub use input_id::InputId;

@@ -4,7 +4,7 @@ mod support;
 
 use bytes::Bytes;
 use coven_core::{
-    Channel, Command, ConversationRequest, Echo, Envelope, Event, EventKind, Exit,
+    Channel, Command, ConversationRequest, Echo, Envelope, Event, EventKind, Exit, FailureCause,
     IllegalTransition, InputId, Labels, LaunchRequest, Origin, OrphanReason, OutputEnd, Phase,
     Record, Replay, Session, Status, TermSize, Title, is_trimmed,
 };
@@ -287,7 +287,7 @@ fn command() -> impl Strategy<Value = Command> {
             }
         ),
         1 => prop::option::of(0..3i32).prop_map(|exit_code| Command::Complete { exit_code }),
-        1 => Just(Command::RecordLaunchFailure { reason: "no such file".to_owned() }),
+        1 => Just(Command::RecordLaunchFailure { reason: "no such file".to_owned(), cause: FailureCause::Launch }),
         1 => "[a-c]".prop_map(|id| Command::RecordIdentity { conversation: conversation(&id) }),
         1 => (any::<[u8; 16]>(), 0..4u64, prop::option::of(0..4u64)).prop_map(
             |(id, len_bytes, written_bytes)| Command::RecordUndelivered {

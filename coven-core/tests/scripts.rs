@@ -11,8 +11,8 @@ use std::path::Path;
 use bytes::Bytes;
 use coven_core::{
     Channel, Command, ConversationId, ConversationRequest, Decision, Echo, Effect, Event, Exit,
-    InputData, Label, Labels, LaunchRequest, Origin, OrphanReason, OutputEnd, Refusal, TermSize,
-    Title,
+    FailureCause, InputData, Label, Labels, LaunchRequest, Origin, OrphanReason, OutputEnd,
+    Refusal, TermSize, Title,
 };
 use support::{History, conversation, process, request};
 
@@ -224,6 +224,7 @@ fn command(what: &str, at: &str) -> Command {
         },
         "fails-to-start" => Command::RecordLaunchFailure {
             reason: rest.to_owned(),
+            cause: FailureCause::Launch,
         },
         "identifies-as" => Command::RecordIdentity {
             conversation: conversation(rest),

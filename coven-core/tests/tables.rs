@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use coven_core::{
-    Channel, Code, Command, Decision, Echo, Effect, Event, EventKind, Exit, IllegalTransition,
-    InputData, InputId, Labels, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Refusal,
-    Session, Status, TermSize, Title,
+    Channel, Code, Command, Decision, Echo, Effect, Event, EventKind, Exit, FailureCause,
+    IllegalTransition, InputData, InputId, Labels, OrphanReason, OutputEnd, OutputState, Phase,
+    PhaseName, Refusal, Session, Status, TermSize, Title,
 };
 use support::{History, conversation, external, launch, process, request, session_id};
 
@@ -343,6 +343,7 @@ fn event(kind: EventKind, offset: u64, output: OutputEnd) -> Event {
         },
         EventKind::LaunchFailed => Event::LaunchFailed {
             reason: "no such file".to_owned(),
+            cause: FailureCause::Launch,
         },
         EventKind::Identified => Event::Identified {
             conversation: conversation("thread-1"),
@@ -419,6 +420,7 @@ fn commands() -> [Command; 18] {
         start(),
         Command::RecordLaunchFailure {
             reason: "no such file".to_owned(),
+            cause: FailureCause::Launch,
         },
         Command::RecordIdentity {
             conversation: conversation("thread-1"),

@@ -132,7 +132,7 @@ fn told(event: &Event) -> Option<(LogLevel, String)> {
         Event::Created { .. } => (Info, "session created".to_owned()),
         Event::Registered { .. } => (Info, "session registered".to_owned()),
         Event::Started { process, .. } => (Info, format!("running as process {}", process.pid)),
-        Event::LaunchFailed { reason } => (Error, format!("launch failed: {reason}")),
+        Event::LaunchFailed { reason, .. } => (Error, format!("launch failed: {reason}")),
         Event::Resized { size } => (Tool, format!("resized to {}x{}", size.cols(), size.rows())),
         Event::KillRequested => (Tool, "kill requested".to_owned()),
         Event::Exited { exit, .. } => exited(*exit),

@@ -7,7 +7,7 @@ mod in_shim;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use coven_core::{Command, decide};
+use coven_core::{Command, FailureCause, decide};
 use coven_harness::process::{self, Spawn, SpawnError};
 use coven_harness::{Harness, IdentitySource, shim};
 use coven_store::Urgency;
@@ -327,34 +327,39 @@ impl Launching {
     /// The process provably never ran, as somebody wished.
     async fn called_off(mut self, reply: Reply) {
         self.settle().await;
-        let ended = self.record_end("it was killed before it ran").await;
+        let reason = "it was killed before it ran";
+        let ended = self.record_end(reason, FailureCause::Launch).await;
         let _ = reply.send(ended);
     }
 
     /// The process provably never ran.
     async fn fail(self, reason: String, reply: Reply) {
-        let _ = reply.send(self.never_ran(reason).await);
+        let _ = reply.send(self.never_ran(reason, FailureCause::Launch).await);
     }
 
     /// Puts on record that the process provably never ran, and says it as who launched it is told.
-    pub(super) async fn never_ran(mut self, reason: String) -> Result<Record, Error> {
+    pub(super) async fn never_ran(
+        mut self,
+        reason: String,
+        cause: FailureCause,
+    ) -> Result<Record, Error> {
         self.settle().await;
         let session = self.record.session.id.clone();
         tracing::info!(%session, %reason, "the launch failed");
-        let ended = self.record_end(&reason).await;
+        let ended = self.record_end(&reason, cause).await;
         let message = reason;
         ended.and(Err(Error::LaunchFailed { session, message }))
     }
 
     /// Waits for the disk, however long: the end must be on record.
-    async fn record_end(&mut self, reason: &str) -> Result<Record, Error> {
+    async fn record_end(&mut self, reason: &str, cause: FailureCause) -> Result<Record, Error> {
         let now = self.shared.clock.now();
         let mut plan = Plan::of(&self.record.session);
         if let Some(UnrecordedKill { by }) = &self.unrecorded_kill {
             plan.add(Command::Kill, now, by.as_ref())?;
         }
         let reason = reason.to_owned();
-        plan.add(Command::RecordLaunchFailure { reason }, now, None)?;
+        plan.add(Command::RecordLaunchFailure { reason, cause }, now, None)?;
         let batch = plan.batch(None, Urgency::Output);
         Ok(self.shared.store.append(batch).await?.record)
     }

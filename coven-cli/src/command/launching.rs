@@ -2,11 +2,11 @@
 //!
 //! Each is asked for under a key, so that the daemons that are asked one after the other make it once.
 //! Where one died of it and the next has proof that nothing ran, it is launched again, under another key.
-//! What may have run is not.
+//! What may have run is not, nor what failed for another reason.
 
 use std::time::Duration;
 
-use coven::OrphanReason;
+use coven::{FailureCause, OrphanReason};
 use coven_http::client::{Client, Error};
 use coven_http::wire::{SessionRecord, Status};
 use tokio::time::timeout;
@@ -15,6 +15,7 @@ use crate::ending::{self, lost_because};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::text::one_line;
 use crate::{connect, follow, output};
 
 /// Launches of which each is proven to have never run before the next is asked for.
@@ -23,12 +24,20 @@ const MOST_LAUNCHES: usize = 3;
 /// How long it may be unknown what became of a launch whose daemon died.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// As an exit event has it of a session that never ran because its daemon died.
+const ENGINE_DIED: Option<&str> = FailureCause::EngineDied.word();
+
 /// What came of a launch that was asked for.
 enum Came {
     /// It runs, or has run.
     Ran,
-    /// It provably never ran.
+    /// It provably never ran, because its daemon died.
     NeverRan {
+        /// Why, in words.
+        why: String,
+    },
+    /// It provably never ran, and would not if it were launched again.
+    Failed {
         /// Why, in words.
         why: String,
     },
@@ -39,7 +48,8 @@ enum Came {
 ///
 /// # Errors
 /// - What `ask` says, but of a daemon that was gone.
-/// - [`Exit::LaunchFailed`]: it never ran, time and again; or it cannot be told whether it runs.
+/// - [`Exit::LaunchFailed`]: it failed; its daemons died time and again before it ran; or it cannot be told
+///   whether it runs.
 /// - [`Exit::Orphaned`]: its daemon died, and it may have run.
 pub(super) async fn launch(
     home: &Home,
@@ -65,7 +75,7 @@ pub(super) async fn launch(
                 ));
                 key = next_key(&record);
             }
-            Came::NeverRan { why } => {
+            Came::NeverRan { why } | Came::Failed { why } => {
                 let told = format!("session {id} could not be started: {why}");
                 return Err(Failure::new(Exit::LaunchFailed, told));
             }
@@ -128,6 +138,18 @@ async fn came(client: &Client, record: &SessionRecord) -> Result<Came, Failure> 
             ),
         ));
     }
-    let why = ending::why_it_never_ran(client, record).await?;
-    Ok(why.map_or(Came::Ran, |why| Came::NeverRan { why }))
+    let Some(exit) = ending::never_ran(client, record).await? else {
+        return Ok(Came::Ran);
+    };
+    let why = one_line(
+        &exit
+            .reason
+            .unwrap_or_else(|| "it is not known why".to_owned()),
+    );
+    let its_daemon_died = exit.cause.is_some() && exit.cause.as_deref() == ENGINE_DIED;
+    Ok(if its_daemon_died {
+        Came::NeverRan { why }
+    } else {
+        Came::Failed { why }
+    })
 }

@@ -148,9 +148,13 @@ fn a_conversation_is_gone_on_with_though_a_daemon_died_of_that_before_anything_r
 #[test]
 fn a_launch_that_never_runs_is_asked_for_three_times_under_three_keys() {
     let (home, before) = (Home::new(), Home::new());
-    home.declare("absent", "[\"{prompt}\"]", "/nonexistent/agent");
-    home.refused(125, ["run", "--detach", "absent", "x"]);
-    let vain = home.record("@last")["id"].as_str().unwrap().to_owned();
+    let dying = DyingDaemon::at(&home, "ShimStarted");
+    let (id, said, _) = run(&home, &["run", "--detach", "sh", "true"]);
+    dying.has_died();
+    let [vain] = &others(&home, id.trim_end())[..] else {
+        panic!("{said}");
+    };
+    let vain = vain["id"].as_str().unwrap().to_owned();
     let fake = FakeDaemon::launching_in_vain(&before.dir(), &home.dir(), &vain);
     let (shown, said, status) = run(&before, &["run", "--detach", "sh", "true"]);
     let mut keys = fake.stop_and_tell();
@@ -163,6 +167,30 @@ fn a_launch_that_never_runs_is_asked_for_three_times_under_three_keys() {
     keys.sort();
     keys.dedup();
     assert_eq!(keys.len(), 3);
+}
+
+#[test]
+fn a_launch_that_failed_and_whose_answer_was_lost_is_told_to_have_failed_and_not_made_again() {
+    let (home, before) = (Home::new(), Home::new());
+    home.declare("absent", "[\"{prompt}\"]", "/nonexistent/agent");
+    home.text(["daemon", "start"]);
+    let fake = FakeDaemon::losing_the_answer(&before.dir(), &home.dir(), "/sessions");
+    let (shown, said, status) = run(&before, &["run", "--detach", "absent", "x"]);
+    fake.wait();
+    assert_eq!((shown.as_str(), status), ("", Some(125)), "{said}");
+    let [failed] = &others(&home, "")[..] else {
+        panic!("{said}");
+    };
+    assert_eq!(failed["status"], "failed");
+    let told = format!(
+        "coven: session {} could not be started: ",
+        failed["id"].as_str().unwrap()
+    );
+    assert!(
+        said.starts_with(&told) && said.contains("/nonexistent/agent"),
+        "{said}"
+    );
+    assert_eq!(said.lines().count(), 1, "{said}");
 }
 
 #[test]

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use super::output_cut;
 use crate::{
-    Channel, ConversationId, Decision, Effect, Event, Exit, InputId, Origin, OrphanReason,
-    OutputEnd, OutputState, Phase, ProcessFacts, Refusal, Session,
+    Channel, ConversationId, Decision, Effect, Event, Exit, FailureCause, InputId, Origin,
+    OrphanReason, OutputEnd, OutputState, Phase, ProcessFacts, Refusal, Session,
 };
 
 pub(super) fn start(
@@ -39,9 +39,15 @@ pub(super) fn start(
     })
 }
 
-pub(super) fn launch_failure(session: &Session, reason: String) -> Result<Decision, Refusal> {
+pub(super) fn launch_failure(
+    session: &Session,
+    reason: String,
+    cause: FailureCause,
+) -> Result<Decision, Refusal> {
     match &session.phase {
-        Phase::Created | Phase::Cancelled => Ok(Decision::event(Event::LaunchFailed { reason })),
+        Phase::Created | Phase::Cancelled => {
+            Ok(Decision::event(Event::LaunchFailed { reason, cause }))
+        }
         Phase::Running { .. }
         | Phase::Dying { .. }
         | Phase::Ended { .. }

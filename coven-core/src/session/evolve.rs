@@ -176,7 +176,7 @@ impl Phase {
                 process: process.clone(),
                 output: OutputState::Open,
             },
-            (Self::Created, Event::LaunchFailed { reason }) => Self::Ended {
+            (Self::Created, Event::LaunchFailed { reason, .. }) => Self::Ended {
                 ending: Ending::NeverStarted {
                     reason: reason.clone(),
                 },

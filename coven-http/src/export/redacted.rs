@@ -93,8 +93,9 @@ fn hidden(what: What) -> What {
             executable,
             argv: argv.iter().map(|argument| hide(argument)).collect(),
         },
-        What::LaunchFailed { reason } => What::LaunchFailed {
+        What::LaunchFailed { reason, cause } => What::LaunchFailed {
             reason: hide(&reason),
+            cause,
         },
         What::Titled { title } => What::Titled {
             title: hide(&title),

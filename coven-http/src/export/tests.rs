@@ -1,8 +1,9 @@
 use bytes::Bytes;
 use coven::store::NewEvent;
 use coven::{
-    Actor, Channel, ConversationId, Envelope, Event, Exit, InputData, InputId, Labels,
-    OrphanReason, OutputEnd, ProcessFacts, Record, Seq, SessionId, TermSize, Timestamp, Title,
+    Actor, Channel, ConversationId, Envelope, Event, Exit, FailureCause, InputData, InputId,
+    Labels, OrphanReason, OutputEnd, ProcessFacts, Record, Seq, SessionId, TermSize, Timestamp,
+    Title,
 };
 use proptest::collection::vec;
 use proptest::option;
@@ -28,6 +29,7 @@ fn data() -> impl Strategy<Value = Bytes> {
 fn event() -> impl Strategy<Value = Event> {
     let channel = prop::sample::select(vec![Channel::Tty, Channel::Stdout, Channel::Stderr]);
     let ends = || prop::sample::select(vec![OutputEnd::Complete, OutputEnd::Cut]);
+    let causes = prop::sample::select(vec![FailureCause::Launch, FailureCause::EngineDied]);
     let exit = prop_oneof![
         (0..256).prop_map(|code| Exit::Code { code }),
         (1..65).prop_map(|signal| Exit::Signal { signal }),
@@ -68,7 +70,7 @@ fn event() -> impl Strategy<Value = Event> {
                 argv,
             }
         }),
-        ".{0,80}".prop_map(|reason| Event::LaunchFailed { reason }),
+        (".{0,80}", causes).prop_map(|(reason, cause)| Event::LaunchFailed { reason, cause }),
         "[a-z ]{1,20}x".prop_map(|id| Event::Identified {
             conversation: ConversationId::parse("id", &id).unwrap()
         }),

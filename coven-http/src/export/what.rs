@@ -3,7 +3,7 @@
 mod launch;
 
 use bytes::Bytes;
-use coven::{Channel, ConversationId, Event, Exit, InputData, InputId, Labels};
+use coven::{Channel, ConversationId, Event, Exit, FailureCause, InputData, InputId, Labels};
 use coven::{OrphanReason, OutputEnd, ProcessFacts, Refusal, TermSize, limits};
 use data_encoding::{BASE64, HEXLOWER};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,8 @@ pub(super) enum What {
     },
     LaunchFailed {
         reason: String,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        cause: Option<CauseWord>,
     },
     Identified {
         conversation: String,
@@ -115,6 +117,13 @@ pub(super) enum EndWord {
     Cut,
 }
 
+/// Why a process never ran, where that was not the launch's own fault.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum CauseWord {
+    EngineDied,
+}
+
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum ExitWord {
@@ -147,8 +156,12 @@ impl What {
                 executable: executable.clone(),
                 argv: argv.clone(),
             },
-            Event::LaunchFailed { reason } => Self::LaunchFailed {
+            Event::LaunchFailed { reason, cause } => Self::LaunchFailed {
                 reason: reason.clone(),
+                cause: match cause {
+                    FailureCause::Launch => None,
+                    FailureCause::EngineDied => Some(CauseWord::EngineDied),
+                },
             },
             Event::Identified { conversation } => Self::Identified {
                 conversation: conversation.as_str().to_owned(),
@@ -255,7 +268,13 @@ impl What {
                 executable,
                 argv,
             },
-            Self::LaunchFailed { reason } => Event::LaunchFailed { reason },
+            Self::LaunchFailed { reason, cause } => Event::LaunchFailed {
+                reason,
+                cause: match cause {
+                    None => FailureCause::Launch,
+                    Some(CauseWord::EngineDied) => FailureCause::EngineDied,
+                },
+            },
             Self::Identified { conversation } => Event::Identified {
                 conversation: ConversationId::parse("conversation", &conversation)?,
             },

@@ -28,8 +28,9 @@ fn payload(event: &coven::Event) -> Option<Payload> {
         coven::Event::Started { process, .. } => Payload::Status(StatusChange::Running {
             pid: Some(process.pid),
         }),
-        coven::Event::LaunchFailed { reason } => Payload::Exit(Exit {
+        coven::Event::LaunchFailed { reason, cause } => Payload::Exit(Exit {
             reason: Some(beginning(reason).to_owned()),
+            cause: cause.word().map(str::to_owned),
             ..failed(OutputEnd::Complete)
         }),
         coven::Event::Identified { conversation } => Payload::Identified(Identified {
@@ -154,6 +155,7 @@ const fn failed(output: OutputEnd) -> Exit {
         exit_code: None,
         signal: None,
         reason: None,
+        cause: None,
         output,
     }
 }
@@ -277,9 +279,18 @@ mod tests {
         is(
             coven::Event::LaunchFailed {
                 reason: "no such program".to_owned(),
+                cause: coven::FailureCause::Launch,
             },
             "exit",
             r#"{"status":"failed","exitCode":null,"reason":"no such program","output":"complete"}"#,
+        );
+        is(
+            coven::Event::LaunchFailed {
+                reason: "its daemon ended".to_owned(),
+                cause: coven::FailureCause::EngineDied,
+            },
+            "exit",
+            r#"{"status":"failed","exitCode":null,"reason":"its daemon ended","cause":"engine_died","output":"complete"}"#,
         );
         is(
             coven::Event::Orphaned {

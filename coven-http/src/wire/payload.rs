@@ -167,6 +167,9 @@ pub struct Exit {
     /// Why it never ran.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub reason: Option<String>,
+    /// Why it never ran, where that is no fault of the launch: `engine_died`, before it had anything run.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cause: Option<String>,
     /// Whether all output was recorded.
     pub output: OutputEnd,
 }

@@ -1,6 +1,7 @@
 //! Sessions that were told to end: what they have to say yet waits behind nobody's.
 
 use bytes::Bytes;
+use coven_core::FailureCause;
 
 use super::unwritable::full_but_for_the_reserve;
 use super::*;
@@ -56,7 +57,8 @@ async fn who_was_told_to_end_before_a_restart_ends_on_a_full_disk_though_others_
     let end = append(&store, "a", vec![output_closed(), exited(137)]);
     in_time("the end", end).await.expect("it fits");
     let reason = "called off".to_owned();
-    let end = append(&store, "c", vec![Event::LaunchFailed { reason }]);
+    let cause = FailureCause::Launch;
+    let end = append(&store, "c", vec![Event::LaunchFailed { reason, cause }]);
     in_time("the other end", end).await.expect("it fits");
     assert!(!of_b.is_finished(), "others wait for room");
 }

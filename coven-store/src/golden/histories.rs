@@ -1,9 +1,9 @@
 //! What is written: sessions that between them have everything.
 
 use coven_core::{
-    Channel, Conversation, ConversationId, ConversationMode, Event, Exit, External, IdempotencyKey,
-    InputData, InputId, Launch, LaunchMode, LaunchPolicy, Model, OrphanReason, OutputEnd,
-    ProcessFacts, Seq, TermSize, Timestamp, Title,
+    Channel, Conversation, ConversationId, ConversationMode, Event, Exit, External, FailureCause,
+    IdempotencyKey, InputData, InputId, Launch, LaunchMode, LaunchPolicy, Model, OrphanReason,
+    OutputEnd, ProcessFacts, Seq, TermSize, Timestamp, Title,
 };
 
 use crate::test_support::*;
@@ -16,6 +16,11 @@ pub(super) fn histories() -> Vec<(&'static str, Vec<Event>)> {
     let kill = Event::KillRequested;
     let failed = Event::LaunchFailed {
         reason: "codex: not found".to_owned(),
+        cause: FailureCause::Launch,
+    };
+    let cut_short = Event::LaunchFailed {
+        reason: "its daemon ended".to_owned(),
+        cause: FailureCause::EngineDied,
     };
     vec![
         ("full", full_life()),
@@ -96,6 +101,7 @@ pub(super) fn histories() -> Vec<(&'static str, Vec<Event>)> {
             ],
         ),
         ("in-boot", vec![created_in_boot()]),
+        ("cut-short", vec![created_in_boot(), cut_short]),
     ]
 }
 

@@ -4,9 +4,9 @@
 
 use bytes::Bytes;
 use coven_core::{
-    Channel, Ending, Event, Exit, External, ExternalRequest, HarnessId, Launch, LaunchRequest,
-    Origin, OrphanReason, OutputEnd, Phase, Place, ProcessFacts, Prompt, Record, Session,
-    SessionId,
+    Channel, Ending, Event, Exit, External, ExternalRequest, FailureCause, HarnessId, Launch,
+    LaunchRequest, Origin, OrphanReason, OutputEnd, Phase, Place, ProcessFacts, Prompt, Record,
+    Session, SessionId,
 };
 use coven_core::{Draft, limits};
 
@@ -139,11 +139,13 @@ fn how_it_ended(ended: Option<&Record>) -> Vec<Event> {
             }
             Ending::NeverStarted { reason } => events.push(Event::LaunchFailed {
                 reason: reason.clone(),
+                cause: FailureCause::Launch,
             }),
             Ending::CalledOff => events.extend([
                 Event::KillRequested,
                 Event::LaunchFailed {
                     reason: "it was called off".to_owned(),
+                    cause: FailureCause::Launch,
                 },
             ]),
             Ending::Reported { exit_code } => events.push(Event::Completed {

@@ -1,7 +1,9 @@
 //! An event, as stored. Its session and its place are its key.
 
 use bytes::Bytes;
-use coven_core::{Channel, Envelope, Event, InputData, InputId, Seq, SessionId, Timestamp};
+use coven_core::{
+    Channel, Envelope, Event, FailureCause, InputData, InputId, Seq, SessionId, Timestamp,
+};
 use serde::{Deserialize, Serialize};
 
 use super::Malformed;
@@ -88,6 +90,9 @@ enum Body<D> {
     CreatedInBoot {
         launch: Box<LaunchRow>,
         boot_id: String,
+    },
+    LaunchInterrupted {
+        reason: String,
     },
 }
 
@@ -202,9 +207,13 @@ impl From<&Event> for Body<Bytes> {
                 executable: executable.clone(),
                 argv: argv.clone(),
             },
-            Event::LaunchFailed { reason } => Self::LaunchFailed {
-                reason: reason.clone(),
-            },
+            Event::LaunchFailed { reason, cause } => {
+                let reason = reason.clone();
+                match cause {
+                    FailureCause::Launch => Self::LaunchFailed { reason },
+                    FailureCause::EngineDied => Self::LaunchInterrupted { reason },
+                }
+            }
             Event::Identified { conversation } => Self::Identified {
                 conversation: launch::text_of(conversation),
             },
@@ -309,7 +318,14 @@ impl Body<&[u8]> {
                 executable,
                 argv,
             },
-            Self::LaunchFailed { reason } => Event::LaunchFailed { reason },
+            Self::LaunchFailed { reason } => Event::LaunchFailed {
+                reason,
+                cause: FailureCause::Launch,
+            },
+            Self::LaunchInterrupted { reason } => Event::LaunchFailed {
+                reason,
+                cause: FailureCause::EngineDied,
+            },
             Self::Identified { conversation } => Event::Identified {
                 conversation: launch::conversation_id(&conversation)?,
             },

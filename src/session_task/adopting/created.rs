@@ -9,7 +9,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coven_core::{Command, OrphanReason, Phase, ProcessFacts, SessionId, Timestamp};
+use coven_core::{Command, FailureCause, OrphanReason, Phase, ProcessFacts, SessionId, Timestamp};
 use coven_harness::Harness;
 use coven_harness::process::{boot_id, kill_marked, kill_shim};
 use coven_harness::shim::{LaunchFailure, Record as ShimRecord, Recorded};
@@ -59,10 +59,12 @@ pub(in crate::session_task) async fn created(
     if launching.record.session.phase == Phase::Cancelled {
         launching.call_off();
     }
+    // Whoever launched it may not wait that long.
+    let why = waits.as_ref().map(|(_, why)| why.clone());
     let told = until_told(&mut launching, &mut mailbox, &mut waits);
     let (mut shimmed, first) = match told.await {
         Ok(Some(Began { shimmed, first })) => (shimmed, first),
-        Ok(None) => return lost(launching, None, waits).await,
+        Ok(None) => return lost(launching, None, waits, why).await,
         // Ours, not the session's: the next engine takes that over.
         Err(NoProcess::NeverRan(error) | NoProcess::Unknown(error)) => {
             let error = Error::internal(&error);
@@ -99,13 +101,13 @@ pub(in crate::session_task) async fn created(
         }) => {
             let reason = explain_failure(reason, harness.as_deref(), &launching.record);
             let on_the_way = launching.shared.on_the_way.clone();
-            let outcome = launching.never_ran(reason).await;
+            let outcome = launching.never_ran(reason, FailureCause::Launch).await;
             if let Some((reply, _)) = waits {
                 let _ = reply.send(outcome);
             }
             shimmed.dismiss(&on_the_way).await;
         }
-        _ => lost(launching, Some(shimmed), waits).await,
+        _ => lost(launching, Some(shimmed), waits, why).await,
     }
 }
 
@@ -223,8 +225,13 @@ async fn drive(
 }
 
 /// Nobody says whether it ran. It is proven that it did not where its shim had made nothing; else it is
-/// lost. Whoever carries its mark is ended.
-async fn lost(mut launching: Launching, shimmed: Option<Shimmed>, waits: Option<Waits>) {
+/// lost. Whoever carries its mark is ended. `why` says how its shim was lost, where this engine launched it.
+async fn lost(
+    mut launching: Launching,
+    shimmed: Option<Shimmed>,
+    waits: Option<Waits>,
+    why: Option<String>,
+) {
     launching.settle().await;
     let (shared, session) = (
         Arc::clone(&launching.shared),
@@ -237,7 +244,7 @@ async fn lost(mut launching: Launching, shimmed: Option<Shimmed>, waits: Option<
     if has_begun || left == Left::Somebody {
         record_loss(&shared, &session, left, waits).await;
     } else {
-        never_began(launching, waits).await;
+        never_began(launching, waits, why).await;
     }
     if let Some(shimmed) = shimmed {
         shimmed.dismiss(&shared.on_the_way).await;
@@ -264,11 +271,13 @@ async fn is_marked(session: &SessionId, grace: Duration) -> bool {
 }
 
 /// Its process never ran, and never will: a shim that would begin only now gives up.
-async fn never_began(launching: Launching, waits: Option<Waits>) {
-    let (reply, reason) = waits.unzip();
-    let reason = reason.unwrap_or_else(|| INTERRUPTED.to_owned());
-    let outcome = launching.never_ran(reason).await;
-    if let Some(reply) = reply {
+async fn never_began(launching: Launching, waits: Option<Waits>, why: Option<String>) {
+    let (reason, cause) = match why {
+        Some(why) => (why, FailureCause::Launch),
+        None => (INTERRUPTED.to_owned(), FailureCause::EngineDied),
+    };
+    let outcome = launching.never_ran(reason, cause).await;
+    if let Some((reply, _)) = waits {
         // Whoever asked may have left.
         let _ = reply.send(outcome);
     }
