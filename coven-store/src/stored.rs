@@ -9,6 +9,7 @@
 mod actor;
 mod codec;
 mod event;
+mod later;
 mod launch;
 mod mark;
 mod process;

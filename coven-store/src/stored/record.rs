@@ -6,9 +6,10 @@ use coven_core::{
     Ending, Origin, OutputState, Phase, Profile, Record, Seq, Session, SessionId, Snapshot,
     Timestamp,
 };
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use serde::{Deserialize, Serialize};
 
 use super::Malformed;
+use super::later::LaterCount;
 use super::launch::{self, ModeRow, SizeRow};
 use super::process::{DeathRow, ExitRow, OrphanReasonRow, OutputEndRow, ProcessRow};
 
@@ -31,26 +32,6 @@ pub(crate) struct RecordRow {
     origin: OriginRow,
     trimmed_bytes: u64,
     undelivered_inputs: LaterCount,
-}
-
-/// A count that rows of earlier versions end before. 0 takes no bytes, so it must be a row's last field,
-/// and rows in which it is 0 are what they were.
-struct LaterCount(u64);
-
-impl Serialize for LaterCount {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self.0 {
-            0 => serializer.serialize_unit(),
-            count => serializer.serialize_u64(count),
-        }
-    }
-}
-
-impl<'de> Deserialize<'de> for LaterCount {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // What is there and is no number is left over, and refused as that.
-        Ok(Self(u64::deserialize(deserializer).unwrap_or(0)))
-    }
 }
 
 #[derive(Serialize, Deserialize)]
