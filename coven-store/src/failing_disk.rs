@@ -267,9 +267,12 @@ fn fail(kind: Kind, after: u64, times: u64, with: impl Into<With>) -> Fail {
     }
 }
 
+/// How long what must come may take.
+const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Waits for what must come, and says what did not.
 async fn in_time<T>(what: &str, work: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(30), work)
+    tokio::time::timeout(PATIENCE, work)
         .await
         .unwrap_or_else(|_| panic!("{what} did not happen"))
 }
@@ -281,12 +284,14 @@ async fn until_state(store: &Store, state: WriterState) {
 
 /// Waits until the store's health is as it must become.
 async fn until(store: &Store, is_so: impl Fn(&StoreHealth) -> bool) {
-    in_time("the change of health", async {
+    let changed = tokio::time::timeout(PATIENCE, async {
         while !is_so(&store.health()) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
-    })
-    .await;
+    });
+    if changed.await.is_err() {
+        panic!("the health did not change from {:?}", store.health());
+    }
 }
 
 /// Waits until the reserve has all it is to have.
