@@ -39,25 +39,79 @@ impl Args {
     }
 }
 
+/// Who has answered, to be asked on.
+pub(crate) struct Answerer {
+    source: Source,
+    home: Home,
+    client: Client,
+}
+
 impl Source {
-    /// Who answers for `home`; `None` in a home where nothing ever ran, which is left as it is.
+    /// What is answered for `home`, and by whom; `None` in a home where nothing ever ran, which is left
+    /// as it is. `ask` only reads: where a daemon ends before it has answered, the next one is asked.
     ///
     /// # Errors
-    /// When no daemon can be reached or started; offline, when the home cannot be read.
-    pub(crate) async fn reach_if_any(self, home: &Home) -> Result<Option<Client>, Failure> {
-        match self {
-            Self::Daemon => connect::reach_if_any(home).await,
-            Self::Offline => open(home).await,
-        }
+    /// What `ask` says; when no daemon can be reached or started; offline, when the home cannot be read.
+    pub(crate) async fn ask_if_any<T>(
+        self,
+        home: &Home,
+        ask: impl AsyncFn(&Client) -> Result<T, Failure>,
+    ) -> Result<Option<(Answerer, T)>, Failure> {
+        let answered = match self {
+            Self::Daemon => connect::ask_if_any(home, ask).await?,
+            Self::Offline => match open(home).await? {
+                Some(client) => {
+                    let answer = ask(&client).await?;
+                    Some((client, answer))
+                }
+                None => None,
+            },
+        };
+        let answerer = |client| Answerer {
+            source: self,
+            home: home.clone(),
+            client,
+        };
+        Ok(answered.map(|(client, answer)| (answerer(client), answer)))
     }
 
-    /// Who answers for `home`, for a command about a session.
+    /// The same, for a command about a session.
     ///
     /// # Errors
-    /// [`Exit::NotFound`] in a home where nothing ever ran; as [`Source::reach_if_any`] in others.
-    pub(crate) async fn reach(self, home: &Home) -> Result<Client, Failure> {
-        let found = self.reach_if_any(home).await?;
-        found.ok_or_else(|| connect::nothing_ran(home))
+    /// [`Exit::NotFound`] in a home where nothing ever ran; as [`Source::ask_if_any`] in others.
+    pub(crate) async fn ask<T>(
+        self,
+        home: &Home,
+        ask: impl AsyncFn(&Client) -> Result<T, Failure>,
+    ) -> Result<(Answerer, T), Failure> {
+        let answered = self.ask_if_any(home, ask).await?;
+        answered.ok_or_else(|| connect::nothing_ran(home))
+    }
+}
+
+impl Answerer {
+    /// The client that was answered last.
+    pub(crate) const fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// What is answered to the next question, which only reads: where this daemon ends before it has
+    /// answered, the next one is asked.
+    ///
+    /// # Errors
+    /// What `ask` says; when no daemon can be reached or started.
+    pub(crate) async fn ask<T>(
+        &mut self,
+        ask: impl AsyncFn(&Client) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        match (ask(&self.client).await, self.source) {
+            (Err(failure), Source::Daemon) if failure.is_unheard() => {
+                let (client, answer) = connect::ask(&self.home, ask).await?;
+                self.client = client;
+                Ok(answer)
+            }
+            (answer, Source::Daemon | Source::Offline) => answer,
+        }
     }
 }
 

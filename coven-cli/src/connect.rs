@@ -1,9 +1,11 @@
 //! Reaching the daemon, and starting one where that was asked for.
 
+mod asking;
 mod told;
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Once;
 use std::time::Duration;
 
 use coven::home::Holder;
@@ -17,6 +19,8 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
+
+pub(crate) use asking::{ask, ask_if_any, ask_running, ask_serving};
 
 /// What the daemon records us as.
 const CLIENT_NAME: &str = concat!("coven-cli/", env!("CARGO_PKG_VERSION"));
@@ -129,66 +133,16 @@ pub(crate) async fn health_or_start(home: &Home) -> Result<(Client, Health), Fai
     Ok((client, health))
 }
 
-/// Daemons that are asked one after the other.
-const MOST_ASKED: usize = 4;
-
-/// What the home's daemon answers, one being started if none runs. When it ends before it has heard
-/// the question, or the question may be asked twice, the next one is asked.
-///
-/// # Errors
-/// As [`reach_or_start`] and `ask`.
-pub(crate) async fn ask_running<T>(
-    home: &Home,
-    ask: impl AsyncFn(&Client) -> Result<T, Failure>,
-) -> Result<(Client, T), Failure> {
-    until_heard(home, reach_or_start, ask).await
-}
-
-/// The same for a command about a session.
-///
-/// # Errors
-/// As [`reach`] and `ask`.
-pub(crate) async fn ask<T>(
-    home: &Home,
-    ask: impl AsyncFn(&Client) -> Result<T, Failure>,
-) -> Result<(Client, T), Failure> {
-    until_heard(home, reach, ask).await
-}
-
-async fn until_heard<T>(
-    home: &Home,
-    reach: impl AsyncFn(&Home) -> Result<Client, Failure>,
-    ask: impl AsyncFn(&Client) -> Result<T, Failure>,
-) -> Result<(Client, T), Failure> {
-    let mut asked = 0;
-    loop {
-        let client = reach(home).await?;
-        asked += 1;
-        match ask(&client).await {
-            Err(failure) if failure.is_unheard() && asked < MOST_ASKED => {}
-            answer => return Ok((client, answer?)),
-        }
-    }
-}
-
 /// The home's daemon, started where there is something to read; `None` in a home where nothing
 /// ever ran, which is left as it is.
 ///
 /// # Errors
 /// As [`reach_or_start`].
-pub(crate) async fn reach_if_any(home: &Home) -> Result<Option<Client>, Failure> {
+async fn reach_if_any(home: &Home) -> Result<Option<Client>, Failure> {
     if !home.has_log() {
         return serving(home).await;
     }
     reach_or_start(home).await.map(Some)
-}
-
-/// The home's daemon, for a command about a session.
-///
-/// # Errors
-/// [`Exit::NotFound`] in a home where nothing ever ran; as [`reach_or_start`] in others.
-pub(crate) async fn reach(home: &Home) -> Result<Client, Failure> {
-    reach_if_any(home).await?.ok_or_else(|| nothing_ran(home))
 }
 
 /// What a command about a session says in a home where nothing ever ran.
@@ -319,15 +273,19 @@ pub(crate) async fn met(home: &Home, health: &Health) {
     }
 }
 
+/// A command may meet its daemon several times, and says this once.
 fn compare_versions(health: &Health) {
+    static FIRST: Once = Once::new();
     let ours = env!("CARGO_PKG_VERSION");
     let theirs = &health.coven_version;
     if theirs != ours {
-        output::complain(&format!(
-            "coven: this is version {ours} and the daemon is {}; `coven daemon restart` makes \
-             them the same; its sessions run on",
-            crate::text::one_line(theirs)
-        ));
+        FIRST.call_once(|| {
+            output::complain(&format!(
+                "coven: this is version {ours} and the daemon is {}; `coven daemon restart` makes \
+                 them the same; its sessions run on",
+                crate::text::one_line(theirs)
+            ));
+        });
     }
 }
 

@@ -26,8 +26,8 @@ impl Failure {
         }
     }
 
-    /// The same, of a request that no daemon took (there was none, or it is about to end), or that
-    /// is done once however often it is asked.
+    /// The same, where no answer was heard: no daemon took the question (there was none, or it is
+    /// about to end), or its connection broke, and what was asked may have been done.
     pub(crate) fn unheard(self) -> Self {
         Self {
             unheard: true,
@@ -72,7 +72,7 @@ impl Failure {
         self.exit
     }
 
-    /// Whether the next daemon may be asked the same.
+    /// Whether no answer was heard: who may ask twice asks the next daemon.
     pub(crate) const fn is_unheard(&self) -> bool {
         self.unheard
     }

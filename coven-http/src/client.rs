@@ -5,6 +5,7 @@
 //! daemon that dies does.
 
 mod about;
+mod again;
 mod attach;
 mod away;
 mod driving;
@@ -134,7 +135,7 @@ impl Client {
     }
 
     async fn whole(&self, ask: Ask) -> Outcome<(StatusCode, Bytes)> {
-        exchange::whole(&self.peer, &self.name, self.timeout, self.head(&ask), ask).await
+        again::whole(&self.peer, &self.name, self.timeout, self.head(&ask), ask).await
     }
 
     async fn open(&self, ask: Ask) -> Outcome<Open> {

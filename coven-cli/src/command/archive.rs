@@ -1,5 +1,6 @@
 //! `coven archive`.
 
+use coven_http::client::Client;
 use coven_http::wire::SessionRecord;
 
 use super::several::Several;
@@ -17,10 +18,10 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach(home).await?;
-    let (several, sessions) = Several::named(&client, &args.sessions).await;
+    let (_, several, sessions) = Several::named(home, &args.sessions).await?;
     let act = async |session: &SessionRecord| {
-        client.archive(&session.id).await?;
+        let ask = async |client: &Client| Ok(client.archive(&session.id).await?);
+        connect::ask(home, ask).await?;
         Ok(format!("{} archived", session.id))
     };
     Ok(several.each(&sessions, act).await)

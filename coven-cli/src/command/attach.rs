@@ -2,6 +2,7 @@
 
 use std::io::{self, IsTerminal};
 
+use coven_http::client::Client;
 use coven_http::wire::LaunchMode;
 
 use crate::config::Config;
@@ -31,8 +32,8 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         )));
     }
     let config = Config::load(home)?;
-    let client = connect::reach(home).await?;
-    let record = select::session(&client, &args.session).await?;
+    let look = async |client: &Client| select::session(client, &args.session).await;
+    let (client, record) = connect::ask(home, look).await?;
     let keys = &config.detach_keys.value;
     let input = match record.launch_mode {
         Some(LaunchMode::Interactive) | None => "",

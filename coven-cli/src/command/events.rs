@@ -4,7 +4,7 @@ use coven_http::client::{Client, EventsQuery};
 use coven_http::wire::{Event, Payload, StatusChange};
 
 use crate::absence::Absence;
-use crate::answers;
+use crate::answers::{self, Answerer};
 use crate::args::whole_number;
 use crate::ending::lost_because;
 use crate::exit::Exit;
@@ -50,7 +50,12 @@ const PAGE: usize = 1000;
 const SHOWN_CHARS: usize = 100;
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = args.answers.source().reach(home).await?;
+    let look = async |client: &Client| match &args.session {
+        Some(word) => select::session(client, word).await.map(Some),
+        None => Ok(None),
+    };
+    let (mut answerer, session) = args.answers.source().ask(home, look).await?;
+    let client = answerer.client().clone();
     let whose = if args.session.is_some() {
         Whose::One
     } else {
@@ -63,15 +68,12 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
             Ok(line(event, whose))
         }
     };
-    let told = match &args.session {
+    let told = match session {
         None => client.follow_all(args.after),
-        Some(word) => {
-            let id = select::session(&client, word).await?.id;
-            if !args.follow {
-                pages(&client, &id, args.after, show).await?;
-                return Ok(Exit::Done);
-            }
-            client.follow(&id, args.after)
+        Some(session) if args.follow => client.follow(&session.id, args.after),
+        Some(session) => {
+            pages(&mut answerer, &session.id, args.after, show).await?;
+            return Ok(Exit::Done);
         }
     };
     let mut interrupts = Interrupts::listen()?;
@@ -82,7 +84,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
 }
 
 async fn pages(
-    client: &Client,
+    answerer: &mut Answerer,
     id: &str,
     after: Option<u64>,
     show: impl Fn(&Event) -> Result<String, Failure>,
@@ -92,7 +94,8 @@ async fn pages(
         limit: Some(PAGE),
     };
     loop {
-        let page = client.events(id, query).await?;
+        let ask = async |client: &Client| Ok(client.events(id, query).await?);
+        let page = answerer.ask(ask).await?;
         let shown: Result<String, Failure> = page.events.iter().map(&show).collect();
         output::print(&shown?)?;
         match page.next_cursor {

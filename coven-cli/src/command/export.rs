@@ -36,24 +36,46 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = args.answers.source().reach(home).await?;
-    let id = select::session(&client, &args.session).await?.id;
+    let source = args.answers.source();
+    match &args.output {
+        None => {
+            let (answerer, (id, lines)) = source
+                .ask(home, async |client| begin(client, args).await)
+                .await?;
+            match to_stdout(lines).await {
+                Err(failure) if failure.is_unheard() => {
+                    let failure = why(answerer.client(), &id).await.unwrap_or(failure);
+                    return Err(failure.and("what was written is not a whole export"));
+                }
+                written => written?,
+            }
+        }
+        Some(path) => {
+            // A file is begun anew with the next daemon.
+            let write = async |client: &Client| {
+                let (id, lines) = begin(client, args).await?;
+                match to_file(lines, path).await {
+                    Err(failure) if failure.is_unheard() => {
+                        Err(why(client, &id).await.unwrap_or(failure))
+                    }
+                    written => written,
+                }
+            };
+            source.ask(home, write).await?;
+        }
+    }
+    Ok(Exit::Done)
+}
+
+/// Which session it is, and the beginning of its export.
+async fn begin(client: &Client, args: &Args) -> Result<(String, Output), Failure> {
+    let id = select::session(client, &args.session).await?.id;
     let lines = if args.redact {
         client.export_redacted(&id).await?
     } else {
         client.export(&id).await?
     };
-    let written = match &args.output {
-        None => to_stdout(lines).await,
-        Some(path) => to_file(lines, path).await,
-    };
-    match written {
-        Ok(()) => Ok(Exit::Done),
-        Err(failure) if failure.exit() == Exit::Unreachable => {
-            Err(why(&client, &id).await.unwrap_or(failure))
-        }
-        Err(failure) => Err(failure),
-    }
+    Ok((id, lines))
 }
 
 /// Why an export broke off, if that is because the session cannot be read: an answer that was begun

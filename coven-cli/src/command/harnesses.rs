@@ -1,6 +1,7 @@
 //! `coven harnesses`.
 
 use coven::Registry;
+use coven_http::client::Client;
 use coven_http::wire::{Harness, Source};
 
 use crate::connect;
@@ -23,13 +24,11 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::serving(home).await?;
+    let ask = async |client: &Client| Ok(client.harnesses().await?);
+    let known = connect::ask_serving(home, ask).await?;
     let registry = Registry::load(&home.harnesses());
-    let known = match client {
-        Some(client) => client.harnesses().await?,
-        // The next daemon will know these.
-        None => declared(&registry),
-    };
+    // Where no daemon says it: the next one will know these.
+    let known = known.unwrap_or_else(|| declared(&registry));
     let harnesses = installed::looked_up_here(known);
     if args.json {
         output::json(&harnesses)?;

@@ -29,8 +29,8 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach(home).await?;
-    let session = select::session(&client, &args.session).await?;
+    let look = async |client: &Client| select::session(client, &args.session).await;
+    let (_, session) = connect::ask(home, look).await?;
     let id = &session.id;
     let text = if args.text == "-" {
         from_stdin()?
@@ -46,7 +46,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
             let text = without_line_end(&text);
             client.submit_once(id, text, &key).await
         };
-        taken.map_err(|error| once::failure(error, Failure::from))
+        taken.map_err(Failure::from)
     };
     let taken = connect::ask_running(home, sending).await;
     let can_go_on = session.ended_at.is_some() && !session.external;

@@ -36,8 +36,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach(home).await?;
-    let (mut several, sessions) = Several::named(&client, &args.sessions).await;
+    let (client, mut several, sessions) = Several::named(home, &args.sessions).await?;
     let mut dying = Vec::new();
     // All of them at once: none has to wait for the death of another.
     for session in sessions {
@@ -77,7 +76,7 @@ async fn kill(home: &Home, id: &str) -> Result<(), Failure> {
         }
         Err(error @ Error::Broken { .. }) => {
             may_be_done.set(true);
-            Err(Failure::from(error).unheard())
+            Err(error.into())
         }
         killed => Ok(killed?),
     };

@@ -7,7 +7,7 @@ use coven::Code;
 use coven_http::client::{Client, Output};
 use serde::Serialize;
 
-use crate::answers;
+use crate::answers::{self, Answerer};
 use crate::ending;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -44,8 +44,8 @@ struct Line<'a> {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = args.answers.source().reach(home).await?;
-    let session = select::session(&client, &args.session).await?;
+    let look = async |client: &Client| select::session(client, &args.session).await;
+    let (mut answerer, session) = args.answers.source().ask(home, look).await?;
     tell_trimmed(session.trimmed_bytes);
     if args.follow {
         ending::tell_out_of_reach(&session);
@@ -54,60 +54,72 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let mut printer = Printer::new(args);
     let mut stdout = Stdout::new();
     if args.follow {
-        return followed(home, &client, &id, printer, &mut stdout).await;
+        return followed(home, answerer.client(), &id, printer, &mut stdout).await;
     }
-    let shown = show(
-        &client,
-        &id,
-        session.trimmed_bytes,
-        &mut printer,
-        &mut stdout,
-    )
-    .await;
+    let first = session.trimmed_bytes;
+    let shown = show(&mut answerer, &id, first, &mut printer, &mut stdout).await;
     // What came before it failed is worth having.
     stdout.write(&printer.finish()?).await?;
     shown?;
     Ok(Exit::Done)
 }
 
+/// How often output is asked for again that broke off before its first byte.
+const MOST_IN_VAIN: usize = 3;
+
 /// Shows what is left of a session's output, from `first` on. Where that breaks off it is asked for
 /// from there: the answer says why, or goes on.
 async fn show(
-    client: &Client,
+    answerer: &mut Answerer,
     id: &str,
     mut first: u64,
     printer: &mut Printer,
     stdout: &mut Stdout,
 ) -> Result<(), Failure> {
+    let mut in_vain = 0;
     loop {
-        let mut output = left(client, id, &mut first).await?;
-        let begun = first;
+        let ask = async |client: &Client| left(client, id, first).await;
+        let mut left = answerer.ask(ask).await?;
+        let begun = left.first;
+        first = begun;
         loop {
-            match output.next().await {
+            match left.output.next().await {
                 Ok(Some(bytes)) => {
+                    in_vain = 0;
                     first += bytes.len() as u64;
                     stdout.write(&printer.read(bytes.into())?).await?;
                 }
                 Ok(None) => return Ok(()),
-                Err(error) if first == begun => return Err(error.into()),
+                Err(error) if first == begun && in_vain == MOST_IN_VAIN => return Err(error.into()),
                 Err(_) => break,
             }
         }
+        in_vain += usize::from(first == begun);
     }
 }
 
-/// What is left of a session's output, from `first` on or from where it was trimmed to meanwhile.
-async fn left(client: &Client, id: &str, first: &mut u64) -> Result<Output, Failure> {
+/// What is left of a session's output.
+struct Left {
+    output: Output,
+    /// Where it begins.
+    first: u64,
+}
+
+/// What is left from `first` on, or from where it was trimmed to meanwhile.
+async fn left(client: &Client, id: &str, mut first: u64) -> Result<Left, Failure> {
     loop {
-        match client.output(id, *first).await {
+        match client.output(id, first).await {
             Err(error) if error.code() == Some(Code::OutputTrimmed) => {
                 let trimmed = client.session(id).await?.trimmed_bytes;
-                if trimmed <= *first {
+                if trimmed <= first {
                     return Err(error.into());
                 }
-                *first = trimmed;
+                first = trimmed;
             }
-            output => return Ok(output?),
+            output => {
+                let output = output?;
+                return Ok(Left { output, first });
+            }
         }
     }
 }

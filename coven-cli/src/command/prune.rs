@@ -1,7 +1,9 @@
 //! `coven prune`.
 
+use std::cell::Cell;
 use std::time::Duration;
 
+use coven_http::client::{Client, Error};
 use coven_http::wire::{PruneBody, Pruned};
 
 use crate::config::{Age, Size};
@@ -41,18 +43,31 @@ pub(crate) struct Args {
 const TIMEOUT: Duration = Duration::from_secs(24 * 3600);
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach(home).await?.timeout(TIMEOUT);
     let body = PruneBody {
         dry_run: args.dry_run,
         session_bytes: args.session_bytes.map(|Size(bytes)| bytes),
         total_bytes: args.total_bytes.map(|Size(bytes)| bytes),
         max_age: args.max_age.map(|Age(seconds)| seconds),
     };
-    let pruned = client.prune(&body).await?;
+    let was_cut_short = Cell::new(false);
+    let ask = async |client: &Client| {
+        let pruned = client.clone().timeout(TIMEOUT).prune(&body).await;
+        if let Err(Error::Broken { .. }) = &pruned {
+            was_cut_short.set(true);
+        }
+        Ok(pruned?)
+    };
+    let (_, pruned) = connect::ask(home, ask).await?;
     if args.json {
         output::json(&pruned)?;
     } else {
         tell(&pruned)?;
+    }
+    if was_cut_short.get() && !args.dry_run {
+        output::complain(
+            "coven: the daemon ended while it pruned, and the next went on: what the first let go of is gone \
+             and not counted here",
+        );
     }
     for session in &pruned.failed {
         output::complain(&format!(

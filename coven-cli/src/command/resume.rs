@@ -113,11 +113,10 @@ async fn one(
 
 async fn all(args: &Args, home: &Home, prompt: Option<&String>) -> Result<Exit, Failure> {
     let prompt = prompt.map(|word| prompt::read(word)).transpose()?;
-    if connect::reach_if_any(home).await?.is_none() {
-        return nothing_was_lost(args);
-    }
     let look = async |client: &Client| lost::find(client, args.since).await;
-    let (client, mut lost) = connect::ask(home, look).await?;
+    let Some((_, mut lost)) = connect::ask_if_any(home, look).await? else {
+        return nothing_was_lost(args);
+    };
     tell_unknown(&lost.unknown);
     if lost.offered.is_empty() {
         return nothing_was_lost(args);
@@ -129,7 +128,8 @@ async fn all(args: &Args, home: &Home, prompt: Option<&String>) -> Result<Exit, 
             return Ok(Exit::Done);
         }
         (false, false) => {
-            let ids = select::short_ids(&client, &lost.offered).await?;
+            let name = async |client: &Client| select::short_ids(client, &lost.offered).await;
+            let (_, ids) = connect::ask(home, name).await?;
             output::table(&lost::table(&lost.offered, ids))?;
             if !both_are_terminals() {
                 output::complain(

@@ -160,7 +160,7 @@ impl Asked {
         let launched = client.launch_once(body, key).await;
         launched.map_err(|error| {
             let harness = body.harness.as_deref().unwrap_or_default();
-            once::failure(error, |error| refused::why(error, harness, &self.named))
+            refused::why(error, harness, &self.named)
         })
     }
 

@@ -1,5 +1,9 @@
 //! `coven sacrifice`.
 
+use std::cell::Cell;
+
+use coven::Code;
+use coven_http::client::{Client, Error};
 use coven_http::wire::SessionRecord;
 
 use super::several::Several;
@@ -20,8 +24,7 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = connect::reach(home).await?;
-    let (several, sessions) = Several::named(&client, &args.sessions).await;
+    let (_, several, sessions) = Several::named(home, &args.sessions).await?;
     let act = async |session: &SessionRecord| {
         if !args.yes {
             return Err(Failure::usage(format!(
@@ -29,8 +32,23 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
                 session.id, session.title, session.output_bytes
             )));
         }
-        client.delete(&session.id).await?;
+        delete(home, &session.id).await?;
         Ok(format!("{} sacrificed", session.id))
     };
     Ok(several.each(&sessions, act).await)
+}
+
+/// Has a session deleted. Where a daemon dies of that, the next one is asked, and finds it gone, where
+/// that one had done it.
+async fn delete(home: &Home, id: &str) -> Result<(), Failure> {
+    let may_be_done = Cell::new(false);
+    let ask = async |client: &Client| match client.delete(id).await {
+        Err(error) if error.code() == Some(Code::SessionNotFound) && may_be_done.get() => Ok(()),
+        Err(error @ Error::Broken { .. }) => {
+            may_be_done.set(true);
+            Err(error.into())
+        }
+        deleted => Ok(deleted?),
+    };
+    connect::ask(home, ask).await.map(|_| ())
 }

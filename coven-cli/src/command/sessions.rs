@@ -62,11 +62,19 @@ enum StatusWord {
 const PAGE: usize = 500;
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = args.answers.source().reach_if_any(home).await?;
-    let Found { sessions, damaged } = match &client {
-        Some(client) => matching(client, args).await?,
-        None => Found::default(),
+    let look = async |client: &Client| {
+        let found = matching(client, args).await?;
+        let ids = if args.json || found.sessions.is_empty() {
+            Vec::new()
+        } else {
+            select::short_ids(client, &found.sessions).await?
+        };
+        Ok((found, ids))
     };
+    let answered = args.answers.source().ask_if_any(home, look).await?;
+    let is_known = answered.is_some();
+    let (found, ids) = answered.map(|(_, answer)| answer).unwrap_or_default();
+    let Found { sessions, damaged } = found;
     if damaged > 0 {
         let are = if damaged == 1 {
             "session is"
@@ -81,16 +89,12 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         output::json(&sessions)?;
         return Ok(Exit::Done);
     }
-    match client {
-        Some(client) if !sessions.is_empty() => {
-            let ids = select::short_ids(&client, &sessions).await?;
-            output::table(&table(&sessions, ids))?;
-        }
-        Some(_) if damaged > 0 => {}
-        Some(_) if args.is_choosy() => {
-            output::complain("coven: no such sessions; `coven sessions --all` lists all there are");
-        }
-        Some(_) | None => output::complain("coven: no sessions yet; start one with `coven run`"),
+    if !sessions.is_empty() {
+        output::table(&table(&sessions, ids))?;
+    } else if is_known && damaged == 0 && args.is_choosy() {
+        output::complain("coven: no such sessions; `coven sessions --all` lists all there are");
+    } else if damaged == 0 {
+        output::complain("coven: no sessions yet; start one with `coven run`");
     }
     Ok(Exit::Done)
 }

@@ -3,8 +3,10 @@
 use coven_http::client::Client;
 use coven_http::wire::SessionRecord;
 
+use crate::connect;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::home::Home;
 use crate::output::Stdout;
 use crate::select;
 
@@ -18,18 +20,34 @@ pub(super) struct Several {
 
 impl Several {
     /// The sessions that `words` name, all looked up before anything is done to one: `@last` is
-    /// the same session twice. A word that names none is told of.
-    pub(super) async fn named(client: &Client, words: &[String]) -> (Self, Vec<SessionRecord>) {
+    /// the same session twice. A word that names none is told of. And the daemon that knows them.
+    ///
+    /// # Errors
+    /// No daemon can be reached, or none answers.
+    pub(super) async fn named(
+        home: &Home,
+        words: &[String],
+    ) -> Result<(Client, Self, Vec<SessionRecord>), Failure> {
+        let look = async |client: &Client| {
+            let mut found = Vec::new();
+            for word in words {
+                match select::session(client, word).await {
+                    Err(failure) if failure.is_unheard() => return Err(failure),
+                    answer => found.push((word, answer)),
+                }
+            }
+            Ok(found)
+        };
+        let (client, found) = connect::ask(home, look).await?;
         let mut several = Self {
             first_failure: None,
             are_many: words.len() > 1,
         };
         let mut sessions = Vec::new();
-        for word in words {
-            let found = select::session(client, word).await;
-            sessions.extend(several.keep(word, found));
+        for (word, answer) in found {
+            sessions.extend(several.keep(word, answer));
         }
-        (several, sessions)
+        Ok((client, several, sessions))
     }
 
     /// Sessions that are known already.

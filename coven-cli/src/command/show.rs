@@ -1,5 +1,6 @@
 //! `coven show`.
 
+use coven_http::client::Client;
 use coven_http::wire::SessionRecord;
 
 use crate::answers;
@@ -23,12 +24,19 @@ pub(crate) struct Args {
 }
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
-    let client = args.answers.source().reach(home).await?;
-    let record = select::session(&client, &args.session).await?;
+    let look = async |client: &Client| {
+        let record = select::session(client, &args.session).await?;
+        let reason = if args.json {
+            None
+        } else {
+            ending::why_it_never_ran(client, &record).await?
+        };
+        Ok((record, reason))
+    };
+    let (_, (record, reason)) = args.answers.source().ask(home, look).await?;
     if args.json {
         output::json(&record)?;
     } else {
-        let reason = ending::why_it_never_ran(&client, &record).await?;
         output::print(&for_people(&record, reason))?;
     }
     Ok(Exit::Done)

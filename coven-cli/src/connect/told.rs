@@ -29,7 +29,8 @@ impl From<Error> for Failure {
             Error::Broken { .. } => Self::new(
                 Exit::Unreachable,
                 format!("{error}; see `coven daemon status`"),
-            ),
+            )
+            .unheard(),
             Error::Away { last, .. } => match &**last {
                 Error::Timeout { socket, after, .. } => {
                     let Hangs { found, advice } = Hangs::at(socket, *after);

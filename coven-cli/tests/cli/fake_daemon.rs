@@ -2,6 +2,7 @@
 //! to end.
 
 use std::io::{Read, Write};
+use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
@@ -73,9 +74,11 @@ impl FakeDaemon {
     }
 
     /// One that stands before the daemon of the home `real`, passes on what it is asked, and dies of the
-    /// first `POST` to a path that ends in `path`, once that is answered: nobody hears the answer.
+    /// first request that is no `GET` of a path that ends in `path`, once that is answered: nobody hears
+    /// the answer.
     /// From then on that daemon serves this home as well.
-    pub(crate) fn losing_the_answer(home: &Path, real: &Path, path: &'static str) -> Self {
+    pub(crate) fn losing_the_answer(home: &Path, real: &Path, path: &str) -> Self {
+        let path = path.to_owned();
         let (socket, real) = (home.join("coven.sock"), real.join("coven.sock"));
         let version = env!("CARGO_PKG_VERSION");
         Self::serve(home, version, move |connection, request| {
@@ -83,8 +86,8 @@ impl FakeDaemon {
             daemon.write_all(request).unwrap();
             let answered = read(&mut daemon);
             let mut words = request.split(|byte| *byte == b' ');
-            let is_post = words.next() == Some(b"POST");
-            if is_post && words.next().unwrap().ends_with(path.as_bytes()) {
+            let is_read = words.next() == Some(b"GET");
+            if !is_read && words.next().unwrap().ends_with(path.as_bytes()) {
                 std::fs::remove_file(&socket).unwrap();
                 std::fs::hard_link(&real, &socket).unwrap();
                 return false;
@@ -92,6 +95,31 @@ impl FakeDaemon {
             // Who asked may be gone.
             let _ = connection.write_all(&answered);
             true
+        })
+    }
+
+    /// One that stands before the daemon of the home `real`, passes on what it is asked, and dies in the
+    /// middle of its answer to the first request of a path that ends in `path`. From then on that daemon
+    /// serves this home as well.
+    pub(crate) fn cutting_the_answer(home: &Path, real: &Path, path: &'static str) -> Self {
+        let (socket, real) = (home.join("coven.sock"), real.join("coven.sock"));
+        let version = env!("CARGO_PKG_VERSION");
+        Self::serve(home, version, move |connection, request| {
+            let mut daemon = UnixStream::connect(&real).unwrap();
+            daemon.write_all(request).unwrap();
+            daemon.shutdown(Shutdown::Write).unwrap();
+            let mut answered = Vec::new();
+            daemon.read_to_end(&mut answered).unwrap();
+            let asked = request.split(|byte| *byte == b' ').nth(1).unwrap();
+            let is_cut = asked.ends_with(path.as_bytes());
+            if is_cut {
+                std::fs::remove_file(&socket).unwrap();
+                std::fs::hard_link(&real, &socket).unwrap();
+                answered.truncate(answered.len() / 2);
+            }
+            // Who asked may be gone.
+            let _ = connection.write_all(&answered);
+            !is_cut
         })
     }
 

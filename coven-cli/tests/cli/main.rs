@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod amiss;
+mod asked_again;
 mod bad_imports;
 mod configuration;
 mod daemon;

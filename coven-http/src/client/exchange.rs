@@ -30,10 +30,6 @@ const MAX_ANSWER_BYTES: usize = 64 << 20;
 /// How long to wait for room in a daemon's queue of connections.
 const QUEUE_PAUSE: Duration = Duration::from_millis(5);
 
-/// How often a question is asked whose connection breaks: of a daemon that dies with a connection that it
-/// has, of one that has a last one in its queue, and of the next.
-const MOST_ASKED: usize = 3;
-
 /// Names what is asked, so that it is done once however often it is asked.
 pub(super) const IDEMPOTENCY_KEY: header::HeaderName =
     header::HeaderName::from_static("idempotency-key");
@@ -121,12 +117,7 @@ impl Ask {
         self
     }
 
-    /// Whether nothing comes of it but an answer, so that it can be asked again.
-    fn only_reads(&self) -> bool {
-        self.method == Method::GET
-    }
-
-    fn what(&self) -> String {
+    pub(super) fn what(&self) -> String {
         format!("{} {}", self.method, self.path)
     }
 
@@ -177,36 +168,8 @@ pub(super) async fn open(
         }))
 }
 
-/// Sends a request and reads the whole answer, within `timeout`, and its head within `head`. One that
-/// only reads is sent again where the connection breaks: that of a daemon that dies breaks once, and
-/// then there is no daemon, or the next.
-pub(super) async fn whole(
-    peer: &Peer,
-    client: &str,
-    timeout: Duration,
-    head: Duration,
-    ask: Ask,
-) -> Result<(StatusCode, Bytes), Error> {
-    let what = ask.what();
-    let exchange = async {
-        let mut asked = 1;
-        loop {
-            match once(peer, client, head, ask.clone()).await {
-                Err(Error::Broken { .. }) if ask.only_reads() && asked < MOST_ASKED => asked += 1,
-                answer => return answer,
-            }
-        }
-    };
-    tokio::time::timeout(timeout, exchange)
-        .await
-        .unwrap_or(Err(Error::Timeout {
-            socket: peer.socket().to_owned(),
-            what,
-            after: timeout,
-        }))
-}
-
-async fn once(
+/// Sends a request and reads the whole answer, its head within `head`.
+pub(super) async fn once(
     peer: &Peer,
     client: &str,
     head: Duration,

@@ -11,7 +11,6 @@ use crate::command::run::shown::{Shown, terminal_size};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
-use crate::once;
 
 /// What an agent is told that does nothing untold: one that is not in a terminal.
 const GO_ON: &str = "continue";
@@ -58,7 +57,7 @@ pub(super) async fn resume(
     let body = body(session, prompt, shown);
     let ask = async |client: &Client, key: &str| {
         let launched = client.launch_once(&body, key).await;
-        launched.map_err(|error| once::failure(error, |error| refused::why(error, session)))
+        launched.map_err(|error| refused::why(error, session))
     };
     let next_key = |vain: &SessionRecord| key::after(&vain.id);
     launching::launch(home, key, next_key, ask).await
