@@ -131,6 +131,26 @@ fn what_a_dead_daemon_left_in_its_home_goes_with_a_stop() {
 }
 
 #[test]
+fn a_status_says_that_a_dead_daemon_left_its_socket_and_what_removes_it() {
+    let home = Home::new();
+    home.text(["run", "sh", "true"]);
+    home.kill_daemon();
+    let status = || {
+        let status = home.output(["daemon", "status"]);
+        assert_eq!(status.status.code(), Some(122), "{status:?}");
+        String::from_utf8(status.stdout).unwrap()
+    };
+    let (left, again) = (status(), status());
+    assert!(left.contains("left its socket"), "{left}");
+    assert!(left.contains("`coven daemon stop` removes"), "{left}");
+    assert_eq!(left, again);
+    // It only looks; what says who serves, and is not so, is put right.
+    assert_eq!(of_a_daemon(&home), [home.dir().join("coven.sock")]);
+    home.text(["daemon", "stop"]);
+    assert!(!status().contains("socket"));
+}
+
+#[test]
 fn a_stop_that_kills_ends_the_sessions_that_another_stop_leaves_running() {
     let home = Home::new();
     let id = home.launch(ENDLESS);

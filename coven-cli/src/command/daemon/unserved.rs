@@ -1,5 +1,8 @@
 //! Who has a home whose socket nobody answers at.
 
+use std::os::unix::fs::FileTypeExt;
+use std::path::Path;
+
 use coven::home::Holder;
 
 use crate::home::Home;
@@ -49,6 +52,10 @@ impl Unserved {
     pub(super) fn in_words(&self, home: &Home) -> String {
         let (dir, socket) = (home.dir().display(), home.socket());
         match self {
+            Self::Free if is_left(&socket) => format!(
+                "no daemon runs for {dir}; one that died left its socket there, which the next one replaces \
+                 and `coven daemon stop` removes; `coven run` and `coven daemon start` start one"
+            ),
             Self::Free => {
                 format!("no daemon runs for {dir}; `coven run` and `coven daemon start` start one")
             }
@@ -65,4 +72,9 @@ impl Unserved {
             ),
         }
     }
+}
+
+/// Whether a socket lies at the path.
+pub(super) fn is_left(socket: &Path) -> bool {
+    std::fs::symlink_metadata(socket).is_ok_and(|found| found.file_type().is_socket())
 }
