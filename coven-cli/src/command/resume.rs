@@ -115,11 +115,11 @@ async fn all(args: &Args, home: &Home, prompt: Option<&String>) -> Result<Exit, 
     let prompt = prompt.map(|word| prompt::read(word)).transpose()?;
     let look = async |client: &Client| lost::find(client, args.since).await;
     let Some((_, mut lost)) = connect::ask_if_any(home, look).await? else {
-        return nothing_was_lost(args);
+        return nothing_to_resume(args, &[]);
     };
     tell_unknown(&lost.unknown);
     if lost.offered.is_empty() {
-        return nothing_was_lost(args);
+        return nothing_to_resume(args, &lost.unknown);
     }
     match (args.yes, args.json) {
         (true, _) => {}
@@ -159,11 +159,14 @@ async fn resume_each(args: &Args, home: &Home, lost: &Lost, prompt: Option<Strin
     Several::of(&lost.offered).each(&lost.offered, act).await
 }
 
-fn nothing_was_lost(args: &Args) -> Result<Exit, Failure> {
+/// Tells that there is none, but for those that cannot be resumed, which were told.
+fn nothing_to_resume(args: &Args, unknown: &[SessionRecord]) -> Result<Exit, Failure> {
     if args.json && !args.yes {
         output::print("[]\n")?;
-    } else {
+    } else if unknown.is_empty() {
         output::complain("coven: there is no lost session to go on with");
+    } else {
+        output::complain("coven: there is no other lost session, so none was resumed");
     }
     Ok(Exit::Done)
 }

@@ -278,6 +278,25 @@ fn all_that_were_lost_are_listed_newest_first_but_for_those_gone_on_with() {
 }
 
 #[test]
+fn where_nothing_of_what_was_lost_can_be_resumed_it_is_not_said_that_nothing_was_lost() {
+    let home = Home::new();
+    let none = said(&home.output(["resume", "--all"]));
+    assert_eq!(none, "coven: there is no lost session to go on with\n");
+    let unknown = [home.launch(ENDLESS), home.launch(ENDLESS)];
+    home.power_cut();
+    let told = said(&home.output(["resume", "--all"]));
+    for id in &unknown {
+        let one = format!("session {id} was lost and cannot be resumed");
+        assert!(told.contains(&one), "{told}");
+    }
+    assert!(!told.contains("no lost session"), "{told}");
+    assert!(
+        told.ends_with("coven: there is no other lost session, so none was resumed\n"),
+        "{told}"
+    );
+}
+
+#[test]
 fn with_a_yes_all_that_were_lost_go_on_and_one_that_cannot_spares_the_others() {
     let home = home();
     let first = begin(&home, "one");

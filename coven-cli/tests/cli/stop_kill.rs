@@ -64,7 +64,7 @@ fn spools(home: &Home) -> PathBuf {
 fn stop_kill(home: &Home) -> String {
     let stopped = home.output(["daemon", "stop", "--kill"]);
     assert!(stopped.status.success(), "{stopped:?}");
-    assert_eq!(stopped.stdout, b"no daemon runs\n");
+    assert!(stopped.stdout.ends_with(b"no daemon runs\n"), "{stopped:?}");
     String::from_utf8(stopped.stderr).unwrap()
 }
 
@@ -153,6 +153,25 @@ fn sessions_are_ended_whose_daemon_was_killed_as_soon_as_it_had_started() {
     assert_eq!(stop_kill(&home), "");
     for session in &sessions {
         session.was_ended(&home);
+    }
+}
+
+#[test]
+fn a_stop_that_kills_says_which_sessions_have_ended_be_their_daemon_alive_or_dead() {
+    for (dies, last) in [
+        (false, "the daemon has stopped\n"),
+        (true, "no daemon runs\n"),
+    ] {
+        let home = Home::new();
+        home.text(["run", "sh", "echo over"]);
+        let mut ids = [home.launch(ENDLESS), home.launch(ENDLESS)];
+        ids.sort();
+        if dies {
+            home.kill_daemon();
+        }
+        let [first, second] = &ids;
+        let told = format!("{first} has ended\n{second} has ended\n{last}");
+        assert_eq!(home.text(["daemon", "stop", "--kill"]), told);
     }
 }
 

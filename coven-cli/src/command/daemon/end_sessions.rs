@@ -1,5 +1,6 @@
 //! Ending the sessions of a home that no daemon serves, whatever became of their shims' folders.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use coven::{Engine, Heard, OpenError, Options};
@@ -49,15 +50,35 @@ impl From<NotEnded> for Failure {
     }
 }
 
-/// Ends the sessions that the log says are live, in this process. Gives the ids of those that could not be
-/// ended.
+/// What came of the sessions that were to be ended, by their ids.
+#[derive(Debug, Default)]
+pub(super) struct Outcome {
+    pub(super) ended: BTreeSet<String>,
+    /// Those that could not be.
+    pub(super) left: BTreeSet<String>,
+}
+
+/// Ends the sessions that the log says are live, in this process. Those that are told to have ended are
+/// these and those `before`, which lived when a daemon was asked to end them.
 ///
 /// # Errors
 /// Which they are cannot be told, or another process has the home.
-pub(super) async fn end(home: &Home) -> Result<Vec<String>, NotEnded> {
-    if left(home).await?.is_empty() {
-        return Ok(Vec::new());
-    }
+pub(super) async fn end(home: &Home, before: &BTreeSet<String>) -> Result<Outcome, NotEnded> {
+    let found = left(home).await?;
+    let left = if found.is_empty() {
+        BTreeSet::new()
+    } else {
+        end_found(home).await?
+    };
+    let ended = before.union(&found).filter(|id| !left.contains(*id));
+    Ok(Outcome {
+        ended: ended.cloned().collect(),
+        left,
+    })
+}
+
+/// Ends those that there are; gives those that could not be ended.
+async fn end_found(home: &Home) -> Result<BTreeSet<String>, NotEnded> {
     let config = Config::load(home)?;
     daemon::log_beside(home, &config);
     let mut options = Options::at(home.dir());
@@ -78,12 +99,12 @@ pub(super) async fn end(home: &Home) -> Result<Vec<String>, NotEnded> {
 ///
 /// # Errors
 /// It cannot be told: the log is away, damaged, or in use.
-async fn left(home: &Home) -> Result<Vec<String>, NotEnded> {
+async fn left(home: &Home) -> Result<BTreeSet<String>, NotEnded> {
     home.check()?;
     if !home.has_log() {
         return match home.may_have_spools() {
             true => Err(no_log(home).into()),
-            false => Ok(Vec::new()),
+            false => Ok(BTreeSet::new()),
         };
     }
     let engine = Engine::open_to_read(Options::at(home.dir())).await;
@@ -107,7 +128,7 @@ fn no_log(home: &Home) -> Failure {
 
 /// The sessions of a home's own that have not ended.
 pub(super) struct Live {
-    pub(super) ids: Vec<String>,
+    pub(super) ids: BTreeSet<String>,
     /// How many the log cannot tell of, because it is damaged.
     unread: usize,
 }
@@ -117,11 +138,11 @@ pub(super) struct Live {
 /// # Errors
 /// Whatever the client says.
 pub(super) async fn live(client: &Client) -> Result<Live, Error> {
-    let mut ids = Vec::new();
+    let mut ids = BTreeSet::new();
     let unread = all_sessions::each(client, |session| {
         // One that was killed may be alive until its end is on record.
         if session.ended_at.is_none() && !session.external {
-            ids.push(session.id);
+            ids.insert(session.id);
         }
     })
     .await?;

@@ -1,12 +1,13 @@
 //! `coven daemon stop`.
 
+use std::collections::BTreeSet;
 use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use coven_http::client::Error;
 use coven_http::wire::SessionsAtStop;
 
-use super::end_sessions::{self, NotEnded};
+use super::end_sessions::{self, NotEnded, Outcome};
 use super::stopping::{self, Deadline, Stopped};
 use crate::connect;
 use crate::exit::Exit;
@@ -61,7 +62,10 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     };
     let deadline = args.patience.deadline();
     match sessions {
-        SessionsAtStop::Keep => tell(stopping::stop(&deadline, sessions, home).await?, &[]),
+        SessionsAtStop::Keep => {
+            let stopped = stopping::stop(&deadline, sessions, home).await?;
+            tell(stopped, &Outcome::default())
+        }
         SessionsAtStop::End => end_all(&deadline, home).await,
     }
 }
@@ -74,25 +78,34 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
 /// One has not, or that cannot be told.
 async fn end_all(deadline: &Deadline, home: &Home) -> Result<Exit, Failure> {
     let mut stopped = Stopped::Before;
+    let mut live = BTreeSet::new();
     loop {
+        // Only to be told of: where no daemon says it, the log does.
+        let client = connect::client(home)?.timeout(deadline.left());
+        if let Ok(found) = end_sessions::live(&client).await {
+            live.extend(found.ids);
+        }
         stopped = stopped.max(stopping::stop(deadline, SessionsAtStop::End, home).await?);
-        match end_sessions::end(home).await {
+        match end_sessions::end(home, &live).await {
             Err(NotEnded::InUse(_)) if !deadline.is_over() => {}
-            left => return tell(stopped, &left?),
+            outcome => return tell(stopped, &outcome?),
         }
     }
 }
 
-/// Tells that no daemon runs.
+/// Tells that no daemon runs, and which sessions have ended.
 ///
 /// # Errors
-/// These sessions could not be ended.
-fn tell(stopped: Stopped, left: &[String]) -> Result<Exit, Failure> {
+/// Some could not be ended.
+fn tell(stopped: Stopped, sessions: &Outcome) -> Result<Exit, Failure> {
+    let ended = sessions.ended.iter().map(|id| format!("{id} has ended\n"));
+    output::print(&ended.collect::<String>())?;
     let found = match stopped {
         Stopped::Now => "the daemon has stopped",
         Stopped::Before => "no daemon runs",
     };
-    if !left.is_empty() {
+    if !sessions.left.is_empty() {
+        let left: Vec<&str> = sessions.left.iter().map(String::as_str).collect();
         let left = left.join(", ");
         return Err(Failure::failed(format!(
             "{found}; {left} could not be ended: `coven kill` tells why"

@@ -38,7 +38,7 @@ impl Deadline {
         Self { limit, at }
     }
 
-    fn left(&self) -> Duration {
+    pub(super) fn left(&self) -> Duration {
         self.at.map_or(Duration::MAX, |at| {
             at.saturating_duration_since(Instant::now())
         })
