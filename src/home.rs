@@ -13,7 +13,7 @@ use std::io::{self, Read};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{CWD, Mode, OFlags, RawMode, fchmod, fstat, openat};
 use rustix::io::Errno;
@@ -40,15 +40,35 @@ const HARNESSES_DIRECTORY: &str = "harnesses";
 #[derive(Debug)]
 pub(crate) struct Home {
     path: PathBuf,
-    /// Holds the lock for as long as it is open.
-    lock: Arc<File>,
+    /// Holds the lock for as long as it is there.
+    lock: Arc<Locked>,
+}
+
+/// The lock of a home, and those that were removed while they were held: who waits for one of them waits
+/// for its home. The last is the one that there is.
+#[derive(Debug)]
+struct Locked(Mutex<Vec<File>>);
+
+impl Locked {
+    fn new(file: File) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(vec![file])))
+    }
 }
 
 /// Keeps a home from other engines for as long as it is held.
 #[derive(Debug)]
 pub struct Hold {
     home: PathBuf,
-    _lock: Arc<File>,
+    lock: Arc<Locked>,
+}
+
+/// Where the lock of a home was that is held.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Renewed {
+    /// In its place.
+    WasInPlace,
+    /// It was not, and is now.
+    Again,
 }
 
 /// How a home was found.
@@ -120,6 +140,22 @@ impl Hold {
     pub fn home(&self) -> &Path {
         &self.home
     }
+
+    /// Has the home's lock be where it is looked for: makes it again where somebody removed its file, or
+    /// put another in its place. Blocks for a few system calls.
+    ///
+    /// # Errors
+    /// [`OpenError::InUse`] where another process has taken the lock meanwhile: it cannot open the log, and
+    /// lets go of it soon. Others where the file cannot be made.
+    pub fn renew(&self) -> Result<Renewed, OpenError> {
+        let mut locks = self.lock.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = locks.last().expect("a home that is held has a lock");
+        let Some(file) = lock::renew(held, &self.home)? else {
+            return Ok(Renewed::WasInPlace);
+        };
+        locks.push(file);
+        Ok(Renewed::Again)
+    }
 }
 
 impl Home {
@@ -133,7 +169,7 @@ impl Home {
             tracing::info!(home = %path.display(), "the home was open to others; its mode is 0700 now");
         }
         check_log(&path)?;
-        let lock = Arc::new(lock::take(&path)?);
+        let lock = Locked::new(lock::take(&path)?);
         format::check(&path, &directory)?;
         Ok(Self { path, lock })
     }
@@ -144,7 +180,7 @@ impl Home {
         let path = named(path)?;
         open_directory(&path)?;
         check_log(&path)?;
-        let lock = Arc::new(lock::take_to_read(&path)?);
+        let lock = Locked::new(lock::take_to_read(&path)?);
         format::found(&path)?;
         Ok(Self { path, lock })
     }
@@ -153,7 +189,7 @@ impl Home {
     pub(crate) fn hold(&self) -> Hold {
         Hold {
             home: self.path.clone(),
-            _lock: Arc::clone(&self.lock),
+            lock: Arc::clone(&self.lock),
         }
     }
 

@@ -6,12 +6,16 @@ use std::time::{Duration, Instant};
 use coven_harness::Registry;
 use coven_store::Store;
 
-use crate::home::Home;
+use crate::home::{Holder, Home};
 use crate::shared::{Shared, blocking};
 use crate::{Error, OpenError, Options, recover, retention};
 
 /// How long the log of an engine that was dropped may take to be closed.
 const CLOSING: Duration = Duration::from_secs(10);
+
+/// How long another process may take to let go of it, or, being a daemon whose lock and socket were
+/// removed, to serve again: longer than that takes.
+const RETURNING: Duration = Duration::from_secs(2);
 
 /// The time between two looks whether it is.
 const PAUSE: Duration = Duration::from_millis(5);
@@ -37,7 +41,7 @@ pub(crate) async fn open_to_read(options: Options) -> Result<Arc<Shared>, OpenEr
 
 fn take_to_read(options: Options) -> Result<Shared, OpenError> {
     let home = Home::open_to_read(&options.home)?;
-    let store = until_closed(|| Store::open_to_read(&home.log(), options.store))?;
+    let store = until_closed(&home, || Store::open_to_read(&home.log(), options.store))?;
     let registry = registry(&home, &options)?;
     Ok(Shared::new(home, store, registry, options))
 }
@@ -50,24 +54,37 @@ fn unreadable(error: &Error) -> OpenError {
 
 fn take_over(options: Options) -> Result<Shared, OpenError> {
     let home = Home::open(&options.home)?;
-    let store = until_closed(|| Store::open(&home.log(), options.store))?;
+    let store = until_closed(&home, || Store::open(&home.log(), options.store))?;
     let registry = registry(&home, &options)?;
     Ok(Shared::new(home, store, registry, options))
 }
 
-/// The home's lock is ours, so whoever has the log open is an engine that was dropped: its writer
-/// finishes what is queued.
+/// The home's lock is ours, so whoever has the log open is an engine that was dropped, whose writer
+/// finishes what is queued; or a process whose lock somebody removed.
+///
+/// # Errors
+/// [`OpenError::InUse`]: it is such a process.
 fn until_closed(
+    home: &Home,
     open: impl Fn() -> Result<Store, coven_store::OpenError>,
 ) -> Result<Store, OpenError> {
-    let deadline = Instant::now() + CLOSING;
+    let begun = Instant::now();
+    let mut has_looked = false;
     loop {
         match open() {
-            Err(coven_store::OpenError::Locked { .. }) if Instant::now() < deadline => {
-                std::thread::sleep(PAUSE);
-            }
+            Err(coven_store::OpenError::Locked { .. }) if begun.elapsed() < CLOSING => {}
             opened => return Ok(opened?),
         }
+        if begun.elapsed() >= RETURNING
+            && !std::mem::replace(&mut has_looked, true)
+            && let Some(holder) = Holder::of_log(&home.log())
+        {
+            return Err(OpenError::InUse {
+                home: home.path().to_owned(),
+                pid: Some(holder.pid()),
+            });
+        }
+        std::thread::sleep(PAUSE);
     }
 }
 

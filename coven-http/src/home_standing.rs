@@ -103,6 +103,11 @@ impl HomeStanding {
         }
     }
 
+    /// Has it looked at again in a while, though nothing may change.
+    pub(crate) fn look_again(&mut self) {
+        self.look_at = Some(Instant::now() + SETTLING);
+    }
+
     async fn changed(&mut self) {
         if let Some(watch) = &mut self.watch {
             match watch.changed().await {

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use coven::Engine;
-use coven::home::Hold;
+use coven::home::{Hold, Renewed};
+use coven::{Engine, OpenError};
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -230,7 +230,7 @@ impl Server {
     fn look_after_home(&mut self, standing: Standing) {
         let home = self.app.engine.home();
         match standing {
-            Standing::Whole => {}
+            Standing::Whole => self.renew_lock(),
             Standing::Gone => {
                 tracing::warn!(home = %home.display(), "the home is gone: this daemon ends");
                 // What they do can be put on record no more.
@@ -241,15 +241,35 @@ impl Server {
             }
             // On this task, not beside it: a socket that is bound while the daemon stops would
             // outlive it.
-            Standing::SocketGone => match socket::bind(self.socket.path()) {
-                Ok(socket) => {
-                    tracing::warn!("somebody removed the socket: it is bound again");
-                    self.socket = socket;
+            Standing::SocketGone => {
+                match socket::bind(self.socket.path()) {
+                    Ok(socket) => {
+                        tracing::warn!("somebody removed the socket: it is bound again");
+                        self.socket = socket;
+                    }
+                    Err(error) => {
+                        tracing::warn!(%error, "somebody removed the socket: it cannot be bound again");
+                    }
                 }
-                Err(error) => {
-                    tracing::warn!(%error, "somebody removed the socket: it cannot be bound again");
+                self.renew_lock();
+            }
+        }
+    }
+
+    /// Has whoever opens the home find that it is taken, where somebody removed its lock.
+    fn renew_lock(&mut self) {
+        let Some(hold) = &self.hold else { return };
+        match hold.renew() {
+            Ok(Renewed::WasInPlace) => {}
+            Ok(Renewed::Again) => {
+                tracing::warn!("somebody removed the home's lock: it is made again");
+            }
+            Err(error) => {
+                tracing::warn!(%error, "somebody removed the home's lock: it is not made again");
+                if let OpenError::InUse { .. } = error {
+                    self.home.look_again();
                 }
-            },
+            }
         }
     }
 }

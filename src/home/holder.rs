@@ -33,6 +33,22 @@ impl Holder {
         has_locked(pid, &lock).then_some(Self { pid, process })
     }
 
+    /// The process that has `log` open to write to it, unless it is this one; `None` where none can be
+    /// proved to. It has the home as well, even where somebody removed that one's lock.
+    pub(crate) fn of_log(log: &Path) -> Option<Self> {
+        let file = fs::symlink_metadata(log).ok()?;
+        let processes = fs::read_dir("/proc").ok()?;
+        let mut ids = processes.flatten().filter_map(|process| {
+            let pid: u32 = process.file_name().to_str()?.parse().ok()?;
+            (pid != std::process::id()).then_some(pid)
+        });
+        ids.find_map(|pid| {
+            let raw = Pid::from_raw(i32::try_from(pid).ok()?)?;
+            let process = pidfd_open(raw, PidfdFlags::empty()).ok()?;
+            has_locked(pid, &file).then_some(Self { pid, process })
+        })
+    }
+
     /// Its process id.
     pub const fn pid(&self) -> u32 {
         self.pid
@@ -65,6 +81,7 @@ fn written_in(path: &Path) -> Option<u32> {
     text.trim().parse().ok()
 }
 
+/// Whether a process has a file open, and locked.
 fn has_locked(pid: u32, lock: &Metadata) -> bool {
     let process = Path::new("/proc").join(pid.to_string());
     let Ok(descriptors) = fs::read_dir(process.join("fd")) else {

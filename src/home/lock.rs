@@ -46,6 +46,25 @@ pub(super) fn take(home: &Path) -> Result<File, OpenError> {
     }
 }
 
+/// Takes the lock of a home whose file was removed, or has another in its place, though `held` is locked:
+/// nobody would find that. `None` where it is in its place.
+pub(super) fn renew(held: &File, home: &Path) -> Result<Option<File>, OpenError> {
+    if is_lock_of(held, home) {
+        return Ok(None);
+    }
+    let mut options = OpenOptions::new();
+    let options = options.read(true).write(true).create(true).truncate(false);
+    let file = open(home, options).map_err(|source| error(home, source))?;
+    match flock(&file, FlockOperation::NonBlockingLockExclusive) {
+        Ok(()) => Ok(Some(tell(file, home)?)),
+        Err(Errno::WOULDBLOCK) => Err(OpenError::InUse {
+            home: home.to_owned(),
+            pid: Holder::of(home).map(|holder| holder.pid()),
+        }),
+        Err(errno) => Err(io_error(home, errno.into())),
+    }
+}
+
 fn is_lock_of(file: &File, home: &Path) -> bool {
     let place = |found: fs::Metadata| (found.dev(), found.ino());
     let there = fs::symlink_metadata(home.join(LOCK_FILE)).map(place);
@@ -77,8 +96,13 @@ pub(super) fn take_to_read(home: &Path) -> Result<File, OpenError> {
 }
 
 /// Takes the lock and writes into its file who has it.
-fn lock_and_tell(mut file: File, home: &Path) -> Result<File, OpenError> {
+fn lock_and_tell(file: File, home: &Path) -> Result<File, OpenError> {
     lock(&file, home)?;
+    tell(file, home)
+}
+
+/// Writes into the lock's file who has it.
+fn tell(mut file: File, home: &Path) -> Result<File, OpenError> {
     let told = file
         .set_len(0)
         .and_then(|()| file.write_all(format!("{}\n", std::process::id()).as_bytes()));

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
@@ -131,4 +131,40 @@ fn a_daemon_whose_home_is_removed_ends_with_its_sessions() {
     assert_eq!(ended, Ok(1), "after {:?}", begun.elapsed());
     assert!(rustix::process::test_kill_process(agent).is_err());
     assert!(!home.dir().exists());
+}
+
+#[test]
+fn a_daemon_whose_lock_was_removed_makes_it_again_and_keeps_its_home() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let pid = home.daemon_pid();
+    let lock = home.dir().join("lock");
+    fs::remove_file(&lock).unwrap();
+    eventually("its lock", || lock.exists().then_some(()));
+    eventually("who has it", || {
+        let said = fs::read_to_string(&lock).unwrap();
+        (said == format!("{}\n", pid.unwrap())).then_some(())
+    });
+    let said = home.refused(122, ["sessions", "--offline"]);
+    assert!(
+        said.contains(&format!("process {}", pid.unwrap())),
+        "{said}"
+    );
+    assert_eq!(home.record(&id)["status"], "running");
+    assert_eq!(home.daemon_pid(), pid);
+}
+
+#[test]
+fn a_command_that_comes_when_lock_and_socket_were_removed_finds_the_daemon_soon() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let pid = home.daemon_pid();
+    for name in ["lock", "coven.sock"] {
+        fs::remove_file(home.dir().join(name)).unwrap();
+    }
+    let begun = Instant::now();
+    assert!(home.text(["sessions"]).contains(&id[..8]));
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(8), "{took:?}");
+    assert_eq!(home.daemon_pid(), pid);
 }
