@@ -37,7 +37,7 @@ pub enum Error {
         message: String,
     },
     /// Processes of a killed session are still there, or it cannot be told who is left; or all of it was ended, and
-    /// the log takes nothing more of it.
+    /// the log takes nothing more of it, or its shim, which lives, does not tell how it ended.
     #[error("the kill failed: {message}")]
     KillFailed {
         /// The session.

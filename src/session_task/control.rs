@@ -159,7 +159,7 @@ impl Live {
         }
         match ask.request {
             // On record it is being killed already.
-            Request::Kill if self.control.killed && self.killing.has_failed() => {
+            Request::Kill if self.control.killed && self.may_be_killed_again() => {
                 self.kill_again(ask);
             }
             Request::Kill => match self.kill_now() {
@@ -178,6 +178,12 @@ impl Live {
                 }
             }
         }
+    }
+
+    /// Whether a kill was made that does not lead to the end.
+    fn may_be_killed_again(&self) -> bool {
+        let now = self.shared.clock.elapsed();
+        self.killing.has_failed() || self.killing.is_silent(now)
     }
 
     /// Has another kill made, or waits for the one that is.

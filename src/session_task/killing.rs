@@ -40,6 +40,10 @@ pub(super) const MAX_PAUSE: Duration = Duration::from_secs(30);
 /// be reached.
 pub(super) const UNHEARD: Duration = Duration::from_secs(5);
 
+/// How long a shim that is there may take to tell of the end of a process that is dead for certain, before
+/// who kills is told that it does not.
+const SILENCE: Duration = Duration::from_secs(30);
+
 /// Survivors that are told one by one.
 const MAX_NAMED: usize = 8;
 
@@ -61,6 +65,8 @@ pub(super) struct Killing {
     pub(super) pause: Slot<()>,
     /// Until the end of the process, which is sure, should have been heard of its shim; and until that is ended.
     pub(super) unheard: Slot<Unheard>,
+    /// Since when all but the shim is dead for certain, where the end was not heard of it since.
+    unheard_since: Option<Duration>,
     failed: Option<Failed>,
 }
 
@@ -82,6 +88,12 @@ impl Killing {
     /// The last kill is through, and processes may still be there.
     pub(super) const fn has_failed(&self) -> bool {
         self.failed.is_some()
+    }
+
+    /// Whether nobody but the shim has been left for so long that it will hardly tell of the end.
+    pub(super) fn is_silent(&self, now: Duration) -> bool {
+        self.unheard_since
+            .is_some_and(|since| now.saturating_sub(since) >= SILENCE)
     }
 
     /// Whether signals are on their way, and what came of them is not known yet.
@@ -163,10 +175,15 @@ impl Live {
         let failure = match proved(&self.record.session.id, report) {
             Ok(_) => {
                 self.shared.on_the_way.reached(&Waypoint::KillDone);
+                let now = self.shared.clock.elapsed();
                 self.killing.failed = None;
-                self.end.kill_done(self.shared.clock.elapsed());
+                self.end.kill_done(now);
                 self.process.hold_output(false);
                 self.wait_for_the_end();
+                if self.killing.is_silent(now) {
+                    // Its shim may have gone on with the kill: who asks is told once that was waited for.
+                    return Goes::On;
+                }
                 None
             }
             Err(Unproved {
@@ -184,6 +201,9 @@ impl Live {
 
     fn wait_for_the_end(&mut self) {
         let is_waited_for = self.process.lives_on() && self.end.has_process();
+        let now = self.shared.clock.elapsed();
+        let since = self.killing.unheard_since.unwrap_or(now);
+        self.killing.unheard_since = is_waited_for.then_some(since);
         self.killing.unheard = is_waited_for.then(|| {
             let clock = self.shared.clock.clone();
             Box::pin(async move {
@@ -194,7 +214,7 @@ impl Live {
     }
 
     /// Nobody of the session is left but its shim, which has not told of the end. One that is there
-    /// may take as long as it needs, as on a full disk. One that cannot be reached, or makes no sense,
+    /// may take as long as it needs, as on a full disk; who kills is told after a while. One that cannot be reached, or makes no sense,
     /// is of no more use: it is ended, and where it was ended already, nothing more is heard of it.
     pub(super) fn unheard(&mut self, unheard: Unheard) -> Goes {
         self.killing.unheard = None;
@@ -220,6 +240,9 @@ impl Live {
             }
         }
         self.wait_for_the_end();
+        if self.killing.is_silent(self.shared.clock.elapsed()) {
+            self.tell_silence();
+        }
         Goes::On
     }
 
@@ -230,6 +253,22 @@ impl Live {
             let ended = blocking(move || kill_shim(Some(&facts), &session)).await;
             Unheard::Ended(ended.unwrap_or_else(|error| Err(io::Error::other(error))))
         }));
+    }
+
+    /// Tells who kills that all is dead but the shim, and nobody leaves only once it has told.
+    fn tell_silence(&mut self) {
+        if self.leaving == Leaving::OnceKilled {
+            self.leaving = Leaving::Now;
+        }
+        let shim = self.process.facts().shim_pid;
+        let shim = shim.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
+        let message = format!(
+            "all its processes are dead, and its shim (process {shim}), which lives, has not told how it ended for \
+             over {} s: that is on record once it does; `kill -KILL {shim}` ends the shim, and the session is \
+             then over by what it has written down",
+            SILENCE.as_secs()
+        );
+        self.kill_is_through(Some(&message));
     }
 
     /// Prepares for another kill.

@@ -1,11 +1,18 @@
 //! Shims that do not say what became of a launch: they stand still, or their folder is out of reach.
 
 use std::fs;
+use std::pin::Pin;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
 
+use coven::clock::{Clock, SystemClock};
 use coven::environment::Environment;
 use coven::shim::{Program, Waypoint};
-use coven::{Archived, Error, Hosting, LaunchRequest, OrphanReason, Page, Phase, Record, Shims};
+use coven::{
+    Archived, Error, Hosting, LaunchRequest, OrphanReason, Page, Phase, Record, Refusal, Shims,
+    Timestamp,
+};
 use rustix::process::{Signal, getpid, kill_process};
 use tokio::runtime::Builder;
 
@@ -18,18 +25,29 @@ const KILLED: &str = "a_kill_ends_a_session_whose_start_is_not_on_record_and_who
 const STOPPED: &str =
     "whoever_launches_is_told_of_a_shim_that_stands_still_and_a_kill_ends_its_session";
 
+const NEVER_TELLS: &str =
+    "a_kill_whose_shim_never_tells_the_end_fails_and_says_what_is_known_until_that_shim_is_ended";
+
 const MANY: &str = "launches_whose_shims_say_nothing_hold_no_thread_that_others_wait_for";
 
-pub(crate) const NAMES: [&str; 4] = [AWAY, KILLED, STOPPED, MANY];
+pub(crate) const NAMES: [&str; 5] = [AWAY, KILLED, STOPPED, NEVER_TELLS, MANY];
 
 /// In the environment of a shim that stands still once its agent runs, before it says so.
 const STANDS_STILL: &str = "STANDS_STILL";
+
+/// In the environment of a shim that stays where it is once it sees that its agent has ended.
+const NEVER_TELLS_THE_END: &str = "NEVER_TELLS_THE_END";
 
 /// Is a shim, if this program was started as one.
 pub(crate) fn shim() -> Option<ExitCode> {
     coven::shim::run_if_invoked_with(&|point| {
         if point == Waypoint::Spawned && std::env::var_os(STANDS_STILL).is_some() {
             kill_process(getpid(), Signal::STOP).expect("it may do that to itself");
+        }
+        if point == Waypoint::ExitSeen && std::env::var_os(NEVER_TELLS_THE_END).is_some() {
+            loop {
+                std::thread::park();
+            }
         }
     })
 }
@@ -39,6 +57,8 @@ pub(crate) async fn all() {
         a_session_whose_start_is_not_on_record_is_looked_for_while_its_folder_is_away(),
         a_kill_ends_a_session_whose_start_is_not_on_record_and_whose_folder_is_away(),
         whoever_launches_is_told_of_a_shim_that_stands_still_and_a_kill_ends_its_session(),
+        a_kill_whose_shim_never_tells_the_end_fails_and_says_what_is_known_until_that_shim_is_ended(
+        ),
         launches_whose_shims_say_nothing_hold_no_thread_that_others_wait_for()
     );
 }
@@ -88,7 +108,7 @@ async fn only(world: &World) -> Record {
 }
 
 async fn whoever_launches_is_told_of_a_shim_that_stands_still_and_a_kill_ends_its_session() {
-    let world = of_silent_shims().await;
+    let world = of_shims_that(STANDS_STILL, Arc::new(SystemClock::new())).await;
     let request = keyed(&world, "one");
     let first = within(world.engine.launch(request.clone(), me()));
     let again = within(world.engine.launch(request, me()));
@@ -121,7 +141,7 @@ async fn launches_whose_shims_say_nothing_hold_no_thread_that_others_wait_for() 
 }
 
 async fn launch_in_silence() {
-    let world = of_silent_shims().await;
+    let world = of_shims_that(STANDS_STILL, Arc::new(SystemClock::new())).await;
     let launched = ["one", "two"].map(|key| {
         let (engine, request) = (world.engine.clone(), keyed(&world, key));
         tokio::spawn(async move { engine.launch(request, me()).await })
@@ -168,12 +188,81 @@ fn is_stopped(pid: i32) -> bool {
     stat.is_ok_and(|stat| stat.contains(") T "))
 }
 
-/// One in which no shim says what became of its launch.
-async fn of_silent_shims() -> World {
+/// One whose shims are told this word.
+async fn of_shims_that(word: &str, clock: Arc<dyn Clock>) -> World {
     let mut program = Program::this();
-    let told = (STANDS_STILL.to_owned(), "1".to_owned());
+    let told = (word.to_owned(), "1".to_owned());
     program.environment = Environment::from_iter(dying::own_mark().into_iter().chain([told]));
-    World::with(|options| options.hosting = Hosting::Shims(Shims::of(program))).await
+    World::with(|options| {
+        options.hosting = Hosting::Shims(Shims::of(program));
+        options.clock = clock;
+    })
+    .await
+}
+
+/// The system's clock, but for what is waited for: that comes so many times as soon.
+#[derive(Debug)]
+struct Hurried(SystemClock);
+
+const TIMES: u32 = 20;
+
+impl Clock for Hurried {
+    fn now(&self) -> Timestamp {
+        self.0.now()
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed() * TIMES
+    }
+
+    fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.0.sleep_until(moment / TIMES)
+    }
+}
+
+async fn a_kill_whose_shim_never_tells_the_end_fails_and_says_what_is_known_until_that_shim_is_ended()
+ {
+    let clock = Arc::new(Hurried(SystemClock::new()));
+    let world = of_shims_that(NEVER_TELLS_THE_END, clock).await;
+    let launched = within(world.engine.launch(keyed(&world, "one"), me())).await;
+    let id = launched.expect("it runs").session.id.clone();
+    let engine = &world.engine;
+    within(engine.kill(&id, me())).await.expect("it is killed");
+    let failed = within(async {
+        loop {
+            match engine.kill(&id, me()).await {
+                Err(Error::Refused(Refusal::NotLive { .. })) => tokio::task::yield_now().await,
+                told => return told,
+            }
+        }
+    });
+    let Err(Error::KillFailed { message, .. }) = failed.await else {
+        panic!("the shim tells nothing");
+    };
+    let [shim] = dying::shims_of(&id)[..] else {
+        panic!("one shim is left");
+    };
+    assert!(message.contains("all its processes are dead"), "{message}");
+    assert!(
+        message.contains(&format!("`kill -KILL {shim}`")),
+        "{message}"
+    );
+    let record = within(engine.get(&id)).await.expect("it is there");
+    assert!(
+        matches!(record.session.phase, Phase::Dying { .. }),
+        "{record:?}"
+    );
+    let shim = rustix::process::Pid::from_raw(shim).expect("it is one");
+    kill_process(shim, Signal::KILL).expect("it lives");
+    world.to_the_end_of_what_is_left(&id).await;
+    nothing_is_left(&world, &id).await.expect("nothing is left");
+    let record = within(engine.get(&id)).await.expect("it is there");
+    assert!(
+        matches!(record.session.phase, Phase::Ended { .. }),
+        "{record:?}"
+    );
+    within(engine.shutdown()).await;
+    println!("test {NEVER_TELLS} ... ok");
 }
 
 fn keyed(world: &World, key: &str) -> LaunchRequest {
