@@ -17,7 +17,9 @@ use coven_harness::{HarnessCapabilities, Readiness, Registry};
 use crate::options::Options;
 use crate::running::{Message, Request};
 use crate::shared::Shared;
-use crate::{Error, HarnessInfo, Health, Heard, OpenError, Pruned, Pruning, Retention};
+use crate::{
+    Error, HarnessInfo, Health, Heard, OpenError, Pruned, Pruning, Retention, Unavailable,
+};
 use crate::{commit, end_all, harnesses, launch, opening, retention, shutdown};
 
 /// Runs coding agents in one home, and records everything they do.
@@ -255,7 +257,8 @@ impl Engine {
     /// - A refusal: not found, not running, takes no input, over 1 MiB; in a `stream` session, no
     ///   UTF-8.
     /// - [`Unavailable::InputQueueFull`](crate::Unavailable::InputQueueFull): the process has not
-    ///   taken 1 MiB or 4,096 inputs yet. Nothing was recorded; ask again. The other reasons likewise.
+    ///   taken 1 MiB or 4,096 inputs yet. Nothing was recorded; ask again. The other reasons likewise;
+    ///   [`Unavailable::ShimSilent`](crate::Unavailable::ShimSilent) says what is amiss, where that is seen.
     /// - [`Error::SendInputFailed`]: it is on record, and the process is gone.
     /// - [`Refusal::InputUndelivered`](coven_core::Refusal::InputUndelivered): it was accepted before, by
     ///   its name, and the process has not got it, or not all of it, and will not. Where it still runs, or
@@ -406,7 +409,21 @@ impl Engine {
         request: Request,
         by: &Actor,
     ) -> Option<Result<Record, Error>> {
-        self.shared.running.ask(id, request, Some(by.clone())).await
+        let answer = self
+            .shared
+            .running
+            .ask(id, request, Some(by.clone()))
+            .await?;
+        Some(match answer {
+            Err(Error::Unavailable {
+                reason: Unavailable::ShimSilent { .. },
+            }) => {
+                // Where even that cannot be told, it is not.
+                let why = self.out_of_reach(id).await.ok().flatten();
+                Err(Unavailable::ShimSilent { why }.into())
+            }
+            other => other,
+        })
     }
 
     /// Why a session that has no task takes no input; what has a name and is on record was taken.

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use coven_core::{Code, HarnessId, IllegalTransition, Refusal, SessionId};
 use coven_store::{AppendError, ReadError, StorageFault};
 
+use crate::OutOfReach;
+
 /// Why the engine did not do what was asked.
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -77,7 +79,10 @@ pub enum Unavailable {
     Busy,
     /// The shim, which holds the session's terminal, does not answer: it is stopped, or cannot be
     /// reached.
-    ShimSilent,
+    ShimSilent {
+        /// Why not, where that is seen.
+        why: Option<OutOfReach>,
+    },
 }
 
 impl Unavailable {
@@ -90,7 +95,7 @@ impl Unavailable {
             Self::Reopening => "store_reopening",
             Self::InputQueueFull => "input_queue_full",
             Self::Busy => "busy",
-            Self::ShimSilent => "shim_silent",
+            Self::ShimSilent { .. } => "shim_silent",
         }
     }
 }
@@ -98,13 +103,19 @@ impl Unavailable {
 impl std::fmt::Display for Unavailable {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
+            Self::ShimSilent { why: Some(OutOfReach { why, .. }) } => {
+                return write!(
+                    f,
+                    "the process that holds the session's terminal, `coven shim`, does not answer: {why}"
+                );
+            }
             Self::ShuttingDown => "the engine is shutting down",
             Self::DiskFull => "the disk is full; free some space and try again",
             Self::ReadOnly => "the home cannot be written to",
             Self::Reopening => "the log met a disk error and is being reopened; try again",
             Self::InputQueueFull => "the process has not taken its input yet; try again",
             Self::Busy => "too many requests wait for the disk; try again",
-            Self::ShimSilent => {
+            Self::ShimSilent { why: None } => {
                 "the process that holds the session's terminal, `coven shim`, does not answer: it is \
                  stopped, or cannot be reached; try again, or end the session"
             }

@@ -52,6 +52,7 @@ mod launch;
 mod on_the_way;
 mod opening;
 mod options;
+mod out_of_reach;
 mod place;
 mod recover;
 pub mod repair;
@@ -74,6 +75,7 @@ pub use import::{Arrival, Import, ImportError, Imported};
 #[doc(hidden)]
 pub use on_the_way::{OnTheWay, Waypoint};
 pub use options::Options;
+pub use out_of_reach::{Amiss, OutOfReach};
 pub use retention::{Pruned, PrunedSession, Pruning, Retention};
 
 pub use coven_core::decide::incomplete_char;

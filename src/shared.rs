@@ -18,6 +18,7 @@ use crate::home::Home;
 use crate::hosting::{Hosting, Shims};
 use crate::launch::KeyedLaunches;
 use crate::on_the_way::OnTheWay;
+use crate::out_of_reach::Encounters;
 use crate::retention::Retention;
 use crate::running::Running;
 use crate::spools::Spools;
@@ -35,6 +36,7 @@ pub(crate) struct Shared {
     pub(crate) running: Running,
     pub(crate) hosting: Hosting,
     pub(crate) spools: Spools,
+    pub(crate) encounters: Encounters,
     /// How much each shim may keep, bytes.
     pub(crate) spool_limit: watch::Sender<u64>,
     /// The PATH of the user's login shell, asked once.
@@ -72,6 +74,7 @@ impl Shared {
             open_files: options.open_files,
             on_the_way: options.on_the_way,
             running: Running::default(),
+            encounters: Encounters::default(),
             login_path: OnceCell::new(),
             versions: Versions::default(),
             retention: options.retention,

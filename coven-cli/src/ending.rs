@@ -143,13 +143,22 @@ pub(crate) async fn told(
 
 /// Says of a session that is to be followed why nothing may come of it for now.
 pub(crate) fn tell_out_of_reach(record: &SessionRecord) {
-    if let Some(why) = &record.out_of_reach {
+    if let Some(why) = out_of_reach(record) {
         output::complain(&format!(
-            "coven: session {} is out of reach: {}",
-            record.id,
-            one_line(why)
+            "coven: session {} is out of reach: {why}",
+            record.id
         ));
     }
+}
+
+/// Why a session is out of reach, with the word for it; `None` where nothing is seen of that.
+pub(crate) fn out_of_reach(record: &SessionRecord) -> Option<String> {
+    let why = one_line(record.out_of_reach.as_deref()?);
+    Some(match &record.out_of_reach_reason {
+        Some(reason) => format!("{why} ({})", one_line(reason)),
+        // Its daemon is older than that word.
+        None => why.to_string(),
+    })
 }
 
 /// Why a session's process never ran, as its exit event says; `None` for any other session.

@@ -1,6 +1,6 @@
 //! Errors as HTTP answers: the one place where a [`Code`] gets its status.
 
-use coven::{Code, Refusal};
+use coven::{Code, Refusal, Unavailable};
 use hyper::StatusCode;
 use serde_json::{Value, json};
 
@@ -210,7 +210,7 @@ impl From<coven::Error> for Error {
         let details = match error {
             coven::Error::Refused(refusal) => return refusal.into(),
             coven::Error::HarnessNotFound { harness } => json!({"harnessId": harness}),
-            coven::Error::Unavailable { reason } => json!({"reason": reason.as_str()}),
+            coven::Error::Unavailable { reason } => unavailable(&reason),
             other => match other.session() {
                 Some(session) => json!({"sessionId": session.as_str()}),
                 None => return Self::new(code, message),
@@ -218,6 +218,14 @@ impl From<coven::Error> for Error {
         };
         Self::new(code, message).with(details)
     }
+}
+
+fn unavailable(reason: &Unavailable) -> Value {
+    let mut details = json!({"reason": reason.as_str()});
+    if let Unavailable::ShimSilent { why: Some(why) } = reason {
+        details["outOfReach"] = why.what.as_str().into();
+    }
+    details
 }
 
 /// The status of a code. Exhaustive: a new code has no status until it is given one here.

@@ -42,7 +42,8 @@ async fn running(
     (facts, called_off): (ProcessFacts, bool),
 ) {
     let folder = shared.spools.folder(&record.session.id);
-    let mut shimmed = Shimmed::adopted(&record.session, folder);
+    let encounter = shared.encounters.of(record.session.id.clone());
+    let mut shimmed = Shimmed::adopted(&record.session, folder, encounter);
     shimmed.set_limit(*shared.spool_limit.borrow());
     let driven = Process::in_shim(facts, shimmed);
     let beginning = beginning(&shared, harness.as_ref(), &record, driven, called_off);

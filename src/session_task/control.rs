@@ -127,7 +127,7 @@ impl Control {
         self.seen = look.map(|echo| Seen { echo, inputs });
         if look.is_none() {
             for ask in self.take_due(inputs, |_| false) {
-                answer(ask, Err(Unavailable::ShimSilent.into()));
+                answer(ask, Err(Unavailable::ShimSilent { why: None }.into()));
             }
         }
     }

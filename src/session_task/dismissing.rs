@@ -10,6 +10,7 @@ use coven_store::ReadLimit;
 use tokio::time::timeout;
 
 use super::process::{Reached, end_shim, reach};
+use crate::out_of_reach::Encounters;
 use crate::shared::{Shared, blocking};
 
 /// How long a shim may take to say all it has and to end.
@@ -92,7 +93,9 @@ async fn one(
     session: &SessionId,
     output_bytes: u64,
 ) -> Result<(), String> {
-    match reach(folder, session.clone(), None).await {
+    // It is over: nobody asks what is met.
+    let encounter = Encounters::default().of(session.clone());
+    match reach(folder, session.clone(), None, &encounter).await {
         Reached::Alive(child) => dismiss(child, output_bytes).await,
         Reached::Dead { mut left, remains } => {
             let removed = blocking(move || {

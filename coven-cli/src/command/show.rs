@@ -50,7 +50,7 @@ fn for_people(record: &SessionRecord, reason: Option<String>) -> String {
         ("title", Some(record.title.clone())),
         ("status", Some(Ending::of(record).to_string())),
         ("reason", reason),
-        ("out of reach", record.out_of_reach.clone()),
+        ("out of reach", ending::out_of_reach(record)),
         ("lost", record.orphan_reason.as_deref().map(lost_because)),
         ("harness", Some(record.harness.clone())),
         ("model", record.model.clone()),

@@ -34,7 +34,7 @@ fn doctor(home: &Home) -> String {
 
 /// All that say what a session is like say this of it.
 #[track_caller]
-fn is_told_everywhere(home: &Home, id: &str, what: &str) {
+pub(crate) fn is_told_everywhere(home: &Home, id: &str, what: &str) {
     for said in [home.text(["show", id]), doctor(home)] {
         assert!(said.contains(what), "{said}");
     }
@@ -55,10 +55,12 @@ fn is_told_everywhere(home: &Home, id: &str, what: &str) {
 }
 
 #[track_caller]
-fn is_told_nowhere(home: &Home, id: &str) {
+pub(crate) fn is_told_nowhere(home: &Home, id: &str) {
     let shown = home.text(["show", id]);
     assert!(!shown.contains("out of reach"), "{shown}");
-    assert!(home.record(id)["out_of_reach"].is_null());
+    let record = home.record(id);
+    assert!(record["out_of_reach"].is_null(), "{record}");
+    assert!(record["out_of_reach_reason"].is_null(), "{record}");
     let said = doctor(home);
     assert!(!said.contains(id), "{said}");
 }

@@ -7,6 +7,7 @@ mod bad_imports;
 mod configuration;
 mod daemon;
 mod damaged;
+mod damaged_spool;
 mod demo;
 mod detached;
 mod dying_daemon;

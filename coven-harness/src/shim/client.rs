@@ -40,6 +40,9 @@ pub struct Child {
     pub records: Records,
     /// What can be done to it.
     pub control: Control,
+    /// The number of the newest record that it had when it was reached: with that, all it had by then
+    /// was read back. `None` where it had none, or was launched just now.
+    pub newest: Option<u64>,
 }
 
 /// What happens to a session, in order, from where it was asked for.
@@ -101,6 +104,11 @@ pub enum AdoptError {
         /// The next that it will have.
         next: u64,
     },
+    /// It hangs up when it is asked for its records: it cannot read them back. Somebody emptied or
+    /// changed its spool, or made it unreadable, or it died just now: look at its folder, and adopt it
+    /// again.
+    #[error("the session's shim cannot read back what it has written down")]
+    Unread,
     /// The connection was lost before it was any use.
     #[error(transparent)]
     Lost(#[from] Lost),
@@ -157,6 +165,7 @@ async fn reach(folder: &Path, session: &SessionId) -> Result<(Child, Welcome), A
     if welcome.session != session.as_str() {
         return Err(AdoptError::OtherSession);
     }
+    child.newest = (welcome.next > welcome.first).then(|| welcome.next - 1);
     Ok((child, welcome))
 }
 
@@ -183,6 +192,7 @@ impl Child {
                 taken_bytes: 0,
             },
             control: Control { link },
+            newest: None,
         }
     }
 
@@ -197,10 +207,12 @@ impl Child {
     async fn ask_from(&mut self, from: u64) -> Result<(), AdoptError> {
         self.control.link.say(&ToShim::From(from));
         self.control.link.say(&ToShim::Credit(CREDIT_BYTES));
-        match self.records.incoming.answer().await? {
-            FromShim::Begin(begin) if begin.record == from => Ok(()),
-            FromShim::Refused(refused) => Err(adopt_error(&refused)),
-            _ => Err(Lost::Nonsense.into()),
+        match self.records.incoming.answer().await {
+            Ok(FromShim::Begin(begin)) if begin.record == from => Ok(()),
+            Ok(FromShim::Refused(refused)) => Err(adopt_error(&refused)),
+            Ok(_) => Err(Lost::Nonsense.into()),
+            Err(Lost::Gone) => Err(AdoptError::Unread),
+            Err(lost @ Lost::Nonsense) => Err(lost.into()),
         }
     }
 }

@@ -15,7 +15,10 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     let launch = call.engine().launch_of(&id).await?;
     let out_of_reach = call.engine().out_of_reach(&id).await?;
     Ok(Reply::ok(&SessionRecord {
-        out_of_reach,
+        out_of_reach_reason: out_of_reach
+            .as_ref()
+            .map(|found| found.what.as_str().to_owned()),
+        out_of_reach: out_of_reach.map(|found| found.why),
         ..render::whole_record(&record, launch.as_ref())
     }))
 }

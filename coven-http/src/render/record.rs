@@ -46,6 +46,7 @@ pub(crate) fn record(record: &Record) -> SessionRecord {
         identity: None,
         launch_policy: None,
         out_of_reach: None,
+        out_of_reach_reason: None,
     };
     with_origin(rendered, &session.origin)
 }

@@ -84,6 +84,9 @@ pub struct SessionRecord {
     /// what to do, for people: its output may not be on record meanwhile, and what is typed not arrive.
     /// Null where nothing is seen to be, and in lists.
     pub out_of_reach: Option<String>,
+    /// One word for what is amiss, such as `spool_damaged`: it is stable. Null where `out_of_reach` is.
+    #[serde(default)]
+    pub out_of_reach_reason: Option<String>,
 }
 
 /// Where a session stands. There is no other word.

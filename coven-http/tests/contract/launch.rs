@@ -43,6 +43,7 @@ async fn a_launch_answers_with_a_record_that_has_every_key() {
         ("identity", json!(null)),
         ("launch_policy", json!(null)),
         ("out_of_reach", json!(null)),
+        ("out_of_reach_reason", json!(null)),
         ("undelivered_inputs", json!(0)),
         ("cols", json!(80)),
         ("rows", json!(24)),

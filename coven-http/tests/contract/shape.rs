@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// Every key of a record, in no order.
-const RECORD_KEYS: [&str; 34] = [
+const RECORD_KEYS: [&str; 35] = [
     "archived_at",
     "cols",
     "continues",
@@ -26,6 +26,7 @@ const RECORD_KEYS: [&str; 34] = [
     "model",
     "orphan_reason",
     "out_of_reach",
+    "out_of_reach_reason",
     "output_bytes",
     "pid",
     "project_root",

@@ -125,9 +125,10 @@ async fn until_told(
         session.id.clone(),
         launching.shared.grace,
     );
+    let encounter = Arc::new(launching.shared.encounters.of(session.id.clone()));
     let mut first = tokio::spawn(async move {
-        let reached = reach(folder.clone(), session.id.clone(), None).await;
-        let mut shimmed = Shimmed::new(&session, folder, reached);
+        let reached = reach(folder.clone(), session.id.clone(), None, &encounter).await;
+        let mut shimmed = Shimmed::new(&session, folder, reached, encounter);
         let first = shimmed.first().await;
         Ok(Began { shimmed, first })
     });

@@ -57,7 +57,7 @@ fn where_nobody_says_what_is_shown_only_what_waited_for_it_is_refused() {
     assert!(matches!(
         first.try_recv(),
         Ok(Err(Error::Unavailable {
-            reason: Unavailable::ShimSilent
+            reason: Unavailable::ShimSilent { why: None }
         }))
     ));
     assert!(second.try_recv().is_err());

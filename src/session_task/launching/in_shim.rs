@@ -129,7 +129,12 @@ async fn make_however_long(
         shared.on_the_way.reached(&Waypoint::FirstMessageGiven);
     }
     let folder = shared.spools.folder(&session.id);
-    let shimmed = Shimmed::launched(session, folder, child);
+    let shimmed = Shimmed::launched(
+        session,
+        folder,
+        child,
+        shared.encounters.of(session.id.clone()),
+    );
     let (process, keyboard) = Process::in_shim(facts, shimmed);
     Ok(Made {
         process,

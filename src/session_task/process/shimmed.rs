@@ -13,10 +13,10 @@ mod receipts;
 mod wanted;
 
 use std::collections::VecDeque;
-use std::error::Error;
 use std::future::{Future, pending, ready};
 use std::path::PathBuf;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use coven_core::{LaunchMode, ProcessFacts, Session, SessionId, TermSize};
@@ -25,12 +25,13 @@ use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::{Happening, What};
+use crate::out_of_reach::{Amiss, Encounter, OutOfReach};
 use crate::session_task::deliveries::LastWord;
 pub(crate) use closing::end_shim;
 use gap::Gap;
 use left::Left;
-use reach::longer;
 pub(crate) use reach::{Reached, known_here, lives, reach};
+use reach::{longer, not_read_back};
 use receipts::Receipts;
 use wanted::Wanted;
 
@@ -69,6 +70,11 @@ pub(crate) struct Shimmed {
     is_catching_up: bool,
     /// How long it is left alone once it is lost again: it told nothing new since it was reached.
     pause: Duration,
+    /// What is met where it cannot be reached.
+    encounter: Arc<Encounter>,
+    /// The record with which all was heard that it had when it was reached, until that is: by then the
+    /// connection serves.
+    serves_with: Option<u64>,
 }
 
 /// What the process has, besides its output.
@@ -104,21 +110,31 @@ impl Wiring {
 
 impl Shimmed {
     /// That of a session that was just launched, and all of whose records are to come.
-    pub(crate) fn launched(session: &Session, folder: PathBuf, child: Child) -> Self {
-        Self::new(session, folder, Reached::Alive(child))
+    pub(crate) fn launched(
+        session: &Session,
+        folder: PathBuf,
+        child: Child,
+        encounter: Encounter,
+    ) -> Self {
+        Self::new(session, folder, Reached::Alive(child), Arc::new(encounter))
     }
 
     /// That of a session that is on record, with all its output of which that is true, and whose
     /// shim was reached, or what it left.
-    pub(crate) fn new(session: &Session, folder: PathBuf, reached: Reached) -> Self {
-        let mut new = Self::unreached(session, folder);
+    pub(crate) fn new(
+        session: &Session,
+        folder: PathBuf,
+        reached: Reached,
+        encounter: Arc<Encounter>,
+    ) -> Self {
+        let mut new = Self::unreached(session, folder, encounter);
         new.reached(reached);
         new
     }
 
     /// That of a session that is on record, whose shim is still to be reached.
-    pub(crate) fn adopted(session: &Session, folder: PathBuf) -> Self {
-        let mut new = Self::unreached(session, folder);
+    pub(crate) fn adopted(session: &Session, folder: PathBuf, encounter: Encounter) -> Self {
+        let mut new = Self::unreached(session, folder, Arc::new(encounter));
         if new.wiring.has_terminal {
             new.wanted.size = session.size();
         }
@@ -126,7 +142,7 @@ impl Shimmed {
         new
     }
 
-    fn unreached(session: &Session, folder: PathBuf) -> Self {
+    fn unreached(session: &Session, folder: PathBuf, encounter: Arc<Encounter>) -> Self {
         Self {
             folder,
             session: session.id.clone(),
@@ -143,15 +159,18 @@ impl Shimmed {
             is_catching_up: false,
             early: VecDeque::new(),
             pause: Duration::ZERO,
+            encounter,
+            serves_with: None,
         }
     }
 
     fn reaching(&self) -> Stage {
         let (pause, process) = (self.pause, self.process.clone());
         let (folder, session) = (self.folder.clone(), self.session.clone());
+        let encounter = Arc::clone(&self.encounter);
         Stage::Reaching(Box::pin(async move {
             sleep(pause).await;
-            let reached = reach(folder, session.clone(), process.clone()).await;
+            let reached = reach(folder, session.clone(), process.clone(), &encounter).await;
             let process = match (&reached, process) {
                 (Reached::Alive(_), Some(process)) => Some(known_here(process, &session).await),
                 (_, process) => process,
@@ -258,8 +277,11 @@ impl Shimmed {
                     tokio::select! {
                         biased;
                         next = records.next() => match next {
-                            Ok(recorded) => return Some(recorded),
-                            Err(lost) => self.look_for_it(&lost),
+                            Ok(recorded) => {
+                                self.gave(recorded.number);
+                                return Some(recorded);
+                            }
+                            Err(lost) => self.look_for_it(not_read_back(lost, &self.folder)),
                         },
                         // A spool that is full waits for it.
                         () = ready(()), if may_acknowledge => {
@@ -271,7 +293,9 @@ impl Shimmed {
                 Stage::Dead { left, .. } => match left.next().await? {
                     Ok(recorded) => return Some(recorded),
                     // For want of open files, or of a disk that is back soon.
-                    Err(damage @ Damage::Unreadable { .. }) => self.look_for_it(&damage),
+                    Err(damage @ Damage::Unreadable { .. }) => {
+                        self.look_for_it(Amiss::SpoolUnreadable.because(damage.to_string()));
+                    }
                     Err(damage) => self.leave(&damage),
                 },
             }
@@ -285,23 +309,39 @@ impl Shimmed {
         self.stage = Stage::Over(None);
     }
 
-    fn look_for_it(&mut self, why: &dyn Error) {
-        let session = &self.session;
+    fn look_for_it(&mut self, met: OutOfReach) {
+        let (session, why) = (&self.session, &met.why);
         if self.pause.is_zero() {
             tracing::warn!(%session, %why, "a shim is looked for");
         } else {
             tracing::debug!(%session, %why, "a shim is looked for again");
         }
+        self.encounter.met(met);
         self.typed_by(None);
         self.stage = self.reaching();
         self.pause = longer(self.pause);
     }
 
+    /// The shim, or what it left, gave this record.
+    fn gave(&mut self, number: u64) {
+        if self.serves_with.is_some_and(|with| with <= number) {
+            self.serves_with = None;
+            self.encounter.is_over();
+        }
+    }
+
     fn reached(&mut self, reached: Reached) {
         self.stage = match reached {
             Reached::Alive(Child {
-                records, control, ..
+                records,
+                control,
+                newest,
+                ..
             }) => {
+                self.serves_with = newest;
+                if newest.is_none() {
+                    self.encounter.is_over();
+                }
                 self.wanted.say(&control);
                 self.typed_by(Some(control.clone()));
                 self.is_catching_up = true;
@@ -327,6 +367,7 @@ impl Shimmed {
 
     fn died(&mut self) -> Happening {
         self.control = None;
+        self.encounter.is_over();
         let stage = std::mem::replace(&mut self.stage, Stage::Over(None));
         let mut last_word = LastWord::Unknown;
         if let Stage::Dead { remains, .. } = stage {

@@ -5,8 +5,8 @@ use coven_http::wire::{SessionRecord, Status};
 
 use super::{Finding, State};
 use crate::all_sessions;
+use crate::ending;
 use crate::home::Home;
-use crate::text::one_line;
 
 /// What is wrong with the directory that the folders are in, if anything.
 pub(super) fn directory(home: &Home) -> Option<Finding> {
@@ -48,7 +48,7 @@ async fn sessions(client: &Client) -> Result<Vec<SessionRecord>, Error> {
 }
 
 fn finding(session: &SessionRecord) -> Option<Finding> {
-    let why = one_line(session.out_of_reach.as_deref()?);
+    let why = ending::out_of_reach(session)?;
     let found = format!("{} is out of reach: {why}", session.id);
     Some(Finding::new("session", State::Note, found))
 }

@@ -199,7 +199,12 @@ impl Connection {
         let read = read.map_err(|_: io::Error| Over)?;
         let bytes = &read[..sendable(&read, stream.left_bytes)];
         if bytes.is_empty() {
-            return Ok(false);
+            // What is there is no frame of ours: somebody cut or overwrote it.
+            return if read.is_empty() {
+                Ok(false)
+            } else {
+                Err(Over)
+            };
         }
         let sent = offer(&self.socket, bytes)?;
         stream.advance(bytes, sent);

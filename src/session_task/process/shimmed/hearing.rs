@@ -113,10 +113,13 @@ impl Shimmed {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use coven_core::{Channel, Draft, Event, LaunchRequest, Place, Session, SessionId, Timestamp};
 
     use super::super::Reached;
     use super::*;
+    use crate::out_of_reach::Encounters;
 
     /// One of which so much output is on record.
     fn taken_over(output_bytes: u64) -> Shimmed {
@@ -139,6 +142,7 @@ mod tests {
             &Session::restore(snapshot),
             "/none".into(),
             Reached::Missing,
+            Arc::new(Encounters::default().of(SessionId::parse("one").unwrap())),
         )
     }
 

@@ -1,15 +1,17 @@
 //! Reaching a session's shim: it is adopted, or it is dead and what it left is taken.
 
+use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use coven_core::{ProcessFacts, SessionId};
 use coven_harness::process::{boot_id, in_this_boot, is_running, is_shim_running};
-use coven_harness::shim::{self, Child, Found, Leftover, Remains};
+use coven_harness::shim::{self, AdoptError, Child, Found, Leftover, Lost, Remains, SOCKET};
 use tokio::time::{Instant, sleep};
 
 use super::closing::end_shim;
+use crate::out_of_reach::{Amiss, Encounter, OutOfReach};
 use crate::shared::blocking;
 
 /// The wait between the first two attempts; it doubles with each. A shim that is about to listen
@@ -46,6 +48,7 @@ pub(crate) async fn reach(
     folder: PathBuf,
     session: SessionId,
     process: Option<ProcessFacts>,
+    encounter: &Encounter,
 ) -> Reached {
     let mut pause = FIRST_PAUSE;
     let mut told = String::new();
@@ -59,23 +62,26 @@ pub(crate) async fn reach(
                 {
                     end_shim(process.clone(), &session).await;
                 }
-                Err(format!("{} is gone: put it back", folder.display()))
+                let why = format!("its folder {} is gone: put it back", folder.display());
+                Err(Amiss::FolderGone.because(why))
             }
             reached => {
                 gone_since = None;
                 reached
             }
         };
-        match reached {
+        let met = match reached {
             Ok(reached) => return reached,
-            Err(problem) if pause < MAX_PAUSE || problem == told => {
-                tracing::debug!(%session, %problem, "a shim is not reached yet");
-            }
-            Err(problem) => {
-                tracing::error!(%session, %problem, "a shim cannot be reached; it is tried on");
-                told = problem;
-            }
+            Err(met) => met,
+        };
+        let problem = &met.why;
+        if pause < MAX_PAUSE || *problem == told {
+            tracing::debug!(%session, %problem, "a shim is not reached yet");
+        } else {
+            tracing::error!(%session, %problem, "a shim cannot be reached; it is tried on");
+            told.clone_from(problem);
         }
+        encounter.met(met);
         sleep(pause).await;
         pause = longer(pause);
     }
@@ -119,7 +125,12 @@ pub(super) fn longer(pause: Duration) -> Duration {
     (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE)
 }
 
-async fn try_to_reach(folder: &Path, session: &SessionId) -> Result<Reached, String> {
+async fn try_to_reach(folder: &Path, session: &SessionId) -> Result<Reached, OutOfReach> {
+    let shown = folder.display();
+    let not_looked_into = |error: &dyn Display| {
+        Amiss::FolderUnreadable
+            .because(format!("its folder {shown} cannot be looked into: {error}"))
+    };
     let wanted = folder.to_owned();
     let look = move || -> io::Result<_> {
         match shim::look(&wanted)? {
@@ -127,14 +138,56 @@ async fn try_to_reach(folder: &Path, session: &SessionId) -> Result<Reached, Str
             Found::Dead(remains) => Ok(Some((remains.records()?, remains))),
         }
     };
-    let found = blocking(look).await.map_err(|error| error.to_string())?;
+    let found = blocking(look)
+        .await
+        .map_err(|error| not_looked_into(&error))?;
     match found {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Reached::Missing),
-        Err(error) => Err(error.to_string()),
+        Err(error) => Err(not_looked_into(&error)),
         Ok(Some((left, remains))) => Ok(Reached::Dead { left, remains }),
         Ok(None) => shim::adopt_all(folder, session)
             .await
             .map(Reached::Alive)
-            .map_err(|error| error.to_string()),
+            .map_err(|error| not_adopted(&error, folder)),
     }
+}
+
+/// What an attempt met that found a shim, and did not get its records.
+fn not_adopted(error: &AdoptError, folder: &Path) -> OutOfReach {
+    let shown = folder.display();
+    match error {
+        AdoptError::Unreachable { source }
+            if source.kind() == io::ErrorKind::ConnectionRefused =>
+        {
+            Amiss::SocketRefused.because(format!(
+                "nobody listens at {shown}/{SOCKET}: put the socket of its shim back, or `coven kill` \
+                 ends the session"
+            ))
+        }
+        AdoptError::OtherSession => Amiss::SocketReplaced.because(format!(
+            "{shown}/{SOCKET} is the socket of another session's shim: put that of its own back, or \
+             `coven kill` ends the session"
+        )),
+        AdoptError::Version { .. } => Amiss::ShimVersion.because(format!(
+            "{error}: have a daemon of its version go on with it, or `coven kill` ends the session"
+        )),
+        AdoptError::Unread => not_read_back(Lost::Gone, folder),
+        AdoptError::Unreachable { .. } | AdoptError::NoSuchRecord { .. } | AdoptError::Lost(_) => {
+            Amiss::ShimUnreachable.because(format!("{error}; `coven kill` ends the session"))
+        }
+    }
+}
+
+/// What a connection met that was lost while the shim gave its records: of what it wrote down, which it
+/// reads back for that.
+pub(super) fn not_read_back(lost: Lost, folder: &Path) -> OutOfReach {
+    let what = match lost {
+        Lost::Gone => "its shim cannot read back what it has written down",
+        Lost::Nonsense => "what its shim reads back is not what it has written down",
+    };
+    Amiss::SpoolDamaged.because(format!(
+        "{what}: a file of its spool in {} was emptied, cut short, overwritten or made unreadable; mend \
+         it, or `coven kill` ends the session; what was only there is lost",
+        folder.display()
+    ))
 }
