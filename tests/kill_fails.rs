@@ -129,6 +129,10 @@ fn a_session_of_a_dead_engine_is_not_told_over_while_somebody_is_left_and_can_be
             );
         }
         let [lost, killed] = &ids;
+        // Its terminal is gone, so nobody would read it.
+        let typed = world.engine.input(lost, "more".into(), None, me());
+        let refused = within(typed).await.unwrap_err();
+        assert_eq!(refused.code(), Code::SessionNotLive);
         within(world.engine.kill(killed, me())).await.unwrap();
         let said = within(failure(&world.engine, killed)).await;
         assert!(said.starts_with("still there: sh"), "{said}");
@@ -140,6 +144,9 @@ fn a_session_of_a_dead_engine_is_not_told_over_while_somebody_is_left_and_can_be
         let events = world.to_the_end(lost).await;
         assert_eq!(events.last().unwrap().event, Event::Orphaned { reason });
         assert!(is_untold(&events));
+        let inputs = kinds(&events);
+        let inputs = inputs.iter().filter(|kind| **kind == EventKind::Input);
+        assert_eq!(inputs.count(), 1);
         let events = world.to_the_end(killed).await;
         assert_eq!(kinds(&events).last(), Some(&EventKind::Exited));
         assert!(is_untold(&events));

@@ -41,6 +41,13 @@ pub enum Refusal {
         /// Its launch mode, as the request spells it.
         mode: &'static str,
     },
+    /// The session runs, and nobody reads what is typed into it any more: its process has closed its
+    /// stdin, or its terminal is gone.
+    #[error("session {session} takes no input any more: nobody reads it")]
+    NobodyReads {
+        /// The session.
+        session: SessionId,
+    },
     /// The session has no terminal to resize.
     #[error("session {session} has no terminal")]
     NoTerminal {
@@ -136,6 +143,7 @@ impl Refusal {
             Self::NotFound { .. } => Code::SessionNotFound,
             Self::NotLive { .. }
             | Self::NoInput { .. }
+            | Self::NobodyReads { .. }
             | Self::NoTerminal { .. }
             | Self::ExternalTakesNoInput { .. } => Code::SessionNotLive,
             Self::Live { .. } => Code::SessionLive,
@@ -155,6 +163,7 @@ impl Refusal {
             Self::NotFound { session }
             | Self::NotLive { session, .. }
             | Self::NoInput { session, .. }
+            | Self::NobodyReads { session }
             | Self::NoTerminal { session }
             | Self::Live { session }
             | Self::IdConflict { session }

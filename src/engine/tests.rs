@@ -1,3 +1,5 @@
+mod shims;
+mod unread;
 mod unrecorded;
 #[path = "../../tests/world/mod.rs"]
 mod world;

@@ -16,6 +16,8 @@ pub(super) struct Deliveries {
     waiting: VecDeque<Waiting>,
     /// The newest of those that are told to be undelivered.
     told: VecDeque<Undelivered>,
+    /// It is known that nobody reads what is typed any more.
+    is_unread: bool,
     /// What whoever wrote had said when it died, if it did.
     last_word: Option<LastWord>,
 }
@@ -29,6 +31,9 @@ struct Waiting {
 
 #[derive(Clone, Copy, Debug)]
 enum Written {
+    /// An engine before put it on record. What became of it is not known before all is heard that its shim
+    /// has to say.
+    Unknown,
     Bytes(u64),
     /// A shim has it, which says how much it has written once it is done with it.
     ByShim,
@@ -64,6 +69,34 @@ impl Deliveries {
         });
     }
 
+    /// An input is on record, by an engine before.
+    pub(super) fn recorded_before(&mut self, id: InputId, len_bytes: u64) {
+        self.waiting.push_back(Waiting {
+            id,
+            len_bytes,
+            written: Written::Unknown,
+        });
+    }
+
+    /// All was heard that a shim had when it was reached: what it did not take by then, nobody wrote.
+    pub(super) fn caught_up(&mut self) {
+        for waiting in &mut self.waiting {
+            if let Written::Unknown = waiting.written {
+                waiting.written = Written::Bytes(0);
+            }
+        }
+    }
+
+    /// Nobody reads what is typed any more.
+    pub(super) const fn nobody_reads(&mut self) {
+        self.is_unread = true;
+    }
+
+    /// Whether that is known.
+    pub(super) const fn is_unread(&self) -> bool {
+        self.is_unread
+    }
+
     /// A shim has taken an input.
     pub(super) fn taken(&mut self, id: InputId) {
         if let Some(place) = self.place(id) {
@@ -88,19 +121,20 @@ impl Deliveries {
         }
     }
 
-    /// So much of an input is written, and no more will be; gives what is to be said of it.
+    /// So much of an input is written, and no more will be; gives what is to be said of it. That it is not
+    /// whole is because nobody reads any more: of none after it anything is written.
     pub(super) fn done(&mut self, id: InputId, written_bytes: u64) -> Option<Undelivered> {
         self.place(id)?;
         self.reached(id, written_bytes);
         let is_left = |first: &Waiting| first.id == id;
         let left = self.waiting.front().is_some_and(is_left);
-        let left = left.then(|| self.waiting.pop_front()).flatten()?;
-        let undelivered = Undelivered {
-            id,
-            len_bytes: left.len_bytes,
-            written_bytes: Some(written_bytes),
-        };
-        self.tell(undelivered);
+        let undelivered = left
+            .then(|| self.tell_oldest(Some(written_bytes)))
+            .flatten()?;
+        self.is_unread = true;
+        for waiting in &mut self.waiting {
+            waiting.written = Written::Bytes(0);
+        }
         Some(undelivered)
     }
 
@@ -115,6 +149,23 @@ impl Deliveries {
     /// Whoever wrote is dead, and all it left was heard.
     pub(super) fn fell_silent(&mut self, last_word: LastWord) {
         self.last_word = Some(last_word);
+        self.is_unread = true;
+    }
+
+    /// Gives so many of the inputs at most that are to be told now, the oldest, where nobody reads any more:
+    /// those of which it is known how much was written, and what a shim that is dead does not tell of.
+    pub(super) fn give_up_unread(&mut self, at_most: usize) -> Vec<Undelivered> {
+        if let Some(last_word) = self.last_word {
+            return self.give_up(last_word, at_most);
+        }
+        let mut given_up = Vec::new();
+        while self.is_unread
+            && given_up.len() < at_most
+            && let Some(Written::Bytes(bytes)) = self.waiting.front().map(|oldest| oldest.written)
+        {
+            given_up.extend(self.tell_oldest(Some(bytes)));
+        }
+        given_up
     }
 
     /// Nothing more will be heard: gives so many of the inputs at most that are to be told now, the oldest.
@@ -123,21 +174,19 @@ impl Deliveries {
         let last_word = self.last_word.unwrap_or(unless_silent);
         let mut given_up = Vec::new();
         while given_up.len() < at_most
-            && let Some(waiting) = self.waiting.pop_front()
+            && let Some(oldest) = self.waiting.front()
         {
-            let written_bytes = match (waiting.written, last_word) {
+            let written_bytes = match (oldest.written, last_word) {
                 // It has told of all that it did not write whole.
-                (Written::ByShim, LastWord::All) => continue,
+                (Written::ByShim, LastWord::All) => {
+                    self.waiting.pop_front();
+                    continue;
+                }
                 (Written::Bytes(bytes), LastWord::All | LastWord::Died) => Some(bytes),
+                (Written::Unknown, LastWord::All | LastWord::Died) => Some(0),
                 (Written::ByShim, LastWord::Died) | (_, LastWord::Unknown) => None,
             };
-            let undelivered = Undelivered {
-                id: waiting.id,
-                len_bytes: waiting.len_bytes,
-                written_bytes,
-            };
-            self.tell(undelivered);
-            given_up.push(undelivered);
+            given_up.extend(self.tell_oldest(written_bytes));
         }
         given_up
     }
@@ -149,8 +198,24 @@ impl Deliveries {
 
     /// Why an input that is on record is not typed any more.
     pub(super) fn refusal(&self, id: InputId, session: &SessionId) -> Option<Refusal> {
-        let told = self.told.iter().rev().find(|told| told.id == id)?;
-        Some(told.refusal(session))
+        if let Some(told) = self.told.iter().rev().find(|told| told.id == id) {
+            return Some(told.refusal(session));
+        }
+        let waiting = self.waiting.iter().find(|waiting| waiting.id == id)?;
+        match waiting.written {
+            // It is about to be told.
+            Written::Bytes(bytes) if self.is_unread => {
+                Some(waiting.undelivered(Some(bytes)).refusal(session))
+            }
+            Written::Bytes(_) | Written::Unknown | Written::ByShim => None,
+        }
+    }
+
+    /// Tells of the oldest that waits.
+    fn tell_oldest(&mut self, written_bytes: Option<u64>) -> Option<Undelivered> {
+        let undelivered = self.waiting.pop_front()?.undelivered(written_bytes);
+        self.tell(undelivered);
+        Some(undelivered)
     }
 
     fn tell(&mut self, undelivered: Undelivered) {
@@ -162,6 +227,16 @@ impl Deliveries {
 
     fn place(&self, id: InputId) -> Option<usize> {
         self.waiting.iter().position(|waiting| waiting.id == id)
+    }
+}
+
+impl Waiting {
+    const fn undelivered(&self, written_bytes: Option<u64>) -> Undelivered {
+        Undelivered {
+            id: self.id,
+            len_bytes: self.len_bytes,
+            written_bytes,
+        }
     }
 }
 
@@ -222,16 +297,20 @@ mod tests {
     #[test]
     fn what_is_done_with_and_not_whole_is_told_once() {
         let mut deliveries = four();
-        let told = deliveries.done(id(1), 3).expect("it is told");
-        assert_eq!((told.len_bytes, told.written_bytes), (10, Some(3)));
-        assert_eq!(deliveries.done(id(1), 3), None);
         let session = SessionId::parse("one").expect("an id");
         let refused = |deliveries: &Deliveries, number| {
             let refusal = deliveries.refusal(id(number), &session);
             refusal.map(|refusal| refusal.code().as_str())
         };
-        assert_eq!(refused(&deliveries, 1), Some("input_undelivered"));
-        assert_eq!(refused(&deliveries, 2), None);
+        assert_eq!(refused(&deliveries, 1), None);
+        let told = deliveries.done(id(1), 3).expect("it is told");
+        assert_eq!((told.len_bytes, told.written_bytes), (10, Some(3)));
+        assert_eq!(deliveries.done(id(1), 3), None);
+        for undelivered in [1, 2] {
+            let code = refused(&deliveries, undelivered);
+            assert_eq!(code, Some("input_undelivered"));
+        }
+        assert_eq!(refused(&deliveries, 5), None);
         assert_eq!(given_up(&mut deliveries).len(), 3);
         assert_eq!(refused(&deliveries, 4), Some("input_undelivered"));
     }
@@ -285,6 +364,48 @@ mod tests {
         deliveries.recorded(id(1), 10);
         let given_up = deliveries.give_up(LastWord::Unknown, 1);
         assert_eq!(given_up[0].written_bytes, None);
+    }
+
+    #[test]
+    fn once_nobody_reads_all_that_waits_is_told_at_once_and_no_more_of_a_shim_is_waited_for() {
+        let mut deliveries = four();
+        deliveries.taken(id(3));
+        assert_eq!(deliveries.give_up_unread(9), []);
+        assert!(deliveries.done(id(2), 9).is_some());
+        assert!(deliveries.is_unread());
+        let session = SessionId::parse("one").expect("an id");
+        assert!(deliveries.refusal(id(4), &session).is_some());
+        let told = deliveries.give_up_unread(9);
+        let told: Vec<_> = told.iter().map(|it| (it.id, it.written_bytes)).collect();
+        assert_eq!(told, [(id(3), Some(0)), (id(4), Some(0))]);
+        // The shim says so, too.
+        assert_eq!(deliveries.done(id(3), 0), None);
+        assert!(deliveries.is_empty());
+    }
+
+    #[test]
+    fn where_a_shim_refuses_what_nobody_reads_its_word_on_what_it_took_comes_first() {
+        let mut deliveries = four();
+        deliveries.taken(id(1));
+        deliveries.nobody_reads();
+        assert_eq!(deliveries.give_up_unread(9), []);
+        assert_eq!(deliveries.done(id(1), 10), None);
+        assert_eq!(deliveries.give_up_unread(2).len(), 2);
+        assert_eq!(deliveries.give_up_unread(9).len(), 1);
+    }
+
+    #[test]
+    fn of_what_an_engine_before_put_on_record_nothing_is_told_before_its_shim_is_heard() {
+        let mut deliveries = Deliveries::default();
+        for number in 1..=3 {
+            deliveries.recorded_before(id(number), 10);
+        }
+        deliveries.nobody_reads();
+        assert_eq!(deliveries.give_up_unread(9), []);
+        assert_eq!(deliveries.done(id(1), 10), None);
+        deliveries.caught_up();
+        let told = deliveries.give_up_unread(9);
+        assert!(told.iter().map(|it| it.id).eq([id(2), id(3)]));
     }
 
     #[test]

@@ -35,6 +35,7 @@ impl Live {
             }
             What::Taken(input) => self.deliveries.taken(input),
             What::Typed { id, written_bytes } => self.typed(id, written_bytes, at),
+            What::CaughtUp => self.deliveries.caught_up(),
             // How it ended is known, and what it wrote after that is not.
             What::ShimDied(last_word) if !self.end.has_process() => {
                 self.deliveries.fell_silent(last_word);

@@ -171,6 +171,10 @@ impl Live {
             // Where nobody reads any more, nothing is missed.
             let _ = writer.input(first);
         }
+        if !heard.undelivered.is_empty() {
+            // An engine before knew.
+            self.deliveries.nobody_reads();
+        }
         let undelivered: HashSet<InputId> = heard.undelivered.iter().map(|it| it.id).collect();
         for told in heard.undelivered {
             self.deliveries.is_told(told);

@@ -98,6 +98,8 @@ enum Wake {
     Killed(Killed),
     KillAgain,
     Unheard(Unheard),
+    /// Whoever writes has found that nobody reads any more.
+    Unread,
     Observed(super::observe::Outcome),
     Controlled(super::control::Outcome),
     Identified(super::identity::Look),
@@ -209,6 +211,10 @@ impl Live {
                     Goes::On
                 }
                 Wake::Unheard(unheard) => self.unheard(unheard),
+                Wake::Unread => {
+                    self.deliveries.nobody_reads();
+                    Goes::On
+                }
                 Wake::Observed(outcome) => self.observed(outcome),
                 Wake::Controlled(outcome) => self.controlled(outcome),
                 Wake::Identified(look) => self.looked(look),
@@ -245,6 +251,7 @@ impl Live {
         let wants = Wants { exit, output, room };
         let (due, redrawn, look) = (self.next_due(now), self.redraw.due(), self.identity.due());
         let is_to_look = self.end.is_to_look(now) && self.control.is_idle();
+        let may_be_read = !self.deliveries.is_unread();
         let clock = &self.shared.clock;
         tokio::select! {
             biased;
@@ -259,6 +266,7 @@ impl Live {
             limit = spool_limit(&mut self.spool_limit), if self.process.lives_on() => Wake::SpoolLimit(limit),
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),
             happening = self.process.happens(wants) => Wake::Happened(happening),
+            () = unread(self.writer.as_ref()), if may_be_read => Wake::Unread,
             () = sleep(LOOK), if is_to_look => Wake::Quiet,
             () = until(redrawn, |due| clock.sleep_until(due)) => Wake::Redrawn,
             () = until(look, |due| clock.sleep_until(due)) => Wake::TimeToLook,
@@ -360,6 +368,14 @@ pub(super) enum Goes {
 pub(super) async fn arrival<T>(slot: &mut Slot<T>) -> T {
     match slot {
         Some(under_way) => under_way.await,
+        None => pending().await,
+    }
+}
+
+/// Whoever writes finds that nobody reads any more.
+async fn unread(writer: Option<&Writer>) {
+    match writer {
+        Some(writer) => writer.until_unread().await,
         None => pending().await,
     }
 }

@@ -116,6 +116,7 @@ impl Live {
         if self.observations.in_flight.is_some() {
             return Goes::On;
         }
+        self.tell_unread();
         let now = self.shared.clock.elapsed();
         let last = self.last(now).filter(|last| self.has_told_all(last));
         let is_due = self.observations.due().is_some_and(|due| due <= now);
@@ -148,6 +149,22 @@ impl Live {
         let batch = plan.batch(None, Urgency::Output);
         self.observations.in_flight = Some(Box::pin(async move { store.append(batch).await }));
         Goes::On
+    }
+
+    /// Notes what of what was typed will not reach the process, since nobody reads any more: as much of it as
+    /// goes into one commit.
+    fn tell_unread(&mut self) {
+        if !self.deliveries.is_unread() {
+            return;
+        }
+        if let Some(writer) = &self.writer {
+            writer.progress().tell(&mut self.deliveries);
+        }
+        let now = self.shared.clock.now();
+        let room = MAX_FACTS.saturating_sub(self.observations.facts.len());
+        for undelivered in self.deliveries.give_up_unread(room) {
+            self.observations.note(undelivered.command(), now, None);
+        }
     }
 
     /// Notes what of what was typed did not reach the process, which ends like this: as much of it as goes into

@@ -44,6 +44,8 @@ pub(super) enum What {
         id: InputId,
         written_bytes: u64,
     },
+    /// All was told that its shim had when it was reached.
+    CaughtUp,
     /// Its shim is dead, and all that it left was told. That says what became of what it was given to
     /// type, as far as this word goes.
     ShimDied(LastWord),

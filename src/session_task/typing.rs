@@ -7,7 +7,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use coven_core::limits::MAX_UNDELIVERED_INPUTS;
 use coven_core::{Actor, Command, Decision, Echo, Effect, Event, InputData, InputId, LaunchMode};
-use coven_core::{Refusal, SessionId, decide};
+use coven_core::{Refusal, Session, SessionId, decide};
 use coven_harness::{Harness, Keystroke};
 use sha2::{Digest, Sha256};
 use tokio::time::timeout;
@@ -17,7 +17,7 @@ use super::control::{Seen, Then, name};
 use super::heard_again::Recorded;
 use super::live::Live;
 use super::process::{SecretEntry, Typing};
-use super::writer::{Input, NotTyped};
+use super::writer::{Input, NotTyped, Writer};
 use crate::commit::Plan;
 use crate::running::Ask;
 use crate::{Error, Unavailable};
@@ -113,10 +113,11 @@ impl Live {
         if let Some(refusal) = name.and_then(|name| self.deliveries.refusal(name, self.id())) {
             return Err(refusal.into());
         }
-        let takes_no_more = plan.session().accepts_input().is_err();
-        if is_on_record && (takes_no_more || !self.process.lives_on()) {
+        let accepts = self.accepts_input(plan.session());
+        if is_on_record && (accepts.is_err() || !self.process.lives_on()) {
             return Ok(Vec::new());
         }
+        accepts?;
         let typed = Command::Input {
             data: data.clone(),
             // Nobody is granted an input before it is known.
@@ -127,11 +128,7 @@ impl Live {
         if plan.session().mode() == Some(LaunchMode::Stream) {
             decision = self.wrap(decision)?;
         }
-        // Without a writer there is no input: decided above.
-        let writer = self.writer.as_ref().ok_or(Error::SendInputFailed {
-            session: self.id().clone(),
-            message: "it has no input".to_owned(),
-        })?;
+        let writer = self.writer.as_ref().ok_or_else(|| self.nobody_reads())?;
         let mut room = writer.reserve(data.len());
         if room.is_none() {
             return Err(Unavailable::InputQueueFull.into());
@@ -157,6 +154,22 @@ impl Live {
                 (other, _) => Then::Perform(other),
             })
             .collect())
+    }
+
+    /// Whether the session takes input now, and somebody may read it.
+    fn accepts_input(&self, session: &Session) -> Result<(), Refusal> {
+        session.accepts_input()?;
+        let writer = self.writer.as_ref();
+        if self.deliveries.is_unread() || writer.is_none_or(Writer::is_unread) {
+            return Err(self.nobody_reads());
+        }
+        Ok(())
+    }
+
+    fn nobody_reads(&self) -> Refusal {
+        Refusal::NobodyReads {
+            session: self.id().clone(),
+        }
     }
 
     /// Whether what is asked has the name of something that is on its way into the log.
@@ -197,7 +210,7 @@ impl Live {
             self.control.names.add(id);
             // Of what an engine typed that is dead, and its terminal with it, nobody knows.
             if self.process.is_held() {
-                self.deliveries.recorded(id, len_bytes);
+                self.deliveries.recorded_before(id, len_bytes);
             }
             if let (Some(data), Some(writer)) = (data, &self.writer) {
                 // Where nobody reads any more, nothing is missed.

@@ -114,7 +114,7 @@ async fn until_over(process: &mut Process) {
             What::Exited(_) | What::ExitFailed(_) => wants.exit = false,
             What::OutputEnded(_) | What::OutputFailed(_) => wants.output = false,
             What::ShimDied(_) => return,
-            What::Wrote(..) | What::Taken(_) | What::Typed { .. } => {}
+            What::Wrote(..) | What::Taken(_) | What::Typed { .. } | What::CaughtUp => {}
         }
     }
 }

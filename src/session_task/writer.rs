@@ -4,7 +4,7 @@
 mod passing;
 
 use std::collections::HashMap;
-use std::future::poll_fn;
+use std::future::{pending, poll_fn};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -14,7 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use coven_core::InputId;
 use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::deliveries::Deliveries;
@@ -38,6 +38,8 @@ pub(super) struct Writer {
     room_made: Arc<Notify>,
     is_to_shim: bool,
     progress: Shared,
+    /// Becomes true once nobody reads any more.
+    unread: watch::Receiver<bool>,
     task: JoinHandle<()>,
 }
 
@@ -133,11 +135,13 @@ impl Writer {
         let room_made = Arc::new(Notify::new());
         let is_to_shim = matches!(keyboard, Keyboard::Shim(_));
         let progress = Shared::default();
+        let (found_unread, unread) = watch::channel(false);
         let task = match keyboard {
             Keyboard::Here(keyboard) => {
                 let writing = Writing {
                     keyboard,
                     progress: Arc::clone(&progress),
+                    found_unread,
                     waiting: Arc::clone(&waiting),
                 };
                 tokio::spawn(writing.on(steps, clock))
@@ -148,6 +152,7 @@ impl Writer {
                     rooms: Arc::clone(&in_shim),
                     room_made: Arc::clone(&room_made),
                     progress: Arc::clone(&progress),
+                    found_unread,
                 };
                 tokio::spawn(passing.on(steps))
             }
@@ -159,12 +164,25 @@ impl Writer {
             room_made,
             is_to_shim,
             progress,
+            unread,
             task,
         }
     }
 
-    /// Sets room aside for an input of `len_bytes`; none when too much is undelivered. Where the
-    /// process does not read any more nothing will ever be delivered, and the step is what says so.
+    /// Whether nobody reads any more, as whoever writes has found.
+    pub(super) fn is_unread(&self) -> bool {
+        *self.unread.borrow()
+    }
+
+    /// Waits until that is so.
+    pub(super) async fn until_unread(&self) {
+        let mut unread = self.unread.clone();
+        if unread.wait_for(|is_unread| *is_unread).await.is_err() {
+            pending::<()>().await;
+        }
+    }
+
+    /// Sets room aside for an input of `len_bytes`; none when too much is undelivered.
     pub(super) fn reserve(&self, len_bytes: usize) -> Option<Room> {
         let Waiting {
             inputs,
@@ -174,7 +192,7 @@ impl Writer {
         // Only the session's task adds, so nothing is added between the look and the addition.
         let fits = inputs.load(Ordering::Relaxed) < MAX_UNDELIVERED_INPUTS
             && input_bytes.load(Ordering::Relaxed) + len_bytes <= MAX_UNDELIVERED_INPUT_BYTES;
-        (fits || self.task.is_finished()).then(|| {
+        fits.then(|| {
             inputs.fetch_add(1, Ordering::Relaxed);
             input_bytes.fetch_add(len_bytes, Ordering::Relaxed);
             Room {
@@ -250,6 +268,7 @@ fn lock<T>(what: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Writing {
     keyboard: coven_harness::process::Input,
     progress: Shared,
+    found_unread: watch::Sender<bool>,
     waiting: Arc<Waiting>,
 }
 
@@ -284,6 +303,8 @@ impl Writing {
             };
             if let Err(error) = written {
                 tracing::debug!(%error, "the process does not read any more");
+                // What waits is not written either; whoever put it on record says so.
+                self.found_unread.send_replace(true);
                 return;
             }
         }

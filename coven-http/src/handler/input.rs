@@ -48,6 +48,7 @@ pub(crate) fn doc() -> Doc {
             Code::InvalidRequest,
             Code::SessionNotFound,
             Code::SessionNotLive,
+            Code::InputUndelivered,
             Code::PayloadTooLarge,
             Code::InputTooLarge,
             Code::SendInputFailed,

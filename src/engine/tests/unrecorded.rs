@@ -1,32 +1,14 @@
 //! A session of which the log takes nothing more, while a shim holds it.
 
-use std::process;
-
 use coven_core::{Command, OrphanReason};
 use coven_harness::process::is_running;
-use coven_harness::shim::{self, Found, Program};
+use coven_harness::shim::{self, Found};
 use coven_store::Urgency;
 
-use super::world::{World, leftovers, me, within};
+use super::shims;
+use super::world::{World, me, within};
 use super::*;
 use crate::commit::Plan;
-use crate::{Hosting, Shims};
-
-/// The example of coven-harness, as the program that shims are. One that is there may be an older one.
-fn program() -> Program {
-    let test = std::env::current_exe().unwrap();
-    let built = test.ancestors().nth(2).unwrap();
-    let path = built.join("examples/embedded_shim");
-    let mut build = process::Command::new(env!("CARGO"));
-    let example = ["-p", "coven-harness", "--example", "embedded_shim"];
-    build.args(["build", "--quiet"]).args(example);
-    assert!(build.status().unwrap().success());
-    Program {
-        path,
-        args: Vec::new(),
-        environment: [leftovers::mark()].into_iter().collect(),
-    }
-}
 
 /// What a kill says that comes when it is known that nothing can be recorded. Nothing tells of that: it is asked
 /// again, as people do.
@@ -41,8 +23,7 @@ async fn said_of_a_kill(engine: &Engine, id: &SessionId) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_cannot_be_recorded_lives_on_until_a_kill_ends_it_and_says_what_is_not_on_record() {
-    let hosting = Hosting::Shims(Shims::of(program()));
-    let world = World::with(|options| options.hosting = hosting).await;
+    let world = World::with(|options| options.hosting = shims::hosting()).await;
     let script = "echo ready; until [ -e go ]; do sleep .01; done; echo more; read x";
     let id = world.launch_id(script).await;
     world.until(&id, "ready").await;

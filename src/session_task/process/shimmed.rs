@@ -54,6 +54,9 @@ pub(crate) struct Shimmed {
     control: Option<watch::Sender<Option<Control>>>,
     /// The number of the newest record that was told.
     newest: u64,
+    /// The number of the last record that its shim had when it was reached, until it is said that all of
+    /// them were told.
+    behind: Option<u64>,
     /// How many bytes of output were told, or are on record from before.
     heard_bytes: u64,
     /// Output that comes after what the shim does not have any more, while something is told in its stead.
@@ -116,7 +119,9 @@ impl Shimmed {
         child: Child,
         encounter: Encounter,
     ) -> Self {
-        Self::new(session, folder, Reached::Alive(child), Arc::new(encounter))
+        let mut new = Self::new(session, folder, Reached::Alive(child), Arc::new(encounter));
+        new.behind = None;
+        new
     }
 
     /// That of a session that is on record, with all its output of which that is true, and whose
@@ -151,6 +156,7 @@ impl Shimmed {
             stage: Stage::Over(None),
             control: Some(watch::Sender::new(None)),
             newest: 0,
+            behind: None,
             heard_bytes: session.output_bytes,
             gap: None,
             receipts: Receipts::of(session),
@@ -250,6 +256,10 @@ impl Shimmed {
             if has_room && let Some(happening) = self.fill() {
                 return happening;
             }
+            if has_room && self.behind.take_if(|last| *last <= self.newest).is_some() {
+                let what = What::CaughtUp;
+                return Happening { at: None, what };
+            }
             match self.next(has_room).await {
                 Some(recorded) => {
                     if let Some(happening) = self.hear(recorded) {
@@ -331,6 +341,7 @@ impl Shimmed {
     }
 
     fn reached(&mut self, reached: Reached) {
+        self.behind = None;
         self.stage = match reached {
             Reached::Alive(Child {
                 records,
@@ -339,6 +350,7 @@ impl Shimmed {
                 ..
             }) => {
                 self.serves_with = newest;
+                self.behind = Some(newest.unwrap_or(0));
                 if newest.is_none() {
                     self.encounter.is_over();
                 }

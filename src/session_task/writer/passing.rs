@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coven_harness::shim::{self, InputError, InputRefusal};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::sleep;
 
 use super::{Input, NotTyped, Rooms, Shared, Step, lock};
@@ -21,6 +21,7 @@ pub(super) struct Passing {
     pub(super) rooms: Rooms,
     pub(super) room_made: Arc<Notify>,
     pub(super) progress: Shared,
+    pub(super) found_unread: watch::Sender<bool>,
 }
 
 impl Passing {
@@ -61,7 +62,12 @@ impl Passing {
                     lock(&self.progress).taken = Some(id);
                     return Ok(());
                 }
-                Err(InputError::Refused(refusal)) => break NotTyped(refusal.to_string()),
+                Err(InputError::Refused(refusal)) => {
+                    if let InputRefusal::NobodyReads = refusal {
+                        self.found_unread.send_replace(true);
+                    }
+                    break NotTyped(refusal.to_string());
+                }
                 Err(InputError::Lost(_)) => {
                     // It may be typed or not: the next one knows the id. That one is another.
                     if self.shim.changed().await.is_err() {
