@@ -1,6 +1,7 @@
 mod shims;
 mod unread;
 mod unrecorded;
+mod waiting;
 #[path = "../../tests/world/mod.rs"]
 mod world;
 

@@ -264,7 +264,8 @@ impl Control {
 
     /// Has `bytes` typed once, however often it is asked with this id, and nothing else for
     /// `pause_after` (to the millisecond) after them. Told as soon as that is sure: that it was
-    /// typed is a record. At most [`MAX_INPUT_BYTES`](coven_core::limits::MAX_INPUT_BYTES).
+    /// typed is a record. At most [`MAX_INPUT_BYTES`](coven_core::limits::MAX_INPUT_BYTES), or those as a text
+    /// in a line of JSON.
     ///
     /// Two inputs are typed in the order in which this was first polled.
     ///

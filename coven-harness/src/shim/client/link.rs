@@ -286,8 +286,9 @@ impl Talk {
     }
 }
 
-/// An input's frame is within the limit of frames.
-const _: () = assert!(limits::MAX_INPUT_BYTES + 1024 < crate::shim::frame::MAX_PAYLOAD_BYTES);
+/// An input's frame is within the limit of frames, also as a text in a line of JSON, where a byte may become
+/// six.
+const _: () = assert!(6 * limits::MAX_INPUT_BYTES + 1024 < crate::shim::frame::MAX_PAYLOAD_BYTES);
 
 #[cfg(test)]
 mod tests {

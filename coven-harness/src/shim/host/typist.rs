@@ -86,12 +86,14 @@ impl Typist {
     }
 
     /// Whether an input of this length may be taken, the engine having acknowledged all records up
-    /// to `acked`.
+    /// to `acked`. One that is longer than what may wait, as a message may be once it is a line of JSON, is
+    /// taken where nothing waits.
     pub(super) fn has_room(&self, len_bytes: usize, acked: u64) -> bool {
         let oldest = self.known.front();
         let forgets = self.known.len() >= MAX_KNOWN_IDS;
+        let waiting_bytes = self.waiting_bytes;
         self.queue.len() < MAX_UNDELIVERED_INPUTS
-            && self.waiting_bytes + len_bytes <= MAX_UNDELIVERED_INPUT_BYTES
+            && (waiting_bytes == 0 || waiting_bytes + len_bytes <= MAX_UNDELIVERED_INPUT_BYTES)
             && !(forgets && oldest.is_some_and(|oldest| oldest.record > acked))
     }
 
