@@ -258,8 +258,9 @@ impl Engine {
     ///   UTF-8. [`Refusal::NobodyReads`](coven_core::Refusal::NobodyReads): it runs, and something could not
     ///   be written to it, since it has closed its stdin. Nothing was recorded, and no input will be.
     /// - [`Unavailable::InputQueueFull`](crate::Unavailable::InputQueueFull): the process has not
-    ///   taken 1 MiB or 4,096 inputs yet. Nothing was recorded; ask again. The other reasons likewise;
-    ///   [`Unavailable::ShimSilent`](crate::Unavailable::ShimSilent) says what is amiss, where that is seen.
+    ///   taken 1 MiB or 4,096 inputs yet, whichever engine accepted them. Nothing was recorded; ask again.
+    ///   The other reasons likewise; [`Unavailable::ShimSilent`](crate::Unavailable::ShimSilent) says what
+    ///   is amiss, where that is seen.
     /// - [`Error::SendInputFailed`]: it is on record, and the process is gone, or has closed its stdin.
     /// - [`Refusal::InputUndelivered`](coven_core::Refusal::InputUndelivered): it was accepted before, by
     ///   its name, and the process has not got it, or not all of it, and will not. Where it still runs, or

@@ -21,6 +21,7 @@ mod live;
 mod observe;
 mod process;
 mod redraw;
+mod rooms;
 mod typing;
 mod unrecorded;
 mod writer;

@@ -12,7 +12,7 @@ use coven_core::{Actor, Command, Echo, Effect, InputId, Refusal, SessionId, Stat
 use coven_store::{AppendError, Appended, Urgency};
 
 use super::live::{Goes, Live, Slot};
-use super::typing::{Look, Names, not_typed};
+use super::typing::{Look, MAX_PARTS, Names, not_typed};
 use super::writer::Input;
 use crate::commit::Plan;
 use crate::on_the_way::Waypoint;
@@ -21,6 +21,9 @@ use crate::{Error, Unavailable};
 
 /// Requests that may wait for the commit in flight: a burst of keystrokes. A kill always may.
 pub(super) const MAX_ASKED: usize = 256;
+
+/// Bytes around what is typed, at most: a message's line of JSON, or a paste's brackets.
+const AROUND_BYTES: usize = 128;
 
 pub(super) type Outcome = Result<Appended, AppendError>;
 
@@ -111,6 +114,22 @@ impl Control {
     /// How many inputs wait.
     pub(super) fn inputs(&self) -> usize {
         self.asked.iter().filter(|ask| is_typed(ask)).count()
+    }
+
+    /// How many inputs what waits may become, and how many bytes: at most six times its own, as a line of
+    /// JSON, and some around each.
+    pub(super) fn wanted(&self) -> (usize, usize) {
+        let wanted = self.asked.iter().map(|ask| match &ask.request {
+            Request::Input { data, .. } => (1, data.len()),
+            Request::Submit { text, .. } => (MAX_PARTS, text.len()),
+            Request::Resize { .. }
+            | Request::Kill
+            | Request::Edit { .. }
+            | Request::Trim { .. } => (0, 0),
+        });
+        wanted.fold((0, 0), |(inputs, bytes), (more, len_bytes)| {
+            (inputs + more, bytes + 6 * len_bytes + more * AROUND_BYTES)
+        })
     }
 
     /// Has somebody look whether what is typed now is shown, for the inputs that wait now.
@@ -252,6 +271,9 @@ impl Live {
         if due.is_empty() {
             return Begun::All;
         }
+        if seen.is_some() {
+            self.note_written();
+        }
         let mut begun = if seen.is_some() && self.control.inputs() > 0 {
             Begun::Part
         } else {
@@ -341,11 +363,11 @@ impl Live {
 
     /// Performs the effects of what is on record now, in order, and answers.
     fn carry_out(&mut self) {
-        for Granted { ask, then } in std::mem::take(&mut self.control.granted) {
+        for Granted { ask, mut then } in std::mem::take(&mut self.control.granted) {
             if matches!(ask.request, Request::Kill) {
                 self.shared.on_the_way.reached(&Waypoint::KillRecorded);
             }
-            self.note_names(&then);
+            self.note_names(&mut then);
             let is_typed = then.iter().any(|then| matches!(then, Then::Type(_)));
             let performed = then.into_iter().try_for_each(|then| self.perform(then));
             match (performed, &self.writer) {

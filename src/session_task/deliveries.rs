@@ -8,6 +8,9 @@ use std::collections::VecDeque;
 
 use coven_core::limits::MAX_UNDELIVERED_INPUTS;
 use coven_core::{Command, InputId, Refusal, SessionId};
+use tokio::sync::watch;
+
+use super::rooms::{Room, Rooms};
 
 /// Inputs on record of which it is not known that they are written, and those that never will be.
 #[derive(Debug, Default)]
@@ -16,6 +19,9 @@ pub(super) struct Deliveries {
     waiting: VecDeque<Waiting>,
     /// The newest of those that are told to be undelivered.
     told: VecDeque<Undelivered>,
+    rooms: Rooms,
+    /// Whether all was heard that tells of what an engine before put on record.
+    is_behind: watch::Sender<bool>,
     /// It is known that nobody reads what is typed any more.
     is_unread: bool,
     /// What whoever wrote had said when it died, if it did.
@@ -27,6 +33,7 @@ struct Waiting {
     id: InputId,
     len_bytes: u64,
     written: Written,
+    _room: Option<Room>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -60,22 +67,40 @@ pub(super) enum LastWord {
 }
 
 impl Deliveries {
+    /// The rooms of those that wait, and of those that are on their way into the log.
+    pub(super) const fn rooms(&self) -> &Rooms {
+        &self.rooms
+    }
+
     /// An input is on record.
-    pub(super) fn recorded(&mut self, id: InputId, len_bytes: u64) {
+    pub(super) fn recorded(&mut self, id: InputId, len_bytes: u64, room: Option<Room>) {
         self.waiting.push_back(Waiting {
             id,
             len_bytes,
             written: Written::Bytes(0),
+            _room: room,
         });
     }
 
-    /// An input is on record, by an engine before.
+    /// An input is on record, by an engine before. It takes its room until more is known of it.
     pub(super) fn recorded_before(&mut self, id: InputId, len_bytes: u64) {
+        let room = self
+            .rooms
+            .take(usize::try_from(len_bytes).unwrap_or(usize::MAX));
         self.waiting.push_back(Waiting {
             id,
             len_bytes,
             written: Written::Unknown,
+            _room: Some(room),
         });
+        self.is_behind.send_replace(true);
+    }
+
+    /// Where more may be written of what is on record than is known: whether that is still so.
+    pub(super) fn behind(&self) -> Option<watch::Receiver<bool>> {
+        let is_behind = self.is_behind.subscribe();
+        let is_so = *is_behind.borrow();
+        is_so.then_some(is_behind)
     }
 
     /// All was heard that a shim had when it was reached: what it did not take by then, nobody wrote.
@@ -85,6 +110,7 @@ impl Deliveries {
                 waiting.written = Written::Bytes(0);
             }
         }
+        self.is_behind.send_replace(false);
     }
 
     /// Nobody reads what is typed any more.
@@ -150,6 +176,7 @@ impl Deliveries {
     pub(super) fn fell_silent(&mut self, last_word: LastWord) {
         self.last_word = Some(last_word);
         self.is_unread = true;
+        self.is_behind.send_replace(false);
     }
 
     /// Gives so many of the inputs at most that are to be told now, the oldest, where nobody reads any more:
@@ -266,7 +293,7 @@ mod tests {
     fn four() -> Deliveries {
         let mut deliveries = Deliveries::default();
         for number in 1..=4 {
-            deliveries.recorded(id(number), 10);
+            deliveries.recorded(id(number), 10, None);
         }
         deliveries
     }
@@ -353,7 +380,7 @@ mod tests {
     fn who_died_has_said_what_it_had_by_then_however_the_session_ends() {
         for (silent, expected) in [(None, &[][..]), (Some(LastWord::Died), &[(1, None)])] {
             let mut deliveries = Deliveries::default();
-            deliveries.recorded(id(1), 10);
+            deliveries.recorded(id(1), 10, None);
             deliveries.taken(id(1));
             silent
                 .into_iter()
@@ -361,7 +388,7 @@ mod tests {
             assert_eq!(given_up(&mut deliveries), expected);
         }
         let mut deliveries = Deliveries::default();
-        deliveries.recorded(id(1), 10);
+        deliveries.recorded(id(1), 10, None);
         let given_up = deliveries.give_up(LastWord::Unknown, 1);
         assert_eq!(given_up[0].written_bytes, None);
     }

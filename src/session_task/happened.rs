@@ -57,7 +57,7 @@ impl Live {
     /// No more of an input will be written.
     fn typed(&mut self, id: InputId, written_bytes: u64, at: Timestamp) {
         if let Some(writer) = &self.writer {
-            writer.delivered(id);
+            writer.room_may_be_made();
         }
         if let Some(undelivered) = self.deliveries.done(id, written_bytes) {
             self.observations.note(undelivered.command(), at, None);

@@ -39,13 +39,14 @@ pub(super) struct HeardAgain {
     inputs_len: usize,
 }
 
-/// The last inputs, of which some may not have reached the shim, with what they typed. Those before
-/// cannot: so many, and so much, and no more may be undelivered. Of those that are too much together the
-/// names are kept, by which one that is asked for again is known.
+/// The last inputs, by whose names one that is asked for again is known.
 #[derive(Debug, Default)]
 pub(super) struct LastInputs {
-    inputs: VecDeque<Recorded>,
-    len_bytes: usize,
+    /// Those that may not be written: so many, and so much, and no more may wait.
+    may_wait: VecDeque<Recorded>,
+    len_bytes: u64,
+    /// The names of those before.
+    before: VecDeque<InputId>,
 }
 
 /// An input that is on record.
@@ -53,7 +54,7 @@ pub(super) struct LastInputs {
 pub(super) struct Recorded {
     pub(super) id: InputId,
     pub(super) len_bytes: u64,
-    /// What it types, where that is known, and kept.
+    /// What it types, where that is known.
     pub(super) data: Option<Bytes>,
 }
 
@@ -179,8 +180,14 @@ impl Live {
         for told in heard.undelivered {
             self.deliveries.is_told(told);
         }
-        let inputs = heard.inputs.into_iter();
-        self.type_again(inputs.filter(|input| !undelivered.contains(&input.id)));
+        let LastInputs {
+            may_wait, before, ..
+        } = heard.inputs;
+        for name in before {
+            self.control.names.add(name);
+        }
+        let may_wait = may_wait.into_iter();
+        self.type_again(may_wait.filter(|input| !undelivered.contains(&input.id)));
         Goes::On
     }
 }
@@ -192,29 +199,32 @@ impl LastInputs {
             // What is hidden was never recorded: whoever typed it may ask again.
             InputData::Redacted { len_bytes } => (len_bytes, None),
         };
-        self.len_bytes += kept_bytes(data.as_ref());
-        self.inputs.push_back(Recorded {
+        self.len_bytes += len_bytes;
+        self.may_wait.push_back(Recorded {
             id,
             len_bytes,
             data,
         });
-        if self.inputs.len() > MAX_UNDELIVERED_INPUTS {
-            let oldest = self.inputs.pop_front();
-            self.len_bytes -= oldest.map_or(0, |oldest| kept_bytes(oldest.data.as_ref()));
+        while self.has_more_than_may_wait()
+            && let Some(written) = self.may_wait.pop_front()
+        {
+            self.len_bytes -= written.len_bytes;
+            self.before.push_back(written.id);
         }
-        while self.len_bytes > MAX_UNDELIVERED_INPUT_BYTES {
-            let oldest = self.inputs.iter_mut().find_map(|input| input.data.take());
-            self.len_bytes -= kept_bytes(oldest.as_ref());
+        if self.before.len() + self.may_wait.len() > MAX_UNDELIVERED_INPUTS {
+            self.before.pop_front();
         }
     }
 
-    pub(super) fn into_iter(self) -> impl Iterator<Item = Recorded> {
-        self.inputs.into_iter()
+    fn has_more_than_may_wait(&self) -> bool {
+        match self.may_wait.len() {
+            0 | 1 => false,
+            inputs => {
+                inputs > MAX_UNDELIVERED_INPUTS
+                    || self.len_bytes > MAX_UNDELIVERED_INPUT_BYTES as u64
+            }
+        }
     }
-}
-
-fn kept_bytes(data: Option<&Bytes>) -> usize {
-    data.map_or(0, Bytes::len)
 }
 
 #[cfg(test)]
@@ -229,10 +239,18 @@ mod tests {
             let data = Bytes::from(vec![b'x'; MAX_UNDELIVERED_INPUT_BYTES / 2 + 1]);
             inputs.add(id, InputData::Plain { data });
         }
-        let kept: Vec<_> = inputs.into_iter().collect();
-        assert!(kept.iter().map(|input| input.id).eq(ids));
-        let typed_again: Vec<_> = kept.iter().map(|input| input.data.is_some()).collect();
-        assert_eq!(typed_again, [false, false, true]);
+        assert_eq!(inputs.before, &ids[..2]);
+        assert!(inputs.may_wait.iter().map(|input| input.id).eq([ids[2]]));
+    }
+
+    #[test]
+    fn one_that_is_longer_than_what_may_wait_may_wait_alone() {
+        let mut inputs = LastInputs::default();
+        for (id, len_bytes) in [(1, 1), (2, MAX_UNDELIVERED_INPUT_BYTES as u64 + 1)] {
+            inputs.add(InputId([id; 16]), InputData::Redacted { len_bytes });
+        }
+        assert_eq!(inputs.before, [InputId([1; 16])]);
+        assert_eq!(inputs.may_wait.len(), 1);
     }
 
     #[test]
@@ -242,6 +260,7 @@ mod tests {
             let data = Bytes::from_static(b"x");
             inputs.add(InputId(id.to_be_bytes()), InputData::Plain { data });
         }
-        assert_eq!(inputs.into_iter().count(), MAX_UNDELIVERED_INPUTS);
+        assert_eq!(inputs.may_wait.len(), MAX_UNDELIVERED_INPUTS);
+        assert_eq!(inputs.before, []);
     }
 }

@@ -10,6 +10,7 @@ use coven_core::{Actor, Command, Decision, Echo, Effect, Event, InputData, Input
 use coven_core::{Refusal, Session, SessionId, decide};
 use coven_harness::{Harness, Keystroke};
 use sha2::{Digest, Sha256};
+use tokio::sync::watch;
 use tokio::time::timeout;
 use uuid::Uuid;
 
@@ -31,7 +32,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 const SHIM_PATIENCE: Duration = Duration::from_secs(5);
 
 /// Parts that a submission may have: harnesses take two, the text and Enter.
-const MAX_PARTS: usize = 4;
+pub(super) const MAX_PARTS: usize = 4;
 
 /// What a shim said of that; `None` where it did not in time.
 pub(super) type Look = Option<Echo>;
@@ -50,7 +51,7 @@ impl Names {
     }
 
     /// True where it was not known.
-    fn add(&mut self, name: InputId) -> bool {
+    pub(super) fn add(&mut self, name: InputId) -> bool {
         if !self.known.insert(name) {
             return false;
         }
@@ -128,8 +129,14 @@ impl Live {
         if plan.session().mode() == Some(LaunchMode::Stream) {
             decision = self.wrap(decision)?;
         }
-        let writer = self.writer.as_ref().ok_or_else(|| self.nobody_reads())?;
-        let mut room = writer.reserve(data.len());
+        let typed = decision.effects.iter().map(|effect| match effect {
+            Effect::Deliver { data } => data.len(),
+            Effect::Spawn
+            | Effect::CancelSpawn
+            | Effect::Resize { .. }
+            | Effect::Terminate { .. } => 0,
+        });
+        let mut room = self.deliveries.rooms().reserve(typed.sum());
         if room.is_none() {
             return Err(Unavailable::InputQueueFull.into());
         }
@@ -184,17 +191,22 @@ impl Live {
     }
 
     /// What is typed is on record now, and is not put there again.
-    pub(super) fn note_names(&mut self, then: &[Then]) {
-        // Where nothing tells of what is written, it is seen here, or all there ever was would be kept.
-        if let Some(writer) = &self.writer {
-            writer.progress().tell(&mut self.deliveries);
-        }
+    pub(super) fn note_names(&mut self, then: &mut [Then]) {
         for then in then {
             if let Then::Type(input) = then
                 && self.control.names.add(input.id)
             {
-                self.deliveries.recorded(input.id, input.data.len() as u64);
+                let len_bytes = input.data.len() as u64;
+                self.deliveries
+                    .recorded(input.id, len_bytes, input.room.take());
             }
+        }
+    }
+
+    /// What is written by now takes no room any more.
+    pub(super) fn note_written(&mut self) {
+        if let Some(writer) = &self.writer {
+            writer.progress().tell(&mut self.deliveries);
         }
     }
 
@@ -253,7 +265,7 @@ impl Live {
 
     /// Whether the terminal shows what is typed, for which of the inputs that wait; `None` while
     /// there are none, until whoever holds the terminal has said it, and until it is known what was
-    /// typed before.
+    /// typed before, as far as they may find no room without that.
     pub(super) fn seen_for_what_waits(&mut self) -> Option<Seen> {
         let inputs = self.control.inputs();
         if inputs == 0 || self.hearing_again.is_some() {
@@ -262,18 +274,33 @@ impl Live {
         if let Some(seen) = self.control.seen.take() {
             return Some(seen);
         }
-        let echo = match self.process.secret_entry() {
-            SecretEntry::Never => Echo::Shown,
-            SecretEntry::Known(secret) => self.echo(secret),
-            SecretEntry::Ask(shim) => {
-                if self.control.looking.is_none() {
-                    let look = timeout(SHIM_PATIENCE, ask_for_echo(shim));
-                    self.control.look(async { look.await.ok() });
-                }
-                return None;
+        let behind = self.behind();
+        let shim = match self.process.secret_entry() {
+            SecretEntry::Known(secret) => {
+                let echo = self.echo(secret);
+                return Some(Seen { echo, inputs });
             }
+            SecretEntry::Never if behind.is_none() => {
+                let echo = Echo::Shown;
+                return Some(Seen { echo, inputs });
+            }
+            SecretEntry::Never => None,
+            SecretEntry::Ask(shim) => Some(shim),
         };
-        Some(Seen { echo, inputs })
+        if self.control.looking.is_none() {
+            let look = timeout(SHIM_PATIENCE, ask_shim(behind, shim));
+            self.control.look(async { look.await.ok() });
+        }
+        None
+    }
+
+    /// Where what waits may find no room before it is known what an engine before had typed, which a shim tells:
+    /// whether that is still so.
+    fn behind(&self) -> Option<watch::Receiver<bool>> {
+        let is_behind = self.deliveries.behind()?;
+        let (inputs, bytes) = self.control.wanted();
+        let fit = self.deliveries.rooms().have_room_for(inputs, bytes);
+        (!fit).then_some(is_behind)
     }
 
     fn echo(&self, secret: io::Result<bool>) -> Echo {
@@ -292,6 +319,18 @@ impl Live {
         self.harness
             .as_deref()
             .ok_or_else(|| Error::HarnessNotFound { harness: id() })
+    }
+}
+
+/// Hears what a shim has to tell, where that is waited for, and asks the one that holds a terminal.
+async fn ask_shim(behind: Option<watch::Receiver<bool>>, terminal: Option<Typing>) -> Echo {
+    if let Some(mut behind) = behind {
+        // Where there is nobody to tell, nobody waits.
+        let _ = behind.wait_for(|is_behind| !is_behind).await;
+    }
+    match terminal {
+        Some(shim) => ask_for_echo(shim).await,
+        None => Echo::Shown,
     }
 }
 

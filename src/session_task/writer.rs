@@ -3,7 +3,6 @@
 
 mod passing;
 
-use std::collections::HashMap;
 use std::future::{pending, poll_fn};
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,12 +12,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coven_core::InputId;
-use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::deliveries::Deliveries;
 use super::process::Keyboard;
+use super::rooms::Room;
 use crate::clock::Clock;
 
 use passing::Passing;
@@ -31,9 +30,7 @@ const MAX_WAITING_ANSWER_BYTES: usize = 4096;
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::UnboundedSender<Step>,
-    waiting: Arc<Waiting>,
-    /// The inputs that a shim has taken, and the process has not.
-    in_shim: Rooms,
+    answer_bytes: Arc<AtomicUsize>,
     /// Told whenever the shim may have room again.
     room_made: Arc<Notify>,
     is_to_shim: bool,
@@ -66,34 +63,6 @@ impl Progress {
 /// It is held while something is written: what was written is always in it.
 type Shared = Arc<Mutex<Progress>>;
 
-/// What the process has not taken yet.
-#[derive(Debug, Default)]
-struct Waiting {
-    inputs: AtomicUsize,
-    input_bytes: AtomicUsize,
-    answer_bytes: AtomicUsize,
-}
-
-type Rooms = Arc<Mutex<HashMap<InputId, Room>>>;
-
-/// The room of one input among those that the process has not taken yet. It is free again once this
-/// is dropped.
-#[derive(Debug)]
-pub(super) struct Room {
-    waiting: Arc<Waiting>,
-    len_bytes: usize,
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.waiting.inputs.fetch_sub(1, Ordering::Relaxed);
-        let len_bytes = self.len_bytes;
-        self.waiting
-            .input_bytes
-            .fetch_sub(len_bytes, Ordering::Relaxed);
-    }
-}
-
 /// One step of writing.
 pub(super) enum Step {
     /// Write what somebody typed.
@@ -104,13 +73,15 @@ pub(super) enum Step {
     Tell(Tell),
 }
 
-/// What somebody typed. What is part of the launch takes no room.
+/// What somebody typed.
 #[derive(Debug)]
 pub(super) struct Input {
     pub(super) id: InputId,
     pub(super) data: Bytes,
     /// How long nothing else is written after it.
     pub(super) pause: Duration,
+    /// Its room, until it is on record. What is asked for again keeps it until it is passed on; what is part of
+    /// the launch takes none.
     pub(super) room: Option<Room>,
 }
 
@@ -129,9 +100,9 @@ impl NotTyped {
 
 impl Writer {
     pub(super) fn spawn(keyboard: Keyboard, clock: Arc<dyn Clock>) -> Self {
-        // Bounded all the same: see `reserve` and `answer`.
+        // Bounded all the same: see `Rooms` and `answer`.
         let (queue, steps) = mpsc::unbounded_channel();
-        let (waiting, in_shim) = (Arc::new(Waiting::default()), Rooms::default());
+        let answer_bytes = Arc::new(AtomicUsize::new(0));
         let room_made = Arc::new(Notify::new());
         let is_to_shim = matches!(keyboard, Keyboard::Shim(_));
         let progress = Shared::default();
@@ -142,14 +113,13 @@ impl Writer {
                     keyboard,
                     progress: Arc::clone(&progress),
                     found_unread,
-                    waiting: Arc::clone(&waiting),
+                    answer_bytes: Arc::clone(&answer_bytes),
                 };
                 tokio::spawn(writing.on(steps, clock))
             }
             Keyboard::Shim(shim) => {
                 let passing = Passing {
                     shim,
-                    rooms: Arc::clone(&in_shim),
                     room_made: Arc::clone(&room_made),
                     progress: Arc::clone(&progress),
                     found_unread,
@@ -159,8 +129,7 @@ impl Writer {
         };
         Self {
             queue,
-            waiting,
-            in_shim,
+            answer_bytes,
             room_made,
             is_to_shim,
             progress,
@@ -180,26 +149,6 @@ impl Writer {
         if unread.wait_for(|is_unread| *is_unread).await.is_err() {
             pending::<()>().await;
         }
-    }
-
-    /// Sets room aside for an input of `len_bytes`; none when too much is undelivered.
-    pub(super) fn reserve(&self, len_bytes: usize) -> Option<Room> {
-        let Waiting {
-            inputs,
-            input_bytes,
-            ..
-        } = &*self.waiting;
-        // Only the session's task adds, so nothing is added between the look and the addition.
-        let fits = inputs.load(Ordering::Relaxed) < MAX_UNDELIVERED_INPUTS
-            && input_bytes.load(Ordering::Relaxed) + len_bytes <= MAX_UNDELIVERED_INPUT_BYTES;
-        fits.then(|| {
-            inputs.fetch_add(1, Ordering::Relaxed);
-            input_bytes.fetch_add(len_bytes, Ordering::Relaxed);
-            Room {
-                waiting: Arc::clone(&self.waiting),
-                len_bytes,
-            }
-        })
     }
 
     /// How far the inputs have come.
@@ -223,12 +172,6 @@ impl Writer {
         }
     }
 
-    /// The process has taken an input that its shim had, or never will.
-    pub(super) fn delivered(&self, id: InputId) {
-        lock(&self.in_shim).remove(&id);
-        self.room_may_be_made();
-    }
-
     /// The process has taken something, or the spool may hold more: what the shim had no room for is
     /// tried once more.
     pub(super) fn room_may_be_made(&self) {
@@ -238,11 +181,9 @@ impl Writer {
     /// Queues what the terminal answers, unless too many answers wait.
     pub(super) fn answer(&self, data: Bytes) {
         let len_bytes = data.len();
-        let waiting = self.waiting.answer_bytes.load(Ordering::Relaxed);
+        let waiting = self.answer_bytes.load(Ordering::Relaxed);
         if waiting + len_bytes <= MAX_WAITING_ANSWER_BYTES {
-            self.waiting
-                .answer_bytes
-                .fetch_add(len_bytes, Ordering::Relaxed);
+            self.answer_bytes.fetch_add(len_bytes, Ordering::Relaxed);
             // A process that does not read any more needs no answer.
             let _ = self.step(Step::Answer { data });
         }
@@ -269,7 +210,7 @@ struct Writing {
     keyboard: coven_harness::process::Input,
     progress: Shared,
     found_unread: watch::Sender<bool>,
-    waiting: Arc<Waiting>,
+    answer_bytes: Arc<AtomicUsize>,
 }
 
 impl Writing {
@@ -291,9 +232,7 @@ impl Writing {
                 }
                 Step::Answer { data } => {
                     let written = self.keyboard.write(&data).await;
-                    self.waiting
-                        .answer_bytes
-                        .fetch_sub(data.len(), Ordering::Relaxed);
+                    self.answer_bytes.fetch_sub(data.len(), Ordering::Relaxed);
                     written
                 }
                 Step::Tell(tell) => {

@@ -3,10 +3,14 @@
 use std::process::Command;
 use std::sync::Once;
 
-use coven_harness::shim::Program;
+use std::time::Duration;
 
-use super::world::leftovers;
-use crate::{Hosting, Shims};
+use coven_harness::shim::Program;
+use tempfile::TempDir;
+use tokio::runtime::Runtime;
+
+use super::world::{World, leftovers, options, within};
+use crate::{Engine, Hosting, Shims};
 
 /// Sessions in shims, which are the example of coven-harness. One that is there may be an older one.
 pub(super) fn hosting() -> Hosting {
@@ -25,4 +29,23 @@ pub(super) fn hosting() -> Hosting {
         args: Vec::new(),
         environment: [leftovers::mark()].into_iter().collect(),
     }))
+}
+
+/// Ends an engine without a word: its runtime is gone, and with it all that it did.
+pub(super) fn die(runtime: Runtime, world: World) -> TempDir {
+    let World { engine, dir } = world;
+    drop(engine);
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    dir
+}
+
+/// The next engine of a home, which takes its sessions over.
+pub(super) fn next(dir: TempDir) -> (Runtime, World) {
+    let runtime = Runtime::new().unwrap();
+    let engine = runtime.block_on(async {
+        let mut options = options(dir.path());
+        options.hosting = hosting();
+        within(Engine::open(options)).await.unwrap()
+    });
+    (runtime, World { engine, dir })
 }

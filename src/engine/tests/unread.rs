@@ -1,14 +1,13 @@
 //! Inputs to a process that runs on and reads nothing any more.
 
 use std::fs;
-use std::time::Duration;
 
 use bytes::Bytes;
 use coven_core::{InputId, Seq};
 use tokio::runtime::Runtime;
 
 use super::shims;
-use super::world::{World, kinds, me, options, within};
+use super::world::{World, kinds, me, within};
 use super::*;
 use crate::{Code, EventKind, Hosting};
 
@@ -103,26 +102,19 @@ async fn what_nobody_reads_any_more_is_told_while_its_process_runs_and_nothing_m
 #[test]
 fn what_nobody_reads_any_more_is_told_by_whoever_takes_over_and_nothing_more_is_taken() {
     let runtime = Runtime::new().unwrap();
-    let (mut world, id) = runtime.block_on(that_reads_none_of_three(shims::hosting()));
+    let (world, id) = runtime.block_on(that_reads_none_of_three(shims::hosting()));
     let go = world.path("go");
-    let mut last = runtime;
+    let mut dir = shims::die(runtime, world);
+    // So it closes its stdin when no engine is there to see it.
+    fs::write(go, "").unwrap();
     for _ in 0..2 {
-        let World { engine, dir } = world;
-        drop(engine);
-        last.shutdown_timeout(Duration::from_secs(10));
-        // So it closes its stdin when no engine is there to see it.
-        fs::write(&go, "").unwrap();
-        last = Runtime::new().unwrap();
-        let engine = last.block_on(async {
-            let mut options = options(dir.path());
-            options.hosting = shims::hosting();
-            within(Engine::open(options)).await.unwrap()
-        });
-        world = World { engine, dir };
-        last.block_on(async {
+        let (runtime, world) = shims::next(dir);
+        runtime.block_on(async {
             all_three_are_told(&world, &id).await;
             nothing_more_is_taken(&world, &id).await;
         });
+        dir = shims::die(runtime, world);
     }
-    last.block_on(nothing_else_was_put_on_record(&world, &id));
+    let (runtime, world) = shims::next(dir);
+    runtime.block_on(nothing_else_was_put_on_record(&world, &id));
 }

@@ -8,7 +8,7 @@ use coven_harness::shim::{self, InputError, InputRefusal};
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::time::sleep;
 
-use super::{Input, NotTyped, Rooms, Shared, Step, lock};
+use super::{Input, NotTyped, Shared, Step, lock};
 use crate::session_task::process::Typing;
 
 /// How long a shim that had no room for an input is not asked again, where it is not seen that it
@@ -18,7 +18,6 @@ const ROOM_PAUSE: Duration = Duration::from_secs(1);
 /// Passes them on. A shim answers its process's queries itself.
 pub(super) struct Passing {
     pub(super) shim: Typing,
-    pub(super) rooms: Rooms,
     pub(super) room_made: Arc<Notify>,
     pub(super) progress: Shared,
     pub(super) found_unread: watch::Sender<bool>,
@@ -44,16 +43,13 @@ impl Passing {
             id,
             data,
             pause,
-            room,
+            room: _until_it_is_passed_on,
         } = input;
-        if let Some(room) = room {
-            lock(&self.rooms).insert(id, room);
-        }
-        let refused = loop {
+        loop {
             let control = match self.shim.wait_for(Option::is_some).await {
                 Ok(control) => control.clone().expect("it was waited for"),
                 // The session is over.
-                Err(_) => break NotTyped::gone(),
+                Err(_) => return Err(NotTyped::gone()),
             };
             // It is on record, so it is typed once there is room for it.
             let ask = || control.input(shim::InputId(id.0), data.clone(), pause);
@@ -66,18 +62,16 @@ impl Passing {
                     if let InputRefusal::NobodyReads = refusal {
                         self.found_unread.send_replace(true);
                     }
-                    break NotTyped(refusal.to_string());
+                    return Err(NotTyped(refusal.to_string()));
                 }
                 Err(InputError::Lost(_)) => {
                     // It may be typed or not: the next one knows the id. That one is another.
                     if self.shim.changed().await.is_err() {
-                        break NotTyped::gone();
+                        return Err(NotTyped::gone());
                     }
                 }
             }
-        };
-        lock(&self.rooms).remove(&id);
-        Err(refused)
+        }
     }
 }
 
