@@ -65,7 +65,7 @@ enum Shim {
 fn look(first: &ProcessFacts, session: &SessionId, folder: &Path) -> io::Result<Shim> {
     match shim::is_dead(folder) {
         Ok(true) => return Ok(Shim::Dead),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Shim::Dead),
+        Err(error) if is_no_folder(&error) => return Ok(Shim::Dead),
         Ok(false) => {}
         Err(error) => {
             let folder = folder.display();
@@ -78,6 +78,14 @@ fn look(first: &ProcessFacts, session: &SessionId, folder: &Path) -> io::Result<
     } else {
         Shim::OutOfView
     })
+}
+
+/// Whether there is no folder, nor anything in one that can be locked.
+fn is_no_folder(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 #[cfg(test)]
@@ -120,6 +128,6 @@ mod tests {
         assert!(told.contains("cannot be told"), "{told}");
         fs::remove_dir_all(&folder).expect("it is ours");
         fs::write(&folder, "").expect("something in its place");
-        kill(&folder).await.expect_err("that is no folder");
+        kill(&folder).await.expect("nothing is locked in a file");
     }
 }
