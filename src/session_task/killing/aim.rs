@@ -60,24 +60,24 @@ enum Shim {
     OutOfView,
 }
 
+/// What is seen tells, whatever its folder is like; only of one that is not seen its lock is asked.
+///
 /// # Errors
 /// It cannot be told.
 fn look(first: &ProcessFacts, session: &SessionId, folder: &Path) -> io::Result<Shim> {
+    if is_shim_running(Some(first), session)? {
+        return Ok(Shim::Seen);
+    }
     match shim::is_dead(folder) {
-        Ok(true) => return Ok(Shim::Dead),
-        Err(error) if is_no_folder(&error) => return Ok(Shim::Dead),
-        Ok(false) => {}
+        Ok(true) => Ok(Shim::Dead),
+        Ok(false) => Ok(Shim::OutOfView),
+        Err(error) if is_no_folder(&error) => Ok(Shim::Dead),
         Err(error) => {
             let folder = folder.display();
             let message = format!("whether its shim lives cannot be told: {folder}: {error}");
-            return Err(io::Error::new(error.kind(), message));
+            Err(io::Error::new(error.kind(), message))
         }
     }
-    Ok(if is_shim_running(Some(first), session)? {
-        Shim::Seen
-    } else {
-        Shim::OutOfView
-    })
 }
 
 /// Whether there is no folder, nor anything in one that can be locked.
@@ -91,27 +91,46 @@ fn is_no_folder(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs;
+    use std::process::{Command, Stdio};
 
     use coven_harness::process::boot_id;
 
     use super::*;
 
-    /// A session of which no process is left, and whose shim has this folder.
-    async fn kill(folder: &Path) -> Report {
+    /// Kills a session of which no process is left, and whose shim has this folder and this id; no process
+    /// has the one over any that the kernel gives.
+    async fn kill_of(shim: u32, folder: &Path) -> Report {
         let boot_id = boot_id().expect("it has one").to_owned();
         let aim = Aim {
             first: ProcessFacts {
-                // Over any id that the kernel gives.
                 pid: u32::MAX,
-                start_time: 1,
+                start_time: u64::MAX,
                 boot_id,
-                shim_pid: Some(u32::MAX),
+                shim_pid: Some(shim),
             },
             session: SessionId::parse("0199a213-81c0-7800-8aa1-bbab2a035a00").expect("an id"),
             survivors: Vec::new(),
             shims_folder: Some(folder.to_owned()),
         };
         aim.end(Duration::ZERO).await
+    }
+
+    async fn kill(folder: &Path) -> Report {
+        kill_of(u32::MAX, folder).await
+    }
+
+    #[tokio::test]
+    async fn a_shim_that_is_seen_is_proof_whatever_became_of_its_folder() {
+        let home = tempfile::tempdir().expect("a directory");
+        let folder = home.path().join("folder");
+        fs::create_dir_all(folder.join("lock")).expect("something in the place of its lock");
+        kill(&folder).await.expect_err("it is not seen");
+        let mut shim = Command::new("cat");
+        let mut shim = shim.stdin(Stdio::piped()).spawn().expect("it runs");
+        let killed = kill_of(shim.id(), &folder).await;
+        drop(shim.stdin.take());
+        shim.wait().expect("it ends");
+        killed.expect("it is seen");
     }
 
     #[tokio::test]
