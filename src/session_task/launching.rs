@@ -32,6 +32,9 @@ use crate::{Error, Record, Unavailable};
 
 type Reply = oneshot::Sender<Result<Record, Error>>;
 
+/// What is on record of a launch that was called off.
+pub(super) const CALLED_OFF: &str = "it was killed before it ran";
+
 /// The session before its process runs.
 pub(super) struct Launching {
     pub(super) shared: Arc<Shared>,
@@ -327,8 +330,7 @@ impl Launching {
     /// The process provably never ran, as somebody wished.
     async fn called_off(mut self, reply: Reply) {
         self.settle().await;
-        let reason = "it was killed before it ran";
-        let ended = self.record_end(reason, FailureCause::Launch).await;
+        let ended = self.record_end(CALLED_OFF, FailureCause::Launch).await;
         let _ = reply.send(ended);
     }
 

@@ -22,7 +22,7 @@ use crate::recover::{self, Left};
 use crate::running::Message;
 use crate::session_task::first_message;
 use crate::session_task::killing::{FIRST_PAUSE, MAX_PAUSE, UNHEARD, proved};
-use crate::session_task::launching::{Launching, NoProcess, explain};
+use crate::session_task::launching::{CALLED_OFF, Launching, NoProcess, explain};
 use crate::session_task::live::{Beginning, Live};
 use crate::session_task::process::{Process, Shimmed, known_here, reach};
 use crate::shared::{Shared, blocking};
@@ -275,6 +275,8 @@ async fn is_marked(session: &SessionId, grace: Duration) -> bool {
 async fn never_began(launching: Launching, waits: Option<Waits>, why: Option<String>) {
     let (reason, cause) = match why {
         Some(why) => (why, FailureCause::Launch),
+        // Whoever killed it does not want it launched again.
+        None if launching.is_called_off() => (CALLED_OFF.to_owned(), FailureCause::Launch),
         None => (INTERRUPTED.to_owned(), FailureCause::EngineDied),
     };
     let outcome = launching.never_ran(reason, cause).await;
