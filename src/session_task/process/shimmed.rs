@@ -13,6 +13,7 @@ mod receipts;
 mod wanted;
 
 use std::collections::VecDeque;
+use std::fmt::Display;
 use std::future::{Future, pending, ready};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -20,7 +21,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coven_core::{LaunchMode, ProcessFacts, Session, SessionId, TermSize};
-use coven_harness::shim::{Child, Control, Damage, Record, Recorded, Records, Remains};
+use coven_harness::shim::{Child, Control, Damage, Lost, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
@@ -291,7 +292,7 @@ impl Shimmed {
                                 self.gave(recorded.number);
                                 return Some(recorded);
                             }
-                            Err(lost) => self.look_for_it(not_read_back(lost, &self.folder)),
+                            Err(lost) => self.lose_it(lost),
                         },
                         // A spool that is full waits for it.
                         () = ready(()), if may_acknowledge => {
@@ -319,12 +320,23 @@ impl Shimmed {
         self.stage = Stage::Over(None);
     }
 
+    /// Most often it has died. What else it may be shows once it is reached and is lost again.
+    fn lose_it(&mut self, lost: Lost) {
+        let met = not_read_back(lost, &self.folder);
+        self.look_for_it_after(met, &lost);
+    }
+
     fn look_for_it(&mut self, met: OutOfReach) {
-        let (session, why) = (&self.session, &met.why);
+        let why = met.why.clone();
+        self.look_for_it_after(met, &why);
+    }
+
+    fn look_for_it_after(&mut self, met: OutOfReach, why: &dyn Display) {
+        let session = &self.session;
         if self.pause.is_zero() {
             tracing::warn!(%session, %why, "a shim is looked for");
         } else {
-            tracing::debug!(%session, %why, "a shim is looked for again");
+            tracing::debug!(%session, why = %met.why, "a shim is looked for again");
         }
         self.encounter.met(met);
         self.typed_by(None);
