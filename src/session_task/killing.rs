@@ -204,6 +204,10 @@ impl Live {
         let now = self.shared.clock.elapsed();
         let since = self.killing.unheard_since.unwrap_or(now);
         self.killing.unheard_since = is_waited_for.then_some(since);
+        if is_waited_for && self.killing.unheard.is_some() {
+            // Who asks again and again does not put off what comes of it.
+            return;
+        }
         self.killing.unheard = is_waited_for.then(|| {
             let clock = self.shared.clock.clone();
             Box::pin(async move {
@@ -214,8 +218,9 @@ impl Live {
     }
 
     /// Nobody of the session is left but its shim, which has not told of the end. One that is there
-    /// may take as long as it needs, as on a full disk; who kills is told after a while. One that cannot be reached, or makes no sense,
-    /// is of no more use: it is ended, and where it was ended already, nothing more is heard of it.
+    /// may take as long as it needs, as on a full disk; who kills is told after a while. One that cannot
+    /// be reached, or makes no sense, is of no more use: it is ended, and where it was ended already,
+    /// nothing more is heard of it.
     pub(super) fn unheard(&mut self, unheard: Unheard) -> Goes {
         self.killing.unheard = None;
         if !self.end.has_process() || self.killing.is_under_way() {
@@ -260,12 +265,19 @@ impl Live {
         if self.leaving == Leaving::OnceKilled {
             self.leaving = Leaving::Now;
         }
-        let shim = self.process.facts().shim_pid;
-        let shim = shim.map_or_else(|| "unknown".to_owned(), |pid| pid.to_string());
+        let (named, advice) = match self.process.facts().shim_pid {
+            None => (String::new(), String::new()),
+            Some(pid) => (
+                format!(" (process {pid})"),
+                format!(
+                    "; `kill -KILL {pid}` ends the shim, and the session is then over by what it has \
+                     written down"
+                ),
+            ),
+        };
         let message = format!(
-            "all its processes are dead, and its shim (process {shim}), which lives, has not told how it ended for \
-             over {} s: that is on record once it does; `kill -KILL {shim}` ends the shim, and the session is \
-             then over by what it has written down",
+            "all its processes are dead, and its shim{named}, which lives, has not told how it ended for \
+             over {} s: that is on record once it does{advice}",
             SILENCE.as_secs()
         );
         self.kill_is_through(Some(&message));
