@@ -4,7 +4,7 @@ use std::fs::{self, Metadata, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::MetadataExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
@@ -33,10 +33,12 @@ impl Holder {
         has_locked(pid, &lock).then_some(Self { pid, process })
     }
 
-    /// The process that has `log` open to write to it, unless it is this one; `None` where none can be
-    /// proved to. It has the home as well, even where somebody removed that one's lock.
-    pub(crate) fn of_log(log: &Path) -> Option<Self> {
+    /// The process whose lock of `home` somebody removed, and that has the home's `log` open to write to it,
+    /// unless it is this one; `None` where none can be proved to. One that has let go of the home, and is closing
+    /// the log, is none.
+    pub(crate) fn of_log(home: &Path, log: &Path) -> Option<Self> {
         let file = fs::symlink_metadata(log).ok()?;
+        let lock = removed(&fs::canonicalize(home).ok()?.join(LOCK_FILE));
         let processes = fs::read_dir("/proc").ok()?;
         let mut ids = processes.flatten().filter_map(|process| {
             let pid: u32 = process.file_name().to_str()?.parse().ok()?;
@@ -45,7 +47,8 @@ impl Holder {
         ids.find_map(|pid| {
             let raw = Pid::from_raw(i32::try_from(pid).ok()?)?;
             let process = pidfd_open(raw, PidfdFlags::empty()).ok()?;
-            has_locked(pid, &file).then_some(Self { pid, process })
+            let has_both = has_locked(pid, &file) && has_open(pid, &lock);
+            has_both.then_some(Self { pid, process })
         })
     }
 
@@ -79,6 +82,22 @@ fn written_in(path: &Path) -> Option<u32> {
         .read_to_string(&mut text)
         .ok()?;
     text.trim().parse().ok()
+}
+
+/// How the kernel shows a file that was at `path`.
+fn removed(path: &Path) -> PathBuf {
+    let mut shown = path.as_os_str().to_owned();
+    shown.push(" (deleted)");
+    shown.into()
+}
+
+/// Whether a process has a file open that the kernel shows so.
+fn has_open(pid: u32, shown: &Path) -> bool {
+    let descriptors = Path::new("/proc").join(pid.to_string()).join("fd");
+    fs::read_dir(descriptors).is_ok_and(|descriptors| {
+        let mut targets = descriptors.flatten().map(|it| fs::read_link(it.path()));
+        targets.any(|target| target.is_ok_and(|target| target == shown))
+    })
 }
 
 /// Whether a process has a file open, and locked.
