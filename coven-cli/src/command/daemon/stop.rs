@@ -15,6 +15,9 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
 
+/// How long is waited for what a stop is only to tell of.
+const LISTING: Duration = Duration::from_secs(2);
+
 /// Stop it; its sessions run on, unless they are to end
 #[derive(Debug, clap::Args)]
 #[command(
@@ -80,17 +83,24 @@ async fn end_all(deadline: &Deadline, home: &Home) -> Result<Exit, Failure> {
     let mut stopped = Stopped::Before;
     let mut live = BTreeSet::new();
     loop {
-        // Only to be told of: where no daemon says it, the log does.
-        let client = connect::client(home)?.timeout(deadline.left());
-        if let Ok(found) = end_sessions::live(&client).await {
-            live.extend(found.ids);
-        }
+        live.extend(who_lives(deadline, home).await?);
         stopped = stopped.max(stopping::stop(deadline, SessionsAtStop::End, home).await?);
         match end_sessions::end(home, &live).await {
             Err(NotEnded::InUse(_)) if !deadline.is_over() => {}
             outcome => return tell(stopped, &outcome?),
         }
     }
+}
+
+/// Which sessions live, only to be told of: where no daemon says it, or takes long to, the log does.
+async fn who_lives(deadline: &Deadline, home: &Home) -> Result<BTreeSet<String>, Failure> {
+    let patience = LISTING.min(deadline.left() / 4);
+    let client = connect::client(home)?.timeout(patience);
+    let found = tokio::time::timeout(patience, end_sessions::live(&client)).await;
+    Ok(found
+        .ok()
+        .and_then(Result::ok)
+        .map_or_else(BTreeSet::new, |live| live.ids))
 }
 
 /// Tells that no daemon runs, and which sessions have ended.
