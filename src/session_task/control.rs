@@ -138,15 +138,17 @@ impl Control {
         self.looking = Some(Box::pin(look));
     }
 
-    /// Whether what was typed until they looked is shown is known, or who knows it does not say.
+    /// Whether what was typed until they looked is shown is known, or why that is not.
     /// Nothing of what waited for it is on record then, and it is refused.
     pub(super) fn looked(&mut self, look: Look) {
         self.looking = None;
         let inputs = std::mem::take(&mut self.looking_for);
-        self.seen = look.map(|echo| Seen { echo, inputs });
-        if look.is_none() {
-            for ask in self.take_due(inputs, |_| false) {
-                answer(ask, Err(Unavailable::ShimSilent { why: None }.into()));
+        match look {
+            Ok(echo) => self.seen = Some(Seen { echo, inputs }),
+            Err(reason) => {
+                for ask in self.take_due(inputs, |_| false) {
+                    answer(ask, Err(reason.clone().into()));
+                }
             }
         }
     }

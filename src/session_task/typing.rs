@@ -34,8 +34,8 @@ const SHIM_PATIENCE: Duration = Duration::from_secs(5);
 /// Parts that a submission may have: harnesses take two, the text and Enter.
 pub(super) const MAX_PARTS: usize = 4;
 
-/// What a shim said of that; `None` where it did not in time.
-pub(super) type Look = Option<Echo>;
+/// What a shim said of that; or why nothing may be typed, where it did not in time.
+pub(super) type Look = Result<Echo, Unavailable>;
 
 /// Names of inputs that are on record, the newest of them: as many as may be undelivered, and so as
 /// many as a shim knows for certain.
@@ -288,8 +288,9 @@ impl Live {
             SecretEntry::Ask(shim) => Some(shim),
         };
         if self.control.looking.is_none() {
-            let look = timeout(SHIM_PATIENCE, ask_shim(behind, shim));
-            self.control.look(async { look.await.ok() });
+            let look = timeout(SHIM_PATIENCE, ask_shim(behind.clone(), shim));
+            self.control
+                .look(async { look.await.map_err(|_| why_not(behind)) });
         }
         None
     }
@@ -319,6 +320,15 @@ impl Live {
         self.harness
             .as_deref()
             .ok_or_else(|| Error::HarnessNotFound { harness: id() })
+    }
+}
+
+/// Why nothing may be typed, where what is waited for does not come.
+fn why_not(behind: Option<watch::Receiver<bool>>) -> Unavailable {
+    match behind {
+        // The shim may tell, and not be heard to the end, as on a full disk.
+        Some(is_behind) if *is_behind.borrow() => Unavailable::InputQueueFull,
+        Some(_) | None => Unavailable::ShimSilent { why: None },
     }
 }
 

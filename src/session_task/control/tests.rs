@@ -1,3 +1,5 @@
+use std::future::pending;
+
 use bytes::Bytes;
 use coven_core::TermSize;
 use tokio::sync::oneshot;
@@ -36,9 +38,9 @@ fn what_is_typed_after_a_look_at_the_terminal_is_not_what_it_was_about() {
     let _line = type_in(&mut control, "a line");
     let size = TermSize::default();
     let _resized = ask(&mut control, Request::Resize { size });
-    control.look(async { Some(Echo::Shown) });
+    control.look(pending());
     let _password = type_in(&mut control, "a password");
-    control.looked(Some(Echo::Shown));
+    control.looked(Ok(Echo::Shown));
     let seen = control.seen.take().unwrap();
     assert_eq!(seen.echo, Echo::Shown);
     let due = control.take_due(seen.inputs, |_| true);
@@ -51,9 +53,9 @@ fn what_is_typed_after_a_look_at_the_terminal_is_not_what_it_was_about() {
 fn where_nobody_says_what_is_shown_only_what_waited_for_it_is_refused() {
     let mut control = Control::default();
     let mut first = type_in(&mut control, "first");
-    control.look(async { None });
+    control.look(pending());
     let mut second = type_in(&mut control, "second");
-    control.looked(None);
+    control.looked(Err(Unavailable::ShimSilent { why: None }));
     assert!(matches!(
         first.try_recv(),
         Ok(Err(Error::Unavailable {
