@@ -77,6 +77,9 @@ async fn all_that_is_on_record_is_typed(world: &World, id: &SessionId) {
             }
         }
     }
+    // As many as there is room for, whoever accepted them, and no more.
+    let pieces = typed.len() / PIECE_BYTES;
+    assert!((3..=5).contains(&pieces), "{pieces} are on record");
     let rest = &typed[read.len().min(typed.len())..];
     assert!(rest.len() < 100, "{} of {} bytes", read.len(), typed.len());
     assert!(read == typed[..read.len()], "it read something else");
