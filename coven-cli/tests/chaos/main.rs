@@ -10,6 +10,8 @@ mod asking;
 mod bound;
 mod crowd;
 mod daemons;
+#[path = "../../../tests/shared/eventually.rs"]
+mod eventually;
 mod floods;
 mod folding;
 mod full_disk;

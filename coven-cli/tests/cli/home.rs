@@ -4,18 +4,16 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub(crate) use crate::eventually::{PATIENCE, eventually};
 use crate::{leftovers, power_cut};
 
 /// A script that says it has begun, and goes on until it is killed.
 pub(crate) const ENDLESS: &str = "echo begun; tail -f /dev/null";
-
-/// Over anything that a healthy machine takes.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A home with one harness, `sh`, whose prompt is a script. The daemon that somebody started in
 /// it is stopped when this is dropped, and its sessions are ended.
@@ -294,18 +292,6 @@ impl Drop for Running {
         // Ended already, where `end` was called.
         let _ = self.child.kill();
         let _ = self.child.wait();
-    }
-}
-
-/// Waits until `found` gives something.
-pub(crate) fn eventually<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = found() {
-            return found;
-        }
-        assert!(Instant::now() < deadline, "{what} did not come to be");
-        std::thread::yield_now();
     }
 }
 

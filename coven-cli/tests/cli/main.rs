@@ -11,6 +11,8 @@ mod damaged_spool;
 mod demo;
 mod detached;
 mod dying_daemon;
+#[path = "../../../tests/shared/eventually.rs"]
+mod eventually;
 mod exact;
 mod fake_daemon;
 mod home;

@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Action, Termios, Winsize, tcflow, tcgetattr, tcsetwinsize};
 
-use crate::home::{PATIENCE, eventually};
+use crate::eventually::{PATIENCE, eventually};
 
 /// A terminal whose foreground program is the leader of its session.
 pub(crate) struct Terminal {

@@ -10,7 +10,7 @@ use crate::home::Home;
 use crate::http;
 use crate::power_cut;
 
-const COVEN: &str = env!("CARGO_BIN_EXE_coven");
+pub(crate) const COVEN: &str = env!("CARGO_BIN_EXE_coven");
 
 /// A daemon in one home, stopped when dropped.
 pub(crate) struct Coven<'a> {

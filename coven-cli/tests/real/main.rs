@@ -14,6 +14,8 @@ mod completion;
 mod conversation;
 mod coven;
 mod dns;
+#[path = "../../../tests/shared/eventually.rs"]
+mod eventually;
 mod follow;
 mod home;
 mod http;
@@ -25,6 +27,7 @@ mod namespace;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
 mod options;
+mod outlived;
 mod plain_text;
 #[path = "../../../tests/shared/power_cut.rs"]
 mod power_cut;
@@ -32,6 +35,9 @@ mod prompts;
 mod recording;
 mod resume;
 mod stream;
+#[path = "../cli/terminal.rs"]
+#[allow(dead_code, reason = "one who only runs something needs little of it")]
+mod terminal;
 
 use std::io::Write;
 use std::process::Command;
