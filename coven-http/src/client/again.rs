@@ -32,13 +32,7 @@ pub(super) async fn whole(
             }
         }
     };
-    tokio::time::timeout(timeout, exchange)
-        .await
-        .unwrap_or(Err(Error::Timeout {
-            socket: peer.socket().to_owned(),
-            what,
-            after: timeout,
-        }))
+    exchange::in_time(timeout, peer, what, exchange).await
 }
 
 /// Whether nothing comes of it but an answer.

@@ -159,13 +159,25 @@ pub(super) async fn open(
         let body = opened.whole().await?;
         Err(answer(status, &body, &what))
     };
+    in_time(timeout, peer, what, exchange).await
+}
+
+/// What comes of an exchange that may take so long.
+pub(super) async fn in_time<T>(
+    timeout: Duration,
+    peer: &Peer,
+    what: String,
+    exchange: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     tokio::time::timeout(timeout, exchange)
         .await
-        .unwrap_or(Err(Error::Timeout {
-            socket: peer.socket().to_owned(),
-            what,
-            after: timeout,
-        }))
+        .unwrap_or_else(|_| {
+            Err(Error::Timeout {
+                socket: peer.socket().to_owned(),
+                what,
+                after: timeout,
+            })
+        })
 }
 
 /// Sends a request and reads the whole answer, its head within `head`.
@@ -213,13 +225,7 @@ pub(super) async fn until_eof(
         })?;
         answered(&what, &answer)
     };
-    tokio::time::timeout(timeout, exchange)
-        .await
-        .unwrap_or(Err(Error::Timeout {
-            socket: peer.socket().to_owned(),
-            what: what.clone(),
-            after: timeout,
-        }))
+    in_time(timeout, peer, what.clone(), exchange).await
 }
 
 /// Whether a whole answer, head and body, is a success.
