@@ -92,16 +92,15 @@ async fn who_was_told_to_end_and_writes_on_waits_once_so_much_of_it_cannot_be_fo
             .expect("it is there")
     };
     let stands = async {
-        let mut before = u64::MAX;
         loop {
-            // Answered after the writer has seen whatever else it may write.
+            let before = written().session.output_bytes;
+            let both_wait = store.health().queued_events == 2;
+            // Answered after the writer has seen what was queued before it, and may write that.
             let launch = store.append(urgent(batch("c", Seq::ZERO, vec![created()])));
             assert_eq!(launch.await, suspended(StorageFault::Full));
-            let now = written().session.output_bytes;
-            if now == before && store.health().queued_events == 2 {
-                return now;
+            if both_wait && written().session.output_bytes == before {
+                return before;
             }
-            before = now;
         }
     };
     let stands = in_time("waiting", stands).await;
