@@ -43,9 +43,10 @@ const SETTLING: Duration = Duration::from_secs(1);
 
 /// Takes over every session that is live on record and has a shim's folder, or was given one and lives;
 /// and orphans the others.
-/// Returns when all of those are on record as orphaned, or wait for a disk that is full or for the end of who is left
-/// of them; those that are taken over are being reached. What became of those of them that have ended is on record, too,
-/// or takes longer than [`SETTLING`]. Folders that were made for launches that never came to be on record are gone.
+///
+/// Returns when all of those are on record as orphaned, or wait for a disk that is full or for the end
+/// of who is left of them; those that are taken over are being reached. What became of those of them
+/// that have ended is on record, too, or takes longer than [`SETTLING`]. Folders that were made for launches that never came to be on record are gone.
 pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
     let unreadable = |error: Error| OpenError::Unreadable {
         message: error.to_string(),
@@ -85,7 +86,8 @@ pub(crate) async fn recover(shared: &Arc<Shared>) -> Result<(), OpenError> {
         through(done)?;
     }
     let of = Arc::clone(shared);
-    // Who launches what an engine was asked for that died of it makes the same folder.
+    // Before anybody is served: a launch that is asked for again under its key has the same id, and makes
+    // the same folder.
     let left = blocking(move || of.spools.remove_empty(folders)).await;
     let left = left.map_err(unreadable)?;
     // What takes longer goes on beside what the engine is asked.

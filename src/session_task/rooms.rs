@@ -1,7 +1,7 @@
 //! `Rooms`: how much may wait of what is on record, or on its way there, and not written to the process.
 //!
-//! An engine that takes over looks at the last inputs on record only, as many as there are rooms for. So none
-//! waits without one, whichever engine put it on record.
+//! An engine that takes over looks at the last inputs on record only, as many as there are rooms for: no more
+//! of them can wait, since engines before gave as many.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -80,8 +80,8 @@ impl Live {
         answer(ask, Err(Error::KillFailed { session, message }));
     }
 
-    /// What came of a kill, for people: all of it was ended, or not. Where nobody is left, its shim is ended, once it has written down the end:
-    /// that and all else that it has stays in its folder.
+    /// What came of a kill, for people: all of it was ended, or not. Where nobody is left, its shim is ended,
+    /// once it has written down the end: that and all else that it has stays in its folder.
     async fn ended_unrecorded(&mut self, report: Report, why: &str) -> Result<String, String> {
         if let Err(Unproved { message, .. }) = proved(self.id(), report) {
             return Err(format!(

@@ -101,7 +101,8 @@ pub enum LaunchStep {
 }
 
 /// Starts a shim and has it run a process as [`spawn`](crate::process::spawn) would; returns once
-/// that runs; where it does not, the folder is removed. Must be called within a tokio runtime, whose threads that may block make the shim.
+/// that runs; where it does not, the folder is removed. Must be called within a tokio runtime, whose
+/// threads that may block make the shim.
 ///
 /// Dropped meanwhile, it leaves a session that may run, to be found by its folder. The first
 /// record, [`Record::Started`], is still to come from the records.
