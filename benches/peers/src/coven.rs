@@ -11,7 +11,7 @@ use coven_core::{
 use coven_store::{Batch, NewEvent, Options, Store, Urgency};
 use tokio::runtime::{Builder, Runtime};
 
-use crate::log::Log;
+use crate::log::{Log, SharedLog};
 
 pub(crate) struct Coven {
     runtime: Runtime,
@@ -36,13 +36,14 @@ impl Coven {
         let sessions = (0..sessions)
             .map(|number| {
                 let id = session_id("bench", number);
-                runtime.block_on(store.append(Batch {
-                    session: id.clone(),
-                    events: beginning(),
-                    after: Some(Seq::ZERO),
-                    urgency: Urgency::Control,
-                }))
-                .expect("appended");
+                runtime
+                    .block_on(store.append(Batch {
+                        session: id.clone(),
+                        events: beginning(),
+                        after: Some(Seq::ZERO),
+                        urgency: Urgency::Control,
+                    }))
+                    .expect("appended");
                 Session {
                     id,
                     output_bytes: Cell::new(0),
@@ -65,11 +66,6 @@ impl Coven {
     pub(crate) fn settle(&mut self) {
         self.runtime.block_on(self.store.clone().close());
         self.store = Store::open(&self.path, Options::default()).expect("it opens again");
-    }
-
-    /// Appends an event and resolves when it is durable.
-    pub(crate) async fn append_one(&self, session: usize, event: Bytes) {
-        self.append_all(session, &[event]).await;
     }
 
     async fn append_all(&self, session: usize, events: &[Bytes]) {
@@ -105,6 +101,12 @@ impl Coven {
             urgency: Urgency::Output,
         });
         appended.await.expect("appended");
+    }
+}
+
+impl SharedLog for Coven {
+    async fn append_one(&self, session: usize, event: Bytes) {
+        self.append_all(session, &[event]).await;
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::runtime::Builder;
 use crate::SESSIONS;
 use crate::coven::Coven;
 use crate::figures::{Payload, bytes_on_disk, line, mib, micros, percentile};
-use crate::log::Log;
+use crate::log::{Log, SharedLog};
 
 const SESSION_BYTES: usize = 100 << 20;
 const BATCH: usize = 1000;

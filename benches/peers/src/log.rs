@@ -15,6 +15,12 @@ pub(crate) trait Log {
     fn close(self: Box<Self>);
 }
 
+/// A log that many append to at once.
+pub(crate) trait SharedLog {
+    /// Appends an event and resolves when it is durable.
+    async fn append_one(&self, session: usize, event: Bytes);
+}
+
 /// Those that are measured beside the raw file.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {

@@ -1,5 +1,7 @@
 //! The limit: frames appended to one file, `fdatasync` after each batch.
 
+mod shared;
+
 use std::fs::File;
 use std::io::Write;
 use std::path::Path;
@@ -7,6 +9,8 @@ use std::path::Path;
 use bytes::Bytes;
 
 use crate::log::Log;
+
+pub(crate) use shared::SharedRaw;
 
 pub(crate) struct Raw {
     file: File,
@@ -20,16 +24,10 @@ impl Raw {
             buffer: Vec::new(),
         }
     }
-}
 
-impl Log for Raw {
-    fn name(&self) -> &'static str {
-        "raw file + fdatasync"
-    }
-
-    fn append(&mut self, session: usize, events: &[Bytes]) {
+    fn append_group<'a>(&mut self, events: impl Iterator<Item = (usize, &'a Bytes)>) {
         self.buffer.clear();
-        for event in events {
+        for (session, event) in events {
             self.buffer
                 .extend_from_slice(&(event.len() as u32).to_le_bytes());
             self.buffer
@@ -38,6 +36,16 @@ impl Log for Raw {
         }
         self.file.write_all(&self.buffer).expect("written");
         self.file.sync_data().expect("synced");
+    }
+}
+
+impl Log for Raw {
+    fn name(&self) -> &'static str {
+        "raw file + fdatasync"
+    }
+
+    fn append(&mut self, session: usize, events: &[Bytes]) {
+        self.append_group(events.iter().map(|event| (session, event)));
     }
 
     fn close(self: Box<Self>) {}
