@@ -15,7 +15,7 @@ use std::time::Duration;
 use coven_core::{
     Command, OrphanReason, OutputEnd, OutputState, Phase, ProcessFacts, Record, SessionId,
 };
-use coven_harness::process::{boot_id, is_running, kill, kill_marked, kill_shim};
+use coven_harness::process::{boot_id, is_running, kill, kill_marked};
 use coven_harness::shim;
 use coven_store::{AppendError, ReadError, Urgency};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
@@ -252,9 +252,8 @@ pub(crate) async fn end_processes(
         Some(process) => kill(process, session, shared.grace).await,
         None => kill_marked(session, shared.grace).await,
     };
-    let (of, held) = (session.clone(), process.cloned());
-    let ended = blocking(move || kill_shim(held.as_ref(), &of)).await;
-    if let Err(error) | Ok(Err(error)) = ended.map_err(io::Error::other) {
+    let ended = session_task::kill_shim(process.cloned(), session.clone()).await;
+    if let Err(error) = ended {
         tracing::error!(%session, %error, "the shim of a lost session cannot be ended");
     }
     let Ok(report) = session_task::proved(session, killed) else {

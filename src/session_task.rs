@@ -37,7 +37,7 @@ use tokio::task::JoinHandle;
 use crate::shared::Shared;
 use crate::{Error, Record};
 
-pub(crate) use killing::proved;
+pub(crate) use killing::{kill_shim, proved};
 pub(crate) use process::lives;
 pub(crate) use typing::is_of;
 

@@ -5,12 +5,13 @@
 //! a while that grows. Whoever asks meanwhile has it made at once.
 
 mod aim;
+mod shim;
 
 use std::io;
 use std::time::Duration;
 
 use coven_core::{OrphanReason, SessionId};
-use coven_harness::process::{KillError, KillReport, Signalled, kill_shim, until_ended};
+use coven_harness::process::{KillError, KillReport, Signalled, until_ended};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -18,9 +19,9 @@ use super::identity::Look;
 use super::live::{Goes, Leaving, Live, Slot};
 use crate::on_the_way::Waypoint;
 use crate::recover;
-use crate::shared::blocking;
 
 use aim::Aim;
+pub(crate) use shim::kill_shim;
 
 /// How long a kill waits for the harness's own id to be looked for: what a busy machine takes for
 /// it, and no more than whoever kills will not notice.
@@ -251,12 +252,11 @@ impl Live {
         Goes::On
     }
 
-    /// Whoever else is asked meanwhile does not wait for the look at all processes that this takes.
+    /// Whoever else is asked meanwhile does not wait for it.
     fn end_its_shim(&mut self) {
         let (facts, session) = (self.process.facts().clone(), self.record.session.id.clone());
         self.killing.unheard = Some(Box::pin(async move {
-            let ended = blocking(move || kill_shim(Some(&facts), &session)).await;
-            Unheard::Ended(ended.unwrap_or_else(|error| Err(io::Error::other(error))))
+            Unheard::Ended(kill_shim(Some(facts), session).await)
         }));
     }
 

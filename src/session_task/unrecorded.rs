@@ -4,16 +4,14 @@
 
 use std::mem::take;
 
-use coven_harness::process::kill_shim;
 use tokio::time::timeout;
 
 use super::control::{MAX_ASKED, answer};
-use super::killing::{Killed, Report, UNHEARD, Unproved, proved};
+use super::killing::{Killed, Report, UNHEARD, Unproved, kill_shim, proved};
 use super::live::{Live, arrival};
 use super::process::{Process, Wants, What};
 use crate::Error;
 use crate::running::{Ask, Message, Request};
-use crate::shared::blocking;
 
 impl Live {
     /// Hears kills until the engine leaves.
@@ -91,9 +89,9 @@ impl Live {
         // One that tells nothing, as on a full disk, is ended all the same.
         let _ = timeout(UNHEARD, until_over(&mut self.process)).await;
         let (first, session) = (self.process.facts().clone(), self.id().clone());
-        let ended = blocking(move || kill_shim(Some(&first), &session)).await;
+        let ended = kill_shim(Some(first), session).await;
         let unsaid = format!("and that cannot be put on record: {why}");
-        match ended.and_then(|ended| ended.map_err(|error| Error::internal(&error))) {
+        match ended {
             Ok(_) => Ok(format!("all of it was ended, {unsaid}")),
             Err(error) => Err(format!(
                 "all of it was ended but for its shim ({error}), {unsaid}"

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use coven_core::{Command, FailureCause, OrphanReason, Phase, ProcessFacts, SessionId, Timestamp};
 use coven_harness::Harness;
-use coven_harness::process::{boot_id, kill_marked, kill_shim};
+use coven_harness::process::{boot_id, kill_marked};
 use coven_harness::shim::{LaunchFailure, Record as ShimRecord, Recorded};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep;
@@ -21,11 +21,11 @@ use crate::attach::Screenless;
 use crate::recover::{self, Left};
 use crate::running::Message;
 use crate::session_task::first_message;
-use crate::session_task::killing::{FIRST_PAUSE, MAX_PAUSE, UNHEARD, proved};
+use crate::session_task::killing::{FIRST_PAUSE, MAX_PAUSE, UNHEARD, kill_shim, proved};
 use crate::session_task::launching::{CALLED_OFF, Launching, NoProcess, explain};
 use crate::session_task::live::{Beginning, Live};
 use crate::session_task::process::{Process, Shimmed, known_here, reach};
-use crate::shared::{Shared, blocking};
+use crate::shared::Shared;
 use crate::{Error, Record};
 
 /// How long whoever launched a session waits for a shim that was lost once already.
@@ -171,11 +171,9 @@ async fn killed_once(mut called_off: watch::Receiver<bool>, session: SessionId, 
         pause = (pause * 2).min(MAX_PAUSE);
     }
     sleep(UNHEARD).await;
-    let shims = session.clone();
-    match blocking(move || kill_shim(None, &shims)).await {
-        Ok(Ok(true)) => tracing::error!(%session, "a shim that tells nothing was ended"),
-        Ok(Ok(false)) => {}
-        Ok(Err(error)) => tracing::error!(%session, %error, "a shim cannot be ended"),
+    match kill_shim(None, session.clone()).await {
+        Ok(true) => tracing::error!(%session, "a shim that tells nothing was ended"),
+        Ok(false) => {}
         Err(error) => tracing::error!(%session, %error, "a shim cannot be ended"),
     }
     sleep(UNHEARD).await;
