@@ -1,5 +1,8 @@
 //! Reaching a session's shim: it is adopted, or it is dead and what it left is taken.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt::Display;
 use std::io;
 use std::path::{Path, PathBuf};
