@@ -117,6 +117,9 @@ fn has_locked(pid: u32, lock: &Metadata) -> bool {
 #[cfg(test)]
 mod tests {
     use std::fs::File;
+    use std::process::{Child, Command, Stdio};
+
+    use rustix::fs::{FlockOperation, flock};
 
     use super::super::Home;
     use super::*;
@@ -141,5 +144,41 @@ mod tests {
         assert!(Holder::of(outer.path()).is_none());
         let _looking = File::open(&path).unwrap();
         assert!(Holder::of(outer.path()).is_none());
+    }
+
+    /// Another process, which has these open until it is dropped.
+    fn having_open(files: [&File; 2]) -> Child {
+        let [one, other] = files.map(|file| Stdio::from(file.try_clone().unwrap()));
+        let mut waits = Command::new("cat");
+        let waits = waits.stdin(Stdio::piped()).stdout(one).stderr(other);
+        waits.spawn().unwrap()
+    }
+
+    #[test]
+    fn who_has_the_log_is_the_holder_only_where_its_lock_of_the_home_was_removed() {
+        let outer = tempfile::tempdir().unwrap();
+        let path = |name| outer.path().join(name);
+        let make = |name| File::create(path(name)).unwrap();
+        let found = || Holder::of_log(outer.path(), &path("log")).map(|holder| holder.pid());
+        let (log, lock) = (make("log"), make(LOCK_FILE));
+        flock(&log, FlockOperation::LockExclusive).unwrap();
+        let closes_the_log = having_open([&log, &log]);
+        let has_both = having_open([&log, &lock]);
+        let has_let_go = having_open([&lock, &lock]);
+        assert_eq!(found(), None, "whose lock is there is found by that");
+        fs::remove_file(path(LOCK_FILE)).unwrap();
+        assert_eq!(found(), Some(has_both.id()));
+        // The next one makes it again.
+        make(LOCK_FILE);
+        assert_eq!(found(), Some(has_both.id()));
+        end(has_both);
+        assert_eq!(found(), None, "nobody is left that has both");
+        end(closes_the_log);
+        end(has_let_go);
+    }
+
+    fn end(mut waits: Child) {
+        drop(waits.stdin.take());
+        waits.wait().unwrap();
     }
 }
