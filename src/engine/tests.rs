@@ -1,3 +1,4 @@
+mod called_off;
 mod shims;
 mod unread;
 mod unrecorded;
