@@ -1,6 +1,6 @@
 //! A session of which the log takes nothing more, while a shim holds it.
 
-use coven_core::{Command, OrphanReason};
+use coven_core::{Command, OrphanReason, TermSize};
 use coven_harness::process::is_running;
 use coven_harness::shim::{self, Found};
 use coven_store::Urgency;
@@ -10,13 +10,23 @@ use super::world::{World, me, within};
 use super::*;
 use crate::commit::Plan;
 
-/// What a kill says that comes when it is known that nothing can be recorded. Nothing tells of that: it is asked
-/// again, as people do.
-async fn said_of_a_kill(engine: &Engine, id: &SessionId) -> String {
+/// Why nothing can be recorded: what was observed first.
+const UNRECORDED: &str = "Output cannot follow in phase Orphaned";
+
+/// Why what is asked before that is known cannot.
+const NOT_RESIZED: &str = "Resized cannot follow in phase Orphaned";
+
+/// Waits until it is known that nothing can be recorded, which is then said of all that is asked but a kill. Nothing
+/// else tells of that: it is asked again.
+async fn until_nothing_is_recorded(engine: &Engine, id: &SessionId) {
+    let size = TermSize::parse(100, 40).unwrap();
     loop {
-        match engine.kill(id, me()).await {
-            Err(Error::KillFailed { message, .. }) => return message,
-            Ok(()) | Err(_) => tokio::task::yield_now().await,
+        match engine.resize(id, size, me()).await {
+            Err(Error::Internal { message }) if message == UNRECORDED => return,
+            Err(Error::Internal { message }) if message == NOT_RESIZED => {
+                tokio::task::yield_now().await;
+            }
+            other => panic!("{other:?}"),
         }
     }
 }
@@ -40,9 +50,18 @@ async fn what_cannot_be_recorded_lives_on_until_a_kill_ends_it_and_says_what_is_
     shared.store.append(lost).await.unwrap();
     std::fs::write(world.path("go"), "").unwrap();
 
-    let said = within(said_of_a_kill(&world.engine, &id)).await;
-    let ended = "all of it was ended, and that cannot be put on record: ";
-    assert!(said.starts_with(ended), "{said}");
+    within(until_nothing_is_recorded(&world.engine, &id)).await;
+    assert!(is_running(session.phase.process().unwrap()));
+    let said = format!("all of it was ended, and that cannot be put on record: {UNRECORDED}");
+    // Whoever asks again is told the same.
+    for _ in 0..2 {
+        match within(world.engine.kill(&id, me())).await {
+            Err(Error::KillFailed { session, message }) => {
+                assert_eq!((session, message), (id.clone(), said.clone()));
+            }
+            other => panic!("{other:?}"),
+        }
+    }
     assert!(!is_running(session.phase.process().unwrap()));
     let folder = shared.spools.folder(&id);
     // Its shim was just signalled.
