@@ -307,6 +307,23 @@ async fn a_record_has_the_keys_of_its_schema() {
 }
 
 #[test]
+fn every_word_for_what_keeps_a_session_out_of_reach_is_described() {
+    let section = ERRORS.split("\n### Out of reach\n").nth(1).unwrap();
+    let section = section.split("\n#").next().unwrap();
+    let rows = section.lines().filter(|line| line.starts_with("| `"));
+    let mut described = Vec::new();
+    for row in rows {
+        let [_, words, meaning, _] = row.split('|').collect::<Vec<_>>()[..] else {
+            panic!("{row}");
+        };
+        assert!(meaning.trim().len() > 20, "{words} is not described");
+        described.extend(words.split('`').skip(1).step_by(2));
+    }
+    let words = coven::Amiss::ALL.map(coven::Amiss::as_str);
+    assert_eq!(described, words, "docs/errors.md has each word, in order");
+}
+
+#[test]
 fn every_code_has_its_section_and_every_section_a_code() {
     let sections: Vec<&str> = ERRORS
         .lines()
