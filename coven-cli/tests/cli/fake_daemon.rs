@@ -123,6 +123,32 @@ impl FakeDaemon {
         })
     }
 
+    /// One that stands before the daemon of the home `real`, and passes on what it is asked, but for which sessions
+    /// there are: who asks for that waits for ever. It is gone once that daemon was told to stop.
+    pub(crate) fn listing_nothing(home: &Path, real: &Path) -> Self {
+        let (socket, real) = (home.join("coven.sock"), real.join("coven.sock"));
+        let listener = UnixListener::bind(&socket).unwrap();
+        let serving = std::thread::spawn(move || {
+            let mut unanswered = Vec::new();
+            for connection in listener.incoming() {
+                let mut connection = connection.unwrap();
+                let request = read(&mut connection);
+                if request.starts_with(b"GET /api/v1/sessions?") {
+                    unanswered.push(connection);
+                    continue;
+                }
+                let mut daemon = UnixStream::connect(&real).unwrap();
+                daemon.write_all(&request).unwrap();
+                // Who asked may be gone.
+                let _ = connection.write_all(&read(&mut daemon));
+                if request.starts_with(b"POST /api/v1/internal/lifecycle/shutdown ") {
+                    return;
+                }
+            }
+        });
+        Self { socket, serving }
+    }
+
     /// One that dies of the first thing that it is asked, whatever that is.
     pub(crate) fn dying_of_a_question(home: &Path) -> Self {
         let socket = home.join("coven.sock");

@@ -10,6 +10,7 @@ use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
+use crate::fake_daemon::FakeDaemon;
 use crate::home::{ENDLESS, Home, PATIENCE};
 use crate::permissions::coven_bound_by_modes;
 
@@ -203,5 +204,17 @@ fn where_the_log_is_away_it_is_not_said_that_all_sessions_have_ended() {
         fs::rename(away, file).unwrap();
     }
     stop_kill(&home);
+    session.was_ended(&home);
+}
+
+#[test]
+fn a_stop_that_is_to_end_all_waits_little_for_which_sessions_there_are() {
+    let (home, before) = (Home::new(), Home::new());
+    let session = Session::launch(&home);
+    let daemon = FakeDaemon::listing_nothing(&before.dir(), &home.dir());
+    // A quarter of that for what is only told.
+    let stop = ["daemon", "stop", "--kill", "--timeout", "8"];
+    assert_eq!(before.text(stop), "the daemon has stopped\n");
+    daemon.wait();
     session.was_ended(&home);
 }
