@@ -141,8 +141,9 @@ impl Engine {
 
     /// Takes no more work, lets go of the sessions that shims hold, closes the log and frees the
     /// home: they go on, and the next engine of the home takes them over. Where this program holds
-    /// sessions itself, it is [`shutdown`](Self::shutdown). What was asked of a session and not
-    /// answered was not carried out, or is found by its name when it is asked again.
+    /// sessions itself, it is [`shutdown`](Self::shutdown). Takes two seconds at most, and as long again
+    /// for the log. Whoever has asked something of a session is answered: an input that is on record as
+    /// taken, since the next engine types it if its shim did not get it; all else is refused.
     pub async fn leave(&self) {
         shutdown::leave(&self.shared).await;
     }
@@ -246,8 +247,8 @@ impl Engine {
     }
 
     /// Types bytes into a session, verbatim; in a `stream` session, as one message. Accepted means
-    /// on record and in the queue to the process (of one that a shim holds, with the shim): order is
-    /// kept, and two inputs are never merged into one write.
+    /// on record and in the queue to the process (of one that a shim holds, with the shim, or with the
+    /// next engine where this one leaves): order is kept, and two inputs are never merged into one write.
     ///
     /// What has a name is put on record and typed once, however often it is asked for, over the
     /// engine's death too: by who got no answer, and may not know whether it was accepted. The last
@@ -261,7 +262,9 @@ impl Engine {
     ///   taken 1 MiB or 4,096 inputs yet, whichever engine accepted them. Nothing was recorded; ask again.
     ///   The other reasons likewise; [`Unavailable::ShimSilent`](crate::Unavailable::ShimSilent) says what
     ///   is amiss, where that is seen.
-    /// - [`Error::SendInputFailed`]: it is on record, and the process is gone, or has closed its stdin.
+    /// - [`Error::SendInputFailed`]: it is on record, and the process is gone, or has closed its stdin; or
+    ///   it was hidden, the engine leaves, and whether it was typed is not known: ask the next one again,
+    ///   under the same name.
     /// - [`Refusal::InputUndelivered`](coven_core::Refusal::InputUndelivered): it was accepted before, by
     ///   its name, and the process has not got it, or not all of it, and will not. Where it still runs, or
     ///   another session goes on with it, send it under another name.

@@ -30,8 +30,8 @@ pub enum Error {
         /// Why, and what to do, for people.
         message: String,
     },
-    /// The input is on record, but the process could not be given it.
-    #[error("the input did not reach the session: {message}")]
+    /// The input is on record, but the process could not be given it, or it is not known whether it was.
+    #[error("the input may not have reached the session: {message}")]
     SendInputFailed {
         /// The session.
         session: SessionId,

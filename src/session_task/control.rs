@@ -12,6 +12,7 @@ use coven_core::{Actor, Command, Echo, Effect, InputId, Refusal, SessionId, Stat
 use coven_store::{AppendError, Appended, Urgency};
 
 use super::live::{Goes, Live, Slot};
+use super::owed::{Kept, Owed};
 use super::typing::{Look, MAX_PARTS, Names, not_typed};
 use super::writer::Input;
 use crate::commit::Plan;
@@ -98,7 +99,7 @@ pub(super) const fn is_typed(ask: &Ask) -> bool {
 /// What is due once the events are durable.
 pub(super) enum Then {
     Perform(Effect),
-    Type(Input),
+    Type { input: Input, kept: Kept },
 }
 
 impl Control {
@@ -177,6 +178,9 @@ impl Live {
         if self.is_ending() {
             // Unanswered: there is no process any more, and the record will say so.
             return;
+        }
+        if self.is_left() && !matches!(ask.request, Request::Kill) {
+            return answer(ask, Err(Unavailable::ShuttingDown.into()));
         }
         match ask.request {
             // On record it is being killed already.
@@ -363,6 +367,13 @@ impl Live {
         Goes::On
     }
 
+    /// Waits until it is known what became of the commit in flight, if there is one.
+    pub(super) async fn settle_control(&mut self) {
+        if let Some(in_flight) = self.control.in_flight.take() {
+            self.controlled(in_flight.await);
+        }
+    }
+
     /// Performs the effects of what is on record now, in order, and answers.
     fn carry_out(&mut self) {
         for Granted { ask, mut then } in std::mem::take(&mut self.control.granted) {
@@ -370,28 +381,20 @@ impl Live {
                 self.shared.on_the_way.reached(&Waypoint::KillRecorded);
             }
             self.note_names(&mut then);
-            let is_typed = then.iter().any(|then| matches!(then, Then::Type(_)));
+            let kept = kept(&then);
             let performed = then.into_iter().try_for_each(|then| self.perform(then));
-            match (performed, &self.writer) {
-                (Ok(()), Some(writer)) if is_typed => {
-                    let (record, session) = (self.record.clone(), self.id().clone());
-                    writer.tell(Box::new(move |typed| {
-                        answer(
-                            ask,
-                            typed
-                                .map(|()| record)
-                                .map_err(|why| not_typed(session, why)),
-                        );
-                    }));
+            match (performed, &self.writer, kept) {
+                (Ok(()), Some(writer), Some(kept)) => {
+                    writer.tell(Owed::new(ask, self.record.clone(), kept));
                 }
-                (performed, _) => answer(ask, performed.map(|()| self.record.clone())),
+                (performed, ..) => answer(ask, performed.map(|()| self.record.clone())),
             }
         }
     }
 
     fn perform(&mut self, then: Then) -> Result<(), Error> {
         match then {
-            Then::Type(input) => {
+            Then::Type { input, .. } => {
                 let session = self.id().clone();
                 // Without a writer there is no input: decided before.
                 let writer = self.writer.as_ref();
@@ -443,6 +446,15 @@ impl Live {
     pub(super) fn id(&self) -> &SessionId {
         &self.record.session.id
     }
+}
+
+/// How much the log has of what is typed; `None` where nothing is.
+fn kept(then: &[Then]) -> Option<Kept> {
+    let kept = then.iter().filter_map(|then| match then {
+        Then::Type { kept, .. } => Some(*kept),
+        Then::Perform(_) => None,
+    });
+    kept.reduce(Kept::and)
 }
 
 pub(super) fn answer(ask: Ask, outcome: Result<crate::Record, Error>) {

@@ -17,6 +17,7 @@ use super::deliveries::Undelivered;
 use super::first_message::{self, MAX_INPUTS_SINCE};
 use super::identity::{Again, IdentityWatch};
 use super::live::{Goes, Live};
+use super::owed::Kept;
 use super::writer::Input;
 use crate::attach::Screenless;
 use crate::shared::Shared;
@@ -184,7 +185,8 @@ impl Live {
             may_wait, before, ..
         } = heard.inputs;
         for name in before {
-            self.control.names.add(name);
+            // It is written: more came after it than may wait.
+            self.control.names.add(name, Kept::Whole);
         }
         let may_wait = may_wait.into_iter();
         self.type_again(may_wait.filter(|input| !undelivered.contains(&input.id)));

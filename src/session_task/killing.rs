@@ -16,7 +16,8 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use super::identity::Look;
-use super::live::{Goes, Leaving, Live, Slot};
+use super::leaving::Leaving;
+use super::live::{Goes, Live, Slot};
 use crate::on_the_way::Waypoint;
 use crate::recover;
 
@@ -263,7 +264,7 @@ impl Live {
     /// Tells who kills that all is dead but the shim, and nobody leaves only once it has told.
     fn tell_silence(&mut self) {
         if self.leaving == Leaving::OnceKilled {
-            self.leaving = Leaving::Now;
+            self.leave();
         }
         let (named, advice) = match self.process.facts().shim_pid {
             None => (String::new(), String::new()),
@@ -286,7 +287,7 @@ impl Live {
     /// Prepares for another kill.
     fn kill_failed(&mut self, survivors: Vec<Signalled>, are_all_known: bool) {
         if self.leaving == Leaving::OnceKilled && self.process.lives_on() {
-            self.leaving = Leaving::Now;
+            self.leave();
         }
         let earlier = self.killing.failed.take();
         let pause = earlier.map_or(FIRST_PAUSE, |failed| failed.next_pause);
@@ -308,8 +309,10 @@ impl Live {
     /// One that a shim holds goes on: what it writes is kept, and the next engine may record it. It hears kills.
     pub(super) async fn give_up(mut self) {
         if self.process.lives_on() {
-            if let Some(why) = self.observations.refused.take() {
-                self.go_on_unrecorded(&why).await;
+            match self.observations.refused.take() {
+                Some(why) => self.go_on_unrecorded(&why).await,
+                // What was asked may be on record, and is answered so.
+                None => self.settle_control().await,
             }
             return;
         }
@@ -318,9 +321,7 @@ impl Live {
             recover::end_processes(shared, session, Some(self.process.facts())).await
         };
         // It may yet be carried out: nobody may be left to ask for it once more.
-        if let Some(in_flight) = self.control.in_flight.take() {
-            self.controlled(in_flight.await);
-        }
+        self.settle_control().await;
         let (shared, session) = (&self.shared, &self.record.session.id);
         let lost = async {
             let record = shared.record(session).await?;

@@ -22,6 +22,7 @@ use super::ending::EndWatch;
 use super::heard_again::HeardAgain;
 use super::identity::{Again, IdentityWatch};
 use super::killing::{Killed, Killing, Report, Unheard};
+use super::leaving::Leaving;
 use super::observe::Observations;
 use super::process::{Happening, Keyboard, Process, Wants};
 use super::redraw::Redraw;
@@ -244,7 +245,7 @@ impl Live {
         let now = self.shared.clock.elapsed();
         let room = self.observations.has_room()
             && !self.is_held_back()
-            && self.leaving != Leaving::Now
+            && !matches!(self.leaving, Leaving::Now { .. })
             && self.hearing_again.is_none();
         let (exit, output) = (self.end.has_process(), self.end.has_output());
         self.end.set_reading(output && room, now);
@@ -252,6 +253,7 @@ impl Live {
         let (due, redrawn, look) = (self.next_due(now), self.redraw.due(), self.identity.due());
         let is_to_look = self.end.is_to_look(now) && self.control.is_idle();
         let may_be_read = !self.deliveries.is_unread();
+        let waits_for_shim = self.waits_for_shim();
         let clock = &self.shared.clock;
         tokio::select! {
             biased;
@@ -267,10 +269,12 @@ impl Live {
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),
             happening = self.process.happens(wants) => Wake::Happened(happening),
             () = unread(self.writer.as_ref()), if may_be_read => Wake::Unread,
+            () = sure(self.writer.as_ref()), if waits_for_shim.is_some() => Wake::Due,
             () = sleep(LOOK), if is_to_look => Wake::Quiet,
             () = until(redrawn, |due| clock.sleep_until(due)) => Wake::Redrawn,
             () = until(look, |due| clock.sleep_until(due)) => Wake::TimeToLook,
             () = until(due, |due| clock.sleep_until(due)) => Wake::Due,
+            () = until(waits_for_shim, |due| clock.sleep_until(due)) => Wake::Due,
         }
     }
 
@@ -311,20 +315,9 @@ impl Live {
                 self.leaving = self.leaving.max(Leaving::OnceKilled);
                 self.force();
             }
-            Message::Leave => self.leaving = Leaving::Now,
+            Message::Leave => self.leave(),
         }
         Goes::On
-    }
-
-    /// Whether the engine leaves, and nothing is on its way into the log any more. What was not
-    /// acknowledged to a shim comes again.
-    fn has_left(&self) -> bool {
-        self.leaving == Leaving::Now
-            && self.process.lives_on()
-            // Who launched it is answered first.
-            && self.launched.is_none()
-            && self.control.in_flight.is_none()
-            && self.observations.in_flight.is_none()
     }
 
     /// Takes over what a commit made of the session. Two lanes commit, so the older answer may
@@ -343,15 +336,6 @@ impl Live {
             let _ = launched.send(Ok(self.record.clone()));
         }
     }
-}
-
-/// Whether the engine leaves the session to the next one.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Leaving {
-    No,
-    /// What a kill does not end now is left.
-    OnceKilled,
-    Now,
 }
 
 /// Whether the loop goes on.
@@ -376,6 +360,14 @@ pub(super) async fn arrival<T>(slot: &mut Slot<T>) -> T {
 async fn unread(writer: Option<&Writer>) {
     match writer {
         Some(writer) => writer.until_unread().await,
+        None => pending().await,
+    }
+}
+
+/// All who wait for what is typed can be answered.
+async fn sure(writer: Option<&Writer>) {
+    match writer {
+        Some(writer) => writer.until_sure().await,
         None => pending().await,
     }
 }

@@ -1,6 +1,7 @@
 //! What people type: into which bytes it goes, whether it is shown, and that it is typed once.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::VecDeque;
+use std::collections::hash_map::{Entry, HashMap};
 use std::io;
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use uuid::Uuid;
 use super::control::{Seen, Then, name};
 use super::heard_again::Recorded;
 use super::live::Live;
+use super::owed::Kept;
 use super::process::{SecretEntry, Typing};
 use super::writer::{Input, NotTyped, Writer};
 use crate::commit::Plan;
@@ -42,19 +44,21 @@ pub(super) type Look = Result<Echo, Unavailable>;
 #[derive(Debug, Default)]
 pub(super) struct Names {
     in_order: VecDeque<InputId>,
-    known: HashSet<InputId>,
+    known: HashMap<InputId, Kept>,
 }
 
 impl Names {
-    fn has(&self, name: InputId) -> bool {
-        self.known.contains(&name)
+    /// How much the log has of the input of this name; `None` where that is none of them.
+    fn kept(&self, name: InputId) -> Option<Kept> {
+        self.known.get(&name).copied()
     }
 
     /// True where it was not known.
-    pub(super) fn add(&mut self, name: InputId) -> bool {
-        if !self.known.insert(name) {
+    pub(super) fn add(&mut self, name: InputId, kept: Kept) -> bool {
+        let Entry::Vacant(unknown) = self.known.entry(name) else {
             return false;
-        }
+        };
+        unknown.insert(kept);
         self.in_order.push_back(name);
         if self.in_order.len() > MAX_UNDELIVERED_INPUTS
             && let Some(oldest) = self.in_order.pop_front()
@@ -90,7 +94,7 @@ impl Live {
                 }
                 Keystroke::Pause(pause) => {
                     // Before the first there is nothing to wait after.
-                    if let Some(Then::Type(input)) = steps.last_mut() {
+                    if let Some(Then::Type { input, .. }) = steps.last_mut() {
                         input.pause += pause;
                     }
                 }
@@ -110,7 +114,8 @@ impl Live {
         echo: Option<Echo>,
         by: Option<&Actor>,
     ) -> Result<Vec<Then>, Error> {
-        let is_on_record = name.is_some_and(|name| self.control.names.has(name));
+        let on_record = name.and_then(|name| self.control.names.kept(name));
+        let is_on_record = on_record.is_some();
         if let Some(refusal) = name.and_then(|name| self.deliveries.refusal(name, self.id())) {
             return Err(refusal.into());
         }
@@ -140,8 +145,8 @@ impl Live {
         if room.is_none() {
             return Err(Unavailable::InputQueueFull.into());
         }
-        let id = decision.events.iter().find_map(|event| match event {
-            Event::Input { id, .. } => *id,
+        let input = decision.events.iter().find_map(|event| match event {
+            Event::Input { id, data } => id.map(|id| (id, on_record.unwrap_or(kept(data)))),
             _ => None,
         });
         let effects = if is_on_record {
@@ -151,13 +156,16 @@ impl Live {
         };
         Ok(effects
             .into_iter()
-            .map(|effect| match (effect, id) {
-                (Effect::Deliver { data }, Some(id)) => Then::Type(Input {
-                    id,
-                    data,
-                    pause: Duration::ZERO,
-                    room: room.take(),
-                }),
+            .map(|effect| match (effect, input) {
+                (Effect::Deliver { data }, Some((id, kept))) => {
+                    let input = Input {
+                        id,
+                        data,
+                        pause: Duration::ZERO,
+                        room: room.take(),
+                    };
+                    Then::Type { input, kept }
+                }
                 (other, _) => Then::Perform(other),
             })
             .collect())
@@ -193,8 +201,8 @@ impl Live {
     /// What is typed is on record now, and is not put there again.
     pub(super) fn note_names(&mut self, then: &mut [Then]) {
         for then in then {
-            if let Then::Type(input) = then
-                && self.control.names.add(input.id)
+            if let Then::Type { input, kept } = then
+                && self.control.names.add(input.id, *kept)
             {
                 let len_bytes = input.data.len() as u64;
                 self.deliveries
@@ -219,7 +227,8 @@ impl Live {
             data,
         } in inputs
         {
-            self.control.names.add(id);
+            let kept = data.as_ref().map_or(Kept::Name, |_| Kept::Whole);
+            self.control.names.add(id, kept);
             // Of what an engine typed that is dead, and its terminal with it, nobody knows.
             if self.process.is_held() {
                 self.deliveries.recorded_before(id, len_bytes);
@@ -358,6 +367,13 @@ async fn ask_for_echo(mut shim: Typing) -> Echo {
             Err(_) if shim.changed().await.is_err() => return Echo::Hidden,
             Err(_) => {}
         }
+    }
+}
+
+const fn kept(recorded: &InputData) -> Kept {
+    match recorded {
+        InputData::Plain { .. } => Kept::Whole,
+        InputData::Redacted { .. } => Kept::Name,
     }
 }
 

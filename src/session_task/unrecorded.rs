@@ -20,9 +20,7 @@ impl Live {
             // Whoever launched it may have left.
             let _ = launched.send(Err(Error::internal(&why)));
         }
-        if let Some(in_flight) = self.control.in_flight.take() {
-            self.controlled(in_flight.await);
-        }
+        self.settle_control().await;
         let mut kills = Vec::new();
         // What a kill is told, once all of it has ended.
         let mut is_over: Option<String> = None;

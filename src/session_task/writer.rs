@@ -16,6 +16,7 @@ use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
 use super::deliveries::Deliveries;
+use super::owed::{Owed, UnsureCount};
 use super::process::Keyboard;
 use super::rooms::Room;
 use crate::clock::Clock;
@@ -26,7 +27,7 @@ use passing::Passing;
 /// nothing does not want to know.
 const MAX_WAITING_ANSWER_BYTES: usize = 4096;
 
-/// The way to a session's process. Dropped, nothing more is written.
+/// The way to a session's process. Dropped, nothing more is written, and who waits is answered.
 #[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::UnboundedSender<Step>,
@@ -34,6 +35,7 @@ pub(super) struct Writer {
     /// Told whenever the shim may have room again.
     room_made: Arc<Notify>,
     is_to_shim: bool,
+    unsure: UnsureCount,
     progress: Shared,
     /// Becomes true once nobody reads any more.
     unread: watch::Receiver<bool>,
@@ -70,7 +72,7 @@ pub(super) enum Step {
     /// Write what the terminal answers.
     Answer { data: Bytes },
     /// Tell whether the inputs since the last such step are sure to be typed.
-    Tell(Tell),
+    Tell(Owed),
 }
 
 /// What somebody typed.
@@ -85,9 +87,6 @@ pub(super) struct Input {
     pub(super) room: Option<Room>,
 }
 
-/// Who waits for an input to be taken.
-pub(super) type Tell = Box<dyn FnOnce(Result<(), NotTyped>) + Send>;
-
 /// Why an input is not typed, for people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct NotTyped(pub(super) String);
@@ -95,6 +94,12 @@ pub(super) struct NotTyped(pub(super) String);
 impl NotTyped {
     fn gone() -> Self {
         Self("the process does not read any more".to_owned())
+    }
+
+    pub(super) fn unsure() -> Self {
+        let why = "it is not known whether it was typed, and nobody else will type it; look at the session, or \
+                   ask again under the same key";
+        Self(why.to_owned())
     }
 }
 
@@ -132,6 +137,7 @@ impl Writer {
             answer_bytes,
             room_made,
             is_to_shim,
+            unsure: UnsureCount::new(),
             progress,
             unread,
             task,
@@ -163,13 +169,24 @@ impl Writer {
 
     /// Tells whether all that is queued is sure to be typed, should the process live: at once, where
     /// this program types; with the last answer, where a shim does.
-    pub(super) fn tell(&self, tell: Tell) {
+    pub(super) fn tell(&self, owed: Owed) {
         if !self.is_to_shim {
-            return tell(Ok(()));
+            return owed.settle(Ok(()));
         }
-        if let Err(mpsc::error::SendError(Step::Tell(tell))) = self.queue.send(Step::Tell(tell)) {
-            tell(Err(NotTyped::gone()));
+        let owed = owed.counted_by(&self.unsure);
+        if let Err(mpsc::error::SendError(Step::Tell(owed))) = self.queue.send(Step::Tell(owed)) {
+            owed.settle(Err(NotTyped::gone()));
         }
+    }
+
+    /// Whether all who wait for an answer can be given one at once.
+    pub(super) fn is_sure(&self) -> bool {
+        self.unsure.is_none()
+    }
+
+    /// Waits until that is so.
+    pub(super) async fn until_sure(&self) {
+        self.unsure.none_left().await;
     }
 
     /// The process has taken something, or the spool may hold more: what the shim had no room for is
@@ -235,8 +252,8 @@ impl Writing {
                     self.answer_bytes.fetch_sub(data.len(), Ordering::Relaxed);
                     written
                 }
-                Step::Tell(tell) => {
-                    tell(Ok(()));
+                Step::Tell(owed) => {
+                    owed.settle(Ok(()));
                     Ok(())
                 }
             };

@@ -3,7 +3,8 @@
 //! What a session does not take just now is kept, in order, and offered again. Once that is much, the
 //! socket is not read on, so that the viewer waits too. Only two things are dropped: what a session
 //! refuses for good, of which the viewer is told, and what it still has not taken [`LAST_OFFERS`]
-//! after the viewer left.
+//! after the viewer left. What a daemon that stops does not take is not refused: the viewer is told
+//! that it stops, and one that has a key offers it to the next.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,7 +12,7 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use coven::limits::MAX_INPUT_BYTES;
 use coven::terminal::FromViewer as Keys;
-use coven::{Code, InputId, TermSize, Unavailable};
+use coven::{Code, InputId, TermSize};
 use futures_util::StreamExt;
 use futures_util::stream::SplitStream;
 use hyper_tungstenite::HyperWebsocketStream;
@@ -88,14 +89,7 @@ pub(super) async fn run(
     leave: oneshot::Sender<Leaves>,
     stream: &mut SplitStream<HyperWebsocketStream>,
 ) {
-    let mut hands = Hands {
-        attached,
-        tell,
-        keys: Keys::new(),
-        typed_bytes: attached.named.as_ref().map_or(0, |named| named.typed_bytes),
-        untaken: Untaken::default(),
-        escape_at: None,
-    };
+    let mut hands = Hands::new(attached, tell);
     let leaves = hands.pass_on(stream).await;
     // What was typed before was typed to arrive.
     let _ = timeout(LAST_OFFERS, hands.offer_the_rest()).await;
@@ -142,7 +136,18 @@ impl Untaken {
     }
 }
 
-impl Hands<'_> {
+impl<'a> Hands<'a> {
+    fn new(attached: &'a Attached, tell: Tell) -> Self {
+        Self {
+            attached,
+            tell,
+            keys: Keys::new(),
+            typed_bytes: attached.named.as_ref().map_or(0, |named| named.typed_bytes),
+            untaken: Untaken::default(),
+            escape_at: None,
+        }
+    }
+
     /// Passes on what comes, until the viewer leaves, or (`None`) has vanished.
     async fn pass_on(&mut self, stream: &mut SplitStream<HyperWebsocketStream>) -> Option<Leaves> {
         loop {
@@ -209,7 +214,7 @@ impl Hands<'_> {
         while let Some(piece) = self.untaken.pieces.front() {
             match self.give(piece).await {
                 Ok(()) => {}
-                Err(error) if passes(&error) => return self.untaken.put_off(),
+                Err(error) if self.passes(&error) => return self.untaken.put_off(),
                 Err(error) => self.refuse(error.code(), &error.to_string()),
             }
             if let Some(Frame { end, .. }) = self.untaken.pop() {
@@ -227,6 +232,14 @@ impl Hands<'_> {
         let name = piece.frame.as_ref().map(|frame| frame.id);
         let (bytes, by) = (piece.bytes.clone(), attached.by.clone());
         attached.engine.input(&attached.id, bytes, name, by).await
+    }
+
+    /// Whether the same may be taken a little later, if not by this daemon then by the next: a viewer that comes
+    /// again asks that for what this one has not said it took.
+    fn passes(&self, error: &coven::Error) -> bool {
+        let Attached { engine, named, .. } = self.attached;
+        let is_unavailable = matches!(error, coven::Error::Unavailable { .. });
+        is_unavailable || (named.is_some() && engine.health().shutting_down)
     }
 
     async fn offer_the_rest(&mut self) {
@@ -267,17 +280,58 @@ impl Hands<'_> {
     }
 }
 
-/// Whether the same input may be taken a little later.
-fn passes(error: &coven::Error) -> bool {
-    match error {
-        coven::Error::Unavailable { reason } => *reason != Unavailable::ShuttingDown,
-        _ => false,
-    }
-}
-
 async fn at(moment: Option<Instant>) {
     match moment {
         Some(moment) => sleep_until(moment).await,
         None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coven::{Actor, Engine, IdempotencyKey, Options, SessionId};
+
+    use super::*;
+    use crate::app::App;
+
+    #[tokio::test]
+    async fn what_is_typed_while_the_daemon_stops_is_neither_taken_nor_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options::at(dir.path().join("home"));
+        let app = App::of_process(Engine::open(options).await.unwrap());
+        app.engine.leave().await;
+        let named = Named {
+            key: IdempotencyKey::parse("viewer").unwrap(),
+            typed_bytes: 0,
+        };
+        for named in [Some(named), None] {
+            let attached = Attached {
+                engine: app.engine.clone(),
+                named,
+                id: SessionId::parse("one").unwrap(),
+                by: Actor {
+                    uid: 0,
+                    pid: None,
+                    client: None,
+                },
+                stopping: app.stopping(),
+                heartbeat: Duration::from_secs(1),
+                permit: app.stream().unwrap(),
+            };
+            let (tell, mut controls) = mpsc::channel(1);
+            let (take, taken) = watch::channel(0);
+            let told = Tell {
+                controls: tell,
+                taken: take,
+            };
+            let mut hands = Hands::new(&attached, told);
+            for text in ["a", "bc"] {
+                hands.type_bytes(Bytes::from(text)).await;
+            }
+            hands.offer().await;
+            assert!(!taken.has_changed().unwrap());
+            assert!(controls.try_recv().is_err());
+            assert_eq!(hands.untaken.len_bytes, 3);
+        }
     }
 }

@@ -4,6 +4,7 @@
 mod leaving;
 mod opening;
 mod returning;
+mod stopping;
 #[path = "../support/mod.rs"]
 mod support;
 mod typing;

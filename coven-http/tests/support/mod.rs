@@ -3,6 +3,8 @@
 
 #![allow(dead_code, unreachable_pub)] // each test file uses a part of it
 
+#[path = "../../../tests/shared/embedded_shim.rs"]
+mod embedded_shim;
 #[path = "../../../tests/shared/leftovers.rs"]
 mod leftovers;
 
@@ -10,7 +12,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use coven::{Engine, Options};
+use coven::shim::Program;
+use coven::{Engine, Hosting, Options, Shims};
 use coven_http::client::Client;
 use coven_http::wire::{Event, LaunchBody, Payload, SessionRecord};
 use coven_http::{ServeOptions, Server, Stopped, Stopper, Timeouts};
@@ -82,7 +85,7 @@ impl Daemon {
         Self::open(Self::new_dir(), Timeouts::default(), grace).await
     }
 
-    fn new_dir() -> tempfile::TempDir {
+    pub fn new_dir() -> tempfile::TempDir {
         Self::new_dir_in(&std::env::temp_dir())
     }
 
@@ -103,9 +106,30 @@ impl Daemon {
     }
 
     async fn open(dir: tempfile::TempDir, timeouts: Timeouts, grace: Duration) -> Self {
+        Self::opened(dir, timeouts, |options| options.grace = grace).await
+    }
+
+    /// With its sessions in shims, which outlive it.
+    pub async fn in_shims(dir: tempfile::TempDir) -> Self {
+        let hosting = Hosting::Shims(Shims::of(Program {
+            path: embedded_shim::path(),
+            args: Vec::new(),
+            environment: [leftovers::mark()].into_iter().collect(),
+        }));
+        Self::opened(dir, Timeouts::default(), |options| {
+            options.hosting = hosting;
+        })
+        .await
+    }
+
+    async fn opened(
+        dir: tempfile::TempDir,
+        timeouts: Timeouts,
+        change: impl FnOnce(&mut Options),
+    ) -> Self {
         let home = dir.path().join("home");
         let mut options = Options::at(&home);
-        options.grace = grace;
+        change(&mut options);
         let engine = Engine::open(options).await.unwrap();
         let serve = ServeOptions {
             timeouts,

@@ -1,7 +1,7 @@
 //! Shims for tests of the engine: a program of their own, since the test program is none.
 
-use std::process::Command;
-use std::sync::Once;
+#[path = "../../../tests/shared/embedded_shim.rs"]
+mod embedded_shim;
 
 use std::time::Duration;
 
@@ -12,20 +12,10 @@ use tokio::runtime::Runtime;
 use super::world::{World, leftovers, options, within};
 use crate::{Engine, Hosting, Shims};
 
-/// Sessions in shims, which are the example of coven-harness. One that is there may be an older one.
+/// Sessions in shims.
 pub(super) fn hosting() -> Hosting {
-    static BUILT: Once = Once::new();
-    let test = std::env::current_exe().unwrap();
-    let built = test.ancestors().nth(2).unwrap();
-    let path = built.join("examples/embedded_shim");
-    BUILT.call_once(|| {
-        let mut build = Command::new(env!("CARGO"));
-        let example = ["-p", "coven-harness", "--example", "embedded_shim"];
-        build.args(["build", "--quiet"]).args(example);
-        assert!(build.status().unwrap().success());
-    });
     Hosting::Shims(Shims::of(Program {
-        path,
+        path: embedded_shim::path(),
         args: Vec::new(),
         environment: [leftovers::mark()].into_iter().collect(),
     }))

@@ -33,7 +33,7 @@ impl Passing {
                     so_far = so_far.and(taken);
                 }
                 Step::Answer { .. } => {}
-                Step::Tell(tell) => tell(std::mem::replace(&mut so_far, Ok(()))),
+                Step::Tell(owed) => owed.settle(std::mem::replace(&mut so_far, Ok(()))),
             }
         }
     }
