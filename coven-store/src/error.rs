@@ -58,7 +58,7 @@ pub enum OpenError {
     },
 }
 
-/// Why a batch was not appended. Nothing of it was written.
+/// Why a batch was not appended. Nothing of it was written, but for [`AppendError::Unsettled`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum AppendError {
@@ -92,6 +92,12 @@ pub enum AppendError {
     /// The log was closed, by its owner.
     #[error("the log is closed")]
     Closed,
+    /// The disk failed, and the log was closed before it was known whether the batch is on it: all of
+    /// it or nothing. Whoever opens the log finds out.
+    #[error(
+        "the disk failed, and the log was closed before it was known whether this is on record"
+    )]
+    Unsettled,
 }
 
 /// Why a read failed.

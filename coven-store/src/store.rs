@@ -103,7 +103,7 @@ impl Store {
     ///
     /// # Errors
     /// [`AppendError`], each with what to do about it. Nothing of the batch was written; after
-    /// [`AppendError::Closed`] alone it may have been, if the disk failed first.
+    /// [`AppendError::Unsettled`] alone it may have been.
     pub async fn append(&self, batch: Batch) -> Result<Appended, AppendError> {
         self.0.queue.append(batch).await
     }

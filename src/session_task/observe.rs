@@ -231,7 +231,7 @@ impl Live {
                 // The log is closed, damaged, or contradicts this session.
                 let session = &self.record.session.id;
                 tracing::error!(%session, %error, "the session is stopped: it cannot be recorded");
-                if error != AppendError::Closed {
+                if !matches!(error, AppendError::Closed | AppendError::Unsettled) {
                     self.observations.refused = Some(error.to_string());
                 }
                 Goes::Unrecorded

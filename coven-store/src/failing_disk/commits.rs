@@ -29,6 +29,27 @@ async fn who_asked_is_told_the_truth_when_a_commit_fails() {
     }
 }
 
+#[tokio::test]
+async fn who_asked_is_not_told_that_nothing_is_on_record_where_the_log_was_closed_before_that_was_known()
+ {
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let store = open(&home, &disk, LEFT);
+    running(&store, "a").await;
+    let had = Fail {
+        done: true,
+        ..fail(Kind::Sync, 0, u64::MAX, Errno::IO)
+    };
+    disk.plan(|plan| plan.fail = Some(had));
+    let asking = store.clone();
+    let asked = tokio::spawn(async move { append(&asking, "a", vec![output(0, "perhaps")]).await });
+    until_state(&store, WriterState::Failed).await;
+    in_time("closing", store.close()).await;
+    let answer = in_time("the answer", asked).await.expect("no panic");
+    assert_eq!(answer, Err(AppendError::Unsettled));
+    assert_eq!(events_of(&home.open(), "a").len(), 3);
+}
+
 /// Appends to a session while operation after operation of the disk fails, and looks whether all
 /// of it is there once, in memory and after a restart.
 async fn append_through(fail: Fail) {

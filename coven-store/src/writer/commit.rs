@@ -31,7 +31,7 @@ impl Unsettled {
     /// Answers that nothing is known of it: the log is closed.
     pub(super) fn give_up(self) {
         for job in self.jobs {
-            job.answer(Err(AppendError::Closed));
+            job.answer(Err(AppendError::Unsettled));
         }
     }
 }
