@@ -125,9 +125,10 @@ async fn under(shared: &Shared, launch: &Launch) -> Result<Known, Error> {
         let (id, turn) = (new_id(), None);
         return Ok(Known::Free { id, turn });
     };
-    let turn = shared.keyed_launches.turn(&id_of(&key, 0)).await;
+    let log = shared.store.id();
+    let turn = shared.keyed_launches.turn(&id_of(log, &key, 0)).await;
     let found = shared.read(move |store| {
-        let mut ids = (0..).map(|deleted| id_of(&key, deleted));
+        let mut ids = (0..).map(|deleted| id_of(log, &key, deleted));
         loop {
             let id = ids.next().expect("there is no last one");
             if let Some(record) = store.record(&id)? {
@@ -147,14 +148,18 @@ async fn under(shared: &Shared, launch: &Launch) -> Result<Known, Error> {
     }
 }
 
-/// The id of the session that is launched under a key, of which so many were deleted: the same each
-/// time, so that the log itself has it once.
-fn id_of(key: &IdempotencyKey, deleted: u32) -> SessionId {
-    let mut named = ["coven.launch.v1", key.as_str()].join("\0");
+/// The id of the session that is launched into a log under a key, of which so many were deleted: the same
+/// each time, so that the log itself has it once. It is no other log's: processes are known by the id of
+/// their session, and those of another home are not ours to end.
+fn id_of(log: [u8; 16], key: &IdempotencyKey, deleted: u32) -> SessionId {
+    let mut hash = Sha256::new();
+    hash.update(log);
+    hash.update(key.as_str());
     if deleted > 0 {
-        named = format!("{named}\0{deleted}");
+        // No key has this byte.
+        hash.update(format!("\0{deleted}"));
     }
-    let hash = Sha256::digest(named);
+    let hash = hash.finalize();
     let uuid = Builder::from_custom_bytes(std::array::from_fn(|at| hash[at])).into_uuid();
     SessionId::parse(&uuid.to_string()).expect("a UUID is an id")
 }

@@ -299,6 +299,23 @@ async fn a_launch_that_is_asked_for_again_under_its_key_is_the_session_that_ther
 }
 
 #[tokio::test]
+async fn what_two_homes_launch_under_one_key_are_two_sessions_and_a_kill_ends_its_own_alone() {
+    let (here, there) = (Daemon::start().await, Daemon::start().await);
+    let launch = async |daemon: &Daemon| {
+        let body = daemon.body("read -r word; echo ended by $word");
+        daemon.client.launch_once(&body, "build-42").await.unwrap()
+    };
+    let (own, theirs) = (launch(&here).await, launch(&there).await);
+    assert_ne!(own.id, theirs.id);
+    here.client.kill(&own.id).await.unwrap();
+    here.to_the_end(&own.id).await;
+    there.client.submit(&theirs.id, "hand").await.unwrap();
+    there.to_the_end(&theirs.id).await;
+    let record = there.client.session(&theirs.id).await.unwrap();
+    assert_eq!(record.exit_code, Some(0), "{record:?}");
+}
+
+#[tokio::test]
 async fn the_key_of_a_session_that_was_deleted_is_free_again() {
     let daemon = Daemon::start().await;
     let mut ids = std::collections::BTreeSet::new();
