@@ -108,7 +108,7 @@ impl Spools {
     }
 
     /// How much each spool may take, with so many sessions. It changes only with every doubling of
-    /// their number, so that a new one is not news to all. Blocks.
+    /// their number or of what is free, so that a new one, or a few bytes, are not news to all. Blocks.
     pub(crate) fn share(&self, shims: &Shims, sessions: usize) -> u64 {
         let free = statvfs(&self.directory).map(|disk| disk.f_bavail.saturating_mul(disk.f_frsize));
         let all = free
@@ -120,7 +120,11 @@ impl Spools {
 
 fn share(each: u64, all: u64, sessions: usize) -> u64 {
     let sessions = u64::try_from(sessions.max(1).next_power_of_two()).unwrap_or(u64::MAX);
-    each.min(all / sessions).max(MIN_SPOOL_BYTES)
+    match all / sessions {
+        share if share >= each => each.max(MIN_SPOOL_BYTES),
+        // The power of two that it has.
+        share => 1 << share.max(MIN_SPOOL_BYTES).ilog2(),
+    }
 }
 
 #[cfg(test)]
@@ -144,5 +148,11 @@ mod tests {
             assert!(share * sessions as u64 <= ALL, "{sessions}: {share}");
         }
         assert_eq!(share(EACH, ALL, 1_000_000), MIN_SPOOL_BYTES);
+    }
+
+    #[test]
+    fn it_is_the_same_while_a_disk_that_has_little_left_fills_up() {
+        let almost_full = (1_030..=1_100).map(|mib| share(EACH, mib << 20, 10));
+        assert_eq!(almost_full.collect::<HashSet<_>>().len(), 1);
     }
 }
