@@ -6,6 +6,10 @@ pub const MAX_INPUT_BYTES: usize = 1 << 20;
 /// Bytes of input accepted but not yet taken by the session's process. Over it, input is refused.
 pub const MAX_UNDELIVERED_INPUT_BYTES: usize = 1 << 20;
 
+/// Bytes of answers to terminal queries that wait for the session's process to read: more than any asks for
+/// before it reads. What one asks over it is not answered.
+pub const MAX_WAITING_ANSWER_BYTES: usize = 64 << 10;
+
 /// Inputs accepted but not yet taken by the session's process, however small: each takes some memory
 /// beside its bytes. Over it, input is refused.
 pub const MAX_UNDELIVERED_INPUTS: usize = 4096;

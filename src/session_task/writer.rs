@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coven_core::InputId;
+use coven_core::limits::MAX_WAITING_ANSWER_BYTES;
 use tokio::sync::{Notify, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -22,10 +23,6 @@ use super::rooms::Room;
 use crate::clock::Clock;
 
 use passing::Passing;
-
-/// Bytes of answers to terminal queries that may wait. A program that asks this much and reads
-/// nothing does not want to know.
-const MAX_WAITING_ANSWER_BYTES: usize = 4096;
 
 /// The way to a session's process. Dropped, nothing more is written, and who waits is answered.
 #[derive(Debug)]

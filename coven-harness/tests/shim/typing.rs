@@ -196,6 +196,21 @@ async fn queries_are_answered_once_though_no_engine_lives() {
     }
 }
 
+/// It asks by one write what is answered with three times as much, and more of it than terminals hold,
+/// before it reads any of that.
+const ASKS_AND_ASKS: &str = "stty raw -echo; echo ready; read -r go; \
+    yes \"$(printf '\\033[c')\" | head -n 3000 | tr -d '\\n' | dd bs=9000 iflag=fullblock 2>/dev/null; \
+    head -c 27000 | tr -dc c | wc -c";
+
+#[tokio::test]
+async fn one_who_asks_much_before_he_reads_is_answered_all_of_it() {
+    let world = World::new();
+    let (mut child, mut told) = world.ready(ASKS_AND_ASKS).await;
+    type_in(&child.control, 1, "go\n").await.unwrap();
+    told.until(&mut child.records, "3000\n").await;
+    assert_eq!(told.text().matches("\x1b[c").count(), 3000);
+}
+
 #[tokio::test]
 async fn a_terminal_is_resized_and_its_program_told() {
     let world = World::new();

@@ -228,6 +228,10 @@ impl Session {
             let is_flood = buffer.len() >= PAGE_BYTES;
             self.gather(is_flood);
             self.output(self.sources[place].channel, &buffer);
+            if self.typist.owes_an_answer() {
+                // One who asks and asks reads, too.
+                self.type_on();
+            }
             if !is_flood {
                 break;
             }

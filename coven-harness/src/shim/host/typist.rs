@@ -5,14 +5,12 @@ use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use bytes::Bytes;
-use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
+use coven_core::limits::{
+    MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS, MAX_WAITING_ANSWER_BYTES,
+};
 use rustix::io::{Errno, write};
 
 use crate::shim::protocol::InputId;
-
-/// Bytes of answers to terminal queries that may wait. A program that asks this much and reads
-/// nothing does not want to know.
-const MAX_WAITING_ANSWER_BYTES: usize = 4096;
 
 /// Ids that are known again. Those that the engine has not acknowledged are always among them:
 /// where they would not fit, no more inputs are taken.
@@ -48,6 +46,18 @@ struct Item {
 enum What {
     Input { id: InputId, pause_after: Duration },
     Answer,
+}
+
+/// What one write came to.
+enum Wrote {
+    /// What is left of an answer.
+    Answer,
+    /// What is left of an input.
+    Input { pause_after: Duration },
+    /// Less than that, or nothing.
+    Part,
+    /// Nobody reads any more.
+    Nobody,
 }
 
 struct Known {
@@ -140,24 +150,44 @@ impl Typist {
         self.resumes_at.filter(|at| is_waited_for && now < *at)
     }
 
-    /// Writes what is next, by one write. Two inputs are never joined into one.
+    /// Whether an answer waits.
+    pub(super) const fn owes_an_answer(&self) -> bool {
+        self.answer_bytes > 0
+    }
+
+    /// Writes what is next: answers as many as the process takes, and one write of an input. Two inputs
+    /// are never joined into one.
     pub(super) fn write(&mut self, now: Duration) -> Vec<Done> {
+        while self.writes_to(now).is_some() {
+            match self.write_once() {
+                Wrote::Answer => {
+                    self.drop_first();
+                }
+                Wrote::Input { pause_after } => {
+                    self.resumes_at = Some(now + pause_after).filter(|at| *at > now);
+                    return self.drop_first().into_iter().collect();
+                }
+                Wrote::Part => return Vec::new(),
+                Wrote::Nobody => return self.give_up(),
+            }
+        }
+        Vec::new()
+    }
+
+    fn write_once(&mut self) -> Wrote {
         let (Some(sink), Some(item)) = (&self.sink, self.queue.front_mut()) else {
-            return Vec::new();
+            return Wrote::Part;
         };
         match write(sink, &item.bytes[item.written..]) {
             Ok(more) => item.written += more,
-            Err(Errno::AGAIN | Errno::INTR) => return Vec::new(),
-            Err(_) => return self.give_up(),
+            Err(Errno::AGAIN | Errno::INTR) => return Wrote::Part,
+            Err(_) => return Wrote::Nobody,
         }
-        if item.written < item.bytes.len() {
-            return Vec::new();
+        match item.what {
+            _ if item.written < item.bytes.len() => Wrote::Part,
+            What::Answer => Wrote::Answer,
+            What::Input { pause_after, .. } => Wrote::Input { pause_after },
         }
-        if let What::Input { pause_after, .. } = item.what {
-            self.resumes_at = Some(now + pause_after).filter(|at| *at > now);
-        }
-        let done = self.drop_first();
-        done.into_iter().collect()
     }
 
     /// Nobody reads any more: tells of all inputs that wait.
