@@ -77,7 +77,7 @@ fn until_closed(
         }
         if begun.elapsed() >= RETURNING
             && !std::mem::replace(&mut has_looked, true)
-            && let Some(holder) = Holder::of_log(home.path(), &home.log())
+            && let Some(holder) = Holder::without_lock(home.path())
         {
             return Err(OpenError::InUse {
                 home: home.path().to_owned(),

@@ -227,18 +227,20 @@ async fn start(
 
 /// Waits until it is worth looking again: the home is free, or something in it came or went.
 pub(crate) async fn turn(home: &Home, changes: Option<HomeWatch>) {
-    let changed = async {
-        if let Some(mut changes) = changes
-            && changes.changed().await.is_ok()
-        {
-            return;
-        }
-        std::future::pending::<()>().await;
-    };
     tokio::select! {
         () = home.free() => {}
-        () = changed => {}
+        () = change(changes) => {}
     }
+}
+
+/// Waits until something in a home came or went since it is watched; for ever where it is not.
+pub(crate) async fn change(changes: Option<HomeWatch>) {
+    if let Some(mut changes) = changes
+        && changes.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending::<()>().await;
 }
 
 fn is_there(path: &Path) -> bool {

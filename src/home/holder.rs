@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
 
-use super::LOCK_FILE;
+use super::{LOCK_FILE, LOG_FILE};
 
 /// The process that has a home open. It is held: however long this is kept, a signal reaches that
 /// very process or none.
@@ -33,11 +33,13 @@ impl Holder {
         has_locked(pid, &lock).then_some(Self { pid, process })
     }
 
-    /// The process whose lock of `home` somebody removed, and that has the home's `log` open to write to it,
+    /// The process whose lock of `home` somebody removed, and that has the home's log open to write to it,
     /// unless it is this one; `None` where none can be proved to. One that has let go of the home, and is closing
-    /// the log, is none.
-    pub(crate) fn of_log(home: &Path, log: &Path) -> Option<Self> {
-        let file = fs::symlink_metadata(log).ok()?;
+    /// the log, is none. Blocks for a look at what all processes have open.
+    ///
+    /// A daemon makes its lock again, and the next moment is [`of`](Self::of) the home.
+    pub fn without_lock(home: &Path) -> Option<Self> {
+        let file = fs::symlink_metadata(home.join(LOG_FILE)).ok()?;
         let lock = removed(&fs::canonicalize(home).ok()?.join(LOCK_FILE));
         let processes = fs::read_dir("/proc").ok()?;
         let mut ids = processes.flatten().filter_map(|process| {
@@ -159,8 +161,8 @@ mod tests {
         let outer = tempfile::tempdir().unwrap();
         let path = |name| outer.path().join(name);
         let make = |name| File::create(path(name)).unwrap();
-        let found = || Holder::of_log(outer.path(), &path("log")).map(|holder| holder.pid());
-        let (log, lock) = (make("log"), make(LOCK_FILE));
+        let found = || Holder::without_lock(outer.path()).map(|holder| holder.pid());
+        let (log, lock) = (make(LOG_FILE), make(LOCK_FILE));
         flock(&log, FlockOperation::LockExclusive).unwrap();
         let closes_the_log = having_open([&log, &log]);
         let has_both = having_open([&log, &lock]);

@@ -155,6 +155,37 @@ fn a_daemon_whose_lock_was_removed_makes_it_again_and_keeps_its_home() {
 }
 
 #[test]
+fn a_daemon_whose_lock_and_socket_were_removed_just_now_is_told_and_can_be_stopped() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    let pid = home.daemon_pid().unwrap();
+    let daemon = Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+    // So it does not make them again yet.
+    kill_process(daemon, Signal::STOP).unwrap();
+    for name in ["lock", "coven.sock", "daemon.json"] {
+        fs::remove_file(home.dir().join(name)).unwrap();
+    }
+    let status = home.output(["daemon", "status", "--json"]);
+    assert_eq!(status.status.code(), Some(122));
+    let status: serde_json::Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(
+        (&status["running"], &status["pid"]),
+        (&false.into(), &pid.into())
+    );
+    for command in [&["daemon", "status"][..], &["doctor"]] {
+        let said = String::from_utf8(home.output(command.iter().copied()).stdout).unwrap();
+        assert!(said.contains(&format!("process {pid} has")), "{said}");
+    }
+    let said = home.refused(122, ["daemon", "stop", "--timeout", "1"]);
+    assert!(said.contains(&format!("process {pid} has")), "{said}");
+    let stop = Running::start(home.coven(["daemon", "stop"]));
+    kill_process(daemon, Signal::CONT).unwrap();
+    assert_eq!(stop.end().0, 0);
+    assert_eq!(home.record(&id)["status"], "running");
+    assert_ne!(home.daemon_pid(), Some(pid), "it has stopped");
+}
+
+#[test]
 fn a_command_that_comes_when_lock_and_socket_were_removed_finds_the_daemon_soon() {
     let home = Home::new();
     let id = home.launch(ENDLESS);

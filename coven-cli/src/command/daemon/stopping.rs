@@ -144,6 +144,17 @@ async fn signal(
             turn.map_err(|_| Failure::new(Exit::Unreachable, found))?;
             Ok(None)
         }
+        Unserved::WithoutLock(_) if deadline.is_over() => {
+            Err(Failure::new(Exit::Unreachable, unserved.in_words(home)))
+        }
+        Unserved::WithoutLock(holder) => {
+            let left = AGAIN.min(deadline.left());
+            tokio::select! {
+                _ = has_ended(holder, left) => {}
+                () = connect::change(changes) => {}
+            }
+            Ok(None)
+        }
     }
 }
 

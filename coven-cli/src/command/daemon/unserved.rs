@@ -17,6 +17,8 @@ pub(super) enum Unserved {
     /// A process that has not said that it serves: a program that embeds the engine, or a daemon
     /// that begins.
     ByAnother(Holder),
+    /// One whose lock somebody removed: as a rule its daemon, which makes that again.
+    WithoutLock(Holder),
 }
 
 impl Unserved {
@@ -26,7 +28,7 @@ impl Unserved {
             coven_http::told(home.dir()).is_some_and(|daemon| daemon.pid == holder.pid())
         };
         match Holder::of(home.dir()) {
-            None => Self::Free,
+            None => Holder::without_lock(home.dir()).map_or(Self::Free, Self::WithoutLock),
             Some(holder) if serves(&holder) => Self::ByDaemon(holder),
             Some(holder) => Self::ByAnother(holder),
         }
@@ -44,7 +46,9 @@ impl Unserved {
     pub(super) const fn pid(&self) -> Option<u32> {
         match self {
             Self::Free => None,
-            Self::ByDaemon(holder) | Self::ByAnother(holder) => Some(holder.pid()),
+            Self::ByDaemon(holder) | Self::ByAnother(holder) | Self::WithoutLock(holder) => {
+                Some(holder.pid())
+            }
         }
     }
 
@@ -68,6 +72,11 @@ impl Unserved {
             Self::ByAnother(holder) => format!(
                 "process {} has {dir} open and does not serve it: a program that embeds Coven, or a \
                  daemon that begins; end it, or set COVEN_HOME to another home",
+                holder.pid()
+            ),
+            Self::WithoutLock(holder) => format!(
+                "process {} has {dir} open, and somebody removed its lock and its socket: a daemon makes \
+                 both again within some seconds; ask again then",
                 holder.pid()
             ),
         }

@@ -156,7 +156,7 @@ async fn daemon(home: &Home) -> Vec<Finding> {
 }
 
 fn unserved(home: &Home, socket: &str) -> Finding {
-    match Holder::of(home.dir()) {
+    match holder(home) {
         None => Finding::new(
             "daemon",
             State::Ok,
@@ -174,11 +174,16 @@ fn unserved(home: &Home, socket: &str) -> Finding {
     }
 }
 
+/// Who has the home open, be its lock there or not.
+fn holder(home: &Home) -> Option<Holder> {
+    Holder::of(home.dir()).or_else(|| Holder::without_lock(home.dir()))
+}
+
 /// A log that no daemon could open, where none has it open.
 fn log_at_rest(home: &Home) -> Option<Finding> {
     let error = repair::glance(home.dir()).err()?;
     // Where somebody has opened it since, what was seen may be what they were just writing.
-    if Holder::of(home.dir()).is_some() {
+    if holder(home).is_some() {
         return None;
     }
     let advice =
