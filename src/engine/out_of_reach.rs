@@ -18,31 +18,31 @@ impl Engine {
     /// What is amiss with the shim of a session that may live, with its folder, or with the connection to
     /// it, and what to do; `None` where nothing is seen to be. Its output may not be on record meanwhile,
     /// and what is typed not arrive. What the connection met is told until that serves again, some two
-    /// seconds at most after the thing was mended.
+    /// seconds at most after the thing was mended. One that is just being made is waited for, a second at most.
     ///
     /// # Errors
     /// As [`get`](Self::get).
     pub async fn out_of_reach(&self, id: &SessionId) -> Result<Option<OutOfReach>, Error> {
         let record = self.get(id).await?;
         // Who only reads may have a copy of the home, with no folder in it.
-        if self.shared.is_shutting_down() {
+        if self.shared.is_shutting_down() || record.session.phase.has_ended() {
             return Ok(None);
         }
         let (process, folder) = (
             held_process(&record).cloned(),
             self.shared.spools.folder(id),
         );
-        let met = self.shared.encounters.with(id);
-        let look = move || match process {
-            Some(process) => stopped(&process)
-                .or_else(|| amiss(&folder))
+        let is_held = process.is_some();
+        let in_folder = folder.clone();
+        let look = move || stopped(&process?).or_else(|| amiss(&in_folder));
+        let found = match blocking(look).await? {
+            Some(seen) => seen,
+            None => match self.shared.encounters.with(id).await {
                 // By now it is back.
-                .or_else(|| met.filter(|met| met.what != Amiss::FolderGone))
-                .map(|found| seen_closer(found, &folder)),
-            None => met,
-        };
-        let Some(found) = blocking(look).await? else {
-            return Ok(None);
+                Some(met) if is_held && met.what == Amiss::FolderGone => return Ok(None),
+                Some(met) => blocking(move || seen_closer(met, &folder)).await?,
+                None => return Ok(None),
+            },
         };
         // What has ended meanwhile has no folder any more.
         let may_live = !self.get(id).await?.session.phase.has_ended();

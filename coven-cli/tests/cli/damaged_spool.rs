@@ -76,7 +76,8 @@ fn a_spool_that_was_emptied_is_told_everywhere_with_its_word_until_it_is_mended(
     home.kill_daemon();
     let whole = fs::read(&part).unwrap();
     replace(&part, b"");
-    comes_to_be(&home, &id, Some("spool_damaged"));
+    let first = home.record(&id);
+    assert_eq!(first["out_of_reach_reason"], "spool_damaged", "{first}");
     is_told_everywhere(&home, &id, "is empty");
     let shown = home.text(["show", &id]);
     assert!(shown.contains("(spool_damaged)"), "{shown}");

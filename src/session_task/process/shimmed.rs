@@ -12,6 +12,11 @@ mod reach;
 mod receipts;
 mod wanted;
 
+#[cfg(test)]
+mod peer;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
 use std::fmt::Display;
 use std::future::{Future, pending, ready};
@@ -76,9 +81,11 @@ pub(crate) struct Shimmed {
     pause: Duration,
     /// What is met where it cannot be reached.
     encounter: Arc<Encounter>,
-    /// The record with which all was heard that it had when it was reached, until that is: by then the
-    /// connection serves.
-    serves_with: Option<u64>,
+    /// The last record that its connection gave.
+    given: u64,
+    /// How far connections came that were lost since one last served: the next serves once it has come further.
+    lost_after: Option<u64>,
+    is_serving: bool,
 }
 
 /// What the process has, besides its output.
@@ -167,7 +174,9 @@ impl Shimmed {
             early: VecDeque::new(),
             pause: Duration::ZERO,
             encounter,
-            serves_with: None,
+            given: 0,
+            lost_after: None,
+            is_serving: false,
         }
     }
 
@@ -322,6 +331,7 @@ impl Shimmed {
 
     /// Most often it has died. What else it may be shows once it is reached and is lost again.
     fn lose_it(&mut self, lost: Lost) {
+        self.lost_after = Some(self.given.max(self.lost_after.unwrap_or(0)));
         let met = not_read_back(lost, &self.folder);
         self.look_for_it_after(met, &lost);
     }
@@ -344,12 +354,23 @@ impl Shimmed {
         self.pause = longer(self.pause);
     }
 
-    /// The shim, or what it left, gave this record.
+    /// Its connection gave this record: it serves, but where one was lost before only with what comes after all
+    /// that it had given by then, or with the last of what it has.
     fn gave(&mut self, number: u64) {
-        if self.serves_with.is_some_and(|with| with <= number) {
-            self.serves_with = None;
-            self.encounter.is_over();
+        self.given = number;
+        if self.is_serving {
+            return;
         }
+        let is_further = self.lost_after.is_none_or(|after| after < number);
+        if is_further || self.behind.is_some_and(|last| last <= number) {
+            self.serves();
+        }
+    }
+
+    fn serves(&mut self) {
+        self.is_serving = true;
+        self.lost_after = None;
+        self.encounter.is_over();
     }
 
     fn reached(&mut self, reached: Reached) {
@@ -361,10 +382,13 @@ impl Shimmed {
                 newest,
                 ..
             }) => {
-                self.serves_with = newest;
+                self.given = 0;
+                self.is_serving = false;
                 self.behind = Some(newest.unwrap_or(0));
-                if newest.is_none() {
-                    self.encounter.is_over();
+                match (newest, self.lost_after) {
+                    (None, _) => self.serves(),
+                    (Some(_), None) => self.encounter.reached(),
+                    (Some(_), Some(_)) => {}
                 }
                 self.wanted.say(&control);
                 self.typed_by(Some(control.clone()));
@@ -375,10 +399,13 @@ impl Shimmed {
                 }
                 Stage::Connected { records, control }
             }
-            Reached::Dead { left, remains } => Stage::Dead {
-                left: Left::new(left),
-                remains,
-            },
+            Reached::Dead { left, remains } => {
+                self.encounter.shim_died();
+                Stage::Dead {
+                    left: Left::new(left),
+                    remains,
+                }
+            }
             Reached::Missing => Stage::Over(None),
         };
     }

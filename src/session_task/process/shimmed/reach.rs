@@ -57,7 +57,7 @@ pub(crate) async fn reach(
     let mut told = String::new();
     let mut gone_since = None;
     loop {
-        let reached = match try_to_reach(&folder, &session).await {
+        let reached = match try_to_reach(&folder, &session, encounter).await {
             Ok(Reached::Missing) if lives(&session, process.as_ref()).await => {
                 let gone_since = *gone_since.get_or_insert_with(Instant::now);
                 if let Some(process) = &process
@@ -128,7 +128,11 @@ pub(super) fn longer(pause: Duration) -> Duration {
     (pause * 2).clamp(FIRST_PAUSE, MAX_PAUSE)
 }
 
-async fn try_to_reach(folder: &Path, session: &SessionId) -> Result<Reached, OutOfReach> {
+async fn try_to_reach(
+    folder: &Path,
+    session: &SessionId,
+    encounter: &Encounter,
+) -> Result<Reached, OutOfReach> {
     let shown = folder.display();
     let not_looked_into = |error: &dyn Display| {
         Amiss::FolderUnreadable
@@ -148,10 +152,13 @@ async fn try_to_reach(folder: &Path, session: &SessionId) -> Result<Reached, Out
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Reached::Missing),
         Err(error) => Err(not_looked_into(&error)),
         Ok(Some((left, remains))) => Ok(Reached::Dead { left, remains }),
-        Ok(None) => shim::adopt_all(folder, session)
-            .await
-            .map(Reached::Alive)
-            .map_err(|error| not_adopted(&error, folder)),
+        Ok(None) => {
+            encounter.shim_lives();
+            let adopted = shim::adopt_all(folder, session).await;
+            adopted
+                .map(Reached::Alive)
+                .map_err(|error| not_adopted(&error, folder))
+        }
     }
 }
 

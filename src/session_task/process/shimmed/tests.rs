@@ -1,0 +1,62 @@
+//! A shim that is lost, and reached again.
+
+use std::io::Write;
+use std::task::Poll;
+
+use coven_core::{Draft, Event, LaunchRequest, Place};
+
+use super::peer::{Folder, SESSION, begin, output, say_and_hang_up, welcome};
+use super::*;
+use crate::out_of_reach::Encounters;
+
+/// One of which only the launch is on record.
+fn session() -> Session {
+    let request = LaunchRequest {
+        project_root: Some("/p".to_owned()),
+        harness: Some("shell".to_owned()),
+        prompt: Some("true".to_owned()),
+        ..LaunchRequest::default()
+    };
+    let place = Place::new("/p", "/p").unwrap();
+    let created = Event::Created {
+        launch: Box::new(Draft::parse(&request).unwrap().at(place)),
+        boot_id: None,
+    };
+    Session::begin(SessionId::parse(SESSION).unwrap(), &created).unwrap()
+}
+
+async fn written(shimmed: &mut Shimmed) -> Vec<u8> {
+    match shimmed.happens(true).await.what {
+        What::Wrote(_, bytes) => bytes.to_vec(),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The spool is damaged behind the first of a thousand records, and mended by the time of the next connection.
+#[tokio::test]
+async fn damage_is_told_by_the_time_of_the_next_connection_until_that_comes_further_however_much_is_left()
+ {
+    let (folder, session, all) = (Folder::new(), session(), Encounters::default());
+    let listener = folder.listen();
+    let (known, id) = (all.clone(), session.id.clone());
+    let shim = std::thread::spawn(move || {
+        let first = [welcome(SESSION, 1000), begin(), output(0, "one")].concat();
+        say_and_hang_up(&listener, &first);
+        let (mut engine, _) = listener.accept().unwrap();
+        let told = known.known(&id);
+        let more = [first, output(3, "two")].concat();
+        engine.write_all(&more).unwrap();
+        (told, engine)
+    });
+    let encounter = all.of(session.id.clone());
+    let mut shimmed = Shimmed::adopted(&session, folder.path().to_owned(), encounter);
+    assert_eq!(written(&mut shimmed).await, b"one");
+    assert_eq!(all.known(&session.id), Poll::Ready(None));
+    assert_eq!(written(&mut shimmed).await, b"two");
+    assert_eq!(all.known(&session.id), Poll::Ready(None));
+    let (told, _engine) = shim.join().unwrap();
+    let Poll::Ready(Some(told)) = told else {
+        panic!("{told:?}");
+    };
+    assert_eq!(told.what, Amiss::SpoolDamaged);
+}
