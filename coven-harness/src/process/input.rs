@@ -35,9 +35,10 @@ impl Input {
 
     /// Writes all of `bytes`, as they are. Two calls are never joined into one write.
     ///
-    /// It waits while the process does not read: the kernel holds about 4 KiB for a terminal and
-    /// 64 KiB for a pipe. A terminal in canonical mode keeps 4,095 bytes of a line and drops the
-    /// rest of it, as it does for people. Cancelled, it may have written a part.
+    /// It waits while the process does not read: the kernel holds some 22,000 bytes for a terminal, of
+    /// which a process may read 4,095 at once, and 64 KiB for a pipe. A terminal in canonical mode keeps
+    /// 4,095 bytes of a line and drops the rest of it, as it does for people. Cancelled, it may have
+    /// written a part.
     ///
     /// # Errors
     /// `BrokenPipe`: nobody reads the pipe any more. A terminal takes what is written after its

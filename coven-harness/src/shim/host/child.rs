@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 use crate::process::facts;
 use crate::process::spawn::{Keyboard, Spawn, SpawnError, explain, prepare};
 
-/// The most that one read gives: a terminal has 4,095 bytes at most, a pipe more.
+/// The most that one read gives: a terminal gives 4,095 bytes at most, a pipe more.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
 /// A process, in parts.

@@ -21,7 +21,7 @@ use crate::terminal::Listener;
 /// How long a disk that took nothing is left alone.
 const DISK_RETRY: Duration = Duration::from_secs(1);
 
-/// A read of this much or more is one of many: it is what a terminal holds.
+/// A read of this much or more is one of many: one read of a terminal gives no more.
 const PAGE_BYTES: usize = 4095;
 
 /// Reads in a row, before anything else is looked at.
