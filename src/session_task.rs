@@ -14,6 +14,7 @@ mod first_message;
 mod gather;
 mod happened;
 mod heard_again;
+mod hidden;
 mod identity;
 mod killing;
 mod launching;

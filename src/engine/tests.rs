@@ -1,4 +1,5 @@
 mod called_off;
+mod hidden;
 mod leaving;
 mod shims;
 mod unread;

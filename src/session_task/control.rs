@@ -380,14 +380,19 @@ impl Live {
             if matches!(ask.request, Request::Kill) {
                 self.shared.on_the_way.reached(&Waypoint::KillRecorded);
             }
+            if let Some(refusal) = self.refused_meanwhile(&then) {
+                answer(ask, Err(refusal.into()));
+                continue;
+            }
             self.note_names(&mut then);
             let kept = kept(&then);
             let performed = then.into_iter().try_for_each(|then| self.perform(then));
-            match (performed, &self.writer, kept) {
+            let record = self.record.clone();
+            match (performed, &mut self.writer, kept) {
                 (Ok(()), Some(writer), Some(kept)) => {
-                    writer.tell(Owed::new(ask, self.record.clone(), kept));
+                    writer.tell(Owed::new(ask, record, kept));
                 }
-                (performed, ..) => answer(ask, performed.map(|()| self.record.clone())),
+                (performed, ..) => answer(ask, performed.map(|()| record)),
             }
         }
     }
@@ -396,8 +401,9 @@ impl Live {
         match then {
             Then::Type { input, .. } => {
                 let session = self.id().clone();
+                self.pass_over_before(input.id);
                 // Without a writer there is no input: decided before.
-                let writer = self.writer.as_ref();
+                let writer = self.writer.as_mut();
                 let typed = writer.map_or(Ok(()), |writer| writer.input(input));
                 typed.map_err(|why| not_typed(session, why))
             }

@@ -1,8 +1,10 @@
 //! Which inputs on record were not written whole to the process, and what is said of them.
 //!
 //! Inputs are written in the order of the log, one after the other: of one that is written, all before it
-//! were. So a word about one tells of those before it, which matters where a shim has forgotten what it said
-//! of them.
+//! were, but for those that are on record as undelivered by then ([`passed_over`]). So a word about one tells of
+//! those before it, which matters where a shim has forgotten what it said of them.
+
+mod passed_over;
 
 use std::collections::VecDeque;
 
@@ -33,6 +35,7 @@ struct Waiting {
     id: InputId,
     len_bytes: u64,
     written: Written,
+    text: Text,
     _room: Option<Room>,
 }
 
@@ -44,6 +47,16 @@ enum Written {
     Bytes(u64),
     /// A shim has it, which says how much it has written once it is done with it.
     ByShim,
+}
+
+/// Whether it is known what an input types.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    Known,
+    /// It is hidden, and the engine that was given it is dead. It can be typed once somebody asks for it again.
+    Forgotten,
+    /// Nobody did, and what comes after it is to be typed: it never will be.
+    PassedOver,
 }
 
 /// An input that was not written whole, and will not be.
@@ -78,6 +91,7 @@ impl Deliveries {
             id,
             len_bytes,
             written: Written::Bytes(0),
+            text: Text::Known,
             _room: room,
         });
     }
@@ -91,6 +105,7 @@ impl Deliveries {
             id,
             len_bytes,
             written: Written::Unknown,
+            text: Text::Known,
             _room: Some(room),
         });
         self.is_behind.send_replace(true);
@@ -231,7 +246,7 @@ impl Deliveries {
         let waiting = self.waiting.iter().find(|waiting| waiting.id == id)?;
         match waiting.written {
             // It is about to be told.
-            Written::Bytes(bytes) if self.is_unread => {
+            Written::Bytes(bytes) if self.is_unread || waiting.text == Text::PassedOver => {
                 Some(waiting.undelivered(Some(bytes)).refusal(session))
             }
             Written::Bytes(_) | Written::Unknown | Written::ByShim => None,

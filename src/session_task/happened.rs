@@ -35,7 +35,10 @@ impl Live {
             }
             What::Taken(input) => self.deliveries.taken(input),
             What::Typed { id, written_bytes } => self.typed(id, written_bytes, at),
-            What::CaughtUp => self.deliveries.caught_up(),
+            What::CaughtUp => {
+                self.deliveries.caught_up();
+                self.pass_over_before_held();
+            }
             // How it ended is known, and what it wrote after that is not.
             What::ShimDied(last_word) if !self.end.has_process() => {
                 self.deliveries.fell_silent(last_word);

@@ -36,6 +36,8 @@ pub(super) struct HeardAgain {
     pub(super) inputs: LastInputs,
     /// Those of them that are on record as undelivered.
     undelivered: VecDeque<Undelivered>,
+    /// They say that nobody reads any more.
+    is_unread: bool,
     /// How many inputs there are.
     inputs_len: usize,
 }
@@ -73,6 +75,7 @@ pub(super) async fn hear_again(
         first_input: None,
         inputs: LastInputs::default(),
         undelivered: VecDeque::new(),
+        is_unread: false,
         inputs_len: 0,
     };
     let mut after = Seq::ZERO;
@@ -128,7 +131,8 @@ impl HeardAgain {
                 len_bytes,
                 written_bytes,
             } => {
-                // They come in the order of the inputs: more concern none of the last.
+                self.is_unread |= self.inputs.tells_that_nobody_reads(id, written_bytes);
+                // More concern none of the last inputs.
                 if self.undelivered.len() == MAX_UNDELIVERED_INPUTS {
                     self.undelivered.pop_front();
                 }
@@ -169,11 +173,11 @@ impl Live {
         self.identified(heard.found);
         // It may have opened its file when nobody looked.
         self.look_for_identity(Again::APauseLater);
-        if let (Some(writer), Some(first)) = (&self.writer, heard.first_input) {
+        if let (Some(writer), Some(first)) = (&mut self.writer, heard.first_input) {
             // Where nobody reads any more, nothing is missed.
             let _ = writer.input(first);
         }
-        if !heard.undelivered.is_empty() {
+        if heard.is_unread {
             // An engine before knew.
             self.deliveries.nobody_reads();
         }
@@ -216,6 +220,13 @@ impl LastInputs {
         if self.before.len() + self.may_wait.len() > MAX_UNDELIVERED_INPUTS {
             self.before.pop_front();
         }
+    }
+
+    /// Whether that this one of them is undelivered tells that nobody reads. One that is hidden, and of which
+    /// nothing is written, may have been passed over.
+    fn tells_that_nobody_reads(&self, id: InputId, written_bytes: Option<u64>) -> bool {
+        let input = self.may_wait.iter().rev().find(|input| input.id == id);
+        input.is_some_and(|input| input.data.is_some() || written_bytes != Some(0))
     }
 
     fn has_more_than_may_wait(&self) -> bool {

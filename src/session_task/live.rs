@@ -124,8 +124,8 @@ impl Live {
         launched: Option<oneshot::Sender<Result<Record, Error>>>,
     ) -> Self {
         let keyboard = beginning.keyboard;
-        let writer = keyboard.map(|own| Writer::spawn(own, Arc::clone(&shared.clock)));
-        if let (Some(writer), Some(input)) = (&writer, beginning.first_input) {
+        let mut writer = keyboard.map(|own| Writer::spawn(own, Arc::clone(&shared.clock)));
+        if let (Some(writer), Some(input)) = (&mut writer, beginning.first_input) {
             // A process that is gone already reads nothing.
             let _ = writer.input(input);
         }
@@ -180,6 +180,7 @@ impl Live {
         loop {
             self.end.comes_to(self.shared.clock.elapsed());
             self.begin_control();
+            self.type_what_is_held();
             if self.has_left() {
                 return;
             }

@@ -116,6 +116,7 @@ impl Live {
         if self.observations.in_flight.is_some() {
             return Goes::On;
         }
+        self.tell_passed_over(MAX_FACTS.saturating_sub(self.observations.facts.len()));
         self.tell_unread();
         let now = self.shared.clock.elapsed();
         let last = self.last(now).filter(|last| self.has_told_all(last));

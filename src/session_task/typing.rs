@@ -39,6 +39,14 @@ pub(super) const MAX_PARTS: usize = 4;
 /// What a shim said of that; or why nothing may be typed, where it did not in time.
 pub(super) type Look = Result<Echo, Unavailable>;
 
+/// What an engine before had typed is not known, and is waited for.
+struct Behind {
+    /// Whether that is still so.
+    is_behind: watch::Receiver<bool>,
+    /// Why nothing may be typed if it stays so.
+    why_not: Unavailable,
+}
+
 /// Names of inputs that are on record, the newest of them: as many as may be undelivered, and so as
 /// many as a shim knows for certain.
 #[derive(Debug, Default)]
@@ -201,12 +209,15 @@ impl Live {
     /// What is typed is on record now, and is not put there again.
     pub(super) fn note_names(&mut self, then: &mut [Then]) {
         for then in then {
-            if let Then::Type { input, kept } = then
-                && self.control.names.add(input.id, *kept)
-            {
+            let Then::Type { input, kept } = then else {
+                continue;
+            };
+            if self.control.names.add(input.id, *kept) {
                 let len_bytes = input.data.len() as u64;
                 self.deliveries
                     .recorded(input.id, len_bytes, input.room.take());
+            } else {
+                self.deliveries.asked_again(input.id);
             }
         }
     }
@@ -231,9 +242,12 @@ impl Live {
             self.control.names.add(id, kept);
             // Of what an engine typed that is dead, and its terminal with it, nobody knows.
             if self.process.is_held() {
-                self.deliveries.recorded_before(id, len_bytes);
+                match data {
+                    Some(_) => self.deliveries.recorded_before(id, len_bytes),
+                    None => self.forgotten(id, len_bytes),
+                }
             }
-            if let (Some(data), Some(writer)) = (data, &self.writer) {
+            if let (Some(data), Some(writer)) = (data, &mut self.writer) {
                 // Where nobody reads any more, nothing is missed.
                 let _ = writer.input(Input {
                     id,
@@ -274,7 +288,7 @@ impl Live {
 
     /// Whether the terminal shows what is typed, for which of the inputs that wait; `None` while
     /// there are none, until whoever holds the terminal has said it, and until it is known what was
-    /// typed before, as far as they may find no room without that.
+    /// typed before, as far as they may find no room or no turn without that.
     pub(super) fn seen_for_what_waits(&mut self) -> Option<Seen> {
         let inputs = self.control.inputs();
         if inputs == 0 || self.hearing_again.is_some() {
@@ -297,20 +311,26 @@ impl Live {
             SecretEntry::Ask(shim) => Some(shim),
         };
         if self.control.looking.is_none() {
-            let look = timeout(SHIM_PATIENCE, ask_shim(behind.clone(), shim));
+            let is_behind = behind.as_ref().map(|behind| behind.is_behind.clone());
+            let look = timeout(SHIM_PATIENCE, ask_shim(is_behind, shim));
             self.control
                 .look(async { look.await.map_err(|_| why_not(behind)) });
         }
         None
     }
 
-    /// Where what waits may find no room before it is known what an engine before had typed, which a shim tells:
-    /// whether that is still so.
-    fn behind(&self) -> Option<watch::Receiver<bool>> {
+    /// Where what waits may find no room before it is known what an engine before had typed, which a shim tells,
+    /// or is to be typed behind what nobody has the bytes of: whether that is still so.
+    fn behind(&self) -> Option<Behind> {
         let is_behind = self.deliveries.behind()?;
         let (inputs, bytes) = self.control.wanted();
         let fit = self.deliveries.rooms().have_room_for(inputs, bytes);
-        (!fit).then_some(is_behind)
+        let why_not = match (fit, self.deliveries.may_have_forgotten()) {
+            (false, _) => Unavailable::InputQueueFull,
+            (true, true) => Unavailable::ShimSilent { why: None },
+            (true, false) => return None,
+        };
+        Some(Behind { is_behind, why_not })
     }
 
     fn echo(&self, secret: io::Result<bool>) -> Echo {
@@ -333,10 +353,10 @@ impl Live {
 }
 
 /// Why nothing may be typed, where what is waited for does not come.
-fn why_not(behind: Option<watch::Receiver<bool>>) -> Unavailable {
+fn why_not(behind: Option<Behind>) -> Unavailable {
     match behind {
         // The shim may tell, and not be heard to the end, as on a full disk.
-        Some(is_behind) if *is_behind.borrow() => Unavailable::InputQueueFull,
+        Some(Behind { is_behind, why_not }) if *is_behind.borrow() => why_not,
         Some(_) | None => Unavailable::ShimSilent { why: None },
     }
 }

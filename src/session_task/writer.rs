@@ -25,9 +25,10 @@ use crate::clock::Clock;
 use passing::Passing;
 
 /// The way to a session's process. Dropped, nothing more is written, and who waits is answered.
-#[derive(Debug)]
 pub(super) struct Writer {
     queue: mpsc::UnboundedSender<Step>,
+    /// What is held back, while something is.
+    held: Option<Vec<Step>>,
     answer_bytes: Arc<AtomicUsize>,
     /// Told whenever the shim may have room again.
     room_made: Arc<Notify>,
@@ -131,6 +132,7 @@ impl Writer {
         };
         Self {
             queue,
+            held: None,
             answer_bytes,
             room_made,
             is_to_shim,
@@ -160,20 +162,45 @@ impl Writer {
     }
 
     /// Queues an input.
-    pub(super) fn input(&self, input: Input) -> Result<(), NotTyped> {
+    pub(super) fn input(&mut self, input: Input) -> Result<(), NotTyped> {
         self.step(Step::Input(input))
+    }
+
+    /// Keeps back from now on what is queued for a shim, in order.
+    pub(super) fn hold(&mut self) {
+        self.held.get_or_insert_default();
+    }
+
+    pub(super) const fn holds(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// The last input that is held back.
+    pub(super) fn last_held(&self) -> Option<InputId> {
+        let mut steps = self.held.iter().flatten().rev();
+        steps.find_map(|step| match step {
+            Step::Input(input) => Some(input.id),
+            Step::Answer { .. } | Step::Tell(_) => None,
+        })
+    }
+
+    /// Keeps nothing back any more.
+    pub(super) fn let_go(&mut self) {
+        for step in self.held.take().into_iter().flatten() {
+            // Where nobody reads any more, nothing is missed.
+            let _ = self.step(step);
+        }
     }
 
     /// Tells whether all that is queued is sure to be typed, should the process live: at once, where
     /// this program types; with the last answer, where a shim does.
-    pub(super) fn tell(&self, owed: Owed) {
+    pub(super) fn tell(&mut self, owed: Owed) {
         if !self.is_to_shim {
             return owed.settle(Ok(()));
         }
         let owed = owed.counted_by(&self.unsure);
-        if let Err(mpsc::error::SendError(Step::Tell(owed))) = self.queue.send(Step::Tell(owed)) {
-            owed.settle(Err(NotTyped::gone()));
-        }
+        // Where nobody takes it any more, it is told.
+        let _ = self.step(Step::Tell(owed));
     }
 
     /// Whether all who wait for an answer can be given one at once.
@@ -199,12 +226,23 @@ impl Writer {
         if waiting + len_bytes <= MAX_WAITING_ANSWER_BYTES {
             self.answer_bytes.fetch_add(len_bytes, Ordering::Relaxed);
             // A process that does not read any more needs no answer.
-            let _ = self.step(Step::Answer { data });
+            let _ = self.queue.send(Step::Answer { data });
         }
     }
 
-    fn step(&self, step: Step) -> Result<(), NotTyped> {
-        self.queue.send(step).map_err(|_| NotTyped::gone())
+    fn step(&mut self, step: Step) -> Result<(), NotTyped> {
+        if let Some(held) = &mut self.held {
+            held.push(step);
+            return Ok(());
+        }
+        self.queue
+            .send(step)
+            .map_err(|mpsc::error::SendError(step)| {
+                if let Step::Tell(owed) = step {
+                    owed.settle(Err(NotTyped::gone()));
+                }
+                NotTyped::gone()
+            })
     }
 }
 
