@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
-use coven_core::{ConversationId, Envelope, Event, InputData, InputId, Seq};
+use coven_core::{ConversationId, Event, InputData, InputId, Seq, SessionId};
 use coven_harness::{Harness, IdentitySource};
-use coven_store::ReadLimit;
+use coven_store::{ReadError, ReadLimit, Store};
 use tokio::time::sleep;
 
 use super::deliveries::Undelivered;
@@ -20,7 +20,7 @@ use super::live::{Goes, Live};
 use super::owed::Kept;
 use super::writer::Input;
 use crate::attach::Screenless;
-use crate::shared::Shared;
+use crate::shared::{Shared, blocking};
 use crate::{Error, Record};
 
 /// How long a log that cannot be read for now is left alone.
@@ -68,30 +68,32 @@ pub(super) async fn hear_again(
     record: Record,
     identity: IdentitySource,
 ) -> HeardAgain {
-    let mut heard = HeardAgain {
-        screen: Screenless::starting_at(record.session.trimmed_bytes),
-        identity: IdentityWatch::new(identity),
-        found: None,
-        first_input: None,
-        inputs: LastInputs::default(),
-        undelivered: VecDeque::new(),
-        is_unread: false,
-        inputs_len: 0,
-    };
+    let session = &record.session.id;
+    let mut heard = HeardAgain::nothing(&record, identity);
     let mut after = Seq::ZERO;
     while after < record.last_seq {
-        match page(&shared, &record, after).await {
-            Ok(events) if events.is_empty() => break,
-            Ok(events) => {
-                for Envelope { seq, event, .. } in events {
-                    after = seq;
-                    heard.hear(event);
-                }
+        // Hearing takes longer than reading, and as long as there is much: who is served waits for neither.
+        let (store, id) = (shared.store.clone(), session.clone());
+        let page = blocking(move || {
+            let last = heard.page(&store, &id, after);
+            (heard, last)
+        });
+        let last = match page.await {
+            Ok((so_far, last)) => {
+                heard = so_far;
+                last.map_err(Error::from)
             }
+            Err(error) => {
+                heard = HeardAgain::nothing(&record, identity);
+                Err(error)
+            }
+        };
+        match last {
+            Ok(Some(last)) => after = last,
+            Ok(None) => break,
             // Nothing of it is driven meanwhile: what it was typed is not known.
             Err(Error::Unavailable { .. }) => sleep(LOG_RETRY).await,
             Err(error) => {
-                let session = &record.session.id;
                 tracing::error!(%session, %error,
                     "its log cannot be read: what was to be typed is not, and its terminal's modes may be wrong");
                 break;
@@ -104,13 +106,35 @@ pub(super) async fn hear_again(
     heard
 }
 
-async fn page(shared: &Shared, record: &Record, after: Seq) -> Result<Vec<Envelope>, Error> {
-    let id = record.session.id.clone();
-    let read = shared.read(move |store| store.read(&id, after, ReadLimit::default()));
-    read.await
-}
-
 impl HeardAgain {
+    fn nothing(record: &Record, identity: IdentitySource) -> Self {
+        Self {
+            screen: Screenless::starting_at(record.session.trimmed_bytes),
+            identity: IdentityWatch::new(identity),
+            found: None,
+            first_input: None,
+            inputs: LastInputs::default(),
+            undelivered: VecDeque::new(),
+            is_unread: false,
+            inputs_len: 0,
+        }
+    }
+
+    /// Hears some of what is on record after `after`; gives the last of that, where there is any. Blocks.
+    fn page(
+        &mut self,
+        store: &Store,
+        session: &SessionId,
+        after: Seq,
+    ) -> Result<Option<Seq>, ReadError> {
+        let events = store.read(session, after, ReadLimit::default())?;
+        let last = events.last().map(|envelope| envelope.seq);
+        for envelope in events {
+            self.hear(envelope.event);
+        }
+        Ok(last)
+    }
+
     fn hear(&mut self, event: Event) {
         match event {
             Event::Output { offset, data, .. } => {
