@@ -21,6 +21,7 @@ pub(crate) struct One {
 /// An input that is on record.
 pub(crate) struct Input {
     since: Time,
+    pub(crate) len_bytes: u64,
     pub(crate) is_undelivered: bool,
 }
 
@@ -153,6 +154,7 @@ impl One {
         let undelivered: Vec<Value> = of("undelivered").iter().map(named).collect();
         let inputs = of("input").into_iter().map(|event| Input {
             since: time(&event),
+            len_bytes: len_bytes(&event),
             is_undelivered: undelivered.contains(&named(&event)),
         });
         inputs.collect()
@@ -173,9 +175,19 @@ impl One {
 
 /// The name of the input that an event is about.
 fn named(event: &Value) -> Value {
+    payload(event)["id"].take()
+}
+
+/// How long an input is, hidden or not.
+fn len_bytes(event: &Value) -> u64 {
+    let payload = payload(event);
+    let shown = || payload["data"].as_str().expect("a text").len() as u64;
+    payload["bytes"].as_u64().unwrap_or_else(shown)
+}
+
+fn payload(event: &Value) -> Value {
     let payload = event["payload_json"].as_str().expect("a text");
-    let mut payload: Value = serde_json::from_str(payload).expect("JSON");
-    payload["id"].take()
+    serde_json::from_str(payload).expect("JSON")
 }
 
 /// When an event happened.

@@ -1,5 +1,6 @@
 //! Shims die at random, alone and with the daemon. Their sessions are lost, and say why; what the shims
-//! had put into their spools is on record; and no other session is affected.
+//! had put into their spools is on record; what was typed reached the agent or is told not to have, but for what
+//! may have been in the terminal; and no other session is affected.
 
 use std::thread;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use rustix::fd::OwnedFd;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 
 use crate::agent::Manner;
-use crate::home::{Home, end_at_once};
+use crate::home::{Home, end_at_once, eventually};
 use crate::left::Base;
 use crate::lot::Lot;
-use crate::sessions::{One, declare, launch, numbered};
+use crate::sessions::{Input, One, declare, launch, numbered};
 use crate::spool::{self, InSpool};
 use crate::stopped::Stopped;
 use crate::typing::{Typed, Typists};
@@ -21,8 +22,14 @@ use crate::{number, seed};
 /// Sessions whose shims live.
 const SPARED: u64 = 5;
 
-/// What a terminal holds that nobody has read.
-const TERMINAL_BYTES: usize = 4095;
+/// What a program may read at once of what its terminal was typed: the room for that is a page, less the byte that
+/// tells full from empty (`N_TTY_BUF_SIZE` of Linux). What more a terminal takes waits before that, and does so only
+/// where its program reads nothing: these do, and are typed a line of ten bytes each 20 ms at most.
+const READABLE_BYTES: usize = 4095;
+
+/// What is typed to an agent that stands still, so often: more than any terminal takes, which is some 22,000 bytes.
+const PASTE: &str = "much\n";
+const PASTED: usize = 10_000;
 
 /// What dies, and in which order.
 #[derive(Clone, Copy, Debug)]
@@ -41,9 +48,18 @@ const DEATHS: [Death; 4] = [
     Death::ShimThenDaemon,
 ];
 
+/// Whether an agent that loses its shim reads what it is typed by then.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Reads {
+    Yes,
+    /// It stands still, and was typed more than its terminal takes.
+    No,
+}
+
 /// A session's processes.
 struct Processes {
     agent: OwnedFd,
+    agent_pid: u64,
     shim: u64,
 }
 
@@ -52,6 +68,7 @@ struct Lost {
     /// Its place among all.
     place: usize,
     death: Death,
+    reads: Reads,
     in_spool: Option<InSpool>,
     /// How much of its output was on record before.
     recorded_bytes: u64,
@@ -85,10 +102,11 @@ pub(crate) fn shims_killed_at_random_lose_their_sessions_and_nothing_that_was_in
 }
 
 fn processes(home: &Home, one: &One) -> Processes {
-    let pid = one.record(home)["pid"].as_i64().expect("it runs");
-    let pid = Pid::from_raw(i32::try_from(pid).expect("an id")).expect("an id");
+    let agent_pid = one.record(home)["pid"].as_u64().expect("it runs");
+    let pid = Pid::from_raw(i32::try_from(agent_pid).expect("an id")).expect("an id");
     Processes {
         agent: pidfd_open(pid, PidfdFlags::empty()).expect("it runs"),
+        agent_pid,
         shim: home.shim_of(&one.id),
     }
 }
@@ -99,14 +117,28 @@ fn kill_shims(home: &Home, kills: u64, sessions: &[One], processes: &[Processes]
     let lost = (0..kills).map(|round| {
         thread::sleep(Duration::from_millis(lot.below(120)));
         let place = left.swap_remove(draw(&mut lot, left.len()));
-        // Each way has its turn.
+        let (one, processes) = (&sessions[place], &processes[place]);
+        eventually("what it is typed", || {
+            one.typed().contains('\n').then_some(())
+        });
+        // Each way has its turn, with agents that read and with such as do not.
         let death = DEATHS[usize::try_from(round % 4).expect("it is small")];
-        let recorded = sessions[place].record(home)["output_bytes"].as_u64();
+        let reads = if round / 4 % 2 == 0 {
+            Reads::Yes
+        } else {
+            Reads::No
+        };
+        let recorded = one.record(home)["output_bytes"].as_u64();
+        let standing = (reads == Reads::No).then(|| Stopped::process(processes.agent_pid));
+        if standing.is_some() {
+            home.text(["input", "--raw", &one.id, &PASTE.repeat(PASTED)]);
+        }
         Lost {
             place,
             death,
+            reads,
             recorded_bytes: recorded.expect("a number"),
-            in_spool: kill(home, &sessions[place].id, processes[place].shim, death),
+            in_spool: kill(home, &one.id, processes.shim, death),
         }
     });
     lost.collect()
@@ -186,25 +218,46 @@ fn is_lost(home: &Home, one: &One, processes: &Processes, typed: &Typed, lost: &
         assert_eq!(in_spool.shim, processes.shim);
         in_spool.is_in(&output);
     }
+    was_typed_or_told(home, one, typed, lost);
+}
+
+/// What it was typed is a start of what was accepted; all else of that is told not to have reached it, but for what
+/// it could have read when its terminal was hung up.
+fn was_typed_or_told(home: &Home, one: &One, typed: &Typed, lost: &Lost) {
+    let (death, reads) = (lost.death, lost.reads);
     let Typed::Refused { lines } = typed else {
-        panic!("{:?}: the line that ends it was taken", lost.death);
+        panic!("{death:?}: the line that ends it was taken");
     };
     // The one that was refused may have been typed before its daemon died.
     let (reached, tried) = (one.typed(), numbered(lines + 1));
-    assert!(tried.starts_with(&reached), "{:?}: {reached}", lost.death);
-    // Each that was accepted was read, or is told not to have been, or was in the terminal when that was
-    // hung up.
-    let read = reached.matches('\n').count();
-    let accepted = usize::try_from(*lines).expect("they are few");
-    let inputs = one.inputs(home);
-    let unread = inputs[..accepted].iter().enumerate().skip(read);
-    let in_terminal = unread.filter(|(_, input)| !input.is_undelivered);
-    let in_terminal: usize = in_terminal
-        .map(|(line, _)| format!("line {line}\n").len())
-        .sum();
     assert!(
-        in_terminal <= TERMINAL_BYTES,
-        "{:?}: of {accepted} lines {read} were read, and of the others {in_terminal} bytes are not told of",
-        lost.death
+        tried.starts_with(&reached) && !reached.is_empty(),
+        "{death:?}: {reached}"
+    );
+    let read = reached.matches('\n').count();
+    let mut inputs = one.inputs(home);
+    let is_paste = |input: &Input| input.len_bytes == (PASTE.len() * PASTED) as u64;
+    if let Some(pasted) = inputs.iter().position(is_paste) {
+        let untold = inputs[pasted..].iter().filter(|it| !it.is_undelivered);
+        assert_eq!(
+            untold.count(),
+            0,
+            "{death:?}: behind what no terminal takes"
+        );
+        inputs.remove(pasted);
+    } else {
+        assert_eq!(
+            reads,
+            Reads::Yes,
+            "{death:?}: what was accepted is not on record"
+        );
+    }
+    let accepted = usize::try_from(*lines).expect("they are few");
+    let unread = inputs[..accepted].iter().skip(read);
+    let untold = unread.filter(|input| !input.is_undelivered);
+    let untold_bytes: u64 = untold.map(|input| input.len_bytes).sum();
+    assert!(
+        untold_bytes <= READABLE_BYTES as u64,
+        "{death:?}: of {accepted} lines {read} were read, and of the others {untold_bytes} bytes are not told of"
     );
 }
