@@ -236,6 +236,12 @@ const PIECES: [&[u8]; 11] = [
     b"\x1b[6n",
 ];
 
+/// How often one of them is in what it writes at once, at most.
+const MAX_PIECES: u64 = 200;
+
+/// The most that it writes at once: that is put down before it is written.
+pub(crate) const MAX_WRITE_BYTES: usize = 11 * MAX_PIECES as usize;
+
 fn write_stream(told: &Told, words: &Receiver<Word>) {
     let mut lot = Lot::of(told.seed).another(told.number);
     let mut kept = File::create(told.wrote()).expect("a file");
@@ -248,7 +254,7 @@ fn write_stream(told: &Told, words: &Receiver<Word>) {
             return;
         }
         let mut bytes = Vec::new();
-        for _ in 0..1 + lot.below(200) {
+        for _ in 0..1 + lot.below(MAX_PIECES) {
             bytes.extend_from_slice(
                 PIECES[usize::try_from(lot.below(pieces)).expect("one of them")],
             );
