@@ -8,6 +8,7 @@ use tokio::runtime::Runtime;
 use super::shims;
 use super::world::{World, me, within};
 use super::*;
+use crate::Unavailable;
 
 /// The shim of a session.
 async fn shim_of(world: &World, id: &SessionId) -> Pid {
