@@ -9,6 +9,7 @@ mod adopting;
 mod control;
 mod deliveries;
 mod dismissing;
+mod echo;
 mod ending;
 mod first_message;
 mod gather;

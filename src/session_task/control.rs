@@ -3,17 +3,15 @@
 //! All that was asked while a commit was in flight becomes the next one. Effects are performed
 //! once it is durable; only a kill's signals go out before.
 
-#[cfg(test)]
-mod tests;
-
 use std::collections::VecDeque;
 
 use coven_core::{Actor, Command, Echo, Effect, InputId, Refusal, SessionId, Status, decide};
 use coven_store::{AppendError, Appended, Urgency};
 
+use super::echo::{Look, Seen};
 use super::live::{Goes, Live, Slot};
 use super::owed::{Kept, Owed};
-use super::typing::{Look, MAX_PARTS, Names, not_typed};
+use super::typing::{Names, not_typed};
 use super::writer::Input;
 use crate::commit::Plan;
 use crate::on_the_way::Waypoint;
@@ -22,9 +20,6 @@ use crate::{Error, Unavailable};
 
 /// Requests that may wait for the commit in flight: a burst of keystrokes. A kill always may.
 pub(super) const MAX_ASKED: usize = 256;
-
-/// Bytes around what is typed, at most: a message's line of JSON, or a paste's brackets.
-const AROUND_BYTES: usize = 128;
 
 pub(super) type Outcome = Result<Appended, AppendError>;
 
@@ -50,13 +45,6 @@ pub(super) struct Control {
     kill_noted: bool,
     /// Further kills after one that failed, until it is known what became of them.
     pub(super) killing_again: Vec<Ask>,
-}
-
-/// Whether what is typed is shown, which holds for so many of the inputs that wait: the oldest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seen {
-    pub(super) echo: Echo,
-    pub(super) inputs: usize,
 }
 
 /// What was begun of all that waits.
@@ -91,11 +79,6 @@ pub(super) const fn name(ask: &Ask) -> Option<InputId> {
     }
 }
 
-/// Whether it has something typed.
-pub(super) const fn is_typed(ask: &Ask) -> bool {
-    matches!(ask.request, Request::Input { .. } | Request::Submit { .. })
-}
-
 /// What is due once the events are durable.
 pub(super) enum Then {
     Perform(Effect),
@@ -110,65 +93,6 @@ impl Control {
 
     pub(super) fn is_idle(&self) -> bool {
         self.asked.is_empty() && self.in_flight.is_none()
-    }
-
-    /// How many inputs wait.
-    pub(super) fn inputs(&self) -> usize {
-        self.asked.iter().filter(|ask| is_typed(ask)).count()
-    }
-
-    /// How many inputs what waits may become, and how many bytes: at most six times its own, as a line of
-    /// JSON, and some around each.
-    pub(super) fn wanted(&self) -> (usize, usize) {
-        let wanted = self.asked.iter().map(|ask| match &ask.request {
-            Request::Input { data, .. } => (1, data.len()),
-            Request::Submit { text, .. } => (MAX_PARTS, text.len()),
-            Request::Resize { .. }
-            | Request::Kill
-            | Request::Edit { .. }
-            | Request::Trim { .. } => (0, 0),
-        });
-        wanted.fold((0, 0), |(inputs, bytes), (more, len_bytes)| {
-            (inputs + more, bytes + 6 * len_bytes + more * AROUND_BYTES)
-        })
-    }
-
-    /// Has somebody look whether what is typed now is shown, for the inputs that wait now.
-    pub(super) fn look(&mut self, look: impl Future<Output = Look> + Send + 'static) {
-        self.looking_for = self.inputs();
-        self.looking = Some(Box::pin(look));
-    }
-
-    /// Whether what was typed until they looked is shown is known, or why that is not.
-    /// Nothing of what waited for it is on record then, and it is refused.
-    pub(super) fn looked(&mut self, look: Look) {
-        self.looking = None;
-        let inputs = std::mem::take(&mut self.looking_for);
-        match look {
-            Ok(echo) => self.seen = Some(Seen { echo, inputs }),
-            Err(reason) => {
-                for ask in self.take_due(inputs, |_| false) {
-                    answer(ask, Err(reason.clone().into()));
-                }
-            }
-        }
-    }
-
-    /// Takes out the oldest so many inputs, and what of the rest `is_due`; in order.
-    fn take_due(&mut self, inputs: usize, is_due: impl Fn(&Ask) -> bool) -> VecDeque<Ask> {
-        let mut inputs_left = inputs;
-        let (due, early) = std::mem::take(&mut self.asked)
-            .into_iter()
-            .partition(|ask| {
-                if !is_typed(ask) {
-                    return is_due(ask);
-                }
-                let is_one_of_them = inputs_left > 0;
-                inputs_left = inputs_left.saturating_sub(1);
-                is_one_of_them
-            });
-        self.asked = early;
-        due
     }
 }
 

@@ -106,7 +106,7 @@ enum Wake {
     Identified(super::identity::Look),
     TimeToLook,
     HeardAgain(Box<HeardAgain>),
-    EchoKnown(super::typing::Look),
+    EchoKnown(super::echo::Look),
     SpoolLimit(u64),
     Redrawn,
     /// It was looked for output, and there was none.

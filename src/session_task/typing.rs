@@ -1,8 +1,7 @@
-//! What people type: into which bytes it goes, whether it is shown, and that it is typed once.
+//! What people type: into which bytes it goes, and that it is typed once.
 
 use std::collections::VecDeque;
 use std::collections::hash_map::{Entry, HashMap};
-use std::io;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,15 +10,12 @@ use coven_core::{Actor, Command, Decision, Echo, Effect, Event, InputData, Input
 use coven_core::{Refusal, Session, SessionId, decide};
 use coven_harness::{Harness, Keystroke};
 use sha2::{Digest, Sha256};
-use tokio::sync::watch;
-use tokio::time::timeout;
 use uuid::Uuid;
 
-use super::control::{Seen, Then, name};
+use super::control::{Then, name};
 use super::heard_again::Recorded;
 use super::live::Live;
 use super::owed::Kept;
-use super::process::{SecretEntry, Typing};
 use super::writer::{Input, NotTyped, Writer};
 use crate::commit::Plan;
 use crate::running::Ask;
@@ -29,23 +25,8 @@ use crate::{Error, Unavailable};
 /// what comes too soon after a prompt for a part of it.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long a shim may take to say whether what is typed is shown. One that takes longer is stopped,
-/// or cannot be reached.
-const SHIM_PATIENCE: Duration = Duration::from_secs(5);
-
 /// Parts that a submission may have: harnesses take two, the text and Enter.
 pub(super) const MAX_PARTS: usize = 4;
-
-/// What a shim said of that; or why nothing may be typed, where it did not in time.
-pub(super) type Look = Result<Echo, Unavailable>;
-
-/// What an engine before had typed is not known, and is waited for.
-struct Behind {
-    /// Whether that is still so.
-    is_behind: watch::Receiver<bool>,
-    /// Why nothing may be typed if it stays so.
-    why_not: Unavailable,
-}
 
 /// Names of inputs that are on record, the newest of them: as many as may be undelivered, and so as
 /// many as a shim knows for certain.
@@ -286,107 +267,11 @@ impl Live {
         })
     }
 
-    /// Whether the terminal shows what is typed, for which of the inputs that wait; `None` while
-    /// there are none, until whoever holds the terminal has said it, and until it is known what was
-    /// typed before, as far as they may find no room or no turn without that.
-    pub(super) fn seen_for_what_waits(&mut self) -> Option<Seen> {
-        let inputs = self.control.inputs();
-        if inputs == 0 || self.hearing_again.is_some() {
-            return None;
-        }
-        if let Some(seen) = self.control.seen.take() {
-            return Some(seen);
-        }
-        let behind = self.behind();
-        let shim = match self.process.secret_entry() {
-            SecretEntry::Known(secret) => {
-                let echo = self.echo(secret);
-                return Some(Seen { echo, inputs });
-            }
-            SecretEntry::Never if behind.is_none() => {
-                let echo = Echo::Shown;
-                return Some(Seen { echo, inputs });
-            }
-            SecretEntry::Never => None,
-            SecretEntry::Ask(shim) => Some(shim),
-        };
-        if self.control.looking.is_none() {
-            let is_behind = behind.as_ref().map(|behind| behind.is_behind.clone());
-            let look = timeout(SHIM_PATIENCE, ask_shim(is_behind, shim));
-            self.control
-                .look(async { look.await.map_err(|_| why_not(behind)) });
-        }
-        None
-    }
-
-    /// Where what waits may find no room before it is known what an engine before had typed, which a shim tells,
-    /// or is to be typed behind what nobody has the bytes of: whether that is still so.
-    fn behind(&self) -> Option<Behind> {
-        let is_behind = self.deliveries.behind()?;
-        let (inputs, bytes) = self.control.wanted();
-        let fit = self.deliveries.rooms().have_room_for(inputs, bytes);
-        let why_not = match (fit, self.deliveries.may_have_forgotten()) {
-            (false, _) => Unavailable::InputQueueFull,
-            (true, true) => Unavailable::ShimSilent { why: None },
-            (true, false) => return None,
-        };
-        Some(Behind { is_behind, why_not })
-    }
-
-    fn echo(&self, secret: io::Result<bool>) -> Echo {
-        match secret {
-            Ok(false) => Echo::Shown,
-            Ok(true) => Echo::Hidden,
-            Err(error) => {
-                tracing::warn!(session = %self.id(), %error, "the terminal's modes are unknown");
-                Echo::Hidden
-            }
-        }
-    }
-
     fn harness(&self) -> Result<&dyn Harness, Error> {
         let id = || self.record.session.harness.as_str().to_owned();
         self.harness
             .as_deref()
             .ok_or_else(|| Error::HarnessNotFound { harness: id() })
-    }
-}
-
-/// Why nothing may be typed, where what is waited for does not come.
-fn why_not(behind: Option<Behind>) -> Unavailable {
-    match behind {
-        // The shim may tell, and not be heard to the end, as on a full disk.
-        Some(Behind { is_behind, why_not }) if *is_behind.borrow() => why_not,
-        Some(_) | None => Unavailable::ShimSilent { why: None },
-    }
-}
-
-/// Hears what a shim has to tell, where that is waited for, and asks the one that holds a terminal.
-async fn ask_shim(behind: Option<watch::Receiver<bool>>, terminal: Option<Typing>) -> Echo {
-    if let Some(mut behind) = behind {
-        // Where there is nobody to tell, nobody waits.
-        let _ = behind.wait_for(|is_behind| !is_behind).await;
-    }
-    match terminal {
-        Some(shim) => ask_for_echo(shim).await,
-        None => Echo::Shown,
-    }
-}
-
-/// Asks the shim that holds the terminal, or the next one that is reached. Where there will be none,
-/// nothing will be typed.
-async fn ask_for_echo(mut shim: Typing) -> Echo {
-    loop {
-        let control = match shim.wait_for(Option::is_some).await {
-            Ok(control) => control.clone().expect("it was waited for"),
-            Err(_) => return Echo::Hidden,
-        };
-        match control.secret_entry().await {
-            Ok(true) => return Echo::Hidden,
-            Ok(false) => return Echo::Shown,
-            Err(_) if shim.changed().await.is_err() => return Echo::Hidden,
-            Err(_) => {}
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use coven_core::TermSize;
 use tokio::sync::oneshot;
 
 use super::*;
-use crate::Record;
+use crate::{Error, Record};
 
 type Answer = oneshot::Receiver<Result<Record, Error>>;
 
