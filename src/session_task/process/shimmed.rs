@@ -8,6 +8,7 @@ mod closing;
 mod gap;
 mod hearing;
 mod left;
+mod lost;
 mod reach;
 mod receipts;
 mod wanted;
@@ -18,7 +19,6 @@ mod peer;
 mod tests;
 
 use std::collections::VecDeque;
-use std::fmt::Display;
 use std::future::{Future, pending, ready};
 use std::path::PathBuf;
 use std::pin::Pin;
@@ -26,18 +26,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coven_core::{LaunchMode, ProcessFacts, Session, SessionId, TermSize};
-use coven_harness::shim::{Child, Control, Damage, Lost, Record, Recorded, Records, Remains};
+use coven_harness::shim::{Child, Control, Damage, Record, Recorded, Records, Remains};
 use tokio::sync::watch;
-use tokio::time::sleep;
 
 use super::{Happening, What};
-use crate::out_of_reach::{Amiss, Encounter, OutOfReach};
-use crate::session_task::deliveries::LastWord;
+use crate::out_of_reach::{Amiss, Encounter};
 pub(crate) use closing::end_shim;
 use gap::Gap;
 use left::Left;
 pub(crate) use reach::{Reached, known_here, lives, reach};
-use reach::{longer, not_read_back};
 use receipts::Receipts;
 use wanted::Wanted;
 
@@ -180,21 +177,6 @@ impl Shimmed {
         }
     }
 
-    fn reaching(&self) -> Stage {
-        let (pause, process) = (self.pause, self.process.clone());
-        let (folder, session) = (self.folder.clone(), self.session.clone());
-        let encounter = Arc::clone(&self.encounter);
-        Stage::Reaching(Box::pin(async move {
-            sleep(pause).await;
-            let reached = reach(folder, session.clone(), process.clone(), &encounter).await;
-            let process = match (&reached, process) {
-                (Reached::Alive(_), Some(process)) => Some(known_here(process, &session).await),
-                (_, process) => process,
-            };
-            (reached, process)
-        }))
-    }
-
     pub(super) const fn process(&self) -> Option<&ProcessFacts> {
         self.process.as_ref()
     }
@@ -202,11 +184,6 @@ impl Shimmed {
     /// Its process is this one.
     pub(super) fn runs(&mut self, process: ProcessFacts) {
         self.process = Some(process);
-    }
-
-    /// Whether it is being looked for.
-    pub(super) const fn is_looked_for(&self) -> bool {
-        matches!(self.stage, Stage::Reaching(_))
     }
 
     /// Whether it is not known to be dead.
@@ -319,117 +296,6 @@ impl Shimmed {
                     Err(damage) => self.leave(&damage),
                 },
             }
-        }
-    }
-
-    /// Reads no further in what a dead shim left, and takes nothing of it away.
-    fn leave(&mut self, damage: &Damage) {
-        let folder = self.folder.display();
-        tracing::error!(session = %self.session, %damage, %folder, "a spool is not read to its end; it is left");
-        self.stage = Stage::Over(None);
-    }
-
-    /// Most often it has died. What else it may be shows once it is reached and is lost again.
-    fn lose_it(&mut self, lost: Lost) {
-        self.lost_after = Some(self.given.max(self.lost_after.unwrap_or(0)));
-        let met = not_read_back(lost, &self.folder);
-        self.look_for_it_after(met, &lost);
-    }
-
-    fn look_for_it(&mut self, met: OutOfReach) {
-        let why = met.why.clone();
-        self.look_for_it_after(met, &why);
-    }
-
-    fn look_for_it_after(&mut self, met: OutOfReach, why: &dyn Display) {
-        let session = &self.session;
-        if self.pause.is_zero() {
-            tracing::warn!(%session, %why, "a shim is looked for");
-        } else {
-            tracing::debug!(%session, why = %met.why, "a shim is looked for again");
-        }
-        self.encounter.met(met);
-        self.typed_by(None);
-        self.stage = self.reaching();
-        self.pause = longer(self.pause);
-    }
-
-    /// Its connection gave this record: it serves, but where one was lost before only with what comes after all
-    /// that it had given by then, or with the last of what it has.
-    fn gave(&mut self, number: u64) {
-        self.given = number;
-        if self.is_serving {
-            return;
-        }
-        let is_further = self.lost_after.is_none_or(|after| after < number);
-        if is_further || self.behind.is_some_and(|last| last <= number) {
-            self.serves();
-        }
-    }
-
-    fn serves(&mut self) {
-        self.is_serving = true;
-        self.lost_after = None;
-        self.encounter.is_over();
-    }
-
-    fn reached(&mut self, reached: Reached) {
-        self.behind = None;
-        self.stage = match reached {
-            Reached::Alive(Child {
-                records,
-                control,
-                newest,
-                ..
-            }) => {
-                self.given = 0;
-                self.is_serving = false;
-                self.behind = Some(newest.unwrap_or(0));
-                match (newest, self.lost_after) {
-                    (None, _) => self.serves(),
-                    (Some(_), None) => self.encounter.reached(),
-                    (Some(_), Some(_)) => {}
-                }
-                self.wanted.say(&control);
-                self.typed_by(Some(control.clone()));
-                self.is_catching_up = true;
-                // It may not have heard that before it was lost.
-                if let Some(upto) = self.receipts.acknowledged() {
-                    control.ack(upto);
-                }
-                Stage::Connected { records, control }
-            }
-            Reached::Dead { left, remains } => {
-                self.encounter.shim_died();
-                Stage::Dead {
-                    left: Left::new(left),
-                    remains,
-                }
-            }
-            Reached::Missing => Stage::Over(None),
-        };
-    }
-
-    fn typed_by(&self, shim: Option<Control>) {
-        if let Some(control) = &self.control {
-            control.send_replace(shim);
-        }
-    }
-
-    fn died(&mut self) -> Happening {
-        self.control = None;
-        self.encounter.is_over();
-        let stage = std::mem::replace(&mut self.stage, Stage::Over(None));
-        let mut last_word = LastWord::Unknown;
-        if let Stage::Dead { remains, .. } = stage {
-            self.stage = Stage::Over(Some(remains));
-            if self.knows_typed {
-                last_word = LastWord::Died;
-            }
-        }
-        Happening {
-            at: None,
-            what: What::ShimDied(last_word),
         }
     }
 
