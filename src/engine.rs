@@ -1,7 +1,6 @@
 //! `Engine`: what programs hold.
 
 mod driving;
-mod out_of_reach;
 mod reading;
 
 use std::path::{Path, PathBuf};

@@ -1,12 +1,13 @@
-//! Reading: records, events, output, and following them.
+//! Reading: records, what keeps a session from being reached, events, output, and following them.
 
 use std::sync::Arc;
 
-use coven_core::{Envelope, Event, InputId, Launch, Record, Refusal, Seq, SessionId};
+use coven_core::{Envelope, Event, InputId, Launch, ProcessFacts, Record, Refusal, Seq, SessionId};
 use coven_store::{Listing, OutputChunk, Page, ReadLimit};
 
 use super::Engine;
-use crate::shared::Shared;
+use crate::out_of_reach::{Amiss, OutOfReach, seen};
+use crate::shared::{Shared, blocking};
 use crate::{AttachView, Error, Follow, FollowAll, attach, session_task};
 
 impl Engine {
@@ -16,6 +17,40 @@ impl Engine {
     /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn get(&self, id: &SessionId) -> Result<Record, Error> {
         self.shared.record(id).await
+    }
+
+    /// What is amiss with the shim of a session that may live, with its folder, or with the connection to
+    /// it, and what to do; `None` where nothing is seen to be. Its output may not be on record meanwhile,
+    /// and what is typed not arrive. What the connection met is told until that serves again, some two
+    /// seconds at most after the thing was mended. One that is just being made is waited for, a second at most.
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub async fn out_of_reach(&self, id: &SessionId) -> Result<Option<OutOfReach>, Error> {
+        let record = self.get(id).await?;
+        // Who only reads may have a copy of the home, with no folder in it.
+        if self.shared.is_shutting_down() || record.session.phase.has_ended() {
+            return Ok(None);
+        }
+        let (process, folder) = (
+            held_process(&record).cloned(),
+            self.shared.spools.folder(id),
+        );
+        let is_held = process.is_some();
+        let in_folder = folder.clone();
+        let look = move || seen::stopped(&process?).or_else(|| seen::amiss(&in_folder));
+        let found = match blocking(look).await? {
+            Some(seen) => seen,
+            None => match self.shared.encounters.with(id).await {
+                // By now it is back.
+                Some(met) if is_held && met.what == Amiss::FolderGone => return Ok(None),
+                Some(met) => blocking(move || seen::closer(met, &folder)).await?,
+                None => return Ok(None),
+            },
+        };
+        // What has ended meanwhile has no folder any more.
+        let may_live = !self.get(id).await?.session.phase.has_ended();
+        Ok(may_live.then_some(found))
     }
 
     /// The whole launch of a session, its prompt included; `None` for an external one.
@@ -119,6 +154,12 @@ impl Engine {
     pub async fn attach_view(&self, id: &SessionId) -> Result<AttachView, Error> {
         attach::view(&self.shared, id).await
     }
+}
+
+/// The process of a session that runs, if a shim holds it.
+fn held_process(record: &Record) -> Option<&ProcessFacts> {
+    let process = record.session.phase.process()?;
+    process.shim_pid.is_some().then_some(process)
 }
 
 /// Whether an input of this name is on record. Reads all of the session's events: this is asked of a

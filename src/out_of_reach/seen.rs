@@ -1,57 +1,18 @@
-//! Why a session that runs cannot be reached, or will not be by the next engine: what anybody sees who looks.
+//! What keeps a session from being reached, now or by the next engine, as anybody sees who looks.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
-use coven_core::{ProcessFacts, Record, SessionId};
+use coven_core::ProcessFacts;
 use coven_harness::process::stopped_shim;
 use coven_harness::shim::SOCKET;
 
-use super::Engine;
-use crate::Error;
-use crate::out_of_reach::{Amiss, OutOfReach};
-use crate::shared::blocking;
-
-impl Engine {
-    /// What is amiss with the shim of a session that may live, with its folder, or with the connection to
-    /// it, and what to do; `None` where nothing is seen to be. Its output may not be on record meanwhile,
-    /// and what is typed not arrive. What the connection met is told until that serves again, some two
-    /// seconds at most after the thing was mended. One that is just being made is waited for, a second at most.
-    ///
-    /// # Errors
-    /// As [`get`](Self::get).
-    pub async fn out_of_reach(&self, id: &SessionId) -> Result<Option<OutOfReach>, Error> {
-        let record = self.get(id).await?;
-        // Who only reads may have a copy of the home, with no folder in it.
-        if self.shared.is_shutting_down() || record.session.phase.has_ended() {
-            return Ok(None);
-        }
-        let (process, folder) = (
-            held_process(&record).cloned(),
-            self.shared.spools.folder(id),
-        );
-        let is_held = process.is_some();
-        let in_folder = folder.clone();
-        let look = move || stopped(&process?).or_else(|| amiss(&in_folder));
-        let found = match blocking(look).await? {
-            Some(seen) => seen,
-            None => match self.shared.encounters.with(id).await {
-                // By now it is back.
-                Some(met) if is_held && met.what == Amiss::FolderGone => return Ok(None),
-                Some(met) => blocking(move || seen_closer(met, &folder)).await?,
-                None => return Ok(None),
-            },
-        };
-        // What has ended meanwhile has no folder any more.
-        let may_live = !self.get(id).await?.session.phase.has_ended();
-        Ok(may_live.then_some(found))
-    }
-}
+use super::{Amiss, OutOfReach};
 
 /// Its shim is stopped.
-fn stopped(process: &ProcessFacts) -> Option<OutOfReach> {
+pub(crate) fn stopped(process: &ProcessFacts) -> Option<OutOfReach> {
     let pid = stopped_shim(process)?;
     Some(Amiss::ShimStopped.because(format!(
         "its shim (process {pid}) is stopped: `kill -CONT {pid}` wakes it, and so does a kill of the \
@@ -59,14 +20,8 @@ fn stopped(process: &ProcessFacts) -> Option<OutOfReach> {
     )))
 }
 
-/// The process of a session that runs, if a shim holds it.
-fn held_process(record: &Record) -> Option<&ProcessFacts> {
-    let process = record.session.phase.process()?;
-    process.shim_pid.is_some().then_some(process)
-}
-
 /// What is amiss with a shim's folder.
-fn amiss(folder: &Path) -> Option<OutOfReach> {
+pub(crate) fn amiss(folder: &Path) -> Option<OutOfReach> {
     let shown = folder.display();
     let gone = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
     match fs::symlink_metadata(folder) {
@@ -145,7 +100,7 @@ fn spool_amiss(folder: &Path) -> Option<OutOfReach> {
 }
 
 /// What a connection met, with the file that is to be mended where that is plain.
-fn seen_closer(met: OutOfReach, folder: &Path) -> OutOfReach {
+pub(crate) fn closer(met: OutOfReach, folder: &Path) -> OutOfReach {
     match met.what {
         Amiss::SpoolDamaged => {}
         Amiss::ShimStopped
