@@ -48,6 +48,15 @@ pub(crate) const TRIM_PARTS: usize = 1024;
 /// How long nothing is written before what there is is folded.
 pub(crate) const FOLD_AFTER: Duration = Duration::from_secs(2);
 
+/// How long anything waits to be folded, however slowly and for however long somebody goes on writing. A
+/// fold writes the last segment of each session anew, so a writer of little is to have some hundred lines
+/// together; and what waits is in memory as it was written, and is read again after a crash.
+pub(crate) const FOLD_BEFORE: Duration = Duration::from_secs(60);
+
+/// The same for what rids the log of output or of a session: whoever did that waits for the room. Long
+/// enough that what is trimmed or deleted in one go, session by session, is folded together.
+pub(crate) const LET_GO_AFTER: Duration = Duration::from_secs(2);
+
 /// How long a read waits for the database to be reopened after a fault.
 pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);
 

@@ -263,6 +263,11 @@ impl Tail {
         self.last
     }
 
+    /// Whether there is nothing to fold.
+    pub(crate) fn is_folded(&self) -> bool {
+        self.groups.is_empty()
+    }
+
     /// Whether any of what is to be folded rids the log of output or of a session: folding that makes
     /// room.
     pub(crate) fn lets_go(&self) -> bool {

@@ -5,7 +5,10 @@
 //! ([`suspension`]): it answers those who can be refused, keeps what may not be lost, and looks
 //! again by itself.
 
+#[cfg(test)]
+mod by_hand;
 mod commit;
+mod folding;
 mod group;
 mod pace;
 mod queue;
@@ -34,11 +37,11 @@ use crate::tail::SharedTail;
 use crate::wake::Wakes;
 
 use commit::Unsettled;
+use folding::Folding;
 use pace::Pace;
 use recent::Recent;
 use room::Known;
 use suspension::Suspension;
-use trim::Folding;
 use turn::Turn;
 
 pub(crate) use group::{makes_room, span};
@@ -158,7 +161,7 @@ impl Writer {
         self.write_group();
         self.trim_alone();
         self.fill_reserve();
-        self.fold_when_quiet();
+        self.fold_if_due();
     }
 
     /// Takes in what is queued, up to a group's worth; waits when there is nothing to do, and while it is
@@ -186,6 +189,7 @@ impl Writer {
                 }
                 Ok(Message::Folded) => {
                     self.state.trimming = Chore::Now;
+                    self.there_was_a_fold();
                     pause = None;
                 }
                 Ok(Message::Close { reply }) => {
@@ -231,7 +235,7 @@ impl Writer {
             return Some(Duration::ZERO);
         }
         match self.turn() {
-            Turn::All if state.pending.is_empty() => state.folding.until_due(),
+            Turn::All if state.pending.is_empty() => state.folding.until_due(Instant::now()),
             Turn::All | Turn::Control => Some(Duration::ZERO),
             Turn::Nobody { patience } => Some(patience),
         }

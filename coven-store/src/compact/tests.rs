@@ -96,6 +96,48 @@ fn every_event(store: &Store, sessions: &[&str]) -> Vec<Vec<Envelope>> {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_was_deleted_or_trimmed_is_given_back_though_somebody_goes_on_writing_a_little() {
+    let home = Home::new();
+    let options = Options {
+        // What is written here is not enough for a fold.
+        fold_bytes: u64::MAX,
+        ..OPTIONS
+    };
+    let store = Store::open(&home.path(), options).expect("the store opens");
+    long(&store, "deleted", 12 * MIB).await;
+    long(&store, "trimmed", 12 * MIB).await;
+    running(&store, "slow").await;
+    store.fold();
+    let is_over = Arc::new(AtomicBool::new(false));
+    let (slow, stop) = (store.clone(), Arc::clone(&is_over));
+    let writer = tokio::spawn(async move {
+        let mut lines = 0;
+        while !stop.load(Ordering::Relaxed) {
+            let line = output(2 * lines, "|\n");
+            append(&slow, "slow", vec![line]).await.expect("it runs");
+            lines += 1;
+        }
+        lines
+    });
+    for (session, len) in [("deleted", 11 * MIB), ("trimmed", 10 * MIB)] {
+        let full = held_bytes(&home);
+        match session {
+            "deleted" => {
+                let deleted = append(&store, session, vec![Event::Deleted]).await;
+                deleted.expect("it has ended");
+            }
+            _ => drop(trim(&store, session, 0, len).await),
+        }
+        // Half of what may be free stays.
+        wait_for_blocks(&home, full + OPTIONS.spare_bytes - len).await;
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let lines = writer.await.expect("no panic");
+    assert_eq!(all_output(&store, "slow").len() as u64, 2 * lines);
+    verify(&store);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_was_deleted_is_given_back_while_others_write_and_all_else_is_as_it_was() {
     let home = Home::new();
     let store = open(&home);

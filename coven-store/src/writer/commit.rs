@@ -5,6 +5,7 @@ use std::time::Instant;
 use coven_core::Event;
 
 use super::Writer;
+use super::folding::Does;
 use super::group::{self, Before, Done};
 use super::queue::Job;
 use super::room::cost;
@@ -16,6 +17,7 @@ use crate::file::Claim;
 use crate::folder;
 use crate::journal;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
+use crate::tail::NewBatch;
 
 /// A group whose commit failed. Whether the disk has it is known once the file is open again.
 pub(super) struct Unsettled {
@@ -183,13 +185,14 @@ impl Writer {
     /// Tells the world of a group that is durable.
     pub(super) fn publish(&mut self, jobs: Vec<Job>, done: Done) {
         if done.events > 0 {
+            let does = what_it_does(&done.batches);
             self.mark = done.mark;
             let len_bytes = done.row.len_bytes() as u64;
             let took_bytes = self.tail.push(done.mark, len_bytes, done.batches);
             self.state.pace.took(took_bytes);
             self.meter.committed(done.events);
             self.wakes.wake(done.mark.seq(), done.sessions.keys());
-            self.state.folding.written();
+            self.state.folding.written(Instant::now(), does);
             self.took_room(cost(done.row.len_bytes() as u64));
         }
         for (job, answer) in jobs.iter().zip(&done.answers) {
@@ -207,7 +210,7 @@ impl Writer {
             job.answer(answer);
         }
         self.recovered();
-        self.fold_if_due();
+        self.fold_if_enough();
     }
 
     /// What a batch that was just written means to those beside the log.
@@ -243,5 +246,12 @@ impl Writer {
 
     fn is_short_of_room(&self) -> bool {
         self.state.suspension.is_some() || self.meter.why_stuck().is_some()
+    }
+}
+
+fn what_it_does(group: &[NewBatch]) -> Does {
+    match group.iter().any(|batch| batch.lets_go.is_some()) {
+        true => Does::LetGo,
+        false => Does::Add,
     }
 }

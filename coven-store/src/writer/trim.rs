@@ -1,6 +1,4 @@
-//! Having the journal folded, and taking out of it what is.
-
-use std::time::{Duration, Instant};
+//! Taking out of the journal what is folded.
 
 use redb::{ReadTransaction, WriteTransaction};
 
@@ -9,49 +7,12 @@ use super::{Chore, Writer};
 use crate::database::guarded;
 use crate::fault::{Fault, damage};
 use crate::file::Claim;
-use crate::folder;
 use crate::journal::{self, Removed};
 use crate::layout::{META, meta};
-use crate::limits::{FOLD_AFTER, TRIM_PARTS};
+use crate::limits::TRIM_PARTS;
 use crate::stored::Mark;
 
-/// Nothing was written for so long that what there is should be folded.
-#[derive(Default)]
-pub(crate) struct Folding {
-    /// When the last group was written that nobody asked to be folded.
-    since: Option<Instant>,
-}
-
-impl Folding {
-    /// A group was written just now.
-    pub(super) fn written(&mut self) {
-        self.since = Some(Instant::now());
-    }
-
-    /// How long until a fold is due if nothing is written; `None` when there is nothing to fold.
-    pub(super) fn until_due(&self) -> Option<Duration> {
-        self.since
-            .map(|since| FOLD_AFTER.saturating_sub(since.elapsed()))
-    }
-}
-
 impl Writer {
-    /// Has the journal folded once there is enough.
-    pub(super) fn fold_if_due(&self) {
-        if self.tail.look().bytes() >= self.fold_bytes {
-            self.tell_folder(folder::Message::Fold);
-        }
-    }
-
-    /// Has what there is folded, where nothing was written for long.
-    pub(super) fn fold_when_quiet(&mut self) {
-        let due = self.state.folding.until_due();
-        if due.is_some_and(|due| due.is_zero()) {
-            self.state.folding.since = None;
-            self.tell_folder(folder::Message::FoldAll { reply: None });
-        }
-    }
-
     /// Takes some of what is folded out of the journal.
     pub(super) fn trim(&self, txn: &WriteTransaction) -> Result<Removed, Fault> {
         let folded = self.tail.look().folded();
