@@ -3,6 +3,8 @@
 //! All that can be checked is checked before anything is written. From then on the task owns the
 //! launch, whether or not anybody still waits for it.
 
+mod turns;
+
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::fd::OwnedFd;
@@ -17,7 +19,6 @@ use coven_harness::environment::{Environment, login_path, lookup, search_path};
 use coven_harness::process::Spawn;
 use coven_harness::{CannotRun, ConversationPlan, Harness};
 use sha2::{Digest, Sha256};
-use tokio::sync::{Mutex, OwnedMutexGuard};
 use uuid::{Builder, Uuid};
 
 use crate::engine::Registered;
@@ -25,6 +26,9 @@ use crate::on_the_way::Waypoint;
 use crate::session_task::{self, Accepted, Run};
 use crate::shared::{Shared, blocking};
 use crate::{Error, Record, place};
+
+pub(crate) use turns::KeyedLaunches;
+use turns::Turn;
 
 pub(crate) async fn launch(
     shared: &Arc<Shared>,
@@ -126,7 +130,7 @@ async fn under(shared: &Shared, launch: &Launch) -> Result<Known, Error> {
         return Ok(Known::Free { id, turn });
     };
     let log = shared.store.id();
-    let turn = shared.keyed_launches.turn(&id_of(log, &key, 0)).await;
+    let turn = shared.keyed_launches.turn(id_of(log, &key, 0)).await;
     let found = shared.read(move |store| {
         let mut ids = (0..).map(|deleted| id_of(log, &key, deleted));
         loop {
@@ -162,24 +166,6 @@ fn id_of(log: [u8; 16], key: &IdempotencyKey, deleted: u32) -> SessionId {
     let hash = hash.finalize();
     let uuid = Builder::from_custom_bytes(std::array::from_fn(|at| hash[at])).into_uuid();
     SessionId::parse(&uuid.to_string()).expect("a UUID is an id")
-}
-
-/// Held by the one launch that goes on of those under a key.
-type Turn = OwnedMutexGuard<()>;
-
-/// Launches under keys take turns: two under one key never run at once. Those under two keys do, as
-/// a rule.
-#[derive(Debug, Default)]
-pub(crate) struct KeyedLaunches {
-    turns: [Arc<Mutex<()>>; 32],
-}
-
-impl KeyedLaunches {
-    async fn turn(&self, id: &SessionId) -> Turn {
-        let sum: usize = id.as_str().bytes().map(usize::from).sum();
-        let turn = &self.turns[sum % self.turns.len()];
-        Arc::clone(turn).lock_owned().await
-    }
 }
 
 /// Ordered by time within one process; order in the log comes from `Seq` alone.
