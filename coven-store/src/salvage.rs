@@ -60,7 +60,8 @@ pub struct Changed {
     pub session: SessionId,
     /// Events that are there as they were.
     pub kept_events: u64,
-    /// Events that are gone, where that can be told.
+    /// Events that are gone, where that can be told: of a session that was trimmed it cannot, nor of any
+    /// where some of the newest part of the log could not be read.
     pub lost_events: Option<u64>,
     /// Bytes of output that are gone, and are stood for by as many others; what was lost after the
     /// last output that is left is not known.
@@ -291,19 +292,21 @@ impl<'a> Salvaging<'a> {
             .recent
             .get(&slot)
             .map_or(0, |rows| rows.keys().filter(|seq| recent(seq)).count());
-        let lost_events = self.catalogue.ordered.as_ref().map(|ordered| {
+        let missing = self.catalogue.ordered.as_ref().map(|ordered| {
             let before = ordered.get(&slot).copied().unwrap_or(0) + recent as u64;
             before.saturating_sub(done.events)
         });
         // The order does not say which events were trimmed.
-        let lost_events = lost_events.filter(|_| !had.trims);
+        let missing = missing.filter(|_| !had.trims);
         self.salvaged.sessions += 1;
         self.salvaged.events += done.events;
         let is_whole =
             done.left_out == 0 && done.stand_ins.is_empty() && !done.has_lost_its_end && had.name;
-        if is_whole && lost_events.is_none_or(|lost| lost == 0) {
+        if is_whole && missing.is_none_or(|missing| missing == 0) {
             return;
         }
+        // What was in a group that cannot be read, nobody counts.
+        let lost_events = missing.filter(|_| self.catalogue.has_newest);
         self.salvaged.changed.push(Changed {
             session: id.clone(),
             kept_events: done.events,
