@@ -5,6 +5,7 @@
 //! those before it, which matters where a shim has forgotten what it said of them.
 
 mod passed_over;
+mod waiting;
 
 use std::collections::VecDeque;
 
@@ -12,7 +13,8 @@ use coven_core::limits::MAX_UNDELIVERED_INPUTS;
 use coven_core::{Command, InputId, Refusal, SessionId};
 use tokio::sync::watch;
 
-use super::rooms::{Room, Rooms};
+use super::rooms::Rooms;
+use waiting::{Text, Waiting, Written};
 
 /// Inputs on record of which it is not known that they are written, and those that never will be.
 #[derive(Debug, Default)]
@@ -28,35 +30,6 @@ pub(super) struct Deliveries {
     is_unread: bool,
     /// What whoever wrote had said when it died, if it did.
     last_word: Option<LastWord>,
-}
-
-#[derive(Debug)]
-struct Waiting {
-    id: InputId,
-    len_bytes: u64,
-    written: Written,
-    text: Text,
-    _room: Option<Room>,
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Written {
-    /// An engine before put it on record. What became of it is not known before all is heard that its shim
-    /// has to say.
-    Unknown,
-    Bytes(u64),
-    /// A shim has it, which says how much it has written once it is done with it.
-    ByShim,
-}
-
-/// Whether it is known what an input types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Text {
-    Known,
-    /// It is hidden, and the engine that was given it is dead. It can be typed once somebody asks for it again.
-    Forgotten,
-    /// Nobody did, and what comes after it is to be typed: it never will be.
-    PassedOver,
 }
 
 /// An input that was not written whole, and will not be.
@@ -85,49 +58,6 @@ impl Deliveries {
         &self.rooms
     }
 
-    /// An input is on record.
-    pub(super) fn recorded(&mut self, id: InputId, len_bytes: u64, room: Option<Room>) {
-        self.waiting.push_back(Waiting {
-            id,
-            len_bytes,
-            written: Written::Bytes(0),
-            text: Text::Known,
-            _room: room,
-        });
-    }
-
-    /// An input is on record, by an engine before. It takes its room until more is known of it.
-    pub(super) fn recorded_before(&mut self, id: InputId, len_bytes: u64) {
-        let room = self
-            .rooms
-            .take(usize::try_from(len_bytes).unwrap_or(usize::MAX));
-        self.waiting.push_back(Waiting {
-            id,
-            len_bytes,
-            written: Written::Unknown,
-            text: Text::Known,
-            _room: Some(room),
-        });
-        self.is_behind.send_replace(true);
-    }
-
-    /// Where more may be written of what is on record than is known: whether that is still so.
-    pub(super) fn behind(&self) -> Option<watch::Receiver<bool>> {
-        let is_behind = self.is_behind.subscribe();
-        let is_so = *is_behind.borrow();
-        is_so.then_some(is_behind)
-    }
-
-    /// All was heard that a shim had when it was reached: what it did not take by then, nobody wrote.
-    pub(super) fn caught_up(&mut self) {
-        for waiting in &mut self.waiting {
-            if let Written::Unknown = waiting.written {
-                waiting.written = Written::Bytes(0);
-            }
-        }
-        self.is_behind.send_replace(false);
-    }
-
     /// Nobody reads what is typed any more.
     pub(super) const fn nobody_reads(&mut self) {
         self.is_unread = true;
@@ -136,30 +66,6 @@ impl Deliveries {
     /// Whether that is known.
     pub(super) const fn is_unread(&self) -> bool {
         self.is_unread
-    }
-
-    /// A shim has taken an input.
-    pub(super) fn taken(&mut self, id: InputId) {
-        if let Some(place) = self.place(id) {
-            for waiting in self.waiting.range_mut(..=place) {
-                waiting.written = Written::ByShim;
-            }
-        }
-    }
-
-    /// So much of an input is written, and all of those before it; more of it may be.
-    pub(super) fn reached(&mut self, id: InputId, written_bytes: u64) {
-        let Some(place) = self.place(id) else {
-            return;
-        };
-        self.waiting.drain(..place);
-        if let Some(first) = self.waiting.front_mut() {
-            first.written = Written::Bytes(written_bytes);
-        }
-        let is_whole = |first: &Waiting| written_bytes >= first.len_bytes;
-        if self.waiting.front().is_some_and(is_whole) {
-            self.waiting.pop_front();
-        }
     }
 
     /// So much of an input is written, and no more will be; gives what is to be said of it. That it is not
@@ -233,11 +139,6 @@ impl Deliveries {
         given_up
     }
 
-    /// Whether all are told.
-    pub(super) fn is_empty(&self) -> bool {
-        self.waiting.is_empty()
-    }
-
     /// Why an input that is on record is not typed any more.
     pub(super) fn refusal(&self, id: InputId, session: &SessionId) -> Option<Refusal> {
         if let Some(told) = self.told.iter().rev().find(|told| told.id == id) {
@@ -265,20 +166,6 @@ impl Deliveries {
             self.told.pop_front();
         }
         self.told.push_back(undelivered);
-    }
-
-    fn place(&self, id: InputId) -> Option<usize> {
-        self.waiting.iter().position(|waiting| waiting.id == id)
-    }
-}
-
-impl Waiting {
-    const fn undelivered(&self, written_bytes: Option<u64>) -> Undelivered {
-        Undelivered {
-            id: self.id,
-            len_bytes: self.len_bytes,
-            written_bytes,
-        }
     }
 }
 
