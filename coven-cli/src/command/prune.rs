@@ -17,8 +17,9 @@ use crate::output::{self, Table};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Without budgets, those of [retention] in config.toml hold. Only output goes, the oldest first: what
-was typed, and all else that happened, stays. The room is used again by what comes; the log's file
-does not become smaller by it.
+was typed, and all else that happened, stays. The room is used again by what comes or, where it is much,
+given back to the file system within seconds: `du` says how much the log takes, the length of its
+file stays.
 
 Sizes are bytes, or like 500MB and 2GiB; ages like 12h and 30d.")]
 pub(crate) struct Args {

@@ -191,13 +191,24 @@ impl Lost {
 fn lost_output(from: u64, to: u64, piece_bytes: u64) -> Event {
     let lost = to - from;
     let len = usize::try_from(lost.min(piece_bytes)).expect("a piece is small");
-    let mut data = format!("\r\n[coven: {lost} bytes of output were lost here]\r\n").into_bytes();
+    let mut data = notice(lost, len).into_bytes();
     data.resize(len, FILLING);
     Event::Output {
         offset: from,
         channel: Channel::Tty,
         data: Bytes::from(data),
     }
+}
+
+/// What says that so many bytes were lost, in `len` bytes: whole words, as many as there is room for.
+fn notice(lost: u64, len: usize) -> String {
+    let notices = [
+        format!("\r\n[coven: {lost} bytes of output were lost here]\r\n"),
+        format!("[{lost} bytes lost]"),
+        "[lost]".to_owned(),
+    ];
+    let fits = |notice: &String| notice.len() <= len;
+    notices.into_iter().find(fits).unwrap_or_default()
 }
 
 /// Output that is gone from one offset to another. What it was is not known, so neither is its
@@ -313,4 +324,36 @@ fn launch(kept: Option<&Record>) -> Launch {
         }
     }
     launch
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_stands_for_lost_output_is_as_long_and_says_so_in_whole_words_however_little_it_is() {
+        let said = |lost: u64| {
+            let Event::Output { data, .. } = lost_output(7, 7 + lost, PIECE_BYTES) else {
+                panic!("it is output");
+            };
+            assert_eq!(data.len() as u64, lost);
+            let text = String::from_utf8(data.to_vec()).expect("text");
+            text.trim_end_matches(char::from(FILLING)).to_owned()
+        };
+        for (lost, notice) in [
+            (1, ""),
+            (5, ""),
+            (6, "[lost]"),
+            (13, "[lost]"),
+            (15, "[15 bytes lost]"),
+            (44, "[44 bytes lost]"),
+            (49, "\r\n[coven: 49 bytes of output were lost here]\r\n"),
+            (
+                5_000,
+                "\r\n[coven: 5000 bytes of output were lost here]\r\n",
+            ),
+        ] {
+            assert_eq!(said(lost), notice);
+        }
+    }
 }
