@@ -39,6 +39,8 @@ pub enum Amiss {
     SocketReplaced,
     /// Nobody listens at the socket.
     SocketRefused,
+    /// Whoever listens at the socket says nothing.
+    SocketSilent,
     /// There is no file left of its shim's spool.
     SpoolGone,
     /// Something that is no file is in the place of one of the spool.
@@ -52,7 +54,7 @@ pub enum Amiss {
 
 impl Amiss {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::ShimStopped,
         Self::ShimVersion,
         Self::ShimUnreachable,
@@ -62,6 +64,7 @@ impl Amiss {
         Self::SocketGone,
         Self::SocketReplaced,
         Self::SocketRefused,
+        Self::SocketSilent,
         Self::SpoolGone,
         Self::SpoolReplaced,
         Self::SpoolUnreadable,
@@ -80,11 +83,17 @@ impl Amiss {
             Self::SocketGone => "socket_gone",
             Self::SocketReplaced => "socket_replaced",
             Self::SocketRefused => "socket_refused",
+            Self::SocketSilent => "socket_silent",
             Self::SpoolGone => "spool_gone",
             Self::SpoolReplaced => "spool_replaced",
             Self::SpoolUnreadable => "spool_unreadable",
             Self::SpoolDamaged => "spool_damaged",
         }
+    }
+
+    /// Whether who meets it once has waited for longer than a shim's death or end takes to show.
+    pub(crate) fn is_lasting(self) -> bool {
+        self == Self::SocketSilent
     }
 
     pub(crate) fn because(self, why: impl Into<String>) -> OutOfReach {

@@ -25,5 +25,6 @@ pub use kill::{
 pub use output::{MAX_READ_BYTES, Output};
 pub(crate) use question::Question;
 pub use spawn::{Child, Spawn, SpawnError, Stdin, Wiring, open_files_limit, spawn};
+pub(crate) use stopped::is_stopped_shim;
 pub use stopped::stopped_shim;
 pub use terminal::Terminal;

@@ -21,7 +21,7 @@ impl Engine {
 
     /// What is amiss with the shim of a session that may live, with its folder, or with the connection to
     /// it, and what to do; `None` where nothing is seen to be. Its output may not be on record meanwhile,
-    /// and what is typed not arrive. What the connection met is told until that serves again, some two
+    /// and what is typed not arrive. What the connection met is told until that serves again, some five
     /// seconds at most after the thing was mended. One that is just being made is waited for, a second at most.
     ///
     /// # Errors

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::{Amiss, OutOfReach};
 
 /// How often in a row a connection fails before that is told: one fails, and the next attempt with it,
-/// whenever a shim dies or ends. Sooner, where its shim is seen to live on.
+/// whenever a shim dies or ends. Sooner, where its shim is seen to live on, or it [lasts](Amiss::is_lasting).
 const TOLD_FROM: u32 = 3;
 
 /// How long whoever asks waits for a connection that is being made, or is made again: as a rule it soon
@@ -39,7 +39,8 @@ struct Met {
 impl Met {
     fn told(&self) -> Option<&OutOfReach> {
         let is_told = self.is_sure || self.times >= TOLD_FROM;
-        self.last.as_ref().filter(|_| is_told)
+        let last = self.last.as_ref();
+        last.filter(|last| is_told || last.what.is_lasting())
     }
 }
 
@@ -230,5 +231,13 @@ mod tests {
             let (told, ()) = tokio::join!(biased; all.with(&session), attempt);
             assert_eq!(told, comes_to);
         }
+    }
+
+    #[test]
+    fn what_took_seconds_to_show_is_told_at_once() {
+        let (encounter, known) = encounter();
+        let silent = || Amiss::SocketSilent.because("nothing is said");
+        encounter.met(silent());
+        assert_eq!(known(), Poll::Ready(Some(silent())));
     }
 }

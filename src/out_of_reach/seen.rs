@@ -112,6 +112,7 @@ pub(crate) fn closer(met: OutOfReach, folder: &Path) -> OutOfReach {
         | Amiss::SocketGone
         | Amiss::SocketReplaced
         | Amiss::SocketRefused
+        | Amiss::SocketSilent
         | Amiss::SpoolGone
         | Amiss::SpoolReplaced
         | Amiss::SpoolUnreadable => return met,

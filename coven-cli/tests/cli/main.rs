@@ -42,6 +42,7 @@ mod run;
 mod service;
 mod sessions;
 mod several;
+mod silent_socket;
 mod stalled;
 mod stop_kill;
 mod stop_races;

@@ -31,6 +31,7 @@ use members::Identity;
 use search::{Look, Program, Searcher};
 
 pub use report::{KillError, KillReport, Signalled};
+pub(crate) use shim::is_shim_of;
 pub use shim::{in_this_boot, is_shim_running, kill_shim};
 pub use survivors::until_ended;
 

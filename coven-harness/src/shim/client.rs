@@ -3,8 +3,8 @@
 mod launch;
 mod link;
 mod outgoing;
+mod reach;
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::sync::Arc;
@@ -14,13 +14,13 @@ use bytes::Bytes;
 use coven_core::{ProcessFacts, SessionId, TermSize};
 use tokio::net::UnixStream;
 
-use super::folder::{self, socket_path};
 use super::protocol::{
     FromShim, Hello, Input, InputId, InputRefusal, Recorded, Refused, Taken, ToShim, VERSION,
     Welcome,
 };
 pub use launch::{Launch, LaunchError, LaunchStep, Program, launch, launch_with};
 use link::{Answer, Incoming, Link};
+use reach::reach;
 
 /// Bytes of records that may be on their way or wait to be taken. The shim may send one frame and
 /// 16 KiB more than that.
@@ -85,6 +85,10 @@ pub enum AdoptError {
         #[source]
         source: io::Error,
     },
+    /// Whoever listens there says nothing, or takes nobody in: the shim is held up, or somebody else
+    /// listens in its place.
+    #[error("whoever listens in the place of the session's shim does not greet")]
+    Silent,
     /// It holds another session.
     #[error("there is another session's shim in its place")]
     OtherSession,
@@ -134,8 +138,9 @@ pub struct CloseError;
 /// one more than that of the last that is on record, and 1 if there is none. Whoever had it before
 /// has lost it.
 ///
-/// A shim that is stopped does not answer, and this waits for it. Dropped meanwhile it has done
-/// nothing.
+/// Whoever listens there has 3 s to greet, but for the shim itself where it is stopped and the session's id is
+/// the last of its [`Program`]'s arguments: it does not answer, and this waits for it. Dropped meanwhile it has
+/// done nothing.
 ///
 /// # Errors
 /// [`AdoptError`] says what to do. In no case was anything done to the session.
@@ -154,19 +159,6 @@ pub async fn adopt_all(folder: &Path, session: &SessionId) -> Result<Child, Adop
     let (mut child, welcome) = reach(folder, session).await?;
     child.ask_from(welcome.first).await?;
     Ok(child)
-}
-
-async fn reach(folder: &Path, session: &SessionId) -> Result<(Child, Welcome), AdoptError> {
-    let unreachable = |source| AdoptError::Unreachable { source };
-    let held = File::from(folder::open(folder).map_err(unreachable)?);
-    let stream = UnixStream::connect(socket_path(&held)).await;
-    let mut child = Child::over(stream.map_err(unreachable)?, &[]);
-    let welcome = child.welcome().await?;
-    if welcome.session != session.as_str() {
-        return Err(AdoptError::OtherSession);
-    }
-    child.newest = (welcome.next > welcome.first).then(|| welcome.next - 1);
-    Ok((child, welcome))
 }
 
 impl Child {

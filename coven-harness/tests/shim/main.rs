@@ -13,6 +13,7 @@ mod peers;
 mod process;
 mod running;
 mod scanning;
+mod silent;
 #[path = "../../../tests/shared/small_disk.rs"]
 #[allow(dead_code)] // others mount it anew
 mod small_disk;

@@ -127,6 +127,11 @@ fn find(table: &Table, session: &SessionId) -> io::Result<Option<(u32, u64)>> {
     Ok(found.map(|(pid, started, _)| (pid, started)))
 }
 
+/// Whether this process was started as the session's shim.
+pub(crate) fn is_shim_of(pid: u32, session: &SessionId) -> bool {
+    platform::arguments(pid).is_ok_and(|arguments| is_of(&arguments, session))
+}
+
 /// Whether these are the arguments of the session's shim.
 fn is_of(arguments: &[u8], session: &SessionId) -> bool {
     let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);

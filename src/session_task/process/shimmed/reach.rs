@@ -78,7 +78,8 @@ pub(crate) async fn reach(
             Err(met) => met,
         };
         let problem = &met.why;
-        if pause < MAX_PAUSE || *problem == told {
+        let is_early = pause < MAX_PAUSE && !met.what.is_lasting();
+        if is_early || *problem == told {
             tracing::debug!(%session, %problem, "a shim is not reached yet");
         } else {
             tracing::error!(%session, %problem, "a shim cannot be reached; it is tried on");
@@ -174,6 +175,10 @@ fn not_adopted(error: &AdoptError, folder: &Path) -> OutOfReach {
                  ends the session"
             ))
         }
+        AdoptError::Silent => Amiss::SocketSilent.because(format!(
+            "whoever listens at {shown}/{SOCKET} says nothing: its shim is held up, or something else listens \
+             there: put the socket of its shim back, or `coven kill` ends the session"
+        )),
         AdoptError::OtherSession => Amiss::SocketReplaced.because(format!(
             "{shown}/{SOCKET} is the socket of another session's shim: put that of its own back, or \
              `coven kill` ends the session"

@@ -58,3 +58,14 @@ async fn what_a_shim_says_that_is_of_no_use_is_told_by_its_word() {
         shim.await.unwrap();
     }
 }
+
+#[tokio::test]
+async fn a_socket_at_which_somebody_listens_and_says_nothing_is_told_by_its_word() {
+    let folder = Folder::new();
+    let _silent = folder.listen();
+    let (word, why) = met(&folder).await;
+    assert_eq!(word, "socket_silent");
+    let socket = folder.path().join(SOCKET);
+    let told = format!("whoever listens at {} says nothing: ", socket.display());
+    assert!(why.starts_with(&told), "{why}");
+}
