@@ -147,11 +147,15 @@ fn a_stop_that_kills_ends_sessions_whose_daemon_cannot_be_asked() {
 fn on_a_terminal_it_asks_what_to_do_with_the_sessions_that_run() {
     let home = Home::new();
     let id = home.launch(ENDLESS);
-    let mut terminal = Terminal::run(&home.coven(["daemon", "stop"]));
-    terminal.wait_for("[L/e/c]");
-    terminal.press(b"c\n");
-    assert_eq!(terminal.end(), 0);
-    assert!(home.output(["daemon", "status"]).status.success());
+    for cancels in [&b"c\n"[..], b"\x04"] {
+        let mut terminal = Terminal::run(&home.coven(["daemon", "stop"]));
+        terminal.wait_for("[L/e/c]");
+        terminal.press(cancels);
+        terminal.wait_for("nothing was ended: the daemon and its sessions go on");
+        assert_eq!(terminal.end(), 1);
+        assert!(home.output(["daemon", "status"]).status.success());
+        assert_eq!(home.record(&id)["status"], "running");
+    }
     let mut terminal = Terminal::run(&home.coven(["daemon", "stop"]));
     terminal.wait_for("[L/e/c]");
     terminal.press(b"e\n");

@@ -60,7 +60,7 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         (false, true) => SessionsAtStop::Keep,
         (false, false) => match what_to_do(args.patience, home).await? {
             Some(sessions) => sessions,
-            None => return Ok(Exit::Done),
+            None => return Err(cancelled()),
         },
     };
     let deadline = args.patience.deadline();
@@ -71,6 +71,11 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         }
         SessionsAtStop::End => end_all(&deadline, home).await,
     }
+}
+
+/// Somebody at the terminal would rather have it go on.
+fn cancelled() -> Failure {
+    Failure::failed("nothing was ended: the daemon and its sessions go on")
 }
 
 /// Stops the daemon, which ends its sessions, and ends in this process whoever is left: of a daemon that
