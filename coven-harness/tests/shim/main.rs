@@ -1,6 +1,7 @@
 //! Shims, as real processes: what they hold and pass on, and what is left of them.
 
 mod adopting;
+mod conversation;
 mod dying;
 mod enduring;
 mod full;
@@ -19,5 +20,6 @@ mod silent;
 mod small_disk;
 #[path = "../support/mod.rs"]
 mod support;
+mod transcript;
 mod typing;
 mod world;
