@@ -19,17 +19,29 @@ pub(super) fn look(home: &Home) -> Vec<Finding> {
 
 /// The same on a machine whose files are below `root`.
 fn look_at(root: &Path, file: Option<PathBuf>, daemon: Option<u32>) -> Vec<Finding> {
-    let file = file.filter(|file| file.exists());
+    let file = file.filter(|file| fs::symlink_metadata(file).is_ok());
+    let is_installed = file.as_deref().is_some_and(Path::is_file);
     let mut findings: Vec<Finding> = file.as_deref().map(service).into_iter().collect();
     if root.join("run/systemd/system").is_dir() {
         let machine = Machine::of(root, daemon);
-        findings.push(logout(&machine, file.is_some()));
+        findings.push(logout(&machine, is_installed));
     }
     findings
 }
 
 fn service(file: &Path) -> Finding {
     let path = file.display();
+    if let Ok(target) = fs::read_link(file)
+        && !file.is_file()
+    {
+        let target = target.display();
+        return Finding::new(
+            "service",
+            State::Note,
+            format!("{path} is a symbolic link to {target}, which is no unit: there is no service"),
+        )
+        .advise("remove it, then `coven daemon install`, which leaves a link as it is");
+    }
     match unit::kill_mode(file) {
         Ok(mode) if mode == "process" => {
             Finding::new("service", State::Ok, format!("{path}, KillMode=process"))
@@ -245,5 +257,24 @@ mod tests {
             "{found}"
         );
         assert_eq!(look_at(root.path(), None, None), []);
+    }
+
+    #[test]
+    fn a_link_in_the_place_of_the_unit_that_leads_to_none_is_told_of_and_is_no_service() {
+        let root = machine(None);
+        let unit = root.path().join("coven.service");
+        for target in ["/dev/null", "gone"] {
+            std::os::unix::fs::symlink(target, &unit).unwrap();
+            let findings = look_at(root.path(), Some(unit.clone()), None);
+            let [service, logout] = &findings[..] else {
+                panic!("{findings:?}");
+            };
+            assert_eq!(service.subject, "service");
+            assert_eq!(service.state, State::Note);
+            let told = format!("is a symbolic link to {target}, which is no unit");
+            assert!(service.found.contains(&told), "{}", service.found);
+            assert!(logout.found.ends_with("no service is installed"));
+            fs::remove_file(&unit).unwrap();
+        }
     }
 }
