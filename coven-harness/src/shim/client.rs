@@ -85,6 +85,9 @@ pub enum AdoptError {
         #[source]
         source: io::Error,
     },
+    /// Something that is no socket is in the place of its own, as a link, which is not followed.
+    #[error("what is in the place of the socket of the session's shim is no socket")]
+    NoSocket,
     /// Whoever listens there says nothing, or takes nobody in: the shim is held up, or somebody else
     /// listens in its place.
     #[error("whoever listens in the place of the session's shim does not greet")]

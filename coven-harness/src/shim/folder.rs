@@ -2,13 +2,15 @@
 
 mod found;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
-use rustix::fs::{AtFlags, Dir, FlockOperation, Mode, OFlags, flock, openat, unlinkat};
+use rustix::fs::{
+    AtFlags, Dir, FileType, FlockOperation, Mode, OFlags, flock, fstat, openat, unlinkat,
+};
 use rustix::io::Errno;
 
 pub use found::{Death, Fate, Found, Remains, Summary, is_dead, look};
@@ -107,12 +109,21 @@ pub(super) fn remove(folder: &OwnedFd) {
     }
 }
 
-/// The bytes of a listening socket's address are few: it is named from within its folder.
-pub(super) fn socket_path(folder: &File) -> String {
-    format!(
-        "/proc/self/fd/{}/{SOCKET}",
-        std::os::fd::AsRawFd::as_raw_fd(folder)
-    )
+/// The socket that is in a folder, to be connected to by [`socket_path`]; `None` where something else is in its place,
+/// as a link, which is not followed: whose socket it leads to would be disturbed.
+///
+/// # Errors
+/// Those of looking at it.
+pub(super) fn socket(folder: impl AsFd) -> io::Result<Option<OwnedFd>> {
+    let flags = OFlags::PATH | OFlags::NOFOLLOW | OFlags::CLOEXEC;
+    let found = openat(folder, SOCKET, flags, Mode::empty())?;
+    let is_socket = FileType::from_raw_mode(fstat(&found)?.st_mode).is_socket();
+    Ok(is_socket.then_some(found))
+}
+
+/// A path to a socket that is held. Its own may be longer than an address can be.
+pub(super) fn socket_path(socket: &OwnedFd) -> String {
+    format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(socket))
 }
 
 /// The system's number for an error, or the one for "something".

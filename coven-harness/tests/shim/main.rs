@@ -7,6 +7,7 @@ mod enduring;
 mod full;
 mod golden;
 mod hostile;
+mod linked;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
 mod peer;

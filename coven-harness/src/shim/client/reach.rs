@@ -1,6 +1,5 @@
 //! Connecting to the shim that has its folder here: whoever listens there must greet, and soon.
 
-use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::time::Duration;
@@ -30,6 +29,7 @@ pub(super) async fn reach(
             _ => AdoptError::Unreachable { source },
         }
     })?;
+    let stream = stream.ok_or(AdoptError::NoSocket)?;
     let listens = stream.peer_cred().ok().and_then(|peer| peer.pid());
     let listens = listens.and_then(|pid| u32::try_from(pid).ok());
     let is_stopped = || listens.is_some_and(|pid| is_stopped_shim(pid, session));
@@ -54,7 +54,10 @@ pub(super) async fn reach(
     Ok((child, welcome))
 }
 
-async fn connect(folder: &Path) -> io::Result<UnixStream> {
-    let held = File::from(folder::open(folder)?);
-    UnixStream::connect(socket_path(&held)).await
+/// `None` where there is no socket.
+async fn connect(folder: &Path) -> io::Result<Option<UnixStream>> {
+    let Some(socket) = folder::socket(folder::open(folder)?)? else {
+        return Ok(None);
+    };
+    UnixStream::connect(socket_path(&socket)).await.map(Some)
 }

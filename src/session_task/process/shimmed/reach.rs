@@ -175,6 +175,9 @@ fn not_adopted(error: &AdoptError, folder: &Path) -> OutOfReach {
                  ends the session"
             ))
         }
+        AdoptError::NoSocket => Amiss::SocketReplaced.because(format!(
+            "{shown}/{SOCKET} is no socket: put that of its shim back, or `coven kill` ends the session"
+        )),
         AdoptError::Silent => Amiss::SocketSilent.because(format!(
             "whoever listens at {shown}/{SOCKET} says nothing: its shim is held up, or something else listens \
              there: put the socket of its shim back, or `coven kill` ends the session"
