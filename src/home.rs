@@ -15,6 +15,8 @@ use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use coven_core::SessionId;
+use coven_harness::shim::Reach;
 use rustix::fs::{CWD, Mode, OFlags, RawMode, fchmod, fstat, openat};
 use rustix::io::Errno;
 use rustix::process::geteuid;
@@ -122,6 +124,17 @@ pub fn check_spools(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         checked => checked,
     }
+}
+
+/// How far the output goes that a session's shim has written down in the home at `path`, and whether the end of
+/// the session is there, too; `None` where there is no shim, nor anything that one left. What of it is beyond the
+/// log waits for the next engine. Blocks for reading some 4 MiB at most. Nothing is changed, and a shim that lives
+/// writes on meanwhile.
+///
+/// # Errors
+/// Those of reading it.
+pub fn spooled(path: &Path, session: &SessionId) -> io::Result<Option<Reach>> {
+    Spools::of(path).reach(session)
 }
 
 /// Takes a home that nobody has open, so that nobody opens it as long as this is held. Nothing in it is

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 use std::fs::{self, DirBuilder};
 use std::io;
 use std::os::unix::fs::DirBuilderExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use coven_core::SessionId;
+use coven_harness::shim::{self, Reach};
 use rustix::fs::{Access, AtFlags, CWD, accessat, statvfs};
 use rustix::io::Errno;
 
@@ -98,6 +99,32 @@ impl Spools {
             sessions.extend(id);
         }
         Ok(sessions)
+    }
+
+    /// How far the spool of a session's shim goes; `None` where there is none. Nothing is changed. Blocks.
+    ///
+    /// # Errors
+    /// Those of looking at it; `NotADirectory` where the folders are in none, or in one that a link names.
+    pub(crate) fn reach(&self, session: &SessionId) -> io::Result<Option<Reach>> {
+        let mut names = Path::new(session.as_str()).components();
+        let is_name = matches!(
+            (names.next(), names.next()),
+            (Some(Component::Normal(_)), None)
+        );
+        if !is_name {
+            return Ok(None);
+        }
+        let reached = fs::symlink_metadata(&self.directory).and_then(|found| {
+            if found.is_dir() {
+                shim::reach(&self.folder(session))
+            } else {
+                Err(io::ErrorKind::NotADirectory.into())
+            }
+        });
+        match reached {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            reached => reached,
+        }
     }
 
     /// Removes the folders of these that are empty: of launches that never came to be on record, or whose shim has

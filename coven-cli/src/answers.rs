@@ -1,9 +1,12 @@
 //! Where the answers about sessions come from: the home's daemon, or the home itself.
 
+mod waiting;
+
 use std::path::Path;
 
 use coven::{Engine, OpenError, Options, store};
 use coven_http::client::Client;
+use coven_http::wire::SessionRecord;
 
 use crate::connect;
 use crate::exit::Exit;
@@ -86,6 +89,15 @@ impl Source {
     ) -> Result<(Answerer, T), Failure> {
         let answered = self.ask_if_any(home, ask).await?;
         answered.ok_or_else(|| connect::nothing_ran(home))
+    }
+
+    /// Says on stderr what of a session is not in the answer because it waits beside the log for a daemon.
+    /// Where a daemon answers, it has taken that.
+    pub(crate) fn tell_what_waits(self, home: &Home, record: &SessionRecord) {
+        match self {
+            Self::Daemon => {}
+            Self::Offline => waiting::tell(home, record),
+        }
     }
 }
 

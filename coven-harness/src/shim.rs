@@ -27,7 +27,7 @@ pub use folder::{Death, Fate, Found, NewFolder, Remains, SOCKET, Summary, is_dea
 #[doc(hidden)]
 pub use host::Waypoint;
 pub use protocol::{InputId, InputRefusal, LaunchFailure, Record, Recorded, Taken};
-pub use spool::{Damage, Leftover};
+pub use spool::{Damage, Leftover, Reach, reach};
 
 /// The first argument of a program that is to be a shim.
 pub const WORD: &str = "shim";

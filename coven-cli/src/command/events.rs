@@ -54,7 +54,11 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         Some(word) => select::session(client, word).await.map(Some),
         None => Ok(None),
     };
-    let (mut answerer, session) = args.answers.source().ask(home, look).await?;
+    let source = args.answers.source();
+    let (mut answerer, session) = source.ask(home, look).await?;
+    if let Some(session) = &session {
+        source.tell_what_waits(home, session);
+    }
     let client = answerer.client().clone();
     let whose = if args.session.is_some() {
         Whose::One

@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use coven_http::client::{Client, EventsQuery, Output};
+use coven_http::wire::SessionRecord;
 
 use crate::answers;
 use crate::exit::Exit;
@@ -39,12 +40,13 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let source = args.answers.source();
     match &args.output {
         None => {
-            let (answerer, (id, lines)) = source
+            let (answerer, (session, lines)) = source
                 .ask(home, async |client| begin(client, args).await)
                 .await?;
+            source.tell_what_waits(home, &session);
             match to_stdout(lines).await {
                 Err(failure) if failure.is_unheard() => {
-                    let failure = why(answerer.client(), &id).await.unwrap_or(failure);
+                    let failure = why(answerer.client(), &session.id).await.unwrap_or(failure);
                     return Err(failure.and("what was written is not a whole export"));
                 }
                 written => written?,
@@ -53,10 +55,11 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         Some(path) => {
             // A file is begun anew with the next daemon.
             let write = async |client: &Client| {
-                let (id, lines) = begin(client, args).await?;
+                let (session, lines) = begin(client, args).await?;
+                source.tell_what_waits(home, &session);
                 match to_file(lines, path).await {
                     Err(failure) if failure.is_unheard() => {
-                        Err(why(client, &id).await.unwrap_or(failure))
+                        Err(why(client, &session.id).await.unwrap_or(failure))
                     }
                     written => written,
                 }
@@ -67,15 +70,16 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     Ok(Exit::Done)
 }
 
-/// Which session it is, and the beginning of its export.
-async fn begin(client: &Client, args: &Args) -> Result<(String, Output), Failure> {
-    let id = select::session(client, &args.session).await?.id;
+/// The session, and the beginning of its export.
+async fn begin(client: &Client, args: &Args) -> Result<(SessionRecord, Output), Failure> {
+    let session = select::session(client, &args.session).await?;
+    let id = &session.id;
     let lines = if args.redact {
-        client.export_redacted(&id).await?
+        client.export_redacted(id).await?
     } else {
-        client.export(&id).await?
+        client.export(id).await?
     };
-    Ok((id, lines))
+    Ok((session, lines))
 }
 
 /// Why an export broke off, if that is because the session cannot be read: an answer that was begun

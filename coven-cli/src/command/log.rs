@@ -45,8 +45,10 @@ struct Line<'a> {
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let look = async |client: &Client| select::session(client, &args.session).await;
-    let (mut answerer, session) = args.answers.source().ask(home, look).await?;
+    let source = args.answers.source();
+    let (mut answerer, session) = source.ask(home, look).await?;
     tell_trimmed(session.trimmed_bytes);
+    source.tell_what_waits(home, &session);
     if args.follow {
         ending::tell_out_of_reach(&session);
     }

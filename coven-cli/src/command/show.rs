@@ -33,7 +33,9 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         };
         Ok((record, reason))
     };
-    let (_, (record, reason)) = args.answers.source().ask(home, look).await?;
+    let source = args.answers.source();
+    let (_, (record, reason)) = source.ask(home, look).await?;
+    source.tell_what_waits(home, &record);
     if args.json {
         output::json(&record)?;
     } else {

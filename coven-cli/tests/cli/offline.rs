@@ -8,7 +8,7 @@ use std::process::{Command, Output};
 
 use rustix::process::{Pid, Signal, geteuid, kill_process};
 
-use crate::home::{ENDLESS, Home};
+use crate::home::{ENDLESS, Home, eventually};
 use crate::not_run::not_run;
 
 /// One of each, of the newest session.
@@ -79,6 +79,42 @@ fn after_kill_9_a_session_that_looks_live_is_shown_as_recorded_and_nothing_is_ch
     assert!(home.text(["log", "--offline", &id]).contains("begun"));
     // The next daemon finds all as it was left, and takes the session over.
     assert_eq!(home.record(&id)["status"], "running");
+}
+
+#[test]
+fn what_waits_in_a_spool_of_a_dead_daemon_is_told_with_how_much_it_is_and_comes_with_the_next() {
+    let home = Home::new();
+    let id = home
+        .launch("echo begun; until [ -e go ]; do sleep 0.05; done; printf 'since then'; exit 3");
+    home.wait_for_output(&id, "begun");
+    kill_its_daemon(&home);
+    let one = |command: &'static str| [command, id.as_str(), "--offline"];
+    let nothing_waits = home.output(one("log"));
+    assert!(nothing_waits.stderr.is_empty(), "{nothing_waits:?}");
+    fs::write(home.project().join("go"), "").unwrap();
+    let told = |command| {
+        let output = home.output(one(command));
+        assert!(output.status.success(), "{output:?}");
+        let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+        (text(&output.stdout), text(&output.stderr))
+    };
+    let whole = "10 bytes of its output and its end are in its spool";
+    eventually("its end in its spool", || {
+        told("show").1.contains(whole).then_some(())
+    });
+    assert_eq!(told("log").0, "begun\n", "it is not in the log");
+    for command in ["log", "show", "events", "export"] {
+        let (_, said) = told(command);
+        assert!(
+            said.contains(whole) && said.lines().count() == 1,
+            "{command}: {said}"
+        );
+    }
+    home.wait_for_end(&id);
+    assert_eq!(home.text(["log", &id]), "begun\nsince then\n");
+    home.text(["daemon", "stop"]);
+    let (log, said) = told("log");
+    assert_eq!((&*log, &*said), ("begun\nsince then\n", ""));
 }
 
 #[test]
@@ -219,13 +255,18 @@ fn killed_with_a_live_session(home: &Home) -> String {
     home.output(["run", "sh", "echo before; exit 3"]);
     let id = home.launch(ENDLESS);
     home.wait_for_output(&id, "begun");
+    kill_its_daemon(home);
+    id
+}
+
+/// Ends the home's daemon by force, and waits until it has ended.
+fn kill_its_daemon(home: &Home) {
     let pid = i32::try_from(home.daemon_pid().unwrap()).unwrap();
     kill_process(Pid::from_raw(pid).unwrap(), Signal::KILL).unwrap();
     // Its socket hears nobody once it has ended, and its lock is free.
     let mut free = Command::new("flock");
     free.arg(home.dir().join("lock")).arg("true");
     assert!(free.status().unwrap().success());
-    id
 }
 
 /// `coven` with these arguments, to which the home is on a file system that takes no writes.

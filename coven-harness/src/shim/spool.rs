@@ -5,6 +5,7 @@
 //! the machine. A part all of whose records are acknowledged is removed, and nothing else ever is.
 
 mod part;
+mod reach;
 mod read_back;
 mod reading;
 
@@ -18,6 +19,7 @@ use rustix::io::{Errno, pwrite};
 use super::folder;
 use super::protocol::PartHead;
 pub(super) use part::{Position, left_after, sendable};
+pub use reach::{Reach, reach};
 pub use read_back::{Damage, Leftover};
 
 /// The size of a part, as a rule.
