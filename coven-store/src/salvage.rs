@@ -44,6 +44,9 @@ pub struct Salvaged {
     pub sessions: u64,
     /// Events that are there as they were.
     pub events: u64,
+    /// Events that [`inspect`](crate::inspect()) reads and that are in the new log no more, as nobody is to read
+    /// them: output that was trimmed, and what sessions had that were deleted last of all.
+    pub let_go: u64,
     /// Some of the newest part of the log could not be read: what was recorded last, of whatever
     /// sessions, is missing beside what is told of each.
     pub newest_is_lost: bool,
@@ -229,7 +232,9 @@ impl<'a> Salvaging<'a> {
         let id = name(slot, owner);
         let mut deletion = None;
         let mut trimmed_bytes = 0;
+        let mut events = 0;
         for left in Events::of(self.catalogue, slot, id.clone()) {
+            events += 1;
             match left.envelope.event {
                 Event::Trimmed {
                     offset, len_bytes, ..
@@ -247,6 +252,9 @@ impl<'a> Salvaging<'a> {
             }
             (None, None) => return self.mend(slot, &id, owner, trimmed_bytes),
         };
+        if owner.deleted_at.is_none() {
+            self.salvaged.let_go += events;
+        }
         self.log.put_deleted(slot, &id, row)
     }
 
@@ -300,6 +308,7 @@ impl<'a> Salvaging<'a> {
         let missing = missing.filter(|_| !had.trims);
         self.salvaged.sessions += 1;
         self.salvaged.events += done.events;
+        self.salvaged.let_go += done.trimmed;
         let is_whole =
             done.left_out == 0 && done.stand_ins.is_empty() && !done.has_lost_its_end && had.name;
         if is_whole && missing.is_none_or(|missing| missing == 0) {

@@ -42,6 +42,8 @@ pub(super) struct Done {
     pub(super) events: u64,
     /// Events that could not follow on anything, and were left out.
     pub(super) left_out: u64,
+    /// Events whose output was trimmed, and was not taken out yet.
+    pub(super) trimmed: u64,
     /// How many of each kind stand for what was lost.
     pub(super) stand_ins: BTreeMap<&'static str, u64>,
     /// Its record says that there were later events than are left.
@@ -85,6 +87,7 @@ impl Mending {
         if let Event::Output { offset, data, .. } = &envelope.event
             && is_trimmed(*offset, data.len() as u64, self.trimmed_bytes)
         {
+            self.done.trimmed += 1;
             return Ok(());
         }
         let mut fits = self.fold(&envelope);

@@ -49,6 +49,7 @@ struct Saved<'a> {
     home: String,
     sessions: u64,
     events: u64,
+    let_go_events: u64,
     newest_is_lost: bool,
     untraced_sessions: u64,
     changed: Vec<Altered<'a>>,
@@ -87,6 +88,7 @@ pub(super) fn of<'a>(
             home: home.display().to_string(),
             sessions: salvaged.sessions,
             events: salvaged.events,
+            let_go_events: salvaged.let_go,
             newest_is_lost: salvaged.newest_is_lost,
             untraced_sessions: salvaged.untraced,
             changed: salvaged.changed.iter().map(Altered::of).collect(),
@@ -205,6 +207,16 @@ fn tell_salvaged(text: &mut String, home: &Path, salvaged: &Salvaged) {
             count(salvaged.events, "event")
         ),
     );
+    if salvaged.let_go > 0 {
+        let events = count(salvaged.let_go, "event");
+        line(
+            text,
+            &format!(
+                "{events} more that were read had been let go of (trimmed output, deleted sessions) and were not \
+                 taken out of the files yet: they stay gone."
+            ),
+        );
+    }
     for changed in &salvaged.changed {
         line(text, &one_line(&told(changed)));
     }
