@@ -29,7 +29,8 @@ use crate::test_support::{
     running, trim, trimmed, urgent,
 };
 use crate::{
-    AppendError, Batch, Options, ReadError, StorageFault, Store, StoreHealth, WriterState,
+    AppendError, Batch, OpenError, Options, ReadError, StorageFault, Store, StoreHealth,
+    WriterState,
 };
 
 /// What the disk is to do.

@@ -92,3 +92,14 @@ async fn a_log_that_may_not_be_written_to_is_looked_at_like_any_other() {
         assert_eq!(findings.expect("it can be looked at").problems, Vec::new());
     }
 }
+
+#[tokio::test]
+async fn a_log_is_not_opened_without_a_look_at_its_last_commit() {
+    let (home, disk, store) = folded().await;
+    store.close().await;
+    disk.plan(|plan| plan.fail = Some(fail(Kind::Read, 0, 1, Errno::IO)));
+    let opened = Store::open_on(&disk.shared(), &home.path(), LEFT);
+    assert!(matches!(opened, Err(OpenError::Io { .. })), "{opened:?}");
+    let store = open(&home, &disk, LEFT);
+    assert_eq!(events_of(&store, "a").len(), 2);
+}

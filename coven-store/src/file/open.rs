@@ -218,9 +218,12 @@ fn mend_system(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
 /// the one before, and what was recorded since would be gone without a word.
 fn check_header(file: &Shadow, path: &Path) -> Result<(), OpenError> {
     let mut header = [0; HEADER_BYTES];
-    // One that is too short or cannot be read is for the database to complain of.
-    if file.read(0, &mut header).is_err() || !header.starts_with(REDB_MAGIC) {
-        return Ok(());
+    match file.read(0, &mut header) {
+        Ok(()) if header.starts_with(REDB_MAGIC) => {}
+        // The database complains of it.
+        Ok(()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
+        Err(error) => return Err(open_error(path, error)),
     }
     match Header::of(&header).last.problem() {
         None => Ok(()),
