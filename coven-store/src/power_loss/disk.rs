@@ -1,41 +1,33 @@
 //! The model of a disk: writes are pending until a sync, and a mishap befalls one operation.
 
 mod drive;
+mod file;
 mod holes;
+mod mishap;
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
-use std::ops::Bound;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use redb::{BackendError, StorageBackend};
+use redb::StorageBackend;
 use rustix::io::Errno;
 use tokio::sync::watch;
 
+use crate::fault::storage_fault;
 use crate::file::{Access, Disk, Holes, OsDisk, Room};
 
 pub(super) use drive::Survival;
 use drive::{Change, Drive};
+use file::ModelFile;
 use holes::{ModelHoles, held_bytes};
+use mishap::Fate;
+pub(super) use mishap::{Failed, Mishap};
 
 /// What a disk has that is next to full: a commit that notes what is free has room, and nothing else has.
 const TIGHT_BYTES: u64 = 300 << 10;
-
-/// What befalls the operation of this number, counted from 0: writes, changes of length, syncs and
-/// holes.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Mishap {
-    /// The power fails while it is under way.
-    Cut { at: u64, survival: Survival },
-    /// It is not done and fails; all others go through.
-    Fault { at: u64, with: Errno },
-    /// The sync of this number, counted from 0 among syncs, fails, and so many operations later
-    /// the power, with which goes all that was not synced.
-    FaultThenCut { sync: u64, operations: u64 },
-}
 
 /// A disk that has no more than there is on it now.
 #[derive(Debug)]
@@ -47,13 +39,6 @@ struct Full {
     since: u64,
 }
 
-/// What befalls one operation.
-enum Fate {
-    Nothing,
-    Fault(Errno),
-    Cut,
-}
-
 #[derive(Clone, Debug)]
 pub(super) struct ModelDisk(Arc<Shared>);
 
@@ -61,6 +46,8 @@ pub(super) struct ModelDisk(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     cut: watch::Sender<bool>,
+    /// The first fault.
+    failed: watch::Sender<Option<Failed>>,
 }
 
 #[derive(Debug)]
@@ -68,12 +55,18 @@ struct State {
     mishap: Option<Mishap>,
     operations: u64,
     syncs: u64,
+    reads: u64,
+    /// Who reads is no part of the story.
+    is_looked_at: bool,
     /// The operation that a fault befell.
     failed_at: Option<u64>,
+    is_mended: bool,
     /// How many holes were made in each file.
     holes: HashMap<u64, u64>,
     /// How often still who asks for room is told that there is next to none.
     tight: u32,
+    /// It had next to no room, or none, once.
+    was_short: bool,
     full: Option<Full>,
     /// When it became full, once it is not any more.
     full_since: Option<u64>,
@@ -84,7 +77,17 @@ struct State {
 
 enum Operation {
     Change(Change),
+    Hole(Change),
     Sync,
+}
+
+impl Operation {
+    const fn failed(&self) -> Failed {
+        match self {
+            Self::Change(_) | Self::Sync => Failed::Write,
+            Self::Hole(_) => Failed::Hole,
+        }
+    }
 }
 
 impl ModelDisk {
@@ -98,15 +101,20 @@ impl ModelDisk {
                 mishap,
                 operations: 0,
                 syncs: 0,
+                reads: 0,
+                is_looked_at: false,
                 failed_at: None,
+                is_mended: false,
                 holes: HashMap::new(),
                 tight: 0,
+                was_short: false,
                 full: None,
                 full_since: None,
                 is_cut: false,
                 drives: HashMap::new(),
             }),
             cut: watch::Sender::new(false),
+            failed: watch::Sender::new(None),
         }))
     }
 
@@ -117,8 +125,69 @@ impl ModelDisk {
         told.expect("the disk holds the sender");
     }
 
+    pub(super) fn is_cut(&self) -> bool {
+        self.state().is_cut
+    }
+
+    /// Completes when a fault befell something, and says what.
+    pub(super) async fn failure(&self) -> Failed {
+        let mut failed = self.0.failed.subscribe();
+        let told = failed.wait_for(Option::is_some).await;
+        let told = *told.expect("the disk holds the sender");
+        told.expect("it was waited for")
+    }
+
+    /// What a fault befell first, if anything.
+    pub(super) fn failed(&self) -> Option<Failed> {
+        *self.0.failed.borrow()
+    }
+
+    /// Nothing fails any more.
+    pub(super) fn mend(&self) {
+        self.state().is_mended = true;
+    }
+
+    /// Whether it fails until somebody mends it.
+    pub(super) fn keeps_failing(&self) -> bool {
+        let state = self.state();
+        matches!(state.mishap, Some(Mishap::Failing { .. })) && !state.is_mended
+    }
+
+    /// Whether what was to befall it did.
+    pub(super) fn was_struck(&self) -> bool {
+        let is_cut = self.state().is_cut;
+        match self.state().mishap {
+            None => true,
+            Some(Mishap::Cut { .. }) => is_cut,
+            Some(
+                Mishap::Fault { .. }
+                | Mishap::Failing { .. }
+                | Mishap::FaultThenCut { .. }
+                | Mishap::Unreadable { .. },
+            ) => self.failed().is_some(),
+        }
+    }
+
+    /// Whether `text` says what is wrong with it.
+    pub(super) fn is_told_by(&self, text: &str) -> bool {
+        let state = self.state();
+        let is_short =
+            state.was_short && text.contains(&storage_fault(&Errno::NOSPC.into()).to_string());
+        is_short || state.failed_at.is_some() && state.mishap.is_some_and(|it| it.is_told_by(text))
+    }
+
+    /// No read counts, or fails, as long as this is there. Only who looks on reads meanwhile.
+    pub(super) fn look_on(&self) -> Looking<'_> {
+        self.state().is_looked_at = true;
+        Looking(self)
+    }
+
     pub(super) fn operations(&self) -> u64 {
         self.state().operations
+    }
+
+    pub(super) fn reads(&self) -> u64 {
+        self.state().reads
     }
 
     pub(super) fn syncs(&self) -> u64 {
@@ -133,12 +202,15 @@ impl ModelDisk {
 
     /// Whoever asks for room next, so many times, is told that there is next to none.
     pub(super) fn become_tight(&self, times: u32) {
-        self.state().tight = times;
+        let mut state = self.state();
+        state.tight = times;
+        state.was_short = true;
     }
 
     /// From now on there is no room but what the log gives back, and what `reserve` lets go of.
     pub(super) fn become_full(&self, reserve: &Path) {
         let mut state = self.state();
+        state.was_short = true;
         state.full = Some(Full {
             all_bytes: state.used_bytes() + len_bytes(reserve),
             reserve: reserve.to_owned(),
@@ -149,11 +221,6 @@ impl ModelDisk {
     pub(super) fn become_roomy(&self) {
         let mut state = self.state();
         state.full_since = state.full.take().map(|full| full.since);
-    }
-
-    /// Whether a fault befell an operation.
-    pub(super) fn has_failed(&self) -> bool {
-        self.state().failed_at.is_some()
     }
 
     /// The operation at which the disk was full, as long as it was.
@@ -185,19 +252,41 @@ impl ModelDisk {
         let mut state = self.state();
         state.refuse_after_cut()?;
         match (state.fate(&operation), operation) {
-            (Fate::Fault(with), _) => return Err(with.into()),
+            (Fate::Fault(with), operation) => {
+                self.fail(operation.failed());
+                return Err(with.into());
+            }
             (Fate::Cut, operation) => {
                 // A sync under way has ensured nothing.
-                if let Operation::Change(change) = operation {
+                if let Operation::Change(change) | Operation::Hole(change) = operation {
                     state.drive(inode)?.begin(change);
                 }
                 state.is_cut = true;
                 self.0.cut.send_replace(true);
             }
-            (Fate::Nothing, Operation::Change(change)) => state.drive(inode)?.change(change),
+            (Fate::Nothing, Operation::Change(change) | Operation::Hole(change)) => {
+                state.drive(inode)?.change(change);
+            }
             (Fate::Nothing, Operation::Sync) => state.drive(inode)?.sync(),
         }
         state.refuse_after_cut()
+    }
+
+    fn fail(&self, failed: Failed) {
+        self.0.failed.send_if_modified(|first| {
+            let is_first = first.is_none();
+            first.get_or_insert(failed);
+            is_first
+        });
+    }
+}
+
+/// Somebody looks at a disk who is no part of the story.
+pub(super) struct Looking<'a>(&'a ModelDisk);
+
+impl Drop for Looking<'_> {
+    fn drop(&mut self) {
+        self.0.state().is_looked_at = false;
     }
 }
 
@@ -207,7 +296,7 @@ impl State {
         let number = self.operations;
         self.operations += 1;
         let sync = match operation {
-            Operation::Change(_) => None,
+            Operation::Change(_) | Operation::Hole(_) => None,
             Operation::Sync => {
                 self.syncs += 1;
                 Some(self.syncs - 1)
@@ -216,6 +305,10 @@ impl State {
         match self.mishap {
             Some(Mishap::Fault { at, with }) if at == number => {
                 self.failed_at = Some(number);
+                Fate::Fault(with)
+            }
+            Some(Mishap::Failing { at, with }) if at <= number && !self.is_mended => {
+                self.failed_at.get_or_insert(number);
                 Fate::Fault(with)
             }
             Some(Mishap::Cut { at, .. }) if at == number => Fate::Cut,
@@ -230,6 +323,20 @@ impl State {
             }
             _ => Fate::Nothing,
         }
+    }
+
+    /// Counts a read, and says whether it fails.
+    fn is_unreadable(&mut self) -> bool {
+        if self.is_looked_at {
+            return false;
+        }
+        let number = self.reads;
+        self.reads += 1;
+        let is_it = matches!(self.mishap, Some(Mishap::Unreadable { read }) if read == number);
+        if is_it {
+            self.failed_at = Some(self.operations);
+        }
+        is_it
     }
 
     fn drive(&mut self, inode: u64) -> io::Result<&mut Drive> {
@@ -270,11 +377,7 @@ impl Disk for ModelDisk {
             drive.change(Change::SetLen { len: 0 });
         }
         state.drives.insert(inode, drive);
-        Ok(Box::new(ModelFile {
-            disk: self.clone(),
-            inode,
-            _locked: file,
-        }))
+        Ok(Box::new(ModelFile::new(self, inode, file)))
     }
 
     fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>> {
@@ -305,60 +408,6 @@ impl Disk for ModelDisk {
 
 fn len_bytes(path: &Path) -> u64 {
     path.metadata().map_or(0, |file| file.len())
-}
-
-#[derive(Debug)]
-struct ModelFile {
-    disk: ModelDisk,
-    inode: u64,
-    _locked: File,
-}
-
-impl StorageBackend for ModelFile {
-    fn len(&self) -> io::Result<u64> {
-        Ok(self.disk.state().drive(self.inode)?.now.len() as u64)
-    }
-
-    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let offset = position(offset);
-        let there = state.drive(self.inode)?.now.get(offset..offset + out.len());
-        out.copy_from_slice(there.ok_or(io::ErrorKind::UnexpectedEof)?);
-        Ok(())
-    }
-
-    fn set_len(&self, len: u64) -> io::Result<()> {
-        let len = position(len);
-        let change = Operation::Change(Change::SetLen { len });
-        self.disk.operate(self.inode, change)
-    }
-
-    fn sync_data(&self) -> io::Result<()> {
-        self.disk.operate(self.inode, Operation::Sync)
-    }
-
-    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let change = Operation::Change(Change::Write {
-            offset: position(offset),
-            data: data.to_vec(),
-        });
-        self.disk.operate(self.inode, change)
-    }
-
-    /// What the system would have: whoever opens the file next sees it.
-    fn close(&self) -> io::Result<()> {
-        let mut state = self.disk.state();
-        let drive = state.drive(self.inode)?;
-        drive.put(&drive.now)
-    }
-
-    fn try_lock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<bool, BackendError> {
-        Ok(true)
-    }
-
-    fn unlock_range(&self, _: Bound<u64>, _: Bound<u64>) -> Result<(), BackendError> {
-        Ok(())
-    }
 }
 
 fn position(offset: u64) -> usize {

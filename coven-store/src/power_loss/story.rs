@@ -12,7 +12,7 @@ pub(super) use told::{Told, check};
 
 /// Small, so that pages leave the cache in the middle of a transaction, and nothing but the log
 /// itself asks anything of the disk.
-const OPTIONS: Options = Options {
+pub(super) const OPTIONS: Options = Options {
     cache_bytes: 256 << 10,
     journal_cache_bytes: 256 << 10,
     segment_cache_bytes: 1 << 20,
@@ -44,6 +44,8 @@ pub(super) enum Step {
     Rebuild,
     /// Nothing more until what was deleted and trimmed is taken out, and given back.
     Rest,
+    /// Everything is read, and is told with that.
+    Read,
     /// The disk is next to full until it was looked at a few times: who appends next has the journal
     /// give back what it does not use.
     Tight,
@@ -185,6 +187,23 @@ pub(super) fn folded_in_parts() -> Story {
         ..OPTIONS
     };
     Story { steps, options }
+}
+
+/// What a log is opened for after a cut: to put in order what that left, to be read and to go on.
+pub(super) fn recovered() -> Story {
+    use Kind::{Created, Labelled, Output, Started};
+    const OUT: Kind = Output { len_bytes: 3000 };
+    let steps = vec![
+        Step::Read,
+        Step::Append(vec![
+            (0, vec![Created, Started]),
+            (1, vec![OUT]),
+            (2, vec![Labelled]),
+            (3, vec![OUT, Labelled]),
+        ]),
+        Step::Rest,
+    ];
+    steps.into()
 }
 
 /// Any story.

@@ -39,7 +39,7 @@ impl Holes for ModelHoles {
 
     /// Zeros that are written, or not, like any others; but the file does not become longer.
     fn punch(&self, range: Range<u64>) -> io::Result<()> {
-        let change = Operation::Change(Change::Write {
+        let change = Operation::Hole(Change::Write {
             offset: position(range.start),
             data: vec![0; position(range.end - range.start)],
         });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use coven_core::{Event, Seq, is_trimmed};
+use coven_core::{Envelope, Event, Seq, is_trimmed};
 use redb::ReadableTableMetadata;
 
 use super::OPTIONS;
@@ -11,15 +11,28 @@ use crate::test_support::{ALL, Home, ended, events_of, trimmed};
 use crate::{Options, ReadError, Store};
 
 /// What was asked for and what was answered.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(in crate::power_loss) struct Told {
     pub(super) sessions: BTreeMap<&'static str, Session>,
     pub(super) newest: Seq,
     /// What the cold file had and did not use, whenever there was nothing more to do.
     pub(in crate::power_loss) unused_bytes: Vec<u64>,
+    /// The log said what was wrong with the disk.
+    pub(in crate::power_loss) is_said: bool,
+    /// It failed while files of the log were closed.
+    pub(in crate::power_loss) may_be_unsaid: bool,
+    /// How often it was seen to take nothing while the disk took nothing.
+    pub(in crate::power_loss) refused: usize,
 }
 
-#[derive(Debug, Default)]
+impl Told {
+    /// What was found of a session is what it has.
+    pub(super) fn take_for_said(&mut self, name: &'static str, found: &[Envelope]) {
+        self.sessions.entry(name).or_default().take_for_said(found);
+    }
+}
+
+#[derive(Clone, Debug, Default)]
 pub(super) struct Session {
     /// What it has for sure.
     pub(super) acked: Vec<(Seq, Event)>,
@@ -41,6 +54,34 @@ impl Session {
         }
     }
 
+    /// Whether that is what is to be read of it.
+    pub(super) fn is(&self, found: &[Envelope]) -> bool {
+        let found = read(found);
+        found == self.left() || found == self.with_asked(&found).left()
+    }
+
+    /// What was found is what it has, with what was asked for or without.
+    fn take_for_said(&mut self, found: &[Envelope]) {
+        let found = read(found);
+        if found == self.left() {
+            self.asked.clear();
+        } else {
+            *self = self.with_asked(&found);
+            assert_eq!(found, self.left(), "it is what was told");
+        }
+    }
+
+    /// The same session, were what was asked for acknowledged, with the last of what was found.
+    fn with_asked(&self, found: &[(Seq, Event)]) -> Self {
+        let mut session = self.clone();
+        let last = session.acked.last().map_or(Seq::ZERO, |(seq, _)| *seq);
+        // Whatever of them is to be read, the last is, and they follow one another.
+        let newest = found.last().map_or(Seq::ZERO, |(seq, _)| (*seq).max(last));
+        let more = session.asked.len() as u64;
+        session.acknowledge(Seq::new((newest.get() + 1).saturating_sub(more)));
+        session
+    }
+
     /// What is to be read of it.
     fn left(&self) -> Vec<(Seq, Event)> {
         let outputs = Outputs::of(self.acked.iter().map(|(_, event)| event));
@@ -52,6 +93,11 @@ impl Session {
         };
         self.acked.iter().filter(is_left).cloned().collect()
     }
+}
+
+fn read(found: &[Envelope]) -> Vec<(Seq, Event)> {
+    let events = found.iter();
+    events.map(|it| (it.seq, it.event.clone())).collect()
 }
 
 /// Where a session's output events end, and where it was trimmed to.
@@ -100,23 +146,8 @@ pub(in crate::power_loss) async fn check(home: &Home, told: &Told, when: &str) {
     let store =
         Store::open(&home.path(), options).unwrap_or_else(|error| panic!("{when}: {error}"));
     for (name, session) in &told.sessions {
-        let found: Vec<_> = events_of(&store, name)
-            .into_iter()
-            .map(|it| (it.seq, it.event))
-            .collect();
-        let with_asked = |session: &Session| {
-            let mut session = Session {
-                acked: session.acked.clone(),
-                asked: session.asked.clone(),
-            };
-            let last = session.acked.last().map_or(Seq::ZERO, |(seq, _)| *seq);
-            // Whatever of them is to be read, the last is, and they follow one another.
-            let newest = found.last().map_or(Seq::ZERO, |(seq, _)| (*seq).max(last));
-            let more = session.asked.len() as u64;
-            session.acknowledge(Seq::new((newest.get() + 1).saturating_sub(more)));
-            session.left()
-        };
-        let is_right = found == session.left() || found == with_asked(session);
+        let found = events_of(&store, name);
+        let is_right = session.is(&found);
         assert!(is_right, "{when}: {name} has {found:?}, told {session:?}");
     }
     let verify = || store.verify().expect("a read").problems;

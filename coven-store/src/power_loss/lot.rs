@@ -1,0 +1,63 @@
+//! What the crash tests leave to chance, and how much of all there is they try: the same each time,
+//! unless a variable says otherwise.
+
+use std::cell::Cell;
+use std::env;
+use std::hash::{BuildHasher, RandomState};
+use std::ops::Range;
+use std::sync::OnceLock;
+
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+
+/// A number, or `new` for one by lot: what all lots are drawn from. 0 where it is not set.
+const SEED: &str = "COVEN_STORE_SEED";
+
+/// Has every operation tried wherever only some would be, whatever it is set to.
+const EVERY_OPERATION: &str = "COVEN_STORE_EVERY_OPERATION";
+
+fn seed() -> u64 {
+    static SEED_OF_ALL: OnceLock<u64> = OnceLock::new();
+    let drawn = *SEED_OF_ALL.get_or_init(|| match env::var(SEED).as_deref() {
+        Ok("new") => RandomState::new().hash_one(SEED),
+        Ok(number) => number.parse().expect("a number, or `new`"),
+        Err(_) => 0,
+    });
+    // To be seen beside what fails: each test has a thread.
+    thread_local!(static IS_SAID: Cell<bool> = const { Cell::new(false) });
+    if !IS_SAID.replace(true) {
+        println!("{SEED}={drawn}");
+    }
+    drawn
+}
+
+/// The lot of this number.
+pub(super) fn lot(number: u64) -> u64 {
+    seed().wrapping_mul(0x9e37_79b9_7f4a_7c15) ^ number
+}
+
+/// What draws the stories of this number.
+pub(super) fn runner(number: u64, cases: u32) -> TestRunner {
+    let config = Config {
+        cases,
+        failure_persistence: None,
+        ..Config::default()
+    };
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed().to_le_bytes());
+    bytes[8..16].copy_from_slice(&number.to_le_bytes());
+    let lot = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    TestRunner::new_with_rng(config, lot)
+}
+
+pub(super) fn every_operation() -> bool {
+    env::var_os(EVERY_OPERATION).is_some()
+}
+
+/// One in so many of `all`, from one of the first on that the seed says; or each.
+pub(super) fn one_in(many: usize, all: Range<u64>) -> impl Iterator<Item = u64> {
+    let (skipped, step) = match every_operation() {
+        true => (0, 1),
+        false => (lot(0) % many as u64, many),
+    };
+    (all.start + skipped..all.end).step_by(step)
+}

@@ -1,0 +1,130 @@
+//! A log that is opened after a cut, on a disk that something befalls again.
+
+use std::fs;
+
+use super::disk::{Mishap, ModelDisk};
+use super::lot::one_in;
+use super::story::{self, Story, Told};
+use super::{LIVES, Length, TRIES, all_or_some, either_fault, go_on, live};
+use crate::error::OpenError;
+use crate::opening;
+use crate::test_support::Home;
+
+/// Of the operations of a story, one in so many is where the power is cut first.
+const SOME_CUTS: usize = 20;
+
+/// Of the operations after a cut, one in so many fails.
+const SOME_THAT_FAIL: usize = 3;
+
+/// Of what is read after a cut, one in so many reads fails.
+const SOME_READS: usize = 5;
+
+/// What a cut left.
+struct Left {
+    home: Home,
+    told: Told,
+}
+
+impl Left {
+    async fn by(story: &Story, at: u64) -> Self {
+        let home = Home::new();
+        let survival = all_or_some(at);
+        let (_, told) = live(&home, story, Some(Mishap::Cut { at, survival })).await;
+        Self { home, told }
+    }
+
+    fn copy(&self) -> Home {
+        let home = Home::new();
+        for left in fs::read_dir(self.home.dir()).expect("a folder") {
+            let left = left.expect("it is there");
+            fs::copy(left.path(), home.dir().join(left.file_name())).expect("a copy");
+        }
+        home
+    }
+
+    /// Opens a copy of it on a disk that something befalls, and looks whether it has what it must then,
+    /// with all that was read of it before.
+    async fn recover(&self, mishap: Option<Mishap>) -> ModelDisk {
+        let home = self.copy();
+        let told = self.told.clone();
+        let (disk, told) = go_on(&home, &story::recovered(), mishap, told).await;
+        story::check(&home, &told, &format!("{mishap:?} after a cut")).await;
+        disk
+    }
+}
+
+/// Opens a copy of what a cut left, and no more than its files.
+fn open(left: &Left, mishap: Option<Mishap>) -> (ModelDisk, Result<(), OpenError>) {
+    let home = left.copy();
+    let disk = ModelDisk::new(mishap);
+    let opened = opening::open(&disk.shared(), &home.path(), story::OPTIONS);
+    let opened = opened.map(drop);
+    (disk, opened)
+}
+
+#[tokio::test]
+async fn a_log_that_is_not_opened_since_a_read_failed_says_so() {
+    let story = story::everything();
+    let (mut opened, mut refused) = (0, 0);
+    for at in one_in(SOME_CUTS, 0..Length::of(&story).await.operations) {
+        let left = Left::by(&story, at).await;
+        let (disk, whole) = open(&left, None);
+        whole.expect("it opens");
+        for read in 0..disk.reads() {
+            let (disk, answer) = open(&left, Some(Mishap::Unreadable { read }));
+            assert!(disk.was_struck(), "read {read} after a cut at {at}");
+            match answer {
+                // What the database keeps for itself is made anew where it cannot be read.
+                Ok(()) => opened += 1,
+                Err(error @ OpenError::Io { .. }) if disk.is_told_by(&error.to_string()) => {
+                    refused += 1;
+                }
+                Err(error) => panic!("read {read} after a cut at {at}: {error:?}"),
+            }
+        }
+    }
+    assert!(refused > opened, "{refused} of {opened}");
+}
+
+/// Opens what a cut left on a disk that something befalls, for sure.
+async fn survive(left: &Left, mishap: Mishap) {
+    for _ in 0..TRIES {
+        if left.recover(Some(mishap)).await.was_struck() {
+            return;
+        }
+    }
+    panic!("{mishap:?} after a cut does not befall it");
+}
+
+#[tokio::test]
+#[ignore = "takes a minute or more"]
+async fn whatever_befalls_a_log_that_is_opened_after_a_cut_what_was_acked_or_read_is_there() {
+    let story = story::everything();
+    for at in one_in(SOME_CUTS, 0..Length::of(&story).await.operations) {
+        let left = Left::by(&story, at).await;
+        let (mut operations, mut reads) = (u64::MAX, u64::MAX);
+        for _ in 0..LIVES {
+            let disk = left.recover(None).await;
+            operations = operations.min(disk.operations());
+            reads = reads.min(disk.reads());
+        }
+        for again in 0..operations {
+            let survival = all_or_some(again);
+            survive(
+                &left,
+                Mishap::Cut {
+                    at: again,
+                    survival,
+                },
+            )
+            .await;
+        }
+        for again in one_in(SOME_THAT_FAIL, 0..operations) {
+            let with = either_fault(again);
+            survive(&left, Mishap::Fault { at: again, with }).await;
+        }
+        for read in one_in(SOME_READS, 0..reads) {
+            survive(&left, Mishap::Unreadable { read }).await;
+        }
+    }
+}
