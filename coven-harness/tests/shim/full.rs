@@ -77,6 +77,34 @@ async fn at_its_bound_a_spool_blocks_the_process_and_goes_on_when_some_is_acknow
     }
 }
 
+/// A process of Linux may have a pipe hold 1 MiB, and writes as soon as there is room in it.
+#[tokio::test]
+async fn a_pipe_that_its_process_made_larger_gives_no_more_at_once_and_its_spool_keeps_its_bound() {
+    let world = World::new();
+    let script = "exec /usr/bin/python3 -c 'import fcntl, os
+left = 8 << 20
+fcntl.fcntl(1, fcntl.F_SETPIPE_SZ, 1 << 20)
+while left: left -= os.write(1, bytes(left))'";
+    let mut child = until_full(&world, LEAST_BYTES, script, Wiring::Pipes).await;
+    let mut told = Told::default();
+    while !told.is_over() {
+        let next = within(child.records.next()).await.unwrap();
+        if let Record::Output { bytes, .. } = &next.record {
+            let len_bytes = bytes.len() as u64;
+            assert!(len_bytes <= RECORD_BYTES, "{len_bytes} at once");
+        }
+        told.add(next);
+        child.control.ack(told.last);
+        let len_bytes = len_bytes(&world);
+        assert!(len_bytes <= LEAST_BYTES, "{len_bytes}");
+    }
+    assert_eq!(told.output.len(), 8 << 20);
+    assert_eq!(
+        (told.exit, told.end),
+        (Some(SUCCESS), Some(OutputEnd::Complete))
+    );
+}
+
 #[tokio::test]
 async fn a_full_spool_takes_input_until_its_reserve_is_used_and_the_exit_always() {
     let world = World::new();

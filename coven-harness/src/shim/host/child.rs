@@ -14,7 +14,7 @@ use rustix::process::{Pid, Signal, WaitOptions, kill_process_group, wait};
 use crate::process::facts;
 use crate::process::spawn::{Keyboard, Spawn, SpawnError, explain, prepare};
 
-/// The most that one read gives: a terminal gives 4,095 bytes at most, a pipe more.
+/// The most that one read gives: a terminal gives 4,095 bytes at most, a pipe as many as its process wants.
 pub(super) const READ_BYTES: usize = 64 * 1024;
 
 /// A process, in parts.
@@ -164,10 +164,12 @@ fn unblocked(pipe: OwnedFd) -> io::Result<OwnedFd> {
 }
 
 impl Source {
-    /// One read, into what `buffer` has room for. Memory that it does not need is not touched.
+    /// One read of at most [`READ_BYTES`], in the place of what is in `buffer`, which has room for so much
+    /// and no more. Memory that it does not need is not touched.
     pub(super) fn read(&self, buffer: &mut Vec<u8>) -> Read {
         let mut was_hung_up = false;
         buffer.clear();
+        buffer.reserve_exact(READ_BYTES);
         loop {
             match read(&self.fd, spare_capacity(buffer)) {
                 Ok(0) => return Read::End,

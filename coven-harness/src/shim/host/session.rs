@@ -211,7 +211,6 @@ impl Session {
     /// Reads one of its sources: once, or as long as it gives whole pages.
     pub(super) fn read(&mut self, place: usize) {
         let mut buffer = std::mem::take(&mut self.buffer);
-        buffer.reserve(READ_BYTES);
         for _ in 0..MAX_READS {
             // Another source may have taken the room since.
             if !self.spool.has_room_for_output(READ_BYTES) {
