@@ -21,6 +21,8 @@ mod killing;
 mod launching;
 mod leaving;
 mod live;
+#[cfg(test)]
+mod made_up_shim;
 mod observe;
 mod owed;
 mod process;

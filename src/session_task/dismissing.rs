@@ -120,26 +120,38 @@ fn has_more(record: &Record, output_bytes: u64) -> bool {
         if offset.saturating_add(bytes.len() as u64) > output_bytes)
 }
 
-/// Hears a shim to the end of its session, and closes it.
+/// Hears all that a shim has, and closes it, as soon as its session is over for it, too. It may have forgotten
+/// what is on record, the end included.
 async fn dismiss(child: Child, output_bytes: u64) -> Result<(), String> {
     let Child {
         mut records,
         control,
+        newest,
         ..
     } = child;
-    let (mut has_exited, mut is_closed) = (false, false);
-    while !(has_exited && is_closed) {
+    let mut has_all = newest.is_none();
+    // Refused while more is to come.
+    while !(has_all && control.close().await.is_ok()) {
         let recorded = records.next().await.map_err(|lost| lost.to_string())?;
         if has_more(&recorded.record, output_bytes) {
             return Err(MORE.to_owned());
         }
-        match recorded.record {
-            Record::Exited { .. } => has_exited = true,
-            Record::OutputClosed { .. } => is_closed = true,
-            Record::LaunchFailed { .. } => (has_exited, is_closed) = (true, true),
-            _ => {}
-        }
         control.ack(recorded.number);
+        has_all |= newest <= Some(recorded.number);
     }
-    control.close().await.map_err(|error| error.to_string())
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session_task::made_up_shim::MadeUpShim;
+
+    #[tokio::test]
+    async fn a_shim_that_has_forgotten_all_that_is_on_record_is_let_go_without_a_wait() {
+        let session = SessionId::parse("one").unwrap();
+        let mut shim = MadeUpShim::of(&session, 5, Vec::new());
+        assert_eq!(in_time(shim.folder(), &session, 7).await, Ok(()));
+        assert_eq!(shim.acked().await, None);
+    }
 }

@@ -2,7 +2,8 @@
 //!
 //! A folder of parts, each a file of frames named by the number of its first record. A record is
 //! written by one `write` before anybody is told of it, so it survives the death of everything but
-//! the machine. A part all of whose records are acknowledged is removed, and nothing else ever is.
+//! the machine. A part all of whose records are acknowledged is removed, and nothing else ever is; one
+//! with the end of the session stays to the last.
 
 mod part;
 mod reach;
@@ -60,6 +61,8 @@ pub(super) struct Spool {
     next: u64,
     /// Up to which all is acknowledged.
     acked: u64,
+    /// From which record on nothing is forgotten, acknowledged or not.
+    kept_from: u64,
     /// Frames that the disk has not taken, oldest first, each with where it leaves the output.
     held: VecDeque<(Vec<u8>, u64)>,
     /// Where the output ends that was given to it.
@@ -86,6 +89,7 @@ impl Spool {
             }]),
             next: head.first,
             acked: head.first - 1,
+            kept_from: u64::MAX,
             offset: head.offset,
             folder,
             head,
@@ -208,12 +212,22 @@ impl Spool {
         }
     }
 
-    /// Begins another part where all records of the newest are acknowledged, and it is large or
-    /// takes the room that a full disk has not: it then can be forgotten.
+    /// Keeps the next record, and all behind it, until the spool is removed as a whole.
+    pub(super) fn keep_next(&mut self) {
+        self.kept_from = self.kept_from.min(self.next);
+    }
+
+    /// The oldest record that is needed.
+    fn needed(&self) -> u64 {
+        (self.acked + 1).min(self.kept_from)
+    }
+
+    /// Begins another part where no record of the newest is needed, and it is large or takes the room
+    /// that a full disk has not: it then can be forgotten.
     pub(super) fn renew(&mut self) {
         let newest = self.parts.back().expect("there is one");
         let is_stale = newest.len_bytes > STALE_PART_BYTES.min(self.part_bytes());
-        let is_needed = self.acked + 1 < self.written();
+        let is_needed = self.needed() < self.written();
         if !is_needed && self.is_written() && is_stale {
             // It stays, if there can be no other.
             let _ = self.begin_part(self.next, self.offset);
@@ -225,7 +239,7 @@ impl Spool {
     /// Whether [`forget`](Self::forget) removes anything.
     pub(super) fn may_forget(&self, reader: Option<Position>) -> bool {
         self.parts.len() > 1
-            && self.parts[1].first <= self.acked + 1
+            && self.parts[1].first <= self.needed()
             && reader.is_none_or(|reader| reader.part >= self.parts[1].first)
     }
 
@@ -234,8 +248,8 @@ impl Spool {
         self.parts.back().expect("there is one").first
     }
 
-    /// Removes the parts of which all records are acknowledged, but for the one in which somebody
-    /// reads, and those behind it. True if there were some.
+    /// Removes the parts of which no record is needed, but for the one in which somebody reads, and
+    /// those behind it. True if there were some.
     pub(super) fn forget(&mut self, reader: Option<Position>) -> bool {
         let before = self.parts.len();
         while self.may_forget(reader) {

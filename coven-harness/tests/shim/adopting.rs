@@ -8,7 +8,7 @@ use coven_harness::shim::{self, AdoptError, Found, Lost, Record};
 use rustix::process::Signal;
 
 use crate::support::{SUCCESS, in_terminal, noise, session, within};
-use crate::world::{Told, World, all, enter};
+use crate::world::{LIMIT_BYTES, Told, World, all, enter};
 
 /// Cuts of a session's records at which its engine dies.
 const DEATHS: u64 = 30;
@@ -99,6 +99,50 @@ async fn a_session_that_ended_while_nobody_was_connected_is_told_to_its_end() {
         (told.exit, told.end),
         (Some(Exit::Code { code: 9 }), Some(OutputEnd::Complete))
     );
+}
+
+/// Its engine may die between the last acknowledgement and the close.
+#[tokio::test]
+async fn the_end_of_a_session_is_told_to_whoever_comes_though_it_was_acknowledged() {
+    // More than a part is let grow to that nobody needs; and an end that begins in an earlier part than it
+    // ends in.
+    let long = "seq 1 100000";
+    let late = "trap '' HUP; stty raw; (while kill -0 $$; do :; done 2>&-; head -c 600000 /dev/zero; \
+                exec sleep 300) & kill -9 $$";
+    for (limit_bytes, script, end) in [
+        (LIMIT_BYTES, long, OutputEnd::Complete),
+        (1 << 20, late, OutputEnd::Cut),
+    ] {
+        let world = World::new();
+        let child = world.run_within(limit_bytes, script, in_terminal());
+        let mut child = child.await;
+        let mut told = Told::default();
+        while !told.is_over() {
+            within(told.next(&mut child.records)).await.unwrap();
+            child.control.ack(told.last);
+        }
+        // It has heard that, once it answers what it is asked then.
+        within(child.control.secret_entry()).await.unwrap();
+        drop(child);
+        let next = within(shim::adopt_all(&world.folder, &world.session)).await;
+        let mut next = next.unwrap();
+        assert_eq!(next.newest, Some(told.last));
+        let mut ends = Vec::new();
+        loop {
+            let recorded = within(next.records.next()).await.unwrap();
+            let (number, record) = (recorded.number, recorded.record);
+            if matches!(record, Record::Exited { .. } | Record::OutputClosed { .. }) {
+                ends.push(record);
+            }
+            if number == told.last {
+                break;
+            }
+        }
+        assert_eq!(ends.len(), 2, "{ends:?}");
+        assert!(ends.contains(&Record::OutputClosed { end }), "{ends:?}");
+        within(next.control.close()).await.unwrap();
+        assert!(!world.folder.exists());
+    }
 }
 
 #[tokio::test]

@@ -182,6 +182,13 @@ impl Session {
         self.with_frame(0, |frame| record.encode(wall_clock(), frame));
     }
 
+    /// [`Session::record`] of what its end is made of. That is there for who comes as long as the shim is,
+    /// though somebody has it on record: nothing else would tell that nothing more is to come.
+    fn record_end(&mut self, record: &Record) {
+        self.spool.keep_next();
+        self.record(record);
+    }
+
     fn with_frame(&mut self, output_bytes: usize, encode: impl FnOnce(&mut Vec<u8>)) {
         let mut frame = std::mem::take(&mut self.frame);
         frame.clear();
@@ -292,7 +299,7 @@ impl Session {
         if self.is_over() {
             self.end();
         }
-        self.record(&Record::OutputClosed { end });
+        self.record_end(&Record::OutputClosed { end });
     }
 
     /// Learns of children that have ended; true when its process is among them.
@@ -307,7 +314,7 @@ impl Session {
         if self.is_over() {
             self.end();
         }
-        self.record(&Record::Exited { exit });
+        self.record_end(&Record::Exited { exit });
         true
     }
 
