@@ -4,6 +4,9 @@
 //! length u32 LE │ kind u16 LE │ payload, `length` bytes │ CRC-32 of kind and payload, u32 LE
 //! ```
 //!
+//! The checksum is not of the length: one that is wrong shows by what lies where it says that the frame ends,
+//! if anything does. Whoever reads what was kept looks for that.
+//!
 //! A reader that does not know a kind skips the frame. What a kind's payload is never changes: a
 //! later version that has more to say says it in a kind of its own.
 

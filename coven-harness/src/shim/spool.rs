@@ -9,6 +9,7 @@ mod part;
 mod reach;
 mod read_back;
 mod reading;
+mod torn;
 
 use std::collections::VecDeque;
 use std::io;

@@ -2,7 +2,8 @@
 
 use coven_core::Exit;
 use coven_harness::process::{SpawnError, is_running, kill_marked};
-use coven_harness::shim::{self, Fate, Found, LaunchError};
+use coven_harness::shim::frame::{Decoder, OVERHEAD_BYTES};
+use coven_harness::shim::{self, Damage, Fate, Found, LaunchError};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use crate::process::Process;
@@ -148,7 +149,7 @@ async fn a_shim_that_dies_around_the_exit_leaves_it_on_record_or_says_that_it_is
 }
 
 #[tokio::test]
-async fn a_record_that_was_cut_is_taken_off_and_damage_before_the_end_is_told() {
+async fn a_record_that_was_cut_is_the_end_and_damage_before_it_is_told_and_nothing_is_changed() {
     let world = World::new();
     let mut child = world
         .run("echo one; echo two; sleep 300", in_terminal())
@@ -161,7 +162,8 @@ async fn a_record_that_was_cut_is_taken_off_and_damage_before_the_end_is_told() 
     let part = world.part();
     let whole = std::fs::read(&part).unwrap();
     for torn in [&b"\x40"[..], b"\x40\0\0\0\x04\0abc", &[0; 300]] {
-        std::fs::write(&part, [&whole, torn].concat()).unwrap();
+        let torn = [&whole, torn].concat();
+        std::fs::write(&part, &torn).unwrap();
         let remains = world.remains().await;
         assert!(remains.summary().unwrap().damage.is_none());
         assert_eq!(
@@ -173,9 +175,8 @@ async fn a_record_that_was_cut_is_taken_off_and_damage_before_the_end_is_told() 
                 .map(|process| process.shim_pid),
             Some(Some(shim))
         );
-        assert_eq!(std::fs::read(&part).unwrap(), whole);
+        assert_eq!(std::fs::read(&part).unwrap(), torn);
     }
-    // Any bit but those of a length, which may say that the file was cut.
     let at = whole.windows(3).position(|text| text == b"one").unwrap();
     let mut changed = whole.clone();
     changed[at] ^= 1;
@@ -191,6 +192,44 @@ async fn a_record_that_was_cut_is_taken_off_and_damage_before_the_end_is_told() 
     assert!(damage.contains("is damaged at byte"), "{damage}");
     assert!(remains.summary().unwrap().started.is_some());
     assert_eq!(std::fs::read(&part).unwrap(), changed);
+}
+
+#[tokio::test]
+async fn a_length_that_leads_beyond_the_end_takes_no_record_away_unseen() {
+    let world = World::new();
+    let script = "stty raw; echo one; read x; echo two; sleep 300";
+    let (mut child, mut told) = world.ready(&format!("echo ready; {script}")).await;
+    enter(&child).await;
+    told.until(&mut child.records, "two").await;
+    world.shim(&child).kill().await;
+    drop(world.remains().await);
+    let part = world.part();
+    let whole = std::fs::read(&part).unwrap();
+    let mut decoder = Decoder::default();
+    decoder.buffer().extend_from_slice(&whole);
+    let (mut at, mut records) = (0, 0);
+    while let Some(frame) = decoder.next_frame().unwrap() {
+        for bit in 0..23 {
+            let len_bytes = frame.payload.len() ^ (1 << bit);
+            if at + len_bytes + OVERHEAD_BYTES <= whole.len() {
+                continue;
+            }
+            let mut changed = whole.clone();
+            changed[at + bit / 8] ^= 1 << (bit % 8);
+            std::fs::write(&part, &changed).unwrap();
+            let left: Vec<_> = world.remains().await.records().unwrap().collect();
+            let Some((Err(Damage::Changed { offset, .. }), before)) = left.split_last() else {
+                panic!("byte {at}, bit {bit}: {left:?}");
+            };
+            // The head of the part is none.
+            let wanted = (at as u64, usize::saturating_sub(records, 1));
+            assert_eq!((*offset, before.len()), wanted, "bit {bit}");
+            assert_eq!(std::fs::read(&part).unwrap(), changed);
+        }
+        at = whole.len() - decoder.left_bytes();
+        records += 1;
+    }
+    assert!(records > 4, "{records}");
 }
 
 #[tokio::test]

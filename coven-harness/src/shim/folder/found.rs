@@ -132,7 +132,7 @@ impl Remains {
         Ok(summary(head, leftover))
     }
 
-    /// The records, oldest first. Blocks for reading them, and takes off a last one that was cut.
+    /// The records, oldest first. Blocks for reading them.
     ///
     /// # Errors
     /// Those of listing the folder.

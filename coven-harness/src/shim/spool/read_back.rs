@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::fs::OFlags;
 
-use super::{PART_BYTES, part};
+use super::{PART_BYTES, part, torn};
 use crate::shim::folder;
 use crate::shim::frame::{Decoder, Frame, MAX_PAYLOAD_BYTES};
 use crate::shim::protocol::{PartHead, Record, Recorded, is_record};
@@ -18,8 +18,8 @@ const READ_BYTES: usize = 64 * 1024;
 
 /// The spool of a session whose shim is dead, record by record.
 ///
-/// A record that was cut by the shim's death is the end of it, and is taken off the file. It was
-/// forwarded to nobody, since a record is written whole before that.
+/// A record that was cut by the shim's death is the end of it. It was forwarded to nobody, since a record is
+/// written whole before that. Nothing is changed in the files.
 #[derive(Debug)]
 pub struct Leftover {
     folder: OwnedFd,
@@ -212,28 +212,15 @@ impl Leftover {
                     if read == 0 {
                         return match open.decoder.left_bytes() {
                             0 => Ok(None),
-                            _ if is_last => self.cut_off().map(|()| None),
+                            _ if is_last && torn::is_cut(open.decoder.buffer()) => Ok(None),
                             _ => Err(self.changed()),
                         };
                     }
                 }
-                Err(_) if is_last && open.is_torn().map_err(unreadable)? => {
-                    return self.cut_off().map(|()| None);
-                }
+                Err(_) if is_last && open.is_torn().map_err(unreadable)? => return Ok(None),
                 Err(_) => return Err(self.changed()),
             }
         }
-    }
-
-    /// Takes what is left behind the last whole record off its file.
-    fn cut_off(&mut self) -> Result<(), Damage> {
-        let open = self.open.as_ref().expect("one is open");
-        let cut = self.file(open.first, OFlags::WRONLY);
-        cut.and_then(|cut| cut.set_len(open.offset))
-            .map_err(|source| Damage::Unreadable {
-                file: self.path(open.first),
-                source,
-            })
     }
 
     fn changed(&self) -> Damage {
