@@ -9,6 +9,8 @@ mod gap;
 mod hearing;
 mod left;
 mod lost;
+#[cfg(test)]
+mod newer;
 mod reach;
 mod receipts;
 mod wanted;
