@@ -19,7 +19,7 @@ use std::process::ExitCode;
 
 pub use client::{
     AdoptError, Child, CloseError, Control, InputError, Launch, LaunchError, Lost, Program,
-    Records, adopt, adopt_all, launch,
+    Records, adopt_all, launch,
 };
 #[doc(hidden)]
 pub use client::{LaunchStep, launch_with};

@@ -137,9 +137,8 @@ pub enum InputError {
 #[error("the session's shim is still needed")]
 pub struct CloseError;
 
-/// Takes over the session whose shim has its folder here, with its records from number `from` on:
-/// one more than that of the last that is on record, and 1 if there is none. Whoever had it before
-/// has lost it.
+/// Takes over the session whose shim has its folder here, with all the records that the shim still has: who
+/// has some of them on record passes over those. Whoever had it before has lost it.
 ///
 /// Whoever listens there has 3 s to greet, but for the shim itself where it is stopped and the session's id is
 /// the last of its [`Program`]'s arguments: it does not answer, and this waits for it. Dropped meanwhile it has
@@ -147,17 +146,6 @@ pub struct CloseError;
 ///
 /// # Errors
 /// [`AdoptError`] says what to do. In no case was anything done to the session.
-pub async fn adopt(folder: &Path, session: &SessionId, from: u64) -> Result<Child, AdoptError> {
-    let (mut child, _) = reach(folder, session).await?;
-    child.ask_from(from).await?;
-    Ok(child)
-}
-
-/// [`adopt`] with all the records that the shim still has: for who knows only how much output is on
-/// record, and passes over what begins before that.
-///
-/// # Errors
-/// As [`adopt`].
 pub async fn adopt_all(folder: &Path, session: &SessionId) -> Result<Child, AdoptError> {
     let (mut child, welcome) = reach(folder, session).await?;
     child.ask_from(welcome.first).await?;

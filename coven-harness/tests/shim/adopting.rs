@@ -4,9 +4,11 @@ use std::time::Duration;
 
 use coven_core::{Exit, OutputEnd, ProcessFacts};
 use coven_harness::process::{self, KillReport, Wiring};
+use coven_harness::shim::protocol::{FromShim, Refused, ToShim};
 use coven_harness::shim::{self, AdoptError, Found, Lost, Record};
 use rustix::process::Signal;
 
+use crate::peer::Peer;
 use crate::support::{SUCCESS, in_terminal, noise, session, within};
 use crate::world::{LIMIT_BYTES, Told, World, all, enter};
 
@@ -26,7 +28,8 @@ fn cooked(bytes: &[u8]) -> Vec<u8> {
 }
 
 #[tokio::test]
-async fn thirty_engines_that_die_at_random_lose_no_byte_and_hear_none_twice() {
+async fn thirty_engines_that_die_at_random_are_given_all_that_none_has_on_record_as_it_was_before()
+{
     for (mode, seed) in [("raw", 11), ("opost onlcr -echo", 12), ("pipes", 13)] {
         let world = World::new();
         let seeded = noise(seed, 3 << 20);
@@ -55,7 +58,7 @@ async fn thirty_engines_that_die_at_random_lose_no_byte_and_hear_none_twice() {
             }
             // As when its program is killed: its socket closes, whatever is in it.
             drop(child);
-            child = world.adopt(told.last + 1).await;
+            child = world.adopt().await;
         }
         told.hear_all(&mut child.records).await;
         assert!(
@@ -93,7 +96,7 @@ async fn a_session_that_ended_while_nobody_was_connected_is_told_to_its_end() {
         }
     })
     .await;
-    let told = all(&mut world.adopt(1).await).await;
+    let told = all(&mut world.adopt().await).await;
     assert_eq!(told.text(), "late\r\n");
     assert_eq!(
         (told.exit, told.end),
@@ -150,7 +153,7 @@ async fn a_newer_engine_takes_the_place_of_one_that_is_frozen() {
     let world = World::new();
     let mut frozen = world.run("echo ready; read x", in_terminal()).await;
     let mut told = Told::default();
-    let mut newer = world.adopt(1).await;
+    let mut newer = world.adopt().await;
     told.until(&mut newer.records, "ready").await;
     let mut before = Told::default();
     let lost = loop {
@@ -172,12 +175,12 @@ async fn a_shim_that_is_stopped_loses_nothing_and_goes_on() {
     let shim = world.shim(&child);
     shim.stop().await;
     drop(child);
-    let waiting = shim::adopt(&world.folder, &world.session, told.last + 1);
+    let waiting = shim::adopt_all(&world.folder, &world.session);
     let waiting = tokio::time::timeout(Duration::from_millis(50), waiting).await;
     assert!(waiting.is_err(), "who is stopped answered");
     assert!(matches!(shim::look(&world.folder).unwrap(), Found::Alive));
     shim.signal(Signal::CONT);
-    let mut child = world.adopt(told.last + 1).await;
+    let mut child = world.adopt().await;
     told.hear_all(&mut child.records).await;
     let expected: String = (1..=20000).map(|number| format!("{number}\n")).collect();
     assert_eq!(told.text(), format!("ready\n{expected}"));
@@ -212,22 +215,24 @@ async fn an_engine_that_does_not_listen_holds_up_neither_the_process_nor_its_ans
 #[tokio::test]
 async fn what_is_not_there_cannot_be_adopted_and_the_session_goes_on() {
     let world = World::new();
-    let nowhere = shim::adopt(&world.folder, &world.session, 1).await;
+    let nowhere = shim::adopt_all(&world.folder, &world.session).await;
     assert!(
         matches!(nowhere, Err(AdoptError::Unreachable { .. })),
         "{nowhere:?}"
     );
     let mut child = world.run("echo ready; read x; exit 6", in_terminal()).await;
-    let other = within(shim::adopt(&world.folder, &session(), 1)).await;
+    let other = within(shim::adopt_all(&world.folder, &session())).await;
     assert!(matches!(other, Err(AdoptError::OtherSession)), "{other:?}");
-    let never = within(shim::adopt(&world.folder, &world.session, 999)).await;
-    let Err(AdoptError::NoSuchRecord { first: 1, next }) = never else {
+    let (mut peer, _) = Peer::welcomed(&world);
+    peer.say(&ToShim::From(999));
+    let never = peer.answer();
+    let FromShim::Refused(Refused::NoSuchRecord { first: 1, next }) = never else {
         panic!("{never:?}");
     };
     assert!(next < 999);
     // Both took its place.
     while within(child.records.next()).await.is_ok() {}
-    let mut child = world.adopt(1).await;
+    let mut child = world.adopt().await;
     enter(&child).await;
     assert_eq!(all(&mut child).await.exit, Some(Exit::Code { code: 6 }));
 }
@@ -365,6 +370,6 @@ async fn who_holds_output_and_dies_holds_it_no_more() {
     child.control.hold_output();
     within(child.control.secret_entry()).await.unwrap();
     drop(child);
-    let told = all(&mut world.adopt(1).await).await;
+    let told = all(&mut world.adopt().await).await;
     assert_eq!(told.end, Some(OutputEnd::Cut));
 }

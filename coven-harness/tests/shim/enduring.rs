@@ -249,7 +249,7 @@ async fn a_shim_waits_without_a_timer_whatever_its_engine_does() {
     shim.until_idle().await;
     drop(child);
     shim.until_idle().await;
-    let mut child = world.adopt(told.last + 1).await;
+    let mut child = world.adopt().await;
     enter(&child).await;
     let mut told = told;
     told.hear_all(&mut child.records).await;

@@ -211,7 +211,7 @@ async fn on_a_full_disk_the_process_waits_and_goes_on_when_there_is_room() {
     );
     // An engine that dies meanwhile changes nothing.
     drop(child);
-    let mut child = world.adopt(1).await;
+    let mut child = world.adopt().await;
     std::fs::remove_file(&ballast).unwrap();
     let told = drain(&mut child, || {}).await;
     assert_numbers(&told, 300_000);

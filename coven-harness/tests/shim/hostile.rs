@@ -38,7 +38,7 @@ async fn ten_thousand_who_come_and_say_nothing_keep_no_engine_out() {
     told.until(&mut child.records, "on").await;
     assert!(shim.files() <= FILES + 16, "{}", shim.files());
     drop(child);
-    let mut child = world.adopt(1).await;
+    let mut child = world.adopt().await;
     let typed = crate::world::type_in(&child.control, 2, "\n");
     typed.await.unwrap();
     all(&mut child).await;
@@ -89,7 +89,7 @@ async fn who_lies_about_sizes_is_given_no_memory_for_it() {
     }
     assert!(shim.private_bytes() < MAX_PRIVATE_BYTES);
     drop(child);
-    world.adopt(1).await;
+    world.adopt().await;
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn an_engine_that_asks_without_end_and_never_listens_is_not_read_on_and_an
         "{}",
         shim.private_bytes()
     );
-    let mut child = world.adopt(1).await;
+    let mut child = world.adopt().await;
     enter(&child).await;
     let told = all(&mut child).await;
     assert_eq!(told.exit, Some(coven_core::Exit::Code { code: 3 }));
@@ -193,7 +193,7 @@ async fn a_shim_without_a_file_for_who_comes_waits_and_lets_the_next_in() {
     shim.until_asleep().await;
     limit_open_files(shim.pid, before);
     drop((child, kept_out));
-    let mut child = world.adopt(1).await;
+    let mut child = world.adopt().await;
     enter(&child).await;
     within(all(&mut child)).await;
 }

@@ -127,7 +127,7 @@ async fn an_engine_that_begins_to_make_no_sense_is_hung_up_on_and_another_goes_o
         }
         while peer.hear().is_some() {}
     }
-    still_there(&mut world.adopt(1).await).await;
+    still_there(&mut world.adopt().await).await;
 }
 
 /// The socket is open to all here, as it never is, so that only the check of who is there is left.
@@ -158,7 +158,7 @@ async fn another_user_is_hung_up_on() {
         ("17\n", "0\n"),
         "{theirs:?}"
     );
-    all(&mut world.adopt(1).await).await;
+    all(&mut world.adopt().await).await;
 }
 
 /// Says hello and prints how many bytes come back.

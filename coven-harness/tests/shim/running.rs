@@ -244,7 +244,7 @@ async fn a_folder_whose_path_is_longer_than_an_address_is_served_all_the_same() 
     let world = World::at(&deep);
     let child = world.run("echo here; read x; exit 4", in_terminal()).await;
     drop(child);
-    let mut child = world.adopt(1).await;
+    let mut child = world.adopt().await;
     enter(&child).await;
     assert_eq!(all(&mut child).await.exit, Some(Exit::Code { code: 4 }));
 }

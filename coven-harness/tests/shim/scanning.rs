@@ -26,7 +26,7 @@ async fn a_shim_without_a_record_is_told_from_one_with_a_session_and_can_be_adop
             }
         })
         .await;
-        let mut child = world.adopt(1).await;
+        let mut child = world.adopt().await;
         let first = within(child.records.next()).await.unwrap();
         assert!(matches!(first.record, Record::Started { .. }), "{first:?}");
     }
@@ -64,7 +64,7 @@ async fn a_shim_whose_lock_somebody_removed_is_not_taken_for_dead() {
     let found = shim::look(&world.folder).unwrap();
     assert!(matches!(found, Found::Alive), "{found:?}");
     drop(child);
-    world.adopt(1).await;
+    world.adopt().await;
 }
 
 #[tokio::test]

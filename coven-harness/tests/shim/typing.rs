@@ -26,7 +26,7 @@ async fn a_retried_id_is_typed_once_by_whomever_it_is_asked() {
         Ok(Taken::Before)
     );
     drop(child);
-    let mut child = world.adopt(told.last + 1).await;
+    let mut child = world.adopt().await;
     assert_eq!(
         type_in(&child.control, 1, "once\n").await,
         Ok(Taken::Before)
@@ -180,7 +180,7 @@ async fn queries_are_answered_once_though_no_engine_lives() {
     let (child, mut told) = world.ready(&script).await;
     drop(child);
     std::fs::write(&go, "").unwrap();
-    let mut child = world.adopt(told.last + 1).await;
+    let mut child = world.adopt().await;
     told.hear_all(&mut child.records).await;
     let text = told.text();
     assert_eq!(text.matches("E[0n").count(), 1, "{text:?}");
