@@ -23,7 +23,7 @@ pub use client::{
 };
 #[doc(hidden)]
 pub use client::{LaunchStep, launch_with};
-pub use folder::{Death, Fate, Found, NewFolder, Remains, SOCKET, Summary, is_dead, look};
+pub use folder::{Found, NewFolder, Remains, SOCKET, is_dead, look};
 #[doc(hidden)]
 pub use host::Waypoint;
 pub use protocol::{InputId, InputRefusal, LaunchFailure, Record, Recorded, Taken};

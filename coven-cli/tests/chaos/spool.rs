@@ -37,10 +37,10 @@ pub(crate) fn read(home: &Home, id: &str) -> Option<InSpool> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
         Err(error) => panic!("{id}: {error}"),
     };
-    let summary = remains.summary().expect("it can be read");
-    let head = summary.head.as_ref()?;
+    let left = remains.records().expect("it can be read");
+    let head = left.peek_head()?;
     let (mut offset, mut output) = (None, Vec::new());
-    for recorded in remains.records().expect("it can be read") {
+    for recorded in left {
         if let Record::Output {
             offset: at, bytes, ..
         } = recorded.expect("it is whole").record

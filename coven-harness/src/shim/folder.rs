@@ -13,7 +13,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-pub use found::{Death, Fate, Found, Remains, Summary, is_dead, look};
+pub use found::{Found, Remains, is_dead, look};
 
 /// Held, by `flock`, as long as the shim lives, however it ends.
 pub(super) const LOCK: &str = "lock";

@@ -10,7 +10,7 @@ use rustix::process::Signal;
 
 use crate::peer::Peer;
 use crate::support::{SUCCESS, in_terminal, noise, session, within};
-use crate::world::{LIMIT_BYTES, Told, World, all, enter};
+use crate::world::{LIMIT_BYTES, Left, Told, World, all, enter};
 
 /// Cuts of a session's records at which its engine dies.
 const DEATHS: u64 = 30;
@@ -339,7 +339,7 @@ async fn a_shim_that_is_ended_for_making_no_sense_leaves_what_it_wrote_down() {
     let end = || coven_harness::process::kill_shim(Some(&facts), &world.session);
     assert!(end().unwrap());
     let remains = world.remains().await;
-    assert_eq!(remains.summary().unwrap().started.unwrap().pid, facts.pid);
+    assert_eq!(Left::of(&remains).started().unwrap().pid, facts.pid);
     assert!(!end().unwrap(), "there is none any more");
 }
 

@@ -3,12 +3,12 @@
 use coven_core::Exit;
 use coven_harness::process::{SpawnError, is_running, kill_marked};
 use coven_harness::shim::frame::{Decoder, OVERHEAD_BYTES};
-use coven_harness::shim::{self, Damage, Fate, Found, LaunchError};
+use coven_harness::shim::{self, Damage, Found, LaunchError, Record};
 use rustix::process::{Pid, Resource, Rlimit, Signal, prlimit};
 
 use crate::process::Process;
 use crate::support::{in_terminal, within};
-use crate::world::{LIMIT_BYTES, Told, World, enter, program};
+use crate::world::{LIMIT_BYTES, Left, Told, World, enter, program};
 
 #[tokio::test]
 async fn a_shim_that_is_killed_hangs_its_process_up_and_leaves_a_spool_that_can_be_read() {
@@ -19,9 +19,10 @@ async fn a_shim_that_is_killed_hangs_its_process_up_and_leaves_a_spool_that_can_
     world.shim(&child).kill().await;
     while within(told.next(&mut child.records)).await.is_ok() {}
     let remains = world.remains().await;
-    assert_eq!(remains.summary().unwrap().fate(false), Fate::Abandoned);
-    assert_eq!(remains.summary().unwrap().started.as_ref(), Some(&facts));
-    let head = remains.summary().unwrap().head.clone().unwrap();
+    let left = Left::of(&remains);
+    assert_eq!(left.started().as_ref(), Some(&facts));
+    assert!(!left.is_over(), "{left:?}");
+    let head = left.head.unwrap();
     assert_eq!(
         (head.shim_pid, head.session),
         (facts.shim_pid.unwrap(), world.session.to_string())
@@ -43,16 +44,17 @@ async fn a_shim_that_is_killed_hangs_its_process_up_and_leaves_a_spool_that_can_
 
 #[tokio::test]
 async fn wherever_a_shim_dies_on_its_way_to_the_start_a_scan_tells_what_became_of_the_session() {
+    // Without a part there was no process; without a record there may have been one.
     let fates = [
-        ("Begun", Fate::NeverBegan, false),
-        ("Locked", Fate::NeverBegan, false),
-        ("SpoolMade", Fate::Unstarted, true),
-        ("Listening", Fate::Unstarted, true),
-        ("Made", Fate::Unstarted, true),
-        ("Spawned", Fate::Unstarted, true),
-        ("Started", Fate::Abandoned, true),
+        ("Begun", false, false),
+        ("Locked", false, false),
+        ("SpoolMade", true, false),
+        ("Listening", true, false),
+        ("Made", true, false),
+        ("Spawned", true, false),
+        ("Started", true, true),
     ];
-    for (waypoint, fate, has_head) in fates {
+    for (waypoint, has_part, has_started) in fates {
         let world = World::new();
         let until = format!("until={waypoint}");
         let spawn = world.spawn("echo ready; read x", in_terminal());
@@ -62,10 +64,11 @@ async fn wherever_a_shim_dies_on_its_way_to_the_start_a_scan_tells_what_became_o
             "{waypoint}: {launched:?}"
         );
         let remains = world.remains().await;
-        let summary = remains.summary().unwrap();
-        assert_eq!(summary.fate(false), fate, "{waypoint}");
-        assert_eq!(summary.head.is_some(), has_head, "{waypoint}");
-        assert!(summary.damage.is_none(), "{waypoint}");
+        let left = Left::of(&remains);
+        assert_eq!(remains.has_part, has_part, "{waypoint}");
+        assert_eq!(left.head.is_some(), has_part, "{waypoint}");
+        assert_eq!(left.started().is_some(), has_started, "{waypoint}");
+        assert!(left.damage.is_none() && !left.is_over(), "{waypoint}");
         remains.remove().unwrap();
         assert!(!world.folder.exists(), "{waypoint}");
         // A process that was made is hung up, and one that hides from that bears the mark.
@@ -108,7 +111,8 @@ async fn of_what_a_shim_made_and_cannot_hold_it_does_not_say_that_it_never_ran()
         "{launched:?}"
     );
     let remains = world.remains().await;
-    assert_eq!(remains.summary().unwrap().fate(false), Fate::Unstarted);
+    let left = Left::of(&remains);
+    assert!(remains.has_part && left.records.is_empty(), "{left:?}");
     // What left its group runs on, until who finds that ends it.
     let grace = std::time::Duration::from_secs(5);
     let killed = within(kill_marked(&world.session, grace)).await.unwrap();
@@ -133,18 +137,9 @@ async fn a_shim_that_dies_around_the_exit_leaves_it_on_record_or_says_that_it_is
         enter(&child).await;
         while within(child.records.next()).await.is_ok() {}
         let remains = world.remains().await;
-        assert_eq!(remains.summary().unwrap().exited, exit, "{waypoint}");
-        let fate = remains.summary().unwrap().fate(true);
-        let is_ended = exit.is_some() && remains.summary().unwrap().output_closed.is_some();
-        assert_eq!(
-            fate,
-            if is_ended {
-                Fate::Ended
-            } else {
-                Fate::Abandoned
-            },
-            "{waypoint}"
-        );
+        let left = Left::of(&remains);
+        assert_eq!(left.exit(), exit, "{waypoint}");
+        assert!(exit.is_some() || !left.is_over(), "{waypoint}");
     }
 }
 
@@ -165,14 +160,10 @@ async fn a_record_that_was_cut_is_the_end_and_damage_before_it_is_told_and_nothi
         let torn = [&whole, torn].concat();
         std::fs::write(&part, &torn).unwrap();
         let remains = world.remains().await;
-        assert!(remains.summary().unwrap().damage.is_none());
+        let left = Left::of(&remains);
+        assert!(left.damage.is_none());
         assert_eq!(
-            remains
-                .summary()
-                .unwrap()
-                .started
-                .as_ref()
-                .map(|process| process.shim_pid),
+            left.started().map(|process| process.shim_pid),
             Some(Some(shim))
         );
         assert_eq!(std::fs::read(&part).unwrap(), torn);
@@ -182,15 +173,10 @@ async fn a_record_that_was_cut_is_the_end_and_damage_before_it_is_told_and_nothi
     changed[at] ^= 1;
     std::fs::write(&part, &changed).unwrap();
     let remains = world.remains().await;
-    let damage = remains
-        .summary()
-        .unwrap()
-        .damage
-        .as_ref()
-        .unwrap()
-        .to_string();
+    let left = Left::of(&remains);
+    let damage = left.damage.as_ref().unwrap().to_string();
     assert!(damage.contains("is damaged at byte"), "{damage}");
-    assert!(remains.summary().unwrap().started.is_some());
+    assert!(left.started().is_some());
     assert_eq!(std::fs::read(&part).unwrap(), changed);
 }
 
@@ -247,5 +233,10 @@ async fn a_launch_that_failed_while_its_engine_died_is_told_to_the_next() {
         "{launched:?}"
     );
     let remains = world.remains().await;
-    assert_eq!(remains.summary().unwrap().fate(false), Fate::NeverRan);
+    let left = Left::of(&remains);
+    let said = left.records.first().map(|first| &first.record);
+    assert!(
+        matches!(said, Some(Record::LaunchFailed { .. })),
+        "{left:?}"
+    );
 }

@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use coven_core::{Exit, OutputEnd};
 use coven_harness::process::{Wiring, is_running};
 use coven_harness::shim::frame::Decoder;
-use coven_harness::shim::{self, Death, Fate, Found, Lost, Record};
+use coven_harness::shim::{self, Found, Lost, Record};
 use rustix::process::Signal;
 
 use crate::process::Process;
 use crate::support::{SUCCESS, in_terminal, within};
-use crate::world::{LIMIT_BYTES, Told, World, all, enter, program, type_in};
+use crate::world::{LIMIT_BYTES, Left, Told, World, all, enter, program, type_in};
 
 #[tokio::test]
 async fn no_signal_but_kill_ends_a_shim_whose_session_goes_on() {
@@ -57,9 +57,7 @@ async fn a_shim_that_is_told_to_end_does_once_its_session_is_over_and_leaves_it_
     drop(child);
     shim.until_ended().await;
     let remains = world.remains().await;
-    assert_eq!(remains.summary().unwrap().fate(false), Fate::Ended);
-    assert_eq!(remains.summary().unwrap().death().unwrap(), Death::Shim);
-    for recorded in remains.records_from(told.last + 1).unwrap() {
+    for recorded in remains.records().unwrap() {
         told.add(recorded.unwrap());
     }
     assert!(told.text_ends("late\r\n"), "{}", told.text());
@@ -74,10 +72,7 @@ async fn a_shim_that_is_told_to_end_does_once_its_session_is_over_and_leaves_it_
     let shim = world.shim(&child);
     shim.signal(Signal::TERM);
     shim.until_ended().await;
-    assert_eq!(
-        world.remains().await.summary().unwrap().fate(false),
-        Fate::Ended
-    );
+    assert!(Left::of(&world.remains().await).is_over());
 }
 
 /// What one who keeps the terminal writes after the process's end, once it is told to.

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::small_disk;
 use crate::support::{SUCCESS, in_terminal, size, within};
-use crate::world::{LIMIT_BYTES, Told, Waypoints, World, enter, program, type_in};
+use crate::world::{LIMIT_BYTES, Left, Told, Waypoints, World, enter, program, type_in};
 
 /// About what a record of output takes at most: what is read at once.
 const RECORD_BYTES: u64 = 64 << 10;
@@ -254,8 +254,9 @@ async fn what_the_disk_does_not_take_is_kept_and_told_to_nobody() {
     // What was cut off in between is gone from the spool, too.
     world.shim(&child).kill().await;
     let remains = world.remains().await;
-    assert!(remains.summary().unwrap().damage.is_none(), "{remains:?}");
-    assert_eq!(remains.summary().unwrap().last, Some(told.last));
+    let left = Left::of(&remains);
+    assert!(left.damage.is_none(), "{left:?}");
+    assert_eq!(left.last(), Some(told.last));
 }
 
 #[tokio::test]

@@ -11,7 +11,7 @@ use rustix::process::{Pid, Resource, Rlimit, prlimit};
 
 use crate::peer::{Peer, hello};
 use crate::support::{PATIENCE, within};
-use crate::world::{World, all, enter};
+use crate::world::{Left, World, all, enter};
 
 /// What a shim may have for itself, whatever is done to it.
 const MAX_PRIVATE_BYTES: u64 = 6 << 20;
@@ -241,7 +241,7 @@ async fn nobody_waits_at_a_fifo_in_the_place_of_a_part() {
     drop(child);
     shim.kill().await;
     let remains = world.remains().await;
-    assert!(remains.summary().unwrap().damage.is_some());
+    assert!(Left::of(&remains).damage.is_some());
 }
 
 #[tokio::test]
@@ -260,7 +260,7 @@ async fn a_part_that_was_made_endless_is_damaged_and_not_read_to_its_end() {
         }
     };
     assert!(matches!(
-        found.summary().unwrap().damage,
+        Left::of(&found).damage,
         Some(Damage::Changed { .. })
     ));
 }

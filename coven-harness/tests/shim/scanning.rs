@@ -1,12 +1,10 @@
 //! What a scan finds in a session's folder, whoever is there.
 
-use coven_harness::shim::frame::Decoder;
-use coven_harness::shim::protocol::PartHead;
-use coven_harness::shim::{self, Death, Fate, Found, LaunchError, Record};
+use coven_harness::shim::{self, Found, LaunchError, Record};
 use rustix::process::Signal;
 
 use crate::support::{in_terminal, within};
-use crate::world::{LIMIT_BYTES, Told, World, program};
+use crate::world::{LIMIT_BYTES, Left, Told, World, program};
 
 #[tokio::test]
 async fn a_shim_without_a_record_is_told_from_one_with_a_session_and_can_be_adopted_by_the_next() {
@@ -42,8 +40,7 @@ async fn a_shim_that_begins_after_its_folder_was_looked_at_gives_up() {
     let Found::Dead(remains) = shim::look(&world.folder).unwrap() else {
         panic!("a shim holds nothing before its lock");
     };
-    assert_eq!(remains.summary().unwrap().fate(false), Fate::NeverBegan);
-    assert_eq!(remains.summary().unwrap().death().unwrap(), Death::Unknown);
+    assert!(!remains.has_part);
     drop(remains);
     shim.signal(Signal::CONT);
     let refused = launched.await;
@@ -68,32 +65,7 @@ async fn a_shim_whose_lock_somebody_removed_is_not_taken_for_dead() {
 }
 
 #[tokio::test]
-async fn a_shim_that_went_down_with_the_machine_is_told_from_one_that_died_alone() {
-    let world = World::new();
-    let child = world.run("read x", in_terminal()).await;
-    world.shim(&child).kill().await;
-    let remains = world.remains().await;
-    assert_eq!(remains.summary().unwrap().death().unwrap(), Death::Shim);
-    drop(remains);
-    // As after a reboot: the boot's id is another one.
-    let part = world.part();
-    let bytes = std::fs::read(&part).unwrap();
-    let mut decoder = Decoder::default();
-    decoder.buffer().extend_from_slice(&bytes);
-    let head = PartHead::decode(&decoder.next_frame().unwrap().unwrap());
-    let mut head = head.unwrap().unwrap();
-    head.boot_id = "another".to_owned();
-    let mut changed = Vec::new();
-    head.encode(&mut changed);
-    changed.extend_from_slice(decoder.buffer());
-    std::fs::write(&part, changed).unwrap();
-    let remains = world.remains().await;
-    assert_eq!(remains.summary().unwrap().death().unwrap(), Death::Reboot);
-    assert_eq!(remains.summary().unwrap().fate(false), Fate::Abandoned);
-}
-
-#[tokio::test]
-async fn what_a_dead_shim_left_is_read_from_any_record_on_as_a_live_one_tells_it() {
+async fn what_a_dead_shim_left_is_read_as_a_live_one_tells_it_and_what_is_missing_is_told() {
     let world = World::new();
     // Parts of 256 KiB.
     let spawn = world.spawn("stty raw; seq 1 200000; echo end; read x", in_terminal());
@@ -106,17 +78,8 @@ async fn what_a_dead_shim_left_is_read_from_any_record_on_as_a_live_one_tells_it
     }
     world.shim(&child).kill().await;
     let remains = world.remains().await;
-    let last = remains.summary().unwrap().last.unwrap();
-    assert_eq!(
-        (remains.summary().unwrap().first, last),
-        (Some(1), told.last)
-    );
-    for from in [0, 1, 2, 3, last / 2, last - 1, last, last + 1, u64::MAX] {
-        let left = remains.records_from(from).unwrap();
-        let left: Vec<_> = left.map(Result::unwrap).collect();
-        let place = usize::try_from(from.saturating_sub(1)).unwrap_or(usize::MAX);
-        assert!(left == live[place.min(live.len())..], "from {from}");
-    }
+    let left = Left::of(&remains);
+    assert!(left.records == live && left.damage.is_none());
     // What somebody took away is told, and not passed over.
     let second = world.parts().remove(1);
     std::fs::remove_file(second).unwrap();

@@ -6,11 +6,12 @@ use std::sync::OnceLock;
 use std::time::Duration;
 
 use bytes::Bytes;
-use coven_core::{Exit, OutputEnd, SessionId};
+use coven_core::{Exit, OutputEnd, ProcessFacts, SessionId};
 use coven_harness::process::{Spawn, Wiring};
+use coven_harness::shim::protocol::PartHead;
 use coven_harness::shim::{
-    self, Child, Control, Found, InputError, InputId, Launch, LaunchError, NewFolder, Program,
-    Record, Records, Remains, Taken,
+    self, Child, Control, Damage, Found, InputError, InputId, Launch, LaunchError, NewFolder,
+    Program, Record, Recorded, Records, Remains, Taken,
 };
 use tempfile::TempDir;
 use tokio::net::UnixDatagram;
@@ -171,6 +172,64 @@ impl World {
     }
 }
 
+/// What a dead shim left, as whoever takes its session over reads it.
+#[derive(Debug)]
+pub(crate) struct Left {
+    pub(crate) head: Option<PartHead>,
+    pub(crate) records: Vec<Recorded>,
+    pub(crate) damage: Option<Damage>,
+}
+
+impl Left {
+    pub(crate) fn of(remains: &Remains) -> Self {
+        let (mut records, mut damage) = (Vec::new(), None);
+        let left = remains.records().unwrap();
+        let head = left.peek_head();
+        for recorded in left {
+            match recorded {
+                Ok(recorded) => records.push(recorded),
+                Err(found) => assert!(damage.replace(found).is_none(), "nothing is behind it"),
+            }
+        }
+        Self {
+            head,
+            records,
+            damage,
+        }
+    }
+
+    pub(crate) fn last(&self) -> Option<u64> {
+        self.records.last().map(|last| last.number)
+    }
+
+    fn find<T>(&self, found: impl Fn(&Record) -> Option<T>) -> Option<T> {
+        self.records
+            .iter()
+            .find_map(|recorded| found(&recorded.record))
+    }
+
+    pub(crate) fn started(&self) -> Option<ProcessFacts> {
+        self.find(|record| match record {
+            Record::Started { process, .. } => Some(process.clone()),
+            _ => None,
+        })
+    }
+
+    pub(crate) fn exit(&self) -> Option<Exit> {
+        self.find(|record| match record {
+            Record::Exited { exit } => Some(*exit),
+            _ => None,
+        })
+    }
+
+    /// Whether it tells the end of its session.
+    pub(crate) fn is_over(&self) -> bool {
+        let is_closed =
+            |record: &Record| matches!(record, Record::OutputClosed { .. }).then_some(());
+        self.exit().is_some() && self.find(is_closed).is_some()
+    }
+}
+
 /// What was told of a session.
 #[derive(Debug, Default)]
 pub(crate) struct Told {
@@ -189,7 +248,7 @@ impl Told {
         Ok(())
     }
 
-    pub(crate) fn add(&mut self, next: shim::Recorded) {
+    pub(crate) fn add(&mut self, next: Recorded) {
         if next.number <= self.last {
             if let Record::Output { offset, bytes, .. } = next.record {
                 let offset = usize::try_from(offset).unwrap();

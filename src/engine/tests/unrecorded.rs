@@ -73,7 +73,10 @@ async fn what_cannot_be_recorded_lives_on_until_a_kill_ends_it_and_says_what_is_
             }
         }
     });
-    let left = left.await.summary().unwrap();
-    assert!(left.exited.is_some() && left.output_closed.is_some());
+    let left = left.await.records().unwrap();
+    let left: Vec<_> = left.map(|recorded| recorded.unwrap().record).collect();
+    let has_exited = |record: &_| matches!(record, shim::Record::Exited { .. });
+    let is_closed = |record: &_| matches!(record, shim::Record::OutputClosed { .. });
+    assert!(left.iter().any(has_exited) && left.iter().any(is_closed));
     within(world.engine.shutdown()).await;
 }

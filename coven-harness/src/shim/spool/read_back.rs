@@ -30,8 +30,6 @@ pub struct Leftover {
     open: Option<Open>,
     /// The number of the next record; `None` before the first part.
     next: Option<u64>,
-    /// Records before this one are passed over.
-    from: u64,
     is_over: bool,
 }
 
@@ -75,25 +73,19 @@ pub enum Damage {
 }
 
 impl Leftover {
-    /// Opens the spool in `folder`, which is at `path`, to read the records from number `from` on.
-    /// Hold the folder's lock meanwhile: who does is the only one who touches it. A folder without
-    /// a part is an empty spool.
+    /// Opens the spool in `folder`, which is at `path`. Hold the folder's lock meanwhile: who does is the
+    /// only one who touches it. A folder without a part is an empty spool.
     ///
     /// # Errors
     /// Those of listing the folder.
-    pub(in crate::shim) fn open(folder: OwnedFd, path: &Path, from: u64) -> io::Result<Self> {
+    pub(in crate::shim) fn open(folder: OwnedFd, path: &Path) -> io::Result<Self> {
         let parts = part::all(&folder::names(&folder)?);
-        // Those that end before the record asked for.
-        let skipped = parts
-            .partition_point(|first| *first <= from)
-            .saturating_sub(1);
         Ok(Self {
             folder,
             path: path.to_owned(),
-            parts: parts[skipped..].iter().copied().collect(),
+            parts: parts.into(),
             open: None,
             next: None,
-            from,
             is_over: false,
         })
     }
@@ -101,12 +93,6 @@ impl Leftover {
     /// Whether there is a part to be read.
     pub(in crate::shim) fn has_part(&self) -> bool {
         self.open.is_some() || !self.parts.is_empty()
-    }
-
-    /// The number of the next record, once the first part was begun; after the last one, of that
-    /// which would have come.
-    pub fn next_number(&self) -> Option<u64> {
-        self.next
     }
 
     /// What the part that is being read says of itself, or the one to come; `None` where there is
@@ -119,15 +105,15 @@ impl Leftover {
             .or(self.parts.front().copied())?;
         let mut decoder = Decoder::default();
         let mut start = Vec::new();
-        let file = self.file(first, OFlags::RDONLY).ok()?;
+        let file = self.file(first).ok()?;
         file.take(READ_BYTES as u64).read_to_end(&mut start).ok()?;
         decoder.buffer().extend_from_slice(&start);
         PartHead::decode(&decoder.next_frame().ok()??).ok()?
     }
 
     /// A part's file.
-    fn file(&self, first: u64, access: OFlags) -> io::Result<File> {
-        Ok(part::open(&self.folder, first, access)?.into())
+    fn file(&self, first: u64) -> io::Result<File> {
+        Ok(part::open(&self.folder, first, OFlags::RDONLY)?.into())
     }
 
     fn path(&self, first: u64) -> PathBuf {
@@ -150,9 +136,7 @@ impl Leftover {
                 };
                 let number = self.next.expect("a part has begun");
                 self.next = Some(number + 1);
-                if number >= self.from {
-                    return Ok(Some(Recorded { number, at, record }));
-                }
+                return Ok(Some(Recorded { number, at, record }));
             }
         }
     }
@@ -171,7 +155,7 @@ impl Leftover {
             file: self.path(first),
             source,
         };
-        let file = self.file(first, OFlags::RDONLY).map_err(unreadable)?;
+        let file = self.file(first).map_err(unreadable)?;
         self.next = Some(first);
         self.open = Some(Open {
             first,
