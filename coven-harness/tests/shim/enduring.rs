@@ -72,7 +72,8 @@ async fn a_shim_that_is_told_to_end_does_once_its_session_is_over_and_leaves_it_
     let shim = world.shim(&child);
     shim.signal(Signal::TERM);
     shim.until_ended().await;
-    assert!(Left::of(&world.remains().await).is_over());
+    let remains = world.remains().await;
+    assert!(Left::of(&remains).is_over());
 }
 
 /// What one who keeps the terminal writes after the process's end, once it is told to.

@@ -9,7 +9,7 @@ use coven_harness::shim::{self, AdoptError, SOCKET};
 use rustix::process::Signal;
 
 use crate::support::within;
-use crate::world::{World, enter};
+use crate::world::{Told, World, enter};
 
 const WAITS: &str = "echo ready; read line; echo got it; tail -f /dev/null";
 
@@ -23,10 +23,10 @@ fn put_aside(world: &World) -> UnixListener {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn one_who_takes_an_engine_in_and_does_not_greet_is_left_and_so_is_one_with_no_room() {
     let world = World::new();
-    let (child, told) = world.ready(WAITS).await;
+    let (child, _) = world.ready(WAITS).await;
     drop(child);
     let silent = put_aside(&world);
-    let adopt = || within(shim::adopt(&world.folder, &world.session, told.last + 1));
+    let adopt = || within(shim::adopt_all(&world.folder, &world.session));
     let said = adopt().await;
     assert!(matches!(said, Err(AdoptError::Silent)), "{said:?}");
     // The engine has hung up.
@@ -39,28 +39,24 @@ async fn one_who_takes_an_engine_in_and_does_not_greet_is_left_and_so_is_one_wit
     fs::rename(world.folder.join("real"), world.folder.join(SOCKET)).unwrap();
     let mut child = adopt().await.unwrap();
     enter(&child).await;
-    let mut told = told;
+    let mut told = Told::default();
     told.until(&mut child.records, "got it").await;
 }
 
 #[tokio::test]
 async fn a_shim_that_is_stopped_is_waited_for_while_one_that_says_nothing_is_left() {
     let (stopped, other) = (World::new(), World::new());
-    let (child, told) = stopped.ready(WAITS).await;
+    let (child, _) = stopped.ready(WAITS).await;
     let shim = stopped.shim(&child);
     drop(child);
     let (held, _) = other.ready(WAITS).await;
     drop(held);
     let _silent = put_aside(&other);
     shim.stop().await;
-    let mut waits = pin!(shim::adopt(
-        &stopped.folder,
-        &stopped.session,
-        told.last + 1
-    ));
+    let mut waits = pin!(shim::adopt_all(&stopped.folder, &stopped.session));
     // Whoever began before them would have been left by the end of the first.
     for _ in 0..2 {
-        let left = pin!(within(shim::adopt(&other.folder, &other.session, 1)));
+        let left = pin!(within(shim::adopt_all(&other.folder, &other.session)));
         tokio::select! {
             ended = &mut waits => panic!("{ended:?}"),
             said = left => assert!(matches!(said, Err(AdoptError::Silent)), "{said:?}"),
@@ -69,6 +65,6 @@ async fn a_shim_that_is_stopped_is_waited_for_while_one_that_says_nothing_is_lef
     shim.signal(Signal::CONT);
     let mut child = within(waits).await.unwrap();
     enter(&child).await;
-    let mut told = told;
+    let mut told = Told::default();
     told.until(&mut child.records, "got it").await;
 }

@@ -182,10 +182,12 @@ impl Session {
         self.with_frame(0, |frame| record.encode(wall_clock(), frame));
     }
 
-    /// [`Session::record`] of what its end is made of. That is there for who comes as long as the shim is,
-    /// though somebody has it on record: nothing else would tell that nothing more is to come.
+    /// [`Session::record`] of one of the two that its end is made of. The last is there for who comes as long
+    /// as the shim is, though somebody has it on record: nothing else would tell that nothing more is to come.
     fn record_end(&mut self, record: &Record) {
-        self.spool.keep_next();
+        if self.is_over() {
+            self.spool.keep_next();
+        }
         self.record(record);
     }
 
