@@ -12,11 +12,14 @@ use crate::log::{Kind, Log};
 
 const ROUNDS: usize = 11;
 
+/// More than any segment holds of one session, so that nothing is compressed by being met again.
+const EVENTS: usize = 16_000;
+
 /// Events in a batch, and batches in a round.
 const SHAPES: [(usize, usize); 4] = [(1, 200), (10, 100), (100, 40), (1000, 40)];
 
 pub(crate) fn run(folder: &Path, payload: Payload) {
-    let events = payload.events(1000);
+    let events = payload.events(EVENTS);
     for kind in [Kind::Coven, Kind::Sqlite, Kind::Fjall] {
         let home = folder.join("one");
         std::fs::create_dir(&home).expect("a folder");
@@ -24,10 +27,12 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
         let mut log = kind.open(&home);
         for (batch, batches) in SHAPES {
             let mut times: Vec<(Duration, Duration)> = Vec::new();
+            let mut batches_of = [(); 2].map(|()| events.chunks_exact(batch).cycle());
             // The first round warms caches and files up, and is not counted.
             for round in 0..=ROUNDS {
-                let beside = round_of(raw.as_mut(), &events[..batch], batches);
-                let own = round_of(log.as_mut(), &events[..batch], batches);
+                let [theirs, ours] = batches_of.each_mut().map(|all| all.take(batches));
+                let beside = round_of(raw.as_mut(), theirs);
+                let own = round_of(log.as_mut(), ours);
                 if round > 0 {
                     times.push((beside, own));
                 }
@@ -57,9 +62,9 @@ fn ratio((raw, own): &(Duration, Duration)) -> f64 {
     raw.as_secs_f64() / own.as_secs_f64()
 }
 
-fn round_of(log: &mut dyn Log, events: &[Bytes], batches: usize) -> Duration {
+fn round_of<'a>(log: &mut dyn Log, batches: impl Iterator<Item = &'a [Bytes]>) -> Duration {
     let started = Instant::now();
-    for number in 0..batches {
+    for (number, events) in batches.enumerate() {
         log.append(number % SESSIONS, events);
     }
     started.elapsed()

@@ -264,7 +264,7 @@ pub(crate) fn read_what_was_filled(home: &Path) {
     let (rest, _) = memory();
     let last = store.last_seq().get();
     let few = ReadLimit {
-        events: 100,
+        events: usize::MAX,
         bytes: 64 << 10,
     };
     let mut number = 0_u64;
@@ -285,13 +285,13 @@ pub(crate) fn read_what_was_filled(home: &Path) {
         .collect();
     let measures: [(&str, Box<dyn Fn(usize)>); 4] = [
         (
-            "resume of all at a cursor, 100 events",
+            "resume of all at a cursor, 64 KiB",
             Box::new(|n| {
                 store.read_all(Seq::new(seqs[n]), few).expect("read");
             }),
         ),
         (
-            "resume of one session at a cursor, 100 events",
+            "resume of one session at a cursor, 64 KiB",
             Box::new(|n| {
                 store
                     .read(&session_id("new", 1 + n % BUSY), Seq::new(seqs[n]), few)
