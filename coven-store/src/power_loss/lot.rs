@@ -1,33 +1,19 @@
 //! What the crash tests leave to chance, and how much of all there is they try: the same each time,
 //! unless a variable says otherwise.
 
-use std::cell::Cell;
 use std::env;
-use std::hash::{BuildHasher, RandomState};
 use std::ops::Range;
-use std::sync::OnceLock;
 
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 
-/// A number, or `new` for one by lot: what all lots are drawn from. 0 where it is not set.
+/// A number: what all lots are drawn from. 0 where it is not set.
 const SEED: &str = "COVEN_STORE_SEED";
 
 /// Has every operation tried wherever only some would be, whatever it is set to.
 const EVERY_OPERATION: &str = "COVEN_STORE_EVERY_OPERATION";
 
 fn seed() -> u64 {
-    static SEED_OF_ALL: OnceLock<u64> = OnceLock::new();
-    let drawn = *SEED_OF_ALL.get_or_init(|| match env::var(SEED).as_deref() {
-        Ok("new") => RandomState::new().hash_one(SEED),
-        Ok(number) => number.parse().expect("a number, or `new`"),
-        Err(_) => 0,
-    });
-    // To be seen beside what fails: each test has a thread.
-    thread_local!(static IS_SAID: Cell<bool> = const { Cell::new(false) });
-    if !IS_SAID.replace(true) {
-        println!("{SEED}={drawn}");
-    }
-    drawn
+    env::var(SEED).map_or(0, |number| number.parse().expect("a number"))
 }
 
 /// The lot of this number.
