@@ -1,6 +1,8 @@
 //! `KeyedLaunches`: launches under one key take turns, and those under others do not wait for them.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::mem::take;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coven_core::SessionId;
@@ -45,9 +47,12 @@ impl Drop for Turn {
     fn drop(&mut self) {
         let mut keys = self.launches.keys();
         self.held = None;
-        // Nobody else has it: this one, and the table.
-        if Arc::strong_count(&self.queue) == 2 {
-            keys.remove(&self.key);
+        drop(take(&mut self.queue));
+        // Nobody but the table has it.
+        if let Entry::Occupied(queue) = keys.entry(self.key.clone())
+            && Arc::strong_count(queue.get()) == 1
+        {
+            queue.remove();
         }
     }
 }
