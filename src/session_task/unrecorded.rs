@@ -10,6 +10,7 @@ use super::control::{MAX_ASKED, answer};
 use super::killing::{Killed, Report, UNHEARD, Unproved, kill_shim, proved};
 use super::live::{Live, arrival};
 use super::process::{Process, Wants, What};
+use super::writer::Writer;
 use crate::Error;
 use crate::running::{Ask, Message, Request};
 
@@ -21,6 +22,8 @@ impl Live {
             let _ = launched.send(Err(Error::internal(&why)));
         }
         self.settle_control().await;
+        // What that waits for is not to come.
+        self.writer.iter_mut().for_each(Writer::drop_held);
         let mut kills = Vec::new();
         // What a kill is told, once all of it has ended.
         let mut is_over: Option<String> = None;

@@ -175,6 +175,11 @@ impl Writer {
         self.held.is_some()
     }
 
+    /// Nothing of what is held back is typed here any more; who waits for it is told what is on record.
+    pub(super) fn drop_held(&mut self) {
+        self.held = None;
+    }
+
     /// The last input that is held back.
     pub(super) fn last_held(&self) -> Option<InputId> {
         let mut steps = self.held.iter().flatten().rev();
