@@ -62,6 +62,8 @@ pub(crate) struct Shimmed {
     /// The number of the last record that its shim had when it was reached, until it is said that all of
     /// them were told.
     behind: Option<u64>,
+    /// The same, whatever was told of them: a connection that gave that record serves.
+    serves_with: Option<u64>,
     /// How many bytes of output were told, or are on record from before.
     heard_bytes: u64,
     /// Output that comes after what the shim does not have any more, while something is told in its stead.
@@ -164,6 +166,7 @@ impl Shimmed {
             control: Some(watch::Sender::new(None)),
             newest: 0,
             behind: None,
+            serves_with: None,
             heard_bytes: session.output_bytes,
             gap: None,
             receipts: Receipts::of(session),

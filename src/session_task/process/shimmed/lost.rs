@@ -73,7 +73,7 @@ impl Shimmed {
             return;
         }
         let is_further = self.lost_after.is_none_or(|after| after < number);
-        if is_further || self.behind.is_some_and(|last| last <= number) {
+        if is_further || self.serves_with.is_some_and(|last| last <= number) {
             self.serves();
         }
     }
@@ -86,6 +86,7 @@ impl Shimmed {
 
     pub(super) fn reached(&mut self, reached: Reached) {
         self.behind = None;
+        self.serves_with = None;
         self.stage = match reached {
             Reached::Alive(Child {
                 records,
@@ -96,6 +97,7 @@ impl Shimmed {
                 self.given = 0;
                 self.is_serving = false;
                 self.behind = Some(newest.unwrap_or(0));
+                self.serves_with = newest;
                 match (newest, self.lost_after) {
                     (None, _) => self.serves(),
                     (Some(_), None) => self.encounter.reached(),

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::task::Poll;
+use std::time::Duration;
 
 use coven_core::{Draft, Event, LaunchRequest, Place};
 
@@ -59,4 +60,46 @@ async fn damage_is_told_by_the_time_of_the_next_connection_until_that_comes_furt
         panic!("{told:?}");
     };
     assert_eq!(told.what, Amiss::SpoolDamaged);
+}
+
+/// The next connection has nothing new.
+#[tokio::test]
+async fn one_that_had_told_all_when_it_was_lost_serves_once_it_has_told_that_again() {
+    let (folder, session, all) = (Folder::new(), session(), Encounters::default());
+    let listener = folder.listen();
+    let (known, id) = (all.clone(), session.id.clone());
+    let shim = tokio::task::spawn_blocking(move || {
+        let both = [
+            welcome(SESSION, 2),
+            begin(),
+            output(0, "one"),
+            output(3, "two"),
+        ]
+        .concat();
+        say_and_hang_up(&listener, &both);
+        let (mut engine, _) = listener.accept().unwrap();
+        let told = known.known(&id);
+        engine.write_all(&both).unwrap();
+        (told, engine)
+    });
+    let encounter = all.of(session.id.clone());
+    let mut shimmed = Shimmed::adopted(&session, folder.path().to_owned(), encounter);
+    let hears = async {
+        loop {
+            shimmed.happens(true).await;
+        }
+    };
+    let serves = async {
+        let (told, engine) = shim.await.unwrap();
+        assert!(matches!(told, Poll::Ready(Some(_))), "{told:?}");
+        while all.known(&session.id) != Poll::Ready(None) {
+            tokio::task::yield_now().await;
+        }
+        drop(engine);
+    };
+    let in_time = tokio::time::timeout(Duration::from_secs(60), serves);
+    tokio::select! {
+        () = hears => {}
+        served = in_time => served.unwrap(),
+    }
 }
