@@ -159,6 +159,41 @@ async fn how_far_a_shim_had_come_with_typing_is_in_its_spool_whatever_it_forgot(
 }
 
 #[tokio::test]
+async fn how_far_a_shim_had_come_with_typing_is_told_after_its_sessions_end_whatever_it_forgot() {
+    let world = World::new();
+    let script = "stty raw -echo; echo ready; head -c 1 >/dev/null; seq 1 60000";
+    let mut child = world.run_within(1 << 20, script, in_terminal()).await;
+    let mut told = Told::default();
+    told.until(&mut child.records, "ready").await;
+    assert_eq!(type_in(&child.control, 1, "x").await, Ok(Taken::Now));
+    told.hear_all(&mut child.records).await;
+    // All that its session did is in parts of which none was forgotten until now.
+    assert!(world.parts().len() > 1);
+    child.control.ack(told.last);
+    // It has heard that, once it answers what it is asked then.
+    within(child.control.secret_entry()).await.unwrap();
+    drop(child);
+    let next = within(shim::adopt_all(&world.folder, &world.session)).await;
+    let mut next = next.unwrap();
+    let mut done = None;
+    for number in 1.. {
+        let recorded = within(next.records.next()).await.unwrap();
+        assert!(number > 1 || recorded.number > 1, "it forgot something");
+        if let Record::InputDone {
+            id,
+            delivered_bytes,
+        } = recorded.record
+        {
+            done = Some((id, delivered_bytes));
+        }
+        if recorded.number == told.last {
+            break;
+        }
+    }
+    assert_eq!(done, Some((id(1), 1)));
+}
+
+#[tokio::test]
 async fn a_program_without_a_keyboard_is_typed_nothing() {
     let world = World::new();
     let mut child = world.run("sleep 0.2", terminal_output(Stdin::Null)).await;

@@ -182,15 +182,6 @@ impl Session {
         self.with_frame(0, |frame| record.encode(wall_clock(), frame));
     }
 
-    /// [`Session::record`] of one of the two that its end is made of. The last is there for who comes as long
-    /// as the shim is, though somebody has it on record: nothing else would tell that nothing more is to come.
-    fn record_end(&mut self, record: &Record) {
-        if self.is_over() {
-            self.spool.keep_next();
-        }
-        self.record(record);
-    }
-
     fn with_frame(&mut self, output_bytes: usize, encode: impl FnOnce(&mut Vec<u8>)) {
         let mut frame = std::mem::take(&mut self.frame);
         frame.clear();
@@ -301,7 +292,7 @@ impl Session {
         if self.is_over() {
             self.end();
         }
-        self.record_end(&Record::OutputClosed { end });
+        self.record(&Record::OutputClosed { end });
     }
 
     /// Learns of children that have ended; true when its process is among them.
@@ -316,12 +307,15 @@ impl Session {
         if self.is_over() {
             self.end();
         }
-        self.record_end(&Record::Exited { exit });
+        self.record(&Record::Exited { exit });
         true
     }
 
-    /// Lets go of what its process had, before the last record.
+    /// Lets go of what its process had, before the last record. That, and how far it has come with typing, is
+    /// there for who comes as long as the shim is, though somebody has it on record: nothing else would tell
+    /// that nothing more is to come.
     fn end(&mut self) {
+        self.spool.keep_next();
         if let Some(size) = self.resized.take() {
             self.record(&Record::Resized { size });
         }
@@ -329,8 +323,7 @@ impl Session {
         self.is_homeless |= self.engine.is_none() && self.spool.has_no_folder();
         let done = self.typist.give_up();
         self.done(done);
-        if self.spool.first() > 1 {
-            // From now on nothing is forgotten before all is on record.
+        if self.spool.newest_part() > 1 {
             self.note_typed();
         }
         self.terminal = None;
