@@ -307,7 +307,8 @@ async fn a_session_with_more_processes_than_there_are_file_descriptors_dies() {
     let (running, _) = start(script).await;
     let report = running.kill(GRACE).await;
     assert_eq!(report.survivors, []);
-    assert!(report.ended.len() + report.forced.len() > 120, "{report:?}");
+    // Who was not in a session of its own yet may have ended with the terminal, before it was signalled.
+    assert!(report.ended.len() + report.forced.len() > 40, "{report:?}");
     assert_eq!(marked(&running.session), [""; 0]);
 }
 
