@@ -177,7 +177,7 @@ impl Live {
             Last::Unseen { .. } | Last::Seen(_) => LastWord::All,
         };
         if let Some(writer) = &self.writer {
-            writer.progress().tell(&mut self.deliveries);
+            writer.final_progress().tell(&mut self.deliveries);
         }
         let now = self.shared.clock.now();
         let at = self.observations.ended_at.unwrap_or(now);

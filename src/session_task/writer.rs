@@ -47,6 +47,8 @@ pub(super) struct Progress {
     written: Option<(InputId, u64)>,
     /// The last one that a shim says it has.
     taken: Option<InputId>,
+    /// No more is written here: a terminal takes what its process, which has ended, will not read.
+    is_final: bool,
 }
 
 impl Progress {
@@ -159,6 +161,13 @@ impl Writer {
     /// How far the inputs have come.
     pub(super) fn progress(&self) -> Progress {
         *lock(&self.progress)
+    }
+
+    /// The same of a process that has ended: no more is written to it, or what is told not to have been would be.
+    pub(super) fn final_progress(&self) -> Progress {
+        let mut progress = lock(&self.progress);
+        progress.is_final = true;
+        *progress
     }
 
     /// Queues an input.
@@ -311,6 +320,9 @@ impl Writing {
         while written < data.len() {
             let more = poll_fn(|cx| {
                 let mut progress = lock(&self.progress);
+                if progress.is_final {
+                    return Poll::Pending;
+                }
                 let more = ready!(self.keyboard.poll_write(cx, &data[written..]))?;
                 progress.written = Some((id, (written + more) as u64));
                 Poll::Ready(Ok::<_, io::Error>(more))
