@@ -20,8 +20,8 @@ const MAX_LOOKED_AT_BYTES: usize = 64 << 20;
 /// shim died. They are not, where it is whole but for its length, or where whole frames come behind it. It
 /// is all of the record that there is, then, and they are damaged.
 ///
-/// What an agent writes may have frames in it. A record of that which was cut is taken for damage, and
-/// costs nothing but that somebody looks at it.
+/// What an agent writes may have frames in it. A record of that which was cut is taken for damage: the
+/// folder stays, for somebody to look at, and what was typed is not known to have been.
 pub(super) fn is_cut(bytes: &[u8]) -> bool {
     !is_whole_but_for_its_length(bytes) && !has_frames(bytes)
 }
