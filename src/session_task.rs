@@ -22,6 +22,8 @@ mod launching;
 mod leaving;
 mod live;
 #[cfg(test)]
+mod made_up;
+#[cfg(test)]
 mod made_up_shim;
 mod observe;
 mod owed;

@@ -288,25 +288,10 @@ fn add_last(plan: &mut Plan, last: Last, at: Timestamp) {
 
 #[cfg(test)]
 mod tests {
-    use coven_core::{Draft, Ending, Event, Exit, LaunchRequest, Place, ProcessFacts, SessionId};
+    use coven_core::{Ending, Event, Exit, ProcessFacts};
 
     use super::*;
-
-    fn created() -> Session {
-        let request = LaunchRequest {
-            project_root: Some("/p".to_owned()),
-            harness: Some("shell".to_owned()),
-            prompt: Some("true".to_owned()),
-            ..LaunchRequest::default()
-        };
-        let place = Place::new("/p", "/p").unwrap();
-        let launch = Box::new(Draft::parse(&request).unwrap().at(place));
-        let created = Event::Created {
-            launch,
-            boot_id: None,
-        };
-        Session::begin(SessionId::parse("one").unwrap(), &created).unwrap()
-    }
+    use crate::session_task::made_up::session;
 
     fn running() -> Session {
         let process = ProcessFacts {
@@ -320,7 +305,7 @@ mod tests {
             executable: "/bin/sh".to_owned(),
             argv: Vec::new(),
         };
-        created().evolve(&started).unwrap()
+        session("one").evolve(&started).unwrap()
     }
 
     fn phase_after(last: Last, session: &Session) -> Phase {
@@ -354,7 +339,7 @@ mod tests {
             // Somebody may be left.
             (&dying, None, &lost),
             (&running(), Some(OutputEnd::Cut), &lost),
-            (&created(), Some(OutputEnd::Cut), &lost),
+            (&session("one"), Some(OutputEnd::Cut), &lost),
         ] {
             let last = Last::Unseen { reason, gone };
             assert_eq!(phase_after(last, session), *phase);
@@ -364,6 +349,9 @@ mod tests {
     #[test]
     fn a_session_that_its_exit_does_not_fit_is_lost_and_not_live_for_ever() {
         let reason = OrphanReason::EngineDied;
-        assert_eq!(phase_at_the_end_of(&created()), Phase::Orphaned { reason });
+        assert_eq!(
+            phase_at_the_end_of(&session("one")),
+            Phase::Orphaned { reason }
+        );
     }
 }

@@ -112,35 +112,23 @@ impl Drop for Unsure {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use coven_core::{
-        Code, Draft, Envelope, Event, LaunchRequest, Place, Seq, SessionId, Timestamp,
-    };
+    use coven_core::{Code, Envelope, Seq, SessionId, Timestamp};
     use tokio::sync::oneshot;
 
     use super::*;
     use crate::Error;
     use crate::running::Request;
+    use crate::session_task::made_up::created;
 
     type Answer = oneshot::Receiver<Result<Record, Error>>;
 
     fn record() -> Record {
-        let request = LaunchRequest {
-            project_root: Some("/p".to_owned()),
-            harness: Some("shell".to_owned()),
-            prompt: Some("true".to_owned()),
-            ..LaunchRequest::default()
-        };
-        let place = Place::new("/p", "/p").unwrap();
-        let created = Event::Created {
-            launch: Box::new(Draft::parse(&request).unwrap().at(place)),
-            boot_id: None,
-        };
         let begins = Envelope {
             seq: Seq::new(1),
             session: SessionId::parse("one").unwrap(),
             at: Timestamp::from_nanos(0),
             actor: None,
-            event: created,
+            event: created(),
         };
         Record::fold(None, &begins).unwrap()
     }

@@ -109,6 +109,18 @@ async fn is_told_before_is_read(world: &World, id: &SessionId, told: u8, read: u
     panic!("it ended without reading {read}");
 }
 
+/// The next engine of a session that reads, and of which one hidden input is on record that its shim has not.
+fn after_a_hidden_one() -> (Runtime, World, SessionId) {
+    let runtime = Runtime::new().unwrap();
+    let (world, id) = runtime.block_on(async {
+        let (world, id) = that_reads().await;
+        only_on_record(&world, &id, 1, hidden(1)).await;
+        (world, id)
+    });
+    let (runtime, world) = shims::next(shims::die(runtime, world));
+    (runtime, world, id)
+}
+
 #[test]
 fn one_that_reached_no_shim_is_told_once_when_a_later_one_is_typed_and_is_not_typed_after_it() {
     let runtime = Runtime::new().unwrap();
@@ -141,13 +153,7 @@ fn one_that_reached_no_shim_is_told_once_when_a_later_one_is_typed_and_is_not_ty
 
 #[test]
 fn one_that_is_asked_for_again_first_is_typed_in_its_turn() {
-    let runtime = Runtime::new().unwrap();
-    let (world, id) = runtime.block_on(async {
-        let (world, id) = that_reads().await;
-        only_on_record(&world, &id, 1, hidden(1)).await;
-        (world, id)
-    });
-    let (runtime, world) = shims::next(shims::die(runtime, world));
+    let (runtime, world, id) = after_a_hidden_one();
     runtime.block_on(async {
         let both = async { tokio::join!(type_in(&world, &id, 1), type_in(&world, &id, 2)) };
         assert_eq!(both.await, (Ok(()), Ok(())));
@@ -163,13 +169,7 @@ fn one_that_is_asked_for_again_first_is_typed_in_its_turn() {
 
 #[test]
 fn one_that_is_asked_for_again_together_with_what_comes_before_that_is_refused() {
-    let runtime = Runtime::new().unwrap();
-    let (world, id) = runtime.block_on(async {
-        let (world, id) = that_reads().await;
-        only_on_record(&world, &id, 1, hidden(1)).await;
-        (world, id)
-    });
-    let (runtime, world) = shims::next(shims::die(runtime, world));
+    let (runtime, world, id) = after_a_hidden_one();
     runtime.block_on(async {
         let both = async { tokio::join!(type_in(&world, &id, 2), type_in(&world, &id, 1)) };
         assert_eq!(both.await, (Ok(()), Err(Code::InputUndelivered)));
@@ -203,13 +203,7 @@ fn what_is_on_record_behind_one_is_typed_by_the_next_engine_once_that_one_is_tol
 #[test]
 fn one_that_nobody_asks_for_again_is_told_once_when_its_session_or_its_shim_ends() {
     for is_shim_killed in [false, true] {
-        let runtime = Runtime::new().unwrap();
-        let (world, id) = runtime.block_on(async {
-            let (world, id) = that_reads().await;
-            only_on_record(&world, &id, 1, hidden(1)).await;
-            (world, id)
-        });
-        let (runtime, world) = shims::next(shims::die(runtime, world));
+        let (runtime, world, id) = after_a_hidden_one();
         runtime.block_on(async {
             if is_shim_killed {
                 let session = world.engine.get(&id).await.unwrap().session;

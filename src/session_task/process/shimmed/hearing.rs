@@ -115,27 +115,16 @@ impl Shimmed {
 mod tests {
     use std::sync::Arc;
 
-    use coven_core::{Channel, Draft, Event, LaunchRequest, Place, Session, SessionId, Timestamp};
+    use coven_core::{Channel, Session, SessionId, Timestamp};
 
     use super::super::Reached;
     use super::*;
     use crate::out_of_reach::Encounters;
+    use crate::session_task::made_up::session;
 
     /// One of which so much output is on record.
     fn taken_over(output_bytes: u64) -> Shimmed {
-        let request = LaunchRequest {
-            project_root: Some("/p".to_owned()),
-            harness: Some("shell".to_owned()),
-            prompt: Some("true".to_owned()),
-            ..LaunchRequest::default()
-        };
-        let place = Place::new("/p", "/p").unwrap();
-        let launch = Box::new(Draft::parse(&request).unwrap().at(place));
-        let created = Event::Created {
-            launch,
-            boot_id: None,
-        };
-        let session = Session::begin(SessionId::parse("one").unwrap(), &created).unwrap();
+        let session = session("one");
         let mut snapshot = (*session).clone();
         snapshot.output_bytes = output_bytes;
         Shimmed::new(

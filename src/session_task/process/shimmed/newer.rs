@@ -3,15 +3,13 @@
 
 use std::time::Duration;
 
-use coven_core::{
-    Channel, Draft, Event, Exit, LaunchRequest, OutputEnd, Place, ProcessFacts, Session, SessionId,
-    Timestamp,
-};
+use coven_core::{Channel, Exit, OutputEnd, ProcessFacts, SessionId, Timestamp};
 use coven_harness::shim::{Record, frame};
 
 use super::{Shimmed, What};
 use crate::on_the_way::OnTheWay;
 use crate::out_of_reach::Encounters;
+use crate::session_task::made_up::session;
 use crate::session_task::made_up_shim::MadeUpShim;
 
 /// Generous: it only bounds a test that has failed.
@@ -53,23 +51,6 @@ fn started() -> Vec<u8> {
     })
 }
 
-/// A session of which only the launch is on record.
-fn created(id: &SessionId) -> Session {
-    let request = LaunchRequest {
-        project_root: Some("/p".to_owned()),
-        harness: Some("shell".to_owned()),
-        prompt: Some("true".to_owned()),
-        ..LaunchRequest::default()
-    };
-    let place = Place::new("/p", "/p").unwrap();
-    let launch = Box::new(Draft::parse(&request).unwrap().at(place));
-    let created = Event::Created {
-        launch,
-        boot_id: None,
-    };
-    Session::begin(id.clone(), &created).unwrap()
-}
-
 #[tokio::test]
 async fn what_a_newer_shim_has_and_nobody_knows_here_is_counted_and_acknowledged_and_the_rest_is_told()
  {
@@ -89,7 +70,7 @@ async fn what_a_newer_shim_has_and_nobody_knows_here_is_counted_and_acknowledged
     let id = SessionId::parse("one").unwrap();
     let mut shim = MadeUpShim::of(&id, 1, records);
     let encounter = Encounters::default().of(id.clone());
-    let mut shimmed = Shimmed::adopted(&created(&id), shim.folder().to_owned(), encounter);
+    let mut shimmed = Shimmed::adopted(&session(id.as_str()), shim.folder().to_owned(), encounter);
 
     let told = async {
         assert_eq!(shimmed.first().await.map(|first| first.number), Some(1));

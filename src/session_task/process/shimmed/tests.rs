@@ -4,27 +4,10 @@ use std::io::Write;
 use std::task::Poll;
 use std::time::Duration;
 
-use coven_core::{Draft, Event, LaunchRequest, Place};
-
 use super::peer::{Folder, SESSION, begin, output, say_and_hang_up, welcome};
 use super::*;
 use crate::out_of_reach::Encounters;
-
-/// One of which only the launch is on record.
-fn session() -> Session {
-    let request = LaunchRequest {
-        project_root: Some("/p".to_owned()),
-        harness: Some("shell".to_owned()),
-        prompt: Some("true".to_owned()),
-        ..LaunchRequest::default()
-    };
-    let place = Place::new("/p", "/p").unwrap();
-    let created = Event::Created {
-        launch: Box::new(Draft::parse(&request).unwrap().at(place)),
-        boot_id: None,
-    };
-    Session::begin(SessionId::parse(SESSION).unwrap(), &created).unwrap()
-}
+use crate::session_task::made_up::session;
 
 async fn written(shimmed: &mut Shimmed) -> Vec<u8> {
     match shimmed.happens(true).await.what {
@@ -37,7 +20,7 @@ async fn written(shimmed: &mut Shimmed) -> Vec<u8> {
 #[tokio::test]
 async fn damage_is_told_by_the_time_of_the_next_connection_until_that_comes_further_however_much_is_left()
  {
-    let (folder, session, all) = (Folder::new(), session(), Encounters::default());
+    let (folder, session, all) = (Folder::new(), session(SESSION), Encounters::default());
     let listener = folder.listen();
     let (known, id) = (all.clone(), session.id.clone());
     let shim = std::thread::spawn(move || {
@@ -65,7 +48,7 @@ async fn damage_is_told_by_the_time_of_the_next_connection_until_that_comes_furt
 /// The next connection has nothing new.
 #[tokio::test]
 async fn one_that_had_told_all_when_it_was_lost_serves_once_it_has_told_that_again() {
-    let (folder, session, all) = (Folder::new(), session(), Encounters::default());
+    let (folder, session, all) = (Folder::new(), session(SESSION), Encounters::default());
     let listener = folder.listen();
     let (known, id) = (all.clone(), session.id.clone());
     let shim = tokio::task::spawn_blocking(move || {
