@@ -59,7 +59,7 @@ impl Database {
         let mut tries = 0;
         loop {
             let (opening, txn) = self.begin_read(met, deadline)?;
-            match txn.and_then(|txn| guarded(|| read(&txn))) {
+            match txn.and_then(|txn| self.read_in(opening, &txn, &read)) {
                 Ok(value) => return Ok(value),
                 Err(Fault::Damage(damage)) => return Err(ReadError::Damaged(damage)),
                 Err(fault @ (Fault::Disk(_) | Fault::Stale)) => {
@@ -119,11 +119,31 @@ impl Database {
         &self,
         read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let txn = match &self.lock().state {
-            State::Open(db) => db.begin_read()?,
-            State::Reopening | State::Failed(_) | State::Closed => return Err(Fault::Stale),
+        let (opening, txn) = {
+            let current = self.lock();
+            match &current.state {
+                State::Open(db) => (current.opening, db.begin_read()?),
+                State::Reopening | State::Failed(_) | State::Closed => return Err(Fault::Stale),
+            }
         };
-        guarded(|| read(&txn))
+        self.read_in(opening, &txn, read)
+    }
+
+    /// Runs `read` in a transaction of an `opening`. What it found or met is told only if that is still in use:
+    /// the pages of one that was closed meanwhile may be read as whoever opened the file again has written
+    /// them.
+    fn read_in<T>(
+        &self,
+        opening: u64,
+        txn: &ReadTransaction,
+        read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        let found = guarded(|| read(txn));
+        if self.is_open(opening) {
+            found
+        } else {
+            Err(Fault::Stale)
+        }
     }
 
     /// Which opening of the database is in use, if it is open.
@@ -243,4 +263,65 @@ impl Drop for Caught {
 /// this, so that nobody is shown a panic beside that.
 pub fn catches_panics() -> bool {
     DEPTH.get() > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    fn empty() -> redb::Database {
+        let backend = InMemoryBackend::new();
+        let db = redb::Database::builder().create_with_backend(backend);
+        db.expect("it is created")
+    }
+
+    /// Puts another database in place at the first of the reads.
+    struct Replaced {
+        database: Database,
+        reads: Cell<u32>,
+    }
+
+    impl Replaced {
+        fn at_the_first_read() -> Self {
+            Self {
+                database: Database::new(empty()),
+                reads: Cell::new(0),
+            }
+        }
+
+        fn read(&self) -> u32 {
+            self.reads.set(self.reads.get() + 1);
+            if self.reads.get() == 1 {
+                self.database.take_away();
+                self.database.put(empty());
+            }
+            self.reads.get()
+        }
+    }
+
+    #[test]
+    fn what_is_found_in_a_file_that_is_opened_again_meanwhile_is_read_again() {
+        let replaced = Replaced::at_the_first_read();
+        let found = replaced.database.read(|_| Ok(replaced.read()), |_| {});
+        assert_eq!(found, Ok(2));
+    }
+
+    #[test]
+    fn what_seems_damaged_in_a_file_that_is_opened_again_meanwhile_is_not_told_as_damage() {
+        let replaced = Replaced::at_the_first_read();
+        let read = |_: &ReadTransaction| match replaced.read() {
+            1 => panic!("a page of the database is no page, as redb says"),
+            read => Ok(read),
+        };
+        assert_eq!(replaced.database.read(read, |_| {}), Ok(2));
+    }
+
+    #[test]
+    fn who_reads_once_is_told_that_the_file_was_opened_again_meanwhile() {
+        let replaced = Replaced::at_the_first_read();
+        let found = replaced.database.read_once(|_| Ok(replaced.read()));
+        assert_eq!(found, Err(Fault::Stale));
+    }
 }
