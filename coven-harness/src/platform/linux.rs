@@ -3,16 +3,20 @@
 mod handle;
 mod stat;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 pub(crate) use handle::{Handle, NoHandle, until_one_ended};
 pub(crate) use stat::Stat;
+
+/// Bytes of an environment that are read at first: more than most have.
+const ENVIRONMENT_BYTES: usize = 16 << 10;
 
 /// This boot's id, read once: process ids and start times mean nothing in another.
 pub(crate) fn boot_id() -> io::Result<&'static str> {
@@ -37,15 +41,30 @@ pub(crate) fn pids() -> io::Result<Vec<u32>> {
 /// A process's environment as its program was given it: variables that each end in a NUL. It is
 /// empty in the midst of an exec and on the way out, too.
 pub(crate) fn environment(pid: u32) -> io::Result<Vec<u8>> {
-    let environment = fs::read(format!("/proc/{pid}/environ"))?;
+    let environment = read_at_once(format!("/proc/{pid}/environ"))?;
     if !environment.is_empty() {
         return Ok(environment);
     }
     // The first thread may have ended, and the memory is told of the living only.
     let threads = fs::read_dir(format!("/proc/{pid}/task"))?;
     let mut others =
-        threads.filter_map(|thread| fs::read(thread.ok()?.path().join("environ")).ok());
+        threads.filter_map(|thread| read_at_once(thread.ok()?.path().join("environ")).ok());
     Ok(others.find(|found| !found.is_empty()).unwrap_or_default())
+}
+
+/// A file of a process's memory, as it is in one moment: between two reads an exec or the end may take that memory
+/// away, and what the first gave would look like all.
+fn read_at_once(path: impl AsRef<Path>) -> io::Result<Vec<u8>> {
+    let file = File::open(path)?;
+    let mut bytes = vec![0; ENVIRONMENT_BYTES];
+    loop {
+        let len = file.read_at(&mut bytes, 0)?;
+        if len < bytes.len() {
+            bytes.truncate(len);
+            return Ok(bytes);
+        }
+        bytes.resize(2 * len, 0);
+    }
 }
 
 /// The arguments a process was started with, its name first; each ends in a NUL.

@@ -100,16 +100,20 @@ pub(super) fn read_one(pid: u32) -> io::Result<Option<Seen>> {
         return Ok(Some(Seen { stat, mark }));
     }
     let environment = unless_short(platform::environment(pid))?;
-    let mut mark = environment.map_or(Mark::None, |environment| mark_in(&environment));
-    if mark == Mark::Blank {
-        let Some(now) = unless_short(Stat::read(pid))? else {
-            return Ok(None);
-        };
-        if now.runs_on_since(&stat) {
-            mark = Mark::None;
-        }
+    let told = environment.map(|environment| mark_in(&environment));
+    if let Some(mark @ (Mark::Session(_) | Mark::None)) = told {
+        return Ok(Some(Seen { stat, mark }));
     }
-    Ok(Some(Seen { stat, mark }))
+    // It is hidden, or there is none now; or the process has ended since, which must not pass unseen.
+    let Some(now) = unless_short(Stat::read(pid))? else {
+        return Ok(None);
+    };
+    let mark = if told.is_none() || now.runs_on_since(&stat) {
+        Mark::None
+    } else {
+        Mark::Blank
+    };
+    Ok(Some(Seen { stat: now, mark }))
 }
 
 /// What was read of one process; nothing where it is gone or hidden. A shortage of files or memory
@@ -138,7 +142,12 @@ fn mark_in(environment: &[u8]) -> Mark {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
+
+    /// Enough to meet a process between two reads of its environment, as a rule.
+    const LOOKS: usize = 400;
 
     #[test]
     fn only_the_whole_variable_is_a_mark() {
@@ -159,10 +168,7 @@ mod tests {
     fn a_table_holds_this_process_and_is_never_older_than_the_question() {
         let table = read().unwrap();
         assert!(table.processes[&std::process::id()].stat.is_running());
-        let mut child = std::process::Command::new("sleep")
-            .arg("600")
-            .spawn()
-            .unwrap();
+        let mut child = Command::new("sleep").arg("600").spawn().unwrap();
         assert!(
             read().unwrap().processes.contains_key(&child.id()),
             "a kept one was shown"
@@ -174,5 +180,39 @@ mod tests {
             "a kept one was shown"
         );
         drop(table);
+    }
+
+    /// Each process of the chain begins the next and ends, after some milliseconds; beside others, so that one has to
+    /// wait for a processor wherever it is.
+    #[test]
+    fn of_who_hops_from_process_to_process_somebody_is_in_every_whole_table() {
+        let goes_on = tempfile::NamedTempFile::new().unwrap();
+        let begin = |script: &str| {
+            let mut sh = Command::new("sh");
+            sh.args(["-c", script, script]).arg(goes_on.path());
+            sh.env(SESSION_VARIABLE, "who hops").spawn().unwrap()
+        };
+        let mut busy = [(); 3].map(|()| {
+            begin(r#"unset COVEN_SESSION_ID; exec sh -c 'while [ -e "$0" ]; do :; done' "$1""#)
+        });
+        let mut first =
+            begin(r#"[ -e "$1" ] || exit; sleep 0.004; setsid sh -c "$0" "$0" "$1" & exit"#);
+        first.wait().unwrap();
+        let mark = Mark::Session(Box::from(*b"who hops"));
+        let is_there = |table: &Table| {
+            let mut all = table.processes.values();
+            all.any(|seen| seen.mark == mark || seen.mark == Mark::Blank)
+        };
+        for _ in 0..LOOKS {
+            let table = read_all().unwrap();
+            assert!(is_there(&table) || !table.is_whole);
+        }
+        goes_on.close().unwrap();
+        while is_there(&read_all().unwrap()) {
+            std::thread::yield_now();
+        }
+        for other in &mut busy {
+            other.wait().unwrap();
+        }
     }
 }
