@@ -73,11 +73,7 @@ impl Coven {
         // Whoever else appends to it at once has his place behind these: both are queued in turn.
         let mut offset = session.output_bytes.get();
         let outputs = events.iter().map(|data| {
-            let output = placed(Event::Output {
-                offset,
-                channel: Channel::Tty,
-                data: data.clone(),
-            });
+            let output = output(offset, data.clone());
             offset += data.len() as u64;
             output
         });
@@ -133,6 +129,25 @@ pub(crate) fn placed(event: Event) -> NewEvent {
         at: Timestamp::from_nanos(1_700_000_000_000_000_000),
         actor: None,
         event,
+    }
+}
+
+/// Output at an offset of its session's.
+pub(crate) fn output(offset: u64, data: Bytes) -> NewEvent {
+    placed(Event::Output {
+        offset,
+        channel: Channel::Tty,
+        data,
+    })
+}
+
+/// A batch that follows `after`.
+pub(crate) fn batch(session: SessionId, events: Vec<NewEvent>, after: Seq) -> Batch {
+    Batch {
+        session,
+        events,
+        after: Some(after),
+        urgency: Urgency::Output,
     }
 }
 

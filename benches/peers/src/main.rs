@@ -16,6 +16,7 @@ mod payload;
 mod producers;
 mod raw;
 mod replay;
+mod rest;
 mod scale;
 mod sqlite;
 mod sustained;
@@ -27,7 +28,7 @@ use figures::Payload;
 const SESSIONS: usize = 64;
 const EVENT_BYTES: usize = 1024;
 
-const USAGE: &str = "usage: coven-peers FOLDER append|sustained|producers|replay|deletion|scale... (on a real disk)";
+const USAGE: &str = "usage: coven-peers FOLDER append|sustained|producers|replay|rest|deletion|scale... (on a real disk)";
 
 fn main() {
     let mut words = std::env::args().skip(1);
@@ -39,6 +40,8 @@ fn main() {
             scale::write_until_killed(&folder);
         } else if measure == scale::READER {
             scale::read_what_was_filled(&folder);
+        } else if measure == rest::LOADED {
+            rest::be_loaded_and_rest(&folder);
         } else if measure == "scale" {
             in_a_folder(&folder, scale::run);
         } else {
@@ -48,6 +51,7 @@ fn main() {
                     "sustained" => sustained::run(folder, payload),
                     "producers" => producers::run(folder, payload),
                     "replay" => replay::run(folder, payload),
+                    "rest" => rest::run(folder, payload),
                     "deletion" => deletion::run(folder, payload),
                     _ => panic!("{USAGE}"),
                 });

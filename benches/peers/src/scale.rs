@@ -10,12 +10,12 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use coven_core::{Event, Seq};
-use coven_store::{Archived, Batch, Options, Page, ReadLimit, Store, Urgency};
+use coven_core::Seq;
+use coven_store::{Archived, Options, Page, ReadLimit, Store};
 use futures_util::StreamExt;
 use tokio::runtime::Builder;
 
-use crate::coven::{beginning, ending, placed, session_id};
+use crate::coven::{batch, beginning, ending, output, session_id};
 use crate::figures::{Payload, bytes_on_disk, line, median, memory, mib, micros};
 
 /// What this program is told to be the one that is killed.
@@ -101,11 +101,8 @@ fn number(name: &str) -> u64 {
 async fn end_many(store: &Store, sessions: usize) {
     let all = futures_util::stream::iter(0..sessions).map(|number| {
         let mut events = beginning();
-        events.push(placed(Event::Output {
-            offset: 0,
-            channel: coven_core::Channel::Tty,
-            data: Bytes::from(format!("\x1b[1msession {number}\x1b[0m is done\r\n")),
-        }));
+        let said = format!("\x1b[1msession {number}\x1b[0m is done\r\n");
+        events.push(output(0, Bytes::from(said)));
         events.extend(ending());
         let appended = store.append(batch(session_id("old", number), events, Seq::ZERO));
         async move { appended.await.expect("appended").last }
@@ -120,23 +117,10 @@ async fn end_many(store: &Store, sessions: usize) {
     }
 }
 
-fn batch(session: coven_core::SessionId, events: Vec<coven_store::NewEvent>, after: Seq) -> Batch {
-    Batch {
-        session,
-        events,
-        after: Some(after),
-        urgency: Urgency::Output,
-    }
-}
-
 async fn write_for_ever(store: &Store, output_bytes: u64) {
     let quiet = append(store, 0, Seq::ZERO, beginning()).await;
-    let output = Event::Output {
-        offset: 0,
-        channel: coven_core::Channel::Tty,
-        data: Bytes::from_static(b"waiting for an answer"),
-    };
-    append(store, 0, quiet, vec![placed(output)]).await;
+    let waiting = output(0, Bytes::from_static(b"waiting for an answer"));
+    append(store, 0, quiet, vec![waiting]).await;
     let written = std::cell::Cell::new(0_u64);
     let began = Instant::now();
     let payloads = [Payload::Recorded, Payload::Noise].map(|payload| payload.events(8 * BATCH));
@@ -149,13 +133,9 @@ async fn write_for_ever(store: &Store, output_bytes: u64) {
             for turn in 0.. {
                 let start = (turn * BATCH) % events.len();
                 let outputs = events[start..start + BATCH].iter().map(|data| {
-                    let output = Event::Output {
-                        offset,
-                        channel: coven_core::Channel::Tty,
-                        data: data.clone(),
-                    };
+                    let output = output(offset, data.clone());
                     offset += data.len() as u64;
-                    placed(output)
+                    output
                 });
                 let outputs = outputs.collect();
                 after = append(store, session, after, outputs).await;
