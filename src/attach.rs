@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use bytes::{Bytes, BytesMut};
 use coven_core::{Origin, Record, Seq, SessionId, TermSize};
 use coven_harness::terminal::{Listener, ToViewer, resume_point};
+use serde::{Deserialize, Serialize};
 
 use crate::Error;
 use crate::running::Message;
@@ -55,7 +56,7 @@ pub(crate) struct LiveView {
 }
 
 /// What a session's task knows of its terminal: no screen, only what was said to it.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct Screenless {
     listener: Listener,
     /// The listener as it was after some of the output on record, oldest first.
@@ -68,6 +69,19 @@ impl Screenless {
         Self {
             listener: Listener::starting_at(offset),
             states: VecDeque::new(),
+        }
+    }
+
+    /// Where the output begins that it has not heard.
+    pub(crate) fn offset(&self) -> u64 {
+        self.listener.offset()
+    }
+
+    /// As it was when it had heard no more than `heard`, all of which is on record.
+    pub(crate) fn as_of(&self, heard: Listener) -> Self {
+        Self {
+            listener: heard,
+            states: self.states.clone(),
         }
     }
 

@@ -23,7 +23,10 @@ pub use client::{
 };
 #[doc(hidden)]
 pub use client::{LaunchStep, launch_with};
-pub use folder::{Found, NewFolder, Remains, SOCKET, is_dead, look};
+pub use folder::{
+    Found, MAX_BOOKMARK_BYTES, NewFolder, Remains, SOCKET, is_dead, look, read_bookmark,
+    write_bookmark,
+};
 #[doc(hidden)]
 pub use host::Waypoint;
 pub use protocol::{InputId, InputRefusal, LaunchFailure, Record, Recorded, Taken};

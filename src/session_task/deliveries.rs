@@ -85,6 +85,11 @@ impl Deliveries {
         Some(undelivered)
     }
 
+    /// The newest of those that are on record as undelivered, or are about to be, oldest first.
+    pub(super) fn told(&self) -> impl Iterator<Item = Undelivered> {
+        self.told.iter().copied()
+    }
+
     /// This one is on record as undelivered.
     pub(super) fn is_told(&mut self, undelivered: Undelivered) {
         if let Some(place) = self.place(undelivered.id) {

@@ -64,6 +64,20 @@ impl IdentityWatch {
         };
         Self { way, looking: None }
     }
+
+    /// That of a session of whose output all was heard that may tell it.
+    pub(super) fn heard_out(source: IdentitySource) -> Self {
+        let mut watch = Self::new(source);
+        if watch.is_listening() {
+            watch.way = Way::Done;
+        }
+        watch
+    }
+
+    /// Whether output that is on record may tell it, and did not yet.
+    pub(super) const fn is_listening(&self) -> bool {
+        matches!(self.way, Way::Listen(_))
+    }
 }
 
 impl IdentityWatch {

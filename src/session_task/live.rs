@@ -16,6 +16,7 @@ use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use super::bookmark::Bookmarks;
 use super::control::Control;
 use super::deliveries::Deliveries;
 use super::ending::EndWatch;
@@ -84,6 +85,7 @@ pub(super) struct Live {
     pub(super) redraw: Redraw,
     pub(super) killing: Killing,
     pub(super) hearing_again: Slot<HeardAgain>,
+    pub(super) bookmarks: Bookmarks,
     pub(super) leaving: Leaving,
     spool_limit: watch::Receiver<u64>,
     pub(super) mailbox: mpsc::Receiver<Message>,
@@ -106,6 +108,7 @@ enum Wake {
     Identified(super::identity::Look),
     TimeToLook,
     HeardAgain(Box<HeardAgain>),
+    Bookmarked,
     EchoKnown(super::echo::Look),
     SpoolLimit(u64),
     Redrawn,
@@ -146,6 +149,7 @@ impl Live {
             deferred: beginning.deferred,
             launched,
             hearing_again: beginning.hearing_again,
+            bookmarks: Bookmarks::default(),
             leaving: Leaving::No,
             spool_limit: shared.spool_limit.subscribe(),
             process: beginning.process,
@@ -182,7 +186,7 @@ impl Live {
             self.begin_control();
             self.type_what_is_held();
             if self.has_left() {
-                return;
+                return self.bookmarks.settle().await;
             }
             if let Goes::Over = self.begin_observation() {
                 return self.dismiss().await;
@@ -202,6 +206,10 @@ impl Live {
                     Goes::On
                 }
                 Wake::HeardAgain(heard) => self.heard_again(*heard),
+                Wake::Bookmarked => {
+                    self.bookmarks.writing = None;
+                    Goes::On
+                }
                 Wake::SpoolLimit(limit_bytes) => {
                     self.process.set_spool_limit(limit_bytes);
                     self.writer.iter().for_each(Writer::room_may_be_made);
@@ -234,7 +242,9 @@ impl Live {
     }
 
     /// Lets go of a session that is over and on record.
-    async fn dismiss(self) {
+    async fn dismiss(mut self) {
+        // It would come into a folder that is being removed.
+        self.bookmarks.settle().await;
         let on_the_way = self.shared.on_the_way.clone();
         self.process.dismiss(&on_the_way).await;
         on_the_way.reached(&Waypoint::Dismissed);
@@ -265,6 +275,7 @@ impl Live {
             () = arrival(&mut self.killing.pause) => Wake::KillAgain,
             unheard = arrival(&mut self.killing.unheard) => Wake::Unheard(unheard),
             heard = arrival(&mut self.hearing_again) => Wake::HeardAgain(Box::new(heard)),
+            () = arrival(&mut self.bookmarks.writing) => Wake::Bookmarked,
             look = arrival(&mut self.control.looking) => Wake::EchoKnown(look),
             limit = spool_limit(&mut self.spool_limit), if self.process.lives_on() => Wake::SpoolLimit(limit),
             look = arrival(&mut self.identity.looking) => Wake::Identified(look),

@@ -220,13 +220,19 @@ impl Live {
                 if is_last {
                     on_the_way.reached(&Waypoint::EndRecorded);
                 }
-                if let Some(heard) = heard {
+                if let Some(heard) = &heard {
                     let recorded = appended.record.session.output_bytes;
-                    self.screen.recorded(recorded, heard);
+                    self.screen.recorded(recorded, heard.clone());
                 }
                 self.swap(appended.record);
                 self.inputs_may_be_recorded();
-                if is_last { Goes::Over } else { Goes::On }
+                if is_last {
+                    return Goes::Over;
+                }
+                if let Some(heard) = heard {
+                    self.set_bookmark(heard);
+                }
+                Goes::On
             }
             Err(error) => {
                 // The log is closed, damaged, or contradicts this session.

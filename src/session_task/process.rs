@@ -8,6 +8,7 @@ mod shimmed;
 
 use std::future::pending;
 use std::io;
+use std::path::Path;
 
 use bytes::Bytes;
 use coven_core::{Channel, Exit, InputId, OutputEnd, ProcessFacts, TermSize, Timestamp};
@@ -122,6 +123,14 @@ impl Process {
         match &self.held {
             Held::Here(_) | Held::Nobody => &self.facts,
             Held::Shim(shim) => shim.process().unwrap_or(&self.facts),
+        }
+    }
+
+    /// The folder of its shim, where one holds it.
+    pub(super) fn folder(&self) -> Option<&Path> {
+        match &self.held {
+            Held::Here(_) | Held::Nobody => None,
+            Held::Shim(shim) => Some(shim.folder()),
         }
     }
 

@@ -42,6 +42,11 @@ impl Names {
         self.known.get(&name).copied()
     }
 
+    /// Oldest first.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = InputId> {
+        self.in_order.iter().copied()
+    }
+
     /// True where it was not known.
     pub(super) fn add(&mut self, name: InputId, kept: Kept) -> bool {
         let Entry::Vacant(unknown) = self.known.entry(name) else {

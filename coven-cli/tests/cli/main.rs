@@ -4,6 +4,7 @@
 mod amiss;
 mod asked_again;
 mod bad_imports;
+mod bookmark;
 mod configuration;
 mod daemon;
 mod damaged;

@@ -2,13 +2,15 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
+
 use super::answer::answer;
 use super::modes::Modes;
 use super::scanner::Scanner;
 
 /// Hears all output of one program, in order: the queries in it, each once, and the modes it
 /// leaves the terminal in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Listener {
     scanner: Scanner,
     modes: Modes,
@@ -50,6 +52,11 @@ impl Listener {
             }
         });
         queries
+    }
+
+    /// Where the next byte stands, in bytes since the first.
+    pub fn offset(&self) -> u64 {
+        self.scanner.offset()
     }
 
     /// The modes in force after all that was heard.

@@ -3,6 +3,8 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
+use serde::{Deserialize, Serialize};
+
 use super::scanner::{Sequence, Shift};
 
 /// Kitty keeps this many keyboard flags per screen; the oldest are dropped.
@@ -37,7 +39,7 @@ const SYNCHRONIZED_OUTPUT: u16 = 2026;
 
 /// The modes in force in a terminal, as far as they outlive what is drawn: enough to make another
 /// terminal behave the same, and to leave it as it was.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Modes {
     /// Those of [`OFF_AT_FIRST`] and [`ON_AT_FIRST`] that are not as at first.
     changed: BTreeSet<u16>,
@@ -60,7 +62,7 @@ pub struct Modes {
 }
 
 /// The character sets: what G0 and G1 mean, if not ASCII, and whether G1 is in use.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 struct Charsets {
     g0: Option<Vec<u8>>,
     g1: Option<Vec<u8>>,

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use memchr::memchr3;
+use serde::{Deserialize, Serialize};
 
 /// Longer sequences are pictures or clipboards: passed over, never reported.
 pub(super) const MAX_SEQUENCE_BYTES: usize = 4096;
@@ -44,7 +45,7 @@ pub(super) enum Shift {
     In,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum StringKind {
     /// Operating system command: colours, titles, clipboard.
     Osc,
@@ -63,7 +64,7 @@ pub(super) enum StringEnd {
 }
 
 /// Finds sequences and says where they stand, in bytes since the first byte it was ever given.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Scanner {
     state: State,
     /// Where the next byte stands.
@@ -71,11 +72,12 @@ pub(super) struct Scanner {
     /// Where the unfinished sequence began.
     start: u64,
     /// What it holds after its introducer, up to the limit.
+    #[serde(with = "serde_bytes")]
     data: Vec<u8>,
     overflowed: bool,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum State {
     Text,
     Escape,

@@ -22,7 +22,7 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::future::{Future, pending, ready};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -184,6 +184,10 @@ impl Shimmed {
 
     pub(super) const fn process(&self) -> Option<&ProcessFacts> {
         self.process.as_ref()
+    }
+
+    pub(super) fn folder(&self) -> &Path {
+        &self.folder
     }
 
     /// Its process is this one.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use coven_core::ProcessFacts;
 use rustix::fs::{AtFlags, unlinkat};
 
-use super::{LOCK, SOCKET, lock, names, open};
+use super::{LOCK, SOCKET, bookmark, lock, names, open};
 use crate::process::is_running;
 use crate::shim::protocol::PartHead;
 use crate::shim::spool::{self, Leftover};
@@ -49,7 +49,7 @@ impl Remains {
         Leftover::open(self.folder.try_clone()?, &self.path)
     }
 
-    /// Removes the folder and all that a shim made in it. What is not a shim's stays, and the
+    /// Removes the folder and all that a shim made in it, or who drove its session. What else is there stays, and the
     /// folder with it. Nothing is followed, and nothing touched outside of the folder that was
     /// looked at, whatever has its path by now.
     ///
@@ -57,7 +57,7 @@ impl Remains {
     /// Those of removing files; `DirectoryNotEmpty` where something else is in the folder.
     pub fn remove(self) -> io::Result<()> {
         for name in names(&self.folder)? {
-            if name == SOCKET || spool::is_part(&name) {
+            if name == SOCKET || bookmark::NAMES.contains(&&*name) || spool::is_part(&name) {
                 unlinkat(&self.folder, &name, AtFlags::empty())?;
             }
         }
