@@ -23,13 +23,36 @@ impl Fault {
     pub(crate) fn reason(&self) -> StorageFault {
         match self {
             Self::Disk(fault) => fault.clone(),
-            Self::Stale => StorageFault::Io {
-                message: "the log is being reopened".to_owned(),
-            },
+            Self::Stale => reopening(),
             Self::Damage(damage) => StorageFault::Damaged {
                 message: damage.problem.clone(),
             },
         }
+    }
+}
+
+const REOPENING: &str = "the log is being reopened";
+const READ_FAILED: &str = "a read failed";
+
+/// What to tell where another fault is being seen to.
+pub(crate) fn reopening() -> StorageFault {
+    StorageFault::Io {
+        message: REOPENING.to_owned(),
+    }
+}
+
+/// What to tell where no more is known than that who read met a fault.
+pub(crate) fn read_failed() -> StorageFault {
+    StorageFault::Io {
+        message: READ_FAILED.to_owned(),
+    }
+}
+
+/// Whether it says no more than that there is another one.
+pub(crate) fn is_hearsay(reason: &StorageFault) -> bool {
+    match reason {
+        StorageFault::Io { message } => [REOPENING, READ_FAILED].contains(&message.as_str()),
+        StorageFault::Full | StorageFault::ReadOnly | StorageFault::Damaged { .. } => false,
     }
 }
 

@@ -25,8 +25,8 @@ use crate::cold::fold::{self, Thrift};
 use crate::cold::spared;
 use crate::compact::Compaction;
 use crate::database::{Database, guarded};
-use crate::error::{AppendError, StorageFault};
-use crate::fault::Fault;
+use crate::error::AppendError;
+use crate::fault::{Fault, read_failed};
 use crate::file::{Kept, SharedReserve};
 use crate::health::Meter;
 use crate::projection;
@@ -170,16 +170,12 @@ impl Folder {
             }
             Message::Alarm { opening } => {
                 if self.cold.database.is_open(opening) {
-                    self.lose(StorageFault::Io {
-                        message: "a read failed".to_owned(),
-                    });
+                    self.lose(read_failed());
                 }
             }
             Message::Reopen => {
                 if self.state.trouble.is_none() {
-                    self.lose(StorageFault::Io {
-                        message: "a read failed".to_owned(),
-                    });
+                    self.lose(read_failed());
                 }
             }
             // That is looked after with all else.

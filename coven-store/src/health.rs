@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::error::StorageFault;
+use crate::fault::is_hearsay;
 
 /// How the log's writer does. Counters begin at 0 when the log is opened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,7 +26,8 @@ pub struct StoreHealth {
     pub committed_events: u64,
     /// How often either of its databases was opened: 1 when there was no fault.
     pub opens: u64,
-    /// What went wrong last, even if it is over.
+    /// What went wrong last, even if it is over. Who meets the same again, and knows less of it, is not told in
+    /// its place.
     pub last_error: Option<String>,
     /// How long ago the last commit was; `None` before the first.
     pub since_last_ack: Option<Duration>,
@@ -70,6 +72,17 @@ struct Marks {
     oldest: Option<Instant>,
 }
 
+impl Marks {
+    /// Who meets a fault after somebody else may know no more than that there is one: until it is over, what is
+    /// known of it stays.
+    fn went_wrong(&mut self, fault: &StorageFault) {
+        let is_going_on = self.fault.is_some() || self.stuck.is_some();
+        if !(is_going_on && is_hearsay(fault)) {
+            self.last_error = Some(fault.to_string());
+        }
+    }
+}
+
 impl Meter {
     pub(crate) fn queued(&self, events: u64, bytes: u64) {
         self.queued_events.fetch_add(events, Ordering::Relaxed);
@@ -98,13 +111,13 @@ impl Meter {
 
     pub(crate) fn suspended(&self, fault: &StorageFault) {
         let mut marks = self.marks();
-        marks.last_error = Some(fault.to_string());
+        marks.went_wrong(fault);
         marks.fault = Some(fault.clone());
     }
 
     pub(crate) fn stuck(&self, fault: &StorageFault) {
         let mut marks = self.marks();
-        marks.last_error = Some(fault.to_string());
+        marks.went_wrong(fault);
         marks.stuck = Some(fault.clone());
     }
 
@@ -149,5 +162,55 @@ impl Meter {
 
     fn marks(&self) -> MutexGuard<'_, Marks> {
         self.marks.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+    use crate::fault::{read_failed, reopening, storage_fault};
+
+    fn last_error(meter: &Meter) -> Option<String> {
+        meter.health(1).last_error
+    }
+
+    #[test]
+    fn what_went_wrong_is_told_until_it_is_over_whoever_meets_it_again() {
+        let disk = storage_fault(&Errno::IO.into());
+        let met_again: [fn(&Meter); 3] = [
+            |meter| meter.suspended(&reopening()),
+            |meter| meter.stuck(&read_failed()),
+            |meter| meter.stuck(&reopening()),
+        ];
+        for by in met_again {
+            let meter = Meter::default();
+            meter.suspended(&disk);
+            by(&meter);
+            assert_eq!(last_error(&meter), Some(disk.to_string()));
+        }
+    }
+
+    #[test]
+    fn what_goes_wrong_once_all_is_well_again_is_told_in_place_of_what_did_before() {
+        let meter = Meter::default();
+        meter.stuck(&StorageFault::Full);
+        meter.folds_again();
+        meter.stuck(&read_failed());
+        assert_eq!(last_error(&meter), Some(read_failed().to_string()));
+    }
+
+    #[test]
+    fn a_fault_is_told_in_place_of_what_was_heard_of_it_or_of_another_one() {
+        let meter = Meter::default();
+        for reason in [
+            read_failed(),
+            storage_fault(&Errno::IO.into()),
+            StorageFault::Full,
+        ] {
+            meter.stuck(&reason);
+            assert_eq!(last_error(&meter), Some(reason.to_string()));
+        }
     }
 }

@@ -6,8 +6,8 @@ use coven_core::{Envelope, Event, HarnessId, Launch, Record, Seq, SessionId};
 use redb::ReadTransaction;
 
 use super::{Inner, Store};
-use crate::error::{ReadError, StorageFault};
-use crate::fault::Fault;
+use crate::error::ReadError;
+use crate::fault::{Fault, read_failed};
 use crate::folder;
 use crate::read::{
     self, AllPage, Chunks, Listing, Look, OutputChunk, OutputEvent, Page, ReadLimit,
@@ -234,8 +234,7 @@ impl Store {
             let told = self.0.folder.send(folder::Message::Alarm { opening });
             if told.is_err() && self.0.cold.is_open(opening) {
                 // Nobody opens it again.
-                let message = "a read failed".to_owned();
-                self.0.cold.fail(StorageFault::Io { message });
+                self.0.cold.fail(read_failed());
             }
         };
         self.0.cold.read(read, alarm)

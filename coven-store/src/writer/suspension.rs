@@ -15,7 +15,7 @@ use super::trim::journal_mark;
 use super::{Chore, Writer};
 use crate::batch::Urgency;
 use crate::error::{AppendError, StorageFault};
-use crate::fault::Fault;
+use crate::fault::{Fault, reopening};
 use crate::file::Claim;
 use crate::folder;
 use crate::limits::{
@@ -262,9 +262,7 @@ impl Writer {
     fn reason(&self) -> StorageFault {
         match &self.state.suspension {
             Some(suspension) => suspension.reason.clone(),
-            None => StorageFault::Io {
-                message: "the log is being reopened".to_owned(),
-            },
+            None => reopening(),
         }
     }
 }

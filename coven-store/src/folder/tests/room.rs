@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use futures_util::future::join_all;
 
 use super::*;
+use crate::error::StorageFault;
 use crate::test_support::noise;
 
 /// Sessions of a log, each with output of its own.
