@@ -234,7 +234,7 @@ impl<'a> Salvaging<'a> {
         let mut trimmed_bytes = 0;
         let mut events = 0;
         for left in Events::of(self.catalogue, slot, id.clone()) {
-            events += 1;
+            events += u64::from(left.is_read);
             match left.envelope.event {
                 Event::Trimmed {
                     offset, len_bytes, ..

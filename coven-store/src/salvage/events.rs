@@ -1,5 +1,8 @@
 //! The events that are left of one session, out of both files, by place.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::btree_map;
 use std::iter::Peekable;
 use std::vec;
@@ -15,6 +18,16 @@ use crate::read::event_of_row;
 pub(super) struct Left {
     pub(super) envelope: Envelope,
     pub(super) bytes: Bytes,
+    /// Whoever looks at the log as it is reads it: what is folded may be in the journal for a while yet, and
+    /// is not read there.
+    pub(super) is_read: bool,
+}
+
+/// A row, before it is known whether it is an event.
+struct Row {
+    seq: u64,
+    bytes: Bytes,
+    is_read: bool,
 }
 
 /// Every event of a slot that can be read, once.
@@ -22,7 +35,7 @@ pub(super) struct Events<'a> {
     catalogue: &'a Catalogue,
     id: SessionId,
     pieces: std::slice::Iter<'a, Piece>,
-    piece: Peekable<vec::IntoIter<(u64, Bytes)>>,
+    piece: Peekable<vec::IntoIter<Row>>,
     recent: Peekable<btree_map::Iter<'a, u64, Bytes>>,
     last: u64,
 }
@@ -58,16 +71,16 @@ impl<'a> Events<'a> {
                 if older.first != piece.first {
                     break;
                 }
-                let known = rows.last().map_or(0, |(seq, _)| *seq);
+                let known = rows.last().map_or(0, |row| row.seq);
                 let more = self.rows(older);
-                rows.extend(more.into_iter().filter(|(seq, _)| *seq > known));
+                rows.extend(more.into_iter().filter(|row| row.seq > known));
                 self.pieces.next();
             }
             self.piece = rows.into_iter().peekable();
         }
     }
 
-    fn rows(&self, piece: &Piece) -> Vec<(u64, Bytes)> {
+    fn rows(&self, piece: &Piece) -> Vec<Row> {
         let Some(segment) = self.catalogue.read(piece) else {
             return Vec::new();
         };
@@ -77,19 +90,27 @@ impl<'a> Events<'a> {
         };
         let rows = segment.rows().map_while(Result::ok);
         rows.filter(|(seq, _)| is_wanted(seq.get()))
-            .map(|(seq, row)| (seq.get(), Bytes::copy_from_slice(row)))
+            .map(|(seq, row)| Row {
+                seq: seq.get(),
+                bytes: Bytes::copy_from_slice(row),
+                is_read: piece.origin == Origin::Tree,
+            })
             .collect()
     }
 
-    fn next_row(&mut self) -> Option<(u64, Bytes)> {
+    fn next_row(&mut self) -> Option<Row> {
         self.fill();
-        let folded = self.piece.peek().map(|(seq, _)| *seq);
+        let folded = self.piece.peek().map(|row| row.seq);
         let recent = self.recent.peek().map(|(seq, _)| **seq);
         match (folded, recent) {
             (Some(folded), recent) if recent.is_none_or(|recent| folded <= recent) => {
                 self.piece.next()
             }
-            (_, Some(_)) => self.recent.next().map(|(seq, row)| (*seq, row.clone())),
+            (_, Some(_)) => self.recent.next().map(|(seq, bytes)| Row {
+                seq: *seq,
+                bytes: bytes.clone(),
+                is_read: *seq > self.catalogue.folded,
+            }),
             (_, None) => None,
         }
     }
@@ -100,13 +121,21 @@ impl Iterator for Events<'_> {
 
     fn next(&mut self) -> Option<Left> {
         loop {
-            let (seq, bytes) = self.next_row()?;
+            let Row {
+                seq,
+                bytes,
+                is_read,
+            } = self.next_row()?;
             if seq <= self.last {
                 continue;
             }
             if let Ok(envelope) = event_of_row(&bytes, &self.id, Seq::new(seq)) {
                 self.last = seq;
-                return Some(Left { envelope, bytes });
+                return Some(Left {
+                    envelope,
+                    bytes,
+                    is_read,
+                });
             }
         }
     }

@@ -42,7 +42,7 @@ pub(super) struct Done {
     pub(super) events: u64,
     /// Events that could not follow on anything, and were left out.
     pub(super) left_out: u64,
-    /// Events whose output was trimmed, and was not taken out yet.
+    /// Events that are read, whose output was trimmed and was not taken out yet.
     pub(super) trimmed: u64,
     /// How many of each kind stand for what was lost.
     pub(super) stand_ins: BTreeMap<&'static str, u64>,
@@ -83,11 +83,15 @@ impl Mending {
         places: &mut FreePlaces<'_>,
         put: &mut Put<'_>,
     ) -> Result<(), SalvageError> {
-        let Left { envelope, bytes } = left;
+        let Left {
+            envelope,
+            bytes,
+            is_read,
+        } = left;
         if let Event::Output { offset, data, .. } = &envelope.event
             && is_trimmed(*offset, data.len() as u64, self.trimmed_bytes)
         {
-            self.done.trimmed += 1;
+            self.done.trimmed += u64::from(is_read);
             return Ok(());
         }
         let mut fits = self.fold(&envelope);

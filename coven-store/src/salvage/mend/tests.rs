@@ -11,7 +11,11 @@ fn left(seq: u64, event: Event) -> Left {
         event,
     };
     let bytes = encode(&EventRow::from(&envelope)).into();
-    Left { envelope, bytes }
+    Left {
+        envelope,
+        bytes,
+        is_read: true,
+    }
 }
 
 /// What a session is mended to out of events, with so many free places between two; and how many bytes
