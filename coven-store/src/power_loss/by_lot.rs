@@ -10,7 +10,7 @@ use proptest::test_runner::TestError;
 use super::disk::{Mishap, Survival};
 use super::lot::{every_operation, lot, one_in, runner};
 use super::story::{self, Story};
-use super::{Length, Seen, either_fault, live, survive};
+use super::{Length, either_fault, live, survive};
 use crate::test_support::Home;
 
 /// Says how many stories by lot are gone through, operation by operation.
@@ -43,15 +43,13 @@ async fn whatever_operation_of_stories_by_lot_the_power_is_cut_at_nothing_acked_
 
 #[tokio::test]
 async fn whatever_operation_of_stories_by_lot_fails_nothing_acked_is_lost_and_it_is_said() {
-    let mut seen = Seen::default();
     for (_, story) in stories() {
         for at in one_in(SOME_THAT_FAIL, 0..Length::of(&story).await.operations) {
             let with = either_fault(at);
-            seen.add(survive(&story, Mishap::Fault { at, with }).await);
-            seen.add(survive(&story, Mishap::Failing { at, with }).await);
+            survive(&story, Mishap::Fault { at, with }).await;
+            survive(&story, Mishap::Failing { at, with }).await;
         }
     }
-    seen.assert_it_is_said();
 }
 
 #[test]

@@ -61,6 +61,8 @@ struct State {
     /// The operation that a fault befell.
     failed_at: Option<u64>,
     is_mended: bool,
+    /// What was not written first was not needed: see [`ModelDisk::did_without`].
+    did_without: bool,
     /// How many holes were made in each file.
     holes: HashMap<u64, u64>,
     /// How often still who asks for room is told that there is next to none.
@@ -105,6 +107,7 @@ impl ModelDisk {
                 is_looked_at: false,
                 failed_at: None,
                 is_mended: false,
+                did_without: false,
                 holes: HashMap::new(),
                 tight: 0,
                 was_short: false,
@@ -140,6 +143,12 @@ impl ModelDisk {
     /// What a fault befell first, if anything.
     pub(super) fn failed(&self) -> Option<Failed> {
         *self.0.failed.borrow()
+    }
+
+    /// Whether the first thing to fail was a write that nothing depended on: the database writes a page before
+    /// its commit where it wants the memory, and goes on with a page that it could not write.
+    pub(super) fn did_without(&self) -> bool {
+        self.state().did_without
     }
 
     /// Nothing fails any more.

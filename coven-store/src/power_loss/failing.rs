@@ -16,13 +16,11 @@ const SOME_READS: usize = 3;
 #[tokio::test]
 async fn whatever_operation_fails_nothing_is_lost_and_it_goes_on_by_itself() {
     let story = story::everything();
-    let mut seen = Seen::default();
     for at in 0..Length::of(&story).await.operations {
         for with in [Errno::IO, Errno::NOSPC] {
-            seen.add(survive(&story, Mishap::Fault { at, with }).await);
+            survive(&story, Mishap::Fault { at, with }).await;
         }
     }
-    seen.assert_it_is_said();
 }
 
 #[tokio::test]
@@ -35,7 +33,6 @@ async fn whenever_a_disk_begins_to_fail_nothing_is_taken_it_is_said_why_and_all_
     }
     // All others began while the log was opened or closed.
     assert!(seen.refused > seen.lives / 2, "{seen:?}");
-    seen.assert_it_is_said();
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io;
 use std::ops::Bound;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::{BackendError, StorageBackend};
 use rustix::io::Errno;
@@ -14,6 +15,9 @@ use super::{Failed, ModelDisk, Operation, position};
 pub(super) struct ModelFile {
     disk: ModelDisk,
     inode: u64,
+    /// The first thing that failed was a write to it. After any that it depends on, the database asks nothing
+    /// more of a file.
+    was_first_to_fail: AtomicBool,
     _locked: File,
 }
 
@@ -23,6 +27,7 @@ impl ModelFile {
         Self {
             disk: disk.clone(),
             inode,
+            was_first_to_fail: AtomicBool::new(false),
             _locked: locked,
         }
     }
@@ -52,7 +57,11 @@ impl StorageBackend for ModelFile {
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.disk.operate(self.inode, Operation::Sync)
+        self.disk.operate(self.inode, Operation::Sync)?;
+        if self.was_first_to_fail.load(Ordering::Relaxed) {
+            self.disk.state().did_without = true;
+        }
+        Ok(())
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
@@ -60,7 +69,12 @@ impl StorageBackend for ModelFile {
             offset: position(offset),
             data: data.to_vec(),
         });
-        self.disk.operate(self.inode, change)
+        let is_first = self.disk.failed().is_none();
+        let written = self.disk.operate(self.inode, change);
+        if is_first && written.is_err() {
+            self.was_first_to_fail.store(true, Ordering::Relaxed);
+        }
+        written
     }
 
     /// What the system would have: whoever opens the file next sees it.
