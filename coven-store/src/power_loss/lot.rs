@@ -12,6 +12,9 @@ const SEED: &str = "COVEN_STORE_SEED";
 /// Has every operation tried wherever only some would be, whatever it is set to.
 const EVERY_OPERATION: &str = "COVEN_STORE_EVERY_OPERATION";
 
+/// `2/5` has the second of five parts tried of what takes long, and no more.
+const PART: &str = "COVEN_STORE_PART";
+
 fn seed() -> u64 {
     env::var(SEED).map_or(0, |number| number.parse().expect("a number"))
 }
@@ -41,9 +44,30 @@ pub(super) fn every_operation() -> bool {
 
 /// One in so many of `all`, from one of the first on that the seed says; or each.
 pub(super) fn one_in(many: usize, all: Range<u64>) -> impl Iterator<Item = u64> {
+    one_in_turns(0, many, all)
+}
+
+/// The same, where it is done again and again: of so many turns that follow one another, each begins with
+/// another one.
+pub(super) fn one_in_turns(turn: u64, many: usize, all: Range<u64>) -> impl Iterator<Item = u64> {
     let (skipped, step) = match every_operation() {
         true => (0, 1),
-        false => (lot(0) % many as u64, many),
+        false => (lot(turn) % many as u64, many),
     };
     (all.start + skipped..all.end).step_by(step)
+}
+
+/// What of `all` is in the part that is to be tried; all of it where no part is named.
+pub(super) fn in_part(all: impl Iterator<Item = u64>) -> impl Iterator<Item = u64> {
+    let (part, parts) = match env::var(PART) {
+        Ok(text) => part_of(&text).expect("a part of so many, as in 2/5"),
+        Err(_) => (1, 1),
+    };
+    all.skip(part - 1).step_by(parts)
+}
+
+fn part_of(text: &str) -> Option<(usize, usize)> {
+    let (part, parts) = text.split_once('/')?;
+    let (part, parts) = (part.parse().ok()?, parts.parse().ok()?);
+    (1..=parts).contains(&part).then_some((part, parts))
 }

@@ -3,7 +3,7 @@
 use std::fs;
 
 use super::disk::{Mishap, ModelDisk};
-use super::lot::one_in;
+use super::lot::{in_part, one_in, one_in_turns};
 use super::story::{self, Story, Told};
 use super::{LIVES, Length, TRIES, all_or_some, either_fault, go_on, live};
 use crate::error::OpenError;
@@ -13,11 +13,24 @@ use crate::test_support::Home;
 /// Of the operations of a story, one in so many is where the power is cut first.
 const SOME_CUTS: usize = 20;
 
-/// Of the operations after a cut, one in so many fails.
-const SOME_THAT_FAIL: usize = 3;
+/// Of the operations after each, the power is cut again at one in so many, another one each time.
+const SOME_CUTS_AGAIN: usize = 13;
 
-/// Of what is read after a cut, one in so many reads fails.
-const SOME_READS: usize = 5;
+/// One in so many fails.
+const SOME_THAT_FAIL: usize = 17;
+
+/// Of what is read after each, one in so many reads fails.
+const SOME_READS: usize = 19;
+
+fn cut_at(at: u64) -> Mishap {
+    let survival = all_or_some(at);
+    Mishap::Cut { at, survival }
+}
+
+fn fault_at(at: u64) -> Mishap {
+    let with = either_fault(at);
+    Mishap::Fault { at, with }
+}
 
 /// What a cut left.
 struct Left {
@@ -28,8 +41,7 @@ struct Left {
 impl Left {
     async fn by(story: &Story, at: u64) -> Self {
         let home = Home::new();
-        let survival = all_or_some(at);
-        let (_, told) = live(&home, story, Some(Mishap::Cut { at, survival })).await;
+        let (_, told) = live(&home, story, Some(cut_at(at))).await;
         Self { home, told }
     }
 
@@ -50,6 +62,17 @@ impl Left {
         let (disk, told) = go_on(&home, &story::recovered(), mishap, told).await;
         story::check(&home, &told, &format!("{mishap:?} after a cut")).await;
         disk
+    }
+
+    /// How many operations and reads it is opened and gone on with, at least.
+    async fn length(&self) -> (u64, u64) {
+        let (mut operations, mut reads) = (u64::MAX, u64::MAX);
+        for _ in 0..LIVES {
+            let disk = self.recover(None).await;
+            operations = operations.min(disk.operations());
+            reads = reads.min(disk.reads());
+        }
+        (operations, reads)
     }
 }
 
@@ -97,33 +120,18 @@ async fn survive(left: &Left, mishap: Mishap) {
 }
 
 #[tokio::test]
-#[ignore = "takes a minute or more"]
 async fn whatever_befalls_a_log_that_is_opened_after_a_cut_what_was_acked_or_read_is_there() {
     let story = story::everything();
-    for at in one_in(SOME_CUTS, 0..Length::of(&story).await.operations) {
+    for at in in_part(one_in(SOME_CUTS, 0..Length::of(&story).await.operations)) {
         let left = Left::by(&story, at).await;
-        let (mut operations, mut reads) = (u64::MAX, u64::MAX);
-        for _ in 0..LIVES {
-            let disk = left.recover(None).await;
-            operations = operations.min(disk.operations());
-            reads = reads.min(disk.reads());
+        let (operations, reads) = left.length().await;
+        for again in one_in_turns(at, SOME_CUTS_AGAIN, 0..operations) {
+            survive(&left, cut_at(again)).await;
         }
-        for again in 0..operations {
-            let survival = all_or_some(again);
-            survive(
-                &left,
-                Mishap::Cut {
-                    at: again,
-                    survival,
-                },
-            )
-            .await;
+        for again in one_in_turns(at, SOME_THAT_FAIL, 0..operations) {
+            survive(&left, fault_at(again)).await;
         }
-        for again in one_in(SOME_THAT_FAIL, 0..operations) {
-            let with = either_fault(again);
-            survive(&left, Mishap::Fault { at: again, with }).await;
-        }
-        for read in one_in(SOME_READS, 0..reads) {
+        for read in one_in_turns(at, SOME_READS, 0..reads) {
             survive(&left, Mishap::Unreadable { read }).await;
         }
     }
