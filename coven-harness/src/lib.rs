@@ -34,6 +34,7 @@ pub use conversation::ConversationPlan;
 pub use harness::{About, CannotRun, Harness, Source};
 pub use identity::{IdentityScan, IdentitySource, OutputMark};
 pub use manifest::BadManifest;
+pub use platform::give_back_free_memory;
 pub use process::Stdin;
 pub use readiness::Readiness;
 pub use registry::Registry;

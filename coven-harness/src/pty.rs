@@ -1,6 +1,6 @@
 //! Pseudoterminals, and what a child does between fork and exec.
 //!
-//! The only file of Coven with unsafe code: pty-process takes descriptors of ours only through
+//! Nearly all unsafe code of Coven is here: pty-process takes descriptors of ours only through
 //! unsafe constructors, whatever runs between fork and exec is unsafe by nature, and so are the
 //! few calls by which a shim sets itself apart. Each block says why it is sound.
 

@@ -1,6 +1,7 @@
 //! Linux: `/proc`, pidfds, and a terminal's other end without its path.
 
 mod handle;
+mod memory;
 mod stat;
 
 use std::fs::{self, File};
@@ -13,6 +14,7 @@ use std::sync::OnceLock;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 pub(crate) use handle::{Handle, NoHandle, until_one_ended};
+pub use memory::give_back_free_memory;
 pub(crate) use stat::Stat;
 
 /// Bytes of an environment that are read at first: more than most have.
