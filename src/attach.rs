@@ -72,16 +72,18 @@ impl Screenless {
         }
     }
 
-    /// Where the output begins that it has not heard.
-    pub(crate) fn offset(&self) -> u64 {
-        self.listener.offset()
-    }
-
     /// As it was when it had heard no more than `heard`, all of which is on record.
     pub(crate) fn as_of(&self, heard: Listener) -> Self {
         Self {
             listener: heard,
             states: self.states.clone(),
+        }
+    }
+
+    /// What there was to be heard before `offset`, and was not, is gone.
+    pub(crate) fn pass_over_to(&mut self, offset: u64) {
+        if offset > self.listener.offset() {
+            self.listener.pass_over_to(offset);
         }
     }
 

@@ -25,7 +25,7 @@ pub use client::{
 pub use client::{LaunchStep, launch_with};
 pub use folder::{
     Found, MAX_BOOKMARK_BYTES, NewFolder, Remains, SOCKET, is_dead, look, read_bookmark,
-    write_bookmark,
+    remove_bookmark, write_bookmark,
 };
 #[doc(hidden)]
 pub use host::Waypoint;

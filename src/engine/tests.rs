@@ -1,3 +1,4 @@
+mod bookmarks;
 mod called_off;
 mod hidden;
 mod leaving;

@@ -1,17 +1,19 @@
-//! `Bookmark`: how far a session's log was heard, and what that told, for whoever takes the session over: he
-//! hears only what came after it.
+//! `Bookmark`: how far a session's log was heard, and what that told. Whoever takes the session over hears only what
+//! came after it.
 //!
 //! It is kept in the session's folder, and goes with it. Where there is none, or one that does not fit the log, all is
-//! heard. One is set where nothing is under way but output, and nothing waits to be typed or cannot be: then what came
-//! before tells no more than is in it.
+//! heard. One is set where no commit but of output is under way, and nothing waits to be typed or cannot be: then what came
+//! before tells no more than is in it. A session that never comes to that has none: one that was typed what nobody
+//! reads, or that is listened to for its conversation's id and does not tell it.
 
 use std::io;
 use std::path::Path;
 
-use coven_core::{InputId, Record, Seq};
-use coven_harness::shim::{read_bookmark, write_bookmark};
+use coven_core::{InputId, Record, Seq, SessionId, Timestamp};
+use coven_harness::IdentitySource;
+use coven_harness::shim::{read_bookmark, remove_bookmark, write_bookmark};
 use coven_harness::terminal::Listener;
-use coven_store::{ReadError, Store};
+use coven_store::{ReadError, ReadLimit, Store};
 use serde::{Deserialize, Serialize};
 
 use super::deliveries::Undelivered;
@@ -19,8 +21,9 @@ use super::live::{Live, Slot};
 use crate::attach::Screenless;
 use crate::shared::blocking;
 
-/// Bytes of output from one to the next: what is heard again at most, where the moment to set one comes soon.
-const EVERY_BYTES: u64 = 2 << 20;
+/// Bytes of output from one to the next: what is heard again at most, where the moment to set one comes soon. Writing
+/// one takes some tens of microseconds.
+const EVERY_BYTES: u64 = 512 << 10;
 
 /// Of another format none is read. It is counted up with every change of what is encoded.
 const FORMAT: u8 = 1;
@@ -28,23 +31,34 @@ const FORMAT: u8 = 1;
 /// What is known of a session at a place in its log.
 #[derive(Clone, Debug)]
 pub(super) struct Bookmark {
+    pub(super) session: SessionId,
     /// The last event that was heard.
     pub(super) seq: Seq,
-    /// What was heard of the output up to there.
+    /// When that happened.
+    pub(super) at: Timestamp,
+    /// The output up to there.
+    pub(super) output_bytes: u64,
+    /// What was heard of it.
     pub(super) screen: Screenless,
     /// The names of the last inputs, all of which are written, or on record as undelivered.
     pub(super) names: Vec<InputId>,
     /// Those that are.
     pub(super) undelivered: Vec<Undelivered>,
+    /// Whether the output was listened to for the conversation's id, and there is no more to be heard of that.
+    pub(super) tells_identity: bool,
 }
 
 /// How it is encoded, after its format.
 #[derive(Serialize, Deserialize)]
 struct Encoded {
+    session: String,
     seq: u64,
+    at: i64,
+    output_bytes: u64,
     screen: Screenless,
     names: Vec<[u8; 16]>,
     undelivered: Vec<([u8; 16], u64, Option<u64>)>,
+    tells_identity: bool,
 }
 
 /// When a session's next bookmark is due.
@@ -52,16 +66,23 @@ struct Encoded {
 pub(super) struct Bookmarks {
     /// The output before the last one.
     last_bytes: u64,
+    /// Not all that is on record was heard.
+    are_barred: bool,
     pub(super) writing: Slot<()>,
 }
 
 impl Bookmarks {
     /// Those of a session that has one behind so much output.
-    pub(super) const fn after(last_bytes: u64) -> Self {
+    pub(super) fn after(last_bytes: u64) -> Self {
         Self {
             last_bytes,
-            writing: None,
+            ..Self::default()
         }
+    }
+
+    /// None is set any more: what came before would not be in it.
+    pub(super) const fn bar(&mut self) {
+        self.are_barred = true;
     }
 
     /// Waits until nothing is being written.
@@ -69,6 +90,15 @@ impl Bookmarks {
         if let Some(writing) = self.writing.take() {
             writing.await;
         }
+    }
+}
+
+/// Removes that of a session which is over: its shim removes the folder only if it is empty but for what it made.
+pub(super) async fn remove(folder: &Path) {
+    let of = folder.to_owned();
+    let removed = blocking(move || remove_bookmark(&of)).await;
+    if let Err(error) = removed.map_err(io::Error::other).flatten() {
+        tracing::warn!(?folder, %error, "a bookmark cannot be removed");
     }
 }
 
@@ -81,11 +111,14 @@ impl Bookmark {
         folder: &Path,
         record: &Record,
         store: &Store,
+        identity: IdentitySource,
     ) -> Result<Option<Self>, ReadError> {
         let Some(found) = Self::read(folder).ok().flatten() else {
             return Ok(None);
         };
-        Ok(found.fits(record, store)?.then_some(found))
+        let is_to_listen = matches!(identity, IdentitySource::Output(_));
+        let tells_all = found.tells_identity || !is_to_listen;
+        Ok((tells_all && found.fits(record, store)?).then_some(found))
     }
 
     fn read(folder: &Path) -> io::Result<Option<Self>> {
@@ -94,18 +127,28 @@ impl Bookmark {
 
     /// Whether the log goes on where it is: it may be another one, or an older state of it that somebody put back.
     fn fits(&self, record: &Record, store: &Store) -> Result<bool, ReadError> {
-        let (session, offset) = (&record.session, self.screen.offset());
-        let is_within = (session.trimmed_bytes..=session.output_bytes).contains(&offset);
-        if self.seq > record.last_seq || !is_within {
+        let session = &record.session;
+        let left = session.trimmed_bytes..=session.output_bytes;
+        let may_fit = self.session == session.id && left.contains(&self.output_bytes);
+        let Some(before) = self.seq.get().checked_sub(1).filter(|_| may_fit) else {
             return Ok(false);
-        }
-        let next = store.output_event(&session.id, offset)?;
-        Ok(next.is_none_or(|next| next.offset == offset && next.seq > self.seq))
+        };
+        let one = ReadLimit {
+            events: 1,
+            ..ReadLimit::default()
+        };
+        let here = store.read(&session.id, Seq::new(before), one)?;
+        Ok(here
+            .first()
+            .is_some_and(|here| (here.seq, here.at) == (self.seq, self.at)))
     }
 
     fn encode(self) -> postcard::Result<Vec<u8>> {
         let encoded = Encoded {
+            session: self.session.to_string(),
             seq: self.seq.get(),
+            at: self.at.as_nanos(),
+            output_bytes: self.output_bytes,
             screen: self.screen,
             names: self.names.into_iter().map(|name| name.0).collect(),
             undelivered: self
@@ -113,6 +156,7 @@ impl Bookmark {
                 .into_iter()
                 .map(|it| (it.id.0, it.len_bytes, it.written_bytes))
                 .collect(),
+            tells_identity: self.tells_identity,
         };
         postcard::to_extend(&encoded, vec![FORMAT])
     }
@@ -123,7 +167,10 @@ impl Bookmark {
         };
         let encoded: Encoded = postcard::from_bytes(bytes).ok()?;
         Some(Self {
+            session: SessionId::parse(&encoded.session).ok()?,
             seq: Seq::new(encoded.seq),
+            at: Timestamp::from_nanos(encoded.at),
+            output_bytes: encoded.output_bytes,
             screen: encoded.screen,
             names: encoded.names.into_iter().map(InputId).collect(),
             undelivered: encoded
@@ -135,6 +182,7 @@ impl Bookmark {
                     written_bytes,
                 })
                 .collect(),
+            tells_identity: encoded.tells_identity,
         })
     }
 }
@@ -143,21 +191,27 @@ impl Live {
     /// Output is on record, up to where `heard` has heard it: sets a bookmark there, where one is due and this is the
     /// moment for it.
     pub(super) fn set_bookmark(&mut self, heard: Listener) {
-        let offset = self.record.session.output_bytes;
-        let is_due = offset >= self.bookmarks.last_bytes + EVERY_BYTES;
-        if !is_due || heard.offset() != offset || !self.tells_no_more() {
+        let output_bytes = self.record.session.output_bytes;
+        let is_due = output_bytes >= self.bookmarks.last_bytes + EVERY_BYTES;
+        // Of what a process writes without a terminal, nothing is heard.
+        let is_heard = heard.offset() == output_bytes || !self.process.has_terminal();
+        if !is_due || !is_heard || !self.tells_no_more() {
             return;
         }
         let Some(folder) = self.process.folder().map(Path::to_owned) else {
             return;
         };
         let bookmark = Bookmark {
+            session: self.record.session.id.clone(),
             seq: self.record.last_seq,
+            at: self.record.updated_at,
+            output_bytes,
             screen: self.screen.as_of(heard),
             names: self.control.names.in_order().collect(),
             undelivered: self.deliveries.told().collect(),
+            tells_identity: self.identity.has_listened(),
         };
-        self.bookmarks.last_bytes = offset;
+        self.bookmarks.last_bytes = output_bytes;
         let session = self.record.session.id.clone();
         self.bookmarks.writing = Some(Box::pin(async move {
             let written = blocking(move || {
@@ -173,7 +227,8 @@ impl Live {
 
     /// Whether what is on record tells nothing but what a bookmark keeps.
     fn tells_no_more(&self) -> bool {
-        self.bookmarks.writing.is_none()
+        !self.bookmarks.are_barred
+            && self.bookmarks.writing.is_none()
             && self.hearing_again.is_none()
             && self.control.in_flight.is_none()
             && self.deliveries.is_empty()

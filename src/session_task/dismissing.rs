@@ -1,7 +1,7 @@
 //! Letting go of shims whose sessions are over and on record: the engine before died between the
 //! last event and its word to the shim. One that does not end by itself is ended, once its process is gone.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use coven_core::{Event, Seq, SessionId};
@@ -9,6 +9,7 @@ use coven_harness::shim::{Child, Record};
 use coven_store::ReadLimit;
 use tokio::time::timeout;
 
+use super::bookmark;
 use super::process::{Reached, end_shim, reach};
 use crate::out_of_reach::Encounters;
 use crate::shared::{Shared, blocking};
@@ -88,15 +89,14 @@ async fn end(shared: &Shared, session: &SessionId) -> bool {
 
 /// Lets go of the shim of a session with so much output on record. One that has more, as where its
 /// folder was out of reach when its session was found to be lost, is left with it.
-async fn one(
-    folder: std::path::PathBuf,
-    session: &SessionId,
-    output_bytes: u64,
-) -> Result<(), String> {
+async fn one(folder: PathBuf, session: &SessionId, output_bytes: u64) -> Result<(), String> {
     // It is over: nobody asks what is met.
     let encounter = Encounters::default().of(session.clone());
-    match reach(folder, session.clone(), None, &encounter).await {
-        Reached::Alive(child) => dismiss(child, output_bytes).await,
+    match reach(folder.clone(), session.clone(), None, &encounter).await {
+        Reached::Alive(child) => {
+            bookmark::remove(&folder).await;
+            dismiss(child, output_bytes).await
+        }
         Reached::Dead { mut left, remains } => {
             let removed = blocking(move || {
                 let why_not = left.find_map(|recorded| match recorded {

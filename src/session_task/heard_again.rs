@@ -36,8 +36,9 @@ const LOG_RETRY: Duration = Duration::from_secs(1);
 pub(super) struct HeardAgain {
     /// The last event that was heard.
     upto: Seq,
-    /// The output before its bookmark; none without one.
-    bookmarked_bytes: u64,
+    /// Bytes of output that were heard again.
+    heard_bytes: u64,
+    bookmarks: Bookmarks,
     screen: Screenless,
     identity: IdentityWatch,
     found: Option<ConversationId>,
@@ -59,35 +60,44 @@ pub(super) async fn hear_again(
 ) -> HeardAgain {
     let session = &record.session.id;
     let mut heard: Option<HeardAgain> = None;
-    loop {
+    let is_all = loop {
         // Hearing takes longer than reading: who is served waits for neither.
         let (store, of) = (shared.store.clone(), record.clone());
-        let folder = shared.spools.folder(session);
-        let so_far = heard.take();
+        let (folder, so_far) = (shared.spools.folder(session), heard.take());
         let page = blocking(move || {
-            let mut heard =
-                so_far.unwrap_or_else(|| HeardAgain::begin(&folder, &of, &store, identity));
+            let mut heard = match so_far {
+                Some(heard) => heard,
+                None => HeardAgain::begin(&folder, &of, &store, identity)?,
+            };
             let goes_on = heard.page(&store, &of);
-            (heard, goes_on)
+            Ok::<_, ReadError>((heard, goes_on))
         });
-        let (so_far, goes_on) = match page.await {
-            Ok((heard, goes_on)) => (heard, goes_on.map_err(Error::from)),
-            Err(error) => (HeardAgain::nothing(&record, identity), Err(error)),
+        let goes_on = match page.await {
+            Ok(Ok((so_far, goes_on))) => {
+                heard = Some(so_far);
+                goes_on.map_err(Error::from)
+            }
+            Ok(Err(error)) => Err(error.into()),
+            Err(error) => Err(error),
         };
-        heard = Some(so_far);
         match goes_on {
             Ok(true) => {}
-            Ok(false) => break,
+            Ok(false) => break true,
             // Nothing of it is driven meanwhile: what it was typed is not known.
             Err(Error::Unavailable { .. }) => sleep(LOG_RETRY).await,
             Err(error) => {
                 tracing::error!(%session, %error,
                     "its log cannot be read: what was to be typed is not, and its terminal's modes may be wrong");
-                break;
+                break false;
             }
         }
-    }
+    };
     let mut heard = heard.unwrap_or_else(|| HeardAgain::nothing(&record, identity));
+    if !is_all {
+        heard.bookmarks.bar();
+    }
+    let heard_bytes = heard.heard_bytes;
+    tracing::debug!(%session, heard_bytes, "its log was heard again");
     if heard.inputs.len() < MAX_INPUTS_SINCE {
         heard.first_input = first_message::of_launched(&shared, harness.as_ref(), &record).await;
     }
@@ -96,22 +106,24 @@ pub(super) async fn hear_again(
 
 impl HeardAgain {
     /// As its bookmark says, or nothing yet. Blocks.
-    fn begin(folder: &Path, record: &Record, store: &Store, identity: IdentitySource) -> Self {
-        // Whoever reads the log next is told why that fails.
-        let bookmark = Bookmark::of(folder, record, store).ok().flatten();
-        let begun = match bookmark {
+    fn begin(
+        folder: &Path,
+        record: &Record,
+        store: &Store,
+        identity: IdentitySource,
+    ) -> Result<Self, ReadError> {
+        let bookmark = Bookmark::of(folder, record, store, identity)?;
+        Ok(match bookmark {
             Some(bookmark) => Self::upto(bookmark, identity),
             None => Self::nothing(record, identity),
-        };
-        let (session, output_bytes) = (&record.session.id, begun.bookmarked_bytes);
-        tracing::debug!(%session, output_bytes, "its log is heard again from its bookmark");
-        begun
+        })
     }
 
     fn nothing(record: &Record, identity: IdentitySource) -> Self {
         Self {
             upto: Seq::ZERO,
-            bookmarked_bytes: 0,
+            heard_bytes: 0,
+            bookmarks: Bookmarks::default(),
             screen: Screenless::starting_at(record.session.trimmed_bytes),
             identity: IdentityWatch::new(identity),
             found: None,
@@ -125,12 +137,13 @@ impl HeardAgain {
     fn upto(bookmark: Bookmark, identity: IdentitySource) -> Self {
         Self {
             upto: bookmark.seq,
-            bookmarked_bytes: bookmark.screen.offset(),
+            heard_bytes: 0,
+            bookmarks: Bookmarks::after(bookmark.output_bytes),
             screen: bookmark.screen,
             identity: IdentityWatch::heard_out(identity),
             found: None,
             first_input: None,
-            inputs: LastInputs::written(bookmark.names),
+            inputs: LastInputs::done_with(bookmark.names),
             undelivered: bookmark.undelivered.into(),
             is_unread: false,
         }
@@ -153,6 +166,8 @@ impl HeardAgain {
     fn hear(&mut self, event: Event) {
         match event {
             Event::Output { offset, data, .. } => {
+                self.heard_bytes += data.len() as u64;
+                self.screen.pass_over_to(offset);
                 self.screen.hear(&data);
                 let end = offset + data.len() as u64;
                 self.screen.recorded(end, self.screen.state());
@@ -206,7 +221,7 @@ impl Live {
     /// What is on record was heard; what comes now comes after that.
     pub(super) fn heard_again(&mut self, heard: HeardAgain) -> Goes {
         self.hearing_again = None;
-        self.bookmarks = Bookmarks::after(heard.bookmarked_bytes);
+        self.bookmarks = heard.bookmarks;
         self.screen = heard.screen;
         self.identity = heard.identity;
         self.identified(heard.found);
@@ -228,7 +243,7 @@ impl Live {
             may_wait, before, ..
         } = heard.inputs;
         for name in before {
-            // It is written: more came after it than may wait.
+            // It was written, or told to be undelivered: it had to come before what may wait.
             self.control.names.add(name, Kept::Whole);
         }
         let may_wait = may_wait.into_iter();

@@ -25,6 +25,8 @@ pub(super) type Look = Option<ConversationId>;
 /// What is left to do to learn the id.
 pub(super) struct IdentityWatch {
     way: Way,
+    /// The output is to tell it.
+    listens: bool,
     pub(super) looking: Slot<Look>,
 }
 
@@ -62,7 +64,11 @@ impl IdentityWatch {
                 due: None,
             },
         };
-        Self { way, looking: None }
+        Self {
+            listens: matches!(source, IdentitySource::Output(_)),
+            way,
+            looking: None,
+        }
     }
 
     /// That of a session of whose output all was heard that may tell it.
@@ -77,6 +83,11 @@ impl IdentityWatch {
     /// Whether output that is on record may tell it, and did not yet.
     pub(super) const fn is_listening(&self) -> bool {
         matches!(self.way, Way::Listen(_))
+    }
+
+    /// Whether it was to tell it, and all was heard that may.
+    pub(super) const fn has_listened(&self) -> bool {
+        self.listens && !self.is_listening()
     }
 }
 

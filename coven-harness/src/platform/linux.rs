@@ -11,6 +11,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 pub(crate) use handle::{Handle, NoHandle, until_one_ended};
@@ -42,8 +43,11 @@ pub(crate) fn pids() -> io::Result<Vec<u32>> {
 
 /// A process's environment as its program was given it: variables that each end in a NUL. It is
 /// empty in the midst of an exec and on the way out, too.
+///
+/// # Errors
+/// Those of reading it; `PermissionDenied` where it is hidden from us.
 pub(crate) fn environment(pid: u32) -> io::Result<Vec<u8>> {
-    let environment = read_at_once(format!("/proc/{pid}/environ"))?;
+    let environment = unless_without_memory(read_at_once(format!("/proc/{pid}/environ")))?;
     if !environment.is_empty() {
         return Ok(environment);
     }
@@ -52,6 +56,14 @@ pub(crate) fn environment(pid: u32) -> io::Result<Vec<u8>> {
     let mut others =
         threads.filter_map(|thread| read_at_once(thread.ok()?.path().join("environ")).ok());
     Ok(others.find(|found| !found.is_empty()).unwrap_or_default())
+}
+
+/// Nothing, of a thread that has no memory any more: some kernels open its file and give nothing, and others refuse to.
+fn unless_without_memory(read: io::Result<Vec<u8>>) -> io::Result<Vec<u8>> {
+    match read {
+        Err(error) if Errno::from_io_error(&error) == Some(Errno::SRCH) => Ok(Vec::new()),
+        read => read,
+    }
 }
 
 /// A file of a process's memory, as it is in one moment: between two reads an exec or the end may take that memory

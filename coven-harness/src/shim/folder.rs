@@ -15,7 +15,7 @@ use rustix::fs::{
 };
 use rustix::io::Errno;
 
-pub use bookmark::{MAX_BOOKMARK_BYTES, read_bookmark, write_bookmark};
+pub use bookmark::{MAX_BOOKMARK_BYTES, read_bookmark, remove_bookmark, write_bookmark};
 pub use found::{Found, Remains, is_dead, look};
 
 /// Held, by `flock`, as long as the shim lives, however it ends.
@@ -102,7 +102,7 @@ pub(super) fn names(folder: impl AsFd) -> io::Result<Vec<String>> {
 
 /// Removes what a shim has beside its spool, and its folder, of which it knows no path.
 pub(super) fn remove(folder: &OwnedFd) {
-    for name in bookmark::NAMES.into_iter().chain([SOCKET, LOCK]) {
+    for name in [SOCKET, LOCK] {
         // What stays is found by a scan, with its lock free.
         let _ = unlinkat(folder, name, AtFlags::empty());
     }

@@ -59,6 +59,11 @@ impl Listener {
         self.scanner.offset()
     }
 
+    /// Hears nothing before `offset` any more, where a sequence or text starts. The modes stay as they are.
+    pub fn pass_over_to(&mut self, offset: u64) {
+        self.scanner = Scanner::starting_at(offset);
+    }
+
     /// The modes in force after all that was heard.
     pub fn modes(&self) -> &Modes {
         &self.modes

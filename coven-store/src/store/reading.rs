@@ -212,7 +212,9 @@ impl Store {
         let Inner { cold, cache, .. } = self.0.as_ref();
         let opening = cold.opening();
         let look = cache.look(opening);
-        if let Some(found) = in_memory(&look) {
+        // What is there of a file that was opened anew since may be what somebody read in it meanwhile.
+        if let Some(found) = in_memory(&look).filter(|_| opening.is_some_and(|it| cold.is_open(it)))
+        {
             return Ok(found);
         }
         let found = self.run(|txn| match opening {

@@ -26,8 +26,8 @@ pub(in crate::session_task) struct Recorded {
 }
 
 impl LastInputs {
-    /// Those of these names, oldest first, which are written.
-    pub(super) fn written(names: Vec<InputId>) -> Self {
+    /// Those of these names, oldest first, none of which is to be written any more.
+    pub(super) fn done_with(names: Vec<InputId>) -> Self {
         Self {
             before: names.into(),
             ..Self::default()

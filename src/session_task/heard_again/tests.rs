@@ -90,10 +90,14 @@ fn hear(heard: &mut HeardAgain, events: &[Event]) {
 /// What is heard on from a bookmark behind what was heard so far.
 fn bookmarked(heard: &HeardAgain) -> HeardAgain {
     let bookmark = Bookmark {
+        session: SessionId::parse("one").unwrap(),
         seq: heard.upto,
+        at: Timestamp::from_nanos(0),
+        output_bytes: 0,
         screen: heard.screen.clone(),
         names: names(heard),
         undelivered: heard.undelivered.iter().copied().collect(),
+        tells_identity: false,
     };
     HeardAgain::upto(bookmark, IdentitySource::Never)
 }

@@ -1,11 +1,13 @@
-//! The bookmark in a session's folder: what whoever drives the session keeps there for who takes it over. To a
-//! shim it is bytes, which go with the folder.
+//! The bookmark in a session's folder: what whoever drives the session keeps there for who takes it over. A shim knows
+//! nothing of it.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::path::Path;
 
-use rustix::fs::{Mode, OFlags, openat, renameat};
+use rustix::fs::{AtFlags, Mode, OFlags, openat, renameat, unlinkat};
+use rustix::io::Errno;
 
 use super::open;
 
@@ -35,12 +37,44 @@ pub fn write_bookmark(folder: &Path, bytes: &[u8]) -> io::Result<()> {
         return Err(io::ErrorKind::InvalidInput.into());
     }
     let folder = open(folder)?;
-    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::TRUNC;
-    let flags = flags | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-    let file = openat(&folder, NEW, flags, Mode::RUSR | Mode::WUSR)?;
+    unless_missing(unlinkat(&folder, NEW, AtFlags::empty()))?;
+    let written = write_new(&folder, bytes);
+    if written.is_err() {
+        // It takes room, of which there may be none.
+        let _ = unlinkat(&folder, NEW, AtFlags::empty());
+    }
+    written
+}
+
+/// Writes it where there is nothing: whatever somebody puts there is not written to.
+fn write_new(folder: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
+    let flags = OFlags::WRONLY | OFlags::CREATE | OFlags::EXCL | OFlags::CLOEXEC;
+    let file = openat(folder, NEW, flags, Mode::RUSR | Mode::WUSR)?;
     let framed = [&crc32fast::hash(bytes).to_le_bytes(), bytes].concat();
     File::from(file).write_all(&framed)?;
-    Ok(renameat(&folder, NEW, &folder, BOOKMARK)?)
+    Ok(renameat(folder, NEW, folder, BOOKMARK)?)
+}
+
+/// Removes it, and what was left of writing one. Blocks.
+///
+/// # Errors
+/// Those of removing files; none where there is no such folder, or nothing in it.
+pub fn remove_bookmark(folder: &Path) -> io::Result<()> {
+    let folder = match open(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        folder => folder?,
+    };
+    for name in NAMES {
+        unless_missing(unlinkat(&folder, name, AtFlags::empty()))?;
+    }
+    Ok(())
+}
+
+fn unless_missing(removed: rustix::io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(Errno::NOENT) => Ok(()),
+        removed => Ok(removed?),
+    }
 }
 
 /// What was put into the folder last. Blocks.
@@ -69,6 +103,7 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
+    use rustix::fs::{CWD, mkfifoat};
     use tempfile::TempDir;
 
     use super::*;
@@ -109,16 +144,24 @@ mod tests {
     }
 
     #[test]
-    fn no_link_is_followed_to_write_or_to_read_one() {
+    fn neither_a_link_nor_a_pipe_is_followed_to_write_or_to_read_one() {
         let (folder, elsewhere) = (TempDir::new().unwrap(), TempDir::new().unwrap());
         let other = elsewhere.path().join("other");
         fs::write(&other, b"of others").unwrap();
-        for name in NAMES {
-            symlink(&other, folder.path().join(name)).unwrap();
+        let pipe = |path: &Path| mkfifoat(CWD, path, Mode::RUSR | Mode::WUSR).unwrap();
+        let link = |path: &Path| symlink(&other, path).unwrap();
+        let hard_link = |path: &Path| fs::hard_link(&other, path).unwrap();
+        for put in [&link as &dyn Fn(&Path), &hard_link, &pipe] {
+            for name in NAMES {
+                put(&folder.path().join(name));
+            }
+            assert!(read_bookmark(folder.path()).is_err());
+            write_bookmark(folder.path(), b"mine").unwrap();
+            assert_eq!(read_bookmark(folder.path()).unwrap(), b"mine");
+            assert_eq!(fs::read(&other).unwrap(), b"of others");
+            remove_bookmark(folder.path()).unwrap();
+            assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
         }
-        assert!(write_bookmark(folder.path(), b"mine").is_err());
-        assert!(read_bookmark(folder.path()).is_err());
-        assert_eq!(fs::read(&other).unwrap(), b"of others");
     }
 
     #[test]

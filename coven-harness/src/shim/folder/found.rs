@@ -23,7 +23,7 @@ pub enum Found {
     /// has ended and takes away what it made. Adopt it, or look again: it is soon one of the
     /// others, or there is no such folder. On a full disk this lasts, and it can be adopted.
     Starting,
-    /// Its shim is dead, or there never was one. Nobody but the holder of this touches the folder.
+    /// Its shim is dead, or there never was one. Nobody but the holder of this touches what a shim makes there.
     Dead(Box<Remains>),
 }
 

@@ -9,6 +9,7 @@ use tokio::time::timeout;
 
 use super::{Shimmed, Stage};
 use crate::on_the_way::{OnTheWay, Waypoint};
+use crate::session_task::bookmark;
 use crate::session_task::dismissing::in_time;
 use crate::shared::blocking;
 
@@ -22,6 +23,7 @@ impl Shimmed {
         let (session, folder, output_bytes) = (self.session, self.folder, self.heard_bytes);
         match self.stage {
             Stage::Connected { control, .. } => {
+                bookmark::remove(&folder).await;
                 control.ack(self.newest);
                 on_the_way.reached(&Waypoint::EndAcknowledged);
                 match timeout(CLOSING, control.close()).await {
