@@ -313,6 +313,7 @@ const LEFT: Options = Options {
     reserve_bytes: 0,
     queue_bytes: 1 << 20,
     spare_bytes: u64::MAX,
+    at_rest: None,
 };
 
 fn suspended(reason: StorageFault) -> Result<crate::Appended, AppendError> {

@@ -8,6 +8,7 @@
 //! the disk takes no writes, folding waits and is tried again.
 
 mod part;
+mod rest;
 mod room;
 #[cfg(test)]
 mod tests;
@@ -36,6 +37,8 @@ use crate::writer;
 
 use room::Asked;
 use trouble::Trouble;
+
+pub(crate) use rest::Rest;
 
 /// What the folder is told.
 pub(crate) enum Message {
@@ -75,6 +78,7 @@ pub(crate) struct Folder {
     pub(crate) fold_bytes: u64,
     pub(crate) compaction: Compaction,
     pub(crate) reserve: SharedReserve,
+    pub(crate) rest: Rest,
     pub(crate) state: State,
 }
 
@@ -123,21 +127,28 @@ impl Folder {
                     let _ = reply.send(());
                     return;
                 }
-                Ok(message) => self.take_in(message),
-                Err(RecvTimeoutError::Timeout) => {}
+                Ok(message) => {
+                    self.take_in(message);
+                    self.work();
+                }
+                Err(RecvTimeoutError::Timeout) => self.go_on(Instant::now()),
                 Err(RecvTimeoutError::Disconnected) => return self.close(),
             }
-            self.work();
         }
     }
 
     /// How long to wait for a message; `None` is for ever.
     fn patience(&self) -> Option<Duration> {
+        let now = Instant::now();
+        self.due(now).or_else(|| self.rest.patience(now))
+    }
+
+    /// How long until there is something to do; `None` where there is nothing.
+    fn due(&self, now: Instant) -> Option<Duration> {
         let busy = !self.state.is_tidy
             || self.compaction.is_due()
             || self.state.fold > Wanted::Nothing
             || !self.state.rebuilds.is_empty();
-        let now = Instant::now();
         let own = match &self.state.trouble {
             Some(_) if self.state.makes_room => Some(Duration::ZERO),
             Some(trouble) => Some(trouble.next_try.saturating_duration_since(now)),
@@ -145,6 +156,14 @@ impl Folder {
         };
         let caches = self.cache.patience(now);
         own.into_iter().chain(caches).min()
+    }
+
+    /// Nobody told it anything for as long as it waited.
+    fn go_on(&mut self, now: Instant) {
+        match self.due(now) {
+            Some(_) => self.work(),
+            None => self.rest.tell(now, self.tail.look().is_folded()),
+        }
     }
 
     fn take_in(&mut self, message: Message) {
@@ -213,6 +232,7 @@ impl Folder {
             self.compact();
         }
         self.answer_waiting();
+        self.rest.disturb(Instant::now());
     }
 
     /// Folds what there is, if it is wanted.

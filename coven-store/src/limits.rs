@@ -64,6 +64,10 @@ pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);
 /// session comes back sooner; a daemon at rest is to be small.
 pub(crate) const CACHE_PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long the folder has nothing to do before the log is said to be at rest: longer than a fold lasts and
+/// than nothing is written before there is one, so that it is not said between two folds of a load.
+pub(crate) const REST_AFTER: Duration = Duration::from_secs(3);
+
 /// How many openings of the database a read may fail on: the fault of a disk may pass, and one
 /// that does not is not to be met for ever.
 pub(crate) const READ_TRIES: u32 = 3;

@@ -1,7 +1,7 @@
 //! `Options`: what the owner of a log may choose.
 
 /// How a log is kept. The default suits a daemon on a developer's machine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Bytes of memory that the log's main file may fill with pages it has read or not yet written.
     /// Default 8 MiB: small, as a daemon is to be; most reads are of a segment that no one else
@@ -38,6 +38,14 @@ pub struct Options {
     /// half of it. Default 64 MiB: what a few folds write anew and set free, so that it is not given
     /// back and taken again in turns. [`u64::MAX`] gives nothing back.
     pub spare_bytes: u64,
+    /// Called when the log is at rest: all is folded, nothing is kept for readers, and for 3 s there was
+    /// nothing to do. Once each time that there was something to do before, opening it included, so an
+    /// idle log wakes nobody. It is for a program that then has its allocator give back what it keeps
+    /// free: after a load that is several times what the log uses, and not for a library to do to its
+    /// host. It may block for some milliseconds: it is called on a thread of the log's own, which folds
+    /// nothing meanwhile. A panic in it goes no further. Default: nothing is called; nor is it ever by
+    /// a log that is opened for reading alone.
+    pub at_rest: Option<fn()>,
 }
 
 impl Default for Options {
@@ -50,6 +58,7 @@ impl Default for Options {
             reserve_bytes: 12 << 20,
             queue_bytes: 8 << 20,
             spare_bytes: 64 << 20,
+            at_rest: None,
         }
     }
 }

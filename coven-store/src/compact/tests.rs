@@ -26,6 +26,7 @@ const OPTIONS: Options = Options {
     reserve_bytes: 0,
     queue_bytes: 8 << 20,
     spare_bytes: 4 << 20,
+    at_rest: None,
 };
 
 fn open(home: &Home) -> Store {

@@ -1,3 +1,4 @@
+mod rest;
 mod room;
 
 use coven_core::{Event, Seq};
@@ -68,6 +69,7 @@ async fn folder_between(
         fold_bytes: 0,
         compaction: Compaction::new(u64::MAX),
         reserve: files.reserve,
+        rest: Rest::new(options.at_rest),
         state: State::default(),
     }
 }
@@ -81,21 +83,23 @@ async fn a_folder_with_nothing_to_do_wakes_up_to_give_the_cache_back_and_never_e
         folder.work();
     }
     assert_eq!(folder.patience(), None);
-    let read = |cold: &Database, cache: &Cache| {
-        let look = cache.look(cold.opening());
-        let read = cold.read_once(|txn| {
-            let tail = SharedTail::new(crate::tail::Tail::after(crate::read::folded(txn)?));
-            let limit = crate::ReadLimit::default();
-            OfSession::begin(&tail, &id("a"), Seq::ZERO, limit).read(txn, &look)
-        });
-        assert_eq!(read.expect("a read").len(), 5);
-    };
-    read(&folder.cold.database, &folder.cache);
+    read_all_of_a(&folder);
     let patience = folder.patience().expect("there is something to give back");
     assert!(!patience.is_zero());
     // As if that long nobody had read.
     folder.cache.rest(Instant::now() + patience);
     assert_eq!(folder.patience(), None);
+}
+
+/// Reads what is folded of the session, so that the cache keeps it.
+fn read_all_of_a(folder: &Folder) {
+    let look = folder.cache.look(folder.cold.database.opening());
+    let read = folder.cold.database.read_once(|txn| {
+        let tail = SharedTail::new(crate::tail::Tail::after(crate::read::folded(txn)?));
+        let limit = crate::ReadLimit::default();
+        OfSession::begin(&tail, &id("a"), Seq::ZERO, limit).read(txn, &look)
+    });
+    assert_eq!(read.expect("a read").len(), 5);
 }
 
 fn assert_is_there_once(store: &Store) {

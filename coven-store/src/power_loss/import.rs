@@ -20,6 +20,7 @@ const OPTIONS: Options = Options {
     reserve_bytes: 0,
     queue_bytes: 1 << 20,
     spare_bytes: u64::MAX,
+    at_rest: None,
 };
 
 /// Bytes that are put into the log at once.

@@ -20,6 +20,7 @@ pub(super) const OPTIONS: Options = Options {
     reserve_bytes: 0,
     queue_bytes: 1 << 20,
     spare_bytes: 4096,
+    at_rest: None,
 };
 
 /// What is done to a log, and how it is kept.

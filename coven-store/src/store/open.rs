@@ -9,7 +9,7 @@ use crate::compact::Compaction;
 use crate::database::Database;
 use crate::error::OpenError;
 use crate::file::{self, Disk, OsDisk};
-use crate::folder::{self, Folder};
+use crate::folder::{self, Folder, Rest};
 use crate::health::Meter;
 use crate::opening;
 use crate::options::Options;
@@ -106,6 +106,7 @@ impl Store {
             fold_bytes: options.fold_bytes,
             compaction: Compaction::new(options.spare_bytes),
             reserve: reserve.clone(),
+            rest: Rest::new(options.at_rest),
             state: folder::State::default(),
         };
         let writer = Writer {

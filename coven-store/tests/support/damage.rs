@@ -46,6 +46,7 @@ pub const OPTIONS: Options = Options {
     reserve_bytes: 0,
     queue_bytes: 8 << 20,
     spare_bytes: u64::MAX,
+    at_rest: None,
 };
 
 impl Log {
