@@ -32,7 +32,7 @@ impl Coven {
             .enable_time()
             .build()
             .expect("a runtime");
-        let store = Store::open(path, Options::default()).expect("a new log");
+        let store = Store::open(path, options()).expect("a new log");
         let sessions = (0..sessions)
             .map(|number| {
                 let id = session_id("bench", number);
@@ -65,7 +65,7 @@ impl Coven {
     /// Has everything folded, by closing the log and opening it again.
     pub(crate) fn settle(&mut self) {
         self.runtime.block_on(self.store.clone().close());
-        self.store = Store::open(&self.path, Options::default()).expect("it opens again");
+        self.store = Store::open(&self.path, options()).expect("it opens again");
     }
 
     async fn append_all(&self, session: usize, events: &[Bytes]) {
@@ -117,6 +117,14 @@ impl Log for Coven {
 
     fn close(self: Box<Self>) {
         self.runtime.block_on(self.store.close());
+    }
+}
+
+/// How the daemon opens its log.
+pub(crate) fn options() -> Options {
+    Options {
+        at_rest: Some(coven_harness::give_back_free_memory),
+        ..Options::default()
     }
 }
 
