@@ -87,6 +87,14 @@ impl Screenless {
         }
     }
 
+    /// Whether it is one of a session with so much output.
+    pub(crate) fn is_within(&self, output_bytes: u64) -> bool {
+        let heard = self.states.iter().map(|(offset, _)| *offset);
+        heard
+            .chain([self.listener.offset()])
+            .all(|offset| offset <= output_bytes)
+    }
+
     /// Hears output as it is read; gives what the terminal answers.
     pub(crate) fn hear(&mut self, bytes: &[u8]) -> Vec<Bytes> {
         let queries = self.listener.hear(bytes).into_iter();

@@ -6,6 +6,7 @@
 //! ([`Running`](crate::running::Running)). The task goes on when whoever asked for it has left.
 
 mod adopting;
+mod beginning;
 mod bookmark;
 mod control;
 mod deliveries;

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use coven_core::ConversationId;
 
 pub use open_files::find_open;
-pub use output::{IdentityScan, OutputMark};
+pub use output::{IdentityScan, OutputMark, Scanned};
 
 /// How a harness's own id of a conversation becomes known, where
 /// [`CommandLine::identity`](crate::CommandLine::identity) does not have it already. It is data:

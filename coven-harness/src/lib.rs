@@ -32,7 +32,7 @@ pub use capabilities::HarnessCapabilities;
 pub use command_line::{CommandLine, Wiring};
 pub use conversation::ConversationPlan;
 pub use harness::{About, CannotRun, Harness, Source};
-pub use identity::{IdentityScan, IdentitySource, OutputMark};
+pub use identity::{IdentityScan, IdentitySource, OutputMark, Scanned};
 pub use manifest::BadManifest;
 pub use platform::give_back_free_memory;
 pub use process::Stdin;

@@ -13,9 +13,10 @@ use coven_harness::process::boot_id;
 use coven_harness::{Harness, IdentitySource};
 use tokio::sync::mpsc;
 
+use super::beginning::Beginning;
 use super::heard_again::hear_again;
 use super::launching::Launching;
-use super::live::{Beginning, Live};
+use super::live::Live;
 use super::process::{Keyboard, Process, Shimmed};
 use crate::Record;
 use crate::attach::Screenless;

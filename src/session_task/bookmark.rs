@@ -2,22 +2,22 @@
 //! came after it.
 //!
 //! It is kept in the session's folder, and goes with it. Where there is none, or one that does not fit the log, all is
-//! heard. One is set where no commit but of output is under way, and nothing waits to be typed or cannot be: then what came
-//! before tells no more than is in it. A session that never comes to that has none: one that was typed what nobody
-//! reads, or that is listened to for its conversation's id and does not tell it.
+//! heard. One is set where no commit but of output is under way: then what came before tells no more than is in it, and in
+//! the inputs that wait to be typed, which are read where they are on record.
 
+use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
 use coven_core::{InputId, Record, Seq, SessionId, Timestamp};
-use coven_harness::IdentitySource;
 use coven_harness::shim::{read_bookmark, remove_bookmark, write_bookmark};
-use coven_harness::terminal::Listener;
+use coven_harness::{IdentitySource, Scanned};
 use coven_store::{ReadError, ReadLimit, Store};
 use serde::{Deserialize, Serialize};
 
-use super::deliveries::Undelivered;
+use super::deliveries::{Batch, Undelivered};
 use super::live::{Live, Slot};
+use super::observe::Heard;
 use crate::attach::Screenless;
 use crate::shared::blocking;
 
@@ -40,12 +40,14 @@ pub(super) struct Bookmark {
     pub(super) output_bytes: u64,
     /// What was heard of it.
     pub(super) screen: Screenless,
-    /// The names of the last inputs, all of which are written, or on record as undelivered.
+    /// How much of it was listened to for the conversation's id, where it is to tell that.
+    pub(super) scanned: Option<Scanned>,
+    /// The names of the last inputs that are written, or on record as undelivered.
     pub(super) names: Vec<InputId>,
-    /// Those that are.
+    /// Those of them that are.
     pub(super) undelivered: Vec<Undelivered>,
-    /// Whether the output was listened to for the conversation's id, and there is no more to be heard of that.
-    pub(super) tells_identity: bool,
+    /// The inputs after those, which wait, and where they are on record.
+    pub(super) waiting: Vec<(InputId, Batch)>,
 }
 
 /// How it is encoded, after its format.
@@ -56,9 +58,10 @@ struct Encoded {
     at: i64,
     output_bytes: u64,
     screen: Screenless,
+    scanned: Option<Scanned>,
     names: Vec<[u8; 16]>,
     undelivered: Vec<([u8; 16], u64, Option<u64>)>,
-    tells_identity: bool,
+    waiting: Vec<([u8; 16], u64, u64)>,
 }
 
 /// When a session's next bookmark is due.
@@ -117,7 +120,7 @@ impl Bookmark {
             return Ok(None);
         };
         let is_to_listen = matches!(identity, IdentitySource::Output(_));
-        let tells_all = found.tells_identity || !is_to_listen;
+        let tells_all = found.scanned.is_some() || !is_to_listen;
         Ok((tells_all && found.fits(record, store)?).then_some(found))
     }
 
@@ -128,35 +131,42 @@ impl Bookmark {
     /// Whether the log goes on where it is: it may be another one, or an older state of it that somebody put back.
     fn fits(&self, record: &Record, store: &Store) -> Result<bool, ReadError> {
         let session = &record.session;
-        let left = session.trimmed_bytes..=session.output_bytes;
-        let may_fit = self.session == session.id && left.contains(&self.output_bytes);
-        let Some(before) = self.seq.get().checked_sub(1).filter(|_| may_fit) else {
+        let is_of_it = self.session == session.id
+            && self.output_bytes <= session.output_bytes
+            && self.screen.is_within(session.output_bytes);
+        let Some(before) = self.seq.get().checked_sub(1).filter(|_| is_of_it) else {
             return Ok(false);
         };
+        let is_trimmed = self.output_bytes < session.trimmed_bytes;
         let one = ReadLimit {
             events: 1,
             ..ReadLimit::default()
         };
         let here = store.read(&session.id, Seq::new(before), one)?;
-        Ok(here
-            .first()
-            .is_some_and(|here| (here.seq, here.at) == (self.seq, self.at)))
+        Ok(here.first().is_some_and(|here| {
+            (here.seq, here.at) == (self.seq, self.at) || is_trimmed && here.seq > self.seq
+        }))
     }
 
-    fn encode(self) -> postcard::Result<Vec<u8>> {
+    pub(super) fn encode(self) -> postcard::Result<Vec<u8>> {
         let encoded = Encoded {
             session: self.session.to_string(),
             seq: self.seq.get(),
             at: self.at.as_nanos(),
             output_bytes: self.output_bytes,
             screen: self.screen,
+            scanned: self.scanned,
             names: self.names.into_iter().map(|name| name.0).collect(),
             undelivered: self
                 .undelivered
                 .into_iter()
                 .map(|it| (it.id.0, it.len_bytes, it.written_bytes))
                 .collect(),
-            tells_identity: self.tells_identity,
+            waiting: self
+                .waiting
+                .into_iter()
+                .map(|(id, (first, last))| (id.0, first.get(), last.get()))
+                .collect(),
         };
         postcard::to_extend(&encoded, vec![FORMAT])
     }
@@ -172,6 +182,7 @@ impl Bookmark {
             at: Timestamp::from_nanos(encoded.at),
             output_bytes: encoded.output_bytes,
             screen: encoded.screen,
+            scanned: encoded.scanned,
             names: encoded.names.into_iter().map(InputId).collect(),
             undelivered: encoded
                 .undelivered
@@ -182,7 +193,11 @@ impl Bookmark {
                     written_bytes,
                 })
                 .collect(),
-            tells_identity: encoded.tells_identity,
+            waiting: encoded
+                .waiting
+                .into_iter()
+                .map(|(id, first, last)| (InputId(id), (Seq::new(first), Seq::new(last))))
+                .collect(),
         })
     }
 }
@@ -190,26 +205,30 @@ impl Bookmark {
 impl Live {
     /// Output is on record, up to where `heard` has heard it: sets a bookmark there, where one is due and this is the
     /// moment for it.
-    pub(super) fn set_bookmark(&mut self, heard: Listener) {
+    pub(super) fn set_bookmark(&mut self, heard: Heard) {
         let output_bytes = self.record.session.output_bytes;
         let is_due = output_bytes >= self.bookmarks.last_bytes + EVERY_BYTES;
         // Of what a process writes without a terminal, nothing is heard.
-        let is_heard = heard.offset() == output_bytes || !self.process.has_terminal();
+        let is_heard = heard.listener.offset() == output_bytes || !self.process.has_terminal();
         if !is_due || !is_heard || !self.tells_no_more() {
             return;
         }
         let Some(folder) = self.process.folder().map(Path::to_owned) else {
             return;
         };
+        let waiting: Vec<_> = self.deliveries.waiting().collect();
+        let waits: HashSet<_> = waiting.iter().map(|(id, _)| *id).collect();
+        let names = self.control.names.in_order();
         let bookmark = Bookmark {
             session: self.record.session.id.clone(),
             seq: self.record.last_seq,
             at: self.record.updated_at,
             output_bytes,
-            screen: self.screen.as_of(heard),
-            names: self.control.names.in_order().collect(),
+            screen: self.screen.as_of(heard.listener),
+            scanned: heard.scanned,
+            names: names.filter(|name| !waits.contains(name)).collect(),
             undelivered: self.deliveries.told().collect(),
-            tells_identity: self.identity.has_listened(),
+            waiting,
         };
         self.bookmarks.last_bytes = output_bytes;
         let session = self.record.session.id.clone();
@@ -231,10 +250,9 @@ impl Live {
             && self.bookmarks.writing.is_none()
             && self.hearing_again.is_none()
             && self.control.in_flight.is_none()
-            && self.deliveries.is_empty()
             && !self.deliveries.is_unread()
+            && !self.deliveries.has_passed_over()
             && !self.observations.has_facts()
-            && !self.identity.is_listening()
     }
 }
 

@@ -8,6 +8,7 @@ use std::collections::VecDeque;
 use coven_core::{Actor, Command, Echo, Effect, InputId, Refusal, SessionId, Status, decide};
 use coven_store::{AppendError, Appended, Urgency};
 
+use super::deliveries::Batch;
 use super::echo::{Look, Seen};
 use super::live::{Goes, Live, Slot};
 use super::owed::{Kept, Owed};
@@ -223,7 +224,9 @@ impl Live {
             }
         }
         if plan.is_empty() {
-            self.carry_out();
+            // What is typed of it is on record from before.
+            let last = self.record.last_seq;
+            self.carry_out((last, last));
             return begun;
         }
         let store = self.shared.store.clone();
@@ -283,8 +286,9 @@ impl Live {
         self.control.in_flight = None;
         match outcome {
             Ok(appended) => {
+                let place = (appended.first, appended.last);
                 self.swap(appended.record);
-                self.carry_out();
+                self.carry_out(place);
             }
             Err(error) => self.put_off(&error.into()),
         }
@@ -299,7 +303,7 @@ impl Live {
     }
 
     /// Performs the effects of what is on record now, in order, and answers.
-    fn carry_out(&mut self) {
+    fn carry_out(&mut self, place: Batch) {
         for Granted { ask, mut then } in std::mem::take(&mut self.control.granted) {
             if matches!(ask.request, Request::Kill) {
                 self.shared.on_the_way.reached(&Waypoint::KillRecorded);
@@ -308,7 +312,7 @@ impl Live {
                 answer(ask, Err(refusal.into()));
                 continue;
             }
-            self.note_names(&mut then);
+            self.note_names(&mut then, place);
             let kept = kept(&then);
             let performed = then.into_iter().try_for_each(|then| self.perform(then));
             let record = self.record.clone();

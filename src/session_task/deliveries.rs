@@ -14,6 +14,7 @@ use coven_core::{Command, InputId, Refusal, SessionId};
 use tokio::sync::watch;
 
 use super::rooms::Rooms;
+pub(super) use waiting::Batch;
 use waiting::{Text, Waiting, Written};
 
 /// Inputs on record of which it is not known that they are written, and those that never will be.
@@ -194,13 +195,17 @@ impl Undelivered {
 
 #[cfg(test)]
 mod tests {
+    use coven_core::Seq;
+
     use super::*;
+
+    const PLACE: Batch = (Seq::ZERO, Seq::ZERO);
 
     /// Four inputs of ten bytes.
     fn four() -> Deliveries {
         let mut deliveries = Deliveries::default();
         for number in 1..=4 {
-            deliveries.recorded(id(number), 10, None);
+            deliveries.recorded(id(number), 10, PLACE, None);
         }
         deliveries
     }
@@ -287,7 +292,7 @@ mod tests {
     fn who_died_has_said_what_it_had_by_then_however_the_session_ends() {
         for (silent, expected) in [(None, &[][..]), (Some(LastWord::Died), &[(1, None)])] {
             let mut deliveries = Deliveries::default();
-            deliveries.recorded(id(1), 10, None);
+            deliveries.recorded(id(1), 10, PLACE, None);
             deliveries.taken(id(1));
             silent
                 .into_iter()
@@ -295,7 +300,7 @@ mod tests {
             assert_eq!(given_up(&mut deliveries), expected);
         }
         let mut deliveries = Deliveries::default();
-        deliveries.recorded(id(1), 10, None);
+        deliveries.recorded(id(1), 10, PLACE, None);
         let given_up = deliveries.give_up(LastWord::Unknown, 1);
         assert_eq!(given_up[0].written_bytes, None);
     }
@@ -332,7 +337,7 @@ mod tests {
     fn of_what_an_engine_before_put_on_record_nothing_is_told_before_its_shim_is_heard() {
         let mut deliveries = Deliveries::default();
         for number in 1..=3 {
-            deliveries.recorded_before(id(number), 10);
+            deliveries.recorded_before(id(number), 10, Seq::ZERO);
         }
         deliveries.nobody_reads();
         assert_eq!(deliveries.give_up_unread(9), []);

@@ -10,13 +10,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coven_core::limits::MAX_UNDELIVERED_INPUTS;
-use coven_core::{ConversationId, Envelope, Event, InputId, Seq};
+use coven_core::{ConversationId, Envelope, Event, InputData, InputId, Seq};
 use coven_harness::{Harness, IdentitySource};
 use coven_store::{ReadError, ReadLimit, Store};
 use tokio::time::sleep;
 
 use super::bookmark::{Bookmark, Bookmarks};
-use super::deliveries::Undelivered;
+use super::deliveries::{Batch, Undelivered};
 use super::first_message::{self, MAX_INPUTS_SINCE};
 use super::identity::{Again, IdentityWatch};
 use super::live::{Goes, Live};
@@ -114,7 +114,10 @@ impl HeardAgain {
     ) -> Result<Self, ReadError> {
         let bookmark = Bookmark::of(folder, record, store, identity)?;
         Ok(match bookmark {
-            Some(bookmark) => Self::upto(bookmark, identity),
+            Some(bookmark) => {
+                let waiting = waiting(store, &bookmark)?;
+                Self::upto(bookmark, waiting, identity)
+            }
             None => Self::nothing(record, identity),
         })
     }
@@ -134,16 +137,24 @@ impl HeardAgain {
         }
     }
 
-    fn upto(bookmark: Bookmark, identity: IdentitySource) -> Self {
+    fn upto(
+        bookmark: Bookmark,
+        waiting: Vec<(Seq, InputId, InputData)>,
+        identity: IdentitySource,
+    ) -> Self {
+        let mut inputs = LastInputs::done_with(bookmark.names);
+        for (seq, id, data) in waiting {
+            inputs.add(id, seq, data);
+        }
         Self {
             upto: bookmark.seq,
             heard_bytes: 0,
             bookmarks: Bookmarks::after(bookmark.output_bytes),
             screen: bookmark.screen,
-            identity: IdentityWatch::heard_out(identity),
+            identity: IdentityWatch::resumed(identity, bookmark.scanned),
             found: None,
             first_input: None,
-            inputs: LastInputs::done_with(bookmark.names),
+            inputs,
             undelivered: bookmark.undelivered.into(),
             is_unread: false,
         }
@@ -157,13 +168,13 @@ impl HeardAgain {
         let events = store.read(&record.session.id, self.upto, ReadLimit::default())?;
         let is_last = events.is_empty();
         for Envelope { seq, event, .. } in events {
-            self.hear(event);
+            self.hear(seq, event);
             self.upto = seq;
         }
         Ok(!is_last)
     }
 
-    fn hear(&mut self, event: Event) {
+    fn hear(&mut self, seq: Seq, event: Event) {
         match event {
             Event::Output { offset, data, .. } => {
                 self.heard_bytes += data.len() as u64;
@@ -176,7 +187,7 @@ impl HeardAgain {
             Event::Input { data, id } => {
                 // Without a name nobody can ask for it again.
                 if let Some(id) = id {
-                    self.inputs.add(id, data);
+                    self.inputs.add(id, seq, data);
                 }
             }
             Event::Undelivered {
@@ -217,6 +228,37 @@ impl HeardAgain {
     }
 }
 
+/// The inputs that wait, as they are on record. Blocks.
+fn waiting(
+    store: &Store,
+    bookmark: &Bookmark,
+) -> Result<Vec<(Seq, InputId, InputData)>, ReadError> {
+    let names: HashSet<InputId> = bookmark.waiting.iter().map(|(id, _)| *id).collect();
+    let mut batches: Vec<Batch> = bookmark.waiting.iter().map(|(_, batch)| *batch).collect();
+    batches.dedup();
+    let mut waiting = Vec::new();
+    for (first, last) in batches {
+        let mut after = Seq::new(first.get().saturating_sub(1));
+        while after < last {
+            let limit = ReadLimit {
+                events: 1,
+                ..ReadLimit::default()
+            };
+            let Some(next) = store.read(&bookmark.session, after, limit)?.pop() else {
+                break;
+            };
+            after = next.seq;
+            match next.event {
+                Event::Input { data, id: Some(id) } if after <= last && names.contains(&id) => {
+                    waiting.push((after, id, data));
+                }
+                _ => {}
+            }
+        }
+    }
+    Ok(waiting)
+}
+
 impl Live {
     /// What is on record was heard; what comes now comes after that.
     pub(super) fn heard_again(&mut self, heard: HeardAgain) -> Goes {
@@ -248,6 +290,10 @@ impl Live {
         }
         let may_wait = may_wait.into_iter();
         self.type_again(may_wait.filter(|input| !undelivered.contains(&input.id)));
+        for reply in std::mem::take(&mut self.views) {
+            // Whoever asked may have left.
+            let _ = reply.send(self.screen.view(&self.record));
+        }
         Goes::On
     }
 }

@@ -4,7 +4,7 @@
 //! late: it is told to be undelivered, and nothing is given to the shim before that is on record. So the order
 //! of the log stays the order of typing, and whoever takes over knows of each input what became of it.
 
-use coven_core::{InputId, Refusal};
+use coven_core::{InputId, Refusal, Seq};
 
 use super::control::Then;
 use super::live::Live;
@@ -13,8 +13,8 @@ use super::writer::Writer;
 impl Live {
     /// An engine before put it on record, which alone had its bytes. What comes after it waits until it is
     /// known whether its shim has it.
-    pub(super) fn forgotten(&mut self, id: InputId, len_bytes: u64) {
-        self.deliveries.forgotten_before(id, len_bytes);
+    pub(super) fn forgotten(&mut self, id: InputId, len_bytes: u64, place: Seq) {
+        self.deliveries.forgotten_before(id, len_bytes, place);
         if let Some(writer) = &mut self.writer {
             writer.hold();
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use coven_core::{Command, ConversationId, ProcessFacts};
 use coven_harness::identity::{OpenFileMark, find_open};
-use coven_harness::{IdentityScan, IdentitySource};
+use coven_harness::{IdentityScan, IdentitySource, Scanned};
 
 use super::live::{Goes, Live, Slot};
 
@@ -71,23 +71,26 @@ impl IdentityWatch {
         }
     }
 
-    /// That of a session of whose output all was heard that may tell it.
-    pub(super) fn heard_out(source: IdentitySource) -> Self {
+    /// That of a session of whose output so much was listened to.
+    pub(super) fn resumed(source: IdentitySource, so_far: Option<Scanned>) -> Self {
         let mut watch = Self::new(source);
-        if watch.is_listening() {
-            watch.way = Way::Done;
+        if let (IdentitySource::Output(mark), Some(so_far)) = (source, so_far) {
+            let scan = IdentityScan::resume(mark, so_far);
+            watch.way = if scan.is_over() {
+                Way::Done
+            } else {
+                Way::Listen(Box::new(scan))
+            };
         }
         watch
     }
 
-    /// Whether output that is on record may tell it, and did not yet.
-    pub(super) const fn is_listening(&self) -> bool {
-        matches!(self.way, Way::Listen(_))
-    }
-
-    /// Whether it was to tell it, and all was heard that may.
-    pub(super) const fn has_listened(&self) -> bool {
-        self.listens && !self.is_listening()
+    /// How much of the output was listened to, where that is to tell it.
+    pub(super) fn so_far(&self) -> Option<Scanned> {
+        match &self.way {
+            Way::Listen(scan) => Some(scan.so_far().clone()),
+            Way::Look { .. } | Way::Done => self.listens.then_some(Scanned::OVER),
+        }
     }
 }
 

@@ -18,8 +18,9 @@ use calling_off::{Recording, recorded};
 use holder::Holder;
 
 use super::adopting;
+use super::beginning::{Beginning, UnrecordedKill};
 use super::control::MAX_ASKED;
-use super::live::{Beginning, Live, UnrecordedKill};
+use super::live::Live;
 use super::process::{Keyboard, Process};
 use super::writer::Input;
 use super::{Accepted, Run, first_message};

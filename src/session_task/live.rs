@@ -9,26 +9,26 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use coven_core::{Actor, Command, OrphanReason, Timestamp};
-use coven_harness::{Harness, IdentitySource};
+use coven_core::{Command, OrphanReason};
+use coven_harness::Harness;
 use coven_store::WriterState;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
+use super::beginning::{Beginning, UnrecordedKill};
 use super::bookmark::Bookmarks;
 use super::control::Control;
 use super::deliveries::Deliveries;
 use super::ending::EndWatch;
 use super::heard_again::HeardAgain;
 use super::identity::{Again, IdentityWatch};
-use super::killing::{Killed, Killing, Report, Unheard};
+use super::killing::{Killed, Killing, Unheard};
 use super::leaving::Leaving;
 use super::observe::Observations;
-use super::process::{Happening, Keyboard, Process, Wants};
+use super::process::{Happening, Process, Wants};
 use super::redraw::Redraw;
-use super::writer::{Input, Writer};
-use crate::attach::Screenless;
+use super::writer::Writer;
+use crate::attach::{LiveView, Screenless};
 use crate::on_the_way::Waypoint;
 use crate::running::Message;
 use crate::shared::Shared;
@@ -40,32 +40,6 @@ const LOOK: Duration = Duration::from_millis(1);
 
 /// Something under way; at most one of its kind.
 pub(super) type Slot<T> = Option<Pin<Box<dyn Future<Output = T> + Send>>>;
-
-/// How a process begins to be driven.
-pub(super) struct Beginning {
-    pub(super) process: Process,
-    pub(super) keyboard: Option<Keyboard>,
-    /// What was heard of its output that is on record.
-    pub(super) screen: Screenless,
-    /// Hearing the output on record once more, where that is to be done first.
-    pub(super) hearing_again: Slot<HeardAgain>,
-    /// What is to be put on record of its start, and when that was; nothing where it is.
-    pub(super) started: Option<(Command, Timestamp)>,
-    /// What is typed before anything else, where that is not sure to be typed yet.
-    pub(super) first_input: Option<Input>,
-    pub(super) identity: IdentitySource,
-    /// A kill came while the process was being made.
-    pub(super) called_off: bool,
-    /// That kill, where it was carried out already.
-    pub(super) early_kill: Option<JoinHandle<Report>>,
-    pub(super) unrecorded_kill: Option<UnrecordedKill>,
-    pub(super) deferred: Vec<Message>,
-}
-
-/// A kill that was carried out and could not be put on record yet.
-pub(super) struct UnrecordedKill {
-    pub(super) by: Option<Actor>,
-}
 
 /// A session whose process exists.
 pub(super) struct Live {
@@ -85,6 +59,8 @@ pub(super) struct Live {
     pub(super) redraw: Redraw,
     pub(super) killing: Killing,
     pub(super) hearing_again: Slot<HeardAgain>,
+    /// Who asked for a view while that is done.
+    pub(super) views: Vec<oneshot::Sender<LiveView>>,
     pub(super) bookmarks: Bookmarks,
     pub(super) leaving: Leaving,
     spool_limit: watch::Receiver<u64>,
@@ -149,6 +125,7 @@ impl Live {
             deferred: beginning.deferred,
             launched,
             hearing_again: beginning.hearing_again,
+            views: Vec::new(),
             bookmarks: Bookmarks::default(),
             leaving: Leaving::No,
             spool_limit: shared.spool_limit.subscribe(),
@@ -317,6 +294,8 @@ impl Live {
     fn told(&mut self, message: Message) -> Goes {
         match message {
             Message::Ask(ask) => self.asked(ask),
+            // What the terminal is like is not known before.
+            Message::View(reply) if self.hearing_again.is_some() => self.views.push(reply),
             Message::View(reply) => {
                 // Whoever asked may have left.
                 let _ = reply.send(self.screen.view(&self.record));

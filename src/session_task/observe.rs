@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use coven_core::{Actor, Channel, Command, OrphanReason, OutputEnd, Phase, Session, Timestamp};
+use coven_harness::Scanned;
 use coven_harness::terminal::Listener;
 use coven_store::limits::MAX_BATCH_EVENTS;
 use coven_store::{AppendError, Appended, Urgency};
@@ -48,10 +49,17 @@ struct Fact {
     by: Option<Actor>,
 }
 
+/// What was heard of the output up to some place.
+pub(super) struct Heard {
+    pub(super) listener: Listener,
+    /// How much of it was listened to for the conversation's id.
+    pub(super) scanned: Option<Scanned>,
+}
+
 #[derive(Default)]
 struct Carried {
     /// What was heard up to the end of its output.
-    heard: Option<Listener>,
+    heard: Option<Heard>,
     is_last: bool,
 }
 
@@ -144,7 +152,11 @@ impl Live {
         if plan.is_empty() {
             return if is_last { Goes::Over } else { Goes::On };
         }
-        let heard = Some(self.screen.state());
+        let heard = Heard {
+            listener: self.screen.state(),
+            scanned: self.identity.so_far(),
+        };
+        let heard = Some(heard);
         self.observations.carried = Carried { heard, is_last };
         let store = self.shared.store.clone();
         let batch = plan.batch(None, Urgency::Output);
@@ -222,7 +234,7 @@ impl Live {
                 }
                 if let Some(heard) = &heard {
                     let recorded = appended.record.session.output_bytes;
-                    self.screen.recorded(recorded, heard.clone());
+                    self.screen.recorded(recorded, heard.listener.clone());
                 }
                 self.swap(appended.record);
                 self.inputs_may_be_recorded();

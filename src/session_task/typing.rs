@@ -13,6 +13,7 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::control::{Then, name};
+use super::deliveries::Batch;
 use super::heard_again::Recorded;
 use super::live::Live;
 use super::owed::Kept;
@@ -193,7 +194,7 @@ impl Live {
     }
 
     /// What is typed is on record now, and is not put there again.
-    pub(super) fn note_names(&mut self, then: &mut [Then]) {
+    pub(super) fn note_names(&mut self, then: &mut [Then], place: Batch) {
         for then in then {
             let Then::Type { input, kept } = then else {
                 continue;
@@ -201,7 +202,7 @@ impl Live {
             if self.control.names.add(input.id, *kept) {
                 let len_bytes = input.data.len() as u64;
                 self.deliveries
-                    .recorded(input.id, len_bytes, input.room.take());
+                    .recorded(input.id, len_bytes, place, input.room.take());
             } else {
                 self.deliveries.asked_again(input.id);
             }
@@ -220,6 +221,7 @@ impl Live {
     pub(super) fn type_again(&mut self, inputs: impl IntoIterator<Item = Recorded>) {
         for Recorded {
             id,
+            place,
             len_bytes,
             data,
         } in inputs
@@ -229,8 +231,8 @@ impl Live {
             // Of what an engine typed that is dead, and its terminal with it, nobody knows.
             if self.process.is_held() {
                 match data {
-                    Some(_) => self.deliveries.recorded_before(id, len_bytes),
-                    None => self.forgotten(id, len_bytes),
+                    Some(_) => self.deliveries.recorded_before(id, len_bytes, place),
+                    None => self.forgotten(id, len_bytes, place),
                 }
             }
             if let (Some(data), Some(writer)) = (data, &mut self.writer) {

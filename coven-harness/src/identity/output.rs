@@ -1,6 +1,7 @@
 //! Finding a conversation's id in what a harness writes.
 
 use coven_core::ConversationId;
+use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 /// Lines longer than this are none of those looked for.
@@ -23,11 +24,18 @@ pub struct OutputMark {
 #[derive(Debug)]
 pub struct IdentityScan {
     mark: OutputMark,
+    so_far: Scanned,
+}
+
+/// How far a scan has come.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Scanned {
+    /// The beginning of the line that has not ended.
     line: Vec<u8>,
     at: Place,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum Place {
     // Of the header.
     Before,
@@ -35,14 +43,33 @@ enum Place {
     After,
 }
 
+impl Scanned {
+    /// That of one that has looked at all it needs to.
+    pub const OVER: Self = Self {
+        line: Vec::new(),
+        at: Place::After,
+    };
+}
+
 impl IdentityScan {
     /// A scan that has seen nothing.
     pub const fn new(mark: OutputMark) -> Self {
-        Self {
-            mark,
+        let so_far = Scanned {
             line: Vec::new(),
             at: Place::Before,
-        }
+        };
+        Self { mark, so_far }
+    }
+
+    /// One that goes on where another of this mark was.
+    pub fn resume(mark: OutputMark, mut so_far: Scanned) -> Self {
+        so_far.line.truncate(MAX_LINE_BYTES);
+        Self { mark, so_far }
+    }
+
+    /// How far it has come.
+    pub const fn so_far(&self) -> &Scanned {
+        &self.so_far
     }
 
     /// Looks at the next bytes. Gives the id once, when it has been seen.
@@ -53,11 +80,13 @@ impl IdentityScan {
                 Some(at) => (&bytes[..at], &bytes[at + 1..]),
                 None => (bytes, &[][..]),
             };
-            let room = MAX_LINE_BYTES - self.line.len();
-            self.line.extend_from_slice(&piece[..piece.len().min(room)]);
+            let room = MAX_LINE_BYTES - self.so_far.line.len();
+            self.so_far
+                .line
+                .extend_from_slice(&piece[..piece.len().min(room)]);
             bytes = rest;
             if line_end.is_some() {
-                let line = std::mem::take(&mut self.line);
+                let line = std::mem::take(&mut self.so_far.line);
                 if let Some(id) = self.line_ended(&line) {
                     return Some(id);
                 }
@@ -68,20 +97,20 @@ impl IdentityScan {
 
     /// Whether it has looked at all it needs to: feeding it more is of no use.
     pub fn is_over(&self) -> bool {
-        self.at == Place::After
+        self.so_far.at == Place::After
     }
 
     fn line_ended(&mut self, line: &[u8]) -> Option<ConversationId> {
         let line = line.strip_suffix(b"\r").unwrap_or(line);
-        match self.at {
+        match self.so_far.at {
             Place::Before if line.starts_with(self.mark.banner.as_bytes()) => {
-                self.at = Place::Inside;
+                self.so_far.at = Place::Inside;
             }
-            Place::Inside if line == self.mark.end.as_bytes() => self.at = Place::After,
+            Place::Inside if line == self.mark.end.as_bytes() => self.so_far.at = Place::After,
             Place::Inside => {
                 let id = line.strip_prefix(self.mark.label.as_bytes()).and_then(uuid);
                 if id.is_some() {
-                    self.at = Place::After;
+                    self.so_far.at = Place::After;
                 }
                 return id;
             }
@@ -158,7 +187,7 @@ mod tests {
         for _ in 0..10_000 {
             assert_eq!(scan.feed(&[0xff; 100]), None);
         }
-        assert!(scan.line.len() <= MAX_LINE_BYTES);
+        assert!(scan.so_far.line.len() <= MAX_LINE_BYTES);
         assert_eq!(scan.feed(b"\nAgent v1\n\xff\n"), None);
         let id = scan.feed(format!("session id: {ID}\n").as_bytes());
         assert_eq!(id.unwrap().as_str(), ID);

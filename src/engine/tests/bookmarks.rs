@@ -79,13 +79,13 @@ async fn count(world: &World, id: &SessionId, name: InputId) -> usize {
 }
 
 #[test]
-fn none_is_set_while_an_input_waits_and_it_is_typed_by_the_next_engine() {
+fn what_waits_behind_one_is_typed_once_by_the_next_engine() {
     let runtime = Runtime::new().unwrap();
     let (world, id) = runtime.block_on(async {
         let (world, id) = launched().await;
         type_large(&world, &id).await;
         tell(&world, &id, "write", "written\n").await;
-        assert!(!bookmark(&world, &id).exists());
+        until_bookmarked(&world, &id).await;
         (world, id)
     });
     let (runtime, world) = shims::next(shims::die(runtime, world));
@@ -94,9 +94,12 @@ fn none_is_set_while_an_input_waits_and_it_is_typed_by_the_next_engine() {
         tell(&world, &id, "more", "more\n").await;
         assert_eq!(count(&world, &id, LARGE).await, 1);
         let folder = bookmark(&world, &id).with_file_name("");
-        while folder.exists() {
-            tokio::task::yield_now().await;
-        }
+        let gone = async {
+            while folder.exists() {
+                tokio::task::yield_now().await;
+            }
+        };
+        within(gone).await;
     });
 }
 
@@ -114,10 +117,11 @@ fn what_came_before_one_is_known_to_the_next_engine() {
     });
     let (runtime, world) = shims::next(shims::die(runtime, world));
     runtime.block_on(async {
-        // Asked for again, it is on record already.
-        type_large(&world, &id).await;
+        // Whoever looks before all is heard waits for that.
         let view = within(world.engine.attach_view(&id)).await.unwrap();
         assert!(String::from_utf8_lossy(&view.restore).contains("\x1b[?2004h"));
+        // Asked for again, it is on record already.
+        type_large(&world, &id).await;
         assert_eq!(count(&world, &id, LARGE).await, 1);
     });
 }

@@ -1,14 +1,19 @@
 //! Inputs on record whose bytes nobody has: hidden ones, of which an engine that is dead was given them.
 
-use coven_core::InputId;
+use coven_core::{InputId, Seq};
 
 use super::{Deliveries, Text, Undelivered, Waiting, Written};
 
 impl Deliveries {
     /// An input is on record, by an engine before, which alone had its bytes. It takes its room until more is
     /// known of it.
-    pub(in crate::session_task) fn forgotten_before(&mut self, id: InputId, len_bytes: u64) {
-        self.recorded_before(id, len_bytes);
+    pub(in crate::session_task) fn forgotten_before(
+        &mut self,
+        id: InputId,
+        len_bytes: u64,
+        place: Seq,
+    ) {
+        self.recorded_before(id, len_bytes, place);
         if let Some(last) = self.waiting.back_mut() {
             last.text = Text::Forgotten;
         }
@@ -91,10 +96,10 @@ mod tests {
     /// Of an engine before: the second and the third are hidden.
     fn taken_over() -> Deliveries {
         let mut deliveries = Deliveries::default();
-        deliveries.recorded_before(id(1), 10);
-        deliveries.forgotten_before(id(2), 10);
-        deliveries.forgotten_before(id(3), 10);
-        deliveries.recorded_before(id(4), 10);
+        deliveries.recorded_before(id(1), 10, Seq::ZERO);
+        deliveries.forgotten_before(id(2), 10, Seq::ZERO);
+        deliveries.forgotten_before(id(3), 10, Seq::ZERO);
+        deliveries.recorded_before(id(4), 10, Seq::ZERO);
         deliveries
     }
 

@@ -1,6 +1,6 @@
 //! Which inputs on record wait to be written, in the order of the log, and how much of each is.
 
-use coven_core::InputId;
+use coven_core::{InputId, Seq};
 use tokio::sync::watch;
 
 use super::{Deliveries, Undelivered};
@@ -12,8 +12,12 @@ pub(super) struct Waiting {
     pub(super) len_bytes: u64,
     pub(super) written: Written,
     pub(super) text: Text,
+    place: Batch,
     _room: Option<Room>,
 }
+
+/// The first and the last event of the batch with which an input came on record.
+pub(in crate::session_task) type Batch = (Seq, Seq);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Written {
@@ -41,6 +45,7 @@ impl Deliveries {
         &mut self,
         id: InputId,
         len_bytes: u64,
+        place: Batch,
         room: Option<Room>,
     ) {
         self.waiting.push_back(Waiting {
@@ -48,12 +53,18 @@ impl Deliveries {
             len_bytes,
             written: Written::Bytes(0),
             text: Text::Known,
+            place,
             _room: room,
         });
     }
 
     /// An input is on record, by an engine before. It takes its room until more is known of it.
-    pub(in crate::session_task) fn recorded_before(&mut self, id: InputId, len_bytes: u64) {
+    pub(in crate::session_task) fn recorded_before(
+        &mut self,
+        id: InputId,
+        len_bytes: u64,
+        place: Seq,
+    ) {
         let room = self
             .rooms
             .take(usize::try_from(len_bytes).unwrap_or(usize::MAX));
@@ -62,6 +73,7 @@ impl Deliveries {
             len_bytes,
             written: Written::Unknown,
             text: Text::Known,
+            place: (place, place),
             _room: Some(room),
         });
         self.is_behind.send_replace(true);
@@ -106,6 +118,11 @@ impl Deliveries {
         if self.waiting.front().is_some_and(is_whole) {
             self.waiting.pop_front();
         }
+    }
+
+    /// Those that wait, and where they are on record, oldest first.
+    pub(in crate::session_task) fn waiting(&self) -> impl Iterator<Item = (InputId, Batch)> {
+        self.waiting.iter().map(|it| (it.id, it.place))
     }
 
     /// Whether all are told.

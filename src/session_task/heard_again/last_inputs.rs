@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 use coven_core::limits::{MAX_UNDELIVERED_INPUT_BYTES, MAX_UNDELIVERED_INPUTS};
-use coven_core::{InputData, InputId};
+use coven_core::{InputData, InputId, Seq};
 
 /// The last inputs, by whose names one that is asked for again is known.
 #[derive(Debug, Default)]
@@ -20,6 +20,7 @@ pub(super) struct LastInputs {
 #[derive(Debug)]
 pub(in crate::session_task) struct Recorded {
     pub(in crate::session_task) id: InputId,
+    pub(in crate::session_task) place: Seq,
     pub(in crate::session_task) len_bytes: u64,
     /// What it types, where that is known.
     pub(in crate::session_task) data: Option<Bytes>,
@@ -38,7 +39,7 @@ impl LastInputs {
         self.before.len() + self.may_wait.len()
     }
 
-    pub(super) fn add(&mut self, id: InputId, data: InputData) {
+    pub(super) fn add(&mut self, id: InputId, place: Seq, data: InputData) {
         let (len_bytes, data) = match data {
             InputData::Plain { data } => (data.len() as u64, Some(data)),
             // What is hidden was never recorded: whoever typed it may ask again.
@@ -47,6 +48,7 @@ impl LastInputs {
         self.len_bytes += len_bytes;
         self.may_wait.push_back(Recorded {
             id,
+            place,
             len_bytes,
             data,
         });
@@ -89,7 +91,7 @@ mod tests {
         let ids = [1, 2, 3].map(|id| InputId([id; 16]));
         for id in ids {
             let data = Bytes::from(vec![b'x'; MAX_UNDELIVERED_INPUT_BYTES / 2 + 1]);
-            inputs.add(id, InputData::Plain { data });
+            inputs.add(id, Seq::ZERO, InputData::Plain { data });
         }
         assert_eq!(inputs.before, &ids[..2]);
         assert!(inputs.may_wait.iter().map(|input| input.id).eq([ids[2]]));
@@ -99,7 +101,11 @@ mod tests {
     fn one_that_is_longer_than_what_may_wait_may_wait_alone() {
         let mut inputs = LastInputs::default();
         for (id, len_bytes) in [(1, 1), (2, MAX_UNDELIVERED_INPUT_BYTES as u64 + 1)] {
-            inputs.add(InputId([id; 16]), InputData::Redacted { len_bytes });
+            inputs.add(
+                InputId([id; 16]),
+                Seq::ZERO,
+                InputData::Redacted { len_bytes },
+            );
         }
         assert_eq!(inputs.before, [InputId([1; 16])]);
         assert_eq!(inputs.may_wait.len(), 1);
@@ -110,7 +116,11 @@ mod tests {
         let mut inputs = LastInputs::default();
         for id in 0..=MAX_UNDELIVERED_INPUTS as u128 {
             let data = Bytes::from_static(b"x");
-            inputs.add(InputId(id.to_be_bytes()), InputData::Plain { data });
+            inputs.add(
+                InputId(id.to_be_bytes()),
+                Seq::ZERO,
+                InputData::Plain { data },
+            );
         }
         assert_eq!(inputs.may_wait.len(), MAX_UNDELIVERED_INPUTS);
         assert_eq!(inputs.before, []);

@@ -1,10 +1,14 @@
 //! Hearing on from a bookmark is as good as hearing all.
 
 use bytes::Bytes;
-use coven_core::{Channel, InputData, SessionId, Timestamp};
+use coven_core::{Channel, InputData, ProcessFacts, SessionId, Timestamp};
+use coven_harness::OutputMark;
+use coven_harness::shim::write_bookmark;
+use coven_store::{Appended, Batch, NewEvent, Urgency};
 use proptest::prelude::*;
 
 use super::*;
+use crate::session_task::deliveries;
 use crate::session_task::made_up::created;
 
 /// What output is made of.
@@ -83,7 +87,7 @@ fn events(heard: Vec<Heard>) -> Vec<Event> {
 
 fn hear(heard: &mut HeardAgain, events: &[Event]) {
     for event in events {
-        heard.hear(event.clone());
+        heard.hear(Seq::ZERO, event.clone());
     }
 }
 
@@ -97,9 +101,10 @@ fn bookmarked(heard: &HeardAgain) -> HeardAgain {
         screen: heard.screen.clone(),
         names: names(heard),
         undelivered: heard.undelivered.iter().copied().collect(),
-        tells_identity: false,
+        scanned: None,
+        waiting: Vec::new(),
     };
-    HeardAgain::upto(bookmark, IdentitySource::Never)
+    HeardAgain::upto(bookmark, Vec::new(), IdentitySource::Never)
 }
 
 fn names(heard: &HeardAgain) -> Vec<InputId> {
@@ -154,4 +159,126 @@ proptest! {
         let since = since.iter().position(|id| Some(*id) == last).map_or(&since[..], |at| &since[at + 1..]);
         prop_assert_eq!(&waits[..], since);
     }
+}
+
+/// A session in a log, which has typed three inputs with one commit, and written then.
+async fn recorded(store: &Store) -> (Record, (Seq, Seq)) {
+    let process = ProcessFacts {
+        pid: 7,
+        start_time: 1,
+        boot_id: "boot".to_owned(),
+        shim_pid: None,
+    };
+    let started = Event::Started {
+        process,
+        executable: "/bin/sh".to_owned(),
+        argv: Vec::new(),
+    };
+    append(store, vec![created(), started]).await;
+    let inputs = [1, 2, 3].map(|number| Event::Input {
+        data: InputData::Plain {
+            data: Bytes::from_static(b"typed"),
+        },
+        id: Some(InputId([number; 16])),
+    });
+    let typed = append(store, inputs.into()).await;
+    let output = events(vec![Heard::Output(b"\x1b[?2004hwritten".to_vec())]);
+    let written = append(store, output).await;
+    (written.record, (typed.first, typed.last))
+}
+
+async fn append(store: &Store, events: Vec<Event>) -> Appended {
+    let events = events.into_iter().map(|event| NewEvent {
+        at: Timestamp::from_nanos(5),
+        actor: None,
+        event,
+    });
+    let batch = Batch {
+        session: SessionId::parse("one").unwrap(),
+        events: events.collect(),
+        after: None,
+        urgency: Urgency::Output,
+    };
+    store.append(batch).await.unwrap()
+}
+
+fn at_the_end_of(record: &Record, waiting: Vec<(InputId, deliveries::Batch)>) -> Bookmark {
+    let output_bytes = record.session.output_bytes;
+    Bookmark {
+        session: record.session.id.clone(),
+        seq: record.last_seq,
+        at: record.updated_at,
+        output_bytes,
+        screen: Screenless::starting_at(output_bytes),
+        scanned: None,
+        names: vec![InputId([1; 16])],
+        undelivered: Vec::new(),
+        waiting,
+    }
+}
+
+fn begin(
+    bookmark: Bookmark,
+    record: &Record,
+    store: &Store,
+    identity: IdentitySource,
+) -> HeardAgain {
+    let folder = tempfile::tempdir().unwrap();
+    write_bookmark(folder.path(), &bookmark.encode().unwrap()).unwrap();
+    HeardAgain::begin(folder.path(), record, store, identity).unwrap()
+}
+
+#[tokio::test]
+async fn what_waits_before_a_bookmark_is_read_where_it_is_on_record() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(&home.path().join("log"), coven_store::Options::default()).unwrap();
+    let (record, batch) = recorded(&store).await;
+    let ids = [1, 2, 3].map(|number| InputId([number; 16]));
+    let bookmark = at_the_end_of(&record, vec![(ids[1], batch), (ids[2], batch)]);
+    let heard = begin(bookmark, &record, &store, IdentitySource::Never);
+    assert_eq!(heard.upto, record.last_seq);
+    assert_eq!(names(&heard), ids);
+    let waits = heard.inputs.may_wait.iter();
+    let waits = waits.map(|it| (it.id, it.place, it.data.clone()));
+    let typed = Some(Bytes::from_static(b"typed"));
+    let places = [batch.0.get() + 1, batch.1.get()].map(Seq::new);
+    assert!(waits.eq([
+        (ids[1], places[0], typed.clone()),
+        (ids[2], places[1], typed)
+    ]));
+    store.close().await;
+}
+
+#[tokio::test]
+async fn one_that_does_not_fit_the_log_is_not_gone_by() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(&home.path().join("log"), coven_store::Options::default()).unwrap();
+    let (record, _) = recorded(&store).await;
+    let fits = at_the_end_of(&record, Vec::new());
+    let other = |change: &dyn Fn(&mut Bookmark)| {
+        let mut other = fits.clone();
+        change(&mut other);
+        begin(other, &record, &store, IdentitySource::Never).upto
+    };
+    assert_eq!(other(&|_| {}), record.last_seq);
+    let changes: [&dyn Fn(&mut Bookmark); 6] = [
+        &|it| it.session = SessionId::parse("other").unwrap(),
+        &|it| it.seq = Seq::new(it.seq.get() + 1),
+        &|it| it.seq = Seq::ZERO,
+        &|it| it.at = Timestamp::from_nanos(6),
+        &|it| it.output_bytes += 1,
+        &|it| it.screen = Screenless::starting_at(u64::MAX),
+    ];
+    for change in changes {
+        assert_eq!(other(change), Seq::ZERO);
+    }
+    // Nobody listened for the conversation's id.
+    let mark = OutputMark {
+        banner: "Agent",
+        label: "id: ",
+        end: "end",
+    };
+    let heard = begin(fits, &record, &store, IdentitySource::Output(mark));
+    assert_eq!(heard.upto, Seq::ZERO);
+    store.close().await;
 }

@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use super::Launching;
 use crate::commit::Plan;
 use crate::running::Ask;
+use crate::session_task::beginning::UnrecordedKill;
 use crate::session_task::killing::Report;
-use crate::session_task::live::UnrecordedKill;
 
 /// The record of a kill under way, and who is to be told of it.
 pub(super) struct Recording {
