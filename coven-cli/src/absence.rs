@@ -4,16 +4,18 @@
 //! waited for only: it is not started behind their back.
 
 use std::io;
+use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
 use std::time::Duration;
 
 use coven_http::client::{Client, Departure, Error};
 use tokio::sync::oneshot;
 
-use crate::daemon;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
+use crate::setbacks::Setbacks;
+use crate::{connect, daemon};
 use crate::{output, text};
 
 /// How long a daemon may be away before a word is said, and before one is started for who shows no
@@ -23,16 +25,14 @@ pub(crate) const QUIET: Duration = Duration::from_secs(1);
 /// How long the next daemon is waited for where somebody stopped the last.
 const STOPPED_PATIENCE: Duration = Duration::from_secs(30);
 
-/// Daemons that are started one after the other though none comes to tell anything.
-const MOST_STARTS: u32 = 3;
-
 /// What is known of a daemon that is away.
 #[derive(Debug)]
 pub(crate) struct Absence {
     home: Home,
     client: Client,
     said: bool,
-    starts: u32,
+    /// Daemons that went away since one served.
+    setbacks: Setbacks,
 }
 
 impl Absence {
@@ -42,13 +42,13 @@ impl Absence {
             home: home.clone(),
             client: client.clone(),
             said: false,
-            starts: 0,
+            setbacks: Setbacks::default(),
         }
     }
 
     /// The daemon has told something.
-    pub(crate) const fn is_over(&mut self) {
-        (self.said, self.starts) = (false, 0);
+    pub(crate) fn is_over(&mut self) {
+        (self.said, self.setbacks) = (false, Setbacks::default());
     }
 
     /// Asks until it is answered.
@@ -75,19 +75,22 @@ impl Absence {
     /// # Errors
     /// `error`, where asking again will not help; and when no daemon comes back.
     pub(crate) async fn bear(&mut self, error: Error) -> Result<(), Failure> {
-        let departure = self.departure(error).await?;
-        if let Some(departure) = departure {
-            self.say(departure);
-            self.end(departure).await?;
-        }
-        Ok(())
+        let Some(departure) = self.departure(error).await? else {
+            // It is there, and did not answer this.
+            return self.set_back().await;
+        };
+        self.say(departure);
+        self.end(departure).await
     }
 
     /// How the daemon left that is away; `None` once one is there.
     ///
     /// # Errors
     /// `error`, where the daemon is not away, or hangs.
-    pub(crate) async fn departure(&self, error: Error) -> Result<Option<Departure>, Failure> {
+    pub(crate) async fn departure(&mut self, error: Error) -> Result<Option<Departure>, Failure> {
+        if let Error::Away { served: true, .. } = error {
+            self.is_over();
+        }
         match &error {
             Error::Away { last, .. } if matches!(**last, Error::Timeout { .. }) => {
                 Err(error.into())
@@ -129,18 +132,22 @@ impl Absence {
                 )),
                 Err(error) => Err(error.into()),
             },
-            Departure::Vanished if self.starts == MOST_STARTS => Err(Failure::new(
-                Exit::Unreachable,
-                format!(
-                    "the daemon went away and was started {MOST_STARTS} times; see `coven daemon \
-                     logs`"
-                ),
-            )),
             Departure::Vanished => {
-                self.starts += 1;
+                self.set_back().await?;
                 start(&self.home).await
             }
         }
+    }
+
+    /// A daemon went away before it served, or was there in vain. Returns once the next is to be tried.
+    async fn set_back(&mut self) -> Result<(), Failure> {
+        self.setbacks.another().await.map_err(|enough| {
+            let last = connect::last_words(&self.home);
+            Failure::new(
+                Exit::Unreachable,
+                format!("{enough}; {last}; see `coven daemon logs`"),
+            )
+        })
     }
 
     fn say(&mut self, departure: Departure) {
@@ -168,7 +175,8 @@ async fn start(home: &Home) -> Result<(), Failure> {
     let failed = |reason: String| Failure::new(Exit::Unreachable, reason);
     let Output { status, stderr, .. } =
         ended.map_err(|error| failed(format!("the daemon could not be started: {error}")))?;
-    if status.success() {
+    // Where whoever was to start it was killed, it is still away, and that shows.
+    if status.success() || status.signal().is_some() {
         return Ok(());
     }
     let said = String::from_utf8_lossy(&stderr);

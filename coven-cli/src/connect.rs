@@ -1,9 +1,9 @@
 //! Reaching the daemon, and starting one where that was asked for.
 
 mod asking;
+mod start;
 mod told;
 
-use std::io::Read;
 use std::path::Path;
 use std::sync::Once;
 use std::time::Duration;
@@ -12,21 +12,20 @@ use coven::home::Holder;
 use coven_http::client::{Client, Error};
 use coven_http::wire::Health;
 use coven_http::{HomeWatch, MAX_SOCKET_PATH_BYTES};
-use tokio::time::{Instant, timeout_at};
 
-use crate::daemon::{self, Spawned};
+use crate::daemon;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
+use crate::setbacks::Setbacks;
 
 pub(crate) use asking::{ask, ask_if_any, ask_running, ask_serving};
+pub(crate) use start::last_words;
+use start::start;
 
 /// What the daemon records us as.
 const CLIENT_NAME: &str = concat!("coven-cli/", env!("CARGO_PKG_VERSION"));
-
-/// How long a home that another process has open is waited for.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a daemon is waited for by who only asks how it is.
 const LOOK_PATIENCE: Duration = Duration::from_secs(5);
@@ -127,7 +126,9 @@ pub(crate) async fn health_or_start(home: &Home) -> Result<(Client, Health), Fai
     let client = client(home)?;
     let health = match look(&client).await? {
         Found::Serving(health) => *health,
-        Found::Ending | Found::Nobody => start(home, &client, daemon::spawn).await?,
+        Found::Ending | Found::Nobody => {
+            start(home, &client, Setbacks::default(), daemon::spawn).await?
+        }
     };
     met(home, &health).await;
     Ok((client, health))
@@ -180,49 +181,23 @@ async fn look(client: &Client) -> Result<Found, Failure> {
     }
 }
 
-/// Starts the home's daemon with `spawn`, unless one serves by then. One that somebody stops as soon as it
-/// is ready, as who restarts it at the same time does, is followed by another.
-async fn start(
-    home: &Home,
-    client: &Client,
-    mut spawn: impl FnMut(&Home) -> Result<Spawned, Failure>,
-) -> Result<Health, Failure> {
-    home.make()?;
-    let _starting = home.lock_start()?;
-    let deadline = Instant::now() + PATIENCE;
-    let mut was_ready = false;
-    loop {
-        // From before the look, so that nothing that comes after it is missed.
-        let changes = HomeWatch::open(home.dir()).ok();
-        match look(client).await? {
-            Found::Serving(health) => return Ok(*health),
-            // One that dies leaves its socket.
-            Found::Nobody if was_ready && is_there(&home.socket()) => {
-                return Err(ended_at_once(home));
-            }
-            Found::Ending | Found::Nobody if was_ready && Instant::now() >= deadline => {
-                return Err(ended_at_once(home));
-            }
-            Found::Ending | Found::Nobody => was_ready = false,
-        }
-        match spawn(home)? {
-            Spawned::Ready => was_ready = true,
-            // A daemon that was started by hand and does not serve yet, one that ends, one whose
-            // socket is gone; or a program that embeds the engine.
-            Spawned::HomeIsTaken { reason } => {
-                output::tell(&format!("coven: waiting, since {reason}"));
-                if timeout_at(deadline, turn(home, changes)).await.is_err() {
-                    return Err(Failure::new(
-                        Exit::Unreachable,
-                        format!(
-                            "{reason}, and nobody answers at {}; see `coven daemon status`",
-                            home.socket().display()
-                        ),
-                    ));
-                }
-            }
-        }
+/// Returns once another daemon is to be tried after one that did not serve, as `failure` has it. Where
+/// that goes on for long, it is said on stderr, once.
+///
+/// # Errors
+/// Once none is to be tried any more; the message has that of `failure`.
+async fn try_another(setbacks: &mut Setbacks, failure: Failure) -> Result<(), Failure> {
+    static FIRST: Once = Once::new();
+    if let Err(enough) = setbacks.another().await {
+        return Err(Failure::new(failure.exit(), format!("{enough}; {failure}")));
     }
+    if setbacks.are_long() {
+        FIRST.call_once(|| {
+            let told = format!("coven: no daemon stays, and another is tried; {failure}");
+            output::complain(&crate::text::one_line(&told));
+        });
+    }
+    Ok(())
 }
 
 /// Waits until it is worth looking again: the home is free, or something in it came or went.
@@ -241,28 +216,6 @@ pub(crate) async fn change(changes: Option<HomeWatch>) {
         return;
     }
     std::future::pending::<()>().await;
-}
-
-fn is_there(path: &Path) -> bool {
-    std::fs::symlink_metadata(path).is_ok()
-}
-
-/// What is known of a daemon that was ready, and is gone.
-fn ended_at_once(home: &Home) -> Failure {
-    let log = home.daemon_log();
-    let mut said = Vec::new();
-    // A log that cannot be read says nothing.
-    let _ = daemon::open_log(&log).and_then(|mut file| file.read_to_end(&mut said));
-    let said = String::from_utf8_lossy(&said);
-    let last = said.lines().next_back().unwrap_or("nothing");
-    Failure::new(
-        Exit::Unreachable,
-        format!(
-            "the daemon ended as soon as it was ready; the last it wrote to {}: {}",
-            log.display(),
-            crate::text::one_line(last)
-        ),
-    )
 }
 
 /// What is due when a daemon has told how it is: a word on its version, and a `daemon.json` that
@@ -290,6 +243,3 @@ fn compare_versions(health: &Health) {
         });
     }
 }
-
-#[cfg(test)]
-mod tests;

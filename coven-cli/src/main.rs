@@ -21,6 +21,7 @@ mod live;
 mod once;
 mod output;
 mod select;
+mod setbacks;
 mod terminal;
 mod text;
 mod unit;

@@ -107,6 +107,7 @@ async fn a_stream_that_breaks_off_at_once_time_and_again_is_given_up() {
         cursor: Cursor::AfterSeq { seq: 7 },
         last,
         waited,
+        served: false,
     } = error
     else {
         panic!("{error:?}")

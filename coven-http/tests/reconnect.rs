@@ -183,7 +183,10 @@ async fn a_daemon_that_stays_away_is_told_with_how_it_left_and_where_to_go_on() 
     let dir = daemon.stop().await;
     let error = within(follow.next()).await.unwrap_err();
     let Error::Away {
-        departure, cursor, ..
+        departure,
+        cursor,
+        served: true,
+        ..
     } = &error
     else {
         panic!("{error:?}")
@@ -228,6 +231,37 @@ async fn nobody_connects_in_a_busy_loop_to_a_daemon_that_is_not_well() {
     let connections = broken.connections.load(Ordering::SeqCst);
     // 20 ms, doubled each time.
     assert!((3..10).contains(&connections), "{connections}");
+}
+
+#[tokio::test]
+async fn a_daemon_that_kept_a_silent_stream_open_has_served_and_one_that_broke_it_off_has_not() {
+    let dir = tempfile::tempdir().unwrap();
+    let listener = UnixListener::bind(dir.path().join("coven.sock")).unwrap();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            head(&mut stream).await;
+            let answer = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n";
+            stream.write_all(answer).await.unwrap();
+            if told.try_recv().is_ok() {
+                // Over what counts as nothing.
+                tokio::time::sleep(Duration::from_millis(1100)).await;
+            }
+        }
+    });
+    let patience = Duration::from_millis(100);
+    let client = Client::at_home(dir.path());
+    let mut follow = client.follow_all(None).patience(patience);
+    for stays in [false, true, false] {
+        if stays {
+            tell.send(()).unwrap();
+        }
+        let error = within(follow.next()).await.unwrap_err();
+        assert!(
+            matches!(error, Error::Away { served, .. } if served == stays),
+            "{stays}: {error:?}"
+        );
+    }
 }
 
 #[tokio::test]

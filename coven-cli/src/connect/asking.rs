@@ -5,12 +5,10 @@
 
 use coven_http::client::Client;
 
-use super::{nothing_ran, reach_if_any, reach_or_start, serving};
+use super::{nothing_ran, reach_if_any, reach_or_start, serving, try_another};
 use crate::failure::Failure;
 use crate::home::Home;
-
-/// Daemons that are asked one after the other.
-const MOST_ASKED: usize = 4;
+use crate::setbacks::Setbacks;
 
 /// What the home's daemon answers, one being started if none runs, and which one it was.
 ///
@@ -75,11 +73,10 @@ pub(crate) async fn ask_serving<T>(
 async fn until_heard<T>(
     ask: impl AsyncFn() -> Result<Result<T, Failure>, Failure>,
 ) -> Result<T, Failure> {
-    let mut asked = 0;
+    let mut setbacks = Setbacks::default();
     loop {
-        asked += 1;
         match ask().await? {
-            Err(failure) if failure.is_unheard() && asked < MOST_ASKED => {}
+            Err(failure) if failure.is_unheard() => try_another(&mut setbacks, failure).await?,
             answer => return answer,
         }
     }

@@ -22,6 +22,11 @@ pub(crate) enum Spawned {
         /// What it said.
         reason: String,
     },
+    /// It ended without a word, as one does that is killed.
+    IsGone {
+        /// What is known, in a sentence.
+        reason: String,
+    },
 }
 
 /// Starts a daemon for `home` from the program that this is, and waits until it serves or has
@@ -31,16 +36,12 @@ pub(crate) enum Spawned {
 /// `coven`, and the daemon must not die with it.
 ///
 /// # Errors
-/// [`Exit::Unreachable`] when it does not start; the message says why. [`Exit::Usage`] when a
+/// [`Exit::Unreachable`] when it says why it does not start; the message has it. [`Exit::Usage`] when a
 /// setting is wrong: it has the same as we do.
 pub(crate) fn spawn(home: &Home) -> Result<Spawned, Failure> {
     Config::load(home)?;
-    let failed = |reason: String| {
-        Failure::new(
-            Exit::Unreachable,
-            format!("the daemon could not be started: {reason}"),
-        )
-    };
+    let told = |reason: String| format!("the daemon could not be started: {reason}");
+    let failed = |reason: String| Failure::new(Exit::Unreachable, told(reason));
     // What a shell left open for us (`exec 9>lock`) must not stay open for as long as a daemon
     // lives.
     close_fds::set_fds_cloexec(3, &[]);
@@ -62,10 +63,8 @@ pub(crate) fn spawn(home: &Home) -> Result<Spawned, Failure> {
         Some(Report::Failed { reason }) => Err(failed(reason)),
         None => {
             let log = home.daemon_log();
-            Err(failed(format!(
-                "it ended without a word; see {}",
-                log.display()
-            )))
+            let reason = told(format!("it ended without a word; see {}", log.display()));
+            Ok(Spawned::IsGone { reason })
         }
     }
 }

@@ -21,6 +21,7 @@ mod home_trust;
 mod interrupted;
 mod irregular;
 mod kill;
+mod killed_at_once;
 #[path = "../../../tests/shared/leftovers.rs"]
 mod leftovers;
 mod live;

@@ -26,6 +26,8 @@ pub(super) struct Away {
     /// Which log was told of.
     log: Option<HeaderValue>,
     absence: Option<Absence>,
+    /// Whether the daemon was there since that was told last.
+    served: bool,
 }
 
 #[derive(Debug)]
@@ -44,6 +46,7 @@ impl Away {
             patience,
             log: None,
             absence: None,
+            served: false,
         }
     }
 
@@ -55,6 +58,7 @@ impl Away {
     /// The daemon has told something: it is not away.
     pub(super) fn is_over(&mut self) {
         self.absence = None;
+        self.served = true;
     }
 
     /// Makes sure that an answer tells of the same log as the one before it.
@@ -127,6 +131,7 @@ impl Away {
         Err(Error::Away {
             departure,
             waited,
+            served: std::mem::take(&mut self.served),
             cursor,
             last: Box::new(error),
         })

@@ -64,6 +64,8 @@ pub enum Error {
         departure: Departure,
         /// How long was waited.
         waited: Duration,
+        /// Whether one has served since the last such error, or the first call.
+        served: bool,
         /// Where to go on.
         cursor: Cursor,
         /// What the last attempt came to.

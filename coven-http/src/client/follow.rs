@@ -18,6 +18,9 @@ use crate::wire::{DamagedEvents, Event, TrimmedOutput};
 /// A stream that says nothing for this long, no heartbeat either, is taken for dead.
 const SILENCE: Duration = Duration::from_secs(60);
 
+/// A stream that was open for this long had a daemon, though that had nothing to say.
+const OPEN_FOR_LONG: Duration = Duration::from_secs(1);
+
 /// Events as they come: caught up from a place, then live, without gap or repeat. When the
 /// connection breaks, or the daemon stops, dies or restarts, it connects again from the last event
 /// it gave.
@@ -49,6 +52,7 @@ struct Connected {
     parser: Parser,
     /// Whether it said anything but where it begins.
     has_said: bool,
+    since: Instant,
     _connection: Connection,
 }
 
@@ -154,16 +158,21 @@ impl Follow {
             body,
             parser: Parser::default(),
             has_said: false,
+            since: Instant::now(),
             _connection: connection,
         }));
         Ok(())
     }
 
-    /// The stream ended before its end. One that said nothing is as good as none.
+    /// The stream ended before its end. One that said nothing, and that soon, is as good as none.
     fn broken_off(&mut self, error: Error) -> Result<(), Error> {
         let state = std::mem::replace(&mut self.state, State::Apart);
-        if matches!(state, State::Connected(connected) if connected.has_said) {
-            self.away.is_over();
+        if let State::Connected(connected) = state {
+            // One that is silent for too long is as good as none, too.
+            let is_long = (OPEN_FOR_LONG..SILENCE).contains(&connected.since.elapsed());
+            if connected.has_said || is_long {
+                self.away.is_over();
+            }
         }
         self.failed(error, Instant::now())
     }

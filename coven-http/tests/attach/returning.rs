@@ -198,6 +198,7 @@ async fn a_viewer_keeps_its_screen_while_the_daemon_restarts_and_is_told_how_it_
             error,
             Error::Away {
                 departure: Departure::Stopped,
+                served: true,
                 ..
             }
         ),
