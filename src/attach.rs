@@ -5,11 +5,13 @@
 //! answer into the agent.
 
 use std::collections::VecDeque;
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use coven_core::{Origin, Record, Seq, SessionId, TermSize};
 use coven_harness::terminal::{Listener, ToViewer, resume_point};
 use serde::{Deserialize, Serialize};
+use tokio::time::timeout;
 
 use crate::Error;
 use crate::running::Message;
@@ -17,6 +19,12 @@ use crate::shared::Shared;
 
 /// Bytes of output a viewer is shown at first: some screens of text, or of a program's frames.
 const TAIL_BYTES: u64 = 32 * 1024;
+
+/// Output of which there may be no remembered state before its tail: what one commit carries, and more.
+const UNREMEMBERED_BYTES: u64 = 8 << 20;
+
+/// How long a session may take to say what its terminal is like, as while its log cannot be read.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Bytes of output from one remembered state of the modes to the next.
 const STATE_BYTES: u64 = 4 * 1024;
@@ -87,12 +95,12 @@ impl Screenless {
         }
     }
 
-    /// Whether it is one of a session with so much output.
+    /// Whether it may be one of a session with so much output.
     pub(crate) fn is_within(&self, output_bytes: u64) -> bool {
-        let heard = self.states.iter().map(|(offset, _)| *offset);
-        heard
-            .chain([self.listener.offset()])
-            .all(|offset| offset <= output_bytes)
+        let is_within = |state: &Listener| state.is_sound() && state.offset() <= output_bytes;
+        let mut states = self.states.iter();
+        is_within(&self.listener)
+            && states.all(|(offset, state)| *offset <= output_bytes && is_within(state))
     }
 
     /// Hears output as it is read; gives what the terminal answers.
@@ -129,7 +137,12 @@ impl Screenless {
         let end = record.session.output_bytes;
         let state = self.states.front();
         let state = state.filter(|(offset, _)| offset + TAIL_BYTES <= end);
-        let (offset, listener) = state.cloned().unwrap_or_default();
+        let (offset, listener) = match state {
+            Some(state) => state.clone(),
+            None if end <= UNREMEMBERED_BYTES => Default::default(),
+            // It was not heard.
+            None => tail_of(record),
+        };
         LiveView {
             record: record.clone(),
             offset,
@@ -142,10 +155,13 @@ impl Screenless {
 pub(crate) async fn view(shared: &Shared, id: &SessionId) -> Result<AttachView, Error> {
     let (reply, answer) = tokio::sync::oneshot::channel();
     let told = shared.running.tell(id, Message::View(reply)).await;
-    let live = if told { answer.await.ok() } else { None };
+    let live = match told {
+        true => timeout(PATIENCE, answer).await.ok().and_then(Result::ok),
+        false => None,
+    };
     let view = match live {
         Some(view) => view,
-        None => ended(shared.record(id).await?),
+        None => unheard(shared.record(id).await?),
     };
     let end = view.record.session.output_bytes;
     let output = output(shared, id, view.offset, end).await?;
@@ -183,16 +199,22 @@ fn show(view: LiveView, from: u64, output: &Bytes) -> AttachView {
     }
 }
 
-/// Of a session that has ended, and wrote much or was trimmed, nobody knows the modes where its tail
-/// begins.
-fn ended(record: Record) -> LiveView {
-    let offset = record.session.output_bytes.saturating_sub(TAIL_BYTES);
-    let offset = offset.max(record.session.trimmed_bytes);
+/// Of a session that has ended, or cannot be heard again for now, and wrote much or was trimmed, nobody knows the
+/// modes where its tail begins.
+fn unheard(record: Record) -> LiveView {
+    let (offset, listener) = tail_of(&record);
     LiveView {
         record,
         offset,
-        listener: Listener::starting_at(offset),
+        listener,
     }
+}
+
+/// Where the last of its output begins, and a listener that has heard nothing before that.
+fn tail_of(record: &Record) -> (u64, Listener) {
+    let offset = record.session.output_bytes.saturating_sub(TAIL_BYTES);
+    let offset = offset.max(record.session.trimmed_bytes);
+    (offset, Listener::starting_at(offset))
 }
 
 /// Output, and where it begins.

@@ -47,6 +47,8 @@ use tokio::task::JoinHandle;
 use crate::shared::Shared;
 use crate::{Error, Record};
 
+#[cfg(test)]
+pub(crate) use bookmark::waits_in;
 pub(crate) use killing::{kill_shim, proved};
 pub(crate) use process::lives;
 pub(crate) use typing::is_of;

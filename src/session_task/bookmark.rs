@@ -9,9 +9,11 @@ use std::collections::HashSet;
 use std::io;
 use std::path::Path;
 
+use coven_core::limits::MAX_UNDELIVERED_INPUTS;
 use coven_core::{InputId, Record, Seq, SessionId, Timestamp};
 use coven_harness::shim::{read_bookmark, remove_bookmark, write_bookmark};
 use coven_harness::{IdentitySource, Scanned};
+use coven_store::limits::MAX_BATCH_EVENTS;
 use coven_store::{ReadError, ReadLimit, Store};
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +23,12 @@ use super::observe::Heard;
 use crate::attach::Screenless;
 use crate::shared::blocking;
 
-/// Bytes of output from one to the next: what is heard again at most, where the moment to set one comes soon. Writing
-/// one takes some tens of microseconds.
+/// Bytes of output from one to the next, but for what one commit carries. Writing one takes some tens of
+/// microseconds.
 const EVERY_BYTES: u64 = 512 << 10;
 
 /// Of another format none is read. It is counted up with every change of what is encoded.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// What is known of a session at a place in its log.
 #[derive(Clone, Debug)]
@@ -46,7 +48,7 @@ pub(super) struct Bookmark {
     pub(super) names: Vec<InputId>,
     /// Those of them that are.
     pub(super) undelivered: Vec<Undelivered>,
-    /// The inputs after those, which wait, and where they are on record.
+    /// The others, which wait, and where they are on record, oldest first.
     pub(super) waiting: Vec<(InputId, Batch)>,
 }
 
@@ -133,11 +135,13 @@ impl Bookmark {
         let session = &record.session;
         let is_of_it = self.session == session.id
             && self.output_bytes <= session.output_bytes
-            && self.screen.is_within(session.output_bytes);
+            && self.screen.is_within(session.output_bytes)
+            && self.waits_within();
         let Some(before) = self.seq.get().checked_sub(1).filter(|_| is_of_it) else {
             return Ok(false);
         };
-        let is_trimmed = self.output_bytes < session.trimmed_bytes;
+        // The event itself may be gone with what was trimmed.
+        let is_trimmed = self.output_bytes <= session.trimmed_bytes;
         let one = ReadLimit {
             events: 1,
             ..ReadLimit::default()
@@ -146,6 +150,21 @@ impl Bookmark {
         Ok(here.first().is_some_and(|here| {
             (here.seq, here.at) == (self.seq, self.at) || is_trimmed && here.seq > self.seq
         }))
+    }
+
+    /// Whether what waits is so much, and where it can be.
+    fn waits_within(&self) -> bool {
+        let batches = self.waiting.iter().map(|(_, batch)| *batch);
+        let is_one = |(first, last): Batch| {
+            let events = last.get().checked_sub(first.get());
+            events.is_some_and(|more| more < MAX_BATCH_EVENTS as u64) && last <= self.seq
+        };
+        self.waiting.len() <= MAX_UNDELIVERED_INPUTS
+            && batches.clone().all(is_one)
+            && batches
+                .clone()
+                .zip(batches.skip(1))
+                .all(|(one, next)| one == next || one.1 < next.0)
     }
 
     pub(super) fn encode(self) -> postcard::Result<Vec<u8>> {
@@ -200,6 +219,12 @@ impl Bookmark {
                 .collect(),
         })
     }
+}
+
+/// Which inputs wait by the bookmark in `folder`, and where they are on record.
+#[cfg(test)]
+pub(crate) fn waits_in(folder: &Path) -> Vec<(InputId, Batch)> {
+    Bookmark::read(folder).unwrap().unwrap().waiting
 }
 
 impl Live {

@@ -14,7 +14,7 @@ use coven_core::{Command, InputId, Refusal, SessionId};
 use tokio::sync::watch;
 
 use super::rooms::Rooms;
-pub(super) use waiting::Batch;
+pub(crate) use waiting::Batch;
 use waiting::{Text, Waiting, Written};
 
 /// Inputs on record of which it is not known that they are written, and those that never will be.

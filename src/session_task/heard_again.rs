@@ -112,14 +112,27 @@ impl HeardAgain {
         store: &Store,
         identity: IdentitySource,
     ) -> Result<Self, ReadError> {
-        let bookmark = Bookmark::of(folder, record, store, identity)?;
-        Ok(match bookmark {
-            Some(bookmark) => {
-                let waiting = waiting(store, &bookmark)?;
-                Self::upto(bookmark, waiting, identity)
+        let bookmark = match Bookmark::of(folder, record, store, identity) {
+            // It cannot be told whether it fits.
+            Err(ReadError::Damaged(_)) => None,
+            bookmark => bookmark?,
+        };
+        let Some(bookmark) = bookmark else {
+            return Ok(Self::nothing(record, identity));
+        };
+        let session = &record.session.id;
+        let (waiting, are_all) = match waiting(store, &bookmark) {
+            Err(ReadError::Damaged(damage)) => {
+                tracing::error!(%session, %damage, "what was to be typed cannot be read, and is not");
+                (Vec::new(), false)
             }
-            None => Self::nothing(record, identity),
-        })
+            waiting => (waiting?, true),
+        };
+        let mut begun = Self::upto(bookmark, waiting, identity);
+        if !are_all {
+            begun.bookmarks.bar();
+        }
+        Ok(begun)
     }
 
     fn nothing(record: &Record, identity: IdentitySource) -> Self {
@@ -265,6 +278,8 @@ impl Live {
         self.hearing_again = None;
         self.bookmarks = heard.bookmarks;
         self.screen = heard.screen;
+        // What was to be heard last may be trimmed.
+        self.screen.pass_over_to(self.record.session.output_bytes);
         self.identity = heard.identity;
         self.identified(heard.found);
         // It may have opened its file when nobody looked.
@@ -285,7 +300,7 @@ impl Live {
             may_wait, before, ..
         } = heard.inputs;
         for name in before {
-            // It was written, or told to be undelivered: it had to come before what may wait.
+            // It was written, or told to be undelivered.
             self.control.names.add(name, Kept::Whole);
         }
         let may_wait = may_wait.into_iter();

@@ -309,6 +309,7 @@ impl Live {
     /// One that a shim holds goes on: what it writes is kept, and the next engine may record it. It hears kills.
     pub(super) async fn give_up(mut self) {
         if self.process.lives_on() {
+            self.views.clear();
             // The next engine may have the home soon.
             self.bookmarks.settle().await;
             match self.observations.refused.take() {

@@ -220,6 +220,8 @@ impl Live {
 
     /// Lets go of a session that is over and on record.
     async fn dismiss(mut self) {
+        // Of what has ended, a view is what is on record.
+        self.views.clear();
         // It would come into a folder that is being removed.
         self.bookmarks.settle().await;
         let on_the_way = self.shared.on_the_way.clone();
@@ -295,7 +297,10 @@ impl Live {
         match message {
             Message::Ask(ask) => self.asked(ask),
             // What the terminal is like is not known before.
-            Message::View(reply) if self.hearing_again.is_some() => self.views.push(reply),
+            Message::View(reply) if self.hearing_again.is_some() => {
+                self.views.retain(|reply| !reply.is_closed());
+                self.views.push(reply);
+            }
             Message::View(reply) => {
                 // Whoever asked may have left.
                 let _ = reply.send(self.screen.view(&self.record));

@@ -39,6 +39,8 @@ impl Live {
                         Some(said) if matches!(ask.request, Request::Kill) => self.kill_failed_as(ask, said),
                         _ => self.asked_of_unrecorded(ask, &mut kills, why),
                     },
+                    // Nothing was heard of it.
+                    Some(Message::View(reply)) if self.hearing_again.is_some() => drop(reply),
                     Some(Message::View(reply)) => {
                         // Whoever asked may have left.
                         let _ = reply.send(self.screen.view(&self.record));

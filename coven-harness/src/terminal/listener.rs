@@ -59,6 +59,11 @@ impl Listener {
         self.scanner.offset()
     }
 
+    /// Whether it is one that can be, however it was stored.
+    pub fn is_sound(&self) -> bool {
+        self.scanner.is_sound()
+    }
+
     /// Hears nothing before `offset` any more, where a sequence or text starts. The modes stay as they are.
     pub fn pass_over_to(&mut self, offset: u64) {
         self.scanner = Scanner::starting_at(offset);

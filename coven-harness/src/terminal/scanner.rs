@@ -99,6 +99,18 @@ impl Scanner {
         }
     }
 
+    /// Whether its state is one that bytes lead to.
+    pub(super) fn is_sound(&self) -> bool {
+        let at_least = match self.state {
+            State::Text => 0,
+            State::Escape => 1,
+            State::Csi | State::String(_) => 2,
+            State::StringEscape(_) => 3,
+        };
+        let unfinished = self.offset.checked_sub(self.start);
+        unfinished.is_some_and(|bytes| bytes >= at_least) && self.data.len() <= MAX_SEQUENCE_BYTES
+    }
+
     /// Where the next byte stands.
     pub(super) fn offset(&self) -> u64 {
         self.offset

@@ -4,12 +4,13 @@ use std::fs;
 use std::path::PathBuf;
 
 use bytes::Bytes;
-use coven_core::InputId;
+use coven_core::{InputId, Seq};
 use tokio::runtime::Runtime;
 
 use super::shims;
 use super::world::{World, me, within};
 use super::*;
+use crate::session_task::waits_in;
 
 /// More than a terminal holds for one who does not read.
 const LARGE_BYTES: usize = 100_000;
@@ -63,6 +64,18 @@ async fn until_bookmarked(world: &World, id: &SessionId) {
     within(there).await;
 }
 
+/// Where an input is on record.
+async fn place(world: &World, id: &SessionId, name: InputId) -> Seq {
+    let mut follow = world.engine.follow(id, Seq::ZERO);
+    loop {
+        let page = within(follow.next()).await.unwrap().unwrap();
+        let is_it = |event: &Event| matches!(event, Event::Input { id, .. } if *id == Some(name));
+        if let Some(found) = page.iter().find(|it| is_it(&it.event)) {
+            return found.seq;
+        }
+    }
+}
+
 /// Has cat write this, ends the session, and counts the inputs of a name that are on record.
 async fn count(world: &World, id: &SessionId, name: InputId) -> usize {
     world.input(id, "end").await.unwrap();
@@ -79,13 +92,16 @@ async fn count(world: &World, id: &SessionId, name: InputId) -> usize {
 }
 
 #[test]
-fn what_waits_behind_one_is_typed_once_by_the_next_engine() {
+fn what_waits_before_one_is_in_it_and_is_typed_once() {
     let runtime = Runtime::new().unwrap();
     let (world, id) = runtime.block_on(async {
         let (world, id) = launched().await;
         type_large(&world, &id).await;
         tell(&world, &id, "write", "written\n").await;
         until_bookmarked(&world, &id).await;
+        let place = place(&world, &id, LARGE).await;
+        let folder = bookmark(&world, &id).with_file_name("");
+        assert_eq!(waits_in(&folder), [(LARGE, (place, place))]);
         (world, id)
     });
     let (runtime, world) = shims::next(shims::die(runtime, world));

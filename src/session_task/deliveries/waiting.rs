@@ -17,7 +17,7 @@ pub(super) struct Waiting {
 }
 
 /// The first and the last event of the batch with which an input came on record.
-pub(in crate::session_task) type Batch = (Seq, Seq);
+pub(crate) type Batch = (Seq, Seq);
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Written {

@@ -249,6 +249,39 @@ async fn what_waits_before_a_bookmark_is_read_where_it_is_on_record() {
     store.close().await;
 }
 
+/// What it says of the terminal is known from nowhere else then.
+#[tokio::test]
+async fn one_behind_output_that_was_trimmed_fits() {
+    let home = tempfile::tempdir().unwrap();
+    let store = Store::open(&home.path().join("log"), coven_store::Options::default()).unwrap();
+    let (record, _) = recorded(&store).await;
+    let bookmark = at_the_end_of(&record, Vec::new());
+    let gone = |offset, len_bytes| Event::Trimmed {
+        offset,
+        len_bytes,
+        sha256: [0; 32],
+    };
+    let all = record.session.output_bytes;
+    let mut more = vec![gone(0, all)];
+    for is_beyond in [false, true] {
+        let trimmed = append(&store, std::mem::take(&mut more)).await.record;
+        let heard = begin(bookmark.clone(), &trimmed, &store, IdentitySource::Never);
+        assert_eq!(heard.upto, record.last_seq, "{is_beyond}");
+        let data = Bytes::from_static(b"more");
+        let channel = Channel::Tty;
+        let offset = all;
+        more = vec![
+            Event::Output {
+                offset,
+                data,
+                channel,
+            },
+            gone(all, 4),
+        ];
+    }
+    store.close().await;
+}
+
 #[tokio::test]
 async fn one_that_does_not_fit_the_log_is_not_gone_by() {
     let home = tempfile::tempdir().unwrap();
@@ -261,13 +294,16 @@ async fn one_that_does_not_fit_the_log_is_not_gone_by() {
         begin(other, &record, &store, IdentitySource::Never).upto
     };
     assert_eq!(other(&|_| {}), record.last_seq);
-    let changes: [&dyn Fn(&mut Bookmark); 6] = [
+    let waiting = |first, last| vec![(InputId([2; 16]), (Seq::new(first), Seq::new(last)))];
+    let changes: [&dyn Fn(&mut Bookmark); 8] = [
         &|it| it.session = SessionId::parse("other").unwrap(),
         &|it| it.seq = Seq::new(it.seq.get() + 1),
         &|it| it.seq = Seq::ZERO,
         &|it| it.at = Timestamp::from_nanos(6),
         &|it| it.output_bytes += 1,
         &|it| it.screen = Screenless::starting_at(u64::MAX),
+        &|it| it.waiting = waiting(2, 1),
+        &|it| it.waiting = waiting(1, u64::MAX),
     ];
     for change in changes {
         assert_eq!(other(change), Seq::ZERO);

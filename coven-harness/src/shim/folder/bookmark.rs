@@ -58,16 +58,14 @@ fn write_new(folder: &OwnedFd, bytes: &[u8]) -> io::Result<()> {
 /// Removes it, and what was left of writing one. Blocks.
 ///
 /// # Errors
-/// Those of removing files; none where there is no such folder, or nothing in it.
+/// The first of removing files; none where there is no such folder, or nothing in it.
 pub fn remove_bookmark(folder: &Path) -> io::Result<()> {
     let folder = match open(folder) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         folder => folder?,
     };
-    for name in NAMES {
-        unless_missing(unlinkat(&folder, name, AtFlags::empty()))?;
-    }
-    Ok(())
+    let removed = NAMES.map(|name| unless_missing(unlinkat(&folder, name, AtFlags::empty())));
+    removed.into_iter().collect()
 }
 
 fn unless_missing(removed: rustix::io::Result<()>) -> io::Result<()> {
