@@ -2,8 +2,9 @@
 //! came after it.
 //!
 //! It is kept in the session's folder, and goes with it. Where there is none, or one that does not fit the log, all is
-//! heard. One is set where no commit but of output is under way: then what came before tells no more than is in it, and in
-//! the inputs that wait to be typed, which are read where they are on record.
+//! heard. One is set where no commit but of output is under way, and not once nobody reads what is typed: then what
+//! came before tells no more than is in it, and in the inputs that wait to be typed, which are read where they are on
+//! record.
 
 use std::collections::HashSet;
 use std::io;
