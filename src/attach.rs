@@ -23,8 +23,9 @@ const TAIL_BYTES: u64 = 32 * 1024;
 /// Output of which there may be no remembered state before its tail: what one commit carries, and more.
 const UNREMEMBERED_BYTES: u64 = 8 << 20;
 
-/// How long a session may take to say what its terminal is like, as while its log cannot be read.
-const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a session may take to say what its terminal is like, as while its log is heard again, or cannot be read:
+/// less than a client waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(8);
 
 /// Bytes of output from one remembered state of the modes to the next.
 const STATE_BYTES: u64 = 4 * 1024;
@@ -134,10 +135,12 @@ impl Screenless {
     }
 
     pub(crate) fn view(&self, record: &Record) -> LiveView {
-        let end = record.session.output_bytes;
+        let (trimmed, end) = (record.session.trimmed_bytes, record.session.output_bytes);
         let state = self.states.front();
         let state = state.filter(|(offset, _)| offset + TAIL_BYTES <= end);
         let (offset, listener) = match state {
+            Some((offset, _)) if *offset < trimmed => self.behind(trimmed, end),
+            None if trimmed > 0 => self.behind(trimmed, end),
             Some(state) => state.clone(),
             None if end <= UNREMEMBERED_BYTES => Default::default(),
             // It was not heard.
@@ -148,6 +151,19 @@ impl Screenless {
             offset,
             listener,
         }
+    }
+
+    /// The listener as it was after some of the output that is left, the least that is remembered; else as it is now.
+    fn behind(&self, trimmed: u64, end: u64) -> (u64, Listener) {
+        let mut states = self.states.iter();
+        if let Some(state) = states.find(|(offset, _)| *offset >= trimmed) {
+            return state.clone();
+        }
+        let mut now = self.listener.clone();
+        if now.offset() != end {
+            now.pass_over_to(end);
+        }
+        (end, now)
     }
 }
 
@@ -172,9 +188,12 @@ pub(crate) async fn view(shared: &Shared, id: &SessionId) -> Result<AttachView, 
 fn show(view: LiveView, from: u64, output: &Bytes) -> AttachView {
     let LiveView {
         record,
-        offset: _,
+        offset,
         mut listener,
     } = view;
+    if from > offset {
+        listener.pass_over_to(from);
+    }
     let tail_bytes = usize::try_from(TAIL_BYTES).unwrap_or(usize::MAX);
     let skipped = output.len().saturating_sub(tail_bytes);
     let begins = match (from, skipped) {

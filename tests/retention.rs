@@ -217,10 +217,12 @@ async fn an_engine_with_a_budget_keeps_to_it_by_itself() {
 }
 
 #[tokio::test]
-async fn a_trimmed_session_is_viewed_from_where_it_is_left() {
+async fn a_trimmed_session_is_viewed_from_where_it_is_left_in_the_modes_it_was_put_into_before() {
     let world = World::new().await;
     let id = world
-        .launch_id("stty -echo -onlcr; echo one; read go; echo two; echo three")
+        .launch_id(
+            r"stty -echo -onlcr; printf '\033[?2004h'; echo one; read go; echo two; echo three",
+        )
         .await;
     world.until(&id, "one\n").await;
     let nothing = Retention {
@@ -230,6 +232,7 @@ async fn a_trimmed_session_is_viewed_from_where_it_is_left() {
     prune(&world, nothing, Pruning::Real).await;
     let view = within(world.engine.attach_view(&id)).await.unwrap();
     assert_eq!((view.live, &view.tail[..]), (true, &b""[..]));
+    assert_eq!(&view.restore[..], b"\x1b[?2004h");
     world.input(&id, "\n").await.unwrap();
     world.to_the_end_of_what_is_left(&id).await;
     let mut view = within(world.engine.attach_view(&id)).await.unwrap();
