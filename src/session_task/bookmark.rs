@@ -74,6 +74,8 @@ pub(super) struct Bookmarks {
     last_bytes: u64,
     /// Not all that is on record was heard.
     are_barred: bool,
+    /// The next is due whatever was written since the last.
+    is_wanted: bool,
     pub(super) writing: Slot<()>,
 }
 
@@ -229,11 +231,29 @@ pub(crate) fn waits_in(folder: &Path) -> Vec<(InputId, Batch)> {
 }
 
 impl Live {
+    /// Output was trimmed, and nobody will hear it again: what it said of the terminal is kept as soon as that can be.
+    pub(super) fn want_bookmark(&mut self) {
+        self.bookmarks.is_wanted = true;
+        self.set_wanted_bookmark();
+    }
+
+    /// Sets one that is wanted, unless there is output to come on record: then it is set with that.
+    pub(super) fn set_wanted_bookmark(&mut self) {
+        if self.bookmarks.is_wanted && self.observations.due().is_none() {
+            let heard = Heard {
+                listener: self.screen.state(),
+                scanned: self.identity.so_far(),
+            };
+            self.set_bookmark(heard);
+        }
+    }
+
     /// Output is on record, up to where `heard` has heard it: sets a bookmark there, where one is due and this is the
     /// moment for it.
     pub(super) fn set_bookmark(&mut self, heard: Heard) {
         let output_bytes = self.record.session.output_bytes;
-        let is_due = output_bytes >= self.bookmarks.last_bytes + EVERY_BYTES;
+        let is_due =
+            self.bookmarks.is_wanted || output_bytes >= self.bookmarks.last_bytes + EVERY_BYTES;
         // Of what a process writes without a terminal, nothing is heard.
         let is_heard = heard.listener.offset() == output_bytes || !self.process.has_terminal();
         if !is_due || !is_heard || !self.tells_no_more() {
@@ -257,6 +277,7 @@ impl Live {
             waiting,
         };
         self.bookmarks.last_bytes = output_bytes;
+        self.bookmarks.is_wanted = false;
         let session = self.record.session.id.clone();
         self.bookmarks.writing = Some(Box::pin(async move {
             let written = blocking(move || {

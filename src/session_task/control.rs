@@ -287,8 +287,12 @@ impl Live {
         match outcome {
             Ok(appended) => {
                 let place = (appended.first, appended.last);
+                let trimmed_bytes = self.record.session.trimmed_bytes;
                 self.swap(appended.record);
                 self.carry_out(place);
+                if self.record.session.trimmed_bytes > trimmed_bytes {
+                    self.want_bookmark();
+                }
             }
             Err(error) => self.put_off(&error.into()),
         }

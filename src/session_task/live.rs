@@ -185,6 +185,7 @@ impl Live {
                 Wake::HeardAgain(heard) => self.heard_again(*heard),
                 Wake::Bookmarked => {
                     self.bookmarks.writing = None;
+                    self.set_wanted_bookmark();
                     Goes::On
                 }
                 Wake::SpoolLimit(limit_bytes) => {

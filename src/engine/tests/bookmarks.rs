@@ -11,6 +11,7 @@ use super::shims;
 use super::world::{World, me, within};
 use super::*;
 use crate::session_task::waits_in;
+use crate::{Pruning, Retention};
 
 /// More than a terminal holds for one who does not read.
 const LARGE_BYTES: usize = 100_000;
@@ -116,6 +117,30 @@ fn what_waits_before_one_is_in_it_and_is_typed_once() {
             }
         };
         within(gone).await;
+    });
+}
+
+#[test]
+fn the_modes_that_were_set_in_what_was_trimmed_are_known_to_the_next_engine() {
+    let runtime = Runtime::new().unwrap();
+    let (world, id) = runtime.block_on(async {
+        let (world, id) = launched().await;
+        let nothing = Retention {
+            session_bytes: Some(0),
+            ..Retention::default()
+        };
+        within(world.engine.prune(Some(nothing), Pruning::Real, me()))
+            .await
+            .unwrap();
+        until_bookmarked(&world, &id).await;
+        (world, id)
+    });
+    let (runtime, world) = shims::next(shims::die(runtime, world));
+    runtime.block_on(async {
+        let view = within(world.engine.attach_view(&id)).await.unwrap();
+        assert_eq!(&view.restore[..], b"\x1b[?2004h");
+        within(world.engine.kill(&id, me())).await.unwrap();
+        world.to_the_end_of_what_is_left(&id).await;
     });
 }
 
