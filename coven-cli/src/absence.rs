@@ -1,12 +1,12 @@
 //! `Absence`: how a command that goes on for long bears that its daemon goes away.
 //!
 //! The daemon is waited for, and started where nobody else does it. One that somebody stopped is
-//! waited for only: it is not started behind their back.
+//! waited for only: it is not started behind their back. Where the one after it was killed, another is started.
 
 use std::io;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Output;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use coven_http::client::{Client, Departure, Error};
 use tokio::sync::oneshot;
@@ -120,21 +120,43 @@ impl Absence {
     /// When none comes; the message says what to do.
     pub(crate) async fn end(&mut self, departure: Departure) -> Result<(), Failure> {
         match departure {
-            Departure::Stopped => match self.client.served_within(STOPPED_PATIENCE).await {
-                Ok(()) => Ok(()),
-                Err(Error::Away { .. }) => Err(Failure::new(
-                    Exit::Unreachable,
-                    format!(
-                        "the daemon was stopped, and none was started within {} s; start one with \
-                         `coven daemon start`",
-                        STOPPED_PATIENCE.as_secs()
-                    ),
-                )),
-                Err(error) => Err(error.into()),
-            },
-            Departure::Vanished => {
+            Departure::Stopped if self.is_started_again().await? => Ok(()),
+            Departure::Stopped | Departure::Vanished => {
                 self.set_back().await?;
                 start(&self.home).await
+            }
+        }
+    }
+
+    /// Waits for somebody to start a daemon after one was stopped. False where one was started, and has died: one that
+    /// stops takes its socket away.
+    ///
+    /// # Errors
+    /// When nobody does; the message says what to do.
+    async fn is_started_again(&self) -> Result<bool, Failure> {
+        let begun = Instant::now();
+        loop {
+            match self.client.served_within(QUIET).await {
+                Ok(()) => return Ok(true),
+                // One that is about to stop takes connections until then.
+                Err(Error::Away { ref last, .. })
+                    if matches!(**last, Error::Unreachable { .. })
+                        && self.home.socket().exists() =>
+                {
+                    return Ok(false);
+                }
+                Err(Error::Away { .. }) if begun.elapsed() < STOPPED_PATIENCE => {}
+                Err(Error::Away { .. }) => {
+                    return Err(Failure::new(
+                        Exit::Unreachable,
+                        format!(
+                            "the daemon was stopped, and none was started within {} s; start one with \
+                             `coven daemon start`",
+                            STOPPED_PATIENCE.as_secs()
+                        ),
+                    ));
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }

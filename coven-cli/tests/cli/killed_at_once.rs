@@ -1,5 +1,6 @@
 //! Daemons that are killed as soon as they are there, one after the other, under who waits for them.
 
+use std::os::unix::net::UnixListener;
 use std::process::Stdio;
 
 use crate::home::{Home, end_at_once, eventually};
@@ -46,6 +47,20 @@ fn a_viewer_goes_on_over_daemons_that_are_killed_as_soon_as_they_are_there() {
     terminal.wait_for("<meanwhile>");
     terminal.press(b"leave\r");
     terminal.wait_for("<leave>");
+    assert_eq!(terminal.end(), 5);
+}
+
+#[test]
+fn a_viewer_goes_on_over_a_daemon_that_is_killed_as_soon_as_it_is_there_after_one_was_stopped() {
+    let home = Home::new();
+    let mut terminal = Terminal::run(&home.coven(["run", "sh", ECHO]));
+    terminal.wait_for("ready");
+    home.text(["daemon", "stop"]);
+    // What one leaves that was killed before anybody asked it for anything.
+    drop(UnixListener::bind(home.dir().join("coven.sock")).unwrap());
+    terminal.press(b"meanwhile\r");
+    terminal.wait_for("<meanwhile>");
+    terminal.press(b"leave\r");
     assert_eq!(terminal.end(), 5);
 }
 
