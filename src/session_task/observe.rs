@@ -306,24 +306,13 @@ fn add_last(plan: &mut Plan, last: Last, at: Timestamp) {
 
 #[cfg(test)]
 mod tests {
-    use coven_core::{Ending, Event, Exit, ProcessFacts};
+    use coven_core::{Ending, Event, Exit};
 
     use super::*;
-    use crate::session_task::made_up::session;
+    use crate::session_task::made_up::{session, started};
 
     fn running() -> Session {
-        let process = ProcessFacts {
-            pid: 7,
-            start_time: 1,
-            boot_id: "boot".to_owned(),
-            shim_pid: None,
-        };
-        let started = Event::Started {
-            process,
-            executable: "/bin/sh".to_owned(),
-            argv: Vec::new(),
-        };
-        session("one").evolve(&started).unwrap()
+        session("one").evolve(&started()).unwrap()
     }
 
     fn phase_after(last: Last, session: &Session) -> Phase {

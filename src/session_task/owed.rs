@@ -112,26 +112,15 @@ impl Drop for Unsure {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use coven_core::{Code, Envelope, Seq, SessionId, Timestamp};
+    use coven_core::Code;
     use tokio::sync::oneshot;
 
     use super::*;
     use crate::Error;
     use crate::running::Request;
-    use crate::session_task::made_up::created;
+    use crate::session_task::made_up::record;
 
     type Answer = oneshot::Receiver<Result<Record, Error>>;
-
-    fn record() -> Record {
-        let begins = Envelope {
-            seq: Seq::new(1),
-            session: SessionId::parse("one").unwrap(),
-            at: Timestamp::from_nanos(0),
-            actor: None,
-            event: created(),
-        };
-        Record::fold(None, &begins).unwrap()
-    }
 
     fn owed(kept: Kept) -> (Owed, Answer) {
         let (reply, answer) = oneshot::channel();

@@ -1,7 +1,7 @@
 //! Hearing on from a bookmark is as good as hearing all.
 
 use bytes::Bytes;
-use coven_core::{Channel, InputData, ProcessFacts, SessionId, Timestamp};
+use coven_core::{Channel, InputData, SessionId, Timestamp};
 use coven_harness::OutputMark;
 use coven_harness::shim::write_bookmark;
 use coven_store::{Appended, Batch, NewEvent, Urgency};
@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::session_task::deliveries;
-use crate::session_task::made_up::created;
+use crate::session_task::made_up::{created, record, started};
 
 /// What output is made of.
 const PIECES: [&[u8]; 11] = [
@@ -35,17 +35,6 @@ enum Heard {
     },
     /// The last input was passed over.
     PassedOver,
-}
-
-fn record() -> Record {
-    let begins = Envelope {
-        seq: Seq::new(1),
-        session: SessionId::parse("one").unwrap(),
-        at: Timestamp::from_nanos(0),
-        actor: None,
-        event: created(),
-    };
-    Record::fold(None, &begins).unwrap()
 }
 
 /// The events of a session, in which each input has a name of its own.
@@ -163,18 +152,7 @@ proptest! {
 
 /// A session in a log, which has typed three inputs with one commit, and written then.
 async fn recorded(store: &Store) -> (Record, (Seq, Seq)) {
-    let process = ProcessFacts {
-        pid: 7,
-        start_time: 1,
-        boot_id: "boot".to_owned(),
-        shim_pid: None,
-    };
-    let started = Event::Started {
-        process,
-        executable: "/bin/sh".to_owned(),
-        argv: Vec::new(),
-    };
-    append(store, vec![created(), started]).await;
+    append(store, vec![created(), started()]).await;
     let inputs = [1, 2, 3].map(|number| Event::Input {
         data: InputData::Plain {
             data: Bytes::from_static(b"typed"),
