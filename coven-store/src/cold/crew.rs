@@ -7,25 +7,10 @@ use std::thread;
 
 use super::cut::Cut;
 use super::extend::{Extension, Thrift};
-use super::pack::{Packer, Unpacker};
+use super::pack::Packer;
 
 /// Fewer bytes are sooner compressed by one than given to another.
 const WORTH_BYTES: usize = 64 << 10;
-
-/// What one of them needs.
-pub(super) struct Tools {
-    pub(super) packer: Packer,
-    pub(super) unpacker: Unpacker,
-}
-
-impl Tools {
-    pub(super) fn new() -> Self {
-        Self {
-            packer: Packer::new(),
-            unpacker: Unpacker::default(),
-        }
-    }
-}
 
 /// How much less urgent the other one is than who appends, whose answers are waited for: its time is
 /// that which the processors have left.
@@ -33,22 +18,22 @@ const OTHER_NICE: i32 = 10;
 
 pub(super) struct Crew {
     thrift: Thrift,
-    own: Tools,
-    other: Option<Tools>,
+    own: Packer,
+    other: Option<Packer>,
 }
 
 impl Crew {
     pub(super) fn new(thrift: Thrift) -> Self {
         Self {
             thrift,
-            own: Tools::new(),
+            own: Packer::new(),
             other: None,
         }
     }
 
     /// What one of them compresses with, for what is small.
     pub(super) fn packer(&mut self) -> &mut Packer {
-        &mut self.own.packer
+        &mut self.own
     }
 
     /// The segments of each extension.
@@ -61,12 +46,12 @@ impl Crew {
                 .collect();
         }
         let thrift = self.thrift;
-        let other = self.other.get_or_insert_with(Tools::new);
+        let other = self.other.get_or_insert_with(Packer::new);
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(extensions.len()));
-        let work = |tools: &mut Tools| {
+        let work = |packer: &mut Packer| {
             while let Some((place, extension)) = take(&next, extensions) {
-                let cuts = extension.cut(tools, thrift);
+                let cuts = extension.cut(packer, thrift);
                 done.lock()
                     .expect("nobody panics with it")
                     .push((place, cuts));

@@ -5,8 +5,8 @@
 
 use redb::ReadableTable;
 
-use super::crew::Tools;
 use super::cut::{self, Cut, Density};
+use super::pack::Packer;
 use super::segment::{self, Head, Segment, SegmentRow};
 use crate::fault::{Fault, damage};
 use crate::layout::Tables;
@@ -69,34 +69,34 @@ impl<'a> Extension<'a> {
     }
 
     /// Its segments. It takes all the time there is to it, and needs no table.
-    pub(super) fn cut(&self, tools: &mut Tools, thrift: Thrift) -> Vec<Cut> {
+    pub(super) fn cut(&self, packer: &mut Packer, thrift: Thrift) -> Vec<Cut> {
         let like = self.last.as_ref().map(|last| last.density);
         if self.new.is_empty() {
             return Vec::new();
         }
         let Some((last, bytes)) = self.last.as_ref().and_then(Last::unfilled) else {
-            return cut::all(&mut tools.packer, self.slot, &self.new, like);
+            return cut::all(packer, self.slot, &self.new, like);
         };
         let grown = match thrift {
-            Thrift::Time => self.grow(tools, last, bytes),
+            Thrift::Time => self.grow(packer, last, bytes),
             Thrift::Room => Ok(None),
         };
         let made = match grown {
             Ok(Some(cuts)) => Ok(cuts),
-            Ok(None) => self.make_again(tools, last, bytes),
+            Ok(None) => self.make_again(packer, last, bytes),
             Err(problem) => Err(problem),
         };
         made.unwrap_or_else(|problem| {
             // It stays where it is: what comes after it is whole.
             tracing::error!(slot = self.slot, last.first, %problem, "a segment is damaged");
-            cut::all(&mut tools.packer, self.slot, &self.new, like)
+            cut::all(packer, self.slot, &self.new, like)
         })
     }
 
     /// With what comes behind what the last segment has, where that is worth it.
     fn grow(
         &self,
-        tools: &mut Tools,
+        packer: &mut Packer,
         last: &Last,
         bytes: &[u8],
     ) -> Result<Option<Vec<Cut>>, Malformed> {
@@ -108,7 +108,7 @@ impl<'a> Extension<'a> {
             return Ok(None);
         }
         let place = (self.slot, last.first);
-        let Some(bytes) = segment::grow(&mut tools.packer, place, bytes, fitting)? else {
+        let Some(bytes) = segment::grow(packer, place, bytes, fitting)? else {
             return Ok(None);
         };
         let density = Density {
@@ -121,26 +121,21 @@ impl<'a> Extension<'a> {
             output: last.head.output.or(output),
             bytes,
         }];
-        cuts.extend(cut::all(&mut tools.packer, self.slot, rest, Some(density)));
+        cuts.extend(cut::all(packer, self.slot, rest, Some(density)));
         Ok(Some(cuts))
     }
 
     /// With what the last segment has before what comes.
     fn make_again(
         &self,
-        tools: &mut Tools,
+        packer: &mut Packer,
         last: &Last,
         bytes: &[u8],
     ) -> Result<Vec<Cut>, Malformed> {
-        let segment = Segment::decode_with(&mut tools.unpacker, self.slot, last.first, bytes)?;
+        let segment = Segment::decode(self.slot, last.first, bytes)?;
         let mut rows = rows_of(&segment)?;
         rows.extend(&self.new);
-        Ok(cut::all(
-            &mut tools.packer,
-            self.slot,
-            &rows,
-            Some(last.density),
-        ))
+        Ok(cut::all(packer, self.slot, &rows, Some(last.density)))
     }
 
     /// Puts them in their places. The first one may be in that of the last segment, with all that it
@@ -273,16 +268,16 @@ mod tests {
             .begin_write()
             .expect("a transaction");
         let mut tables = Tables::open(&txn).expect("tables");
-        let mut tools = Tools::new();
+        let mut packer = Packer::new();
         let mut grew = 0;
         for new in rows.chunks(at_once) {
             let extension = Extension::begin(&tables, 5, new).expect("a read");
             let unfilled = extension.last.as_ref().and_then(Last::unfilled);
             let made_again = unfilled.map(|(last, bytes)| {
-                let made = extension.make_again(&mut tools, last, bytes);
+                let made = extension.make_again(&mut packer, last, bytes);
                 made.expect("it is whole").swap_remove(0).bytes
             });
-            let cuts = extension.cut(&mut tools, thrift);
+            let cuts = extension.cut(&mut packer, thrift);
             grew += usize::from(made_again.is_some_and(|made| made != cuts[0].bytes));
             extension.put(&mut tables, &cuts).expect("a write");
         }

@@ -3,10 +3,12 @@
 //! zstd at its fastest regular level: of recorded agent output it leaves half of what LZ4 leaves,
 //! and takes as long (benches/README.md has the figures).
 
+use std::cell::RefCell;
 use std::io;
 
 use bytes::Bytes;
 use memmap2::MmapMut;
+use zstd::bulk::Decompressor;
 
 use crate::stored::Malformed;
 
@@ -107,75 +109,58 @@ impl Packer {
     }
 }
 
-/// What decompresses. Its tables are of some 100 KiB, so one serves a whole read.
-#[derive(Default)]
-pub(crate) struct Unpacker(Option<zstd::bulk::Decompressor<'static>>);
+thread_local! {
+    /// What decompresses. Its tables are of some 100 KiB and take longer to make than a segment to
+    /// decompress, so whoever reads keeps them for as long as its thread.
+    static TABLES: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
 
-impl Unpacker {
-    /// A body of `len` bytes again, whatever `packed` holds.
-    pub(super) fn unpack(
-        &mut self,
-        codec: Codec,
-        packed: &[u8],
-        len: usize,
-    ) -> Result<Vec<u8>, Malformed> {
-        let body = match codec {
-            Codec::Plain => packed.to_vec(),
-            Codec::Zstd => self
-                .decompress(packed, len)
-                .map_err(|error| Malformed::Bytes {
-                    problem: error.to_string(),
-                })?,
-        };
-        if body.len() == len {
-            Ok(body)
-        } else {
-            Err(Malformed::Value { field: "length" })
+/// A body of `len` bytes again, whatever `packed` holds.
+pub(super) fn unpack(codec: Codec, packed: &[u8], len: usize) -> Result<Vec<u8>, Malformed> {
+    let body = match codec {
+        Codec::Plain => packed.to_vec(),
+        Codec::Zstd => with_tables(|tables| tables.decompress(packed, len))?,
+    };
+    if body.len() == len {
+        Ok(body)
+    } else {
+        Err(Malformed::Value { field: "length" })
+    }
+}
+
+/// The same, in memory of its own if it is large: it is the system's again as soon as nobody has
+/// it any more, whatever else was allocated meanwhile.
+pub(super) fn unpack_apart(codec: Codec, packed: &[u8], len: usize) -> Result<Bytes, Malformed> {
+    let apart = (len >= APART_BYTES).then(|| MmapMut::map_anon(len).ok());
+    let Some(mut body) = apart.flatten() else {
+        return unpack(codec, packed, len).map(Bytes::from);
+    };
+    let unpacked = match codec {
+        Codec::Plain if packed.len() == len => {
+            body.copy_from_slice(packed);
+            len
         }
+        Codec::Plain => packed.len(),
+        Codec::Zstd => with_tables(|tables| tables.decompress_to_buffer(packed, &mut body[..]))?,
+    };
+    if unpacked == len {
+        Ok(Bytes::from_owner(body))
+    } else {
+        Err(Malformed::Value { field: "length" })
     }
+}
 
-    /// The same, in memory of its own if it is large: it is the system's again as soon as nobody has
-    /// it any more, whatever else was allocated meanwhile.
-    pub(super) fn unpack_apart(
-        &mut self,
-        codec: Codec,
-        packed: &[u8],
-        len: usize,
-    ) -> Result<Bytes, Malformed> {
-        let apart = (len >= APART_BYTES).then(|| MmapMut::map_anon(len).ok());
-        let Some(mut body) = apart.flatten() else {
-            return self.unpack(codec, packed, len).map(Bytes::from);
+fn with_tables<T>(
+    decompress: impl FnOnce(&mut Decompressor<'static>) -> io::Result<T>,
+) -> Result<T, Malformed> {
+    let decompressed = TABLES.with_borrow_mut(|tables| {
+        let tables = match tables {
+            Some(tables) => tables,
+            none => none.insert(Decompressor::new()?),
         };
-        let io = |error: io::Error| Malformed::Bytes {
-            problem: error.to_string(),
-        };
-        let unpacked = match codec {
-            Codec::Plain if packed.len() == len => {
-                body.copy_from_slice(packed);
-                len
-            }
-            Codec::Plain => packed.len(),
-            Codec::Zstd => {
-                let tables = self.tables().map_err(io)?;
-                let unpacked = tables.decompress_to_buffer(packed, &mut body[..]);
-                unpacked.map_err(io)?
-            }
-        };
-        if unpacked == len {
-            Ok(Bytes::from_owner(body))
-        } else {
-            Err(Malformed::Value { field: "length" })
-        }
-    }
-
-    fn decompress(&mut self, packed: &[u8], len: usize) -> io::Result<Vec<u8>> {
-        self.tables()?.decompress(packed, len)
-    }
-
-    fn tables(&mut self) -> io::Result<&mut zstd::bulk::Decompressor<'static>> {
-        match &mut self.0 {
-            Some(tables) => Ok(tables),
-            none => Ok(none.insert(zstd::bulk::Decompressor::new()?)),
-        }
-    }
+        decompress(tables)
+    });
+    decompressed.map_err(|error| Malformed::Bytes {
+        problem: error.to_string(),
+    })
 }

@@ -12,7 +12,7 @@ use bytes::Bytes;
 use coven_core::Seq;
 use serde::{Deserialize, Serialize};
 
-use super::pack::{Codec, Packer, Unpacker};
+use super::pack::{Codec, Packer, unpack, unpack_apart};
 use crate::stored::{Malformed, put, sealed, take};
 
 const VERSION: u8 = 1;
@@ -155,32 +155,15 @@ pub(crate) struct Segment {
 impl Segment {
     /// Reads the segment at (`slot`, `first`).
     pub(crate) fn decode(slot: u64, first: u64, bytes: &[u8]) -> Result<Self, Malformed> {
-        Self::decode_with(&mut Unpacker::default(), slot, first, bytes)
-    }
-
-    /// The same, by who reads several.
-    pub(crate) fn decode_with(
-        unpacker: &mut Unpacker,
-        slot: u64,
-        first: u64,
-        bytes: &[u8],
-    ) -> Result<Self, Malformed> {
         Self::decode_by(slot, first, bytes, |codec, packed, len| {
-            unpacker.unpack(codec, packed, len).map(Bytes::from)
+            unpack(codec, packed, len).map(Bytes::from)
         })
     }
 
     /// The same, with a body that is given back to the system when nobody has it any more, for who may
     /// have it for long.
-    pub(crate) fn decode_apart(
-        unpacker: &mut Unpacker,
-        slot: u64,
-        first: u64,
-        bytes: &[u8],
-    ) -> Result<Self, Malformed> {
-        Self::decode_by(slot, first, bytes, |codec, packed, len| {
-            unpacker.unpack_apart(codec, packed, len)
-        })
+    pub(crate) fn decode_apart(slot: u64, first: u64, bytes: &[u8]) -> Result<Self, Malformed> {
+        Self::decode_by(slot, first, bytes, unpack_apart)
     }
 
     fn decode_by(

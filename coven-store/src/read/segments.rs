@@ -9,7 +9,6 @@ use super::cache::{Before, Facts, Found, Look, Place};
 use super::record::{Known, known_record};
 use super::unpacked::{Row, Unpacked};
 use crate::cold::order::Goes;
-use crate::cold::pack::Unpacker;
 use crate::cold::segment::{BODY_BYTES, Segment};
 use crate::error::Damage;
 use crate::fault::Fault;
@@ -94,21 +93,22 @@ impl<'a> Segments<'a> {
         seeing: &mut Seeing<'_, impl FnMut(Row<'_>) -> Result<Goes, Fault>>,
     ) -> Result<Goes, Fault> {
         let of = seeing.of;
-        let mut unpacker = Unpacker::default();
         let mut last = None;
         let goes = each_segment(&self.segments, of, place, |before, first, bytes| {
-            let segment = match (self.look.segment(of.slot, first), self.appetite) {
-                (Some(segment), _) => Ok(segment),
-                (None, Appetite::Much) => {
-                    Unpacked::read_apart(&mut unpacker, of.slot, first, bytes)
-                }
-                (None, Appetite::Little) => Unpacked::read(&mut unpacker, of.slot, first, bytes),
+            last = Some(first);
+            let damaged = |problem| of.damaged(first, &problem);
+            let known = self.look.segment(of.slot, first);
+            if known.is_none() && self.appetite == Appetite::Little {
+                let segment = Segment::decode(of.slot, first, bytes).map_err(damaged)?;
+                return seeing.take_some(&segment);
+            }
+            let segment = match known {
+                Some(segment) => segment,
+                None => Unpacked::read(of.slot, first, bytes).map_err(damaged)?,
             };
-            let segment = segment.map_err(|problem| of.damaged(first, &problem))?;
             if self.appetite == Appetite::Much {
                 self.look.put(of.slot, before, &segment);
             }
-            last = Some(first);
             seeing.take(&segment)
         })?;
         if self.appetite == Appetite::Much
@@ -213,11 +213,24 @@ impl<'a, F: FnMut(Row<'_>) -> Result<Goes, Fault>> Seeing<'a, F> {
     }
 
     fn take(&mut self, segment: &Unpacked) -> Result<Goes, Fault> {
-        let (of, trimmed_bytes) = (self.of, self.trimmed_bytes);
-        if segment.last() <= of.after.get() {
+        if segment.last() <= self.of.after.get() {
             return Ok(Goes::On);
         }
-        of.rows(segment.first(), segment.rows_after(of.after), |row| {
+        self.take_rows(segment.first(), segment.rows_after(self.of.after))
+    }
+
+    /// Takes what is wanted of a segment that nobody went through, and goes no further.
+    fn take_some(&mut self, segment: &Segment) -> Result<Goes, Fault> {
+        self.take_rows(segment.first, Row::all_after(segment, self.of.after))
+    }
+
+    fn take_rows<'b, M: Borrow<Malformed>>(
+        &mut self,
+        first: u64,
+        rows: impl Iterator<Item = Result<Row<'b>, M>>,
+    ) -> Result<Goes, Fault> {
+        let (of, trimmed_bytes) = (self.of, self.trimmed_bytes);
+        of.rows(first, rows, |row| {
             self.last = Some(row.seq);
             if trimmed_bytes > 0 && row.is_trimmed(trimmed_bytes) {
                 return Ok(Goes::On);
@@ -298,19 +311,11 @@ pub(crate) fn each_row(
     of: Part<'_>,
     mut each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
 ) -> Result<Goes, Fault> {
-    let mut unpacker = Unpacker::default();
     let place = of.place();
     each_segment(table, of, place, |_, first, bytes| {
-        let segment = Segment::decode_with(&mut unpacker, of.slot, first, bytes)
+        let segment = Segment::decode(of.slot, first, bytes)
             .map_err(|problem| of.damaged(first, &problem))?;
-        if segment.head.last <= of.after.get() {
-            return Ok(Goes::On);
-        }
-        let rows = segment.rows().filter_map(|row| match row {
-            Ok((seq, bytes)) => (seq > of.after).then(|| Ok(Row::new(seq, bytes, &segment))),
-            Err(problem) => Some(Err(problem)),
-        });
-        of.rows(first, rows, &mut each)
+        of.rows(first, Row::all_after(&segment, of.after), &mut each)
     })
 }
 

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use coven_core::{Envelope, Event, Seq, SessionId, Timestamp, is_trimmed};
 
 use super::events::decode_event;
-use crate::cold::pack::Unpacker;
 use crate::cold::segment::Segment;
 use crate::fault::Fault;
 use crate::stored::{EventRow, Malformed, OutputHead, decode};
@@ -32,24 +31,9 @@ struct RowAt {
 }
 
 impl Unpacked {
-    /// Reads the segment at (`slot`, `first`).
-    pub(super) fn read(
-        unpacker: &mut Unpacker,
-        slot: u64,
-        first: u64,
-        bytes: &[u8],
-    ) -> Result<Self, Malformed> {
-        Segment::decode_with(unpacker, slot, first, bytes).map(Self::of)
-    }
-
-    /// The same, for who keeps it: its body is given back to the system with it.
-    pub(super) fn read_apart(
-        unpacker: &mut Unpacker,
-        slot: u64,
-        first: u64,
-        bytes: &[u8],
-    ) -> Result<Self, Malformed> {
-        Segment::decode_apart(unpacker, slot, first, bytes).map(Self::of)
+    /// Reads the segment at (`slot`, `first`), whose body is given back to the system with it.
+    pub(super) fn read(slot: u64, first: u64, bytes: &[u8]) -> Result<Self, Malformed> {
+        Segment::decode_apart(slot, first, bytes).map(Self::of)
     }
 
     fn of(segment: Segment) -> Self {
@@ -131,14 +115,23 @@ pub(crate) struct Row<'a> {
 }
 
 impl<'a> Row<'a> {
-    /// One of a segment that was not gone through.
-    pub(super) const fn new(seq: Seq, bytes: &'a [u8], segment: &'a Segment) -> Self {
-        Self {
-            seq,
-            bytes,
-            output: None,
-            segment,
-        }
+    /// Those of a segment that was not gone through which come after `after`, oldest first. After one that
+    /// cannot be read there are none.
+    pub(super) fn all_after(
+        segment: &'a Segment,
+        after: Seq,
+    ) -> impl Iterator<Item = Result<Self, Malformed>> {
+        let is_over = segment.head.last <= after.get();
+        let rows = (!is_over).then(|| segment.rows()).into_iter().flatten();
+        rows.filter_map(move |row| match row {
+            Ok((seq, bytes)) => (seq > after).then_some(Ok(Self {
+                seq,
+                bytes,
+                output: None,
+                segment,
+            })),
+            Err(problem) => Some(Err(problem)),
+        })
     }
 
     /// The event, whose data is a share of the segment's bytes.

@@ -1,7 +1,7 @@
 use coven_core::Seq;
 
 use super::*;
-use crate::cold::pack::{Packer, Unpacker};
+use crate::cold::pack::Packer;
 use crate::cold::segment::{SegmentRow, encode};
 use crate::test_support::noise;
 
@@ -17,7 +17,7 @@ pub(in crate::read::cache) fn segment(slot: u64, first: u64) -> Unpacked {
         output: Some(first * LEN as u64),
     };
     let bytes = encode(&mut Packer::new(), slot, &[row]);
-    Unpacked::read(&mut Unpacker::default(), slot, first, &bytes).expect("it is whole")
+    Unpacked::read(slot, first, &bytes).expect("it is whole")
 }
 
 /// Puts a session's segments on a shelf as they are met, and what comes behind the last.
