@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::disk::{Failed, Mishap, ModelDisk, Survival};
 use super::lot::lot;
-use super::{LIVES, TRIES};
+use super::{LIVES, Length, TRIES};
 use crate::test_support::*;
 use crate::{Import, ImportError, NewEvent, Options, Store, inspect};
 
@@ -96,29 +96,33 @@ async fn survive(mishap: Option<Mishap>) -> ModelDisk {
     disk
 }
 
-/// The same, until the mishap befalls it: some are a little shorter.
+/// The same, until the mishap befalls it, unless all are shorter by now.
 async fn befalls(mishap: Mishap) {
     for _ in 0..TRIES {
         if survive(Some(mishap)).await.was_struck() {
             return;
         }
     }
-    panic!("{mishap:?} does not befall it");
+    let length = length().await;
+    assert!(
+        length.is_over_before(mishap),
+        "{mishap:?} does not befall it"
+    );
 }
 
-/// The operations that an import has at least.
-async fn operations() -> u64 {
-    let mut operations = u64::MAX;
+/// What an import takes of the disk at least.
+async fn length() -> Length {
+    let mut length = Length::ENDLESS;
     for _ in 0..LIVES {
-        operations = operations.min(survive(None).await.operations());
+        length = length.or_of(&survive(None).await);
     }
-    assert!(operations > 20, "{operations}");
-    operations
+    assert!(length.operations > 20, "{length:?}");
+    length
 }
 
 #[tokio::test]
 async fn whatever_operation_of_an_import_the_power_is_cut_at_it_is_there_whole_or_not_at_all() {
-    for at in 0..operations().await {
+    for at in 0..length().await.operations {
         let all_or_nothing =
             [Survival::Nothing, Survival::All][usize::try_from(at % 2).expect("0 or 1")];
         for survival in [all_or_nothing, Survival::Some { seed: lot(at) }] {
@@ -129,7 +133,7 @@ async fn whatever_operation_of_an_import_the_power_is_cut_at_it_is_there_whole_o
 
 #[tokio::test]
 async fn whatever_operation_of_an_import_fails_it_is_there_whole_or_not_at_all() {
-    for at in 0..operations().await {
+    for at in 0..length().await.operations {
         for with in [Errno::IO, Errno::NOSPC] {
             befalls(Mishap::Fault { at, with }).await;
         }
