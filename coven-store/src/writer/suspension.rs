@@ -3,6 +3,9 @@
 //! Nothing is lost and nothing is written twice: a group whose commit failed is *unsettled* until
 //! the file is open again and says whether it has it.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{HashSet, VecDeque};
 use std::time::{Duration, Instant};
 
@@ -194,7 +197,7 @@ impl Writer {
     }
 
     /// Writes, with the help of the reserve, what ends sessions, and what lets go of some. Observations of one session keep
-    /// their order: what stays behind keeps back what came after it.
+    /// their order: what stays behind, or is put back, keeps back what came after it.
     pub(super) fn let_endings_through(&mut self) {
         let mut kept = VecDeque::new();
         let mut kept_sessions = HashSet::new();
@@ -203,20 +206,24 @@ impl Writer {
             let in_turn = job.urgency == Urgency::Control || !kept_sessions.contains(&job.session);
             let bytes = cost(job.len_bytes);
             let may = self.state.last_call || is_end(&job) || self.is_last_word(&job);
-            if in_turn && may && self.make_writable(bytes, Claim::Ending).is_ok() {
+            let stays = if in_turn && may && self.make_writable(bytes, Claim::Ending).is_ok() {
                 self.write(vec![job]);
-                if !self.journal.is_writable() {
-                    break;
-                }
+                // What met a fault was put back.
+                std::mem::take(&mut self.state.pending)
             } else {
+                VecDeque::from([job])
+            };
+            for job in stays {
                 if job.urgency == Urgency::Output {
                     kept_sessions.insert(job.session.clone());
                 }
                 kept.push_back(job);
             }
+            if !self.journal.is_writable() {
+                break;
+            }
         }
-        // What met a fault was put back, and goes first.
-        self.state.pending.append(&mut kept);
+        self.state.pending = kept;
         self.state.pending.append(&mut jobs);
     }
 
