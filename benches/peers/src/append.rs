@@ -20,7 +20,7 @@ const SHAPES: [(usize, usize); 4] = [(1, 200), (10, 100), (100, 40), (1000, 40)]
 
 pub(crate) fn run(folder: &Path, payload: Payload) {
     let events = payload.events(EVENTS);
-    for kind in [Kind::Coven, Kind::Sqlite, Kind::Fjall] {
+    for kind in [Kind::Coven, Kind::Sqlite, Kind::Fjall, Kind::RawWithSpace] {
         let home = folder.join("one");
         std::fs::create_dir(&home).expect("a folder");
         let mut raw = Kind::Raw.open(&home);

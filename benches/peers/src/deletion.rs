@@ -17,6 +17,9 @@ const ROUNDS: usize = 3;
 /// Little more than erasing takes, so that most of it is beside that.
 const SPELL: Duration = Duration::from_secs(2);
 const GIVING_BACK: Duration = Duration::from_secs(5);
+/// How often 100 MiB are deleted and as many written: of recorded output, too, that takes more space than the
+/// file may have to spare.
+const REUSES: usize = 8;
 
 pub(crate) fn run(folder: &Path, payload: Payload) {
     let path = folder.join("coven.redb");
@@ -71,9 +74,14 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
         &format!("{:.0} MiB before", mib(before)),
     );
     fill(&mut coven, 1);
+    for session in 1..REUSES {
+        runtime.block_on(coven.delete(session));
+        coven.settle();
+        fill(&mut coven, session + 1);
+    }
     line(
         &format!(
-            "100 MiB written after 100 MiB were deleted, {}",
+            "{REUSES} times 100 MiB written after 100 MiB were deleted, {}",
             payload.name()
         ),
         &format!(

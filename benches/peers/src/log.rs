@@ -25,6 +25,7 @@ pub(crate) trait SharedLog {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Raw,
+    RawWithSpace,
     Coven,
     Sqlite,
     Fjall,
@@ -35,6 +36,7 @@ impl Kind {
     pub(crate) fn open(self, folder: &Path) -> Box<dyn Log> {
         match self {
             Self::Raw => Box::new(raw::Raw::open(&folder.join("raw.log"))),
+            Self::RawWithSpace => Box::new(raw::Raw::with_space(&folder.join("space.log"))),
             Self::Coven => Box::new(coven::Coven::open(&folder.join("coven.redb"), SESSIONS)),
             Self::Sqlite => Box::new(sqlite::Sqlite::open(&folder.join("rows.sqlite3"))),
             Self::Fjall => Box::new(fjall::Fjall::open(&folder.join("fjall"))),

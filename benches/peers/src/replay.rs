@@ -3,6 +3,7 @@
 //! checksums, which are checked, as Coven's are. Coven's is read twice: for the first time since the log
 //! was opened, when it comes from the file, in the system's memory, and again, from the log's own cache,
 //! which gives out shares of its bytes and does not touch them; so also with a sum of every event's bytes.
+//! And a session that is larger than that cache is read again.
 
 use std::fs::File;
 use std::hint::black_box;
@@ -22,10 +23,13 @@ use crate::{EVENT_BYTES, SESSIONS};
 const ROUNDS: usize = 9;
 const BATCH: usize = 64;
 const SESSION_BYTES: usize = 32 << 20;
+/// More than the log's cache.
+const LARGE_BYTES: usize = 4 * SESSION_BYTES;
+const LARGE: usize = SESSIONS;
 
 pub(crate) fn run(folder: &Path, payload: Payload) {
     let events = payload.events(64 * BATCH);
-    let mut coven = Coven::open(&folder.join("coven.redb"), SESSIONS);
+    let mut coven = Coven::open(&folder.join("coven.redb"), SESSIONS + 1);
     let mut raw = Vec::new();
     for turn in 0..SESSION_BYTES / (BATCH * EVENT_BYTES) {
         let batch = &events[turn * BATCH % events.len()..][..BATCH];
@@ -38,20 +42,23 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
             raw.extend_from_slice(event);
         }
     }
+    for turn in 0..LARGE_BYTES / (BATCH * EVENT_BYTES) {
+        coven.append(LARGE, &events[turn * BATCH % events.len()..][..BATCH]);
+    }
     coven.settle();
     let path = folder.join("raw.log");
     std::fs::write(&path, &raw).expect("written");
-    let (mut as_events, mut as_bytes) = (Vec::new(), Vec::new());
+    let (mut as_events, mut as_bytes, mut of_large) = (Vec::new(), Vec::new(), Vec::new());
     let mut memory_bytes = 0;
     for _ in 0..=ROUNDS {
         let bare = read_raw(&path, |_, _| {});
         let checked = read_raw(&path, |event, sum| assert_eq!(crc32fast::hash(event), sum));
         coven.settle();
         let before = memory().0;
-        let first = read_events(&coven, |_| {});
+        let first = read_events(&coven, 0, |_| {});
         memory_bytes = memory().0.saturating_sub(before);
-        let again = read_events(&coven, |_| {});
-        let summed = read_events(&coven, |event| {
+        let again = read_events(&coven, 0, |_| {});
+        let summed = read_events(&coven, 0, |event| {
             black_box(crc32fast::hash(event));
         });
         as_events.push([bare, checked, first, again, summed]);
@@ -62,6 +69,10 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
             black_box(crc32fast::hash(event));
         });
         as_bytes.push([bare, checked, first, again, summed]);
+        let bare = read_raw(&path, |_, _| {});
+        let large = read_events(&coven, LARGE, |_| {});
+        let times_as_large = (LARGE_BYTES / SESSION_BYTES) as f64;
+        of_large.push((times_as_large * bare.as_secs_f64(), large.as_secs_f64()));
     }
     Box::new(coven).close();
     for (what, times) in [("as events", as_events), ("as bytes", as_bytes)] {
@@ -85,6 +96,25 @@ pub(crate) fn run(folder: &Path, payload: Payload) {
             );
         }
     }
+    line(
+        &format!(
+            "replay of one of {:.0} MiB, as events, again, {}",
+            mib(LARGE_BYTES as u64),
+            payload.name()
+        ),
+        &format!(
+            "{:.0} MB/s",
+            median(
+                of_large
+                    .iter()
+                    .map(|(_, own)| LARGE_BYTES as f64 / 1e6 / own)
+            )
+        ),
+        &format!(
+            "{:.2} × raw file",
+            median(of_large.iter().map(|(raw, own)| raw / own))
+        ),
+    );
     line(
         &format!("memory that reading it took, {}", payload.name()),
         &format!("{:.0} MiB", mib(memory_bytes)),
@@ -115,13 +145,13 @@ fn read_raw(path: &Path, check: impl Fn(&[u8], u32)) -> Duration {
     started.elapsed()
 }
 
-fn read_events(coven: &Coven, look_at: impl Fn(&[u8])) -> Duration {
+fn read_events(coven: &Coven, session: usize, look_at: impl Fn(&[u8])) -> Duration {
     let started = Instant::now();
     let mut after = Seq::ZERO;
     loop {
         let page = coven
             .store
-            .read(coven.id(0), after, ReadLimit::default())
+            .read(coven.id(session), after, ReadLimit::default())
             .expect("read");
         let Some(last) = page.last() else {
             break;
