@@ -24,6 +24,6 @@ pub(crate) use list::list;
 pub(crate) use output::{Chunks, OutputRange};
 pub(crate) use record::{
     by_conversation, entry, folded, folded_in, gone, imported, live, load_record, record_of_row,
-    record_place, session_of_slot, slot_of_row,
+    record_place, session_of_slot, slot_of_row, slot_row,
 };
 pub(crate) use segments::{Part, each_row};

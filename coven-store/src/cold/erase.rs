@@ -1,26 +1,51 @@
 //! Erasing the events of deleted sessions, a bounded number of segments in each transaction.
+//!
+//! The list of what is to be erased has no checksum. So nothing is erased but what the row of its slot,
+//! which has one, says was deleted there.
 
+use coven_core::Seq;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::spared::{Spared, Task};
 use crate::fault::Fault;
 use crate::layout::Tables;
 use crate::limits::ERASE_SEGMENTS;
+use crate::read::slot_row;
 
 /// Erases some of one deleted session; `false` when there is nothing left of any. `at` is told
-/// which slot it is about to touch.
+/// which slot it is about to touch. What contradicts its slot stays as it is.
 pub(crate) fn some(
     txn: &WriteTransaction,
-    spared: &Spared,
+    spared: &mut Spared,
     at: &mut Option<Task>,
 ) -> Result<bool, Fault> {
     let mut tables = Tables::open(txn)?;
-    let Some((slot, deleted_at)) = spared.first_of(&tables.erasing)? else {
-        return Ok(false);
-    };
-    *at = Some((slot, deleted_at));
-    step(&mut tables, slot, deleted_at)?;
-    Ok(true)
+    while let Some(task) = spared.next_of(&tables.erasing, at)? {
+        let (slot, deleted_at) = task;
+        if was_deleted(&tables, task)? {
+            step(&mut tables, slot, deleted_at)?;
+            return Ok(true);
+        }
+        tracing::error!(
+            slot,
+            deleted_at,
+            "what is to be erased was not deleted there"
+        );
+        spared.add(task);
+    }
+    Ok(false)
+}
+
+/// Whether a slot's own row says the same as the list.
+fn was_deleted(tables: &Tables<'_>, (slot, deleted_at): Task) -> Result<bool, Fault> {
+    match slot_row(&tables.slots, slot) {
+        Ok((_, known)) => Ok(known.map(Seq::get) == Some(deleted_at)),
+        Err(Fault::Damage(damage)) => {
+            tracing::error!(%damage, "nothing of a slot is erased");
+            Ok(false)
+        }
+        Err(fault) => Err(fault),
+    }
 }
 
 /// Erases some rows of a deleted session. What was erased stays erased after a crash, and the rest
@@ -63,7 +88,9 @@ mod tests {
     use super::Spared;
     use crate::Store;
     use crate::layout::{ERASING, OUTPUT, SEGMENTS, Tables};
-    use crate::test_support::{Home, append, exited, noise, output, output_closed, running};
+    use crate::test_support::{
+        Home, append, events_of, exited, noise, output, output_closed, running,
+    };
 
     /// Rows that are left: (segments, output, erasing).
     fn rows(store: &Store) -> (u64, u64, u64) {
@@ -143,6 +170,48 @@ mod tests {
         let mut spared = Spared::default();
         spared.add_all();
         assert_eq!(spared.first_of(&tables.erasing), Ok(None));
+    }
+
+    #[tokio::test]
+    async fn what_is_on_the_list_and_was_not_deleted_there_is_not_erased() {
+        let home = Home::new();
+        let store = home.open();
+        long(&store, "deleted", 1).await;
+        long(&store, "kept", 3).await;
+        delete(&store, "deleted").await;
+        wait_until_erased(&store);
+        let before = (rows(&store), events_of(&store, "kept"));
+        store.close().await;
+        let db = redb::Database::open(home.path()).expect("it is closed");
+        let txn = db.begin_write().expect("a transaction");
+        {
+            let mut erasing = txn.open_table(ERASING).expect("a table");
+            // The deleted one from elsewhere on, one that lives, and one that never was.
+            for (slot, at) in [(1, 1), (2, u64::MAX), (99, 5)] {
+                erasing.insert(slot, at).expect("a row");
+            }
+        }
+        txn.commit().expect("a commit");
+        drop(db);
+
+        let store = home.open();
+        // Whoever is answered twice was answered once after something was to be erased.
+        for _ in 0..2 {
+            let problems = store.verify().expect("a read").problems;
+            let tables: Vec<_> = problems.iter().map(|found| found.table).collect();
+            assert_eq!(tables, [Some("erasing"); 3], "{problems:?}");
+        }
+        let (segments, outputs, _) = before.0;
+        assert_eq!(rows(&store), (segments, outputs, 3));
+        assert_eq!(events_of(&store, "kept"), before.1);
+        // It keeps nothing else from being erased.
+        delete(&store, "kept").await;
+        store.verify().expect("a read");
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while rows(&store).0 > 2 {
+            assert!(Instant::now() < deadline, "it is not erased");
+            std::thread::yield_now();
+        }
     }
 
     #[tokio::test]

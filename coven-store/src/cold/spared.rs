@@ -63,4 +63,15 @@ impl Spared {
         }
         Ok(None)
     }
+
+    /// The same, for who goes on to touch it: `at` is told which that is.
+    pub(super) fn next_of(
+        &self,
+        list: &impl ReadableTable<u64, u64>,
+        at: &mut Option<Task>,
+    ) -> Result<Option<Task>, Fault> {
+        *at = None;
+        *at = self.first_of(list)?;
+        Ok(*at)
+    }
 }

@@ -2,6 +2,9 @@
 //!
 //! The index of output says which segments have any; one that was gone through is not in it any
 //! more, or with what is left. So this goes on by itself after a crash, from where it was.
+//!
+//! The list of what is to be taken out has no checksum. So nothing is taken out but what a session's
+//! record, which has one, says was trimmed.
 
 use coven_core::is_trimmed;
 use redb::{ReadableTable, WriteTransaction};
@@ -12,31 +15,65 @@ use super::spared::{Spared, Task};
 use crate::fault::Fault;
 use crate::layout::Tables;
 use crate::limits::TRIM_SEGMENTS;
+use crate::read::{load_record, session_of_slot};
 use crate::stored::{EventRow, Malformed, decode};
 
 /// Takes some out of one session's segments; `false` when there is nothing left of any. `at` is
-/// told what it is about to do. A segment that is damaged stays, whatever else it has.
+/// told what it is about to do. A segment that is damaged stays, whatever else it has, and so does what
+/// contradicts its session's record.
 pub(crate) fn some(
     txn: &WriteTransaction,
     spared: &mut Spared,
     at: &mut Option<Task>,
 ) -> Result<bool, Fault> {
     let mut tables = Tables::open(txn)?;
-    let Some((slot, trimmed_bytes)) = spared.first_of(&tables.trimming)? else {
-        return Ok(false);
-    };
-    *at = Some((slot, trimmed_bytes));
+    while let Some(task) = spared.next_of(&tables.trimming, at)? {
+        if was_trimmed(&tables, task)? {
+            step(&mut tables, spared, task)?;
+            return Ok(true);
+        }
+        let (slot, trimmed_bytes) = task;
+        tracing::error!(
+            slot,
+            trimmed_bytes,
+            "what is to be taken out was not trimmed"
+        );
+        spared.add(task);
+    }
+    Ok(false)
+}
+
+/// Whether a session's record says the same as the list.
+fn was_trimmed(tables: &Tables<'_>, (slot, trimmed_bytes): Task) -> Result<bool, Fault> {
+    let record =
+        session_of_slot(&tables.slots, slot).and_then(|id| load_record(&tables.records, slot, &id));
+    match record {
+        Ok(record) => Ok(record.session.trimmed_bytes == trimmed_bytes),
+        Err(Fault::Damage(damage)) => {
+            tracing::error!(%damage, "trimmed output of a session stays");
+            Ok(false)
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+/// Takes some out of one session's segments.
+fn step(
+    tables: &mut Tables<'_>,
+    spared: &mut Spared,
+    (slot, trimmed_bytes): Task,
+) -> Result<(), Fault> {
     let mut packer = Packer::new();
-    let outputs = outputs(&tables, spared, slot, trimmed_bytes)?;
+    let outputs = outputs(tables, spared, slot, trimmed_bytes)?;
     for &(offset, first) in &outputs {
         let place = (slot, first);
-        let segment = segment_at(&tables, place)?;
+        let segment = segment_at(tables, place)?;
         let left = segment
             .as_ref()
             .map_err(Malformed::clone)
             .and_then(|segment| Left::of(segment, trimmed_bytes));
         match left {
-            Ok(Left::Less(rows)) => replace(&mut tables, &mut packer, place, offset, &rows)?,
+            Ok(Left::Less(rows)) => replace(tables, &mut packer, place, offset, &rows)?,
             Ok(Left::All) => spared.add_segment(place, trimmed_bytes),
             Err(problem) => {
                 tracing::error!(slot, first, %problem, "trimmed output stays in a damaged segment");
@@ -51,7 +88,7 @@ pub(crate) fn some(
             tables.trimming.remove(slot)?;
         }
     }
-    Ok(true)
+    Ok(())
 }
 
 /// Where the first segments that have trimmed output are: (offset, first seq).
@@ -140,10 +177,10 @@ fn replace(
 mod tests {
     use std::time::{Duration, Instant};
 
-    use coven_core::Event;
+    use coven_core::{Event, Seq};
     use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
-    use crate::layout::{OUTPUT, SEGMENTS, TRIMMING};
+    use crate::layout::{OUTPUT, RECORDS, SEGMENTS, TRIMMING};
     use crate::test_support::*;
     use crate::{Finding, Store};
 
@@ -243,6 +280,60 @@ mod tests {
         assert_eq!(rows(&store).1, 1);
         assert_eq!(offsets(&store, "a"), [79 * LEN]);
         assert_eq!(problems(&store), Vec::new());
+    }
+
+    /// Puts rows on the list of what is to be taken out, and something else in the place of a record.
+    fn damage(home: &Home, listed: &[(u64, u64)], record: u64) {
+        let db = Database::open(home.path()).expect("it is closed");
+        let txn = db.begin_write().expect("a transaction");
+        {
+            let mut trimming = txn.open_table(TRIMMING).expect("a table");
+            for &(slot, offset) in listed {
+                trimming.insert(slot, offset).expect("a row");
+            }
+            let mut records = txn.open_table(RECORDS).expect("a table");
+            let damaged = b"damaged".as_slice();
+            records.insert(record, damaged).expect("a row");
+        }
+        txn.commit().expect("a commit");
+    }
+
+    #[tokio::test]
+    async fn what_is_on_the_list_and_was_not_trimmed_is_neither_taken_out_nor_hidden() {
+        let home = Home::new();
+        let store = home.open();
+        talk(&store, "a", 8).await;
+        talk(&store, "b", 4).await;
+        talk(&store, "unknown", 4).await;
+        trim(&store, "a", 0, 2 * LEN).await;
+        wait_until_taken_out(&store).await;
+        let content = |store: &Store| {
+            let of = |session| (events_of(store, session), all_output(store, session));
+            let all = store.read_all(Seq::ZERO, ALL).expect("a read");
+            (of("a"), of("b"), all.len())
+        };
+        let (before, (segments, outputs, _)) = (content(&store), rows(&store));
+        store.close().await;
+        // One further than it was trimmed, one that was not, one whose record is damaged, and nobody's.
+        let listed = [(1, 5 * LEN), (2, 3 * LEN), (3, 0), (99, LEN)];
+        damage(&home, &listed, 3);
+
+        let store = home.open();
+        assert_eq!(content(&store), before);
+        // Whoever is answered twice was answered once after something was to be taken out.
+        for _ in 0..2 {
+            let problems = problems(&store);
+            let of_the_list = problems.iter().filter(|it| it.table == Some("trimming"));
+            assert_eq!(of_the_list.count(), 3, "{problems:?}");
+        }
+        assert_eq!(rows(&store), (segments, outputs, 4));
+        assert_eq!(content(&store), before);
+        // What is trimmed next is taken out all the same.
+        trim(&store, "a", 2 * LEN, 4 * LEN).await;
+        store.verify().expect("a read");
+        until(|| rows(&store).2 == 3).await;
+        assert_eq!(offsets(&store, "a")[0], 4 * LEN);
+        assert_eq!(events_of(&store, "b"), before.1.0);
     }
 
     #[tokio::test]

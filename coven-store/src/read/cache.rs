@@ -100,7 +100,7 @@ pub(crate) enum Found {
 /// What the cold file says of a session beside its events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Facts {
-    /// The offset before which output is not to be read, where any is still there.
+    /// The offset before which output is not to be read.
     pub(crate) trimmed_bytes: u64,
     /// What its record says, where that can be read.
     pub(crate) known: Option<Known>,

@@ -137,9 +137,10 @@ impl<'a> OfSession<'a> {
         };
         let segments = Segments::open(txn, look, Appetite::of(self.limit.bytes))?;
         let facts = segments.facts(txn, slot, self.id)?;
+        let trimmed_bytes = facts.trimmed_bytes.max(self.tail.trimmed_bytes);
         let mut page = Reading::new(self, &facts);
         let of = Part::after(slot, self.id, self.after);
-        let seen = segments.each(of, self.tail.trimmed_bytes, |row| page.take(row))?;
+        let seen = segments.each(of, trimmed_bytes, |row| page.take(row))?;
         look.put_facts(slot, self.id, facts);
         page.end(seen)
     }

@@ -117,9 +117,12 @@ impl<'a> OutputRange<'a> {
         let mut chunks = Chunks::from(offset, self.max_bytes);
         if let Some(Begins { segment, .. }) = begins {
             let of = self.part_from(slot, segment);
-            segments.each(of, self.tail.trimmed_bytes, |row| {
-                Ok(chunks.take(row.event(self.id)?))
-            })?;
+            let trimmed_bytes = facts.trimmed_bytes.max(self.tail.trimmed_bytes);
+            segments.each(
+                of,
+                trimmed_bytes,
+                |row| Ok(chunks.take(row.event(self.id)?)),
+            )?;
             look.put_facts(slot, self.id, facts);
         }
         self.end(chunks, facts.known.as_ref())

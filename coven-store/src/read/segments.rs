@@ -36,10 +36,24 @@ impl<'a> Segments<'a> {
         })
     }
 
-    /// The offset before which output of a slot is not to be read, where any is still there.
-    pub(crate) fn trimmed_bytes(&self, slot: u64) -> Result<u64, Fault> {
-        let row = self.trimming.get(slot)?;
-        Ok(row.map_or(0, |row| row.value()))
+    /// The offset before which output of a slot is not to be read, where any may still be there. The list
+    /// of those has no checksum: it says whose record is to be asked.
+    pub(super) fn trimmed_bytes(
+        &self,
+        txn: &ReadTransaction,
+        slot: u64,
+        id: &SessionId,
+    ) -> Result<u64, Fault> {
+        let Some(listed) = self.listed(slot)? else {
+            return Ok(0);
+        };
+        let record = known_record(txn, slot, id)?;
+        // Where nobody knows better, what may have been trimmed is not shown.
+        Ok(record.map_or(listed, |record| record.session.trimmed_bytes))
+    }
+
+    fn listed(&self, slot: u64) -> Result<Option<u64>, Fault> {
+        Ok(self.trimming.get(slot)?.map(|row| row.value()))
     }
 
     /// What there is to know of a session beside its events. Of a record that is damaged, nothing is
@@ -51,9 +65,14 @@ impl<'a> Segments<'a> {
         id: &SessionId,
     ) -> Result<Facts, Fault> {
         let record = known_record(txn, slot, id)?;
+        let known = record.as_ref().map(Known::from);
+        let trimmed_bytes = match known {
+            Some(known) => known.trimmed_bytes,
+            None => self.listed(slot)?.unwrap_or(0),
+        };
         Ok(Facts {
-            trimmed_bytes: self.trimmed_bytes(slot)?,
-            known: record.as_ref().map(Known::from),
+            trimmed_bytes,
+            known,
         })
     }
 
@@ -68,15 +87,13 @@ impl<'a> Segments<'a> {
     }
 
     /// Calls `each` with the events of a slot after `after`, oldest first, until it says it is
-    /// enough. Output that was trimmed is left out, as far as the cold file knows, and what is before
-    /// `trimmed_bytes`.
+    /// enough. Output before `trimmed_bytes` is left out.
     pub(crate) fn each(
         &self,
         of: Part<'_>,
         trimmed_bytes: u64,
         each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
     ) -> Result<Seen, Fault> {
-        let trimmed_bytes = trimmed_bytes.max(self.trimmed_bytes(of.slot)?);
         let mut seeing = Seeing::new(of, trimmed_bytes, each);
         let goes = match each_cached(self.look, &mut seeing)? {
             Went::To { goes } => goes,

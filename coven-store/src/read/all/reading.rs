@@ -76,7 +76,9 @@ impl Reading<'_> {
             after,
             last,
         };
-        let trimmed_bytes = cold.tail.trimmed.get(&self.slot).copied().unwrap_or(0);
+        let in_tail = cold.tail.trimmed.get(&self.slot).copied().unwrap_or(0);
+        let in_file = cold.segments.trimmed_bytes(cold.txn, self.slot, &self.id)?;
+        let trimmed_bytes = in_file.max(in_tail);
         let mut spans = self.spans.iter().copied();
         let mut span = spans.next();
         cold.segments.each(of, trimmed_bytes, |row| {
