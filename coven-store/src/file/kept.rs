@@ -98,6 +98,11 @@ impl Kept {
 
     /// Closes the file, which met a fault, and opens it again, for reading at least.
     pub(crate) fn reopen(&mut self) -> Result<(), StorageFault> {
+        // What redb would write to close it, after a panic, has no map of what is free: to open it would
+        // take a look at every page, and one that is damaged would keep all others from being read.
+        if let State::Writable { shadow } | State::Held { shadow, .. } = &self.state {
+            shadow.seal();
+        }
         self.database.take_away();
         self.state = State::Lost;
         match reopen(self.disk.as_ref(), &self.path, self.kind, self.cache_bytes) {

@@ -3,10 +3,13 @@
 //! redb writes to a file as soon as it opens it. We must know first whether the file is ours, and
 //! we want to read on when the disk takes no writes. So a file is opened *held*: it is read as if
 //! written to, and nothing reaches the disk until [`Shadow::release`].
+//!
+//! redb also writes when it closes a file, whatever it met there. So one that met a fault is *sealed*
+//! before it is closed: what is on the disk stays what its last commit made it.
 
 use std::io;
 use std::ops::{Bound, Range};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{BackendError, StorageBackend};
 
@@ -20,9 +23,8 @@ pub(crate) struct Shadow(Arc<Inner>);
 struct Inner {
     file: Box<dyn StorageBackend>,
     holes: Box<dyn Holes>,
-    /// What was asked of the file since it was opened; `None` once it has been done.
-    held: RwLock<Option<Held>>,
-    /// Locked before `held` where both are, and while a write or a punch is under way.
+    mode: RwLock<Mode>,
+    /// Locked before `mode` where both are, and while a write or a punch is under way.
     written: Mutex<Written>,
     locking: Locking,
 }
@@ -34,6 +36,17 @@ pub(crate) enum Locking {
     /// A file that is open for reading cannot be locked against others' writing, and where this
     /// is used, the file system takes no writes from anybody.
     None,
+}
+
+/// What becomes of what is asked of the file.
+#[derive(Debug)]
+enum Mode {
+    /// It is kept in memory, and read as if it had been done.
+    Held(Held),
+    /// It is done at once.
+    Through,
+    /// It is refused. What is there can be read.
+    Sealed,
 }
 
 #[derive(Debug, Default)]
@@ -57,25 +70,25 @@ impl Shadow {
     ) -> io::Result<Self> {
         let len = file.len()?;
         let steps = Vec::new();
-        let held = Some(Held { len, steps });
+        let held = Mode::Held(Held { len, steps });
         Ok(Self::of(file, holes, held, locking))
     }
 
     /// A file that nothing is held of.
     pub(crate) fn none(file: Box<dyn StorageBackend>, holes: Box<dyn Holes>) -> Self {
-        Self::of(file, holes, None, Locking::Exclusive)
+        Self::of(file, holes, Mode::Through, Locking::Exclusive)
     }
 
     fn of(
         file: Box<dyn StorageBackend>,
         holes: Box<dyn Holes>,
-        held: Option<Held>,
+        mode: Mode,
         locking: Locking,
     ) -> Self {
         Self(Arc::new(Inner {
             file,
             holes,
-            held: RwLock::new(held),
+            mode: RwLock::new(mode),
             written: Mutex::default(),
             locking,
         }))
@@ -83,16 +96,18 @@ impl Shadow {
 
     /// Bytes that are held.
     pub(crate) fn held_bytes(&self) -> u64 {
-        let held = self.0.held.read().unwrap_or_else(PoisonError::into_inner);
-        held.as_ref().map_or(0, Held::bytes)
+        match &*self.mode() {
+            Mode::Held(held) => held.bytes(),
+            Mode::Through | Mode::Sealed => 0,
+        }
     }
 
     /// Does to the file what was held, in the same order with the same syncs, and from now on
     /// everything at once. What could be read before is durable then. After an error everything
     /// is still held, reads see no difference, and it can be tried again.
     pub(crate) fn release(&self) -> io::Result<()> {
-        let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
-        if let Some(held) = held.as_ref() {
+        let mut mode = self.mode_to_change();
+        if let Mode::Held(held) = &*mode {
             for step in &held.steps {
                 match step {
                     Step::Write { offset, data } => self.0.file.write(*offset, data)?,
@@ -101,9 +116,18 @@ impl Shadow {
                 }
             }
             self.0.file.sync_data()?;
+            *mode = Mode::Through;
         }
-        *held = None;
         Ok(())
+    }
+
+    /// Nothing reaches the disk through this any more, once this returns: whoever closes the file may not
+    /// write to it. What is held stays in memory.
+    pub(crate) fn seal(&self) {
+        let mut mode = self.mode_to_change();
+        if let Mode::Through = &*mode {
+            *mode = Mode::Sealed;
+        }
     }
 
     /// What the file system has of the file.
@@ -120,8 +144,8 @@ impl Shadow {
     /// was written to since that; says how many bytes. Waits for no sync; a write waits for it.
     pub(crate) fn punch(&self, range: Range<u64>) -> io::Result<u64> {
         let written = self.written();
-        let held = self.0.held.read().unwrap_or_else(PoisonError::into_inner);
-        if held.is_some() {
+        let mode = self.mode();
+        if !matches!(*mode, Mode::Through) {
             return Ok(0);
         }
         let mut punched_bytes = 0;
@@ -137,28 +161,40 @@ impl Shadow {
         written.unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Holds a step, or does it with `otherwise`.
+    fn mode(&self) -> RwLockReadGuard<'_, Mode> {
+        self.0.mode.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// It is had once nothing is under way that went by what it was.
+    fn mode_to_change(&self) -> RwLockWriteGuard<'_, Mode> {
+        self.0.mode.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Holds a step, does it with `otherwise`, or refuses it.
     fn step(
         &self,
         step: impl FnOnce() -> Step,
         otherwise: impl FnOnce() -> io::Result<()>,
     ) -> io::Result<()> {
-        {
-            let held = self.0.held.read().unwrap_or_else(PoisonError::into_inner);
-            if held.is_none() {
-                return otherwise();
-            }
+        match &*self.mode() {
+            Mode::Through => return otherwise(),
+            Mode::Sealed => return Err(sealed()),
+            Mode::Held(_) => {}
         }
-        let mut held = self.0.held.write().unwrap_or_else(PoisonError::into_inner);
-        match held.as_mut() {
-            Some(held) => {
+        match &mut *self.mode_to_change() {
+            Mode::Held(held) => {
                 held.push(step());
                 Ok(())
             }
             // Released in between.
-            None => otherwise(),
+            Mode::Through => otherwise(),
+            Mode::Sealed => Err(sealed()),
         }
     }
+}
+
+fn sealed() -> io::Error {
+    io::Error::other("the file met a fault, and is to be opened again")
 }
 
 impl Held {
@@ -221,18 +257,16 @@ fn overlay(at: u64, data: &[u8], offset: u64, out: &mut [u8]) {
 
 impl StorageBackend for Shadow {
     fn len(&self) -> io::Result<u64> {
-        let held = self.0.held.read().unwrap_or_else(PoisonError::into_inner);
-        match held.as_ref() {
-            Some(held) => Ok(held.len),
-            None => self.0.file.len(),
+        match &*self.mode() {
+            Mode::Held(held) => Ok(held.len),
+            Mode::Through | Mode::Sealed => self.0.file.len(),
         }
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
-        let held = self.0.held.read().unwrap_or_else(PoisonError::into_inner);
-        match held.as_ref() {
-            Some(held) => held.read(self.0.file.as_ref(), offset, out),
-            None => self.0.file.read(offset, out),
+        match &*self.mode() {
+            Mode::Held(held) => held.read(self.0.file.as_ref(), offset, out),
+            Mode::Through | Mode::Sealed => self.0.file.read(offset, out),
         }
     }
 
