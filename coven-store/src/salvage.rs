@@ -66,8 +66,9 @@ pub struct Changed {
     /// Events that are gone, where that can be told: of a session that was trimmed it cannot, nor of any
     /// where some of the newest part of the log could not be read.
     pub lost_events: Option<u64>,
-    /// Bytes of output that are gone, and are stood for by as many others; what was lost after the
-    /// last output that is left is not known.
+    /// Bytes of output that are gone. Those that come before other output are stood for by as many others.
+    /// How many came after the last output that is left is known where the session's record is whole, but
+    /// for what was not folded yet.
     pub lost_output_bytes: u64,
     /// What stands for what was lost: the kinds of events, and how many of each.
     pub stand_ins: Vec<(&'static str, u64)>,
@@ -113,10 +114,10 @@ impl From<Fault> for SalvageError {
 /// Writes everything that is whole in the log at `path`, which nobody may have open, into a new log
 /// at `into`, where nothing may be yet. The log at `path` is not written to. Blocks for reading it
 /// several times and writing it once; `progress` is told how far the last look at the new log is.
-/// Takes some 100 bytes of memory for each session and each segment, 24 for each run of a session's
-/// events, all that the journal has, and at most 32 MiB, whatever a damaged file claims to have lost;
-/// where a file's trees cannot be followed, 32 for each run of the order and some 100 for each part of
-/// the journal beside that.
+/// Takes some 100 bytes of memory for each session and each segment, twice that for each session that was
+/// trimmed, 24 for each run of a session's events, all that the journal has, and at most 32 MiB, whatever a
+/// damaged file claims to have lost; where a file's trees cannot be followed, 32 for each run of the order and
+/// some 100 for each part of the journal beside that.
 ///
 /// # Errors
 /// [`SalvageError`], each with what to do about it.
@@ -188,13 +189,15 @@ struct Salvaging<'a> {
     places: Places,
     uid: u32,
     salvaged: Salvaged,
+    /// Those that were trimmed, by slot: what they lost is told when all are known.
+    trimmed: BTreeMap<u64, Mended>,
 }
 
-/// What is known of a session.
-#[derive(Clone, Copy)]
-struct Had {
-    name: bool,
-    trims: bool,
+/// A session that was put together again.
+struct Mended {
+    id: SessionId,
+    has_name: bool,
+    done: mend::Done,
 }
 
 /// The name of a session, or one that stands for it.
@@ -217,6 +220,7 @@ impl<'a> Salvaging<'a> {
                 untraced: catalogue.untraced,
                 ..Salvaged::default()
             },
+            trimmed: BTreeMap::new(),
         }
     }
 
@@ -225,6 +229,7 @@ impl<'a> Salvaging<'a> {
         for (&slot, owner) in &catalogue.owners {
             self.take(slot, owner)?;
         }
+        self.tell_trimmed();
         Ok(())
     }
 
@@ -285,37 +290,61 @@ impl<'a> Salvaging<'a> {
         if let Some(record) = mending.record() {
             gathered.hand_over(record)?;
         }
-        let had = Had {
-            name: owner.id.is_some(),
-            trims: mending.trimmed_bytes > 0,
+        self.salvaged.sessions += 1;
+        self.salvaged.events += mending.done.events;
+        self.salvaged.let_go += mending.done.trimmed;
+        let is_trimmed = mending.trimmed_bytes > 0;
+        let mended = Mended {
+            id: id.clone(),
+            has_name: owner.id.is_some(),
+            done: mending.done,
         };
-        self.tell(slot, id, &mending.done, had);
+        if is_trimmed {
+            self.trimmed.insert(slot, mended);
+            return Ok(());
+        }
+        let had = self.catalogue.ordered.as_ref().map(|ordered| {
+            let folded = ordered.get(&slot).copied().unwrap_or(0);
+            folded + self.catalogue.not_folded(slot, 0)
+        });
+        let missing = had.map(|had| had.saturating_sub(mended.done.events));
+        // What was in a group that cannot be read, nobody counts.
+        let lost_events = missing.filter(|_| self.catalogue.has_newest);
+        self.tell(&mended, missing.unwrap_or(0), lost_events);
         Ok(())
     }
 
-    fn tell(&mut self, slot: u64, id: &SessionId, done: &mend::Done, had: Had) {
-        let recent = |seq: &u64| *seq > self.catalogue.folded;
-        let recent = self
-            .catalogue
-            .recent
-            .get(&slot)
-            .map_or(0, |rows| rows.keys().filter(|seq| recent(seq)).count());
-        let missing = self.catalogue.ordered.as_ref().map(|ordered| {
-            let before = ordered.get(&slot).copied().unwrap_or(0) + recent as u64;
-            before.saturating_sub(done.events)
-        });
-        // The order does not say which events were trimmed.
-        let missing = missing.filter(|_| !had.trims);
-        self.salvaged.sessions += 1;
-        self.salvaged.events += done.events;
-        self.salvaged.let_go += done.trimmed;
-        let is_whole =
-            done.left_out == 0 && done.stand_ins.is_empty() && !done.has_lost_its_end && had.name;
-        if is_whole && missing.is_none_or(|missing| missing == 0) {
+    /// Tells of those that were trimmed. The order does not say which events are gone rightly: all after
+    /// the last `Trimmed` are to be there, and of those before it nobody knows.
+    fn tell_trimmed(&mut self) {
+        let trimmed = std::mem::take(&mut self.trimmed);
+        let from = |(&slot, mended): (&u64, &Mended)| Some((slot, mended.done.last_trim?));
+        let from: BTreeMap<u64, u64> = trimmed.iter().filter_map(from).collect();
+        let ordered = self.catalogue.ordered_from(&from);
+        for (slot, mended) in &trimmed {
+            let had = match (&ordered, from.get(slot)) {
+                (Some(ordered), Some(&from)) => {
+                    let folded = ordered.get(slot).copied().unwrap_or(0);
+                    folded + self.catalogue.not_folded(*slot, from)
+                }
+                _ => 0,
+            };
+            let missing = had.saturating_sub(mended.done.since_trim);
+            self.tell(mended, missing, None);
+        }
+    }
+
+    /// Tells what became of a session that lacks so many events at least.
+    fn tell(&mut self, mended: &Mended, missing: u64, lost_events: Option<u64>) {
+        let Mended { id, has_name, done } = mended;
+        let is_whole = done.left_out == 0
+            && done.stand_ins.is_empty()
+            && done.lost_output_bytes == 0
+            && !done.has_lost_its_end
+            && *has_name;
+        if is_whole && missing == 0 {
             return;
         }
-        // What was in a group that cannot be read, nobody counts.
-        let lost_events = missing.filter(|_| self.catalogue.has_newest);
         self.salvaged.changed.push(Changed {
             session: id.clone(),
             kept_events: done.events,

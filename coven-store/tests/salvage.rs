@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use coven_core::{Envelope, Event, Record, Seq};
-use coven_store::{SalvageError, Salvaged, inspect, salvage};
+use coven_store::{Changed, Findings, SalvageError, Salvaged, inspect, salvage};
 use damage::*;
 use redb::{ReadableTable, TableDefinition};
 use support::*;
@@ -310,6 +310,30 @@ async fn long() -> (Log, Content) {
     (log, content)
 }
 
+/// The same of a session that was trimmed when it had half of its output, and said more once it had it
+/// all: what ended it is in a segment of its own.
+async fn trimmed_and_long() -> Log {
+    const LEN: u64 = 120_000;
+    let log = empty();
+    let store = log.open();
+    running(&store, "a").await;
+    for number in 0..20 {
+        let data = noise(number + 1, 120_000);
+        append(&store, "a", vec![output(number * LEN, data)])
+            .await
+            .expect("it goes on");
+        if number == 10 {
+            trim(&store, "a", 0, 4 * LEN).await;
+            store.verify().expect("with that it is folded");
+        }
+    }
+    store.verify().expect("with that it is folded");
+    let end = vec![resized(), output_closed(), exited(7)];
+    append(&store, "a", end).await.expect("it ends");
+    store.close().await;
+    log
+}
+
 /// Damages the segments of slot 1 that `which` picks out of so many.
 fn damage_segments(log: &Log, which: impl Fn(usize, usize) -> bool) {
     const SEGMENTS: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("segments");
@@ -405,6 +429,49 @@ async fn a_session_that_lost_its_end_has_ended_as_its_record_says() {
     assert_eq!(record.session.phase, was.session.phase);
     assert_eq!(record.session.output_bytes, 30 * 40_000);
     assert!(same(&old, &output) > 20 * 40_000);
+}
+
+/// What is told of a session that was trimmed and whose last output is damaged, by who salvages it and by
+/// who looks at it.
+async fn after_damage_of_the_last_output(
+    damage: impl Fn(&redb::WriteTransaction),
+) -> (Changed, Findings) {
+    let log = trimmed_and_long().await;
+    damage_segments(&log, |number, count| number + 2 == count);
+    let db = redb::Database::open(log.path()).expect("it is closed");
+    let txn = db.begin_write().expect("a transaction");
+    damage(&txn);
+    txn.commit().expect("a commit");
+    drop(db);
+    let findings = inspect(&log.path(), &mut |_| {}).expect("it can be looked at");
+    let (new, mut salvaged) = salvaged(&log);
+    let content = content_of(&new).await;
+    assert!(content.records[0].session.phase.has_ended());
+    let changed = salvaged.changed.pop().expect("it lost something");
+    assert_eq!((&changed.session, salvaged.changed.len()), (&id("a"), 0));
+    assert_eq!(changed.stand_ins, [], "what comes after it follows without");
+    (changed, findings)
+}
+
+#[tokio::test]
+async fn of_a_trimmed_session_it_is_told_how_much_of_its_last_output_is_lost() {
+    let (changed, findings) = after_damage_of_the_last_output(|_| ()).await;
+    assert_eq!(changed.lost_output_bytes % 120_000, 0);
+    assert!(changed.lost_output_bytes > 0);
+    assert_eq!(findings.lost, BTreeMap::from([(id("a"), None)]));
+}
+
+#[tokio::test]
+async fn of_a_trimmed_session_it_is_told_that_events_are_lost_though_its_record_is_too() {
+    const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");
+    let (changed, findings) = after_damage_of_the_last_output(|txn| {
+        let mut records = txn.open_table(RECORDS).expect("a table");
+        records.insert(1, b"damaged".as_slice()).expect("a row");
+    })
+    .await;
+    assert_eq!(changed.lost_output_bytes, 0, "nobody knows");
+    assert_eq!(changed.lost_events, None);
+    assert_eq!(findings.lost, BTreeMap::from([(id("a"), None)]));
 }
 
 #[tokio::test]

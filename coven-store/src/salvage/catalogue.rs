@@ -215,6 +215,32 @@ impl Catalogue {
         self.ordered = (next > 1 && next == self.folded + 1).then_some(counts);
     }
 
+    /// How many events the cold file had of some slots, of each from a place on; `None` where its order
+    /// cannot all be read.
+    pub(super) fn ordered_from(&self, from: &BTreeMap<u64, u64>) -> Option<BTreeMap<u64, u64>> {
+        let cold = self.cold.as_ref().filter(|_| self.ordered.is_some())?;
+        let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
+        let rows = Source::Closed(cold).rows(ORDER);
+        for row in rows.into_iter().flatten().flatten() {
+            let runs = runs_of_row(u64_of(&row.key), &row.value);
+            for run in runs.unwrap_or_default() {
+                if let Some(from) = from.get(&run.slot) {
+                    let first = run.first.get().max(*from);
+                    let count = (run.last.get() + 1).saturating_sub(first);
+                    *counts.entry(run.slot).or_default() += count;
+                }
+            }
+        }
+        Some(counts)
+    }
+
+    /// How many events of a slot from a place on the journal has, of those that are not folded.
+    pub(super) fn not_folded(&self, slot: u64, from: u64) -> u64 {
+        let first = from.max(self.folded + 1);
+        let rows = self.recent.get(&slot);
+        rows.map_or(0, |rows| rows.range(first..).count() as u64)
+    }
+
     /// Takes the groups of a journal, and says whether that is all it had.
     fn take_journal(&mut self, journal: &Snapshot, cold: &OpenFile) -> bool {
         let mut is_whole = journal.header.problems.is_empty() && !has_lost_its_last(journal);

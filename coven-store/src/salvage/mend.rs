@@ -48,8 +48,24 @@ pub(super) struct Done {
     pub(super) stand_ins: BTreeMap<&'static str, u64>,
     /// Its record says that there were later events than are left.
     pub(super) has_lost_its_end: bool,
-    /// Bytes of output that stand-ins stand for.
+    /// Bytes of output that stand-ins stand for, and those that its record says there were after all that
+    /// is left.
     pub(super) lost_output_bytes: u64,
+    /// Where the last `Trimmed` that is left is, and how many of the events are from there on.
+    pub(super) last_trim: Option<u64>,
+    pub(super) since_trim: u64,
+}
+
+impl Done {
+    /// Counts an event that is as it was.
+    const fn count(&mut self, envelope: &Envelope) {
+        if let Event::Trimmed { .. } = envelope.event {
+            self.last_trim = Some(envelope.seq.get());
+            self.since_trim = 0;
+        }
+        self.events += 1;
+        self.since_trim += 1;
+    }
 }
 
 /// Gives free places: at most so many between two, the last ones.
@@ -102,7 +118,7 @@ impl Mending {
             fits = self.fold(&envelope);
         }
         if fits {
-            self.done.events += 1;
+            self.done.count(&envelope);
             self.put(row(&envelope, bytes), put)
         } else {
             self.done.left_out += 1;
@@ -129,7 +145,16 @@ impl Mending {
                 }
             }
         }
+        self.count_what_nothing_stands_for();
         Ok(())
+    }
+
+    /// Output at the end of all, where something that is left comes after it: that can follow without.
+    fn count_what_nothing_stands_for(&mut self) {
+        let bytes = |record: &Record| record.session.output_bytes;
+        let (was, is) = (self.kept.as_ref().map(bytes), self.record().map(bytes));
+        let lost_bytes = was.unwrap_or(0).saturating_sub(is.unwrap_or(0));
+        self.done.lost_output_bytes = self.done.lost_output_bytes.saturating_add(lost_bytes);
     }
 
     fn stand_at_the_end(
