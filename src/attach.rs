@@ -10,12 +10,13 @@ use std::time::Duration;
 use bytes::{Bytes, BytesMut};
 use coven_core::{Origin, Record, Seq, SessionId, TermSize};
 use coven_harness::terminal::{Listener, ToViewer, resume_point};
+use coven_store::ReadError;
 use serde::{Deserialize, Serialize};
 use tokio::time::timeout;
 
 use crate::Error;
 use crate::running::Message;
-use crate::shared::Shared;
+use crate::shared::{Shared, blocking};
 
 /// Bytes of output a viewer is shown at first: some screens of text, or of a program's frames.
 const TAIL_BYTES: u64 = 32 * 1024;
@@ -242,15 +243,24 @@ struct Left {
     bytes: Bytes,
 }
 
-/// The output between two offsets, as far as it was not trimmed.
+/// The output between two offsets, as far as it was not trimmed; nothing, where any of it is damaged.
 async fn output(shared: &Shared, id: &SessionId, mut from: u64, to: u64) -> Result<Left, Error> {
     let mut bytes = BytesMut::new();
     while from + (bytes.len() as u64) < to {
         let (id, offset) = (id.clone(), from + bytes.len() as u64);
         let room = usize::try_from(to - offset).map_err(|error| Error::internal(&error))?;
-        let chunks = shared
-            .read(move |store| store.output(&id, offset, room))
-            .await?;
+        let store = shared.store.clone();
+        let chunks = match blocking(move || store.output(&id, offset, room)).await? {
+            Err(ReadError::Damaged(damage)) => {
+                // A live session is worth more than its last screen: it is asked to draw itself anew.
+                tracing::error!(%damage, "its last output cannot be read, and is not shown to who attaches");
+                return Ok(Left {
+                    from: to,
+                    bytes: Bytes::new(),
+                });
+            }
+            chunks => chunks?,
+        };
         if chunks.is_empty() {
             // The session was deleted meanwhile.
             break;

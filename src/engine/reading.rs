@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use coven_core::{Envelope, Event, InputId, Launch, ProcessFacts, Record, Refusal, Seq, SessionId};
-use coven_store::{Listing, OutputChunk, Page, ReadLimit};
+use coven_store::{Listing, OutputChunk, Page, ReadError, ReadLimit};
 
 use super::Engine;
 use crate::out_of_reach::{Amiss, OutOfReach, seen};
@@ -53,15 +53,22 @@ impl Engine {
         Ok(may_live.then_some(found))
     }
 
-    /// The whole launch of a session, its prompt included; `None` for an external one.
+    /// The whole launch of a session, its prompt included; `None` for an external one, and where the log
+    /// is damaged there, as the program's log says: the record is whole all the same.
     ///
     /// # Errors
     /// Not found; [`Error::Unavailable`]: ask again; [`Error::Internal`]: see there.
     pub async fn launch_of(&self, id: &SessionId) -> Result<Option<Launch>, Error> {
-        let wanted = id.clone();
-        match self.shared.read(move |store| store.launch(&wanted)).await? {
-            Some(launch) => Ok(Some(launch)),
-            None => self.get(id).await.map(|_| None),
+        let (store, wanted) = (self.shared.store.clone(), id.clone());
+        match blocking(move || store.launch(&wanted)).await? {
+            Err(ReadError::Damaged(damage)) => {
+                tracing::error!(%damage, "a launch cannot be read");
+                Ok(None)
+            }
+            launch => match launch? {
+                Some(launch) => Ok(Some(launch)),
+                None => self.get(id).await.map(|_| None),
+            },
         }
     }
 

@@ -32,6 +32,9 @@ pub(super) use last_inputs::Recorded;
 /// How long a log that cannot be read for now is left alone.
 const LOG_RETRY: Duration = Duration::from_secs(1);
 
+/// An input that waits, and its place.
+type Waiting = (Seq, InputId, InputData);
+
 /// What was found.
 pub(super) struct HeardAgain {
     /// The last event that was heard.
@@ -120,14 +123,7 @@ impl HeardAgain {
         let Some(bookmark) = bookmark else {
             return Ok(Self::nothing(record, identity));
         };
-        let session = &record.session.id;
-        let (waiting, are_all) = match waiting(store, &bookmark) {
-            Err(ReadError::Damaged(damage)) => {
-                tracing::error!(%session, %damage, "what was to be typed cannot be read, and is not");
-                (Vec::new(), false)
-            }
-            waiting => (waiting?, true),
-        };
+        let (waiting, are_all) = waiting(store, &bookmark)?;
         let mut begun = Self::upto(bookmark, waiting, identity);
         if !are_all {
             begun.bookmarks.bar();
@@ -150,11 +146,7 @@ impl HeardAgain {
         }
     }
 
-    fn upto(
-        bookmark: Bookmark,
-        waiting: Vec<(Seq, InputId, InputData)>,
-        identity: IdentitySource,
-    ) -> Self {
+    fn upto(bookmark: Bookmark, waiting: Vec<Waiting>, identity: IdentitySource) -> Self {
         let mut inputs = LastInputs::done_with(bookmark.names);
         for (seq, id, data) in waiting {
             inputs.add(id, seq, data);
@@ -241,15 +233,12 @@ impl HeardAgain {
     }
 }
 
-/// The inputs that wait, as they are on record. Blocks.
-fn waiting(
-    store: &Store,
-    bookmark: &Bookmark,
-) -> Result<Vec<(Seq, InputId, InputData)>, ReadError> {
+/// The inputs that wait, as they are on record, and whether none of them is damaged. Blocks.
+fn waiting(store: &Store, bookmark: &Bookmark) -> Result<(Vec<Waiting>, bool), ReadError> {
     let names: HashSet<InputId> = bookmark.waiting.iter().map(|(id, _)| *id).collect();
     let mut batches: Vec<Batch> = bookmark.waiting.iter().map(|(_, batch)| *batch).collect();
     batches.dedup();
-    let mut waiting = Vec::new();
+    let (mut waiting, mut are_all) = (Vec::new(), true);
     for (first, last) in batches {
         let mut after = Seq::new(first.get().saturating_sub(1));
         while after < last {
@@ -257,7 +246,16 @@ fn waiting(
                 events: 1,
                 ..ReadLimit::default()
             };
-            let Some(next) = store.read(&bookmark.session, after, limit)?.pop() else {
+            let session = &bookmark.session;
+            let next = match store.read(session, after, limit) {
+                Err(ReadError::Damaged(damage)) => {
+                    tracing::error!(%session, %damage, "what was to be typed cannot be read, and is not");
+                    are_all = false;
+                    break;
+                }
+                next => next?.pop(),
+            };
+            let Some(next) = next else {
                 break;
             };
             after = next.seq;
@@ -269,7 +267,7 @@ fn waiting(
             }
         }
     }
-    Ok(waiting)
+    Ok((waiting, are_all))
 }
 
 impl Live {

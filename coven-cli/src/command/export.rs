@@ -75,11 +75,14 @@ async fn begin(client: &Client, args: &Args) -> Result<(SessionRecord, Output), 
     let session = select::session(client, &args.session).await?;
     let id = &session.id;
     let lines = if args.redact {
-        client.export_redacted(id).await?
+        client.export_redacted(id).await
     } else {
-        client.export(id).await?
+        client.export(id).await
     };
-    Ok((session, lines))
+    match lines.map_err(Failure::from) {
+        Err(failure) if failure.is_unheard() => Err(why(client, id).await.unwrap_or(failure)),
+        lines => Ok((session, lines?)),
+    }
 }
 
 /// Why an export broke off, if that is because the session cannot be read: an answer that was begun

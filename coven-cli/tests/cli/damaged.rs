@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::home::Home;
+use crate::home::{Home, eventually};
+use crate::terminal::Terminal;
 
 /// What a command says that fails, and that it does so with this status.
 fn complaint(home: &Home, args: &[&str], status: i32) -> String {
@@ -22,12 +23,7 @@ fn what_is_read_offline_says_where_the_log_is_damaged_and_in_one_line() {
         .to_owned();
     let written = home.output(["log", "--raw", &id]).stdout;
     home.text(["daemon", "stop"]);
-    let path = home.dir().join("coven.redb");
-    let mut bytes = fs::read(&path).unwrap();
-    let wanted = &written[1000..1016];
-    let at = bytes.windows(16).position(|window| window == wanted);
-    bytes[at.expect("noise is not compressed")] ^= 1;
-    fs::write(&path, bytes).unwrap();
+    turn_a_bit(&home, &written[1000..1016]);
     for args in [
         ["log", &id, "--offline"],
         ["events", &id, "--offline"],
@@ -38,6 +34,40 @@ fn what_is_read_offline_says_where_the_log_is_damaged_and_in_one_line() {
         assert!(said.contains(&id), "{said}");
         assert_eq!(said.lines().count(), 1, "{said}");
     }
+}
+
+#[test]
+fn a_live_session_whose_last_output_is_damaged_is_attached_to_and_goes_on() {
+    let home = Home::new();
+    let id = home.launch(
+        "stty -echo; printf '\\033[?2004h'; head -c 3000 /dev/urandom | tee ../noise; \
+         while read line; do echo told $line; done",
+    );
+    eventually("it is written", || {
+        (home.record(&id)["output_bytes"].as_u64() >= Some(3008)).then_some(())
+    });
+    let written = fs::read(home.project().join("../noise")).unwrap();
+    home.text(["daemon", "stop"]);
+    turn_a_bit(&home, &written[1000..1016]);
+    let mut terminal = Terminal::run(&home.coven(["attach", &id]));
+    // Nothing says that it is attached: the line is typed once it is.
+    terminal.press(b"one\r");
+    terminal.wait_for("told one");
+    terminal.press(b"two\r");
+    terminal.wait_for("told two");
+    home.text(["kill", &id]);
+    terminal.end();
+}
+
+/// Turns a bit of these bytes, which are in the log as they are.
+fn turn_a_bit(home: &Home, wanted: &[u8]) {
+    let path = home.dir().join("coven.redb");
+    let mut bytes = fs::read(&path).unwrap();
+    let at = bytes
+        .windows(wanted.len())
+        .position(|window| window == wanted);
+    bytes[at.expect("noise is not compressed")] ^= 1;
+    fs::write(&path, bytes).unwrap();
 }
 
 #[test]

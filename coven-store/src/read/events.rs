@@ -139,8 +139,14 @@ impl<'a> OfSession<'a> {
         let facts = segments.facts(txn, slot, self.id)?;
         let trimmed_bytes = facts.trimmed_bytes.max(self.tail.trimmed_bytes);
         let mut page = Reading::new(self, &facts);
-        let of = Part::after(slot, self.id, self.after);
-        let seen = segments.each(of, trimmed_bytes, |row| page.take(row))?;
+        let seen = match facts.known {
+            // Who follows a session asks for nothing that a segment has.
+            Some(known) if known.last_seq <= self.after => Seen::NOTHING,
+            _ => {
+                let of = Part::after(slot, self.id, self.after);
+                segments.each(of, trimmed_bytes, |row| page.take(row))?
+            }
+        };
         look.put_facts(slot, self.id, facts);
         page.end(seen)
     }

@@ -211,6 +211,14 @@ pub(super) struct Seen {
     pub(super) last: Option<Seq>,
 }
 
+impl Seen {
+    /// Where there is nothing to be met.
+    pub(super) const NOTHING: Self = Self {
+        goes: Goes::On,
+        last: None,
+    };
+}
+
 /// A look through a session's events.
 struct Seeing<'a, F> {
     of: Part<'a>,
