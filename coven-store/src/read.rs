@@ -5,6 +5,7 @@ mod all;
 mod cache;
 mod events;
 mod list;
+mod live;
 mod output;
 mod record;
 mod segments;
@@ -21,9 +22,10 @@ pub(crate) use all::OfAll;
 pub(crate) use cache::{Cache, Look, Touched};
 pub(crate) use events::{OfSession, event_of_row};
 pub(crate) use list::list;
+pub(crate) use live::live;
 pub(crate) use output::{Chunks, OutputRange};
 pub(crate) use record::{
-    by_conversation, entry, folded, folded_in, gone, imported, live, load_record, record_of_row,
+    by_conversation, entry, folded, folded_in, gone, imported, load_record, record_of_row,
     record_place, session_of_slot, slot_of_row, slot_row,
 };
 pub(crate) use segments::{Part, each_row};

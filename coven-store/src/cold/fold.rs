@@ -182,6 +182,7 @@ fn forget(tables: &mut Tables<'_>, slot: u64, id: &SessionId) -> Result<(), Faul
         Ok(record) => projection::forget(tables, slot, &record)?,
         Err(Fault::Damage(damage)) => {
             tracing::error!(%damage, "a deleted session may be found in lists");
+            tables.live.remove(slot)?;
         }
         Err(fault) => return Err(fault),
     }

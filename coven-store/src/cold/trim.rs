@@ -319,7 +319,7 @@ mod tests {
         damage(&home, &listed, 3);
 
         let store = home.open();
-        assert_eq!(content(&store), before);
+        assert!(content(&store) == before);
         // Whoever is answered twice was answered once after something was to be taken out.
         for _ in 0..2 {
             let problems = problems(&store);
@@ -327,13 +327,13 @@ mod tests {
             assert_eq!(of_the_list.count(), 3, "{problems:?}");
         }
         assert_eq!(rows(&store), (segments, outputs, 4));
-        assert_eq!(content(&store), before);
+        assert!(content(&store) == before);
         // What is trimmed next is taken out all the same.
         trim(&store, "a", 2 * LEN, 4 * LEN).await;
         store.verify().expect("a read");
         until(|| rows(&store).2 == 3).await;
         assert_eq!(offsets(&store, "a")[0], 4 * LEN);
-        assert_eq!(events_of(&store, "b"), before.1.0);
+        assert!(events_of(&store, "b") == before.1.0);
     }
 
     #[tokio::test]

@@ -1,15 +1,17 @@
 //! Lists of records, newest first, page by page.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use coven_core::{Record, SessionId, Timestamp};
-use redb::ReadTransaction;
+use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
 
 use super::record::{load_record, unless_damaged};
 use crate::cold::order::Goes;
+use crate::database::guarded;
 use crate::fault::{Fault, damage};
-use crate::layout::{BY_CREATED, RECORDS};
+use crate::layout::{BY_CREATED, LIVE, RECORDS};
+use crate::projection::created_key;
 
 /// Which part of the list of all sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,7 +48,7 @@ pub enum Archived {
 pub struct Listing {
     /// The records: by creation, then by id, the greatest first.
     pub records: Vec<Record>,
-    /// How many sessions are left out between these because they are damaged.
+    /// How many sessions are left out between these because they, or their rows of the list, are damaged.
     pub damaged: usize,
     /// Where the next page begins; `None` when this is the last.
     pub next: Option<Position>,
@@ -59,7 +61,12 @@ pub(crate) fn list(
 ) -> Result<Listing, Fault> {
     let mut here = Here::of(tail, page);
     let index = txn.open_table(BY_CREATED)?;
-    let table = txn.open_table(RECORDS)?;
+    let mut cold = Cold {
+        txn,
+        records: txn.open_table(RECORDS)?,
+        hides: page.archived == Archived::Hidden,
+        live: None,
+    };
     let rows = match &page.before {
         Some(position) => index.range(..(position.created_at.as_nanos(), position.id.as_str()))?,
         None => index.range::<(i64, &str)>(..)?,
@@ -73,7 +80,9 @@ pub(crate) fn list(
         let (key, value) = row?;
         let (slot, archived) = value.value();
         // As the tail has it, it is newer.
-        if tail.contains_key(&slot) {
+        if let Some(record) = tail.get(&slot) {
+            let is_another = |record: &Arc<Record>| record.session.id.as_str() != key.value().1;
+            filling.damaged += usize::from(record.as_ref().is_some_and(is_another));
             continue;
         }
         while let Some(record) = here.next_after(key.value()) {
@@ -81,17 +90,17 @@ pub(crate) fn list(
                 return Ok(filling.cut());
             }
         }
-        if archived && page.archived == Archived::Hidden {
+        if cold.is_hidden(slot, archived)? {
             continue;
         }
-        let id = SessionId::parse(key.value().1).map_err(|_| damage("an id is not one"));
-        let record = id.and_then(|id| load_record(&table, slot, &id));
-        let Some(record) = unless_damaged(record)? else {
-            filling.damaged += 1;
-            continue;
-        };
-        if filling.put(record) == Goes::Enough {
-            return Ok(filling.cut());
+        match unless_damaged(cold.record(slot, key.value()))? {
+            None => filling.damaged += 1,
+            Some(record) if record.session.archived && cold.hides => {}
+            Some(record) => {
+                if filling.put(record) == Goes::Enough {
+                    return Ok(filling.cut());
+                }
+            }
         }
     }
     while let Some(record) = here.records.pop() {
@@ -104,6 +113,51 @@ pub(crate) fn list(
         damaged: filling.damaged,
         next: None,
     })
+}
+
+/// The sessions that the cold file has a list of. That is a plain index: wherever a record is read, what that
+/// says is believed.
+struct Cold<'a> {
+    txn: &'a ReadTransaction,
+    records: ReadOnlyTable<u64, &'static [u8]>,
+    hides: bool,
+    /// Those that have not ended, once somebody asked.
+    live: Option<HashSet<u64>>,
+}
+
+impl Cold<'_> {
+    /// Whether a session is passed over because the list says it is archived, without a look at its record.
+    /// One that lives cannot be, and nobody is to lose sight of it.
+    fn is_hidden(&mut self, slot: u64, archived: bool) -> Result<bool, Fault> {
+        if !(archived && self.hides) {
+            return Ok(false);
+        }
+        if self.live.is_none() {
+            self.live = Some(self.live()?);
+        }
+        let live = self.live.as_ref().expect("it was read");
+        Ok(!live.contains(&slot))
+    }
+
+    fn live(&self) -> Result<HashSet<u64>, Fault> {
+        let read = || {
+            let live = self.txn.open_table(LIVE)?;
+            let slots = live.iter()?.map(|row| Ok(row?.0.value()));
+            slots.collect()
+        };
+        Ok(unless_damaged(guarded(read))?.unwrap_or_default())
+    }
+
+    /// The record that a row of the list leads to.
+    fn record(&self, slot: u64, (created_at, id): (i64, &str)) -> Result<Record, Fault> {
+        let id = SessionId::parse(id).map_err(|_| damage("an id is not one"))?;
+        let record = load_record(&self.records, slot, &id)?;
+        if created_key(&record).0 == created_at {
+            Ok(record)
+        } else {
+            Err(damage(format!("{id} is not in its place in the list")))
+        }
+    }
 }
 
 /// The sessions of the tail that belong on the page or behind it, the oldest first.

@@ -1,6 +1,5 @@
 //! Records, and finding them.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use coven_core::{HarnessId, Record, Seq, SessionId};
@@ -8,8 +7,8 @@ use redb::{ReadTransaction, ReadableTable};
 
 use crate::error::Damage;
 use crate::fault::{Fault, damage};
-use crate::layout::{BY_CONVERSATION, GONE, IDS, LIVE, META, RECORDS, SLOTS, meta};
-use crate::projection::is_live;
+use crate::layout::{BY_CONVERSATION, GONE, IDS, META, RECORDS, SLOTS, meta};
+use crate::projection::conversation_key;
 use crate::stored::{Malformed, Mark, RecordRow, SlotRow, sealed};
 use crate::writer::Entry;
 
@@ -48,49 +47,41 @@ pub(crate) fn gone(txn: &ReadTransaction, id: &SessionId) -> Result<Option<Seq>,
     Ok(row.map(|row| Seq::new(row.value())))
 }
 
-/// The records of launched sessions that have not ended, oldest slot first, less damaged ones.
-pub(crate) fn live(
-    txn: &ReadTransaction,
-    tail: &HashMap<u64, Option<Arc<Record>>>,
-) -> Result<Vec<Record>, Fault> {
-    let slots = txn.open_table(SLOTS)?;
-    let records = txn.open_table(RECORDS)?;
-    let mut live = BTreeMap::new();
-    let index = txn.open_table(LIVE)?;
-    for row in index.iter()? {
-        let slot = row?.0.value();
-        if tail.contains_key(&slot) {
-            continue;
-        }
-        let record = session_of_slot(&slots, slot).and_then(|id| load_record(&records, slot, &id));
-        if let Some(record) = unless_damaged(record)? {
-            live.insert(slot, record);
-        }
-    }
-    for (&slot, record) in tail {
-        if let Some(record) = record.as_deref().filter(|record| is_live(record)) {
-            live.insert(slot, record.clone());
-        }
-    }
-    Ok(live.into_values().collect())
-}
-
-/// The newest session that was launched under a conversation's id, but for those `deleted`.
+/// The newest session that was launched under a conversation's id, but for those `deleted`. A row that leads
+/// to one whose record says otherwise is passed over.
 pub(crate) fn by_conversation(
     txn: &ReadTransaction,
     harness: &HarnessId,
     conversation_id: &str,
     deleted: &[u64],
 ) -> Result<Option<(u64, SessionId)>, Fault> {
-    let (harness, conversation) = (harness.as_str(), conversation_id);
+    let key = (harness.as_str(), conversation_id);
+    let (harness, conversation) = key;
     let table = txn.open_table(BY_CONVERSATION)?;
+    let slots = txn.open_table(SLOTS)?;
+    let records = txn.open_table(RECORDS)?;
     let range = (harness, conversation, 0)..=(harness, conversation, u64::MAX);
     for row in table.range(range)?.rev() {
         let slot = row?.0.value().2;
-        if !deleted.contains(&slot) {
-            let id = session_of_slot(&txn.open_table(SLOTS)?, slot)?;
+        if deleted.contains(&slot) {
+            continue;
+        }
+        let owner = slot_row(&slots, slot).and_then(|(id, deleted_at)| {
+            let record = unless_damaged(load_record(&records, slot, &id))?;
+            Ok((id, deleted_at, record))
+        });
+        let Some((id, deleted_at, record)) = unless_damaged(owner)? else {
+            continue;
+        };
+        // Of one whose record is damaged nobody knows better.
+        let is_right = record.is_none_or(|record| conversation_key(&record) == Some(key));
+        if is_right && deleted_at.is_none() {
             return Ok(Some((slot, id)));
         }
+        tracing::error!(
+            slot,
+            "a row leads from a conversation to a session that has another"
+        );
     }
     Ok(None)
 }

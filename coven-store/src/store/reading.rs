@@ -52,7 +52,8 @@ impl Store {
     }
 
     /// The records of all launched sessions that have not ended: those a restart must look at. Less
-    /// damaged ones, as in a page.
+    /// damaged ones, as in a page. Takes as long as there are such; where the list of them is damaged, all
+    /// records are looked at.
     ///
     /// # Errors
     /// As [`Store::record`].

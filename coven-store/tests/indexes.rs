@@ -1,0 +1,189 @@
+//! Indexes without a checksum: where one contradicts a record, the record is believed.
+
+mod support;
+
+use std::fs;
+
+use coven_core::{Event, HarnessId};
+use coven_store::{Archived, Listing, Page, Store};
+use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
+use support::*;
+
+const LIVE: TableDefinition<u64, ()> = TableDefinition::new("live");
+const BY_CREATED: TableDefinition<(i64, &str), (u64, bool)> = TableDefinition::new("by_created");
+const BY_CONVERSATION: TableDefinition<(&str, &str, u64), ()> =
+    TableDefinition::new("by_conversation");
+
+fn change(home: &Home, work: impl FnOnce(&WriteTransaction)) {
+    let db = Database::open(home.path()).expect("it is closed");
+    let txn = db.begin_write().expect("a transaction");
+    work(&txn);
+    txn.commit().expect("a commit");
+}
+
+fn live(store: &Store) -> Vec<String> {
+    let live = store.live().expect("a read").into_iter();
+    live.map(|record| record.session.id.to_string()).collect()
+}
+
+/// Three that run, one that has ended and one that was deleted, in slots 1 to 5.
+async fn five_sessions() -> Home {
+    let home = Home::new();
+    let store = home.open();
+    for session in ["a", "b", "c"] {
+        running(&store, session).await;
+    }
+    for session in ["ended", "deleted"] {
+        ended(&store, session).await;
+    }
+    let deleted = append(&store, "deleted", vec![Event::Deleted]).await;
+    deleted.expect("it has ended");
+    store.close().await;
+    home
+}
+
+/// Where a file has a page of so many rows that goes on like this, in every state of it. Of a page's second
+/// byte nobody makes use.
+fn pages(file: &[u8], rows: u8, rest: &[u8]) -> Vec<usize> {
+    let windows = file.windows(4 + rest.len()).enumerate();
+    let is_one = |page: &[u8]| page[0] == 1 && page[2..4] == [rows, 0] && page[4..] == *rest;
+    let found = windows.filter(|(_, page)| is_one(page));
+    found.map(|(at, _)| at).collect()
+}
+
+#[tokio::test]
+async fn whatever_bit_turns_in_the_list_of_live_sessions_all_of_them_are_found_at_a_restart() {
+    let home = five_sessions().await;
+    let file = fs::read(home.path()).expect("a file");
+    let keys: Vec<u8> = (1..=3_u64).flat_map(u64::to_le_bytes).collect();
+    let pages = pages(&file, 3, &keys);
+    assert!(!pages.is_empty());
+    let of_the_count = 16..18;
+    let of_keys = (0..3).flat_map(|key| (0..64).step_by(3).map(move |bit| 32 + key * 64 + bit));
+    for bit in of_the_count.chain(of_keys) {
+        let mut damaged = file.clone();
+        for page in &pages {
+            damaged[page + bit / 8] ^= 1 << (bit % 8);
+        }
+        fs::write(home.path(), damaged).expect("a write");
+        let store = home.open();
+        assert_eq!(live(&store), ["a", "b", "c"], "bit {bit}");
+        store.close().await;
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_ended_or_went_on_since_is_listed_as_live_or_not_as_it_is_now() {
+    let home = five_sessions().await;
+    change(&home, |txn| {
+        let mut live = txn.open_table(LIVE).expect("a table");
+        live.remove(2).expect("a row");
+        live.insert(4, ()).expect("a row");
+    });
+    let store = home.open();
+    assert_eq!(live(&store), ["a", "b", "c"]);
+    let end = vec![output_closed(), exited(0)];
+    append(&store, "b", end).await.expect("it runs");
+    running(&store, "new").await;
+    assert_eq!(live(&store), ["a", "c", "new"]);
+}
+
+fn list(store: &Store, archived: Archived) -> (Vec<String>, usize) {
+    let page = Page {
+        before: None,
+        limit: 10,
+        archived,
+    };
+    let Listing {
+        records, damaged, ..
+    } = store.list(&page).expect("a read");
+    let ids = records.iter().map(|record| record.session.id.to_string());
+    (ids.collect(), damaged)
+}
+
+/// Changes the rows of the list: for each of these the time it has, and whether it is archived.
+fn relist(home: &Home, changed: impl Fn(&str, i64) -> Option<(i64, bool)>) {
+    change(home, |txn| {
+        let mut list = txn.open_table(BY_CREATED).expect("a table");
+        let rows: Vec<_> = list
+            .iter()
+            .expect("rows")
+            .map(|row| {
+                let (key, value) = row.expect("a row");
+                let (at, id) = key.value();
+                (at, id.to_owned(), value.value().0)
+            })
+            .collect();
+        for (at, id, slot) in rows {
+            if let Some((new_at, archived)) = changed(&id, at) {
+                list.remove((at, id.as_str())).expect("a row");
+                list.insert((new_at, id.as_str()), (slot, archived))
+                    .expect("a row");
+            }
+        }
+    });
+}
+
+#[tokio::test]
+async fn a_session_that_runs_is_in_the_list_though_that_says_it_is_archived() {
+    let home = five_sessions().await;
+    relist(&home, |id, at| (id == "b").then_some((at, true)));
+    let store = home.open();
+    let all = ["ended", "c", "b", "a"].map(str::to_owned).to_vec();
+    assert_eq!(list(&store, Archived::Hidden), (all.clone(), 0));
+    assert_eq!(list(&store, Archived::Included), (all, 0));
+}
+
+#[tokio::test]
+async fn an_archived_session_is_not_shown_because_the_list_says_it_is_not_archived() {
+    let home = five_sessions().await;
+    let store = home.open();
+    append(&store, "ended", vec![Event::Archived])
+        .await
+        .expect("it has ended");
+    store.close().await;
+    relist(&home, |id, at| (id == "ended").then_some((at, false)));
+    let store = home.open();
+    let shown = ["c", "b", "a"].map(str::to_owned).to_vec();
+    assert_eq!(list(&store, Archived::Hidden), (shown, 0));
+}
+
+#[tokio::test]
+async fn a_session_that_is_not_in_its_place_in_the_list_is_counted_as_damaged() {
+    let home = five_sessions().await;
+    relist(&home, |id, at| (id == "b").then_some((at + 1024, false)));
+    let store = home.open();
+    let shown = ["ended", "c", "a"].map(str::to_owned).to_vec();
+    assert_eq!(list(&store, Archived::Hidden), (shown, 1));
+    assert!(store.record(&id("b")).expect("a read").is_some());
+}
+
+#[tokio::test]
+async fn a_conversation_does_not_lead_to_a_session_that_has_another() {
+    let home = Home::new();
+    let store = home.open();
+    for (session, conversation) in [("a", "one"), ("b", "two")] {
+        let created = Event::Created {
+            launch: Box::new(launch_in_conversation(conversation)),
+            boot_id: None,
+        };
+        append(&store, session, vec![created])
+            .await
+            .expect("a new session");
+    }
+    store.close().await;
+    change(&home, |txn| {
+        let mut index = txn.open_table(BY_CONVERSATION).expect("a table");
+        index.insert(("codex", "one", 2), ()).expect("a row");
+        index.insert(("codex", "three", 1), ()).expect("a row");
+    });
+    let store = home.open();
+    let codex = HarnessId::parse("codex").expect("an id");
+    let found = |conversation| {
+        let found = store.by_conversation(&codex, conversation);
+        found.expect("a read").map(|id| id.to_string())
+    };
+    assert_eq!(found("one").as_deref(), Some("a"));
+    assert_eq!(found("two").as_deref(), Some("b"));
+    assert_eq!(found("three"), None);
+}
