@@ -21,7 +21,7 @@ pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
     let mut tables = Tables::open(txn)?;
     for slot in living_slots(&tables.ids)? {
         let id = session_of_slot(&tables.slots, slot)?;
-        let (record, _) = fold_session(&tables.segments, slot, &id)?;
+        let record = fold_session(&tables.segments, slot, &id)?;
         let trimmed_bytes = record.session.trimmed_bytes;
         update(&mut tables, slot, None, &record)?;
         let Tables {
@@ -46,13 +46,12 @@ fn living_slots(ids: &impl ReadableTable<&'static str, u64>) -> Result<Vec<u64>,
     ids.iter()?.map(|row| Ok(row?.1.value())).collect()
 }
 
-/// A session's record from its events, and how many there are. Of output that was trimmed some may
-/// be left or none.
+/// A session's record from its events. Of output that was trimmed some may be left or none.
 fn fold_session(
     segments: &impl ReadableTable<(u64, u64), &'static [u8]>,
     slot: u64,
     id: &SessionId,
-) -> Result<(Record, u64), Fault> {
+) -> Result<Record, Fault> {
     let of_session = |seq: Option<Seq>, problem: String| {
         Fault::Damage(Damage {
             session: Some(id.clone()),
@@ -61,14 +60,12 @@ fn fold_session(
         })
     };
     let mut replay = Replay::default();
-    let mut count = 0;
     let of = Part::after(slot, id, Seq::ZERO);
     each_row(segments, of, |row| {
         let envelope = row.event(id)?;
         replay = std::mem::take(&mut replay)
             .fold(&envelope)
             .map_err(|illegal| of_session(Some(row.seq), illegal.to_string()))?;
-        count += 1;
         Ok(Goes::On)
     })?;
     let record = replay.finish().map_err(|illegal| {
@@ -77,8 +74,7 @@ fn fold_session(
             format!("output that was not trimmed is missing: {illegal}"),
         )
     })?;
-    let record = record.ok_or_else(|| of_session(None, "it has no events".to_owned()))?;
-    Ok((record, count))
+    record.ok_or_else(|| of_session(None, "it has no events".to_owned()))
 }
 
 /// Calls `each` with every row that the index of output is to have of a session.
