@@ -86,7 +86,8 @@ pub enum AppendError {
     /// An event cannot follow in the session's phase: a bug of the caller. Stop that session.
     #[error(transparent)]
     Illegal(#[from] IllegalTransition),
-    /// What is stored of this session cannot be read back. Stop that session.
+    /// What is stored of this session cannot be read back. Stop that session. Where the damage names none: of
+    /// a new session it cannot be told whether its id was another's, and it does not begin.
     #[error(transparent)]
     Damaged(#[from] Damage),
     /// The log was closed, by its owner.

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::error::StorageFault;
+use crate::error::{Damage, StorageFault};
 use crate::fault::is_hearsay;
 
 /// How the log's writer does. Counters begin at 0 when the log is opened.
@@ -119,6 +119,13 @@ impl Meter {
         let mut marks = self.marks();
         marks.went_wrong(fault);
         marks.stuck = Some(fault.clone());
+    }
+
+    /// Damage was met that is no session's, and that nothing waits for.
+    pub(crate) fn met(&self, damage: &Damage) {
+        self.marks().went_wrong(&StorageFault::Damaged {
+            message: damage.problem.clone(),
+        });
     }
 
     pub(crate) fn folds_again(&self) {

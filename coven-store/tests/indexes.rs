@@ -4,11 +4,12 @@ mod support;
 
 use std::fs;
 
-use coven_core::{Event, HarnessId};
-use coven_store::{Archived, Listing, Page, Store};
+use coven_core::{Event, HarnessId, Seq};
+use coven_store::{AppendError, Archived, Listing, Page, Store};
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use support::*;
 
+const SLOTS: TableDefinition<u64, &[u8]> = TableDefinition::new("slots");
 const LIVE: TableDefinition<u64, ()> = TableDefinition::new("live");
 const BY_CREATED: TableDefinition<(i64, &str), (u64, bool)> = TableDefinition::new("by_created");
 const BY_CONVERSATION: TableDefinition<(&str, &str, u64), ()> =
@@ -86,6 +87,58 @@ async fn a_session_that_ended_or_went_on_since_is_listed_as_live_or_not_as_it_is
     append(&store, "b", end).await.expect("it runs");
     running(&store, "new").await;
     assert_eq!(live(&store), ["a", "c", "new"]);
+}
+
+/// Makes the only page of `gone`, which has session "deleted", one that cannot be read.
+fn damage_gone(home: &Home) {
+    let key = b"deleted";
+    let end = u32::try_from(8 + key.len()).expect("it is short");
+    let mut file = fs::read(home.path()).expect("a file");
+    let found = pages(&file, 1, &[&end.to_le_bytes()[..], key].concat());
+    assert!(!found.is_empty());
+    // It says that it has thousands of rows.
+    found.iter().for_each(|at| file[at + 3] = 0x7f);
+    fs::write(home.path(), file).expect("a write");
+}
+
+#[tokio::test]
+async fn where_the_index_of_deleted_sessions_is_damaged_new_ones_begin_and_no_id_is_given_again() {
+    let home = five_sessions().await;
+    damage_gone(&home);
+    let store = home.open();
+    running(&store, "new").await;
+    let error = store.health().last_error.expect("something is wrong");
+    assert!(error.contains("the index of deleted sessions"), "{error}");
+    let again = append(&store, "deleted", vec![created()]).await;
+    assert!(
+        matches!(again, Err(AppendError::Conflict { last }) if last > Seq::ZERO),
+        "{again:?}"
+    );
+    assert_eq!(store.was_deleted(&id("deleted")), Ok(true));
+    assert_eq!(store.was_deleted(&id("never")), Ok(false));
+    store.close().await;
+    let store = home.open();
+    assert_eq!(events_of(&store, "new").len(), 2);
+}
+
+#[tokio::test]
+async fn where_nobody_can_tell_whether_an_id_was_given_no_session_is_said_to_be_damaged() {
+    let home = five_sessions().await;
+    change(&home, |txn| {
+        let mut slots = txn.open_table(SLOTS).expect("a table");
+        slots.insert(4, b"damaged".as_slice()).expect("a row");
+    });
+    damage_gone(&home);
+    let store = home.open();
+    let refused = append(&store, "new", vec![created()]).await;
+    let Err(AppendError::Damaged(damage)) = refused else {
+        panic!("{refused:?}");
+    };
+    assert_eq!(damage.session, None);
+    assert!(damage.problem.contains("slot 4"), "{damage}");
+    assert!(store.health().last_error.is_some());
+    let goes_on = append(&store, "a", vec![output(0, "more")]).await;
+    goes_on.expect("it has its id");
 }
 
 fn list(store: &Store, archived: Archived) -> (Vec<String>, usize) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use coven_core::{HarnessId, Record, Seq, SessionId};
 use redb::{ReadTransaction, ReadableTable};
 
+use crate::database::guarded;
 use crate::error::Damage;
 use crate::fault::{Fault, damage};
 use crate::layout::{BY_CONVERSATION, GONE, IDS, META, RECORDS, SLOTS, meta};
@@ -41,10 +42,51 @@ pub(super) fn slot_beside_the_tail(
     Ok((!is_deleted).then_some(slot))
 }
 
-/// The place of the last `Deleted` of an id.
-pub(crate) fn gone(txn: &ReadTransaction, id: &SessionId) -> Result<Option<Seq>, Fault> {
-    let row = txn.open_table(GONE)?.get(id.as_str())?;
-    Ok(row.map(|row| Seq::new(row.value())))
+/// What there is to know of the deletion of an id.
+pub(crate) struct Gone {
+    /// The place of its last `Deleted`.
+    pub(crate) at: Option<Seq>,
+    /// What is wrong with the index of deletions. It is no session's, and keeps nobody from anything.
+    pub(crate) damage: Option<Damage>,
+}
+
+/// Whether an id is that of a session that was deleted. Where the index of those cannot be read, all slots are
+/// looked at, which takes as long as there are sessions.
+///
+/// # Errors
+/// Damage of no session, where the slots cannot be read either: any of them may be that of the id.
+pub(crate) fn gone(txn: &ReadTransaction, id: &SessionId) -> Result<Gone, Fault> {
+    let indexed = guarded(|| {
+        let row = txn.open_table(GONE)?.get(id.as_str())?;
+        Ok(row.map(|row| Seq::new(row.value())))
+    });
+    match indexed {
+        Ok(at) => Ok(Gone { at, damage: None }),
+        Err(Fault::Damage(mut damage)) => {
+            damage.problem = format!("the index of deleted sessions: {}", damage.problem);
+            tracing::error!(%damage, "all slots are looked at");
+            Ok(Gone {
+                at: gone_by_slots(&txn.open_table(SLOTS)?, id)?,
+                damage: Some(damage),
+            })
+        }
+        Err(fault) => Err(fault),
+    }
+}
+
+fn gone_by_slots(
+    slots: &impl ReadableTable<u64, &'static [u8]>,
+    id: &SessionId,
+) -> Result<Option<Seq>, Fault> {
+    let mut gone = None;
+    for row in slots.iter()? {
+        let (slot, bytes) = row?;
+        let (owner, deleted_at) = slot_in_row(slot.value(), bytes.value())?;
+        if owner == *id {
+            gone = gone.max(deleted_at);
+        }
+    }
+    Ok(gone)
 }
 
 /// The newest session that was launched under a conversation's id, but for those `deleted`. A row that leads
@@ -200,7 +242,11 @@ pub(crate) fn slot_row(
 ) -> Result<(SessionId, Option<Seq>), Fault> {
     let row = slots.get(slot)?;
     let row = row.ok_or_else(|| damage(format!("slot {slot} is nobody's")))?;
-    slot_of_row(slot, row.value())
+    slot_in_row(slot, row.value())
+}
+
+fn slot_in_row(slot: u64, row: &[u8]) -> Result<(SessionId, Option<Seq>), Fault> {
+    slot_of_row(slot, row)
         .map_err(|malformed| damage(format!("whose slot {slot} is cannot be read: {malformed}")))
 }
 

@@ -38,7 +38,7 @@ impl Store {
         if let Some((_, standing)) = self.0.tail.look().standing(id) {
             return Ok(matches!(standing, Standing::Deleted { .. }));
         }
-        self.run(|txn| Ok(read::entry(txn, id)?.is_none() && read::gone(txn, id)?.is_some()))
+        self.run(|txn| Ok(read::entry(txn, id)?.is_none() && read::gone(txn, id)?.at.is_some()))
     }
 
     /// A page of all records, newest first. One that is damaged is left out, so that the others can

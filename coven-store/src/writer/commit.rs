@@ -178,6 +178,7 @@ impl Writer {
             recent: &self.state.recent,
             tail: &self.tail,
             cold: &self.cold,
+            meter: &self.meter,
             mark: self.mark,
         }
     }

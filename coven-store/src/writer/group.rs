@@ -11,6 +11,7 @@ use crate::batch::Appended;
 use crate::database::Database;
 use crate::error::AppendError;
 use crate::fault::Fault;
+use crate::health::Meter;
 use crate::journal;
 use crate::read;
 use crate::stored::Mark;
@@ -36,6 +37,8 @@ pub(crate) struct Before<'a> {
     pub(crate) recent: &'a Recent,
     pub(crate) tail: &'a SharedTail,
     pub(crate) cold: &'a Database,
+    /// Told of damage that is no session's.
+    pub(crate) meter: &'a Meter,
     pub(crate) mark: Mark,
 }
 
@@ -62,7 +65,11 @@ impl Before<'_> {
         if let Some((_, Standing::Deleted { at })) = self.tail.look().standing(session) {
             return Ok(Some(*at));
         }
-        self.cold.read_once(|txn| read::gone(txn, session))
+        let gone = self.cold.read_once(|txn| read::gone(txn, session))?;
+        if let Some(damage) = gone.damage {
+            self.meter.met(&damage);
+        }
+        Ok(gone.at)
     }
 }
 
@@ -121,8 +128,15 @@ impl Group<'_> {
             }
             Err(fault) => return Err(fault),
         };
-        if let Some(last) = self.conflict(job, now.as_ref())? {
-            return Ok(Err(AppendError::Conflict { last }));
+        match self.conflict(job, now.as_ref()) {
+            Ok(None) => {}
+            Ok(Some(last)) => return Ok(Err(AppendError::Conflict { last })),
+            // It is not this session's: that has nothing stored yet.
+            Err(Fault::Damage(damage)) => {
+                self.before.meter.met(&damage);
+                return Ok(Err(damage.into()));
+            }
+            Err(fault) => return Err(fault),
         }
         let first = self.last_seq.next();
         let record = match fold(now.as_ref(), &mut job.events, first) {
