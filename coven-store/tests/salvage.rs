@@ -248,6 +248,58 @@ async fn a_hole_in_the_output_is_as_long_as_what_was_lost_and_says_so() {
     assert!(holes > 0, "{holes}");
 }
 
+/// A session's beginning and its first output, and the log closed.
+async fn begun(log: &Log, session: &str, said: &str) {
+    let store = log.open();
+    running(&store, session).await;
+    append(&store, session, vec![output(0, said.to_owned())])
+        .await
+        .expect("it goes on");
+    store.close().await;
+}
+
+/// The journal as it is when more of a session was said, which is not folded.
+async fn journal_with(log: &Log, session: &str, offset: u64, said: &str) -> Vec<u8> {
+    let store = log.open();
+    if offset == 0 {
+        running(&store, session).await;
+    }
+    append(&store, session, vec![output(offset, said.to_owned())])
+        .await
+        .expect("it goes on");
+    let journal = fs::read(log.journal()).expect("a file");
+    store.close().await;
+    journal
+}
+
+#[tokio::test]
+async fn nothing_of_another_logs_journal_is_put_into_a_session_of_this_one() {
+    let (log, other) = (empty(), empty());
+    begun(&log, "a", "0123456789").await;
+    let old = content_of(&log).await;
+    begun(&other, "b", "9876543210").await;
+    let journal = journal_with(&other, "b", 10, "a secret of b").await;
+    fs::write(log.journal(), journal).expect("a write");
+    let (new, salvaged) = salvaged(&log);
+    assert!(salvaged.newest_is_lost, "{salvaged:?}");
+    assert_eq!(salvaged.changed, []);
+    assert!(old == content_of(&new).await);
+}
+
+#[tokio::test]
+async fn nothing_of_a_session_that_a_copy_of_the_log_had_is_put_into_another_of_the_same_slot() {
+    let log = empty();
+    begun(&log, "before", "both have it").await;
+    let copy = log.copy();
+    begun(&log, "a", "0123456789").await;
+    let old = content_of(&log).await;
+    let journal = journal_with(&copy, "b", 0, "a secret of b").await;
+    fs::write(log.journal(), journal).expect("a write");
+    let (new, salvaged) = salvaged(&log);
+    assert!(salvaged.newest_is_lost, "{salvaged:?}");
+    assert!(old == content_of(&new).await);
+}
+
 /// Turns a bit wherever `text` is in the journal, in older states of its pages, too.
 fn damage_in_the_journal(log: &Log, text: &[u8]) {
     let bytes = fs::read(log.journal()).expect("a file");

@@ -92,6 +92,8 @@ impl Catalogue {
             (OpenFile::Missing, OpenFile::There(_)) => {}
         }
         let journal_is_whole = match &journal {
+            // What it has is other sessions', of the same slots.
+            OpenFile::There(journal) if are_of_two_logs(&cold, journal) => false,
             OpenFile::There(journal) => catalogue.take_journal(journal, &cold),
             OpenFile::Missing => catalogue.mark.position == 0,
         };
@@ -255,7 +257,7 @@ impl Catalogue {
             match journal::read(group.position, &group.bytes.into()) {
                 Ok((mark, batches)) => {
                     known.add(mark, &batches);
-                    self.take_group(mark, batches);
+                    is_whole &= self.take_group(mark, batches);
                     last = Some(mark);
                 }
                 Err(_) => is_whole = false,
@@ -285,16 +287,27 @@ impl Catalogue {
         marks.misfit().is_none()
     }
 
-    /// Takes in a group. What is known already of a place stays.
-    fn take_group(&mut self, mark: Mark, batches: Vec<JournalBatch>) {
+    /// Takes in a group, but for what is of a slot that is another session's: then the journal is of another
+    /// branch of the log's history than the cold file. What is known already of a place stays. Says whether it
+    /// was all taken.
+    fn take_group(&mut self, mark: Mark, batches: Vec<JournalBatch>) -> bool {
         self.count(mark);
+        let mut is_all = true;
         for batch in batches {
-            self.owner(batch.slot).id.get_or_insert(batch.id);
+            let owner = self
+                .owner(batch.slot)
+                .id
+                .get_or_insert_with(|| batch.id.clone());
+            if *owner != batch.id {
+                is_all = false;
+                continue;
+            }
             let recent = self.recent.entry(batch.slot).or_default();
             for (seq, bytes) in batch.rows {
                 recent.entry(seq.get()).or_insert(bytes);
             }
         }
+        is_all
     }
 
     fn count(&mut self, mark: Mark) {
@@ -362,4 +375,23 @@ fn u64_of(bytes: &[u8]) -> u64 {
         .get(..8)
         .and_then(|it| it.try_into().ok())
         .map_or(0, u64::from_le_bytes)
+}
+
+/// Whether a journal is of another log than the cold file, as far as both say of which they are.
+fn are_of_two_logs(cold: &OpenFile, journal: &Snapshot) -> bool {
+    let OpenFile::There(cold) = cold else {
+        return false;
+    };
+    match (log_of(cold), log_of(journal)) {
+        (Some(this), Some(that)) => this != that,
+        (None, _) | (_, None) => false,
+    }
+}
+
+/// Which log a file says that it is of, where a checksum vouches for that.
+fn log_of(file: &Snapshot) -> Option<Vec<u8>> {
+    let rows = Source::Closed(file).sound_rows(META).ok()?;
+    let mut rows = rows.flatten();
+    let row = rows.find(|row| <&str>::from_bytes(&row.key) == meta::LOG)?;
+    Some(row.value)
 }
