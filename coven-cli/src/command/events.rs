@@ -3,6 +3,7 @@
 use coven_http::client::{Client, EventsQuery};
 use coven_http::wire::{Event, Payload, StatusChange};
 
+use super::log::tell_trimmed;
 use crate::absence::Absence;
 use crate::answers::{self, Answerer};
 use crate::args::whole_number;
@@ -58,6 +59,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let (mut answerer, session) = source.ask(home, look).await?;
     if let Some(session) = &session {
         source.tell_what_waits(home, session);
+        tell_trimmed(session.trimmed_bytes);
     }
     let client = answerer.client().clone();
     let whose = if args.session.is_some() {

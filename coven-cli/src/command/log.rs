@@ -126,7 +126,7 @@ async fn left(client: &Client, id: &str, mut first: u64) -> Result<Left, Failure
     }
 }
 
-fn tell_trimmed(bytes: u64) {
+pub(super) fn tell_trimmed(bytes: u64) {
     if bytes > 0 {
         output::complain(&format!(
             "coven: the first {bytes} bytes of its output were trimmed; this is what is left"

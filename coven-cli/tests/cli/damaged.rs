@@ -102,6 +102,68 @@ fn a_home_that_lost_one_of_the_logs_files_is_not_taken_for_empty_nor_given_anoth
 }
 
 #[test]
+fn files_of_a_log_that_were_exchanged_are_told_to_be_and_what_to_do() {
+    let home = Home::new();
+    home.text(["run", "sh", "echo something"]);
+    home.text(["daemon", "stop"]);
+    let [cold, journal] = ["coven.redb", "coven.redb.journal"].map(|name| home.dir().join(name));
+    let [was_cold, was_journal] = [&cold, &journal].map(|path| fs::read(path).unwrap());
+    for (cold_is, journal_is, told) in [
+        (
+            &was_journal,
+            &was_cold,
+            "it is a log's journal: put both files in their places",
+        ),
+        (
+            &was_cold,
+            &was_cold,
+            "it is a log's main file and not its journal",
+        ),
+    ] {
+        fs::write(&cold, cold_is).unwrap();
+        fs::write(&journal, journal_is).unwrap();
+        for args in [
+            &["sessions"][..],
+            &["sessions", "--offline"],
+            &["doctor", "--store"],
+        ] {
+            let output = home.output(args.iter().copied());
+            let said = String::from_utf8(output.stderr).unwrap();
+            assert!(
+                !output.status.success() && said.contains(told),
+                "{args:?}: {said}"
+            );
+        }
+    }
+    fs::remove_file(&journal).unwrap();
+    let new = home.dir().with_extension("salvaged");
+    let new = new.to_str().unwrap();
+    let output = home.output(["doctor", "--store", "--salvage", new]);
+    assert_eq!(output.status.code(), Some(119), "{output:?}");
+    let shown = home.text(["--home", new, "log", "--offline", "@last"]);
+    assert_eq!(shown.trim_end(), "something");
+    // So that its daemon can be stopped.
+    fs::write(&journal, was_journal).unwrap();
+}
+
+#[test]
+fn a_session_whose_events_are_damaged_can_be_deleted() {
+    let home = Home::new();
+    home.output(["run", "sh", "head -c 3000 /dev/urandom"]);
+    let written = home.output(["log", "--raw", "@last"]).stdout;
+    home.text(["daemon", "stop"]);
+    turn_a_bit(&home, &written[1000..1016]);
+    home.text(["sacrifice", "@last", "--yes"]);
+    assert_eq!(
+        home.json(["sessions", "--json", "--all"])
+            .as_array()
+            .unwrap()
+            .len(),
+        0
+    );
+}
+
+#[test]
 fn a_stop_that_is_to_end_all_does_not_say_so_of_sessions_that_the_log_cannot_tell_of() {
     const MARK: &[u8] = b"a mark of its own";
     let home = Home::new();

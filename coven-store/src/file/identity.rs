@@ -1,6 +1,6 @@
 //! Whether a database is a log of Coven, and of which format.
 
-use redb::{Database, ReadableDatabase, TableError};
+use redb::{AccessGuard, Database, ReadableDatabase, TableError};
 
 use super::kind::Kind;
 use crate::FORMAT;
@@ -23,16 +23,15 @@ pub(super) fn of(db: &Database, kind: Kind) -> Result<Identity, Fault> {
         Err(TableError::Storage(error)) => return Err(error.into()),
         Err(_) => {
             return Ok(Identity::Foreign {
-                problem: "it is a database of another program",
+                problem: kind.instead(None),
             });
         }
     };
-    if table
-        .get(meta::MAGIC)?
-        .is_none_or(|row| row.value() != kind.magic())
-    {
+    let row = table.get(meta::MAGIC)?;
+    let magic = row.as_ref().map(AccessGuard::value);
+    if magic != Some(kind.magic()) {
         return Ok(Identity::Foreign {
-            problem: "it is a database of another program",
+            problem: kind.instead(magic),
         });
     }
     let format = table.get(meta::FORMAT)?;

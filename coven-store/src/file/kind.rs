@@ -41,6 +41,21 @@ impl Kind {
         }
     }
 
+    /// What a file is in whose place one of this kind should be, by its magic.
+    pub(crate) fn instead(self, magic: Option<&[u8]>) -> &'static str {
+        match (self, magic) {
+            (Self::Cold, Some(JOURNAL_MAGIC)) => {
+                "it is a log's journal: put both files in their places, or move it away and salvage what the \
+                 other has"
+            }
+            (Self::Journal, Some(MAGIC)) => {
+                "it is a log's main file and not its journal: put both files in their places, or move it away \
+                 and salvage what the other has"
+            }
+            _ => "it is a database of another program",
+        }
+    }
+
     const fn mark(self) -> &'static str {
         match self {
             Self::Cold => meta::FOLDED,

@@ -181,8 +181,9 @@ impl OpenFile {
             path: path.to_owned(),
             problem: problem.to_owned(),
         };
-        if value(meta::MAGIC).is_some_and(|magic| magic != kind.magic()) {
-            return Err(foreign("it is a database of another program"));
+        let magic = value(meta::MAGIC);
+        if magic.as_ref().is_some_and(|magic| magic != kind.magic()) {
+            return Err(foreign(kind.instead(magic.as_deref())));
         }
         let format =
             value(meta::FORMAT).and_then(|it| Some(u32::from_le_bytes(it.try_into().ok()?)));
