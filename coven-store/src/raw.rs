@@ -24,7 +24,7 @@ use crate::error::OpenError;
 use crate::file::{Access, Disk, Shadow, open_error};
 
 pub(crate) use free::free_pages;
-pub(crate) use header::{HEADER_BYTES, Header, Last};
+pub(crate) use header::{HEADER_BYTES, Header, Last, Made};
 pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_rows};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use system::without_damaged_system;

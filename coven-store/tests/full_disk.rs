@@ -7,11 +7,13 @@ mod not_run;
 #[path = "../../tests/shared/small_disk.rs"]
 mod small_disk;
 mod support;
+#[path = "support/warnings.rs"]
+mod warnings;
 
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use coven_core::{Event, Seq};
@@ -19,6 +21,7 @@ use coven_store::{AppendError, OpenError, Options, StorageFault, Store, WriterSt
 use full::*;
 use support::*;
 use tokio::runtime::Runtime;
+use warnings::{WARNINGS, Warnings};
 
 #[test]
 fn a_real_full_disk_stops_nothing_but_writing() {
@@ -118,33 +121,6 @@ async fn on_a_disk_that_the_log_fills(dir: &Path) {
         "the database never met the full disk"
     );
     store.close().await;
-}
-
-/// Counts the warnings of a test that has this process to itself.
-struct Warnings;
-
-static WARNINGS: AtomicUsize = AtomicUsize::new(0);
-
-impl tracing::Subscriber for Warnings {
-    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
-        *metadata.level() <= tracing::Level::WARN
-    }
-
-    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
-        tracing::span::Id::from_u64(1)
-    }
-
-    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
-
-    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
-
-    fn event(&self, _: &tracing::Event<'_>) {
-        WARNINGS.fetch_add(1, Ordering::Relaxed);
-    }
-
-    fn enter(&self, _: &tracing::span::Id) {}
-
-    fn exit(&self, _: &tracing::span::Id) {}
 }
 
 #[test]

@@ -15,7 +15,7 @@ use super::shadow::{Locking, Shadow};
 use crate::database::caught;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
-use crate::raw::{HEADER_BYTES, Header, RawFile, without_damaged_system};
+use crate::raw::{HEADER_BYTES, Header, Made, RawFile, without_damaged_system};
 
 /// What every redb file begins with.
 pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -159,7 +159,13 @@ fn open_held(
     let backend = disk.backend(file).map_err(io)?;
     let shadow = Shadow::held(backend, holes, locking).map_err(io)?;
     lock(&shadow, path)?;
-    check_header(&shadow, path)?;
+    let header = header(&shadow, path)?;
+    if let Some(problem) = header.as_ref().and_then(|header| header.last.problem()) {
+        return Err(OpenError::Damaged {
+            path: path.to_owned(),
+            problem: problem.to_owned(),
+        });
+    }
     mend_system(&shadow, path)?;
     // redb trusts a file that was closed in order, and may panic on one that was altered since.
     let opened = caught(|| {
@@ -184,6 +190,7 @@ fn open_held(
             problem: "its pages contradict each other".to_owned(),
         })
     })?;
+    tell_what_is_let_go(header.and_then(|it| it.uncertain()), &shadow, path)?;
     Ok(Opened { db, shadow, access })
 }
 
@@ -214,25 +221,33 @@ fn mend_system(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// A file whose last commit was damaged after it was made is refused: the database would go back to
-/// the one before, and what was recorded since would be gone without a word.
-fn check_header(file: &Shadow, path: &Path) -> Result<(), OpenError> {
+/// The first page of a file; `None` where the database will complain of it. A file whose last commit was
+/// damaged after it was made is to be refused: the database would go back to the one before, and what was
+/// recorded since would be gone without a word.
+fn header(file: &Shadow, path: &Path) -> Result<Option<Header>, OpenError> {
     let mut header = [0; HEADER_BYTES];
     match file.read(0, &mut header) {
-        Ok(()) if header.starts_with(REDB_MAGIC) => {}
-        // The database complains of it.
-        Ok(()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => return Ok(()),
-        Err(error) => return Err(open_error(path, error)),
-    }
-    match Header::of(&header).last.problem() {
-        None => Ok(()),
-        Some(problem) => Err(OpenError::Damaged {
-            path: path.to_owned(),
-            problem: problem.to_owned(),
-        }),
+        Ok(()) if header.starts_with(REDB_MAGIC) => Ok(Some(Header::of(&header))),
+        Ok(()) => Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(None),
+        Err(error) => Err(open_error(path, error)),
     }
 }
+
+/// Says where the database has gone back to the commit before the last one of a file that was not closed.
+fn tell_what_is_let_go(last: Option<Made>, file: &Shadow, path: &Path) -> Result<(), OpenError> {
+    let Some(last) = last else {
+        return Ok(());
+    };
+    if header(file, path)?.is_some_and(|header| !header.has(last)) {
+        tracing::warn!(path = %path.display(), "{LET_GO}");
+    }
+    Ok(())
+}
+
+/// It cannot be told which of the two it is.
+const LET_GO: &str = "its last commit is not whole and was let go: the power failed as it was made, and \
+                      nothing that was acknowledged is lost; or it was damaged since, and what it recorded is";
 
 pub(super) fn builder(cache_bytes: usize) -> Builder {
     let mut builder = Builder::new();

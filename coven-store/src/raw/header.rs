@@ -69,6 +69,10 @@ impl Last {
     }
 }
 
+/// What a commit made of a file.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Made(Option<Root>);
+
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Commit {
     pub(super) number: u64,
@@ -151,6 +155,18 @@ impl Header {
             last,
             problems,
         }
+    }
+
+    /// What the last commit made of the file, where redb looks whether that is whole, and takes the commit
+    /// before it otherwise.
+    pub(crate) fn uncertain(&self) -> Option<Made> {
+        let last = self.commits.first().filter(|_| self.last_is_uncertain)?;
+        Some(Made(last.user))
+    }
+
+    /// Whether one of its commits has made this.
+    pub(crate) fn has(&self, made: Made) -> bool {
+        self.commits.iter().any(|commit| commit.user == made.0)
     }
 
     /// Whether all is well with it.

@@ -1,0 +1,49 @@
+//! A last commit that is not whole is let go, and that is said.
+
+mod support;
+#[path = "support/warnings.rs"]
+mod warnings;
+
+use std::fs;
+use std::sync::atomic::Ordering;
+
+use support::*;
+use warnings::{WARNINGS, Warnings};
+
+const LAST: &[u8] = b"what was said last";
+
+#[tokio::test]
+async fn who_opens_a_log_whose_last_commit_was_damaged_after_a_kill_is_warned_that_it_is_let_go() {
+    tracing::subscriber::set_global_default(Warnings).expect("this process is its own");
+    let (home, killed) = (Home::new(), Home::new());
+    let store = home.open();
+    running(&store, "a").await;
+    for (offset, said) in [(0, &b"what was said first"[..]), (19, LAST)] {
+        append(&store, "a", vec![output(offset, said)])
+            .await
+            .expect("it goes on");
+    }
+    for name in ["coven.redb", "coven.redb.journal"] {
+        fs::copy(home.dir().join(name), killed.dir().join(name)).expect("a copy");
+    }
+    store.close().await;
+
+    let whole = Home::new();
+    for name in ["coven.redb", "coven.redb.journal"] {
+        fs::copy(killed.dir().join(name), whole.dir().join(name)).expect("a copy");
+    }
+    let store = whole.open();
+    assert_eq!(all_output(&store, "a").len(), 19 + LAST.len());
+    store.close().await;
+    assert_eq!(WARNINGS.load(Ordering::Relaxed), 0, "a kill is no loss");
+
+    let journal = killed.dir().join("coven.redb.journal");
+    let mut bytes = fs::read(&journal).expect("a file");
+    let at = bytes.windows(LAST.len()).position(|window| window == LAST);
+    bytes[at.expect("it is in the journal")] ^= 1;
+    fs::write(&journal, bytes).expect("a write");
+    let store = killed.open();
+    assert_eq!(all_output(&store, "a"), b"what was said first");
+    store.close().await;
+    assert_eq!(WARNINGS.load(Ordering::Relaxed), 1);
+}
