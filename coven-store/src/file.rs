@@ -7,6 +7,7 @@ mod holes;
 mod identity;
 mod kept;
 mod kind;
+mod last_sync;
 mod open;
 mod reserve;
 mod shadow;

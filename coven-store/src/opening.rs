@@ -121,36 +121,22 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
     }
     let at = guarded(|| journal_mark(&journal.db.begin_read()?));
     let at = at.map_err(|fault| file::fault_error(&journal_path, &fault))?;
-    let journal_db = Arc::new(Database::new(journal.db));
-    if at.position < folded.position {
-        level(&journal_db, folded).map_err(|fault| file::fault_error(&journal_path, &fault))?;
-    }
     let folder = file::folder_of(path).map_err(|source| file::open_error(path, source))?;
     let folder = Arc::new(folder);
-    let kept = |db, shadow, path: &Path, kind| {
-        let cache_bytes = match kind {
-            Kind::Cold => options.cache_bytes,
-            Kind::Journal => options.journal_cache_bytes,
-        };
-        Kept::writable(
-            db,
-            shadow,
-            Arc::clone(disk),
-            path.to_owned(),
-            Arc::clone(&folder),
-            kind,
-            cache_bytes,
-        )
+    let kept = |opened, path: &Path, kind, cache_bytes| {
+        let (path, folder) = (path.to_owned(), Arc::clone(&folder));
+        Kept::writable(opened, Arc::clone(disk), path, folder, kind, cache_bytes)
     };
+    let (cold_bytes, journal_bytes) = (options.cache_bytes, options.journal_cache_bytes);
+    let journal = kept(journal, &journal_path, Kind::Journal, journal_bytes);
+    if at.position < folded.position {
+        level(&journal.database, folded)
+            .map_err(|fault| file::fault_error(&journal_path, &fault))?;
+    }
     Ok(Files {
         log,
-        journal: kept(journal_db, journal.shadow, &journal_path, Kind::Journal),
-        cold: kept(
-            Arc::new(Database::new(cold.db)),
-            cold.shadow,
-            path,
-            Kind::Cold,
-        ),
+        journal,
+        cold: kept(cold, path, Kind::Cold, cold_bytes),
         tail,
         ending,
         reserve: SharedReserve::new(reserve),

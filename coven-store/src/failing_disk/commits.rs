@@ -47,7 +47,8 @@ async fn who_asked_is_not_told_that_nothing_is_on_record_where_the_log_was_close
     in_time("closing", store.close()).await;
     let answer = in_time("the answer", asked).await.expect("no panic");
     assert_eq!(answer, Err(AppendError::Unsettled));
-    assert_eq!(events_of(&home.open(), "a").len(), 3);
+    // All of it or nothing: the disk had it, and may have been told that it is not the last.
+    assert!([2, 3].contains(&events_of(&home.open(), "a").len()));
 }
 
 /// Appends to a session while operation after operation of the disk fails, and looks whether all

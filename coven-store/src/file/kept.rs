@@ -10,6 +10,7 @@ use redb::StorageBackend;
 
 use super::disk::{Access, Disk, Room};
 use super::kind::Kind;
+use super::last_sync::LastSync;
 use super::open::{Opened, reopen};
 use super::shadow::Shadow;
 use crate::database::Database;
@@ -25,6 +26,7 @@ pub(crate) struct Kept {
     folder: Arc<File>,
     kind: Kind,
     cache_bytes: usize,
+    last_sync: LastSync,
     state: State,
 }
 
@@ -33,7 +35,11 @@ enum State {
     /// Transactions go through.
     Writable { shadow: Shadow },
     /// It is read; what was written since it was opened is held in memory.
-    Held { shadow: Shadow, access: Access },
+    Held {
+        shadow: Shadow,
+        access: Access,
+        is_restored: bool,
+    },
     /// It is not open.
     Lost,
 }
@@ -41,8 +47,7 @@ enum State {
 impl Kept {
     /// A file that was just opened, and whose shadow was released.
     pub(crate) fn writable(
-        database: Arc<Database>,
-        shadow: Shadow,
+        opened: Opened,
         disk: Arc<dyn Disk>,
         path: PathBuf,
         folder: Arc<File>,
@@ -50,13 +55,16 @@ impl Kept {
         cache_bytes: usize,
     ) -> Self {
         Self {
-            database,
+            database: Arc::new(Database::new(opened.db)),
             disk,
             path,
             folder,
             kind,
             cache_bytes,
-            state: State::Writable { shadow },
+            last_sync: opened.last_sync,
+            state: State::Writable {
+                shadow: opened.shadow,
+            },
         }
     }
 
@@ -84,6 +92,17 @@ impl Kept {
         }
     }
 
+    /// Whether the disk may have a commit that the file as it is open has not.
+    pub(crate) const fn may_have_more(&self) -> bool {
+        matches!(
+            self.state,
+            State::Held {
+                is_restored: true,
+                ..
+            }
+        )
+    }
+
     /// How long the file is, where it is open.
     pub(crate) fn len_bytes(&self) -> u64 {
         match &self.state {
@@ -105,10 +124,21 @@ impl Kept {
         }
         self.database.take_away();
         self.state = State::Lost;
-        match reopen(self.disk.as_ref(), &self.path, self.kind, self.cache_bytes) {
-            Ok(Opened { db, shadow, access }) => {
-                self.database.put(db);
-                self.state = State::Held { shadow, access };
+        let reopened = reopen(
+            self.disk.as_ref(),
+            &self.path,
+            self.kind,
+            self.cache_bytes,
+            &self.last_sync,
+        );
+        match reopened {
+            Ok(opened) => {
+                self.database.put(opened.db);
+                self.state = State::Held {
+                    shadow: opened.shadow,
+                    access: opened.access,
+                    is_restored: opened.is_restored,
+                };
                 Ok(())
             }
             Err(error) => {
@@ -148,7 +178,7 @@ impl Kept {
 
     /// Makes it writable, if it is open.
     pub(crate) fn release(&mut self) -> Result<(), StorageFault> {
-        if let State::Held { shadow, access } = &self.state {
+        if let State::Held { shadow, access, .. } = &self.state {
             if *access == Access::Read {
                 return Err(StorageFault::ReadOnly);
             }

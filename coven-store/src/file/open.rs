@@ -11,6 +11,7 @@ use redb::{
 use super::disk::{Access, Disk};
 use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
+use super::last_sync::LastSync;
 use super::shadow::{Locking, Shadow};
 use crate::database::caught;
 use crate::error::{OpenError, StorageFault};
@@ -29,6 +30,9 @@ pub(crate) struct Opened {
     pub(crate) shadow: Shadow,
     /// What the file was opened for: with [`Access::Read`] the shadow cannot be released.
     pub(crate) access: Access,
+    pub(super) last_sync: LastSync,
+    /// It was not as the last sync left it, and is opened as if it were.
+    pub(super) is_restored: bool,
 }
 
 /// Opens a log's cold file at `path`. What is not a log of ours, of this format and whole, is not
@@ -38,7 +42,8 @@ pub(crate) fn open_cold(
     path: &Path,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
-    open_held(disk, path, Kind::Cold, cache_bytes, Access::Write)
+    forget_cached_pages(disk, path);
+    open_first(disk, path, Kind::Cold, cache_bytes, Access::Write)
 }
 
 /// Opens the journal of `log` at `path`.
@@ -48,7 +53,8 @@ pub(crate) fn open_journal(
     log: LogId,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
-    let opened = open_held(disk, path, Kind::Journal, cache_bytes, Access::Write)?;
+    forget_cached_pages(disk, path);
+    let opened = open_first(disk, path, Kind::Journal, cache_bytes, Access::Write)?;
     belongs_to(log, opened, path)
 }
 
@@ -61,8 +67,8 @@ pub(crate) fn open_to_read(
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
     // Where it can be opened for writing it can be locked, so that nobody writes meanwhile.
-    match open_held(disk, path, kind, cache_bytes, Access::Write) {
-        Err(error) if is_denied(&error) => open_held(disk, path, kind, cache_bytes, Access::Read),
+    match open_first(disk, path, kind, cache_bytes, Access::Write) {
+        Err(error) if is_denied(&error) => open_first(disk, path, kind, cache_bytes, Access::Read),
         opened => opened,
     }
 }
@@ -77,6 +83,19 @@ pub(crate) fn open_journal_to_read(
     let opened = open_to_read(disk, path, Kind::Journal, cache_bytes)?;
     belongs_to(log, opened, path)
 }
+
+/// After a sync that failed, the system may keep pages as clean that never reached the disk. Whoever met
+/// that may be dead, so the system is to read what the disk has, and nothing is taken for durable that is not.
+#[cfg(target_os = "linux")]
+fn forget_cached_pages(disk: &dyn Disk, path: &Path) {
+    if let Ok(file) = disk.open(path, Access::Read) {
+        // A hint: where it is not taken, the pages are what they were.
+        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+    }
+}
+
+#[cfg(not(target_os = "linux"))]
+fn forget_cached_pages(_disk: &dyn Disk, _path: &Path) {}
 
 fn belongs_to(log: LogId, journal: Opened, path: &Path) -> Result<Opened, OpenError> {
     let found = journal
@@ -105,32 +124,21 @@ fn is_denied(error: &OpenError) -> bool {
     }
 }
 
-/// Opens a file of the log again after a fault, for reading at least.
-pub(crate) fn reopen(
+/// Opens a file of the log again after a fault, for reading at least: as its last sync left it, whatever
+/// the system says that was written since.
+pub(super) fn reopen(
     disk: &dyn Disk,
     path: &Path,
     kind: Kind,
     cache_bytes: usize,
+    last_sync: &LastSync,
 ) -> Result<Opened, OpenError> {
-    forget_cached_pages(disk, path);
-    match open_held(disk, path, kind, cache_bytes, Access::Write) {
-        Err(OpenError::ReadOnly { .. }) => open_held(disk, path, kind, cache_bytes, Access::Read),
+    let open = |access| open_held(disk, path, kind, cache_bytes, access, last_sync);
+    match open(Access::Write) {
+        Err(OpenError::ReadOnly { .. }) => open(Access::Read),
         result => result,
     }
 }
-
-/// After a sync that failed, the system may keep pages as clean that never reached the disk. Makes
-/// it read what the disk has, so that nothing is taken for durable that is not.
-#[cfg(target_os = "linux")]
-fn forget_cached_pages(disk: &dyn Disk, path: &Path) {
-    if let Ok(file) = disk.open(path, Access::Read) {
-        // A hint: where it is not taken, the pages are what they were.
-        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn forget_cached_pages(_disk: &dyn Disk, _path: &Path) {}
 
 /// Has the database check a whole file; `false` where it is not as it should be. Nothing is written
 /// to the disk.
@@ -142,12 +150,25 @@ pub(crate) fn check(disk: &dyn Disk, path: &Path, kind: Kind) -> Result<bool, Op
         .map_err(|error| database_error(path, error))
 }
 
+/// Opens a file that this program has not written to yet.
+fn open_first(
+    disk: &dyn Disk,
+    path: &Path,
+    kind: Kind,
+    cache_bytes: usize,
+    access: Access,
+) -> Result<Opened, OpenError> {
+    let last_sync = LastSync::default();
+    open_held(disk, path, kind, cache_bytes, access, &last_sync)
+}
+
 fn open_held(
     disk: &dyn Disk,
     path: &Path,
     kind: Kind,
     cache_bytes: usize,
     access: Access,
+    last_sync: &LastSync,
 ) -> Result<Opened, OpenError> {
     let io = |source| open_error(path, source);
     let file = disk.open(path, access).map_err(io)?;
@@ -157,8 +178,9 @@ fn open_held(
     };
     let holes = disk.holes(&file).map_err(io)?;
     let backend = disk.backend(file).map_err(io)?;
-    let shadow = Shadow::held(backend, holes, locking).map_err(io)?;
+    let shadow = Shadow::held(last_sync.of(backend), holes, locking).map_err(io)?;
     lock(&shadow, path)?;
+    let is_restored = last_sync.restore(&shadow).map_err(io)?;
     let header = header(&shadow, path)?;
     if let Some(problem) = header.as_ref().and_then(|header| header.last.problem()) {
         return Err(OpenError::Damaged {
@@ -191,7 +213,13 @@ fn open_held(
         })
     })?;
     tell_what_is_let_go(header.and_then(|it| it.uncertain()), &shadow, path)?;
-    Ok(Opened { db, shadow, access })
+    Ok(Opened {
+        db,
+        shadow,
+        access,
+        last_sync: last_sync.clone(),
+        is_restored,
+    })
 }
 
 /// Takes the lock that the database takes, so that nobody writes to what is looked at.

@@ -1,15 +1,16 @@
-//! The model of a disk: writes are pending until a sync, and a mishap befalls one operation.
+//! The model of a disk: writes are pending until a sync, one that fails drops them, and a mishap befalls
+//! one operation.
 
 mod drive;
 mod file;
 mod holes;
 mod mishap;
+mod state;
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
@@ -18,26 +19,18 @@ use tokio::sync::watch;
 
 use crate::fault::storage_fault;
 use crate::file::{Access, Disk, Holes, OsDisk, Room};
+use crate::power_loss::lot::lot;
 
 pub(super) use drive::Survival;
 use drive::{Change, Drive};
 use file::ModelFile;
-use holes::{ModelHoles, held_bytes};
+use holes::ModelHoles;
 use mishap::Fate;
 pub(super) use mishap::{Failed, Mishap};
+use state::{Full, Operation, State};
 
 /// What a disk has that is next to full: a commit that notes what is free has room, and nothing else has.
 const TIGHT_BYTES: u64 = 300 << 10;
-
-/// A disk that has no more than there is on it now.
-#[derive(Debug)]
-struct Full {
-    all_bytes: u64,
-    /// The reserve is no file of the model; what it lets go of is free.
-    reserve: PathBuf,
-    /// The operation at which it became full, counted from 0.
-    since: u64,
-}
 
 #[derive(Clone, Debug)]
 pub(super) struct ModelDisk(Arc<Shared>);
@@ -50,48 +43,6 @@ struct Shared {
     failed: watch::Sender<Option<Failed>>,
 }
 
-#[derive(Debug)]
-struct State {
-    mishap: Option<Mishap>,
-    operations: u64,
-    syncs: u64,
-    reads: u64,
-    /// Who reads is no part of the story.
-    is_looked_at: bool,
-    /// The operation that a fault befell.
-    failed_at: Option<u64>,
-    is_mended: bool,
-    /// What was not written first was not needed: see [`ModelDisk::did_without`].
-    did_without: bool,
-    /// How many holes were made in each file.
-    holes: HashMap<u64, u64>,
-    /// How often still who asks for room is told that there is next to none.
-    tight: u32,
-    /// It had next to no room, or none, once.
-    was_short: bool,
-    full: Option<Full>,
-    /// When it became full, once it is not any more.
-    full_since: Option<u64>,
-    is_cut: bool,
-    /// By inode.
-    drives: HashMap<u64, Drive>,
-}
-
-enum Operation {
-    Change(Change),
-    Hole(Change),
-    Sync,
-}
-
-impl Operation {
-    const fn failed(&self) -> Failed {
-        match self {
-            Self::Change(_) | Self::Sync => Failed::Write,
-            Self::Hole(_) => Failed::Hole,
-        }
-    }
-}
-
 impl ModelDisk {
     pub(super) fn shared(&self) -> Arc<dyn Disk> {
         Arc::new(self.clone())
@@ -99,23 +50,7 @@ impl ModelDisk {
 
     pub(super) fn new(mishap: Option<Mishap>) -> Self {
         Self(Arc::new(Shared {
-            state: Mutex::new(State {
-                mishap,
-                operations: 0,
-                syncs: 0,
-                reads: 0,
-                is_looked_at: false,
-                failed_at: None,
-                is_mended: false,
-                did_without: false,
-                holes: HashMap::new(),
-                tight: 0,
-                was_short: false,
-                full: None,
-                full_since: None,
-                is_cut: false,
-                drives: HashMap::new(),
-            }),
+            state: Mutex::new(State::new(mishap)),
             cut: watch::Sender::new(false),
             failed: watch::Sender::new(None),
         }))
@@ -262,6 +197,10 @@ impl ModelDisk {
         state.refuse_after_cut()?;
         match (state.fate(&operation), operation) {
             (Fate::Fault(with), operation) => {
+                if let Operation::Sync = operation {
+                    let seed = lot(state.operations);
+                    state.drive(inode)?.sync_failed(seed);
+                }
                 self.fail(operation.failed());
                 return Err(with.into());
             }
@@ -296,75 +235,6 @@ pub(super) struct Looking<'a>(&'a ModelDisk);
 impl Drop for Looking<'_> {
     fn drop(&mut self) {
         self.0.state().is_looked_at = false;
-    }
-}
-
-impl State {
-    /// Counts an operation, and says what befalls it.
-    fn fate(&mut self, operation: &Operation) -> Fate {
-        let number = self.operations;
-        self.operations += 1;
-        let sync = match operation {
-            Operation::Change(_) | Operation::Hole(_) => None,
-            Operation::Sync => {
-                self.syncs += 1;
-                Some(self.syncs - 1)
-            }
-        };
-        match self.mishap {
-            Some(Mishap::Fault { at, with }) if at == number => {
-                self.failed_at = Some(number);
-                Fate::Fault(with)
-            }
-            Some(Mishap::Failing { at, with }) if at <= number && !self.is_mended => {
-                self.failed_at.get_or_insert(number);
-                Fate::Fault(with)
-            }
-            Some(Mishap::Cut { at, .. }) if at == number => Fate::Cut,
-            Some(Mishap::FaultThenCut { sync: at, .. }) if sync == Some(at) => {
-                self.failed_at = Some(number);
-                Fate::Fault(Errno::IO)
-            }
-            Some(Mishap::FaultThenCut { operations, .. })
-                if self.failed_at.map(|at| at + operations) == Some(number) =>
-            {
-                Fate::Cut
-            }
-            _ => Fate::Nothing,
-        }
-    }
-
-    /// Counts a read, and says whether it fails.
-    fn is_unreadable(&mut self) -> bool {
-        if self.is_looked_at {
-            return false;
-        }
-        let number = self.reads;
-        self.reads += 1;
-        let is_it = matches!(self.mishap, Some(Mishap::Unreadable { read }) if read == number);
-        if is_it {
-            self.failed_at = Some(self.operations);
-        }
-        is_it
-    }
-
-    fn drive(&mut self, inode: u64) -> io::Result<&mut Drive> {
-        self.refuse_after_cut()?;
-        let drive = self.drives.get_mut(&inode);
-        Ok(drive.expect("a file is known from when it is opened"))
-    }
-
-    /// Bytes of the blocks that its files have.
-    fn used_bytes(&self) -> u64 {
-        let files = self.drives.values();
-        files.map(|drive| held_bytes(&drive.now)).sum()
-    }
-
-    fn refuse_after_cut(&self) -> io::Result<()> {
-        if self.is_cut {
-            return Err(Errno::IO.into());
-        }
-        Ok(())
     }
 }
 

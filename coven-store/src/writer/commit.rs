@@ -19,10 +19,13 @@ use crate::journal;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
 use crate::tail::NewBatch;
 
-/// A group whose commit failed. Whether the disk has it is known once the file is open again.
+/// A group whose commit failed. Whether the disk has it is known once the file is open again, and settled once
+/// that is written to.
 pub(super) struct Unsettled {
     pub(super) jobs: Vec<Job>,
     pub(super) done: Done,
+    /// Whether the file that is open has it.
+    pub(super) is_there: bool,
 }
 
 impl Unsettled {
@@ -112,7 +115,11 @@ impl Writer {
         match self.transact(&mut jobs) {
             Reached::Committed(done) => self.publish(jobs, done),
             Reached::Unknown(done, fault) => {
-                self.state.unsettled = Some(Unsettled { jobs, done });
+                self.state.unsettled = Some(Unsettled {
+                    jobs,
+                    done,
+                    is_there: false,
+                });
                 self.lose_in_a_write(&fault);
             }
             Reached::Nothing(fault) => {

@@ -11,7 +11,6 @@ use std::time::{Duration, Instant};
 
 use coven_core::Event;
 
-use super::commit::Unsettled;
 use super::queue::Job;
 use super::room::cost;
 use super::trim::journal_mark;
@@ -116,18 +115,23 @@ impl Writer {
         compared
     }
 
-    /// Compares the reopened journal with what was acknowledged, and learns what became of the
-    /// unsettled group. One that the disk does not have is written again; one that it has is
-    /// acknowledged when the file is in order.
+    /// Compares the reopened journal with what was acknowledged, and learns what is to become of the
+    /// unsettled group once the file is in order. One that it has is acknowledged then; one that the disk
+    /// alone may have is written again, and at once where the disk has none.
     fn compare(&mut self) -> Result<(), Fault> {
         let found = self.journal.database.read_once(journal_mark)?;
-        let committed = self.state.unsettled.as_ref().map(|it| it.done.mark);
-        if found == self.mark {
-            if let Some(unsettled) = self.state.unsettled.take() {
+        let may_have_more = self.journal.may_have_more();
+        let unsettled = self.state.unsettled.as_mut();
+        let is_there = unsettled.is_some_and(|it| {
+            it.is_there = found == it.done.mark;
+            it.is_there
+        });
+        if is_there {
+            Ok(())
+        } else if found == self.mark {
+            if !may_have_more && let Some(unsettled) = self.state.unsettled.take() {
                 self.put_back(unsettled.jobs);
             }
-            Ok(())
-        } else if Some(found) == committed {
             Ok(())
         } else {
             Err(crate::fault::damage(format!(
@@ -189,16 +193,25 @@ impl Writer {
         self.make_room(bytes, claim)
     }
 
-    /// The file is in order: what it has of the unsettled group is durable.
+    /// The file is in order: the unsettled group is durable, or it is not there and never will be.
     fn settle(&mut self) {
-        if let Some(Unsettled { jobs, done }) = self.state.unsettled.take() {
-            self.publish(jobs, done);
+        match self.state.unsettled.take() {
+            Some(unsettled) if unsettled.is_there => self.publish(unsettled.jobs, unsettled.done),
+            Some(unsettled) => self.put_back(unsettled.jobs),
+            None => {}
         }
     }
 
     /// Writes, with the help of the reserve, what ends sessions, and what lets go of some. Observations of one session keep
     /// their order: what stays behind, or is put back, keeps back what came after it.
     pub(super) fn let_endings_through(&mut self) {
+        if self.state.unsettled.is_some() {
+            // It goes before all others.
+            let _ = self.make_writable(0, Claim::Ending);
+            if self.state.unsettled.is_some() {
+                return;
+            }
+        }
         let mut kept = VecDeque::new();
         let mut kept_sessions = HashSet::new();
         let mut jobs = std::mem::take(&mut self.state.pending);

@@ -67,6 +67,23 @@ impl Drive {
         }
     }
 
+    /// What the system does where a sync fails: of what was not synced, nothing is on the disk, or a choice
+    /// by lot; and it takes the rest for written, which no later sync writes. It reads that as it was written
+    /// all the same, or as it is on the disk. How long the file is, it knows.
+    pub(super) fn sync_failed(&mut self, seed: u64) {
+        let mut lot = Lot(seed);
+        let survival = match lot.draw().is_multiple_of(2) {
+            true => Survival::Nothing,
+            false => Survival::Some { seed: lot.draw() },
+        };
+        self.synced = self.survivors(survival);
+        self.synced.resize(self.now.len(), 0);
+        self.pending.clear();
+        if lot.draw().is_multiple_of(2) {
+            self.now = self.synced.clone();
+        }
+    }
+
     pub(super) fn survivors(&self, survival: Survival) -> Vec<u8> {
         let mut left = self.synced.clone();
         let mut lot = match survival {
