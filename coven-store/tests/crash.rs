@@ -21,6 +21,13 @@ const KILLS: &str = "COVEN_STORE_KILLS";
 
 const KILLS_PER_HOME: u32 = 20;
 
+/// Must be even: the last one is looked after.
+const _: () = assert!(KILLS_PER_HOME.is_multiple_of(2));
+
+/// Where the database says of its file whether it was closed, and how.
+const FLAGS_AT: usize = 9;
+const NOT_CLOSED: u8 = 2;
+
 const SESSIONS: u64 = 4;
 
 /// What session `n` of a round writes, for ever: this, again and again.
@@ -81,7 +88,9 @@ async fn writes_until_it_is_killed() {
     if imports(round.parse().expect("a number")) {
         import(&path, options, &format!("{round}-{SESSIONS}"));
     }
+    tell(format_args!("opening"));
     let store = Store::open(&path, options).expect("it opens");
+    tell(format_args!("opened"));
     let writers: Vec<_> = (0..SESSIONS)
         .map(|n| tokio::spawn(write_for_ever(store.clone(), format!("{round}-{n}"), n)))
         .collect();
@@ -180,12 +189,18 @@ fn start_child(home: &Home, round: u32) -> Child {
         .expect("the child starts")
 }
 
-/// Lets the child write until it has told of so many batches and for so long after that, kills it,
-/// and hears the rest.
-fn kill_after(mut child: Child, lines: usize, after: Duration) -> Acked {
+/// What a child told before it was killed.
+#[derive(Default)]
+struct Heard {
+    acked: Acked,
+    has_opened: bool,
+}
+
+/// Lets the child go on until it has told so many things and for so long after that, kills it, and hears
+/// the rest.
+fn kill_after(mut child: Child, lines: usize, after: Duration) -> Heard {
     let told = BufReader::new(child.stdout.take().expect("it was piped"));
-    let mut acked = Acked::new();
-    let mut heard = 0;
+    let (mut all, mut heard) = (Heard::default(), 0);
     for line in told.lines() {
         let line = line.expect("text");
         let words: Vec<&str> = line.split(' ').collect();
@@ -196,16 +211,17 @@ fn kill_after(mut child: Child, lines: usize, after: Duration) -> Acked {
                 else {
                     continue;
                 };
-                let told = acked.entry(session.to_owned()).or_default();
+                let told = all.acked.entry(session.to_owned()).or_default();
                 (told.seq, told.trimmed, told.end) = (seq, trimmed, end);
             }
             ["deleting", session] => {
-                acked.entry(session.to_owned()).or_default().deletion = Deletion::Asked;
+                all.acked.entry(session.to_owned()).or_default().deletion = Deletion::Asked;
             }
             ["deleted", session] => {
-                acked.entry(session.to_owned()).or_default().deletion = Deletion::Done;
+                all.acked.entry(session.to_owned()).or_default().deletion = Deletion::Done;
             }
-            ["importing", _] => {}
+            ["opened"] => all.has_opened = true,
+            ["importing", _] | ["opening"] => {}
             _ => continue,
         }
         heard += 1;
@@ -217,7 +233,7 @@ fn kill_after(mut child: Child, lines: usize, after: Duration) -> Acked {
     }
     child.wait().expect("it is over");
     assert!(heard >= lines, "the child ended by itself after {heard}");
-    acked
+    all
 }
 
 /// Looks whether a session has all that was acknowledged, and nothing that was not written.
@@ -273,33 +289,76 @@ fn check_import(store: &Store, round: u32) {
     }
 }
 
-/// Kills writers of one home, one after the other, and looks after each whether its sessions have
-/// what was acknowledged, and in the end whether all have.
-async fn kill_in_one_home(kills: u32, seed: u64) {
+/// Whether a child begins with what the one before it left when it was killed; before any other, the log
+/// was opened, looked at and closed.
+const fn begins_with_what_was_left(round: u32) -> bool {
+    round % 2 == 1
+}
+
+/// After how many things that a child told it is killed.
+fn lines(round: u32, moment: u8) -> usize {
+    match round % 6 {
+        // While it opens what was left.
+        1 => 1,
+        // In the middle of an import.
+        3 => 1,
+        // Some are killed before their first commit is old, some in the middle of many.
+        _ => 3 + usize::from(moment) % 48,
+    }
+}
+
+/// Whether a file of the log was not closed since it was written to: who opens it puts it in order.
+fn is_left_open(path: &Path) -> bool {
+    let first = std::fs::read(path).expect("it is there");
+    first[FLAGS_AT] & NOT_CLOSED != 0
+}
+
+/// How the logs were that children began with.
+#[derive(Clone, Copy, Debug, Default)]
+struct Begun {
+    /// Not closed.
+    left_open: u32,
+    /// Not closed, and killed before it was open.
+    killed_again: u32,
+}
+
+/// Kills writers of one home, one after the other, looks after every other one whether its sessions have
+/// what was acknowledged, and those of the one before it, and in the end whether all have.
+async fn kill_in_one_home(kills: u32, seed: u64) -> Begun {
     let home = Home::new();
     let moments = noise(seed, 2 * kills as usize);
-    let mut all = Acked::new();
-    let mut last = 0;
+    let (mut all, mut unseen) = (Acked::new(), Acked::new());
+    let (mut last, mut begun) = (0, Begun::default());
     for (round, moment) in (0..kills).zip(moments.chunks(2)) {
-        // Some are killed before their first commit is old, some in the middle of many.
-        let lines = match round % 6 {
-            // In the middle of an import.
-            3 => 1,
-            _ => 1 + usize::from(moment[0]) % 48,
-        };
-        let after = Duration::from_micros(u64::from(moment[1]) * 16);
-        let acked = kill_after(start_child(&home, round), lines, after);
+        let lines = lines(round, moment[0]);
+        // However long it takes to open what was left.
+        let spread = if lines == 1 { 64 } else { 16 };
+        let after = Duration::from_micros(u64::from(moment[1]) * spread);
+        let is_left_open = begins_with_what_was_left(round)
+            && [home.path(), home.journal()]
+                .iter()
+                .any(|file| is_left_open(file));
+        let heard = kill_after(start_child(&home, round), lines, after);
+        begun.left_open += u32::from(is_left_open);
+        let is_killed_again = !imports(round) && !heard.has_opened;
+        begun.killed_again += u32::from(is_left_open && is_killed_again);
+        unseen.extend(heard.acked);
+        if begins_with_what_was_left(round + 1) {
+            continue;
+        }
         let store = home.open();
-        let newest = acked.values().map(|told| told.seq).max().unwrap_or(0);
+        let newest = unseen.values().map(|told| told.seq).max().unwrap_or(0);
         assert!(store.last_seq().get() >= newest.max(last), "Seqs only grow");
         last = store.last_seq().get();
-        for (session, told) in &acked {
+        for (session, told) in &unseen {
             check(&store, session, *told);
         }
-        if imports(round) {
-            check_import(&store, round);
+        for round in [round - 1, round] {
+            if imports(round) {
+                check_import(&store, round);
+            }
         }
-        all.extend(acked);
+        all.append(&mut unseen);
         store.close().await;
     }
     let store = home.open();
@@ -316,6 +375,7 @@ async fn kill_in_one_home(kills: u32, seed: u64) {
     let problems = store.verify().expect("a read").problems;
     assert_eq!(problems, Vec::new());
     store.close().await;
+    begun
 }
 
 /// `COVEN_STORE_KILLS=5000 cargo test -p coven-store --test crash` kills as often as that.
@@ -324,7 +384,13 @@ async fn after_kill_minus_9_every_acked_event_is_there_once() {
     let kills = std::env::var(KILLS).map_or(200_u32, |text| text.parse().expect("a number"));
     // In homes of their own, or opening ever larger logs would be most of the work.
     let homes = u64::from(kills).div_ceil(u64::from(KILLS_PER_HOME));
+    let mut begun = Begun::default();
     for home in 0..homes {
-        kill_in_one_home(KILLS_PER_HOME, home).await;
+        let more = kill_in_one_home(KILLS_PER_HOME, home).await;
+        begun.left_open += more.left_open;
+        begun.killed_again += more.killed_again;
     }
+    println!("{begun:?}");
+    assert!(begun.killed_again > 0, "{begun:?}");
+    assert!(begun.left_open > begun.killed_again, "{begun:?}");
 }

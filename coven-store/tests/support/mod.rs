@@ -31,6 +31,10 @@ impl Home {
         self.dir.path().join("coven.redb")
     }
 
+    pub fn journal(&self) -> PathBuf {
+        self.dir().join("coven.redb.journal")
+    }
+
     pub fn open(&self) -> Store {
         Store::open(&self.path(), Options::default()).expect("the store opens")
     }
