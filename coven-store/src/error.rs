@@ -94,9 +94,9 @@ pub enum AppendError {
     #[error("the log is closed")]
     Closed,
     /// The disk failed, and the log was closed before it was known whether the batch is on it: all of
-    /// it or nothing. Whoever opens the log finds out.
+    /// it or nothing. Or its writer died without an answer. Whoever opens the log finds out.
     #[error(
-        "the disk failed, and the log was closed before it was known whether this is on record"
+        "the log was closed, or its writer died, before it was known whether this is on record"
     )]
     Unsettled,
 }

@@ -1,5 +1,8 @@
 //! The queue in front of the writer: bounded by bytes, in order.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::mpsc::Sender;
@@ -100,6 +103,11 @@ impl Rooms {
         self.control.close();
     }
 
+    /// Whether the writer has written all that it is to write.
+    fn are_closed(&self) -> bool {
+        self.output.is_closed()
+    }
+
     /// Lets in what a session has to say that was told to end.
     pub(crate) fn ends(&self, session: &SessionId) {
         self.ending.send_modify(|ending| {
@@ -183,7 +191,10 @@ impl Queue {
         }
         match answer.await {
             Ok(answer) => answer.result,
-            Err(_) => Err(AppendError::Closed),
+            // It came after the writer took in the last.
+            Err(_) if self.rooms.are_closed() => Err(AppendError::Closed),
+            // The writer died, and may have written it before.
+            Err(_) => Err(AppendError::Unsettled),
         }
     }
 }
