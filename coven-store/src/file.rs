@@ -16,7 +16,7 @@ mod written;
 #[cfg(test)]
 pub(crate) use disk::Room;
 pub(crate) use disk::{Access, Disk, OsDisk, owner};
-pub(crate) use found::{are_both_there, make_if_new};
+pub(crate) use found::{are_both_there, cold_is_missing, journal_is_missing, make_if_new};
 #[cfg(test)]
 pub(crate) use holes::{Blocks, Holes};
 pub(crate) use kept::{Kept, folder_of};

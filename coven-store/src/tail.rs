@@ -20,7 +20,7 @@ use crate::stored::Mark;
 
 pub(crate) use fold::{Fold, FoldedSlot};
 pub(crate) use read::{AllRows, TailRows};
-pub(crate) use replay::{Bounds, replay, replay_some};
+pub(crate) use replay::{Bounds, follows, gap, replay, replay_some};
 
 /// The tail, shared by the writer, the folder and all who read.
 pub(crate) struct SharedTail {

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use coven_core::Seq;
-use coven_store::{Import, NewEvent, OpenError, Options, Store, inspect, salvage};
+use coven_store::{Import, NewEvent, OpenError, Options, Store, glance, inspect, salvage};
 use redb::{Database, ReadableDatabase, ReadableTableMetadata, TableDefinition};
 use support::*;
 
@@ -73,14 +73,15 @@ fn assert_refused(home: &Home, says: &str) {
         Store::open(&home.path(), Options::default()),
         Store::open_to_read(&home.path(), Options::default()),
     ];
-    for opened in opened {
+    let opened = opened.map(|opened| opened.map(drop));
+    for opened in opened.into_iter().chain([glance(&home.path())]) {
         match opened {
             Err(OpenError::Damaged { path, problem }) => {
                 assert_eq!(path, journal_of(home));
                 assert!(problem.contains(says), "{problem}");
             }
             Err(error) => panic!("{error}"),
-            Ok(_) => panic!("it is served"),
+            Ok(()) => panic!("it is served"),
         }
     }
     assert!(files() == before, "it was written to");
@@ -162,6 +163,7 @@ async fn only_the_journal_that_an_import_went_on_from_is_made_level_with_it() {
     with(&journal_of(&home), &left, || {
         let findings = inspect(&home.path(), &mut |_| ()).expect("it can be looked at");
         assert_eq!(findings.problems, Vec::new());
+        glance(&home.path()).expect("it can be opened");
     });
     let store = home.open();
     assert_eq!(store.last_seq(), last);
@@ -189,5 +191,6 @@ async fn a_journal_that_misses_a_group_is_refused() {
     assert_refused(&home, "group 3 does not follow on group 1");
     // Whole, it is opened.
     let home = crashed(&["a", "b", "c"]).await;
+    glance(&home.path()).expect("it can be opened");
     assert_eq!(home.open().last_seq(), Seq::new(12));
 }

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, SystemTime};
 
 use coven_core::Seq;
-use coven_store::{FORMAT, OpenError, Options, Store};
+use coven_store::{FORMAT, OpenError, Options, Store, glance};
 use redb::{Database, TableDefinition};
 use support::*;
 
@@ -313,6 +313,7 @@ async fn half_of_a_log_is_refused_and_its_other_half_is_not_made_anew() {
             let opened = [
                 try_open(&left.path()).err(),
                 Store::open_to_read(&left.path(), Options::default()).err(),
+                glance(&left.path()).err(),
             ];
             for error in opened {
                 let error = error.expect("half of it is missing");
@@ -333,6 +334,7 @@ async fn a_crash_between_the_two_files_of_a_new_log_is_gone_on_from() {
     let home = Home::new();
     home.open().close().await;
     fs::remove_file(home.path()).expect("it was there");
+    assert_eq!(glance(&home.path()).err().map(|it| it.to_string()), None);
     let store = home.open();
     running(&store, "a").await;
     store.close().await;

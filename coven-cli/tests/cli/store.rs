@@ -159,6 +159,30 @@ fn plain_doctor_says_that_a_log_cannot_be_opened_and_where_to_ask_further() {
 }
 
 #[test]
+fn plain_doctor_says_that_a_file_of_the_log_is_lost_or_is_older_than_the_other() {
+    let home = stopped();
+    let files = ["coven.redb", "coven.redb.journal"].map(|file| home.dir().join(file));
+    let older = files.each_ref().map(|path| fs::read(path).unwrap());
+    home.text(["run", "sh", "echo more"]);
+    home.text(["daemon", "stop"]);
+    let told = |what: &str| {
+        let (code, said, _) = status(&home, &["doctor"]);
+        assert_eq!(code, Some(1), "{said}");
+        assert!(said.contains("event log") && said.contains(what), "{said}");
+    };
+    for (path, older) in files.iter().zip(older) {
+        let whole = fs::read(path).unwrap();
+        fs::remove_file(path).unwrap();
+        told(&format!("{} is damaged: it is missing", path.display()));
+        fs::write(path, older).unwrap();
+        told("put both in place from one copy");
+        fs::write(path, whole).unwrap();
+    }
+    let (_, said, _) = status(&home, &["doctor"]);
+    assert!(!said.contains("event log"), "{said}");
+}
+
+#[test]
 fn what_is_no_regular_file_is_refused_with_its_path_and_nobody_waits_for_it() {
     let home = stopped();
     for file in ["coven.redb", "coven.redb.journal", "format", "lock"] {

@@ -91,7 +91,7 @@ fn new_log(disk: &dyn Disk, journal: &Path) -> Result<Option<LogId>, OpenError> 
     .map_err(|fault| fault_error(journal, &fault))
 }
 
-fn journal_is_missing(path: &Path) -> OpenError {
+pub(crate) fn journal_is_missing(path: &Path) -> OpenError {
     OpenError::Damaged {
         path: path.to_owned(),
         problem: "it is missing, and what was last recorded with it; the file beside it is not \
@@ -100,7 +100,7 @@ fn journal_is_missing(path: &Path) -> OpenError {
     }
 }
 
-fn cold_is_missing(path: &Path) -> OpenError {
+pub(crate) fn cold_is_missing(path: &Path) -> OpenError {
     OpenError::Damaged {
         path: path.to_owned(),
         problem: "it is missing, and only the journal beside it is there, which has what was last \

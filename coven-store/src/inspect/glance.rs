@@ -5,46 +5,95 @@ use std::io;
 use std::path::Path;
 
 use super::closed::{OpenFile, tables_of, value_of};
-use super::journal::groups;
+use super::journal::{Group, groups, trimmed};
 use crate::error::OpenError;
-use crate::file::{Disk, Kind, journal_path};
+use crate::file::{self, Disk, Kind, journal_path};
+use crate::fit::Marks;
 use crate::journal;
 use crate::layout::meta;
 use crate::raw::{RawFile, Snapshot};
 use crate::stored::Mark;
+use crate::tail::{follows, gap};
 
 /// Looks at a log that nobody should have open, without keeping others from opening it.
 pub(crate) fn glance(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     let journal_path = journal_path(path);
-    let (Some(cold), journal) = (
-        open(disk, path, Kind::Cold)?,
-        open(disk, &journal_path, Kind::Journal)?,
-    ) else {
-        return Ok(());
-    };
-    check(&cold, path, Kind::Cold)?;
-    let folded = mark(&cold, path, meta::FOLDED)?;
-    let Some(journal) = journal else {
-        return match folded.position {
-            0 => Ok(()),
-            _ => Err(damaged(
-                &journal_path,
-                "it is missing, and what was last recorded with it",
-            )),
-        };
-    };
-    check(&journal, &journal_path, Kind::Journal)?;
-    mark(&journal, &journal_path, meta::TRIMMED)?;
-    if value_of(&cold, meta::LOG) != value_of(&journal, meta::LOG) {
-        let problem = "it belongs to another log than the file beside it";
-        return Err(damaged(&journal_path, problem));
+    let cold = open(disk, path, Kind::Cold)?;
+    let journal = open(disk, &journal_path, Kind::Journal)?;
+    match (cold, journal) {
+        (Some(cold), Some(journal)) => look_at_both(path, &cold, &journal_path, &journal),
+        (Some(_), None) => Err(file::journal_is_missing(&journal_path)),
+        (None, Some(journal)) if !is_new(&journal) => Err(file::cold_is_missing(path)),
+        (None, _) => Ok(()),
     }
-    for group in groups(&journal).filter(|group| group.position > folded.position) {
-        if let Err(problem) = journal::read(group.position, &group.bytes.into())
-            && !journal.is_uncertain()
-        {
-            return Err(damaged(&journal_path, &problem.to_string()));
+}
+
+/// Whether nothing was ever written to a journal, as a crash leaves it on the way to a new log.
+fn is_new(journal: &Snapshot) -> bool {
+    let trimmed = trimmed(journal);
+    groups(journal).next().is_none() && trimmed.is_none_or(|mark| mark == Mark::default())
+}
+
+fn look_at_both(
+    path: &Path,
+    cold: &Snapshot,
+    journal_path: &Path,
+    journal: &Snapshot,
+) -> Result<(), OpenError> {
+    check(cold, path, Kind::Cold)?;
+    let folded = mark(cold, path, meta::FOLDED)?;
+    check(journal, journal_path, Kind::Journal)?;
+    let trimmed = mark(journal, journal_path, meta::TRIMMED)?;
+    if value_of(cold, meta::LOG) != value_of(journal, meta::LOG) {
+        let problem = "it belongs to another log than the file beside it";
+        return Err(damaged(journal_path, problem));
+    }
+    look_at_groups(cold, journal, journal_path, (folded, trimmed))
+}
+
+/// Whether the journal goes on from where the cold file is.
+fn look_at_groups(
+    cold: &Snapshot,
+    journal: &Snapshot,
+    journal_path: &Path,
+    (folded, trimmed): (Option<Mark>, Option<Mark>),
+) -> Result<(), OpenError> {
+    let damaged = |problem: &str| Err(damaged(journal_path, problem));
+    let read = |group: Group| match journal::read(group.position, &group.bytes.into()) {
+        Ok(read) => Ok(Some(read)),
+        Err(_) if journal.is_uncertain() => Ok(None),
+        Err(problem) => damaged(&problem.to_string()).map(|()| None),
+    };
+    let last = match groups(journal).last() {
+        Some(group) => read(group)?.map(|(mark, _)| mark),
+        None => trimmed,
+    };
+    let imported = value_of(cold, meta::IMPORTED);
+    let imported = imported.map(|value| Mark::unseal(&value, meta::IMPORTED));
+    if let (Some(folded), Some(trimmed), Some(last)) = (folded, trimmed, last) {
+        let marks = Marks {
+            folded,
+            imported: imported.and_then(Result::ok),
+            trimmed,
+            last,
+        };
+        if let Some(misfit) = marks.misfit() {
+            return damaged(&misfit.to_string());
         }
+    }
+    let mut before = folded;
+    let is_folded = |position| folded.is_some_and(|folded| position <= folded.position);
+    for group in groups(journal).filter(|group| !is_folded(group.position)) {
+        let position = group.position;
+        let Some((mark, batches)) = read(group)? else {
+            break;
+        };
+        if let Some(before) = before
+            && !follows(before, mark, &batches)
+        {
+            return damaged(&gap(before, position));
+        }
+        before = Some(mark);
     }
     Ok(())
 }
@@ -53,7 +102,11 @@ fn open(disk: &dyn Disk, path: &Path, kind: Kind) -> Result<Option<Snapshot>, Op
     match RawFile::open_unlocked(disk, path) {
         Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(None),
         file => {
-            let snapshot = Snapshot::at_last(file?);
+            let snapshot = match kind {
+                Kind::Cold => Snapshot::at_last(file?),
+                // It is small enough to be looked at whole, where it was not closed.
+                Kind::Journal => Snapshot::open(file?),
+            };
             OpenFile::refuse_foreign(&snapshot, path, kind)?;
             Ok(Some(snapshot))
         }
@@ -76,10 +129,11 @@ fn check(file: &Snapshot, path: &Path, kind: Kind) -> Result<(), OpenError> {
     }
 }
 
-fn mark(file: &Snapshot, path: &Path, key: &str) -> Result<Mark, OpenError> {
+/// What a file says of how far it is; `None` where its last commit may have been interrupted.
+fn mark(file: &Snapshot, path: &Path, key: &str) -> Result<Option<Mark>, OpenError> {
     match value_of(file, key).map(|value| Mark::unseal(&value, key)) {
-        Some(Ok(mark)) => Ok(mark),
-        Some(Err(_)) | None if file.is_uncertain() => Ok(Mark::default()),
+        Some(Ok(mark)) => Ok(Some(mark)),
+        Some(Err(_)) | None if file.is_uncertain() => Ok(None),
         Some(Err(problem)) => Err(damaged(path, &problem.to_string())),
         None => Err(damaged(path, "how far it is is missing")),
     }

@@ -70,10 +70,7 @@ fn take(
         let (mark, batches) = journal::read(position, &row)
             .map_err(|problem| damage(format!("group {position} cannot be read: {problem}")))?;
         if !follows(tail.last(), mark, &batches) {
-            let last = tail.last().position;
-            return Err(damage(format!(
-                "group {position} does not follow on group {last}: something between them is missing"
-            )));
+            return Err(damage(gap(tail.last(), position)));
         }
         let mut bytes = row.len() as u64;
         for batch in batches {
@@ -87,7 +84,7 @@ fn take(
 
 /// Whether a group is the one after `last`, with all the places up to its own end. There is no gap
 /// that is meant: places that nobody has are in the order of the cold file, and the marks count them.
-fn follows(last: Mark, mark: Mark, batches: &[JournalBatch]) -> bool {
+pub(crate) fn follows(last: Mark, mark: Mark, batches: &[JournalBatch]) -> bool {
     let mut next = last.seq().next();
     for (seq, _) in batches.iter().flat_map(|batch| &batch.rows) {
         if *seq != next {
@@ -96,6 +93,12 @@ fn follows(last: Mark, mark: Mark, batches: &[JournalBatch]) -> bool {
         next = next.next();
     }
     mark.position == last.position + 1 && mark.seq().next() == next
+}
+
+/// What to tell of a group that does not follow.
+pub(crate) fn gap(last: Mark, position: u64) -> String {
+    let last = last.position;
+    format!("group {position} does not follow on group {last}: something between them is missing")
 }
 
 /// A batch, and how it leaves its session.
