@@ -28,6 +28,7 @@ pub use harness::{
     GlobalInstructions, Harness, HarnessCapabilities, HarnessScan, Harnesses, Plugin, Skill,
     Source, Warning,
 };
+pub(crate) use health::STUCK;
 pub use health::{
     ApiVersion, CONTRACT, Daemon, EventWriter, Health, HealthCapabilities, VERSION, WriterState,
 };

@@ -14,6 +14,9 @@ pub struct StoreHealth {
     pub state: WriterState,
     /// Why it does not write, while it does not.
     pub fault: Option<StorageFault>,
+    /// Why what is written cannot be moved out of the journal, while it cannot, or its cold file not be read:
+    /// damage, if anything there is damaged. Once the journal has its fill, nothing is written either.
+    pub stuck: Option<StorageFault>,
     /// Events that are waiting to be durable.
     pub queued_events: u64,
     /// Their bytes as stored.
@@ -155,6 +158,7 @@ impl Meter {
         StoreHealth {
             state,
             fault: marks.fault.clone(),
+            stuck: marks.stuck.clone(),
             queued_events: self.queued_events.load(Ordering::Relaxed),
             queued_bytes,
             capacity_bytes,
@@ -197,6 +201,21 @@ mod tests {
             by(&meter);
             assert_eq!(last_error(&meter), Some(disk.to_string()));
         }
+    }
+
+    #[test]
+    fn why_nothing_can_be_folded_is_told_as_long_as_that_is_so_though_all_is_written() {
+        let meter = Meter::default();
+        let damaged = StorageFault::Damaged {
+            message: "a page is not what it was".to_owned(),
+        };
+        meter.stuck(&damaged);
+        let health = meter.health(1);
+        assert_eq!(health.state, WriterState::Pressured);
+        assert_eq!((health.fault, health.stuck), (None, Some(damaged)));
+        meter.folds_again();
+        let health = meter.health(1);
+        assert_eq!((health.state, health.stuck), (WriterState::Healthy, None));
     }
 
     #[test]

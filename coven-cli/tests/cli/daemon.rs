@@ -271,6 +271,27 @@ fn another_version_is_told_in_one_line() {
 }
 
 #[test]
+fn a_log_that_cannot_be_folded_is_told_with_the_reason_and_not_as_load() {
+    let home = Home::new();
+    let stuck = "what is written cannot be moved out of the journal: the log is damaged: a page";
+    let fake = FakeDaemon::writing(&home.dir(), "pressured", stuck);
+    let status = home.text(["daemon", "status"]);
+    assert!(status.contains(stuck), "{status}");
+    let doctor = home.output(["doctor"]);
+    let said = String::from_utf8(doctor.stdout).unwrap();
+    assert_eq!(doctor.status.code(), Some(1), "{said}");
+    for what in [stuck, "coven doctor --store"] {
+        assert!(said.contains(what), "{said}");
+    }
+    fake.stop();
+
+    let fake = FakeDaemon::writing(&home.dir(), "pressured", "the disk is full");
+    let said = String::from_utf8(home.output(["doctor"]).stdout).unwrap();
+    assert!(said.contains("faster than the disk"), "{said}");
+    fake.stop();
+}
+
+#[test]
 fn what_is_no_daemon_is_told_as_such() {
     let home = Home::new();
     let socket = home.dir().join("coven.sock");

@@ -27,6 +27,17 @@ impl FakeDaemon {
         })
     }
 
+    /// One whose log's writer is in `state`, for `last_error`.
+    pub(crate) fn writing(home: &Path, state: &str, last_error: &str) -> Self {
+        let health = health(env!("CARGO_PKG_VERSION"), &home.join("coven.sock"));
+        let mut health: serde_json::Value = serde_json::from_str(&health).unwrap();
+        health["eventWriter"]["state"] = state.into();
+        health["eventWriter"]["lastError"] = last_error.into();
+        Self::saying(home, health.to_string(), |_, request| {
+            !request.starts_with(b"STOP")
+        })
+    }
+
     /// One that begins to end once it has said how it is: it refuses what is asked next, and is
     /// gone by the time that is known.
     pub(crate) fn leaving(home: &Path) -> Self {
@@ -197,9 +208,17 @@ impl FakeDaemon {
         version: &str,
         other: impl Fn(&mut UnixStream, &[u8]) -> bool + Send + 'static,
     ) -> Self {
+        let health = health(version, &home.join("coven.sock"));
+        Self::saying(home, health, other)
+    }
+
+    fn saying(
+        home: &Path,
+        health: String,
+        other: impl Fn(&mut UnixStream, &[u8]) -> bool + Send + 'static,
+    ) -> Self {
         let socket = home.join("coven.sock");
         let listener = UnixListener::bind(&socket).unwrap();
-        let health = health(version, &socket);
         let serving = std::thread::spawn(move || {
             for connection in listener.incoming() {
                 let mut connection = connection.unwrap();

@@ -181,9 +181,19 @@ pub struct EventWriter {
     pub transactions: u64,
     /// Events committed.
     pub committed_events: u64,
-    /// Why writing fails, or last failed.
+    /// Why writing fails, or last failed; while what is written cannot be moved out of the journal, that, and why.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub last_error: Option<String>,
+}
+
+/// What [`EventWriter::last_error`] begins with as long as events are taken and cannot be folded.
+pub(crate) const STUCK: &str = "what is written cannot be moved out of the journal: ";
+
+impl EventWriter {
+    /// Why what is written cannot be moved out of the journal, while it cannot and there is nothing worse.
+    pub fn why_stuck(&self) -> Option<&str> {
+        self.last_error.as_deref()?.strip_prefix(STUCK)
+    }
 }
 
 /// How the log's writer is, in one word.
@@ -192,7 +202,8 @@ pub struct EventWriter {
 pub enum WriterState {
     /// It keeps up.
     Healthy,
-    /// Its queue is full: agents wait for it.
+    /// Its queue is filling, and agents wait for it; or `lastError` says that what is written cannot be moved out
+    /// of the journal, and why.
     Pressured,
     /// It cannot write, for `lastError`. It tries again by itself.
     Failed,

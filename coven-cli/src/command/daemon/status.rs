@@ -81,10 +81,11 @@ fn show(
 
 fn for_people(home: &Home, health: &Health) -> String {
     let writer = &health.event_writer;
-    let mut log = in_words(writer.state).to_owned();
-    if let Some(error) = &writer.last_error {
-        log.push_str(&format!(" (last error: {error})"));
-    }
+    let log = match &writer.last_error {
+        Some(error) if writer.why_stuck().is_some() => error.clone(),
+        Some(error) => format!("{} (last error: {error})", in_words(writer.state)),
+        None => in_words(writer.state).to_owned(),
+    };
     let mut table = Table::new(["DAEMON", "runs"]);
     for (what, value) in [
         ("process", health.daemon.pid.to_string()),

@@ -211,6 +211,12 @@ fn log(health: &Health) -> Finding {
             State::Ok,
             format!("healthy, {} events written", writer.committed_events),
         ),
+        WriterState::Pressured if writer.why_stuck().is_some() => {
+            Finding::new("event log", State::Bad, error).advise(
+                "where it is damaged, `coven daemon stop` and `coven doctor --store` tell what is, and can \
+                 write the rest into a new home; else make room, and the daemon goes on by itself",
+            )
+        }
         WriterState::Pressured => Finding::new(
             "event log",
             State::Note,
