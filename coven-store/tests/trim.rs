@@ -75,6 +75,24 @@ async fn nothing_of_what_was_trimmed_is_read_and_all_else_is_wherever_it_is() {
 }
 
 #[tokio::test]
+async fn output_that_says_who_made_it_is_trimmed_as_all_other_is() {
+    let home = Home::new();
+    let store = home.open();
+    running(&store, "a").await;
+    let said = [output(0, "one\n"), output(4, "two\n"), output(8, "three\n")];
+    let mut said = batch("a", None, said.to_vec());
+    // As what stands for output that was lost does.
+    said.events[1].actor = Some(actor());
+    store.append(said).await.expect("it runs");
+    store.verify().expect("with that it is folded");
+    trim(&store, "a", 0, 8).await;
+    let left = [EventKind::Created, EventKind::Started, EventKind::Output];
+    let left = [&left[..], &[EventKind::Trimmed]].concat();
+    assert_eq!(kinds(&store, "a"), left);
+    assert_eq!(store.read_all(Seq::ZERO, ALL), Ok(events_of(&store, "a")));
+}
+
+#[tokio::test]
 async fn a_session_of_which_all_output_was_trimmed_goes_on() {
     let home = Home::new();
     let store = home.open();

@@ -254,14 +254,27 @@ impl<'a, F: FnMut(Row<'_>) -> Result<Goes, Fault>> Seeing<'a, F> {
         first: u64,
         rows: impl Iterator<Item = Result<Row<'b>, M>>,
     ) -> Result<Goes, Fault> {
-        let (of, trimmed_bytes) = (self.of, self.trimmed_bytes);
+        let of = self.of;
         of.rows(first, rows, |row| {
             self.last = Some(row.seq);
-            if trimmed_bytes > 0 && row.is_trimmed(trimmed_bytes) {
+            if self.is_trimmed(row) {
                 return Ok(Goes::On);
             }
             (self.each)(row)
         })
+    }
+
+    /// Whether an event is not to be read. What is trimmed comes before all output that is not, so behind
+    /// that nobody need look.
+    fn is_trimmed(&mut self, row: Row<'_>) -> bool {
+        if self.trimmed_bytes == 0 {
+            return false;
+        }
+        let is_trimmed = row.is_trimmed(self.trimmed_bytes);
+        if is_trimmed == Some(false) {
+            self.trimmed_bytes = 0;
+        }
+        is_trimmed == Some(true)
     }
 
     fn seen(self, goes: Goes) -> Seen {

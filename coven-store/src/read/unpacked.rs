@@ -159,12 +159,16 @@ impl<'a> Row<'a> {
         (self.segment.head.rows as usize).min(self.segment.len_bytes())
     }
 
-    /// Whether it is of output before `trimmed_bytes`. One that cannot be read is not: who reads it is
-    /// to be told.
-    pub(super) fn is_trimmed(self, trimmed_bytes: u64) -> bool {
-        let output = self.output.or_else(|| output_head(self.bytes));
-        output.is_some_and(|output| {
-            is_trimmed(output.offset, u64::from(output.len_bytes), trimmed_bytes)
-        })
+    /// Whether it is of output before `trimmed_bytes`; `None` where it is not output, nor where it cannot be
+    /// read: who reads it is to be told.
+    pub(super) fn is_trimmed(self, trimmed_bytes: u64) -> Option<bool> {
+        let (offset, len_bytes) = match self.output {
+            Some(output) => (output.offset, u64::from(output.len_bytes)),
+            None => {
+                let (offset, len) = decode::<EventRow<&[u8]>>(self.bytes).ok()?.output()?;
+                (offset, len as u64)
+            }
+        };
+        Some(is_trimmed(offset, len_bytes, trimmed_bytes))
     }
 }
