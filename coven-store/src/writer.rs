@@ -90,6 +90,8 @@ pub(crate) struct State {
     pace: Pace,
     /// Taking out of the journal what is folded.
     trimming: Chore,
+    /// What was taken out was given back, where room is short.
+    has_given: bool,
     /// Filling the reserve.
     refill: Chore,
     closing: Option<oneshot::Sender<()>>,
@@ -103,7 +105,7 @@ enum Chore {
     /// There may be something to do.
     #[default]
     Now,
-    /// It could not be done; with the next group it is tried again.
+    /// It could not be done; with the next group, or when its room is wanted, it is tried again.
     Later,
     /// There is nothing to do.
     Done,
@@ -189,9 +191,11 @@ impl Writer {
                 }
                 Ok(Message::Folded) => {
                     self.state.trimming = Chore::Now;
+                    self.state.has_given = false;
                     self.there_was_a_fold();
                     pause = None;
                 }
+                Ok(Message::RoomWanted) => self.state.trimming.again(),
                 Ok(Message::Close { reply }) => {
                     self.state.closing = reply;
                     self.hurry();

@@ -52,7 +52,10 @@ impl Folder {
         }
         self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, MAX_BACKOFF);
         self.meter.stuck(&reason);
-        self.state.makes_room |= reason == StorageFault::Full;
+        if reason == StorageFault::Full {
+            self.state.makes_room = true;
+            let _ = self.writer.send(writer::Message::RoomWanted);
+        }
         self.state.trouble = Some(Trouble {
             reason,
             next_try: Instant::now() + self.state.backoff,

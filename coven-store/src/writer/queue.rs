@@ -22,6 +22,8 @@ pub(crate) enum Message {
     Append(Job),
     /// Something was folded, and may be taken out of the journal.
     Folded,
+    /// The folder waits for room, which the journal may have to give back.
+    RoomWanted,
     /// Write what is queued, close the files, and answer whoever waits for that.
     Close {
         reply: Option<oneshot::Sender<()>>,

@@ -135,16 +135,16 @@ impl Writer {
     }
 
     /// Gives back to the file system the blocks of what the journal does not use, once a commit has
-    /// noted what that is. Where there is no room even for that, it keeps them.
-    pub(super) fn give_back(&mut self) -> Result<(), StorageFault> {
+    /// noted what that is. Where there is no room even for that, it keeps them: `false`.
+    pub(super) fn give_back(&mut self) -> Result<bool, StorageFault> {
         if !self.state.giving.is_possible() {
-            return Ok(());
+            return Ok(true);
         }
         let made = self
             .reserve
             .make_room(cost(0), Claim::Ending, || self.available());
         if made.is_err() {
-            return Ok(());
+            return Ok(false);
         }
         let noted = guarded(|| {
             let txn = self.journal.database.begin_noting_what_is_free()?;
@@ -158,7 +158,7 @@ impl Writer {
         if let Some(file) = self.journal.file() {
             self.state.giving.give_all_now(file);
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Counts the bytes that can be written to free pages of the journal. Only half of what is free

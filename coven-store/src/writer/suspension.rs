@@ -274,6 +274,7 @@ impl Writer {
         self.state.suspension = None;
         self.state.refill = Chore::Now;
         self.state.trimming = Chore::Now;
+        self.state.has_given = false;
         if self.state.pending.is_empty() {
             self.tell_that_it_is_over();
         }

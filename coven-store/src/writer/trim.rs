@@ -64,16 +64,28 @@ impl Writer {
         });
         match trimmed {
             Ok(trimmed) => {
+                self.made_spare();
                 if trimmed.is_all {
                     self.state.trimming = Chore::Done;
-                }
-                self.made_spare();
-                if trimmed.is_all && self.lacks_reserve() {
-                    // What is to be folded next may wait for that room.
-                    let _ = self.give_back();
+                    self.give_what_was_taken_out();
                 }
             }
             Err(fault) => self.lose(&fault),
+        }
+    }
+}
+
+impl Writer {
+    /// Gives back what was taken out, where room is short: what is to be folded next may wait for it.
+    fn give_what_was_taken_out(&mut self) {
+        if self.state.has_given || !self.lacks_reserve() {
+            return;
+        }
+        match self.give_back() {
+            Ok(true) => self.state.has_given = true,
+            Ok(false) => self.state.trimming = Chore::Later,
+            // The journal is opened again, and it is tried then.
+            Err(_) => {}
         }
     }
 }
