@@ -29,7 +29,7 @@ pub struct StoreHealth {
     pub committed_events: u64,
     /// How often either of its databases was opened: 1 when there was no fault.
     pub opens: u64,
-    /// What went wrong last, even if it is over. Who meets the same again, and knows less of it, is not told in
+    /// What went wrong last, even if it is over; or that a read met damage, and where. Who meets the same again, and knows less of it, is not told in
     /// its place.
     pub last_error: Option<String>,
     /// How long ago the last commit was; `None` before the first.
@@ -124,11 +124,9 @@ impl Meter {
         marks.stuck = Some(fault.clone());
     }
 
-    /// Damage was met that is no session's, and that nothing waits for.
+    /// Damage was met that nothing waits for.
     pub(crate) fn met(&self, damage: &Damage) {
-        self.marks().went_wrong(&StorageFault::Damaged {
-            message: damage.problem.clone(),
-        });
+        self.marks().last_error = Some(damage.to_string());
     }
 
     pub(crate) fn folds_again(&self) {

@@ -147,12 +147,16 @@ fn files_of_a_log_that_were_exchanged_are_told_to_be_and_what_to_do() {
 }
 
 #[test]
-fn a_session_whose_events_are_damaged_can_be_deleted() {
+fn damage_that_was_met_is_told_by_doctor_and_a_session_that_has_it_can_be_deleted() {
     let home = Home::new();
     home.output(["run", "sh", "head -c 3000 /dev/urandom"]);
     let written = home.output(["log", "--raw", "@last"]).stdout;
     home.text(["daemon", "stop"]);
     turn_a_bit(&home, &written[1000..1016]);
+    complaint(&home, &["log", "@last"], 1);
+    let told = home.output(["doctor"]).stdout;
+    let told = String::from_utf8(told).unwrap();
+    assert!(told.contains("the log is damaged at session"), "{told}");
     home.text(["sacrifice", "@last", "--yes"]);
     assert_eq!(
         home.json(["sessions", "--json", "--all"])

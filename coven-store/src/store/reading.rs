@@ -240,6 +240,10 @@ impl Store {
                 self.0.cold.fail(read_failed());
             }
         };
-        self.0.cold.read(read, alarm)
+        let found = self.0.cold.read(read, alarm);
+        if let Err(ReadError::Damaged(damage)) = &found {
+            self.0.queue.meter.met(damage);
+        }
+        found
     }
 }

@@ -202,10 +202,19 @@ fn version(health: &Health) -> Finding {
         .advise("`coven daemon restart` makes them the same; its sessions run on")
 }
 
+/// What is said of damage that a read met begins so.
+const DAMAGED: &str = "the log is damaged";
+
 fn log(health: &Health) -> Finding {
     let writer = &health.event_writer;
     let error = writer.last_error.as_deref().unwrap_or("no reason is known");
     match writer.state {
+        WriterState::Healthy if error.starts_with(DAMAGED) => {
+            Finding::new("event log", State::Bad, error).advise(
+                "all else is written and read; `coven daemon stop` and `coven doctor --store` tell what is \
+                 damaged, and can write the rest into a new home",
+            )
+        }
         WriterState::Healthy => Finding::new(
             "event log",
             State::Ok,
