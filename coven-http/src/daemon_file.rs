@@ -60,11 +60,21 @@ pub async fn repair(home: &Path) -> Result<Option<Daemon>, Error> {
 
 impl DaemonFile {
     /// Writes the file whole, with mode 0600, in place of whatever was there, and removes what
-    /// others left who came to their end while they wrote theirs. For the one that holds the home.
+    /// others left who came to their end while they wrote theirs. On a full disk it may go without: then
+    /// what is there of another is removed, and the next client mends it. For the one that holds the home.
     pub(crate) fn write(home: &Path, daemon: &Daemon) -> io::Result<Self> {
         let content = content(daemon);
         remove_unfinished(home);
-        write(home, &content)?;
+        match write(home, &content) {
+            Err(error) if is_full(&error) => {
+                clear(home);
+                // That made room for it, as a rule.
+                if let Err(error) = write(home, &content) {
+                    tracing::warn!(%error, "daemon.json cannot be written: it is done without");
+                }
+            }
+            written => written?,
+        }
         Ok(Self {
             home: home.to_owned(),
             content,
@@ -109,6 +119,13 @@ fn read(path: &Path) -> Option<Vec<u8>> {
     Some(content)
 }
 
+fn is_full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
+    )
+}
+
 fn is_nobody(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -133,7 +150,10 @@ fn write(home: &Path, content: &[u8]) -> io::Result<()> {
         .mode(0o600)
         .custom_flags(OFlags::NOFOLLOW.bits().cast_signed())
         .open(&beside)?;
-    file.write_all(content)?;
+    if let Err(error) = file.write_all(content) {
+        let _ = fs::remove_file(&beside);
+        return Err(error);
+    }
     fs::rename(&beside, path(home))
 }
 

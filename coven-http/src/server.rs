@@ -113,7 +113,7 @@ impl Server {
     /// # Errors
     /// - [`ServeError::Bind`]: a live daemon has the socket, or something that is not a socket is
     ///   in its place, or its path is too long.
-    /// - [`ServeError::DaemonFile`]: the home cannot be written to.
+    /// - [`ServeError::DaemonFile`]: the home cannot be written to, for another reason than a full disk.
     pub fn bind(engine: Engine, options: ServeOptions) -> Result<Self, ServeError> {
         let home = engine.home().to_owned();
         let socket = socket::bind(&home.join(SOCKET_NAME))?;

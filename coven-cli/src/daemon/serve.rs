@@ -190,6 +190,8 @@ where
         .with_env_filter(config.log.value.filter())
         .with_writer(writer)
         .with_ansi(colours == Colours::Keep)
+        // They would go to stderr, which as a rule is what cannot be written: then whoever logs panics.
+        .log_internal_errors(false)
         .init();
 }
 
