@@ -9,6 +9,7 @@ mod part;
 mod reach;
 mod read_back;
 mod reading;
+mod room;
 mod torn;
 
 use std::collections::VecDeque;
@@ -23,6 +24,7 @@ use super::protocol::PartHead;
 pub(super) use part::{Position, left_after, sendable};
 pub use reach::{Reach, reach};
 pub use read_back::{Damage, Leftover};
+use room::{Room, Share};
 
 /// The size of a part, as a rule.
 const PART_BYTES: u64 = 4 << 20;
@@ -58,6 +60,8 @@ pub(super) struct Spool {
     parts: VecDeque<Part>,
     file: OwnedFd,
     limit_bytes: u64,
+    /// What the disk leaves it of that.
+    room: Room,
     /// The number of the next record.
     next: u64,
     /// Up to which all is acknowledged.
@@ -96,23 +100,42 @@ impl Spool {
             head,
             file,
             limit_bytes: limit_bytes.max(MIN_LIMIT_BYTES),
+            room: Room::unknown(),
             held: VecDeque::new(),
         })
     }
 
-    /// Whether output may be read: what a read gives is sure to be taken, the disk permitting.
-    pub(super) fn has_room_for_output(&self, len_bytes: usize) -> bool {
-        self.has_room(len_bytes as u64 + RESERVE_BYTES.min(self.limit_bytes / 4))
+    /// Whether output may be read: what a read gives is sure to be taken, the disk permitting. Looks at
+    /// the disk now and then.
+    pub(super) fn has_room_for_output(&mut self, len_bytes: usize) -> bool {
+        self.room.look(&self.folder);
+        let bound_bytes = self.bound_bytes();
+        let more_bytes = len_bytes as u64 + RESERVE_BYTES.min(bound_bytes / 4);
+        self.room.share() != Share::Nothing && self.has_room(more_bytes, bound_bytes)
     }
 
     /// Whether what can be refused may come in.
     pub(super) fn has_room_for_input(&self) -> bool {
-        self.has_room(MIN_PART_BYTES.min(self.limit_bytes / 16))
+        let more_bytes = MIN_PART_BYTES.min(self.limit_bytes / 16);
+        self.has_room(more_bytes, self.limit_bytes)
     }
 
-    fn has_room(&self, more_bytes: u64) -> bool {
+    fn has_room(&self, more_bytes: u64, bound_bytes: u64) -> bool {
         let taken: u64 = self.parts.iter().map(|part| part.len_bytes).sum();
-        self.held.is_empty() && taken + more_bytes <= self.limit_bytes
+        self.held.is_empty() && taken + more_bytes <= bound_bytes
+    }
+
+    /// Its limit, or the least where the disk has little.
+    const fn bound_bytes(&self) -> u64 {
+        match self.room.share() {
+            Share::All => self.limit_bytes,
+            Share::Little | Share::Nothing => MIN_LIMIT_BYTES,
+        }
+    }
+
+    /// Whether it may have less than its limit, since the disk has little left.
+    pub(super) fn is_cut_short(&self) -> bool {
+        self.room.share() != Share::All
     }
 
     /// Whether the disk took everything.
@@ -147,6 +170,7 @@ impl Spool {
 
     /// Tries the disk again.
     pub(super) fn retry(&mut self) {
+        self.room.may_be_more();
         let held_output: u64 = self.held.iter().map(|(_, output)| output).sum();
         let mut offset = self.offset - held_output;
         while let Some((frame, output_bytes)) = self.held.pop_front() {
@@ -179,6 +203,7 @@ impl Spool {
         }
         write_all(&self.file, frame, newest.len_bytes)?;
         newest.len_bytes += frame.len() as u64;
+        self.room.wrote(frame.len() as u64);
         Ok(())
     }
 
@@ -263,7 +288,7 @@ impl Spool {
 
     /// How large a part becomes, as a rule.
     fn part_bytes(&self) -> u64 {
-        (self.limit_bytes / 8).clamp(MIN_PART_BYTES, PART_BYTES)
+        (self.bound_bytes() / 8).clamp(MIN_PART_BYTES, PART_BYTES)
     }
 
     /// Sets another limit.

@@ -1,5 +1,7 @@
 //! Bounds: a spool that is full, and a disk that is. The process waits, and nothing is lost.
 
+use std::fs::File;
+use std::io::Write;
 use std::path::Path;
 use std::time::Duration;
 
@@ -194,24 +196,26 @@ async fn resizing_a_terminal_does_not_fill_a_spool_and_the_last_size_is_told_bef
 #[tokio::test]
 async fn on_a_full_disk_the_process_waits_and_goes_on_when_there_is_room() {
     let test = "full::on_a_full_disk_the_process_waits_and_goes_on_when_there_is_room";
-    let Some(disk) = small_disk::of_its_own(test, 1 << 20) else {
+    let Some(disk) = small_disk::of_its_own(test, 2 << 20) else {
         return;
     };
     let world = World::at(&disk);
     let ballast = disk.join("ballast");
-    std::fs::write(&ballast, vec![1; 600 << 10]).unwrap();
+    std::fs::write(&ballast, vec![1; 1 << 20]).unwrap();
     let script = "seq 1 300000; exit 5";
     let child = until_full(&world, LIMIT_BYTES, script, in_terminal()).await;
-    // A record that does not fit as a whole is not kept in part.
-    assert!(free_bytes(&disk) < 2 * RECORD_BYTES, "the disk is full");
-    assert!(len_bytes(&world) < LIMIT_BYTES / 2, "and not the spool");
-    assert_eq!(
-        type_in(&child.control, 1, "x").await,
-        Err(InputError::Refused(InputRefusal::SpoolFull))
+    let free_bytes = free_bytes(&disk);
+    assert!(
+        free_bytes > 8 * RECORD_BYTES,
+        "others have some: {free_bytes}"
     );
+    assert!(len_bytes(&world) < LEAST_BYTES, "and the spool has little");
+    let mut filler = File::create(disk.join("filler")).unwrap();
+    while filler.write_all(&[1; 4096]).is_ok() {}
     // An engine that dies meanwhile changes nothing.
     drop(child);
     let mut child = world.adopt().await;
+    std::fs::remove_file(disk.join("filler")).unwrap();
     std::fs::remove_file(&ballast).unwrap();
     let told = drain(&mut child, || {}).await;
     assert_numbers(&told, 300_000);

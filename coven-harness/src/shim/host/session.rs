@@ -18,7 +18,7 @@ use crate::shim::protocol::{Record, encode_output};
 use crate::shim::spool::{Kept, Position, Spool};
 use crate::terminal::Listener;
 
-/// How long a disk that took nothing is left alone.
+/// How long a disk that took nothing, or had little left, is left alone.
 const DISK_RETRY: Duration = Duration::from_secs(1);
 
 /// A read of this much or more is one of many: one read of a terminal gives no more.
@@ -108,7 +108,11 @@ impl Session {
         let is_full = !self.spool.has_room_for_output(READ_BYTES);
         self.ending
             .set_reading(!is_full && !self.sources.is_empty(), self.now());
-        is_full && !self.sources.is_empty()
+        let waits = is_full && !self.sources.is_empty();
+        if waits && self.spool.is_cut_short() && self.retry_at.is_none() {
+            self.retry_at = Some(self.now() + DISK_RETRY);
+        }
+        waits
     }
 
     /// When something is due after `now`, if nothing happens before. What is due by then is not
