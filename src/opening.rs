@@ -7,6 +7,7 @@ use coven_harness::Registry;
 use coven_store::Store;
 
 use crate::home::{Holder, Home};
+use crate::hosting::Hosting;
 use crate::shared::{Shared, blocking};
 use crate::{Error, OpenError, Options, recover, retention};
 
@@ -54,9 +55,19 @@ fn unreadable(error: &Error) -> OpenError {
 
 fn take_over(options: Options) -> Result<Shared, OpenError> {
     let home = Home::open(&options.home)?;
-    let store = until_closed(&home, || Store::open(&home.log(), options.store))?;
+    let kept = log_options(&options);
+    let store = until_closed(&home, || Store::open(&home.log(), kept))?;
     let registry = registry(&home, &options)?;
     Ok(Shared::new(home, store, registry, options))
+}
+
+/// What waits to be written when the engine leaves is with the shims, too.
+fn log_options(options: &Options) -> coven_store::Options {
+    let mut log = options.store;
+    if let Hosting::Shims(_) = options.hosting {
+        log.at_close = coven_store::AtClose::Leave;
+    }
+    log
 }
 
 /// The home's lock is ours, so whoever has the log open is an engine that was dropped, whose writer

@@ -181,6 +181,7 @@ impl Disk for FailingDisk {
         };
         Ok(Room {
             available_bytes,
+            size_bytes: room.size_bytes,
             read_only: plan.read_only || room.read_only,
         })
     }
@@ -311,6 +312,7 @@ const LEFT: Options = Options {
     segment_cache_bytes: 1 << 20,
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
+    at_close: crate::AtClose::Write,
     queue_bytes: 1 << 20,
     spare_bytes: u64::MAX,
     at_rest: None,

@@ -61,7 +61,7 @@ pub use error::{AppendError, Damage, OpenError, ReadError, StorageFault};
 pub use health::{StoreHealth, WriterState};
 pub use import::{Import, ImportError};
 pub use inspect::{Finding, Findings, LogFile, Loss, Progress};
-pub use options::Options;
+pub use options::{AtClose, Options};
 pub use read::{
     AllPage, Archived, Listing, Lost, OutputChunk, OutputEvent, Page, Position, ReadLimit,
 };

@@ -115,17 +115,25 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         Err(Fault::Damage(_)) => Vec::new(),
         Err(fault) => return Err(file::fault_error(path, &fault)),
     };
-    let mut reserve = Reserve::beside(disk.as_ref(), path, options.reserve_bytes);
+    let folder = file::folder_of(path).map_err(|source| file::open_error(path, source))?;
+    let room = disk.room(&folder);
+    // Of a small disk it is not to take more than it leaves to the log, which then would have no room.
+    let most_bytes = room.map_or(u64::MAX, |room| room.size_bytes / 2);
+    let reserve_bytes = options.reserve_bytes.min(most_bytes);
+    let mut reserve = Reserve::beside(disk.as_ref(), path, reserve_bytes);
     for shadow in [&cold.shadow, &journal.shadow] {
-        release(shadow, &mut reserve).map_err(|source| file::open_error(path, source))?;
+        match release(shadow, &mut reserve) {
+            // Others were faster than the reserve. All can be read, and the rest waits for room.
+            Err(source) if storage_fault(&source) == StorageFault::Full => {}
+            released => released.map_err(|source| file::open_error(path, source))?,
+        }
     }
     let at = guarded(|| journal_mark(&journal.db.begin_read()?));
     let at = at.map_err(|fault| file::fault_error(&journal_path, &fault))?;
-    let folder = file::folder_of(path).map_err(|source| file::open_error(path, source))?;
     let folder = Arc::new(folder);
     let kept = |opened, path: &Path, kind, cache_bytes| {
         let (path, folder) = (path.to_owned(), Arc::clone(&folder));
-        Kept::writable(opened, Arc::clone(disk), path, folder, kind, cache_bytes)
+        Kept::opened(opened, Arc::clone(disk), path, folder, kind, cache_bytes)
     };
     let (cold_bytes, journal_bytes) = (options.cache_bytes, options.journal_cache_bytes);
     let journal = kept(journal, &journal_path, Kind::Journal, journal_bytes);

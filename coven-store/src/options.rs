@@ -26,10 +26,14 @@ pub struct Options {
     pub fold_bytes: u64,
     /// Bytes kept free for a full disk, in a file beside the log; let go so that the end of a
     /// session can still be recorded, with the output that comes before it; so that trimmed output
-    /// and deleted sessions can be taken out, which makes room; and when the log is
-    /// closed meanwhile, all that waits. Default 12 MiB: what may wait, and as much again as one
-    /// agent's end takes; 0 keeps none.
+    /// and deleted sessions can be taken out, which makes room; so that the log can be opened; and when
+    /// it is closed meanwhile, all that waits, unless [`at_close`](Self::at_close) says otherwise. Once there
+    /// is room it is taken back before output takes any. Default 12 MiB: what may wait, and as much again
+    /// as one agent's end takes; never more than half of the file system; 0 keeps none.
     pub reserve_bytes: u64,
+    /// What becomes of output that still waits when the log is closed on a full disk. Default
+    /// [`AtClose::Write`].
+    pub at_close: AtClose,
     /// Bytes of output that may wait to be written, over all sessions; who has more waits.
     /// Default 8 MiB: a quarter of a second of a flood of 30 MB/s.
     pub queue_bytes: usize,
@@ -48,6 +52,16 @@ pub struct Options {
     pub at_rest: Option<fn()>,
 }
 
+/// What becomes of output that waits for room when the log is closed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AtClose {
+    /// It is written into the reserve, as far as that goes: for whoever has it nowhere else.
+    #[default]
+    Write,
+    /// It is left to whoever brought it, who has it still, and the reserve is kept for the next opening.
+    Leave,
+}
+
 impl Default for Options {
     fn default() -> Self {
         Self {
@@ -56,6 +70,7 @@ impl Default for Options {
             segment_cache_bytes: 40 << 20,
             fold_bytes: 16 << 20,
             reserve_bytes: 12 << 20,
+            at_close: AtClose::default(),
             queue_bytes: 8 << 20,
             spare_bytes: 64 << 20,
             at_rest: None,

@@ -32,6 +32,7 @@ use crate::file::{Kept, SharedReserve};
 use crate::folder;
 use crate::health::Meter;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
+use crate::options::AtClose;
 use crate::stored::Mark;
 use crate::tail::SharedTail;
 use crate::wake::Wakes;
@@ -62,6 +63,7 @@ pub(crate) struct Writer {
     pub(crate) wakes: Arc<Wakes>,
     pub(crate) meter: Arc<Meter>,
     pub(crate) rooms: Rooms,
+    pub(crate) at_close: AtClose,
     /// How far the log is.
     pub(crate) mark: Mark,
     pub(crate) state: State,
@@ -95,7 +97,7 @@ pub(crate) struct State {
     /// Filling the reserve.
     refill: Chore,
     closing: Option<oneshot::Sender<()>>,
-    /// The log is about to be closed.
+    /// The log is about to be closed, and all that waits is to be written.
     last_call: bool,
 }
 
@@ -138,8 +140,8 @@ impl Writer {
             if self.state.suspension.is_some() {
                 self.while_suspended();
                 if callers == Callers::None && self.state.suspension.is_some() {
-                    // What is not written now is lost: the reserve is for nothing else any more.
-                    self.state.last_call = true;
+                    // What is not written now is lost, as a rule: the reserve is for nothing else any more.
+                    self.state.last_call = self.at_close == AtClose::Write;
                     self.let_endings_through();
                     break;
                 }

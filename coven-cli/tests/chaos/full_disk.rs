@@ -73,6 +73,62 @@ pub(crate) fn daemons_killed_on_a_full_disk_cost_no_byte_and_no_input_once_there
     "killed twice".to_owned()
 }
 
+pub(crate) fn however_many_daemons_begin_on_a_disk_that_agents_filled_the_next_makes_room_on_it()
+-> String {
+    let name = "however_many_daemons_begin_on_a_disk_that_agents_filled_the_next_makes_room_on_it";
+    let Some(disk) = small_disk::of_its_own(name, DISK_BYTES) else {
+        return "on a disk of its own".to_owned();
+    };
+    let home = Home::within(&disk, env!("CARGO_BIN_EXE_coven"));
+    let base = Base::of(&home);
+    let ballast = disk.join("ballast");
+    fs::write(&ballast, vec![1; 36 << 20]).expect("there is room");
+    // It cannot be compressed to nothing.
+    let flood = "exec base64 -w 76 /dev/urandom";
+    let floods: Vec<String> = (0..3).map(|_| home.launch(flood)).collect();
+    until_it_cannot_write(&home);
+    for _ in 0..3 {
+        home.text(["daemon", "restart"]);
+        until_it_cannot_write(&home);
+        home.kill_daemon();
+        home.text(["daemon", "start"]);
+        until_it_cannot_write(&home);
+        for flood in &floods {
+            assert_eq!(home.record(flood)["status"], "running");
+        }
+    }
+    home.text(["kill", &floods[0]]);
+    assert_eq!(home.record(&floods[0])["status"], "killed");
+    let before = output_bytes(&home, &floods[1]);
+    home.text(["prune", "--session-bytes", "100kB"]);
+    eventually("an agent that goes on in what was pruned", || {
+        (output_bytes(&home, &floods[1]) > before + (1 << 20)).then_some(())
+    });
+
+    // Others may take all there is, what the log let go of included: it is read even so.
+    until_it_cannot_write(&home);
+    home.kill_daemon();
+    fs::remove_file(home.dir().join("coven.redb.reserve")).expect("it is there");
+    let filler = disk.join("filler");
+    fill(&filler);
+    home.text(["daemon", "start"]);
+    until_it_cannot_write(&home);
+    assert_eq!(home.record(&floods[1])["status"], "running");
+    fs::remove_file(&filler).expect("it is there");
+    fs::remove_file(&ballast).expect("it is there");
+    home.text(["daemon", "stop", "--kill"]);
+    home.text(["daemon", "start"]);
+    for flood in &floods {
+        assert_eq!(home.record(flood)["status"], "killed");
+    }
+    base.nothing_is_left(&home, floods.iter().map(String::as_str));
+    "six daemons more".to_owned()
+}
+
+fn output_bytes(home: &Home, id: &str) -> u64 {
+    home.record(id)["output_bytes"].as_u64().expect("a number")
+}
+
 /// Takes all the room that is left.
 fn fill(filler: &Path) {
     let mut file = File::options()

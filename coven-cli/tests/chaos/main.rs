@@ -62,6 +62,7 @@ tests! {
     reboot::under_another_boot_id_what_lives_is_taken_over_typed_to_and_ended_with_proof,
     reboot::a_kill_that_cannot_see_a_shim_which_lives_fails_and_the_next_daemon_ends_it,
     full_disk::daemons_killed_on_a_full_disk_cost_no_byte_and_no_input_once_there_is_room,
+    full_disk::however_many_daemons_begin_on_a_disk_that_agents_filled_the_next_makes_room_on_it,
     crowd::under_five_hundred_sessions_that_write_daemons_die_and_cost_no_byte_and_no_input,
 }
 

@@ -24,6 +24,7 @@ const OPTIONS: Options = Options {
     cache_bytes: 8 << 20,
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
+    at_close: crate::AtClose::Write,
     queue_bytes: 8 << 20,
     spare_bytes: 4 << 20,
     at_rest: None,

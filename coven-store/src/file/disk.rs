@@ -27,6 +27,8 @@ pub(crate) enum Access {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Room {
     pub(crate) available_bytes: u64,
+    /// What it had, were it empty.
+    pub(crate) size_bytes: u64,
     pub(crate) read_only: bool,
 }
 
@@ -94,12 +96,16 @@ impl Disk for OsDisk {
     fn room(&self, folder: &File) -> io::Result<Room> {
         let stat = rustix::fs::fstatvfs(folder)?;
         // Some network file systems have no size at all.
-        let available_bytes = match stat.f_blocks {
-            0 => u64::MAX / 2,
-            _ => stat.f_bavail.saturating_mul(stat.f_frsize),
+        let (available_bytes, size_bytes) = match stat.f_blocks {
+            0 => (u64::MAX / 2, u64::MAX / 2),
+            blocks => (
+                stat.f_bavail.saturating_mul(stat.f_frsize),
+                blocks.saturating_mul(stat.f_frsize),
+            ),
         };
         Ok(Room {
             available_bytes,
+            size_bytes,
             read_only: stat.f_flag.contains(StatVfsMountFlags::RDONLY),
         })
     }

@@ -45,8 +45,8 @@ enum State {
 }
 
 impl Kept {
-    /// A file that was just opened, and whose shadow was released.
-    pub(crate) fn writable(
+    /// A file that was just opened. Unless its shadow was released, there is no room for what it holds.
+    pub(crate) fn opened(
         opened: Opened,
         disk: Arc<dyn Disk>,
         path: PathBuf,
@@ -54,6 +54,17 @@ impl Kept {
         kind: Kind,
         cache_bytes: usize,
     ) -> Self {
+        let state = if opened.shadow.is_held() {
+            State::Held {
+                shadow: opened.shadow,
+                access: opened.access,
+                is_restored: opened.is_restored,
+            }
+        } else {
+            State::Writable {
+                shadow: opened.shadow,
+            }
+        };
         Self {
             database: Arc::new(Database::new(opened.db)),
             disk,
@@ -62,9 +73,7 @@ impl Kept {
             kind,
             cache_bytes,
             last_sync: opened.last_sync,
-            state: State::Writable {
-                shadow: opened.shadow,
-            },
+            state,
         }
     }
 

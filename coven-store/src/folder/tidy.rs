@@ -16,13 +16,15 @@ impl Folder {
         if self.state.is_tidy || self.state.trouble.is_some() {
             return;
         }
-        if let Err(reason) = self.make_room(0, Claim::Ending) {
-            if self.has_to_tidy() {
-                self.wait(reason);
-            } else {
+        if self.make_room(0, Claim::None).is_err() {
+            // Where there is nothing to do, the reserve is not to let go of any.
+            if !self.has_to_tidy() {
                 self.state.is_tidy = true;
+                return;
             }
-            return;
+            if let Err(reason) = self.make_room(0, Claim::Ending) {
+                return self.wait(reason);
+            }
         }
         match self.tidy_some() {
             Ok(true) => {}
@@ -37,7 +39,9 @@ impl Folder {
         if !self.state.makes_room {
             return;
         }
-        let may = self.cold.is_writable() && self.make_room(0, Claim::Ending).is_ok();
+        let may = self.cold.is_writable()
+            && self.has_to_tidy()
+            && self.make_room(0, Claim::Ending).is_ok();
         let step = if may { self.tidy_some() } else { Ok(false) };
         self.state.makes_room = matches!(step, Ok(true));
         match step {

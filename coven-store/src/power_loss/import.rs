@@ -18,6 +18,7 @@ const OPTIONS: Options = Options {
     segment_cache_bytes: 1 << 20,
     fold_bytes: 8 << 20,
     reserve_bytes: 0,
+    at_close: crate::AtClose::Write,
     queue_bytes: 1 << 20,
     spare_bytes: u64::MAX,
     at_rest: None,

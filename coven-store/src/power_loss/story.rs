@@ -18,6 +18,7 @@ pub(super) const OPTIONS: Options = Options {
     segment_cache_bytes: 1 << 20,
     fold_bytes: 20_000,
     reserve_bytes: 0,
+    at_close: crate::AtClose::Write,
     queue_bytes: 1 << 20,
     spare_bytes: 4096,
     at_rest: None,

@@ -95,7 +95,7 @@ impl Store {
         let (sender, inbox) = mpsc::channel();
         let database = Arc::clone(&cold.database);
         let cache = Arc::new(Cache::new(options.segment_cache_bytes));
-        let folder = Folder {
+        let mut folder = Folder {
             inbox: folder_inbox,
             writer: sender.clone(),
             cold,
@@ -109,7 +109,8 @@ impl Store {
             rest: Rest::new(options.at_rest),
             state: folder::State::default(),
         };
-        let writer = Writer {
+        folder.begin();
+        let mut writer = Writer {
             inbox,
             journal,
             cold: Arc::clone(&database),
@@ -120,9 +121,11 @@ impl Store {
             wakes: Arc::clone(&wakes),
             meter: Arc::clone(&meter),
             rooms: rooms.clone(),
+            at_close: options.at_close,
             mark,
             state: writer::State::default(),
         };
+        writer.begin();
         let io = |source| file::open_error(path, source);
         spawn("coven-log", move || writer.run()).map_err(io)?;
         spawn("coven-fold", move || folder.run()).map_err(io)?;

@@ -35,6 +35,7 @@ pub(super) async fn writer(home: &Home, folder: Sender<folder::Message>) -> (Wri
         wakes: Arc::new(Wakes::new(Seq::ZERO)),
         meter: Arc::clone(&meter),
         rooms: rooms.clone(),
+        at_close: options.at_close,
         state: State::default(),
     };
     let queue = Queue {

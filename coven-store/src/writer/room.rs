@@ -51,10 +51,16 @@ impl Writer {
         let held_bytes = self.reserve.lock().held_bytes();
         let room = &self.state.room;
         let may_be_more = room.spare_bytes.is_none() || room.is_pessimistic;
-        if may_be_more && self.journal.is_writable() && self.available()? < needed_bytes {
+        if may_be_more
+            && self.journal.is_writable()
+            && (self.available()? < needed_bytes || claim == Claim::None && self.lacks_reserve())
+        {
             self.give_back()?;
             self.state.room.spare_bytes = Some(self.count_spare());
             self.state.room.is_pessimistic = false;
+        }
+        if claim == Claim::None {
+            self.regain_reserve()?;
         }
         let made = self
             .reserve
@@ -63,6 +69,21 @@ impl Writer {
             self.state.refill = Chore::Later;
         }
         made
+    }
+
+    /// What the reserve let go of it has again before anything else takes room: or whoever writes has
+    /// all that becomes free, and nothing is left for the next end, nor for the next opening.
+    fn regain_reserve(&self) -> Result<(), StorageFault> {
+        if self.reserve.lock().is_full() {
+            return Ok(());
+        }
+        self.free()?;
+        if self.lacks_reserve() {
+            return Err(StorageFault::Full);
+        }
+        // A file system that has the room and does not give it is to keep nobody from writing.
+        let _ = self.take_reserve();
+        Ok(())
     }
 
     /// Fills the reserve where there is room for it and for what is being written.
