@@ -7,6 +7,7 @@
 //! before that leaves it in both, and it is told apart by how far the cold file says it is. When
 //! the disk takes no writes, folding waits and is tried again.
 
+mod mend;
 mod part;
 mod rest;
 mod room;
@@ -94,6 +95,7 @@ pub(crate) struct State {
     asked: Asked,
     spared: spared::Spared,
     trouble: Option<Trouble>,
+    mending: mend::Mending,
     backoff: Duration,
 }
 
@@ -272,6 +274,7 @@ impl Folder {
                 self.tail.forget(what.mark, Some(began.elapsed()));
                 self.state.backoff = Duration::ZERO;
                 self.state.asked = Asked::default();
+                self.state.mending = mend::Mending::default();
                 if what.mark == self.tail.look().last() {
                     self.state.fold = Wanted::Nothing;
                 } else if (self.state.fold
@@ -288,7 +291,7 @@ impl Folder {
             }
             Err(fault) => {
                 self.state.asked.was_met_by(&fault);
-                self.lose(fault.reason());
+                self.lose_or_mend(&fault);
             }
         }
     }
@@ -328,15 +331,22 @@ impl Folder {
         if self.state.rebuilds.is_empty() || self.state.trouble.is_some() {
             return;
         }
+        self.mend_first();
+        if self.state.trouble.is_some() {
+            return;
+        }
         let rebuilt = self.commit(&Touched::All, projection::rebuild);
         self.compaction.committed();
         let answer = match rebuilt {
             Ok(()) => Ok(()),
-            Err(Fault::Damage(damage)) => Err(AppendError::Damaged(damage)),
             Err(fault) => {
                 let reason = fault.reason();
+                // Damage too: of a transaction that met some the database may not get rid.
                 self.lose(reason.clone());
-                Err(AppendError::Suspended { reason })
+                Err(match fault {
+                    Fault::Damage(damage) => AppendError::Damaged(damage),
+                    Fault::Disk(_) | Fault::Stale => AppendError::Suspended { reason },
+                })
             }
         };
         for reply in self.state.rebuilds.drain(..) {
@@ -362,6 +372,8 @@ impl Folder {
     }
 
     fn close(&mut self) {
+        // That takes a while: who opens it next has it done.
+        self.state.mending = mend::Mending::Tried;
         if self.state.trouble.is_some() {
             self.try_again();
         }

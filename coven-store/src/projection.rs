@@ -1,15 +1,31 @@
 //! Projections: what follows from the log and is kept beside it, for finding things.
 
+mod mend;
 mod rebuild;
 
 use coven_core::{Origin, Record};
+use redb::TableHandle;
 
 use crate::fault::Fault;
-use crate::layout::Tables;
+use crate::inspect::widths;
+use crate::layout::{BY_CONVERSATION, BY_CREATED, LIVE, OUTPUT, RECORDS, Tables};
+use crate::raw::Widths;
 use crate::read::record_place;
 use crate::stored::{RecordRow, sealed};
 
+pub(crate) use mend::mend;
 pub(crate) use rebuild::rebuild;
+
+/// The names of all projections, and how wide their keys and values are.
+pub(crate) fn tables() -> [(&'static str, Widths); 5] {
+    [
+        (RECORDS.name(), widths(&RECORDS)),
+        (BY_CREATED.name(), widths(&BY_CREATED)),
+        (BY_CONVERSATION.name(), widths(&BY_CONVERSATION)),
+        (LIVE.name(), widths(&LIVE)),
+        (OUTPUT.name(), widths(&OUTPUT)),
+    ]
+}
 
 /// Brings the projections of one session from `before` to `after`.
 pub(crate) fn update(

@@ -10,6 +10,7 @@ mod free;
 mod header;
 mod page;
 mod snapshot;
+mod spoilt;
 mod system;
 mod walk;
 
@@ -27,6 +28,7 @@ pub(crate) use free::free_pages;
 pub(crate) use header::{HEADER_BYTES, Header, Last, Made};
 pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_rows};
 pub(crate) use snapshot::{BadPage, Snapshot};
+pub(crate) use spoilt::spoilt;
 pub(crate) use system::without_damaged_system;
 pub(crate) use walk::{Bounds, Row};
 

@@ -26,6 +26,6 @@ pub(crate) use live::live;
 pub(crate) use output::{Chunks, OutputRange};
 pub(crate) use record::{
     by_conversation, entry, folded, folded_in, gone, imported, load_record, record_of_row,
-    record_place, session_of_slot, slot_of_row, slot_row,
+    record_place, session_of_slot, slot_of_row, slot_row, unless_damaged,
 };
 pub(crate) use segments::{Part, each_row};

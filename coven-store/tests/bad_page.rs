@@ -2,13 +2,16 @@
 
 #[path = "support/damage.rs"]
 mod damage;
+#[path = "support/full.rs"]
+mod full;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use coven_core::{Envelope, Event, Seq};
-use coven_store::{Store, inspect};
+use coven_store::{Store, WriterState, inspect};
 use damage::*;
+use full::until_state;
 use support::*;
 
 const PAGE_BYTES: u64 = 4096;
@@ -20,6 +23,9 @@ const DAMAGES: [&[u8]; 2] = [
     // It is a leaf that says it has more than it has.
     &[1, 0, 0x7f, 0x7f],
 ];
+
+/// Tables that hold nothing but what follows from the events.
+const PROJECTIONS: [&str; 5] = ["by_conversation", "by_created", "live", "output", "records"];
 
 /// A log of which everything is folded, closed.
 async fn folded_story() -> Log {
@@ -63,26 +69,32 @@ fn tables_hit(log: &Log) -> BTreeSet<&'static str> {
     problems.filter_map(|problem| problem.table).collect()
 }
 
-#[tokio::test]
-async fn whichever_page_goes_bad_a_fold_takes_no_session_away() {
-    let log = folded_story().await;
-    let pages = len(&log.path()) / PAGE_BYTES;
-    let mut hit = BTreeSet::new();
-    for (page, bytes) in (1..pages).flat_map(|page| DAMAGES.map(|bytes| (page, bytes))) {
+/// Copies of a log with a damaged page each, that can be opened, and in which tables it is.
+fn damaged_copies(log: &Log) -> impl Iterator<Item = (Log, Store, BTreeSet<&'static str>)> {
+    let pages = 1..len(&log.path()) / PAGE_BYTES;
+    let damages = pages.flat_map(|page| DAMAGES.map(|bytes| (page, bytes)));
+    damages.filter_map(|(page, bytes)| {
         let copy = log.copy();
         put(&copy.path(), page * PAGE_BYTES, bytes);
         let tables = tables_hit(&copy);
         if tables.is_empty() {
-            continue;
+            return None;
         }
         // Damage that is met at once lets nobody in.
-        let Ok(store) = Store::open(&copy.path(), OPTIONS) else {
-            continue;
-        };
+        let store = Store::open(&copy.path(), OPTIONS).ok()?;
         println!("page {page}, of {tables:?}, became {:?}…", &bytes[..4]);
+        Some((copy, store, tables))
+    })
+}
+
+#[tokio::test]
+async fn whichever_page_goes_bad_a_fold_takes_no_session_away() {
+    let log = folded_story().await;
+    let mut hit = BTreeSet::new();
+    for (copy, store, tables) in damaged_copies(&log) {
         hit.extend(tables);
         let before = readable(&store);
-        let appended = append(&store, "fresh", vec![talking(), started()]).await;
+        let appended = append(&store, "fresh", vec![talking(), started(), output(0, "x")]).await;
         // It folds what there is.
         let _ = store.verify();
         assert_all_there(&readable(&store), &before);
@@ -90,7 +102,7 @@ async fn whichever_page_goes_bad_a_fold_takes_no_session_away() {
         let store = copy.open();
         assert_all_there(&readable(&store), &before);
         if appended.is_ok() {
-            assert_eq!(events_of(&store, "fresh").len(), 2);
+            assert_eq!(events_of(&store, "fresh").len(), 3);
         }
         store.close().await;
     }
@@ -108,4 +120,90 @@ async fn whichever_page_goes_bad_a_fold_takes_no_session_away() {
         "slots",
     ];
     assert!(met.iter().all(|table| hit.contains(table)), "{hit:?}");
+}
+
+#[tokio::test]
+async fn what_follows_from_the_events_and_goes_bad_is_made_anew_by_the_next_fold() {
+    let log = folded_story().await;
+    let expected = {
+        let store = log.copy().open();
+        append(&store, "fresh", vec![talking(), started(), output(0, "x")])
+            .await
+            .expect("a new session");
+        content(&store)
+    };
+    let mut mended = BTreeSet::new();
+    for (copy, store, tables) in damaged_copies(&log) {
+        if !tables.is_subset(&PROJECTIONS.into()) {
+            continue;
+        }
+        mended.extend(tables);
+        append(&store, "fresh", vec![talking(), started(), output(0, "x")])
+            .await
+            .expect("a new session");
+        assert_eq!(store.verify().expect("a read").problems, Vec::new());
+        until_state(&store, WriterState::Healthy).await;
+        assert!(content(&store) == expected);
+        store.close().await;
+        assert_eq!(tables_hit(&copy), BTreeSet::new());
+    }
+    assert_eq!(mended, PROJECTIONS.into());
+}
+
+#[tokio::test]
+async fn projections_of_which_a_page_went_bad_are_made_anew_for_who_asks() {
+    let log = folded_story().await;
+    let expected = content(&log.copy().open());
+    for (copy, store, tables) in damaged_copies(&log) {
+        if !tables.is_subset(&PROJECTIONS.into()) {
+            continue;
+        }
+        store
+            .rebuild_projections()
+            .await
+            .expect("the events are whole");
+        assert!(content(&store) == expected);
+        store.close().await;
+        assert_eq!(tables_hit(&copy), BTreeSet::new());
+    }
+}
+
+#[tokio::test]
+async fn a_log_that_cannot_be_made_anew_for_damage_is_read_on_and_opens_again() {
+    let log = folded_story().await;
+    let mut refused = 0;
+    for (copy, store, tables) in damaged_copies(&log) {
+        if tables.is_subset(&PROJECTIONS.into()) {
+            continue;
+        }
+        let before = readable(&store);
+        refused += u32::from(store.rebuild_projections().await.is_err());
+        assert_all_there(&readable(&store), &before);
+        store.close().await;
+        let store = copy.open();
+        assert_all_there(&readable(&store), &before);
+        store.close().await;
+    }
+    assert!(refused > 10, "{refused}");
+}
+
+#[tokio::test]
+async fn a_fold_that_damage_stops_for_good_is_told_by_the_health() {
+    let log = folded_story().await;
+    let mut told = BTreeSet::new();
+    for (_copy, store, tables) in damaged_copies(&log) {
+        let stopped = ["order", "slots"];
+        let Some(table) = stopped.into_iter().find(|table| tables.contains(table)) else {
+            continue;
+        };
+        told.insert(table);
+        let appended = append(&store, "fresh", vec![talking(), started(), output(0, "x")]).await;
+        appended.expect("a new session");
+        let _ = store.verify();
+        until_state(&store, WriterState::Pressured).await;
+        let error = store.health().last_error.expect("what is wrong");
+        assert!(error.contains("damaged"), "{error}");
+        store.close().await;
+    }
+    assert_eq!(told, ["order", "slots"].into());
 }

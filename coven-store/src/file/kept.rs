@@ -1,5 +1,6 @@
 //! `Kept`: one of the log's files, open for its one writer, through whatever befalls the disk.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -11,7 +12,7 @@ use redb::StorageBackend;
 use super::disk::{Access, Disk, Room};
 use super::kind::Kind;
 use super::last_sync::LastSync;
-use super::open::{Opened, reopen};
+use super::open::{Look, Opened, reopen};
 use super::shadow::Shadow;
 use crate::database::Database;
 use crate::error::{OpenError, StorageFault};
@@ -126,6 +127,16 @@ impl Kept {
 
     /// Closes the file, which met a fault, and opens it again, for reading at least.
     pub(crate) fn reopen(&mut self) -> Result<(), StorageFault> {
+        self.reopen_looking(Look::System).map(drop)
+    }
+
+    /// The same after damage of a cold file. Says which projections are damaged: they are to be made anew,
+    /// and nothing else is to be done with the file before that.
+    pub(crate) fn reopen_after_damage(&mut self) -> Result<BTreeSet<&'static str>, StorageFault> {
+        self.reopen_looking(Look::Projections)
+    }
+
+    fn reopen_looking(&mut self, look: Look) -> Result<BTreeSet<&'static str>, StorageFault> {
         // What redb would write to close it, after a panic, has no map of what is free: to open it would
         // take a look at every page, and one that is damaged would keep all others from being read.
         if let State::Writable { shadow } | State::Held { shadow, .. } = &self.state {
@@ -139,6 +150,7 @@ impl Kept {
             self.kind,
             self.cache_bytes,
             &self.last_sync,
+            look,
         );
         match reopened {
             Ok(opened) => {
@@ -148,7 +160,7 @@ impl Kept {
                     access: opened.access,
                     is_restored: opened.is_restored,
                 };
-                Ok(())
+                Ok(opened.spoilt)
             }
             Err(error) => {
                 let reason = reason_of(&error);

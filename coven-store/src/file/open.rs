@@ -1,5 +1,6 @@
 //! Opening the log, and opening it again after a fault.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
@@ -16,7 +17,8 @@ use super::shadow::{Locking, Shadow};
 use crate::database::caught;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
-use crate::raw::{HEADER_BYTES, Header, Made, RawFile, without_damaged_system};
+use crate::projection;
+use crate::raw::{HEADER_BYTES, Header, Made, RawFile, spoilt, without_damaged_system};
 
 /// What every redb file begins with.
 pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -33,6 +35,17 @@ pub(crate) struct Opened {
     pub(super) last_sync: LastSync,
     /// It was not as the last sync left it, and is opened as if it were.
     pub(super) is_restored: bool,
+    /// The projections that are to be made anew, if it was looked which.
+    pub(crate) spoilt: BTreeSet<&'static str>,
+}
+
+/// What is looked at of a file before redb opens it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Look {
+    /// What the database keeps for itself.
+    System,
+    /// And the projections, of which a page that is damaged is made one that they can be dropped with.
+    Projections,
 }
 
 /// Opens a log's cold file at `path`. What is not a log of ours, of this format and whole, is not
@@ -132,8 +145,9 @@ pub(super) fn reopen(
     kind: Kind,
     cache_bytes: usize,
     last_sync: &LastSync,
+    look: Look,
 ) -> Result<Opened, OpenError> {
-    let open = |access| open_held(disk, path, kind, cache_bytes, access, last_sync);
+    let open = |access| open_held(disk, path, kind, cache_bytes, access, last_sync, look);
     match open(Access::Write) {
         Err(OpenError::ReadOnly { .. }) => open(Access::Read),
         result => result,
@@ -159,7 +173,8 @@ fn open_first(
     access: Access,
 ) -> Result<Opened, OpenError> {
     let last_sync = LastSync::default();
-    open_held(disk, path, kind, cache_bytes, access, &last_sync)
+    let look = Look::System;
+    open_held(disk, path, kind, cache_bytes, access, &last_sync, look)
 }
 
 fn open_held(
@@ -169,6 +184,7 @@ fn open_held(
     cache_bytes: usize,
     access: Access,
     last_sync: &LastSync,
+    look: Look,
 ) -> Result<Opened, OpenError> {
     let io = |source| open_error(path, source);
     let file = disk.open(path, access).map_err(io)?;
@@ -189,6 +205,10 @@ fn open_held(
         });
     }
     mend_system(&shadow, path)?;
+    let spoilt = match look {
+        Look::System => BTreeSet::new(),
+        Look::Projections => give_up_spoilt_pages(&shadow).map_err(io)?,
+    };
     // redb trusts a file that was closed in order, and may panic on one that was altered since.
     let opened = caught(|| {
         let db = builder(cache_bytes)
@@ -219,6 +239,7 @@ fn open_held(
         access,
         last_sync: last_sync.clone(),
         is_restored,
+        spoilt,
     })
 }
 
@@ -247,6 +268,17 @@ fn mend_system(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
         shadow.write(patch.at, &patch.bytes).map_err(io)?;
     }
     Ok(())
+}
+
+/// Has damaged pages of projections lead nowhere: in memory, as all that is done to a file that is held.
+/// Says of which.
+fn give_up_spoilt_pages(shadow: &Shadow) -> io::Result<BTreeSet<&'static str>> {
+    let mut tables = BTreeSet::new();
+    for patch in spoilt(RawFile::lent(shadow)?, &projection::tables()) {
+        shadow.write(patch.at, &patch.bytes)?;
+        tables.insert(patch.found.table);
+    }
+    Ok(tables)
 }
 
 /// The first page of a file; `None` where the database will complain of it. A file whose last commit was

@@ -5,6 +5,7 @@ use coven_core::{Event, Seq};
 
 use super::*;
 use crate::Store;
+use crate::fault::damage;
 use crate::file::{Disk, OsDisk};
 use crate::layout::RECORDS;
 use crate::opening;
@@ -231,4 +232,21 @@ async fn what_a_session_has_already_is_not_put_behind_it_again() {
     assert!(damage.problem.contains("go up to 5"), "{damage}");
     drop(folder);
     assert_is_there_once(&home.open());
+}
+
+#[tokio::test]
+async fn which_projections_are_damaged_is_looked_at_once_until_a_fold_goes_through() {
+    let home = Home::new();
+    let mut folder = folder_with_an_end_to_fold(&home).await;
+    let met = damage("a page of something else");
+    for _ in 0..3 {
+        folder.lose_or_mend(&met);
+        assert!(matches!(folder.state.mending, mend::Mending::Tried));
+    }
+    folder.take_in(Message::LetGo);
+    while folder.patience() == Some(Duration::ZERO) {
+        folder.work();
+    }
+    assert!(folder.tail.look().is_folded());
+    assert!(matches!(folder.state.mending, mend::Mending::Untried));
 }

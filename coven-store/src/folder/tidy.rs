@@ -29,7 +29,7 @@ impl Folder {
         match self.tidy_some() {
             Ok(true) => {}
             Ok(false) => self.state.is_tidy = true,
-            Err(fault) => self.lose(fault.reason()),
+            Err(fault) => self.lose_or_mend(&fault),
         }
     }
 
@@ -47,7 +47,7 @@ impl Folder {
         match step {
             Ok(true) => {}
             Ok(false) => self.give_all_back(),
-            Err(fault) => self.lose(fault.reason()),
+            Err(fault) => self.lose_or_mend(&fault),
         }
     }
 

@@ -29,7 +29,7 @@ impl Folder {
     pub(super) fn lose(&mut self, reason: StorageFault) {
         // Whoever reads is told by the opening: then it is to be seen that something is wrong.
         self.meter.stuck(&reason);
-        let reason = match self.cold.reopen() {
+        let reason = match self.reopen() {
             Ok(()) => {
                 self.meter.opened();
                 reason
@@ -81,7 +81,7 @@ impl Folder {
 
     pub(super) fn try_again(&mut self) {
         if self.cold.is_worth_reopening() {
-            match self.cold.reopen() {
+            match self.reopen() {
                 Ok(()) => self.meter.opened(),
                 Err(reason) => return self.wait(reason),
             }
@@ -92,7 +92,7 @@ impl Folder {
         if let Err(reason) = made {
             return self.wait(reason);
         }
-        match self.learn() {
+        match self.learn().and_then(|()| self.mend()) {
             Ok(()) => {
                 self.state.trouble = None;
                 self.want_all();

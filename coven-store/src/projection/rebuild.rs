@@ -22,32 +22,19 @@ pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
     for slot in living_slots(&tables.ids)? {
         let id = session_of_slot(&tables.slots, slot)?;
         let record = fold_session(&tables.segments, slot, &id)?;
-        let trimmed_bytes = record.session.trimmed_bytes;
         update(&mut tables, slot, None, &record)?;
-        let Tables {
-            segments,
-            output,
-            trimming,
-            ..
-        } = &mut tables;
-        for_each_output_segment(segments, slot, &id, |key, seq| {
-            output.insert(key, seq)?;
-            if key.1 < trimmed_bytes {
-                trimming.insert(slot, trimmed_bytes)?;
-            }
-            Ok(())
-        })?;
+        index_output(&mut tables, slot, &record)?;
     }
     Ok(())
 }
 
 /// The slots of the sessions that are not deleted.
-fn living_slots(ids: &impl ReadableTable<&'static str, u64>) -> Result<Vec<u64>, Fault> {
+pub(super) fn living_slots(ids: &impl ReadableTable<&'static str, u64>) -> Result<Vec<u64>, Fault> {
     ids.iter()?.map(|row| Ok(row?.1.value())).collect()
 }
 
 /// A session's record from its events. Of output that was trimmed some may be left or none.
-fn fold_session(
+pub(super) fn fold_session(
     segments: &impl ReadableTable<(u64, u64), &'static [u8]>,
     slot: u64,
     id: &SessionId,
@@ -75,6 +62,28 @@ fn fold_session(
         )
     })?;
     record.ok_or_else(|| of_session(None, "it has no events".to_owned()))
+}
+
+/// Finds the output of a session again, and what is to be taken out of it.
+pub(super) fn index_output(
+    tables: &mut Tables<'_>,
+    slot: u64,
+    record: &Record,
+) -> Result<(), Fault> {
+    let Tables {
+        segments,
+        output,
+        trimming,
+        ..
+    } = tables;
+    let trimmed_bytes = record.session.trimmed_bytes;
+    for_each_output_segment(segments, slot, &record.session.id, |key, seq| {
+        output.insert(key, seq)?;
+        if key.1 < trimmed_bytes {
+            trimming.insert(slot, trimmed_bytes)?;
+        }
+        Ok(())
+    })
 }
 
 /// Calls `each` with every row that the index of output is to have of a session.

@@ -193,7 +193,7 @@ pub(crate) fn record_place(slot: u64, id: &SessionId) -> Vec<u8> {
 
 /// What was read, for those who look at many: `None` where it is damaged, so that the others can be
 /// seen. Who asks for it by its id is told what is wrong.
-pub(super) fn unless_damaged<T>(read: Result<T, Fault>) -> Result<Option<T>, Fault> {
+pub(crate) fn unless_damaged<T>(read: Result<T, Fault>) -> Result<Option<T>, Fault> {
     match read {
         Err(Fault::Damage(damage)) => {
             tracing::error!(%damage, "a session is left out");

@@ -1,0 +1,93 @@
+//! When a fold meets damage, or who takes out what was deleted: what follows from the events, and is damaged, is made anew from them.
+//!
+//! It is looked for once, and then not before a fold went through again: what is not cured by it stays, and
+//! all that can be read is read on.
+
+use std::collections::BTreeSet;
+
+use super::Folder;
+use crate::cold::spared::Spared;
+use crate::error::StorageFault;
+use crate::fault::{Fault, damage};
+use crate::projection;
+use crate::raw::{RawFile, spoilt};
+use crate::read::Touched;
+
+/// Whether projections are made anew where a fold meets damage.
+#[derive(Debug, Default)]
+pub(super) enum Mending {
+    /// It is looked which are damaged.
+    #[default]
+    Untried,
+    /// These are, before anything is folded.
+    Wanted(BTreeSet<&'static str>),
+    /// That was done, or was of no use.
+    Tried,
+}
+
+impl Folder {
+    /// A transaction of the cold file met a fault.
+    pub(super) fn lose_or_mend(&mut self, fault: &Fault) {
+        match (fault, &self.state.mending) {
+            (Fault::Damage(_), Mending::Untried) => self.look_for_damage(fault.reason()),
+            (Fault::Damage(_), Mending::Wanted(_) | Mending::Tried)
+            | (Fault::Disk(_) | Fault::Stale, _) => self.lose(fault.reason()),
+        }
+    }
+
+    /// Opens the cold file again with a look at the projections, and makes those anew that are damaged.
+    fn look_for_damage(&mut self, reason: StorageFault) {
+        self.meter.stuck(&reason);
+        let spoilt = match self.cold.reopen_after_damage() {
+            Ok(spoilt) => spoilt,
+            Err(reason) => return self.wait(reason),
+        };
+        self.meter.opened();
+        self.wait(reason);
+        if spoilt.is_empty() {
+            self.state.mending = Mending::Tried;
+        } else {
+            self.state.mending = Mending::Wanted(spoilt);
+            self.try_again();
+        }
+    }
+
+    /// Makes anew what is to be.
+    pub(super) fn mend(&mut self) -> Result<(), Fault> {
+        let Mending::Wanted(spoilt) = &self.state.mending else {
+            return Ok(());
+        };
+        tracing::warn!(tables = ?spoilt, "what follows from the events is damaged, and is made anew from them");
+        let mended = self.commit(&Touched::All, |txn| projection::mend(txn, spoilt));
+        self.compaction.committed();
+        match mended {
+            Ok(()) => {
+                self.state.mending = Mending::Tried;
+                // What could not be taken out for it can be now.
+                self.state.spared = Spared::default();
+            }
+            Err(Fault::Damage(_)) => self.state.mending = Mending::Tried,
+            // It is not known whether it is done.
+            Err(Fault::Disk(_) | Fault::Stale) => {}
+        }
+        mended
+    }
+
+    /// The same before all projections are dropped: a page that is damaged is not to be gone by.
+    pub(super) fn mend_first(&mut self) {
+        let is_spoilt = self.cold.file().is_some_and(|file| {
+            RawFile::lent(file).is_ok_and(|file| !spoilt(file, &projection::tables()).is_empty())
+        });
+        if is_spoilt {
+            self.look_for_damage(damage("pages of a projection are damaged").reason());
+        }
+    }
+
+    /// Opens the cold file again. While projections are to be made anew, those can be dropped then.
+    pub(super) fn reopen(&mut self) -> Result<(), StorageFault> {
+        match self.state.mending {
+            Mending::Wanted(_) => self.cold.reopen_after_damage().map(drop),
+            Mending::Untried | Mending::Tried => self.cold.reopen(),
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! Pages of tables that can be made anew.
+//!
+//! To drop a table redb goes through its pages, and believes each: one that was altered may lead it to
+//! pages of others, which would be used again. So a page that is not what it was is made a leaf first,
+//! which leads nowhere, and of more rows than a page can have, so that nobody takes it for an empty one.
+
+use super::snapshot::Snapshot;
+use super::system::Patch;
+use super::{RawFile, Widths};
+
+/// The first bytes of a page: that it is a leaf, and of how many rows.
+const LEADS_NOWHERE: [u8; 4] = [1, 0, 0xff, 0xff];
+
+/// What to write where, so that `tables` can be dropped. Reads their pages.
+pub(crate) fn spoilt(file: RawFile, tables: &[(&'static str, Widths)]) -> Vec<Patch> {
+    let snapshot = Snapshot::at_last(file);
+    // Where the tables themselves are not known, no page can be told to be theirs.
+    if !snapshot.take_bad().is_empty() {
+        return Vec::new();
+    }
+    for (table, widths) in tables {
+        snapshot.rows(table, *widths).for_each(drop);
+    }
+    let bad = snapshot.take_bad().into_iter();
+    bad.filter_map(|found| {
+        Some(Patch {
+            at: found.at?,
+            bytes: LEADS_NOWHERE.to_vec(),
+            found,
+        })
+    })
+    .collect()
+}
