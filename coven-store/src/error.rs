@@ -130,11 +130,21 @@ impl From<Fault> for ReadError {
     }
 }
 
+impl ReadError {
+    /// The same, met as a session was asked for: damage of a page does not say whose it is.
+    pub(crate) fn met_for(mut self, id: &SessionId) -> Self {
+        if let Self::Damaged(damage) = &mut self {
+            damage.session.get_or_insert_with(|| id.clone());
+        }
+        self
+    }
+}
+
 /// Stored bytes that mean nothing.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the log is damaged{}: {problem}", place(session.as_ref(), *seq))]
 pub struct Damage {
-    /// The session they belong to, where known.
+    /// The session they belong to, or that was asked for when they were met; `None` where neither is known.
     pub session: Option<SessionId>,
     /// The event, where it is one.
     pub seq: Option<Seq>,

@@ -9,7 +9,7 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use coven_core::{Envelope, Event, Seq};
-use coven_store::{Store, WriterState, inspect};
+use coven_store::{ReadError, Store, WriterState, inspect};
 use damage::*;
 use full::until_state;
 use support::*;
@@ -206,4 +206,33 @@ async fn a_fold_that_damage_stops_for_good_is_told_by_the_health() {
         store.close().await;
     }
     assert_eq!(told, ["order", "slots"].into());
+}
+
+#[tokio::test]
+async fn damage_of_a_page_is_told_with_the_session_that_was_asked_for() {
+    let log = folded_story().await;
+    let asked = id("session-5");
+    let mut told = 0;
+    for (_copy, store, tables) in damaged_copies(&log) {
+        if !["ids", "records", "segments"]
+            .iter()
+            .any(|it| tables.contains(it))
+        {
+            continue;
+        }
+        let failures = [
+            store.record(&asked).err(),
+            store.read(&asked, Seq::ZERO, ALL).err(),
+            store.output(&asked, 0, usize::MAX).err(),
+        ];
+        for failure in failures.into_iter().flatten() {
+            let ReadError::Damaged(damage) = failure else {
+                panic!("{failure}");
+            };
+            assert_eq!(damage.session, Some(asked.clone()), "{damage}");
+            told += 1;
+        }
+        store.close().await;
+    }
+    assert!(told >= 6, "{told}");
 }

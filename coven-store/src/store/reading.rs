@@ -26,7 +26,8 @@ impl Store {
                 Standing::Deleted { .. } => None,
             });
         }
-        let entry = self.run(|txn| read::entry(txn, id))?;
+        let entry = self.run(|txn| read::entry(txn, id));
+        let entry = entry.map_err(|error| error.met_for(id))?;
         Ok(entry.map(|entry| Arc::unwrap_or_clone(entry.record)))
     }
 
@@ -115,6 +116,7 @@ impl Store {
                 |txn, look| page.read(txn, look),
             ),
         }
+        .map_err(|error| error.met_for(id))
     }
 
     /// The events of all sessions after `after`, in the order of their Seqs. Of a deleted session
@@ -186,6 +188,7 @@ impl Store {
                 |txn, look| range.read(txn, look),
             ),
         }
+        .map_err(|error| error.met_for(id))
     }
 
     /// The newest session that `harness` was launched for under this `conversation_id`.
