@@ -13,7 +13,7 @@ use crate::raw::Widths;
 use crate::read::record_place;
 use crate::stored::{RecordRow, sealed};
 
-pub(crate) use mend::mend;
+pub(crate) use mend::{kept_beside_damage, mend};
 pub(crate) use rebuild::rebuild;
 
 /// The names of all projections, and how wide their keys and values are.

@@ -7,6 +7,7 @@ mod full;
 mod support;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use coven_core::{Envelope, Event, Seq};
 use coven_store::{ReadError, Store, WriterState, inspect};
@@ -26,6 +27,12 @@ const DAMAGES: [&[u8]; 2] = [
 
 /// Tables that hold nothing but what follows from the events.
 const PROJECTIONS: [&str; 5] = ["by_conversation", "by_created", "live", "output", "records"];
+
+fn empty() -> Log {
+    Log {
+        dir: tempfile::tempdir().expect("a temporary folder"),
+    }
+}
 
 /// A log of which everything is folded, closed.
 async fn folded_story() -> Log {
@@ -148,6 +155,41 @@ async fn what_follows_from_the_events_and_goes_bad_is_made_anew_by_the_next_fold
         assert_eq!(tables_hit(&copy), BTreeSet::new());
     }
     assert_eq!(mended, PROJECTIONS.into());
+}
+
+#[tokio::test]
+async fn a_session_whose_events_are_damaged_keeps_its_record_where_all_are_made_anew() {
+    let log = empty();
+    let store = log.open();
+    for number in 0..60 {
+        let name = format!("many-{number}");
+        running(&store, &name).await;
+        append(&store, &name, vec![output(0, noise(number, 3000))])
+            .await
+            .expect("it goes on");
+    }
+    store.close().await;
+    let file = fs::read(log.path()).expect("a file");
+    let said = &noise(7, 3000)[1000..1032];
+    let at = file.windows(said.len()).position(|window| window == said);
+    flip(&log.path(), at.expect("noise is not compressed") as u64 * 8);
+    let mut kept = 0;
+    for (copy, store, tables) in damaged_copies(&log) {
+        let before = store.record(&id("many-7")).ok().flatten();
+        if tables != ["records", "segments"].into() || before.is_none() {
+            continue;
+        }
+        append(&store, "fresh", vec![talking(), started()])
+            .await
+            .expect("a new session");
+        let _ = store.verify();
+        until_state(&store, WriterState::Healthy).await;
+        assert_eq!(store.record(&id("many-7")).expect("a read"), before);
+        store.close().await;
+        // Where the page was not in the way of the fold, nothing was made anew.
+        kept += u32::from(!tables_hit(&copy).contains("records"));
+    }
+    assert!(kept > 0, "{kept}");
 }
 
 #[tokio::test]

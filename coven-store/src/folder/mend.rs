@@ -1,4 +1,5 @@
-//! When a fold meets damage, or who takes out what was deleted: what follows from the events, and is damaged, is made anew from them.
+//! When a fold meets damage, or who takes out what was deleted: what follows from the events, and is damaged, is
+//! made anew from them.
 //!
 //! It is looked for once, and then not before a fold went through again: what is not cured by it stays, and
 //! all that can be read is read on.
@@ -58,7 +59,11 @@ impl Folder {
             return Ok(());
         };
         tracing::warn!(tables = ?spoilt, "what follows from the events is damaged, and is made anew from them");
-        let mended = self.commit(&Touched::All, |txn| projection::mend(txn, spoilt));
+        let kept = self
+            .cold
+            .database
+            .read_once(|txn| projection::kept_beside_damage(txn, spoilt))?;
+        let mended = self.commit(&Touched::All, |txn| projection::mend(txn, spoilt, &kept));
         self.compaction.committed();
         match mended {
             Ok(()) => {

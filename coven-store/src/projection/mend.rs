@@ -1,19 +1,49 @@
 //! Making those projections anew of which pages are damaged.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coven_core::{Record, SessionId};
-use redb::{TableHandle, WriteTransaction};
+use redb::{ReadTransaction, TableHandle, WriteTransaction};
 
 use super::rebuild::{fold_session, index_output, living_slots};
 use super::update;
+use crate::database::guarded;
 use crate::fault::Fault;
-use crate::layout::{BY_CONVERSATION, BY_CREATED, LIVE, OUTPUT, RECORDS, Tables};
-use crate::read::{load_record, session_of_slot, unless_damaged};
+use crate::layout::{
+    BY_CONVERSATION, BY_CREATED, IDS, LIVE, OUTPUT, RECORDS, SEGMENTS, SLOTS, Tables,
+};
+use crate::read::{known_record, load_record, session_of_slot, unless_damaged};
 
-/// Drops the projections named in `spoilt` and makes them anew. A session whose own events or record are
-/// damaged is left out, so that the others can be found.
-pub(crate) fn mend(txn: &WriteTransaction, spoilt: &BTreeSet<&str>) -> Result<(), Fault> {
+/// Where all records are to be made anew: those that can be read of sessions whose own events are damaged, which
+/// theirs cannot be made of. Reads all events.
+pub(crate) fn kept_beside_damage(
+    txn: &ReadTransaction,
+    spoilt: &BTreeSet<&str>,
+) -> Result<BTreeMap<u64, Record>, Fault> {
+    let mut kept = BTreeMap::new();
+    if !spoilt.contains(RECORDS.name()) {
+        return Ok(kept);
+    }
+    let (slots, segments) = (txn.open_table(SLOTS)?, txn.open_table(SEGMENTS)?);
+    for slot in living_slots(&txn.open_table(IDS)?)? {
+        let Some(id) = unless_damaged(session_of_slot(&slots, slot))? else {
+            continue;
+        };
+        if unless_damaged(fold_session(&segments, slot, &id))?.is_none() {
+            let record = unless_damaged(guarded(|| known_record(txn, slot, &id)))?;
+            kept.extend(record.flatten().map(|record| (slot, record)));
+        }
+    }
+    Ok(kept)
+}
+
+/// Drops the projections named in `spoilt` and makes them anew. A session whose own events are damaged keeps the
+/// record that was `kept` of it; one of which there is none is left out, so that the others can be found.
+pub(crate) fn mend(
+    txn: &WriteTransaction,
+    spoilt: &BTreeSet<&str>,
+    kept: &BTreeMap<u64, Record>,
+) -> Result<(), Fault> {
     drop_table(txn, RECORDS, spoilt)?;
     drop_table(txn, BY_CREATED, spoilt)?;
     drop_table(txn, BY_CONVERSATION, spoilt)?;
@@ -24,7 +54,11 @@ pub(crate) fn mend(txn: &WriteTransaction, spoilt: &BTreeSet<&str>) -> Result<()
         let Some(id) = unless_damaged(session_of_slot(&tables.slots, slot))? else {
             continue;
         };
-        if let Some(record) = unless_damaged(record(&tables, slot, &id, spoilt))? {
+        let record = match kept.get(&slot) {
+            Some(kept) => Some(kept.clone()),
+            None => unless_damaged(record(&tables, slot, &id, spoilt))?,
+        };
+        if let Some(record) = record {
             update(&mut tables, slot, None, &record)?;
             if spoilt.contains(OUTPUT.name()) {
                 unless_damaged(index_output(&mut tables, slot, &record))?;

@@ -204,7 +204,7 @@ pub(crate) fn unless_damaged<T>(read: Result<T, Fault>) -> Result<Option<T>, Fau
 }
 
 /// The record in a slot, where it can be read; for those who can do without.
-pub(super) fn known_record(
+pub(crate) fn known_record(
     txn: &ReadTransaction,
     slot: u64,
     id: &SessionId,
