@@ -164,6 +164,10 @@ impl Disk for FailingDisk {
         }))
     }
 
+    fn forget(&self, path: &Path) {
+        OsDisk.forget(path);
+    }
+
     fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>> {
         Ok(Box::new(FailingHoles {
             file: OsDisk.holes(file)?,

@@ -43,6 +43,11 @@ pub(crate) trait Disk: Debug + Send + Sync {
 
     /// What is left on the file system that a folder is on.
     fn room(&self, folder: &File) -> io::Result<Room>;
+
+    /// After a sync that failed, the system may keep pages as clean that never reached the disk. Has it read
+    /// what the disk has, so that nothing is taken for durable that is not. A hint: where it is not taken, the
+    /// pages are what they were.
+    fn forget(&self, path: &Path);
 }
 
 /// Whose a file is.
@@ -108,5 +113,14 @@ impl Disk for OsDisk {
             size_bytes,
             read_only: stat.f_flag.contains(StatVfsMountFlags::RDONLY),
         })
+    }
+
+    fn forget(&self, path: &Path) {
+        #[cfg(target_os = "linux")]
+        if let Ok(file) = self.open(path, Access::Read) {
+            let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+        }
+        #[cfg(not(target_os = "linux"))]
+        let _ = path;
     }
 }

@@ -55,7 +55,8 @@ pub(crate) fn open_cold(
     path: &Path,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
-    forget_cached_pages(disk, path);
+    // Whoever met a sync that failed may be dead.
+    disk.forget(path);
     open_first(disk, path, Kind::Cold, cache_bytes, Access::Write)
 }
 
@@ -66,7 +67,7 @@ pub(crate) fn open_journal(
     log: LogId,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
-    forget_cached_pages(disk, path);
+    disk.forget(path);
     let opened = open_first(disk, path, Kind::Journal, cache_bytes, Access::Write)?;
     belongs_to(log, opened, path)
 }
@@ -96,19 +97,6 @@ pub(crate) fn open_journal_to_read(
     let opened = open_to_read(disk, path, Kind::Journal, cache_bytes)?;
     belongs_to(log, opened, path)
 }
-
-/// After a sync that failed, the system may keep pages as clean that never reached the disk. Whoever met
-/// that may be dead, so the system is to read what the disk has, and nothing is taken for durable that is not.
-#[cfg(target_os = "linux")]
-fn forget_cached_pages(disk: &dyn Disk, path: &Path) {
-    if let Ok(file) = disk.open(path, Access::Read) {
-        // A hint: where it is not taken, the pages are what they were.
-        let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-fn forget_cached_pages(_disk: &dyn Disk, _path: &Path) {}
 
 fn belongs_to(log: LogId, journal: Opened, path: &Path) -> Result<Opened, OpenError> {
     let found = journal

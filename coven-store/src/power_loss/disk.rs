@@ -259,6 +259,15 @@ impl Disk for ModelDisk {
         Ok(Box::new(ModelFile::new(self, inode, file)))
     }
 
+    fn forget(&self, path: &Path) {
+        let Ok(inode) = path.metadata().map(|file| file.ino()) else {
+            return;
+        };
+        if let Some(drive) = self.state().drives.get_mut(&inode) {
+            drive.forget();
+        }
+    }
+
     fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>> {
         Ok(Box::new(ModelHoles {
             disk: self.clone(),

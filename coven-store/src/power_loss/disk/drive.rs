@@ -84,6 +84,11 @@ impl Drive {
         }
     }
 
+    /// Reads what the disk has from now on, and what is to be written to it yet.
+    pub(super) fn forget(&mut self) {
+        self.now = self.survivors(Survival::All);
+    }
+
     pub(super) fn survivors(&self, survival: Survival) -> Vec<u8> {
         let mut left = self.synced.clone();
         let mut lot = match survival {
