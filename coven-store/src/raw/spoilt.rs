@@ -11,23 +11,32 @@ use super::{RawFile, Widths};
 /// The first bytes of a page: that it is a leaf, and of how many rows.
 const LEADS_NOWHERE: [u8; 4] = [1, 0, 0xff, 0xff];
 
-/// What to write where, so that `tables` can be dropped. Reads their pages.
+/// What to write where, so that `tables` can be dropped. Reads their pages; those that are not what they were
+/// twice, as it may be a read that failed.
 pub(crate) fn spoilt(file: RawFile, tables: &[(&'static str, Widths)]) -> Vec<Patch> {
     let snapshot = Snapshot::at_last(file);
     // Where the tables themselves are not known, no page can be told to be theirs.
     if !snapshot.take_bad().is_empty() {
         return Vec::new();
     }
-    for (table, widths) in tables {
-        snapshot.rows(table, *widths).for_each(drop);
+    let look = || {
+        for (table, widths) in tables {
+            snapshot.rows(table, *widths).for_each(drop);
+        }
+        snapshot.take_bad()
+    };
+    let at_first = look();
+    if at_first.is_empty() {
+        return Vec::new();
     }
-    let bad = snapshot.take_bad().into_iter();
-    bad.filter_map(|found| {
-        Some(Patch {
-            at: found.at?,
-            bytes: LEADS_NOWHERE.to_vec(),
-            found,
+    let still = look().into_iter().filter(|it| at_first.contains(it));
+    still
+        .filter_map(|found| {
+            Some(Patch {
+                at: found.at?,
+                bytes: LEADS_NOWHERE.to_vec(),
+                found,
+            })
         })
-    })
-    .collect()
+        .collect()
 }
