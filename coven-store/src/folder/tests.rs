@@ -8,7 +8,6 @@ use crate::Store;
 use crate::fault::damage;
 use crate::file::{Disk, OsDisk};
 use crate::layout::RECORDS;
-use crate::limits::MAX_REOPEN_BACKOFF;
 use crate::opening;
 use crate::options::Options;
 use crate::read::OfSession;
@@ -250,17 +249,4 @@ async fn which_projections_are_damaged_is_looked_at_once_until_a_fold_goes_throu
     }
     assert!(folder.tail.look().is_folded());
     assert!(matches!(folder.state.mending, mend::Mending::Untried));
-}
-
-#[tokio::test]
-async fn a_cold_file_that_does_not_open_is_tried_as_seldom_as_a_journal_is() {
-    let home = Home::new();
-    let mut folder = folder_with_an_end_to_fold(&home).await;
-    std::fs::remove_file(home.path()).expect("it is there");
-    folder.lose(read_failed());
-    for _ in 0..20 {
-        folder.try_again();
-    }
-    assert!(folder.cold.is_lost());
-    assert_eq!(folder.state.backoff, MAX_REOPEN_BACKOFF);
 }

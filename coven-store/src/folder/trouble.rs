@@ -7,7 +7,7 @@ use super::Folder;
 use crate::error::StorageFault;
 use crate::fault::Fault;
 use crate::file::Claim;
-use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF};
+use crate::limits::{MAX_BACKOFF, MIN_BACKOFF};
 use crate::read;
 use crate::writer;
 
@@ -57,13 +57,7 @@ impl Folder {
         if self.state.trouble.is_none() {
             tracing::warn!(%reason, "the journal cannot be folded now");
         }
-        // Where damage stays, it is opened again after each try.
-        let is_damaged = matches!(reason, StorageFault::Damaged { .. });
-        let longest = match is_damaged || self.cold.is_lost() {
-            true => MAX_REOPEN_BACKOFF,
-            false => MAX_BACKOFF,
-        };
-        self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, longest);
+        self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, MAX_BACKOFF);
         self.meter.stuck(&reason);
         if reason == StorageFault::Full {
             self.state.makes_room = true;
