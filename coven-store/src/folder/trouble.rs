@@ -18,13 +18,6 @@ pub(super) struct Trouble {
 }
 
 impl Folder {
-    /// A cold file that could be opened, on a full disk, and not be made writable waits for room.
-    pub(crate) fn begin(&mut self) {
-        if !self.cold.is_writable() {
-            self.wait(StorageFault::Full);
-        }
-    }
-
     /// The cold file met a fault and is of no use any more: opens it again, for reading at least.
     pub(super) fn lose(&mut self, reason: StorageFault) {
         // Whoever reads is told by the opening: then it is to be seen that something is wrong.

@@ -95,7 +95,7 @@ impl Store {
         let (sender, inbox) = mpsc::channel();
         let database = Arc::clone(&cold.database);
         let cache = Arc::new(Cache::new(options.segment_cache_bytes));
-        let mut folder = Folder {
+        let folder = Folder {
             inbox: folder_inbox,
             writer: sender.clone(),
             cold,
@@ -109,8 +109,7 @@ impl Store {
             rest: Rest::new(options.at_rest),
             state: folder::State::default(),
         };
-        folder.begin();
-        let mut writer = Writer {
+        let writer = Writer {
             inbox,
             journal,
             cold: Arc::clone(&database),
@@ -125,7 +124,6 @@ impl Store {
             mark,
             state: writer::State::default(),
         };
-        writer.begin();
         let io = |source| file::open_error(path, source);
         spawn("coven-log", move || writer.run()).map_err(io)?;
         spawn("coven-fold", move || folder.run()).map_err(io)?;

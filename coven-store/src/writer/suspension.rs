@@ -39,13 +39,6 @@ impl Suspension {
 }
 
 impl Writer {
-    /// A journal that could be opened, on a full disk, and not be made writable waits for room.
-    pub(crate) fn begin(&mut self) {
-        if !self.journal.is_writable() {
-            self.suspend(StorageFault::Full);
-        }
-    }
-
     /// Writes no more until the disk has been looked at again.
     pub(super) fn suspend(&mut self, reason: StorageFault) {
         if !self.state.is_told {
