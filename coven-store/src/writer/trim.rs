@@ -73,9 +73,7 @@ impl Writer {
             Err(fault) => self.lose(&fault),
         }
     }
-}
 
-impl Writer {
     /// Gives back what was taken out, where room is short: what is to be folded next may wait for it.
     fn give_what_was_taken_out(&mut self) {
         if self.state.has_given || !self.lacks_reserve() {
