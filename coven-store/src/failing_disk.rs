@@ -164,8 +164,8 @@ impl Disk for FailingDisk {
         }))
     }
 
-    fn forget(&self, path: &Path) {
-        OsDisk.forget(path);
+    fn forget_first_page(&self, path: &Path) {
+        OsDisk.forget_first_page(path);
     }
 
     fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>> {

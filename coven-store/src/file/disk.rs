@@ -3,6 +3,8 @@
 use std::fmt::Debug;
 use std::fs::{File, OpenOptions};
 use std::io;
+#[cfg(target_os = "linux")]
+use std::num::NonZeroU64;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
@@ -45,9 +47,10 @@ pub(crate) trait Disk: Debug + Send + Sync {
     fn room(&self, folder: &File) -> io::Result<Room>;
 
     /// After a sync that failed, the system may keep pages as clean that never reached the disk. Has it read
-    /// what the disk has, so that nothing is taken for durable that is not. A hint: where it is not taken, the
-    /// pages are what they were.
-    fn forget(&self, path: &Path);
+    /// what the disk has of the first page, which says what the last commit is: what only a later one uses is
+    /// written before it is read, and what the system has of all else is as good as the disk. A hint: where it
+    /// is not taken, the page is what it was.
+    fn forget_first_page(&self, path: &Path);
 }
 
 /// Whose a file is.
@@ -58,6 +61,10 @@ pub(crate) fn owner(path: &Path) -> io::Result<u32> {
 /// The real one.
 #[derive(Debug)]
 pub(crate) struct OsDisk;
+
+/// The system drops only what it holds together and lies within these as a whole; that may be 2 MiB.
+#[cfg(target_os = "linux")]
+const FORGOTTEN_BYTES: Option<NonZeroU64> = NonZeroU64::new(4 << 20);
 
 impl Disk for OsDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<File> {
@@ -115,10 +122,10 @@ impl Disk for OsDisk {
         })
     }
 
-    fn forget(&self, path: &Path) {
+    fn forget_first_page(&self, path: &Path) {
         #[cfg(target_os = "linux")]
         if let Ok(file) = self.open(path, Access::Read) {
-            let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::DontNeed);
+            let _ = rustix::fs::fadvise(file, 0, FORGOTTEN_BYTES, rustix::fs::Advice::DontNeed);
         }
         #[cfg(not(target_os = "linux"))]
         let _ = path;

@@ -56,7 +56,7 @@ pub(crate) fn open_cold(
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
     // Whoever met a sync that failed may be dead.
-    disk.forget(path);
+    disk.forget_first_page(path);
     open_first(disk, path, Kind::Cold, cache_bytes, Access::Write)
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn open_journal(
     log: LogId,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
-    disk.forget(path);
+    disk.forget_first_page(path);
     let opened = open_first(disk, path, Kind::Journal, cache_bytes, Access::Write)?;
     belongs_to(log, opened, path)
 }

@@ -20,6 +20,7 @@ use tokio::sync::watch;
 use crate::fault::storage_fault;
 use crate::file::{Access, Disk, Holes, OsDisk, Room};
 use crate::power_loss::lot::lot;
+use crate::raw::HEADER_BYTES;
 
 pub(super) use drive::Survival;
 use drive::{Change, Drive};
@@ -259,12 +260,12 @@ impl Disk for ModelDisk {
         Ok(Box::new(ModelFile::new(self, inode, file)))
     }
 
-    fn forget(&self, path: &Path) {
+    fn forget_first_page(&self, path: &Path) {
         let Ok(inode) = path.metadata().map(|file| file.ino()) else {
             return;
         };
         if let Some(drive) = self.state().drives.get_mut(&inode) {
-            drive.forget();
+            drive.forget(HEADER_BYTES);
         }
     }
 

@@ -84,9 +84,11 @@ impl Drive {
         }
     }
 
-    /// Reads what the disk has from now on, and what is to be written to it yet.
-    pub(super) fn forget(&mut self) {
-        self.now = self.survivors(Survival::All);
+    /// From now on its first bytes are read as the disk has them, or what is to be written to it yet.
+    pub(super) fn forget(&mut self, bytes: usize) {
+        let there = self.survivors(Survival::All);
+        let bytes = bytes.min(there.len()).min(self.now.len());
+        self.now[..bytes].copy_from_slice(&there[..bytes]);
     }
 
     pub(super) fn survivors(&self, survival: Survival) -> Vec<u8> {
