@@ -85,15 +85,15 @@ pub(crate) const PUNCH_TIME: Duration = Duration::from_millis(5);
 /// Bytes given back at once: a sync of the journal may wait for the file system to do that.
 pub(crate) const PUNCH_AT_ONCE_BYTES: u64 = 4 << 20;
 
-/// The first wait before a suspended writer looks at the disk again; it doubles up to
+/// The first wait before a suspended writer, or a folder in trouble, looks at the disk again; it doubles up to
 /// [`MAX_BACKOFF`].
 pub(crate) const MIN_BACKOFF: Duration = Duration::from_millis(20);
 
-/// The longest wait before a suspended writer looks at the disk again: what an owner who freed
+/// The longest wait before either looks at the disk again: what an owner who freed
 /// some room will not notice.
 pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
-/// The same while the file is not even open: opening it again may mean repairing all of it.
+/// The same while the file is not even open, or took long to open: opening it again may mean repairing all of it.
 pub(crate) const MAX_REOPEN_BACKOFF: Duration = Duration::from_secs(10);
 
 /// How long a batch that may be refused waits for a suspended writer to look at the disk again:

@@ -1,13 +1,13 @@
 //! When the cold file met a fault, or the disk takes no writes: nothing is folded, reads go on, and it is
 //! tried again.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Folder;
 use crate::error::StorageFault;
 use crate::fault::Fault;
 use crate::file::Claim;
-use crate::limits::{MAX_BACKOFF, MIN_BACKOFF};
+use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF};
 use crate::read;
 use crate::writer;
 
@@ -17,11 +17,21 @@ pub(super) struct Trouble {
     pub(super) next_try: Instant,
 }
 
+/// An opening of the cold file may repair all of it: for this many times as long nothing is tried.
+const REOPEN_SHARE: u32 = 10;
+
+/// How long to wait before the next try, after one that waited for `before` and took `took`.
+fn backoff(before: Duration, took: Duration) -> Duration {
+    let doubled = (2 * before).clamp(MIN_BACKOFF, MAX_BACKOFF);
+    doubled.max((REOPEN_SHARE * took).min(MAX_REOPEN_BACKOFF))
+}
+
 impl Folder {
     /// The cold file met a fault and is of no use any more: opens it again, for reading at least.
     pub(super) fn lose(&mut self, reason: StorageFault) {
         // Whoever reads is told by the opening: then it is to be seen that something is wrong.
         self.meter.stuck(&reason);
+        let began = Instant::now();
         let reason = match self.reopen() {
             Ok(()) => {
                 self.meter.opened();
@@ -29,7 +39,7 @@ impl Folder {
             }
             Err(reason) => reason,
         };
-        self.wait(reason);
+        self.wait_after(began.elapsed(), reason);
     }
 
     /// A fold that failed may be in the file all the same. It counts only once the file was
@@ -47,10 +57,15 @@ impl Folder {
 
     /// Tries again later.
     pub(super) fn wait(&mut self, reason: StorageFault) {
+        self.wait_after(Duration::ZERO, reason);
+    }
+
+    /// The same, where opening the file again took that long.
+    fn wait_after(&mut self, took: Duration, reason: StorageFault) {
         if self.state.trouble.is_none() {
             tracing::warn!(%reason, "the journal cannot be folded now");
         }
-        self.state.backoff = (2 * self.state.backoff).clamp(MIN_BACKOFF, MAX_BACKOFF);
+        self.state.backoff = backoff(self.state.backoff, took);
         self.meter.stuck(&reason);
         if reason == StorageFault::Full {
             self.state.makes_room = true;
@@ -74,9 +89,10 @@ impl Folder {
 
     pub(super) fn try_again(&mut self) {
         if self.cold.is_worth_reopening() {
+            let began = Instant::now();
             match self.reopen() {
                 Ok(()) => self.meter.opened(),
-                Err(reason) => return self.wait(reason),
+                Err(reason) => return self.wait_after(began.elapsed(), reason),
             }
         }
         let made = self
@@ -93,5 +109,25 @@ impl Folder {
             }
             Err(fault) => self.lose(fault.reason()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_takes_long_to_open_is_opened_for_a_tenth_of_the_time() {
+        let mut quick = Duration::ZERO;
+        let mut slow = Duration::ZERO;
+        for _ in 0..10 {
+            quick = backoff(quick, Duration::from_millis(1));
+            slow = backoff(slow, Duration::from_millis(700));
+        }
+        assert_eq!(quick, MAX_BACKOFF);
+        assert_eq!(slow, Duration::from_secs(7));
+        assert_eq!(backoff(slow, Duration::from_secs(60)), MAX_REOPEN_BACKOFF);
+        assert_eq!(backoff(slow, Duration::ZERO), MAX_BACKOFF);
+        assert_eq!(backoff(Duration::ZERO, Duration::ZERO), MIN_BACKOFF);
     }
 }
