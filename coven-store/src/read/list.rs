@@ -1,16 +1,15 @@
 //! Lists of records, newest first, page by page.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use coven_core::{Record, SessionId, Timestamp};
-use redb::{ReadOnlyTable, ReadTransaction, ReadableTable};
+use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::record::{load_record, unless_damaged};
 use crate::cold::order::Goes;
-use crate::database::guarded;
 use crate::fault::{Fault, damage};
-use crate::layout::{BY_CREATED, LIVE, RECORDS};
+use crate::layout::{BY_CREATED, RECORDS};
 use crate::projection::created_key;
 
 /// Which part of the list of all sessions.
@@ -20,7 +19,7 @@ pub struct Page {
     pub before: Option<Position>,
     /// The most records.
     pub limit: usize,
-    /// Whether archived ones are shown.
+    /// Whether archived ones are shown. Each that is passed over takes as long as one that is not.
     pub archived: Archived,
 }
 
@@ -61,12 +60,7 @@ pub(crate) fn list(
 ) -> Result<Listing, Fault> {
     let mut here = Here::of(tail, page);
     let index = txn.open_table(BY_CREATED)?;
-    let mut cold = Cold {
-        txn,
-        records: txn.open_table(RECORDS)?,
-        hides: page.archived == Archived::Hidden,
-        live: None,
-    };
+    let records = txn.open_table(RECORDS)?;
     let rows = match &page.before {
         Some(position) => index.range(..(position.created_at.as_nanos(), position.id.as_str()))?,
         None => index.range::<(i64, &str)>(..)?,
@@ -78,7 +72,7 @@ pub(crate) fn list(
     };
     for row in rows.rev() {
         let (key, value) = row?;
-        let (slot, archived) = value.value();
+        let (slot, _) = value.value();
         // As the tail has it, it is newer.
         if let Some(record) = tail.get(&slot) {
             let is_another = |record: &Arc<Record>| record.session.id.as_str() != key.value().1;
@@ -90,12 +84,9 @@ pub(crate) fn list(
                 return Ok(filling.cut());
             }
         }
-        if cold.is_hidden(slot, archived)? {
-            continue;
-        }
-        match unless_damaged(cold.record(slot, key.value()))? {
+        match unless_damaged(listed(&records, slot, key.value()))? {
             None => filling.damaged += 1,
-            Some(record) if record.session.archived && cold.hides => {}
+            Some(record) if is_hidden(&record, page) => {}
             Some(record) => {
                 if filling.put(record) == Goes::Enough {
                     return Ok(filling.cut());
@@ -115,49 +106,24 @@ pub(crate) fn list(
     })
 }
 
-/// The sessions that the cold file has a list of. That is a plain index: wherever a record is read, what that
-/// says is believed.
-struct Cold<'a> {
-    txn: &'a ReadTransaction,
-    records: ReadOnlyTable<u64, &'static [u8]>,
-    hides: bool,
-    /// Those that have not ended, once somebody asked.
-    live: Option<HashSet<u64>>,
+/// The record that a row of the cold file's list leads to. The list is a plain index: all that it says besides is
+/// taken from the record, which has a checksum.
+fn listed(
+    records: &ReadOnlyTable<u64, &'static [u8]>,
+    slot: u64,
+    (created_at, id): (i64, &str),
+) -> Result<Record, Fault> {
+    let id = SessionId::parse(id).map_err(|_| damage("an id is not one"))?;
+    let record = load_record(records, slot, &id)?;
+    if created_key(&record).0 == created_at {
+        Ok(record)
+    } else {
+        Err(damage(format!("{id} is not in its place in the list")))
+    }
 }
 
-impl Cold<'_> {
-    /// Whether a session is passed over because the list says it is archived, without a look at its record.
-    /// One that lives cannot be, and nobody is to lose sight of it.
-    fn is_hidden(&mut self, slot: u64, archived: bool) -> Result<bool, Fault> {
-        if !(archived && self.hides) {
-            return Ok(false);
-        }
-        if self.live.is_none() {
-            self.live = Some(self.live()?);
-        }
-        let live = self.live.as_ref().expect("it was read");
-        Ok(!live.contains(&slot))
-    }
-
-    fn live(&self) -> Result<HashSet<u64>, Fault> {
-        let read = || {
-            let live = self.txn.open_table(LIVE)?;
-            let slots = live.iter()?.map(|row| Ok(row?.0.value()));
-            slots.collect()
-        };
-        Ok(unless_damaged(guarded(read))?.unwrap_or_default())
-    }
-
-    /// The record that a row of the list leads to.
-    fn record(&self, slot: u64, (created_at, id): (i64, &str)) -> Result<Record, Fault> {
-        let id = SessionId::parse(id).map_err(|_| damage("an id is not one"))?;
-        let record = load_record(&self.records, slot, &id)?;
-        if created_key(&record).0 == created_at {
-            Ok(record)
-        } else {
-            Err(damage(format!("{id} is not in its place in the list")))
-        }
-    }
+fn is_hidden(record: &Record, page: &Page) -> bool {
+    record.session.archived && page.archived == Archived::Hidden
 }
 
 /// The sessions of the tail that belong on the page or behind it, the oldest first.
@@ -167,14 +133,13 @@ struct Here {
 
 impl Here {
     fn of(tail: &HashMap<u64, Option<Arc<Record>>>, page: &Page) -> Self {
-        let hides = |record: &Record| record.session.archived && page.archived == Archived::Hidden;
         let is_before = |record: &Record| match &page.before {
             Some(position) => key(record) < (position.created_at.as_nanos(), position.id.as_str()),
             None => true,
         };
         let records = tail.values().flatten();
         let mut records: Vec<_> = records
-            .filter(|record| !hides(record) && is_before(record))
+            .filter(|record| !is_hidden(record, page) && is_before(record))
             .map(Arc::clone)
             .collect();
         records.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
