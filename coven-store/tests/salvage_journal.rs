@@ -1,0 +1,109 @@
+//! Salvage of the newest that was said: of a journal that is another log's, and of one that is damaged.
+
+#[path = "support/damage.rs"]
+mod damage;
+#[path = "support/salvaged.rs"]
+mod salvaged;
+mod support;
+
+use std::collections::BTreeMap;
+use std::fs;
+
+use coven_store::inspect;
+use damage::*;
+use salvaged::*;
+use support::*;
+
+/// A session's beginning and its first output, and the log closed.
+async fn begun(log: &Log, session: &str, said: &str) {
+    let store = log.open();
+    running(&store, session).await;
+    append(&store, session, vec![output(0, said.to_owned())])
+        .await
+        .expect("it goes on");
+    store.close().await;
+}
+
+/// The journal as it is when more of a session was said, which is not folded.
+async fn journal_with(log: &Log, session: &str, offset: u64, said: &str) -> Vec<u8> {
+    let store = log.open();
+    if offset == 0 {
+        running(&store, session).await;
+    }
+    append(&store, session, vec![output(offset, said.to_owned())])
+        .await
+        .expect("it goes on");
+    let journal = fs::read(log.journal()).expect("a file");
+    store.close().await;
+    journal
+}
+
+#[tokio::test]
+async fn nothing_of_another_logs_journal_is_put_into_a_session_of_this_one() {
+    let (log, other) = (empty(), empty());
+    begun(&log, "a", "0123456789").await;
+    let old = content_of(&log).await;
+    begun(&other, "b", "9876543210").await;
+    let journal = journal_with(&other, "b", 10, "a secret of b").await;
+    fs::write(log.journal(), journal).expect("a write");
+    let (new, salvaged) = salvaged(&log);
+    assert!(salvaged.newest_is_lost, "{salvaged:?}");
+    assert_eq!(salvaged.changed, []);
+    assert!(old == content_of(&new).await);
+}
+
+#[tokio::test]
+async fn nothing_of_a_session_that_a_copy_of_the_log_had_is_put_into_another_of_the_same_slot() {
+    let log = empty();
+    begun(&log, "before", "both have it").await;
+    let copy = log.copy();
+    begun(&log, "a", "0123456789").await;
+    let old = content_of(&log).await;
+    let journal = journal_with(&copy, "b", 0, "a secret of b").await;
+    fs::write(log.journal(), journal).expect("a write");
+    let (new, salvaged) = salvaged(&log);
+    assert!(salvaged.newest_is_lost, "{salvaged:?}");
+    assert!(old == content_of(&new).await);
+}
+
+/// Turns a bit wherever `text` is in the journal, in older states of its pages, too.
+fn damage_in_the_journal(log: &Log, text: &[u8]) {
+    let bytes = fs::read(log.journal()).expect("a file");
+    let windows = bytes.windows(text.len()).enumerate();
+    let found: Vec<usize> = windows
+        .filter(|(_, window)| *window == text)
+        .map(|(at, _)| at)
+        .collect();
+    assert!(!found.is_empty(), "it is nowhere in the journal");
+    for at in found {
+        flip(&log.journal(), at as u64 * 8);
+    }
+}
+
+#[tokio::test]
+async fn how_many_events_were_in_a_commit_that_cannot_be_read_is_not_said_of_who_lost_some_there() {
+    let log = empty();
+    let store = log.open();
+    running(&store, "a").await;
+    store.close().await;
+    // From here on nothing is folded.
+    let store = log.open();
+    for (offset, said) in [(0, "before it"), (9, "lost with"), (18, "behind it")] {
+        append(&store, "a", vec![output(offset, said)])
+            .await
+            .expect("it goes on");
+    }
+    let damaged = log.copy();
+    store.close().await;
+    damage_in_the_journal(&damaged, b"lost with");
+    let found = inspect(&damaged.path(), &mut |_| {}).expect("it can be looked at");
+    assert_eq!(found.lost, BTreeMap::from([(id("a"), None)]));
+    let (_, salvaged) = salvaged(&damaged);
+    assert!(salvaged.newest_is_lost);
+    let [changed] = &salvaged.changed[..] else {
+        panic!("{salvaged:?}");
+    };
+    assert_eq!((changed.kept_events, changed.lost_events), (4, None));
+    assert_eq!(changed.lost_output_bytes, 9);
+    assert_eq!(changed.stand_ins, [("output", 1)]);
+}
