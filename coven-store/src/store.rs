@@ -23,8 +23,9 @@ use crate::writer::{Message, Queue};
 /// The append-only log of all sessions' events, and the records derived from it.
 ///
 /// Cheap to clone. Appending is `async` and goes through one writer thread. Reading blocks for the
-/// disk: call it where blocking is allowed. Each read is one short transaction that sees one
-/// commit and no later one; it returns a bounded page and holds nothing open.
+/// disk: call it where blocking is allowed. Each read is one short transaction, returns a bounded page and
+/// holds nothing open. What it says of a session is as of one commit; where it is of several, as a list, one may
+/// be shown as a later commit left it than another.
 ///
 /// When the last clone is dropped, what is queued is still written, in the background, and the
 /// file is closed; [`Store::close`] waits for that.
