@@ -23,7 +23,7 @@ use coven_core::{Event, Seq};
 use redb::{BackendError, StorageBackend};
 use rustix::io::Errno;
 
-use crate::file::{Access, Blocks, Disk, Holes, OsDisk, Room};
+use crate::file::{Access, Blocks, Disk, Forgotten, Holes, OsDisk, Room};
 use crate::test_support::{
     Home, all_output, append, batch, created, events_of, exited, id, noise, output, output_closed,
     running, trim, trimmed, urgent,
@@ -164,8 +164,8 @@ impl Disk for FailingDisk {
         }))
     }
 
-    fn forget_first_page(&self, path: &Path) {
-        OsDisk.forget_first_page(path);
+    fn forget(&self, path: &Path, what: Forgotten) {
+        OsDisk.forget(path, what);
     }
 
     fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>> {

@@ -13,9 +13,9 @@ mod reserve;
 mod shadow;
 mod written;
 
-#[cfg(test)]
-pub(crate) use disk::Room;
 pub(crate) use disk::{Access, Disk, OsDisk, owner};
+#[cfg(test)]
+pub(crate) use disk::{Forgotten, Room};
 pub(crate) use found::{are_both_there, cold_is_missing, journal_is_missing, make_if_new};
 #[cfg(test)]
 pub(crate) use holes::{Blocks, Holes};

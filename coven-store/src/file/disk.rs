@@ -34,6 +34,16 @@ pub(crate) struct Room {
     pub(crate) read_only: bool,
 }
 
+/// How much of a file the system is to read from the disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Forgotten {
+    /// The page that says what the last commit is. That is enough where a commit is synced before it is named
+    /// there: what only another one uses is written before it is read.
+    FirstPage,
+    /// All of it: whether a commit that was synced together with its name is whole, is seen by its pages.
+    All,
+}
+
 pub(crate) trait Disk: Debug + Send + Sync {
     fn open(&self, path: &Path, access: Access) -> io::Result<File>;
 
@@ -47,10 +57,9 @@ pub(crate) trait Disk: Debug + Send + Sync {
     fn room(&self, folder: &File) -> io::Result<Room>;
 
     /// After a sync that failed, the system may keep pages as clean that never reached the disk. Has it read
-    /// what the disk has of the first page, which says what the last commit is: what only a later one uses is
-    /// written before it is read, and what the system has of all else is as good as the disk. A hint: where it
-    /// is not taken, the page is what it was.
-    fn forget_first_page(&self, path: &Path);
+    /// what the disk has, so that nothing is taken for durable that is not. A hint: where it is not taken, the
+    /// pages are what they were.
+    fn forget(&self, path: &Path, what: Forgotten);
 }
 
 /// Whose a file is.
@@ -62,9 +71,10 @@ pub(crate) fn owner(path: &Path) -> io::Result<u32> {
 #[derive(Debug)]
 pub(crate) struct OsDisk;
 
-/// The system drops only what it holds together and lies within these as a whole; that may be 2 MiB.
+/// Those with which the first page is dropped: the system drops pages that it holds together when all of them
+/// are to be, and may hold 2 MiB together.
 #[cfg(target_os = "linux")]
-const FORGOTTEN_BYTES: Option<NonZeroU64> = NonZeroU64::new(4 << 20);
+const FIRST_BYTES: Option<NonZeroU64> = NonZeroU64::new(4 << 20);
 
 impl Disk for OsDisk {
     fn open(&self, path: &Path, access: Access) -> io::Result<File> {
@@ -122,12 +132,16 @@ impl Disk for OsDisk {
         })
     }
 
-    fn forget_first_page(&self, path: &Path) {
+    fn forget(&self, path: &Path, what: Forgotten) {
         #[cfg(target_os = "linux")]
         if let Ok(file) = self.open(path, Access::Read) {
-            let _ = rustix::fs::fadvise(file, 0, FORGOTTEN_BYTES, rustix::fs::Advice::DontNeed);
+            let bytes = match what {
+                Forgotten::FirstPage => FIRST_BYTES,
+                Forgotten::All => None,
+            };
+            let _ = rustix::fs::fadvise(file, 0, bytes, rustix::fs::Advice::DontNeed);
         }
         #[cfg(not(target_os = "linux"))]
-        let _ = path;
+        let _ = (path, what);
     }
 }

@@ -9,7 +9,7 @@ use redb::{
     BackendError, Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError,
 };
 
-use super::disk::{Access, Disk};
+use super::disk::{Access, Disk, Forgotten};
 use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
 use super::last_sync::LastSync;
@@ -55,8 +55,8 @@ pub(crate) fn open_cold(
     path: &Path,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
-    // Whoever met a sync that failed may be dead.
-    disk.forget_first_page(path);
+    // Whoever met a sync that failed may be dead. Not all of it: it may be as large as all history.
+    disk.forget(path, Forgotten::FirstPage);
     open_first(disk, path, Kind::Cold, cache_bytes, Access::Write)
 }
 
@@ -67,7 +67,7 @@ pub(crate) fn open_journal(
     log: LogId,
     cache_bytes: usize,
 ) -> Result<Opened, OpenError> {
-    disk.forget_first_page(path);
+    disk.forget(path, Forgotten::All);
     let opened = open_first(disk, path, Kind::Journal, cache_bytes, Access::Write)?;
     belongs_to(log, opened, path)
 }

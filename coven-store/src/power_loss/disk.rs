@@ -18,7 +18,7 @@ use rustix::io::Errno;
 use tokio::sync::watch;
 
 use crate::fault::storage_fault;
-use crate::file::{Access, Disk, Holes, OsDisk, Room};
+use crate::file::{Access, Disk, Forgotten, Holes, OsDisk, Room};
 use crate::power_loss::lot::lot;
 use crate::raw::HEADER_BYTES;
 
@@ -260,12 +260,15 @@ impl Disk for ModelDisk {
         Ok(Box::new(ModelFile::new(self, inode, file)))
     }
 
-    fn forget_first_page(&self, path: &Path) {
+    fn forget(&self, path: &Path, what: Forgotten) {
         let Ok(inode) = path.metadata().map(|file| file.ino()) else {
             return;
         };
         if let Some(drive) = self.state().drives.get_mut(&inode) {
-            drive.forget(HEADER_BYTES);
+            drive.forget(match what {
+                Forgotten::FirstPage => HEADER_BYTES,
+                Forgotten::All => usize::MAX,
+            });
         }
     }
 
