@@ -266,3 +266,18 @@ async fn a_sync_that_failed_is_not_taken_for_done_when_the_power_is_cut_soon_aft
         }
     }
 }
+
+/// The same where whoever met it closed the log, and another opens it, who knows nothing of it.
+#[tokio::test]
+async fn a_sync_that_failed_as_a_log_was_closed_is_not_taken_for_done_by_who_opens_it() {
+    let story = story::reopened();
+    for sync in 0..Length::of(&story).await.syncs {
+        let distances: Vec<u64> = match lot::every_operation() {
+            true => (1..30).collect(),
+            false => [3, 5, 7, 9].map(|some| some + sync % 2).to_vec(),
+        };
+        for operations in distances {
+            survive(&story, Mishap::FaultThenCut { sync, operations }).await;
+        }
+    }
+}

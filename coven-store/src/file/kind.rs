@@ -65,7 +65,9 @@ impl Kind {
 
     /// Makes an empty one.
     pub(super) fn initialise(self, db: &Database, log: LogId) -> Result<(), Fault> {
-        let txn = db.begin_write()?;
+        let mut txn = db.begin_write()?;
+        // As every commit of a cold file: it is synced before it is named.
+        txn.set_quick_repair(self == Self::Cold);
         self.put_meta(&txn, log)?;
         match self {
             Self::Cold => drop(Tables::open(&txn)?),

@@ -208,6 +208,20 @@ pub(super) fn recovered() -> Story {
     steps.into()
 }
 
+/// A story in which a log is closed and opened as soon as something was said.
+pub(super) fn reopened() -> Story {
+    use Kind::{Created, Output, Started};
+    const OUT: Kind = Output { len_bytes: 3000 };
+    let steps = vec![
+        Step::Append(vec![(0, vec![Created, Started, OUT])]),
+        Step::Reopen,
+        Step::Append(vec![(0, vec![OUT])]),
+        Step::Reopen,
+        Step::Append(vec![(0, vec![OUT]), (1, vec![Created])]),
+    ];
+    steps.into()
+}
+
 /// Any story.
 pub(super) fn any() -> impl Strategy<Value = Story> {
     let kind = prop_oneof![

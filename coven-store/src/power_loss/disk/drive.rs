@@ -13,6 +13,8 @@ const SECTOR_BYTES: usize = 512;
 #[derive(Clone, Copy, Debug)]
 pub(in crate::power_loss) enum Survival {
     Nothing,
+    /// What a file begins with, which names a commit, and nothing of the commit.
+    Beginning,
     All,
     /// A choice by lot, down to the sectors of one write.
     Some {
@@ -67,14 +69,15 @@ impl Drive {
         }
     }
 
-    /// What the system does where a sync fails: of what was not synced, nothing is on the disk, or a choice
-    /// by lot; and it takes the rest for written, which no later sync writes. It reads that as it was written
+    /// What the system does where a sync fails: of what was not synced, nothing is on the disk, what names a
+    /// commit alone, or a choice by lot; and it takes the rest for written, which no later sync writes. It reads that as it was written
     /// all the same, or as it is on the disk. How long the file is, it knows.
     pub(super) fn sync_failed(&mut self, seed: u64) {
         let mut lot = Lot(seed);
-        let survival = match lot.draw().is_multiple_of(2) {
-            true => Survival::Nothing,
-            false => Survival::Some { seed: lot.draw() },
+        let survival = match lot.draw() % 3 {
+            0 => Survival::Nothing,
+            1 => Survival::Beginning,
+            _ => Survival::Some { seed: lot.draw() },
         };
         self.synced = self.survivors(survival);
         self.synced.resize(self.now.len(), 0);
@@ -95,6 +98,14 @@ impl Drive {
         let mut left = self.synced.clone();
         let mut lot = match survival {
             Survival::Nothing => return left,
+            Survival::Beginning => {
+                let first = self
+                    .pending
+                    .iter()
+                    .filter(|change| change.is_at_the_beginning());
+                first.for_each(|change| change.apply(&mut left));
+                return left;
+            }
             Survival::All => None,
             Survival::Some { seed } => Some(Lot(seed)),
         };
@@ -119,6 +130,10 @@ impl Change {
             Self::Write { offset, data } => write(to, *offset, data),
             Self::SetLen { len } => to.resize(*len, 0),
         }
+    }
+
+    const fn is_at_the_beginning(&self) -> bool {
+        matches!(self, Self::Write { offset: 0, .. })
     }
 
     /// All of it, nothing, or for a write some of its sectors.
