@@ -14,7 +14,7 @@ use crate::read::record_place;
 use crate::stored::{RecordRow, sealed};
 
 pub(crate) use mend::{kept_beside_damage, mend};
-pub(crate) use rebuild::rebuild;
+pub(crate) use rebuild::{fold_session, rebuild};
 
 /// The names of all projections, and how wide their keys and values are.
 pub(crate) fn tables() -> [(&'static str, Widths); 5] {

@@ -26,6 +26,7 @@ pub(crate) use live::live;
 pub(crate) use output::{Chunks, OutputRange};
 pub(crate) use record::{
     by_conversation, entry, folded, folded_in, gone, imported, known_record, load_record,
-    record_of_row, record_place, session_of_slot, slot_of_row, slot_row, unless_damaged,
+    record_of_row, record_place, session_of_slot, slot_in_row, slot_of_row, slot_row,
+    unless_damaged,
 };
 pub(crate) use segments::{Part, each_row};

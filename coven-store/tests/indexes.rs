@@ -5,11 +5,12 @@ mod support;
 use std::fs;
 
 use coven_core::{Event, HarnessId, Seq};
-use coven_store::{AppendError, Archived, Listing, Page, Store};
+use coven_store::{AppendError, Archived, Listing, Page, ReadError, Store};
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use support::*;
 
 const SLOTS: TableDefinition<u64, &[u8]> = TableDefinition::new("slots");
+const IDS: TableDefinition<&str, u64> = TableDefinition::new("ids");
 const LIVE: TableDefinition<u64, ()> = TableDefinition::new("live");
 const BY_CREATED: TableDefinition<(i64, &str), (u64, bool)> = TableDefinition::new("by_created");
 const BY_CONVERSATION: TableDefinition<(&str, &str, u64), ()> =
@@ -241,4 +242,59 @@ async fn a_conversation_does_not_lead_to_a_session_that_has_another() {
     assert_eq!(found("one").as_deref(), Some("a"));
     assert_eq!(found("two").as_deref(), Some("b"));
     assert_eq!(found("three"), None);
+}
+
+/// The sessions `a` and `b`, of which the index of ids has `a` in the slot of `b`.
+async fn a_in_the_slot_of_b() -> Home {
+    let home = Home::new();
+    let store = home.open();
+    for session in ["a", "b"] {
+        running(&store, session).await;
+        let said = output(0, format!("a secret of {session}"));
+        append(&store, session, vec![said]).await.expect("it runs");
+    }
+    store.close().await;
+    change(&home, |txn| {
+        let mut ids = txn.open_table(IDS).expect("a table");
+        let slot = ids.get("b").expect("a read").expect("a row").value();
+        ids.insert("a", slot).expect("a row");
+    });
+    home
+}
+
+#[tokio::test]
+async fn a_session_is_not_given_what_another_said_where_the_index_of_ids_leads_there() {
+    let home = a_in_the_slot_of_b().await;
+    let store = home.open();
+    let of_a = |damage: coven_store::Damage| assert_eq!(damage.session, Some(id("a")));
+    let damaged = |error| match error {
+        ReadError::Damaged(damage) => of_a(damage),
+        other => panic!("{other}"),
+    };
+    damaged(store.record(&id("a")).expect_err("it is another's"));
+    damaged(store.output(&id("a"), 0, 100).expect_err("it is another's"));
+    damaged(
+        store
+            .read(&id("a"), Seq::ZERO, ALL)
+            .expect_err("it is another's"),
+    );
+    damaged(store.launch(&id("a")).expect_err("it is another's"));
+    assert_eq!(events_of(&store, "b").len(), 3);
+}
+
+#[tokio::test]
+async fn what_is_made_anew_has_every_session_whatever_the_index_of_ids_says_and_that_index_too() {
+    let home = a_in_the_slot_of_b().await;
+    let store = home.open();
+    store
+        .rebuild_projections()
+        .await
+        .expect("the events are whole");
+    assert_eq!(live(&store), ["a", "b"]);
+    assert_eq!(
+        list(&store, Archived::Hidden),
+        (vec!["b".into(), "a".into()], 0)
+    );
+    assert_eq!(events_of(&store, "a").len(), 3);
+    assert_eq!(store.verify().expect("a read").problems, []);
 }

@@ -9,9 +9,7 @@ use super::rebuild::{fold_session, index_output, living_slots};
 use super::update;
 use crate::database::guarded;
 use crate::fault::Fault;
-use crate::layout::{
-    BY_CONVERSATION, BY_CREATED, IDS, LIVE, OUTPUT, RECORDS, SEGMENTS, SLOTS, Tables,
-};
+use crate::layout::{BY_CONVERSATION, BY_CREATED, LIVE, OUTPUT, RECORDS, SEGMENTS, SLOTS, Tables};
 use crate::read::{known_record, load_record, session_of_slot, unless_damaged};
 
 /// Where all records are to be made anew: those that can be read of sessions whose own events are damaged, which
@@ -25,7 +23,7 @@ pub(crate) fn kept_beside_damage(
         return Ok(kept);
     }
     let (slots, segments) = (txn.open_table(SLOTS)?, txn.open_table(SEGMENTS)?);
-    for slot in living_slots(&txn.open_table(IDS)?)? {
+    for slot in living_slots(&slots)? {
         let Some(id) = unless_damaged(session_of_slot(&slots, slot))? else {
             continue;
         };
@@ -50,7 +48,7 @@ pub(crate) fn mend(
     drop_table(txn, LIVE, spoilt)?;
     drop_table(txn, OUTPUT, spoilt)?;
     let mut tables = Tables::open(txn)?;
-    for slot in living_slots(&tables.ids)? {
+    for slot in living_slots(&tables.slots)? {
         let Some(id) = unless_damaged(session_of_slot(&tables.slots, slot))? else {
             continue;
         };

@@ -8,18 +8,21 @@ use crate::cold::order::Goes;
 use crate::cold::segment::Segment;
 use crate::error::Damage;
 use crate::fault::Fault;
-use crate::layout::{BY_CONVERSATION, BY_CREATED, LIVE, OUTPUT, RECORDS, Tables};
-use crate::read::{Part, each_row, session_of_slot};
+use crate::layout::{BY_CONVERSATION, BY_CREATED, GONE, IDS, LIVE, OUTPUT, RECORDS, Tables};
+use crate::read::{Part, each_row, session_of_slot, slot_in_row, slot_of_row};
 
-/// Drops every projection and folds it again.
+/// Drops every projection and folds it again, and makes the indexes of ids anew.
 pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
+    txn.delete_table(IDS)?;
+    txn.delete_table(GONE)?;
     txn.delete_table(RECORDS)?;
     txn.delete_table(BY_CREATED)?;
     txn.delete_table(BY_CONVERSATION)?;
     txn.delete_table(LIVE)?;
     txn.delete_table(OUTPUT)?;
     let mut tables = Tables::open(txn)?;
-    for slot in living_slots(&tables.ids)? {
+    index_ids(&mut tables)?;
+    for slot in living_slots(&tables.slots)? {
         let id = session_of_slot(&tables.slots, slot)?;
         let record = fold_session(&tables.segments, slot, &id)?;
         update(&mut tables, slot, None, &record)?;
@@ -28,13 +31,44 @@ pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The slots of the sessions that are not deleted.
-pub(super) fn living_slots(ids: &impl ReadableTable<&'static str, u64>) -> Result<Vec<u64>, Fault> {
-    ids.iter()?.map(|row| Ok(row?.1.value())).collect()
+/// Finds every session by its id again, and what was deleted under it.
+fn index_ids(tables: &mut Tables<'_>) -> Result<(), Fault> {
+    let Tables {
+        slots, ids, gone, ..
+    } = tables;
+    for row in slots.iter()? {
+        let (slot, bytes) = row?;
+        let (id, deleted_at) = slot_in_row(slot.value(), bytes.value())?;
+        let Some(at) = deleted_at else {
+            ids.insert(id.as_str(), slot.value())?;
+            continue;
+        };
+        let last = gone.get(id.as_str())?.map(|last| last.value());
+        if last.is_none_or(|last| last < at.get()) {
+            gone.insert(id.as_str(), at.get())?;
+        }
+    }
+    Ok(())
+}
+
+/// The slots of the sessions that are not deleted, and of those of which nobody knows.
+pub(super) fn living_slots(
+    slots: &impl ReadableTable<u64, &'static [u8]>,
+) -> Result<Vec<u64>, Fault> {
+    let mut living = Vec::new();
+    for row in slots.iter()? {
+        let (slot, bytes) = row?;
+        let is_deleted = slot_of_row(slot.value(), bytes.value())
+            .is_ok_and(|(_, deleted_at)| deleted_at.is_some());
+        if !is_deleted {
+            living.push(slot.value());
+        }
+    }
+    Ok(living)
 }
 
 /// A session's record from its events. Of output that was trimmed some may be left or none.
-pub(super) fn fold_session(
+pub(crate) fn fold_session(
     segments: &impl ReadableTable<(u64, u64), &'static [u8]>,
     slot: u64,
     id: &SessionId,

@@ -20,8 +20,28 @@ pub(crate) fn entry(txn: &ReadTransaction, id: &SessionId) -> Result<Option<Entr
 
 /// A session's slot; `None` where there is no such session.
 fn slot_of(txn: &ReadTransaction, id: &SessionId) -> Result<Option<u64>, Fault> {
-    let row = txn.open_table(IDS)?.get(id.as_str())?;
-    Ok(row.map(|row| row.value()))
+    let Some(row) = txn.open_table(IDS)?.get(id.as_str())? else {
+        return Ok(None);
+    };
+    let slot = row.value();
+    // The index has no checksum. Of one whose own row is damaged nobody knows better, unless its record is of
+    // that slot.
+    let (owner, _) = match slot_row(&txn.open_table(SLOTS)?, slot) {
+        Err(Fault::Damage(_)) => {
+            load_record(&txn.open_table(RECORDS)?, slot, id)?;
+            return Ok(Some(slot));
+        }
+        row => row?,
+    };
+    if owner == *id {
+        Ok(Some(slot))
+    } else {
+        Err(Fault::Damage(Damage {
+            session: Some(id.clone()),
+            seq: None,
+            problem: "the index leads to a slot that is another session's".to_owned(),
+        }))
+    }
 }
 
 /// The slot of a session of which some is in the tail, whose slot that is then; `None` where there is
@@ -245,7 +265,8 @@ pub(crate) fn slot_row(
     slot_in_row(slot, row.value())
 }
 
-fn slot_in_row(slot: u64, row: &[u8]) -> Result<(SessionId, Option<Seq>), Fault> {
+/// The same, where a row that is damaged is no session's that is known.
+pub(crate) fn slot_in_row(slot: u64, row: &[u8]) -> Result<(SessionId, Option<Seq>), Fault> {
     slot_of_row(slot, row)
         .map_err(|malformed| damage(format!("whose slot {slot} is cannot be read: {malformed}")))
 }

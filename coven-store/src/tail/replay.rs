@@ -6,12 +6,14 @@ use coven_core::{Event, Record, SessionId};
 use redb::ReadTransaction;
 
 use super::{NewBatch, Row, Standing, Tail};
+use crate::database::guarded;
 use crate::error::Damage;
 use crate::fault::{Fault, damage};
 use crate::fit::Marks;
 use crate::journal::{self, JournalBatch};
-use crate::layout::IDS;
-use crate::read::{entry, event_of_row, folded, imported};
+use crate::layout::{IDS, RECORDS, SEGMENTS, SLOTS};
+use crate::projection::fold_session;
+use crate::read::{event_of_row, folded, imported, load_record, slot_of_row};
 use crate::stored::Mark;
 use crate::writer::{journal_mark, journal_trimmed, makes_room, span};
 
@@ -157,10 +159,29 @@ fn before(
 }
 
 fn of_cold(cold: &ReadTransaction, id: &SessionId, slot: u64) -> Result<Option<Record>, Fault> {
-    let known = cold.open_table(IDS)?.get(id.as_str())?;
-    if known.is_none_or(|known| known.value() != slot) {
+    let row = guarded(|| {
+        let row = cold.open_table(SLOTS)?.get(slot)?;
+        Ok(row.map(|row| slot_of_row(slot, row.value())))
+    });
+    let is_known = match row {
+        Ok(None) => false,
+        Ok(Some(Ok((owner, deleted_at)))) => owner == *id && deleted_at.is_none(),
+        // Nobody knows better than the index then.
+        Ok(Some(Err(_))) | Err(Fault::Damage(_)) => {
+            let listed = cold.open_table(IDS)?.get(id.as_str())?;
+            listed.is_some_and(|listed| listed.value() == slot)
+        }
+        Err(fault) => return Err(fault),
+    };
+    if !is_known {
         return Ok(None);
     }
-    let entry = entry(cold, id)?;
-    Ok(entry.map(|entry| Record::clone(&entry.record)))
+    match load_record(&cold.open_table(RECORDS)?, slot, id) {
+        // It follows from its events, and is not to keep all others from being opened.
+        Err(Fault::Damage(damage)) => {
+            tracing::error!(%damage, "a record is made anew from its events");
+            fold_session(&cold.open_table(SEGMENTS)?, slot, id).map(Some)
+        }
+        loaded => loaded.map(Some),
+    }
 }
