@@ -14,6 +14,8 @@ pub(super) struct Places {
     /// Runs of places that events have, by their last; made when it is first needed.
     taken: Option<Vec<(u64, u64)>>,
     given: BTreeSet<u64>,
+    /// From here on up to `last_known` none is free.
+    full_from: u64,
 }
 
 /// What comes after every place there is.
@@ -27,6 +29,7 @@ impl Places {
             last_known: last,
             taken: None,
             given: BTreeSet::new(),
+            full_from: last.saturating_add(1),
         }
     }
 
@@ -41,7 +44,8 @@ impl Places {
     ) -> Vec<u64> {
         let taken = self.taken.get_or_insert_with(|| taken(catalogue));
         let mut found = Vec::new();
-        let mut seq = before.saturating_sub(1).min(self.last_known);
+        let is_to_the_end = before > self.last_known;
+        let mut seq = before.saturating_sub(1).min(self.full_from - 1);
         while seq > after && found.len() < count {
             let run = taken.partition_point(|(_, last)| *last < seq);
             match taken.get(run) {
@@ -53,6 +57,9 @@ impl Places {
                     seq -= 1;
                 }
             }
+        }
+        if is_to_the_end {
+            self.full_from = seq + 1;
         }
         found.reverse();
         while before == NO_END && found.len() < count && self.last < NO_END - 1 {
