@@ -103,6 +103,3 @@ pub(crate) const REFUSAL_PATIENCE: Duration = Duration::from_millis(50);
 /// Places that are passed over in a log whose newest part was lost, so that none is used twice:
 /// more than what may wait in the journal can have.
 pub(crate) const LOST_SEQS: u64 = 1 << 24;
-
-/// The same of slots.
-pub(crate) const LOST_SLOTS: u64 = 1 << 20;

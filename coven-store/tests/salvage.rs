@@ -168,3 +168,18 @@ async fn a_hole_in_the_output_is_as_long_as_what_was_lost_and_says_so() {
     }
     assert!(holes > 0, "{holes}");
 }
+
+#[tokio::test]
+async fn a_log_that_was_salvaged_without_its_journal_misses_nothing_when_it_is_salvaged_again() {
+    let log = empty();
+    let store = log.open();
+    ended(&store, "a").await;
+    ended(&store, "b").await;
+    store.close().await;
+    fs::remove_file(log.journal()).expect("it is there");
+    let (once, first) = salvaged(&log);
+    let (_, second) = salvaged(&once);
+    for salvaged in [first, second] {
+        assert_eq!((salvaged.sessions, salvaged.untraced), (2, 0));
+    }
+}

@@ -17,7 +17,7 @@ use crate::fit::Marks;
 use crate::inspect::{OpenFile, Source, groups, trimmed};
 use crate::journal::{self, JournalBatch};
 use crate::layout::{BY_CREATED, GONE, IDS, META, ORDER, RECORDS, SEGMENTS, SLOTS, meta};
-use crate::limits::{LOST_SEQS, LOST_SLOTS};
+use crate::limits::LOST_SEQS;
 use crate::raw::{Last, Snapshot};
 use crate::read::{record_of_row, slot_of_row};
 use crate::stored::Mark;
@@ -106,7 +106,6 @@ impl Catalogue {
         if !journal_is_whole {
             // What was given since is not known: nothing of it may be given again.
             catalogue.mark.last_seq += LOST_SEQS;
-            catalogue.mark.last_slot += LOST_SLOTS;
         }
         if let OpenFile::There(cold) = cold {
             catalogue.cold = Some(cold);
