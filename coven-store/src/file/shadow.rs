@@ -7,6 +7,9 @@
 //! redb also writes when it closes a file, whatever it met there. So one that met a fault is *sealed*
 //! before it is closed: what is on the disk stays what its last commit made it.
 
+#[cfg(test)]
+mod tests;
+
 use std::io;
 use std::ops::{Bound, Range};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
@@ -102,20 +105,13 @@ impl Shadow {
         }
     }
 
-    /// Does to the file what was held, in the same order with the same syncs, and from now on
-    /// everything at once. What could be read before is durable then. After an error everything
-    /// is still held, reads see no difference, and it can be tried again.
+    /// Does to the file what was held, with the same syncs, and from now on everything at once. What could
+    /// be read before is durable then. After an error everything is still held, reads see no difference,
+    /// and it can be tried again.
     pub(crate) fn release(&self) -> io::Result<()> {
         let mut mode = self.mode_to_change();
         if let Mode::Held(held) = &*mode {
-            for step in &held.steps {
-                match step {
-                    Step::Write { offset, data } => self.0.file.write(*offset, data)?,
-                    Step::SetLen { len } => self.0.file.set_len(*len)?,
-                    Step::Sync => self.0.file.sync_data()?,
-                }
-            }
-            self.0.file.sync_data()?;
+            held.put(self.0.file.as_ref())?;
             *mode = Mode::Through;
         }
         Ok(())
@@ -206,6 +202,24 @@ impl Held {
                 Step::SetLen { .. } | Step::Sync => 0,
             })
             .sum()
+    }
+
+    /// Does the steps in their order, but for what begins the file: that comes just before a sync, so that no
+    /// commit is named where there is no room for its pages.
+    fn put(&self, file: &dyn StorageBackend) -> io::Result<()> {
+        let mut begins = Vec::new();
+        for step in self.steps.iter().chain([&Step::Sync]) {
+            match step {
+                Step::Write { offset: 0, data } => begins.push(data),
+                Step::Write { offset, data } => file.write(*offset, data)?,
+                Step::SetLen { len } => file.set_len(*len)?,
+                Step::Sync => {
+                    begins.drain(..).try_for_each(|data| file.write(0, data))?;
+                    file.sync_data()?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn push(&mut self, step: Step) {
