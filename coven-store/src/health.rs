@@ -29,8 +29,8 @@ pub struct StoreHealth {
     pub committed_events: u64,
     /// How often either of its databases was opened: 1 when there was no fault.
     pub opens: u64,
-    /// What went wrong last, even if it is over; or that a read met damage, and where. Who meets the same again, and knows less of it, is not told in
-    /// its place.
+    /// What went wrong last, even if it is over; or that a read met damage, and where. Who meets the same again,
+    /// and knows less of it, is not told in its place.
     pub last_error: Option<String>,
     /// How long ago the last commit was; `None` before the first.
     pub since_last_ack: Option<Duration>,
@@ -55,14 +55,33 @@ pub enum WriterState {
 const SLOW: Duration = Duration::from_secs(2);
 
 /// What the writer and its queue count.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Meter {
+    began: Instant,
     queued_events: AtomicU64,
+    /// Since when somebody waits who was not answered, at least, in microseconds since `began`: when the queue
+    /// began to have something, or the last answer was given. The writer may hang and take in nobody.
+    unanswered_since: AtomicU64,
     queued_bytes: AtomicU64,
     transactions: AtomicU64,
     committed_events: AtomicU64,
     opens: AtomicU64,
     marks: Mutex<Marks>,
+}
+
+impl Default for Meter {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            queued_events: AtomicU64::default(),
+            unanswered_since: AtomicU64::default(),
+            queued_bytes: AtomicU64::default(),
+            transactions: AtomicU64::default(),
+            committed_events: AtomicU64::default(),
+            opens: AtomicU64::default(),
+            marks: Mutex::default(),
+        }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -88,13 +107,28 @@ impl Marks {
 
 impl Meter {
     pub(crate) fn queued(&self, events: u64, bytes: u64) {
-        self.queued_events.fetch_add(events, Ordering::Relaxed);
+        if self.queued_events.fetch_add(events, Ordering::Relaxed) == 0 {
+            self.begin_to_wait();
+        }
         self.queued_bytes.fetch_add(bytes, Ordering::Relaxed);
     }
 
     pub(crate) fn answered(&self, events: u64, bytes: u64) {
+        self.begin_to_wait();
         self.queued_events.fetch_sub(events, Ordering::Relaxed);
         self.queued_bytes.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn begin_to_wait(&self) {
+        let now = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.unanswered_since.store(now, Ordering::Relaxed);
+    }
+
+    /// For how long nobody was answered while somebody waits.
+    fn unanswered(&self) -> Option<Duration> {
+        let since = Duration::from_micros(self.unanswered_since.load(Ordering::Relaxed));
+        let waits = self.queued_events.load(Ordering::Relaxed) > 0;
+        waits.then(|| self.began.elapsed().saturating_sub(since))
     }
 
     pub(crate) fn opened(&self) {
@@ -144,7 +178,8 @@ impl Meter {
     pub(crate) fn health(&self, capacity_bytes: u64) -> StoreHealth {
         let queued_bytes = self.queued_bytes.load(Ordering::Relaxed);
         let marks = self.marks();
-        let oldest_waiting = marks.oldest.map(|since| since.elapsed());
+        let taken_in = marks.oldest.map(|since| since.elapsed());
+        let oldest_waiting = taken_in.max(self.unanswered());
         let slow = oldest_waiting.is_some_and(|waiting| waiting > SLOW);
         let state = if marks.fault.is_some() {
             WriterState::Failed

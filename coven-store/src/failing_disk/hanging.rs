@@ -70,3 +70,27 @@ async fn while_a_fold_hangs_sessions_are_told_and_read_and_killed_and_output_alo
     assert_eq!(all_output(&store, "b").len(), 100 * LEN);
     assert_eq!(store.verify().expect("a read").problems, Vec::new());
 }
+
+#[tokio::test]
+async fn a_journal_that_hangs_as_it_is_trimmed_is_told_by_the_health() {
+    let home = Home::new();
+    let disk = FailingDisk::default();
+    let store = open(&home, &disk, LEFT);
+    running(&store, "a").await;
+    let journal = std::fs::metadata(home.journal()).expect("a file").ino();
+    let (hang, held) = mpsc::channel();
+    disk.plan(|plan| plan.hangs = Some((journal, Arc::new(Mutex::new(held)))));
+    let folding = store.clone();
+    tokio::task::spawn_blocking(move || folding.fold())
+        .await
+        .expect("no panic");
+    // The writer takes what is folded out of the journal, and takes in nobody.
+    let waiting = spawn_append(&store, "a", vec![output(0, "said meanwhile")]);
+    until_state(&store, WriterState::Pressured).await;
+    assert!(store.health().oldest_waiting.is_some());
+    drop(hang);
+    let appended = in_time("going on", waiting).await.expect("no panic");
+    appended.expect("it was only late");
+    until_state(&store, WriterState::Healthy).await;
+    assert_eq!(store.health().oldest_waiting, None);
+}
