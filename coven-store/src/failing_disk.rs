@@ -6,6 +6,7 @@ mod ending;
 mod hanging;
 mod holes;
 mod letting_go;
+mod mending;
 mod reads;
 mod unwritable;
 

@@ -6,13 +6,20 @@
 
 use std::collections::BTreeSet;
 
+use redb::ReadableTableMetadata;
+
 use super::Folder;
 use crate::cold::spared::Spared;
 use crate::error::StorageFault;
 use crate::fault::{Fault, damage};
+use crate::layout::SLOTS;
 use crate::projection;
 use crate::raw::{RawFile, spoilt};
 use crate::read::Touched;
+
+/// Bytes that the projections of a session take, as a rule, and as much again: its record, and its rows in the
+/// indexes.
+const BYTES_OF_ONE: u64 = 512;
 
 /// Whether projections are made anew where a fold meets damage.
 #[derive(Debug, Default)]
@@ -53,6 +60,19 @@ impl Folder {
         }
     }
 
+    /// About how much room making anew what is to be takes.
+    pub(super) fn bytes_to_mend(&self) -> Result<u64, StorageFault> {
+        let Mending::Wanted(_) = &self.state.mending else {
+            return Ok(0);
+        };
+        let sessions = self
+            .cold
+            .database
+            .read_once(|txn| Ok(txn.open_table(SLOTS)?.len()?))
+            .map_err(|fault| fault.reason())?;
+        Ok(self.state.asked.times(sessions * BYTES_OF_ONE))
+    }
+
     /// Makes anew what is to be.
     pub(super) fn mend(&mut self) -> Result<(), Fault> {
         let Mending::Wanted(spoilt) = &self.state.mending else {
@@ -65,7 +85,7 @@ impl Folder {
             .read_once(|txn| projection::kept_beside_damage(txn, spoilt))?;
         let mended = self.commit(&Touched::All, |txn| projection::mend(txn, spoilt, &kept));
         self.compaction.committed();
-        match mended {
+        match &mended {
             Ok(()) => {
                 self.state.mending = Mending::Tried;
                 // What could not be taken out for it can be now.
@@ -73,7 +93,7 @@ impl Folder {
             }
             Err(Fault::Damage(_)) => self.state.mending = Mending::Tried,
             // It is not known whether it is done.
-            Err(Fault::Disk(_) | Fault::Stale) => {}
+            Err(fault @ (Fault::Disk(_) | Fault::Stale)) => self.state.asked.was_met_by(fault),
         }
         mended
     }

@@ -16,7 +16,7 @@ const BESIDE_BYTES: u64 = 1 << 20;
 /// large, and that may lie in a hole: a byte for so many of the file.
 const FILE_BYTES_OF_ONE: u64 = 8192;
 
-/// How many times as much as a fold takes is asked for. One that met a full disk all the same had too
+/// How many times as much as a fold takes, or projections that are made anew, is asked for. One that met a full disk all the same had too
 /// little, or others were faster: the next has twice as much, until one succeeds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asked {
@@ -33,7 +33,12 @@ impl Default for Asked {
 }
 
 impl Asked {
-    /// A fold that had so much met a fault.
+    /// As many bytes as are asked for, of what takes so many.
+    pub(super) const fn times(self, bytes: u64) -> u64 {
+        self.times * bytes
+    }
+
+    /// What had so much met a fault.
     pub(super) fn was_met_by(&mut self, fault: &Fault) {
         if fault.reason() == StorageFault::Full {
             self.times = (2 * self.times).min(MAX_TIMES);
@@ -53,7 +58,7 @@ impl Folder {
     /// Bytes to ask for before `what` is folded. Where more than any fold of its sessions may take is there
     /// it is that, and nothing is read.
     pub(super) fn bytes_to_fold(&self, what: &Fold) -> Result<u64, Fault> {
-        let at_most = self.state.asked.times * room::at_most(what);
+        let at_most = self.state.asked.times(room::at_most(what));
         let is_ample = |bytes| bytes >= at_most + self.beside_bytes() + MARGIN_BYTES;
         if self.available().is_ok_and(is_ample) {
             return Ok(at_most);
@@ -64,7 +69,7 @@ impl Folder {
     /// The same, counted by what the file has.
     pub(super) fn bytes_counted(&self, what: &Fold) -> Result<u64, Fault> {
         let read = self.cold.database.read_once(|txn| room::of(txn, what));
-        Ok(self.state.asked.times * read?)
+        Ok(self.state.asked.times(read?))
     }
 
     /// Makes sure that so many bytes can be written, and what any transaction takes beside.

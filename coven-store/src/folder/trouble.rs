@@ -97,7 +97,8 @@ impl Folder {
         }
         let made = self
             .make_writable()
-            .and_then(|()| self.make_room(0, self.claim()));
+            .and_then(|()| self.bytes_to_mend())
+            .and_then(|bytes| self.make_room(bytes, self.claim()));
         if let Err(reason) = made {
             return self.wait(reason);
         }
