@@ -7,6 +7,8 @@
 mod fold;
 mod read;
 mod replay;
+#[cfg(test)]
+mod tests;
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, HashMap, VecDeque};
@@ -343,53 +345,5 @@ impl Tail {
         });
         self.folded = mark;
         before - self.bytes
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::time::Instant;
-
-    use super::*;
-    use crate::test_support::{id, running};
-
-    #[tokio::test]
-    async fn a_group_takes_what_its_events_and_its_sessions_do_and_a_fold_gives_that_back() {
-        let home = crate::test_support::Home::new();
-        let record = running(&home.open(), "a").await.record;
-        let batch = || NewBatch {
-            slot: 1,
-            id: id("a"),
-            rows: (1..=3)
-                .map(|seq| Row {
-                    seq: Seq::new(seq),
-                    bytes: Bytes::from_static(b"event"),
-                    output: None,
-                })
-                .collect(),
-            standing: Standing::Living(Arc::new(record.clone())),
-            lets_go: None,
-        };
-        let mut tail = Tail::default();
-        let mark = Mark {
-            position: 1,
-            last_seq: 3,
-            last_slot: 1,
-        };
-        let took = tail.push(mark, 60, vec![batch()]);
-        assert_eq!(took, 60 + 3 * ROW_BYTES + SLOT_BYTES);
-        assert_eq!(took, bytes_of(3, 60));
-        assert_eq!(tail.forget(mark), took);
-    }
-
-    #[test]
-    fn who_waits_for_a_fold_that_came_since_he_looked_is_not_kept_waiting() {
-        let tail = SharedTail::new(Tail::default());
-        let folds = tail.folds().count;
-        tail.forget(Mark::default(), None);
-        let patience = Duration::from_secs(10);
-        let began = Instant::now();
-        tail.wait_for_a_fold(folds, patience);
-        assert!(began.elapsed() < patience);
     }
 }

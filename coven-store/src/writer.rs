@@ -85,8 +85,6 @@ pub(crate) struct State {
     unsettled: Option<Unsettled>,
     /// Batches taken in and not written yet, in order.
     pending: VecDeque<queue::Job>,
-    /// How many of them are written each in a group of its own.
-    alone: usize,
     folding: Folding,
     /// What one who is too fast waits for.
     pace: Pace,

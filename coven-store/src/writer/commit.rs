@@ -11,7 +11,7 @@ use super::queue::Job;
 use super::room::cost;
 use super::turn::Turn;
 use crate::database::guarded;
-use crate::error::{AppendError, Damage, StorageFault};
+use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
 use crate::file::Claim;
 use crate::folder;
@@ -48,7 +48,7 @@ enum Reached {
     Unknown(Done, Fault),
     /// It failed before: the disk does not have it.
     Nothing(Fault),
-    /// Where a session stands could not be read in the cold file.
+    /// Where a session stands could not be read in the cold file, and not for damage: that is answered.
     Blind(Fault),
 }
 
@@ -83,13 +83,11 @@ impl Writer {
 
     fn next_group(&mut self, most: usize) -> Vec<Job> {
         let len = self.next_len(most);
-        self.state.alone = self.state.alone.saturating_sub(1);
         self.state.pending.drain(..len).collect()
     }
 
     /// How many batches are in the next group.
     fn next_len(&self, most: usize) -> usize {
-        let most = if self.state.alone > 0 { 1 } else { most };
         let mut bytes = 0;
         let fits = |job: &&Job| {
             let is_first = bytes == 0;
@@ -126,7 +124,6 @@ impl Writer {
                 self.put_back(jobs);
                 self.lose_in_a_write(&fault);
             }
-            Reached::Blind(Fault::Damage(damage)) => self.write_around(jobs, damage),
             Reached::Blind(fault) => {
                 self.put_back(jobs);
                 self.tell_folder(folder::Message::Reopen);
@@ -140,19 +137,6 @@ impl Writer {
             self.doubt();
         }
         self.lose(fault);
-    }
-
-    /// Something that a group needs is damaged. Which of its batches that is shows when each is
-    /// written alone; that one is refused, or it would hold up all others for ever.
-    fn write_around(&mut self, mut jobs: Vec<Job>, mut damage: Damage) {
-        if jobs.len() == 1
-            && let Some(job) = jobs.pop()
-        {
-            damage.session.get_or_insert_with(|| job.session.clone());
-            job.answer(Err(AppendError::Damaged(damage)));
-        }
-        self.state.alone = jobs.len();
-        self.put_back(jobs);
     }
 
     fn transact(&self, jobs: &mut [Job]) -> Reached {
