@@ -3,7 +3,7 @@
 mod support;
 
 use coven_core::{Channel, Event, HarnessId, Seq};
-use coven_store::{ReadLimit, Store};
+use coven_store::{Archived, Page, ReadLimit, Store};
 use support::*;
 
 fn page(events: usize) -> ReadLimit {
@@ -75,6 +75,33 @@ async fn pages_of_all_sessions_join_in_the_order_of_their_seqs() {
             joined.extend(next);
         }
         assert_eq!(joined, whole, "in pages of {size}");
+    }
+}
+
+#[tokio::test]
+async fn who_wants_nothing_is_given_one_so_that_an_empty_page_is_the_end() {
+    let home = Home::new();
+    let store = home.open();
+    running(&store, "a").await;
+    running(&store, "b").await;
+    let nothing = ReadLimit {
+        events: 0,
+        bytes: 0,
+    };
+    let page = Page {
+        before: None,
+        limit: 0,
+        archived: Archived::Included,
+    };
+    for _ in ["in the tail", "in the cold file"] {
+        let read = store.read(&id("a"), Seq::ZERO, nothing);
+        assert_eq!(read.expect("a read").len(), 1);
+        let all = store.read_all(Seq::ZERO, nothing);
+        assert_eq!(all.expect("a read").len(), 1);
+        let listing = store.list(&page).expect("a read");
+        assert_eq!(listing.records.len(), 1);
+        assert!(listing.next.is_some());
+        store.verify().expect("with that it is folded");
     }
 }
 

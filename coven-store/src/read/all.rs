@@ -54,6 +54,7 @@ pub(crate) struct OfAll {
 
 impl OfAll {
     pub(crate) fn begin(tail: &SharedTail, after: Seq, limit: ReadLimit) -> Self {
+        let limit = limit.of_one_at_least();
         let tail = tail.look().all_rows(after, limit);
         Self { after, limit, tail }
     }

@@ -14,7 +14,7 @@ use crate::fault::Fault;
 use crate::stored::{EventRow, decode};
 use crate::tail::{SharedTail, TailRows};
 
-/// How much one read returns at most. The first event is returned whatever its size, so that
+/// How much one read returns at most. The first event is returned whatever its size and these, so that
 /// reading always gets on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReadLimit {
@@ -22,6 +22,13 @@ pub struct ReadLimit {
     pub events: usize,
     /// Bytes of them, as stored.
     pub bytes: usize,
+}
+
+impl ReadLimit {
+    pub(super) fn of_one_at_least(self) -> Self {
+        let events = self.events.max(1);
+        Self { events, ..self }
+    }
 }
 
 impl Default for ReadLimit {
@@ -100,6 +107,7 @@ impl<'a> OfSession<'a> {
         after: Seq,
         limit: ReadLimit,
     ) -> Self {
+        let limit = limit.of_one_at_least();
         let tail = tail.look().rows(id, after, limit);
         Self {
             id,

@@ -17,7 +17,7 @@ use crate::projection::created_key;
 pub struct Page {
     /// Only what comes after this place; `None` begins with the newest.
     pub before: Option<Position>,
-    /// The most records.
+    /// The most records; of 0, one.
     pub limit: usize,
     /// Whether archived ones are shown. Each that is passed over takes as long as one that is not.
     pub archived: Archived,
@@ -166,7 +166,7 @@ struct Filling<'a> {
 
 impl Filling<'_> {
     fn put(&mut self, record: Record) -> Goes {
-        if self.records.len() == self.page.limit {
+        if self.records.len() == self.page.limit.max(1) {
             return Goes::Enough;
         }
         self.records.push(record);
