@@ -5,7 +5,7 @@ mod interrupts;
 mod line_ends;
 mod screen;
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::time::Duration;
 
 use coven_http::client::{Client, Follow};
@@ -19,7 +19,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{self, Stdout};
 
-pub(crate) use exact::ExactOutput;
+pub(crate) use exact::{ExactOutput, Piece};
 pub(crate) use interrupts::Interrupts;
 use screen::Screen;
 
@@ -40,7 +40,7 @@ pub(crate) async fn output(home: &Home, client: &Client, id: &str) -> Result<Exi
     let mut screen = Screen::of_stdout();
     let mut stdout = Stdout::new();
     let shown = async {
-        let mut output = ExactOutput::of(home, client, id);
+        let mut output = ExactOutput::of(home, client, id, 0);
         show(&mut output, &mut screen, &mut stdout).await?;
         stdout.write(&screen.end()).await?;
         ending(output.absence(), client, id).await
@@ -88,6 +88,14 @@ pub(crate) async fn each(
     }
 }
 
+/// Says on stderr which bytes of a session's output, counted from 0, are missing right here.
+pub(crate) fn tell_missing(missing: &Range<u64>) {
+    let (first, last) = (missing.start, missing.end.saturating_sub(1));
+    output::complain(&format!(
+        "coven: bytes {first} to {last} of its output were trimmed before they were read, and are missing here"
+    ));
+}
+
 /// How the session stands now, as an exit status; what that does not say is told on stderr.
 ///
 /// # Errors
@@ -118,12 +126,20 @@ async fn show(
 ) -> Result<(), Failure> {
     let mut stderr = tokio::io::stderr();
     while let Some(piece) = output.next().await? {
-        match piece.channel {
-            Channel::Tty => stdout.write(&screen.pass(piece.bytes)).await?,
-            Channel::Stdout => stdout.write(&piece.bytes).await?,
+        let (channel, bytes) = match piece {
+            Piece::Written { channel, bytes } => (channel, bytes),
+            Piece::Trimmed { missing } => {
+                stdout.write(&screen.cut()).await?;
+                tell_missing(&missing);
+                continue;
+            }
+        };
+        match channel {
+            Channel::Tty => stdout.write(&screen.pass(bytes)).await?,
+            Channel::Stdout => stdout.write(&bytes).await?,
             Channel::Stderr => {
                 // Where stderr cannot be written, stdout is still worth having.
-                let _ = stderr.write_all(&piece.bytes).await;
+                let _ = stderr.write_all(&bytes).await;
                 let _ = stderr.flush().await;
             }
         }

@@ -53,6 +53,12 @@ impl Readable {
         std::mem::take(&mut self.text)
     }
 
+    /// Gives what has come, as [`finish`](Self::finish) does, where what comes next does not go on from it.
+    pub(crate) fn cut(&mut self) -> String {
+        let next = Self::new(self.colours);
+        std::mem::replace(self, next).finish()
+    }
+
     /// Gives the last line, ended, and with it the end of a sequence or character that was cut.
     pub(crate) fn finish(mut self) -> String {
         let mut scanner = std::mem::take(&mut self.scanner);

@@ -11,7 +11,7 @@ use crate::answers::{self, Answerer};
 use crate::ending;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::follow::{self, ExactOutput, Interrupts};
+use crate::follow::{self, ExactOutput, Interrupts, Piece};
 use crate::home::Home;
 use crate::output::{self, Stdout};
 use crate::select;
@@ -52,13 +52,13 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     if args.follow {
         ending::tell_out_of_reach(&session);
     }
-    let id = session.id;
+    let (id, first) = (session.id, session.trimmed_bytes);
     let mut printer = Printer::new(args);
     let mut stdout = Stdout::new();
     if args.follow {
-        return followed(home, answerer.client(), &id, printer, &mut stdout).await;
+        let output = ExactOutput::of(home, answerer.client(), &id, first);
+        return followed(output, answerer.client(), &id, printer, &mut stdout).await;
     }
-    let first = session.trimmed_bytes;
     let shown = show(&mut answerer, &id, first, &mut printer, &mut stdout).await;
     // What came before it failed is worth having.
     stdout.write(&printer.finish()?).await?;
@@ -70,7 +70,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
 const MOST_IN_VAIN: usize = 3;
 
 /// Shows what is left of a session's output, from `first` on. Where that breaks off it is asked for
-/// from there: the answer says why, or goes on.
+/// from there: the answer says why, or goes on. What was trimmed meanwhile is told where it was.
 async fn show(
     answerer: &mut Answerer,
     id: &str,
@@ -83,6 +83,10 @@ async fn show(
         let ask = async |client: &Client| left(client, id, first).await;
         let mut left = answerer.ask(ask).await?;
         let begun = left.first;
+        if first < begun {
+            stdout.write(&printer.cut()?).await?;
+            follow::tell_missing(&(first..begun));
+        }
         first = begun;
         loop {
             match left.output.next().await {
@@ -136,14 +140,13 @@ pub(super) fn tell_trimmed(bytes: u64) {
 
 /// All that is recorded, and what comes; at the end, what became of the session.
 async fn followed(
-    home: &Home,
+    mut output: ExactOutput,
     client: &Client,
     id: &str,
     mut printer: Printer,
     stdout: &mut Stdout,
 ) -> Result<Exit, Failure> {
     let mut interrupts = Interrupts::listen()?;
-    let mut output = ExactOutput::of(home, client, id);
     let told = interrupts.during(tell(&mut output, &mut printer, stdout));
     let told = told.await;
     let last = printer.finish()?;
@@ -169,8 +172,16 @@ async fn tell(
     stdout: &mut Stdout,
 ) -> Result<(), Failure> {
     while let Some(piece) = output.next().await? {
-        stdout.write(&printer.read(piece.bytes)?).await?;
-        stdout.write(&printer.flush()).await?;
+        match piece {
+            Piece::Written { bytes, .. } => {
+                stdout.write(&printer.read(bytes)?).await?;
+                stdout.write(&printer.flush()).await?;
+            }
+            Piece::Trimmed { missing } => {
+                stdout.write(&printer.cut()?).await?;
+                follow::tell_missing(&missing);
+            }
+        }
     }
     Ok(())
 }
@@ -209,6 +220,15 @@ impl Printer {
         match self {
             Self::Text { readable } if io::stdout().is_terminal() => readable.flush().into_bytes(),
             Self::Raw | Self::Text { .. } | Self::Json { .. } => Vec::new(),
+        }
+    }
+
+    /// What has come, where what comes next does not go on from it.
+    fn cut(&mut self) -> Result<Vec<u8>, Failure> {
+        match self {
+            Self::Raw => Ok(Vec::new()),
+            Self::Text { readable } => Ok(readable.cut().into_bytes()),
+            Self::Json { readable } => lines(&readable.cut()),
         }
     }
 

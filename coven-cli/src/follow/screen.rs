@@ -51,6 +51,11 @@ impl Screen {
         }
     }
 
+    /// What to write where output is missing: nothing that comes goes on from what came.
+    pub(super) fn cut(&mut self) -> Vec<u8> {
+        std::mem::replace(self, Self::of_stdout()).end()
+    }
+
     /// What to write at the end.
     pub(super) fn end(&self) -> Vec<u8> {
         let mut last = self.line_ends.end().to_vec();

@@ -51,6 +51,7 @@ mod stop_races;
 mod store;
 mod suspending;
 mod terminal;
+mod trimmed_meanwhile;
 mod undelivered;
 #[path = "../../../tests/shared/unkillable.rs"]
 mod unkillable;
