@@ -7,7 +7,7 @@ use std::sync::Arc;
 use coven_core::{Phase, SessionId};
 use redb::{ReadTransaction, ReadableDatabase};
 
-use crate::database::{Database, caught, guarded};
+use crate::database::{caught, guarded};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::file::{self, Disk, Kept, Kind, Reserve, Shadow, SharedReserve};
@@ -121,25 +121,19 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
     let most_bytes = room.map_or(u64::MAX, |room| room.size_bytes / 2);
     let reserve_bytes = options.reserve_bytes.min(most_bytes);
     let mut reserve = Reserve::beside(disk.as_ref(), path, reserve_bytes);
+    level(&journal.db, folded).map_err(|fault| file::fault_error(&journal_path, &fault))?;
     for shadow in [&cold.shadow, &journal.shadow] {
         release(shadow, &mut reserve).map_err(|source| file::open_error(path, source))?;
     }
-    let at = guarded(|| journal_mark(&journal.db.begin_read()?));
-    let at = at.map_err(|fault| file::fault_error(&journal_path, &fault))?;
     let folder = Arc::new(folder);
     let kept = |opened, path: &Path, kind, cache_bytes| {
         let (path, folder) = (path.to_owned(), Arc::clone(&folder));
         Kept::writable(opened, Arc::clone(disk), path, folder, kind, cache_bytes)
     };
     let (cold_bytes, journal_bytes) = (options.cache_bytes, options.journal_cache_bytes);
-    let journal = kept(journal, &journal_path, Kind::Journal, journal_bytes);
-    if at.position < folded.position {
-        level(&journal.database, folded)
-            .map_err(|fault| file::fault_error(&journal_path, &fault))?;
-    }
     Ok(Files {
         log,
-        journal,
+        journal: kept(journal, &journal_path, Kind::Journal, journal_bytes),
         cold: kept(cold, path, Kind::Cold, cold_bytes),
         tail,
         ending,
@@ -157,10 +151,13 @@ fn ending(cold: &ReadTransaction, tail: &Tail) -> Result<Vec<SessionId>, Fault> 
     Ok(ending.map(|record| record.session.id.clone()).collect())
 }
 
-/// Has the journal count on from `folded`, which the cold file came to without it: by an import that
-/// went on from where the journal is.
-fn level(journal: &Database, folded: Mark) -> Result<(), Fault> {
+/// Has the journal count on from `folded`, where the cold file came to that without it: by an import that
+/// went on from where the journal is. While its file is held, so that a full disk cuts it nowhere.
+fn level(journal: &redb::Database, folded: Mark) -> Result<(), Fault> {
     guarded(|| {
+        if journal_mark(&journal.begin_read()?)?.position >= folded.position {
+            return Ok(());
+        }
         let txn = journal.begin_write()?;
         while !journal::remove(&txn, folded.position, TRIM_PARTS)?.is_all {}
         let mark = folded.seal(meta::TRIMMED);

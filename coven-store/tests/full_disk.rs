@@ -17,7 +17,9 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use coven_core::{Event, Seq};
-use coven_store::{AppendError, OpenError, Options, StorageFault, Store, WriterState};
+use coven_store::{
+    AppendError, Import, NewEvent, OpenError, Options, StorageFault, Store, WriterState, inspect,
+};
 use full::*;
 use support::*;
 use tokio::runtime::Runtime;
@@ -318,6 +320,37 @@ async fn given_back_by_the_journal(dir: &Path) {
     assert!(all_output(&store, "a") == noise(1, 4_000_000));
     assert_eq!(store.verify().expect("a read").problems, Vec::new());
     store.close().await;
+}
+
+#[test]
+fn a_log_that_there_is_no_room_to_open_is_left_whole() {
+    let name = "a_log_that_there_is_no_room_to_open_is_left_whole";
+    if let Some(disk) = small_disk::of_its_own(name, 24 << 20) {
+        Runtime::new().unwrap().block_on(imported_and_full(&disk));
+    }
+}
+
+/// An import leaves the journal to whoever opens the log, and no reserve.
+async fn imported_and_full(dir: &Path) {
+    let path = dir.join("coven.redb");
+    let mut import = Import::begin(&path, Options::default(), id("a")).expect("there is room");
+    for event in [created(), started(), output_closed(), exited(0)] {
+        let (at, actor) = (at(1), None);
+        import
+            .push(&NewEvent { at, actor, event })
+            .expect("it follows");
+    }
+    import.commit().expect("there is room");
+    fill(&dir.join("filler"));
+    // It may have what it needs all the same.
+    match Store::open(&path, Options::default()) {
+        Ok(store) => store.close().await,
+        Err(OpenError::Io { .. }) => {}
+        Err(other) => panic!("{other}"),
+    }
+    let findings = inspect(&path, &mut |_| ()).expect("it can be looked at");
+    assert_eq!(findings.problems, []);
+    assert_eq!(findings.events, 4);
 }
 
 #[test]
