@@ -66,11 +66,12 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
         _permit: call.app.stream()?,
     };
     // Once the head is sent, what is wrong can only be told by breaking off.
-    reading.fill().await.map_err(|broken| match broken {
-        Broken::Stopping => Error::shutting_down(),
-        Broken::Failed(error) => error.into(),
-        Broken::Gone => Error::internal("the output was deleted, or trimmed, while it was read"),
-    })?;
+    match reading.fill().await {
+        Ok(()) => {}
+        Err(Broken::Stopping) => return Err(Error::shutting_down()),
+        Err(Broken::Failed(error)) => return Err(error.into()),
+        Err(Broken::Gone) => return Err(gone_meanwhile(&reading).await),
+    }
     call.switch.stream();
     let octets = HeaderValue::from_static("application/octet-stream");
     let reply = Reply::stream(status, Some(end - start), bytes(reading))
@@ -83,6 +84,14 @@ pub(crate) async fn get(call: &Call) -> Result<Reply, Error> {
     } else {
         reply
     })
+}
+
+/// What is wrong with a range of which nothing is left since its session was looked at.
+async fn gone_meanwhile(reading: &Reading) -> Error {
+    match reading.engine.get(&reading.id).await {
+        Ok(record) => Error::output_trimmed(reading.id.as_str(), record.session.trimmed_bytes),
+        Err(deleted) => deleted.into(),
+    }
 }
 
 fn content_range(range: &str) -> HeaderValue {
