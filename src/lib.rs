@@ -85,7 +85,7 @@ pub use coven_core::{
     IdempotencyKey, InputData, InputId, InvalidId, Label, Labels, Launch, LaunchMode, LaunchPolicy,
     LaunchRequest, Model, Origin, OrphanReason, OutputEnd, OutputState, Phase, PhaseName, Place,
     PolicyRequest, ProcessFacts, Profile, Prompt, Record, Refusal, Seq, Session, SessionId,
-    Snapshot, Status, TermSize, Timestamp, Title, is_trimmed, limits,
+    Snapshot, Status, TermSize, Timestamp, Title, limits,
 };
 pub use coven_harness as harness;
 pub use coven_harness::capabilities::{self, HarnessCapabilities};

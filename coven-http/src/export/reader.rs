@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, BufRead, Read};
 
 use coven::store::NewEvent;
-use coven::{Code, Event, Record, SessionId, is_trimmed};
+use coven::{Code, Event, Record, SessionId};
 use data_encoding::HEXLOWER;
 use sha2::{Digest, Sha256};
 
@@ -180,16 +180,14 @@ impl<R: BufRead> Reader<R> {
         Ok(())
     }
 
-    /// No export has output that is gone from the log.
+    /// No export has output that is gone from the log. What is trimmed ends where an event does.
     fn check_output(&self, event: &Event) -> Result<(), Malformed> {
         let trimmed_bytes = self.heading.trimmed_bytes;
         match event {
-            Event::Output { offset, data, .. }
-                if is_trimmed(*offset, data.len() as u64, trimmed_bytes) =>
-            {
+            Event::Output { offset, .. } if *offset < trimmed_bytes => {
                 let problem = format!(
-                    "its output at {offset} is of the first {trimmed_bytes} bytes, which the header \
-                     says were trimmed"
+                    "its output at {offset} is, or begins with, some of the first {trimmed_bytes} bytes, \
+                     which the header says were trimmed"
                 );
                 Err(Malformed::new(self.lines.number, problem))
             }

@@ -228,12 +228,14 @@ fn output_that_the_header_says_was_trimmed_is_not_taken() {
         let lines = String::from_utf8(export(envelopes)).unwrap();
         lines.replacen("\"trimmedBytes\":0", "\"trimmedBytes\":10", 1)
     };
-    let refused = read(with_trimmed(&[said(10, 5), said(4, 6)]).as_bytes()).unwrap_err();
-    assert_eq!(refused.line(), 3);
-    assert!(refused.to_string().contains("trimmed"), "{refused}");
-    // What begins before that and goes beyond it was not trimmed.
-    let taken = read(with_trimmed(&[said(4, 7)]).as_bytes()).unwrap();
-    assert_eq!(taken.len(), 1);
+    // Nor what begins before that and goes beyond it: nobody trims a part of an event.
+    for (offset, len) in [(4, 6), (4, 7), (9, 1), (0, 20)] {
+        let refused = read(with_trimmed(&[said(10, 5), said(offset, len)]).as_bytes()).unwrap_err();
+        assert_eq!(refused.line(), 3);
+        assert!(refused.to_string().contains("trimmed"), "{refused}");
+    }
+    let taken = read(with_trimmed(&[said(10, 5), said(15, 1)]).as_bytes()).unwrap();
+    assert_eq!(taken.len(), 2);
 }
 
 #[test]
