@@ -260,8 +260,8 @@ impl Engine {
 
     /// Lets the oldest output go that is over `retention`, or over the engine's own budgets where
     /// that is `None`; or only says what would go. Control events stay, and so do offsets and Seqs.
-    /// Reads all that goes, to leave a hash of it. What is to go is looked at once, at the
-    /// beginning.
+    /// Reads all that goes, to leave a hash of it, or to say of it what cannot be read because the log
+    /// is damaged: that goes all the same. What is to go is looked at once, at the beginning.
     ///
     /// # Errors
     /// [`Error::Unavailable`]: what was trimmed by then is, the rest is not; ask again.

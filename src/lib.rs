@@ -76,7 +76,7 @@ pub use import::{Arrival, Import, ImportError, Imported};
 pub use on_the_way::{OnTheWay, Waypoint};
 pub use options::Options;
 pub use out_of_reach::{Amiss, OutOfReach};
-pub use retention::{Pruned, PrunedSession, Pruning, Retention};
+pub use retention::{Pruned, PrunedSession, Pruning, Retention, Unread};
 
 pub use coven_core::decide::incomplete_char;
 pub use coven_core::{

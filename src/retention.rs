@@ -1,13 +1,17 @@
 //! Retention: how much output is kept, and letting the rest go.
 //!
-//! What is to go is planned from how much each session keeps ([`plan`]), and trimmed piece by
-//! piece ([`prune`]); a task does both now and then ([`regularly`]). Sessions lose their oldest
-//! output and nothing else.
+//! What each session keeps is looked at ([`look`]), what is to go of it is planned ([`plan`]), and
+//! trimmed piece by piece ([`prune`], [`piece`]); a task does all that now and then ([`regularly`]).
+//! Sessions lose their oldest output and nothing else. What of it cannot be read ([`unreadable`]) goes
+//! with the rest.
 
 mod age;
+mod look;
+mod piece;
 mod plan;
 mod prune;
 mod regularly;
+mod unreadable;
 
 use std::time::Duration;
 
@@ -68,6 +72,18 @@ pub struct PrunedSession {
     pub offset: u64,
     /// How many bytes went.
     pub len_bytes: u64,
+    /// What of it could not be read, and went all the same.
+    pub unread: Vec<Unread>,
     /// How many it still keeps, of what it had when it was looked at.
     pub kept_bytes: u64,
+}
+
+/// Output that could not be read as it went: the log is damaged there, and its `trimmed` event has a hash
+/// of zeros. Where places like that are close by, what lies between them may be of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Where it began in the session's output.
+    pub offset: u64,
+    /// How many bytes it was.
+    pub len_bytes: u64,
 }

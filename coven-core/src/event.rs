@@ -140,7 +140,8 @@ pub enum Event {
         offset: u64,
         /// How many bytes are gone; at least one.
         len_bytes: u64,
-        /// The SHA-256 of those bytes, so that a copy of them can be told to be one.
+        /// The SHA-256 of those bytes, so that a copy of them can be told to be one; of zeros where they could
+        /// not be read.
         sha256: [u8; 32],
     },
 }

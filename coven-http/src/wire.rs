@@ -38,7 +38,7 @@ pub use payload::{
     Channel, Exit, ExitStatus, Identified, Input, LabelsChange, Output, OutputEnd, Payload, Size,
     StatusChange, TitleChange, Trim, Undelivered,
 };
-pub use prune::{NotPruned, PruneBody, Pruned, PrunedSession};
+pub use prune::{NotPruned, PruneBody, Pruned, PrunedSession, UnreadOutput};
 pub use session::{LaunchMode, SessionRecord, SessionsPage, Status, Visibility};
 pub use shutdown::{SessionsAtStop, ShutdownBody, ShutdownCapabilities, ShutdownReply};
 pub use time::{InvalidTime, Time};

@@ -10,6 +10,13 @@ pub(super) struct Written {
     pub(super) at: Timestamp,
 }
 
+impl Written {
+    /// Where it ends.
+    pub(super) const fn end(&self) -> u64 {
+        self.offset.saturating_add(self.len_bytes)
+    }
+}
+
 /// The offset from `from` to `end` before which output is older than `before`. `written` gives the
 /// event that has the byte at an offset, or `None` where it is gone. It is asked some thirty times
 /// at most: times are taken to grow with the offset, and where a clock was set back the place found
@@ -27,7 +34,7 @@ pub(super) fn old_until<E>(
             return Ok(from);
         };
         if event.at < before {
-            from = event.offset.saturating_add(event.len_bytes).max(at + 1);
+            from = event.end().max(at + 1);
         } else {
             end = event.offset.max(from);
         }

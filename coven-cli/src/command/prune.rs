@@ -70,6 +70,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
              and not counted here",
         );
     }
+    tell_unread(&pruned);
     for session in &pruned.failed {
         output::complain(&format!(
             "coven: {} keeps more than it should: {}",
@@ -82,6 +83,21 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     } else {
         Exit::Failed
     })
+}
+
+/// What could not be read goes all the same: who asked is told that the log is damaged.
+fn tell_unread(pruned: &Pruned) {
+    let word = if pruned.dry_run { "would go" } else { "went" };
+    for session in &pruned.sessions {
+        let bytes: u64 = session.unread.iter().map(|it| it.bytes).sum();
+        if bytes > 0 {
+            output::complain(&format!(
+                "coven: {}: {bytes} bytes of what {word} cannot be read: the log is damaged there, see \
+                 `coven doctor --store`",
+                session.id,
+            ));
+        }
+    }
 }
 
 fn tell(pruned: &Pruned) -> Result<(), Failure> {

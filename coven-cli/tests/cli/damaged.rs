@@ -60,7 +60,7 @@ fn a_live_session_whose_last_output_is_damaged_is_attached_to_and_goes_on() {
 }
 
 /// Turns a bit of these bytes, which are in the log as they are.
-fn turn_a_bit(home: &Home, wanted: &[u8]) {
+pub(crate) fn turn_a_bit(home: &Home, wanted: &[u8]) {
     let path = home.dir().join("coven.redb");
     let mut bytes = fs::read(&path).unwrap();
     let at = bytes

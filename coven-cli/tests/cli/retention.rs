@@ -2,7 +2,10 @@
 
 use std::fs;
 
-use crate::home::Home;
+use serde_json::json;
+
+use crate::damaged::turn_a_bit;
+use crate::home::{Home, eventually};
 
 /// Writes 900,000 bytes. An output event has less than 60,000 of them, however fast they come.
 const LINES: &str = "seq -f %07.0f 0 99999";
@@ -128,4 +131,60 @@ fn the_budgets_of_the_configuration_hold_where_none_is_given() {
     let would = home.json(["prune", "--dry-run", "--json"]);
     assert_eq!(would["totalBytes"], 1_000);
     assert_eq!(would["sessions"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_live_session_of_which_a_segment_is_damaged_is_kept_to_its_budget_as_the_dry_run_says() {
+    let home = Home::new();
+    let id = home.launch(
+        "stty -echo -opost; head -c 1500000 /dev/urandom | tee ../noise; \
+         while read line; do head -c 1000000 /dev/urandom; done",
+    );
+    let writes = |bytes: u64| {
+        eventually("it is written", || {
+            (home.record(&id)["output_bytes"].as_u64() >= Some(bytes)).then_some(())
+        });
+    };
+    let keeps = || {
+        let record = home.record(&id);
+        record["output_bytes"].as_u64().unwrap() - record["trimmed_bytes"].as_u64().unwrap()
+    };
+    writes(1_500_000);
+    let written = fs::read(home.project().join("../noise")).unwrap();
+    home.text(["daemon", "stop"]);
+    turn_a_bit(&home, &written[64..80]);
+
+    let budget = ["--total-bytes", "1MB", "--json"];
+    let dry_run = [&["prune", "--dry-run"][..], &budget].concat();
+    let would = home.json(dry_run);
+    let told = home.output(["prune", "--dry-run", "--total-bytes", "1MB"]);
+    let went = home.json([&["prune"][..], &budget].concat());
+    assert_eq!(went["sessions"], would["sessions"]);
+    assert_eq!(
+        (&went["failed"], &would["failed"]),
+        (&json!([]), &json!([]))
+    );
+    let unread = went["sessions"][0]["unread"].clone();
+    let bytes = unread[0]["bytes"].as_u64().unwrap();
+    assert!(bytes > 0 && bytes <= 256 << 10, "{unread}");
+    assert_eq!(unread, json!([{"offset": 0, "bytes": bytes}]));
+    let told = String::from_utf8(told.stderr).unwrap();
+    assert_eq!(
+        told,
+        format!(
+            "coven: {id}: {bytes} bytes of what would go cannot be read: the log is damaged there, see \
+             `coven doctor --store`\n"
+        )
+    );
+    let kept = keeps();
+    assert!((900_000..=1_000_000).contains(&kept), "{kept}");
+
+    // It goes on, and so does its budget.
+    home.text(["input", &id, "more"]);
+    writes(2_500_000);
+    let again = home.json(["prune", "--session-bytes", "1MB", "--json"]);
+    assert_eq!(again["failed"], json!([]));
+    assert_eq!(again["sessions"][0]["unread"], json!([]));
+    assert!(keeps() <= 1_000_000);
+    home.text(["kill", &id]);
 }

@@ -9,7 +9,7 @@ use crate::error::Error;
 use crate::limits;
 use crate::openapi::Doc;
 use crate::reply::Reply;
-use crate::wire::{NotPruned, PruneBody, Pruned, PrunedSession};
+use crate::wire::{NotPruned, PruneBody, Pruned, PrunedSession, UnreadOutput};
 
 pub(crate) async fn post(call: &mut Call) -> Result<Reply, Error> {
     let body: PruneBody = call.body.json(limits::MAX_SMALL_BODY_BYTES).await?;
@@ -50,11 +50,16 @@ fn rendered(pruned: coven::Pruned, pruning: Pruning) -> Pruned {
 }
 
 fn session(session: coven::PrunedSession) -> PrunedSession {
+    let unread = session.unread.into_iter().map(|unread| UnreadOutput {
+        offset: unread.offset,
+        bytes: unread.len_bytes,
+    });
     PrunedSession {
         id: session.id.as_str().to_owned(),
         title: session.title,
         offset: session.offset,
         bytes: session.len_bytes,
+        unread: unread.collect(),
         kept_bytes: session.kept_bytes,
     }
 }

@@ -181,7 +181,7 @@ pub struct Trim {
     pub offset: u64,
     /// How many bytes are gone: what is left begins at `offset + bytes`.
     pub bytes: u64,
-    /// Their SHA-256, in lower-case hexadecimal.
+    /// Their SHA-256, in lower-case hexadecimal; zeros where they could not be read.
     pub sha256: String,
 }
 

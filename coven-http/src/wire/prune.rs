@@ -55,11 +55,23 @@ pub struct PrunedSession {
     pub offset: u64,
     /// How many bytes went.
     pub bytes: u64,
+    /// What of it could not be read, and went all the same: the log is damaged there.
+    #[serde(default)]
+    pub unread: Vec<UnreadOutput>,
     /// How many it keeps, of what it had then.
     pub kept_bytes: u64,
 }
 
-/// A session that could not be pruned.
+/// Output that could not be read as it went. Its `trimmed` event has a hash of zeros.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct UnreadOutput {
+    /// Where it began in the session's output.
+    pub offset: u64,
+    /// How many bytes it was.
+    pub bytes: u64,
+}
+
+/// A session that could not be pruned, or not as far as it should.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct NotPruned {
     /// Which.
