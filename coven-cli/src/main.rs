@@ -41,6 +41,7 @@ fn main() -> ExitCode {
     if let Some(exit) = coven::shim::run_if_invoked() {
         return exit;
     }
+    coven::harness::fail_beyond_file_size_limit();
     give_terminal_back_on_panic();
     let args = match Args::try_parse() {
         Ok(args) => args,

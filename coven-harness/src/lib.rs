@@ -36,6 +36,7 @@ pub use identity::{IdentityScan, IdentitySource, OutputMark, Scanned};
 pub use manifest::BadManifest;
 pub use platform::give_back_free_memory;
 pub use process::Stdin;
+pub use pty::fail_beyond_file_size_limit;
 pub use readiness::Readiness;
 pub use registry::Registry;
 pub use submission::Keystroke;

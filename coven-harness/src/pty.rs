@@ -176,6 +176,16 @@ pub(crate) fn ignore_what_ends_others() {
     }
 }
 
+/// Has what this process writes beyond its limit of the size of a file fail (`EFBIG`), instead of ending the process
+/// (SIGXFSZ). What it starts has the signal's own effect again. For the start of the `main` of a program that keeps a
+/// log, which then takes no more and says why.
+pub fn fail_beyond_file_size_limit() {
+    extern "C" fn nothing(_signal: libc::c_int) {}
+    // SAFETY: the handler does nothing, and nothing relies on the one before. Unlike a signal that is ignored, one
+    // that is handled is not over exec.
+    unsafe { libc::signal(libc::SIGXFSZ, nothing as *const () as libc::sighandler_t) };
+}
+
 /// What a signal says to a process with one thread that waits for descriptors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Told {

@@ -16,6 +16,7 @@ mod dying_daemon;
 mod eventually;
 mod exact;
 mod fake_daemon;
+mod file_size_limit;
 mod home;
 mod home_trust;
 mod interrupted;
