@@ -7,7 +7,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use coven_store::{Findings, Progress, SalvageError, Salvaged};
+use coven_store::{self as store, Findings, Options, Progress, SalvageError, Salvaged, Store};
 
 use crate::OpenError;
 use crate::home::{self, Home, LOG_FILE};
@@ -61,6 +61,22 @@ pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findin
 pub fn glance(path: &Path) -> Result<(), OpenError> {
     home::glance(path)?;
     Ok(coven_store::glance(&path.join(LOG_FILE))?)
+}
+
+/// Why the log of the home at `path`, which nobody has open, is not opened as it is, so that nothing in it can be read
+/// before it is salvaged; `None` where it is opened. Blocks for as long as opening it to read takes.
+pub fn why_unopened(path: &Path) -> Option<OpenError> {
+    let open = || {
+        let home = Home::open_to_read(path)?;
+        Store::open_to_read(&home.log(), Options::default())?;
+        Ok(())
+    };
+    let error = glance(path).and_then(|()| open()).err()?;
+    let is_of_the_log = matches!(
+        error,
+        OpenError::Log(store::OpenError::Damaged { .. } | store::OpenError::Foreign { .. })
+    );
+    is_of_the_log.then_some(error)
 }
 
 /// Writes everything that is whole in the log of the home at `path` into a new home at `into`,

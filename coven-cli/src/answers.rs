@@ -157,7 +157,7 @@ pub(crate) fn refused(error: &OpenError, home: &Path, then: &str) -> Failure {
             );
         }
         OpenError::Home { .. } => "set COVEN_HOME, or --home, to a directory of your own",
-        OpenError::Log(store::OpenError::Damaged { .. }) => {
+        OpenError::Log(store::OpenError::Damaged { .. } | store::OpenError::Foreign { .. }) => {
             "`coven doctor --store` tells what is damaged, and can write the rest into a new home"
         }
         OpenError::Log(store::OpenError::Locked { .. }) => "end that process first",

@@ -89,6 +89,7 @@ fn what_is_whole_in_a_damaged_home_is_in_the_new_one_and_can_be_used() {
     let (code, said, _) = status(&home, &["doctor", "--store"]);
     assert_eq!(code, Some(119), "{said}");
     assert!(said.contains("1 session cannot be read whole"), "{said}");
+    assert!(!said.contains("is not opened"), "{said}");
     assert!(said.contains("--salvage NEW_HOME"), "{said}");
 
     let new = home.project().join("new home");
@@ -250,4 +251,32 @@ fn a_log_that_cannot_be_opened_is_brought_back_from_its_pages() {
     for file in ["coven.redb", "coven.redb.journal"] {
         fs::remove_file(home.dir().join(file)).unwrap();
     }
+}
+
+#[test]
+fn a_log_that_is_not_opened_is_told_to_be_so_and_who_reads_it_offline_is_told_where_to_ask() {
+    let home = Home::new();
+    home.text(["run", "sh", "echo one of them"]);
+    home.text(["run", "sh", "echo another"]);
+    home.kill_daemon();
+    let path = home.dir().join("coven.redb.journal");
+    let whole = fs::read(&path).unwrap();
+    // The rest was lost; a byte of what says that it is a database.
+    let damaged = [
+        whole[..64 << 10].to_vec(),
+        [&whole[..7], &[0], &whole[8..]].concat(),
+    ];
+    for damaged in damaged {
+        fs::write(&path, damaged).unwrap();
+        let said = home.refused(1, ["sessions", "--offline"]);
+        assert!(said.contains("`coven doctor --store`"), "{said}");
+        let (code, said, _) = status(&home, &["doctor", "--store"]);
+        assert_eq!(code, Some(119), "{said}");
+        let told = "is not opened until it is salvaged, so that no session can be read meanwhile";
+        assert!(said.contains(told), "{said}");
+        let (_, json, _) = status(&home, &["doctor", "--store", "--json"]);
+        let json: serde_json::Value = serde_json::from_str(&json).unwrap();
+        assert!(json["unopened"].is_string(), "{json}");
+    }
+    fs::write(&path, whole).unwrap();
 }

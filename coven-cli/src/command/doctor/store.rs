@@ -13,6 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
+use report::Looked;
 
 /// How often it is told how far it is. A log that takes less long is not worth a word.
 const TELL_EVERY: Duration = Duration::from_secs(5);
@@ -35,14 +36,25 @@ pub(super) fn run(home: &Home, into: Option<&Path>, form: Form) -> Result<Exit, 
     let mut telling = Telling::of("looked at");
     let findings = repair::inspect(home.dir(), &mut |progress| telling.tell(progress))
         .map_err(|error| refused(&error, home.dir()))?;
+    // Where all is whole there is nothing that could keep it from being opened.
+    let unopened = if findings.is_whole() {
+        None
+    } else {
+        repair::why_unopened(home.dir())
+    };
+    let unopened = unopened.map(|error| error.to_string());
+    let looked = Looked {
+        findings: &findings,
+        unopened: unopened.as_deref(),
+    };
     let salvaged = match into {
         Some(into) => Some((into, salvage(home, into)?)),
         None => None,
     };
     let salvaged = salvaged.as_ref().map(|(into, it)| (*into, it));
     match form {
-        Form::Json => output::json(&report::of(&findings, salvaged))?,
-        Form::Text => output::print(&report::for_people(&findings, salvaged))?,
+        Form::Json => output::json(&report::of(looked, salvaged))?,
+        Form::Text => output::print(&report::for_people(looked, salvaged))?,
     }
     Ok(exit(&findings))
 }

@@ -15,10 +15,19 @@ type Sessions = BTreeMap<coven::SessionId, Option<u64>>;
 /// Findings that people are shown one by one.
 const SHOWN: usize = 40;
 
+/// What was found in a log.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Looked<'a> {
+    pub(super) findings: &'a Findings,
+    /// Why it is not opened as it is, if it is not.
+    pub(super) unopened: Option<&'a str>,
+}
+
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Report<'a> {
     whole: bool,
+    unopened: Option<&'a str>,
     sessions: u64,
     events: u64,
     problems: Vec<Problem<'a>>,
@@ -67,16 +76,15 @@ struct Altered<'a> {
 }
 
 /// The report for programs.
-pub(super) fn of<'a>(
-    findings: &'a Findings,
-    salvaged: Option<(&Path, &'a Salvaged)>,
-) -> Report<'a> {
+pub(super) fn of<'a>(looked: Looked<'a>, salvaged: Option<(&Path, &'a Salvaged)>) -> Report<'a> {
+    let Looked { findings, unopened } = looked;
     let by_id = |sessions: &'a Sessions| {
         let sessions = sessions.iter();
         sessions.map(|(id, count)| (id.as_str(), *count)).collect()
     };
     Report {
         whole: findings.is_whole(),
+        unopened,
         sessions: findings.sessions,
         events: findings.events,
         problems: findings.problems.iter().map(Problem::of).collect(),
@@ -125,7 +133,8 @@ impl<'a> Altered<'a> {
 }
 
 /// The report for people.
-pub(super) fn for_people(findings: &Findings, salvaged: Option<(&Path, &Salvaged)>) -> String {
+pub(super) fn for_people(looked: Looked, salvaged: Option<(&Path, &Salvaged)>) -> String {
+    let Looked { findings, unopened } = looked;
     let mut text = String::new();
     for finding in findings.problems.iter().take(SHOWN) {
         line(&mut text, &one_line(&finding.to_string()));
@@ -138,6 +147,12 @@ pub(super) fn for_people(findings: &Findings, salvaged: Option<(&Path, &Salvaged
         );
     }
     line(&mut text, &summary(findings));
+    if let Some(why) = unopened {
+        let told = format!(
+            "The log is not opened until it is salvaged, so that no session can be read meanwhile: {why}."
+        );
+        line(&mut text, &one_line(&told));
+    }
     match salvaged {
         Some((home, salvaged)) => tell_salvaged(&mut text, home, salvaged),
         None if findings.is_whole() => {}
