@@ -34,6 +34,8 @@ pub(crate) use made::Made;
 pub const LOG_FILE: &str = "coven.redb";
 /// The directory in a home that has a folder for each session that a shim holds.
 pub const SPOOLS: &str = "spools";
+/// The files that a home has from when it is opened, whatever becomes of it.
+pub(crate) const OWN_FILES: [&str; 3] = [FORMAT_FILE, LOCK_FILE, "format.new"];
 /// How the log's file begins.
 const DATABASE: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 const HARNESSES_DIRECTORY: &str = "harnesses";

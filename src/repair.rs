@@ -3,7 +3,7 @@
 //! Both take the home's lock, so a home that somebody has open is refused, and neither writes to
 //! it.
 
-use std::fs;
+use std::fs::{self, DirEntry};
 use std::io;
 use std::path::Path;
 
@@ -19,7 +19,7 @@ pub enum RepairError {
     /// One of the homes cannot be opened: somebody has it, or it is none.
     #[error(transparent)]
     Home(#[from] OpenError),
-    /// The new home is there already, and is not empty. Choose another place.
+    /// The new home is there already, and has something in it. Choose another place.
     #[error("{} exists and is not empty", path.display())]
     NotEmpty {
         /// The directory.
@@ -80,11 +80,13 @@ pub fn why_unopened(path: &Path) -> Option<OpenError> {
 }
 
 /// Writes everything that is whole in the log of the home at `path` into a new home at `into`,
-/// which must not exist or be empty, as [`coven_store::salvage`] does. Only the log is taken over:
-/// not settings, nor manifests. Blocks for reading the log several times.
+/// which must not exist or be empty, but for what another salvage left there that did not come to its end, as
+/// [`coven_store::salvage`] does. Only the log is taken over: not settings, nor manifests. Blocks for reading
+/// the log several times.
 ///
 /// # Errors
-/// [`RepairError`], each with what to do about it. What there is of the new home then is of no use.
+/// [`RepairError`], each with what to do about it. What there is of the new home then is refused by whoever
+/// opens it.
 pub fn salvage(
     path: &Path,
     into: &Path,
@@ -96,19 +98,27 @@ pub fn salvage(
     Ok(coven_store::salvage(&home.log(), &new.log(), progress)?)
 }
 
-/// Whether a home can be made there: nothing is, or a directory with nothing in it, and not in the
-/// damaged `home`.
+/// Whether a home can be made there: nothing is, or a directory with nothing in it but a home without a log, or
+/// one whose log another salvage did not come to the end of; and not in the damaged `home`.
 fn check_place(into: &Path, home: &Path) -> Result<(), RepairError> {
     let path = into.to_owned();
     if is_inside(into, home) {
         return Err(RepairError::Inside { path });
     }
-    match fs::read_dir(into).map(|mut entries| entries.next()) {
-        Ok(None) => Ok(()),
-        Ok(Some(_)) => Err(RepairError::NotEmpty { path }),
+    match fs::read_dir(into)
+        .map(|mut entries| entries.all(|it| it.is_ok_and(|it| is_of_any_home(&it))))
+    {
+        Ok(true) => Ok(()),
+        Ok(false) if coven_store::is_unfinished(&into.join(LOG_FILE)) => Ok(()),
+        Ok(false) => Err(RepairError::NotEmpty { path }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
         Err(_) => Err(RepairError::NotADirectory { path }),
     }
+}
+
+/// Whether a file is what every home has from when it is opened: nothing that anybody put there.
+fn is_of_any_home(file: &DirEntry) -> bool {
+    home::OWN_FILES.iter().any(|name| file.file_name() == *name)
 }
 
 /// Whether a path leads into a directory, or would if it were made, whatever links are in it.

@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use coven::OpenError;
 use coven::home::{Found, LOG_FILE, SPOOLS};
+use coven::{OpenError, store};
 use coven_http::SOCKET_NAME;
 use rustix::fs::{FlockOperation, OFlags};
 
@@ -87,10 +87,12 @@ impl Home {
     }
 
     /// Whether a session was ever run here: either file of the log is here, though the other may be
-    /// missing.
+    /// missing; or what a salvage left that did not come to its end, which whoever opens the home is told.
     pub(crate) fn has_log(&self) -> bool {
         let is_here = |name: &str| self.dir.join(name).exists();
-        is_here(LOG_FILE) || is_here(&format!("{LOG_FILE}.journal"))
+        is_here(LOG_FILE)
+            || is_here(&format!("{LOG_FILE}.journal"))
+            || store::is_unfinished(&self.dir.join(LOG_FILE))
     }
 
     /// Where shims have their folders.

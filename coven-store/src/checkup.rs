@@ -17,7 +17,7 @@ use crate::salvage::{self, Expected, SalvageError};
 /// # Errors
 /// [`OpenError::Locked`]: somebody has it open. [`OpenError::Foreign`], [`OpenError::Newer`]: it is
 /// not a log that this version could read if it were whole. [`OpenError::Io`]: there is none, or a
-/// file of it cannot be opened at all.
+/// file of it cannot be opened at all. [`OpenError::Unfinished`]: there is the beginning of one.
 pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findings, OpenError> {
     let mut findings = inspect::closed(&OsDisk, path, progress)?;
     if findings.is_whole() {
@@ -39,6 +39,12 @@ pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findin
 /// As [`Store::open_to_read`](crate::Store::open_to_read); none where there is no log.
 pub fn glance(path: &Path) -> Result<(), OpenError> {
     inspect::glance(&OsDisk, path)
+}
+
+/// Whether a log was to be salvaged to `path` and is not there, since that did not come to its end. Blocks for a
+/// few system calls.
+pub fn is_unfinished(path: &Path) -> bool {
+    file::refuse_unfinished(path).is_err()
 }
 
 fn take(findings: &mut Findings, expected: Expected) {

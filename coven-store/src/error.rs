@@ -42,6 +42,17 @@ pub enum OpenError {
         /// What is wrong with it.
         problem: String,
     },
+    /// A salvage into this place did not come to its end, so that there is no log yet, and none is made.
+    /// [`salvage`](crate::salvage()) into the same place again, or remove what it left.
+    #[error(
+        "{} is what a salvage left that did not come to its end, and there is no log yet: salvage into the \
+         same place again, or remove what is there",
+        path.display()
+    )]
+    Unfinished {
+        /// What it left.
+        path: PathBuf,
+    },
     /// Its file system is mounted read-only. Remount it, or choose another path.
     #[error("{} is on a read-only file system", path.display())]
     ReadOnly {

@@ -2,12 +2,14 @@
 
 mod create;
 mod disk;
+mod draft;
 mod found;
 mod holes;
 mod identity;
 mod kept;
 mod kind;
 mod last_sync;
+mod names;
 mod open;
 mod reserve;
 mod shadow;
@@ -16,6 +18,7 @@ mod written;
 pub(crate) use disk::{Access, Disk, OsDisk, owner};
 #[cfg(test)]
 pub(crate) use disk::{Forgotten, Room};
+pub(crate) use draft::{Draft, refuse_unfinished};
 pub(crate) use found::{are_both_there, cold_is_missing, journal_is_missing, make_if_new};
 #[cfg(test)]
 pub(crate) use holes::{Blocks, Holes};

@@ -55,7 +55,7 @@ mod writer;
 extern crate self as coven_store;
 
 pub use batch::{Appended, Batch, NewEvent, Urgency};
-pub use checkup::{glance, inspect};
+pub use checkup::{glance, inspect, is_unfinished};
 pub use database::catches_panics;
 pub use error::{AppendError, Damage, OpenError, ReadError, StorageFault};
 pub use health::{StoreHealth, WriterState};

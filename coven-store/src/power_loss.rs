@@ -2,7 +2,8 @@
 //! the other; and what the log has then.
 //!
 //! The disk is a model: what was written and not synced yet may be there after a cut or not, and a
-//! write may be torn. Folders are real, so that a cut never loses a rename.
+//! write may be torn; a file that was renamed or removed may have the name it had. That one was made is
+//! never lost.
 
 mod by_lot;
 mod disk;
@@ -10,6 +11,7 @@ mod failing;
 mod import;
 mod lot;
 mod recovery;
+mod salvage;
 mod story;
 
 use std::ops::Range;

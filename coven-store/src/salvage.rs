@@ -7,6 +7,7 @@
 
 mod carve;
 mod catalogue;
+mod error;
 mod events;
 mod groups;
 mod mend;
@@ -24,18 +25,19 @@ use std::sync::Arc;
 
 use coven_core::{Event, EventKind, Record, SessionId, Timestamp};
 
-use crate::error::OpenError;
-use crate::fault::Fault;
-use crate::file::{self, Disk, OsDisk, journal_path};
+use crate::fault::storage_fault;
+use crate::file::{self, Disk, Draft, OsDisk};
 use crate::inspect::{self, Findings, Progress};
 use crate::stored::{EventRow, encode};
 
 use catalogue::{Catalogue, Owner};
+pub use error::SalvageError;
 use events::Events;
 use mend::{Mending, row, stand_in};
 use places::Places;
 use target::{Gathered, Target};
 use write::NewLog;
+pub(crate) use write::Pace;
 
 /// What was salvaged.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -76,45 +78,12 @@ pub struct Changed {
     pub left_out: u64,
 }
 
-/// Why nothing was salvaged.
-#[derive(Debug, thiserror::Error)]
-#[non_exhaustive]
-pub enum SalvageError {
-    /// A log, or something else, is where the new one is to be. Choose another place.
-    #[error("{} exists already", path.display())]
-    Exists {
-        /// The file.
-        path: std::path::PathBuf,
-    },
-    /// One of the logs cannot be opened.
-    #[error(transparent)]
-    Open(#[from] OpenError),
-    /// The new log cannot be written. What there is of it is of no use.
-    #[error("the new log cannot be written: {reason}")]
-    Write {
-        /// Why.
-        reason: crate::error::StorageFault,
-    },
-    /// The new log is not whole, which is a bug. What was found is in it.
-    #[error("the new log is not whole: {problem}")]
-    NotWhole {
-        /// The first thing that is wrong with it.
-        problem: String,
-    },
-}
-
-impl From<Fault> for SalvageError {
-    fn from(fault: Fault) -> Self {
-        Self::Write {
-            reason: fault.reason(),
-        }
-    }
-}
-
 /// Writes everything that is whole in the log at `path`, which nobody may have open, into a new log
-/// at `into`, where nothing may be yet. The log at `path` is not written to. Blocks for reading it
-/// several times and writing it once; `progress` is told how far the last look at the new log is.
-/// Takes some 100 bytes of memory for each session and each segment, twice that for each session that was
+/// at `into`, where nothing may be yet but what another salvage left there that did not come to its end: that
+/// goes. The new log is there when this returns, whole, and not before: whatever ends it sooner leaves what is
+/// refused as a log, with [`OpenError::Unfinished`](crate::OpenError::Unfinished). The log at `path` is not
+/// written to. Blocks for reading it several times and writing it once; `progress` is told how far the last look
+/// at the new log is. Takes some 100 bytes of memory for each session and each segment, twice that for each session that was
 /// trimmed, 24 for each run of a session's events, all that the journal has, and at most 32 MiB, whatever a
 /// damaged file claims to have lost; where a file's trees cannot be followed, 32 for each run of the order and
 /// some 100 for each part of the journal beside that.
@@ -126,15 +95,35 @@ pub fn salvage(
     into: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Salvaged, SalvageError> {
-    for path in [into.to_owned(), journal_path(into)] {
-        if path.symlink_metadata().is_ok() {
-            return Err(SalvageError::Exists { path });
-        }
-    }
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    let catalogue = Catalogue::of(disk.as_ref(), path)?;
-    let log = NewLog::make(&disk, into)?;
-    let uid = file::owner(into).map_err(|source| file::open_error(into, source))?;
+    salvage_on(&disk, path, into, Pace::default(), progress)
+}
+
+/// The same on a disk of the caller's.
+pub(crate) fn salvage_on(
+    disk: &Arc<dyn Disk>,
+    path: &Path,
+    into: &Path,
+    pace: Pace,
+    progress: &mut dyn FnMut(Progress),
+) -> Result<Salvaged, SalvageError> {
+    let draft = Draft::of(into);
+    if let Some(path) = draft.taken(disk.as_ref()) {
+        return Err(SalvageError::Exists { path });
+    }
+    draft.clear(disk.as_ref())?;
+    // Before the first long look at anything: from now on nobody takes the place for empty.
+    let log = NewLog::make(disk, draft.path(), pace)?;
+    let catalogue = match Catalogue::of(disk.as_ref(), path) {
+        Ok(catalogue) => catalogue,
+        Err(error) => {
+            drop(log);
+            draft.discard(disk.as_ref());
+            return Err(error.into());
+        }
+    };
+    let written = draft.path();
+    let uid = file::owner(written).map_err(|source| file::open_error(written, source))?;
     let mut salvaging = Salvaging::of(&catalogue, Target::Log(Box::new(log)), uid);
     salvaging.take_all()?;
     let mut mark = catalogue.mark;
@@ -144,13 +133,17 @@ pub fn salvage(
     if let Target::Log(log) = log {
         log.finish(mark)?;
     }
-    let findings: Findings = inspect::closed(disk.as_ref(), into, progress)?;
-    match findings.problems.first() {
-        Some(problem) => Err(SalvageError::NotWhole {
+    let findings: Findings = inspect::closed(disk.as_ref(), written, progress)?;
+    if let Some(problem) = findings.problems.first() {
+        return Err(SalvageError::NotWhole {
             problem: problem.to_string(),
-        }),
-        None => Ok(salvaged),
+        });
     }
+    let put = draft.put_in_place(disk.as_ref());
+    put.map_err(|source| SalvageError::Write {
+        reason: storage_fault(&source),
+    })?;
+    Ok(salvaged)
 }
 
 /// What a salvage of a log would come to.

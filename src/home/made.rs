@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::{FORMAT_FILE, LOCK_FILE, LOG_FILE, named};
+use super::{LOG_FILE, OWN_FILES, named};
 use crate::OpenError;
 
 /// Dropped, what was made is removed again, unless it is [kept](Made::keep).
@@ -21,10 +21,9 @@ impl Made {
     pub(crate) fn before(home: &Path) -> Result<Self, OpenError> {
         let home = named(home)?;
         let directory = !home.exists();
-        let names = [FORMAT_FILE, LOCK_FILE, "format.new"];
         let missing = |name: &&str| !home.join(name).exists();
         Ok(Self {
-            files: names
+            files: OWN_FILES
                 .into_iter()
                 .filter(missing)
                 .map(str::to_owned)

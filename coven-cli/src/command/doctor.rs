@@ -31,7 +31,8 @@ pub(crate) struct Args {
     /// Look at everything in the event log, which no daemon may have open
     #[arg(long, conflicts_with = "project")]
     store: bool,
-    /// Write everything that is whole in the log into a new home, which must not exist or be empty
+    /// Write everything that is whole in the log into a new home, which must not exist or be empty, or
+    /// be what a salvage left that was broken off
     #[arg(long, value_name = "NEW_HOME", requires = "store")]
     salvage: Option<PathBuf>,
     /// As JSON: an array of findings; with --store, one object
@@ -71,7 +72,7 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         } else {
             store::Form::Text
         };
-        return store::run(home, args.salvage.as_deref(), form);
+        return store::run(home, args.salvage.as_deref(), form).await;
     }
     let mut findings = home::look(home).await;
     findings.extend(harness::look(home, args.project.as_deref()).await?);

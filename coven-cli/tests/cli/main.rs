@@ -5,6 +5,7 @@ mod amiss;
 mod asked_again;
 mod bad_imports;
 mod bookmark;
+mod broken_off;
 mod configuration;
 mod daemon;
 mod damaged;

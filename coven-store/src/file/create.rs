@@ -8,9 +8,6 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
-use rustix::fs::RenameFlags;
-use rustix::io::Errno;
-
 use super::disk::{Access, Disk};
 use super::kind::{Kind, LogId, beside};
 use super::open::{builder, open_error};
@@ -34,7 +31,7 @@ pub(super) fn create(
     let log = match log() {
         Ok(Some(log)) => log,
         nothing => {
-            fs::remove_file(&draft).map_err(io)?;
+            disk.remove(&draft).map_err(io)?;
             return nothing.map(drop);
         }
     };
@@ -48,25 +45,14 @@ pub(super) fn create(
     kind.initialise(&db, log)
         .map_err(|fault| super::open::fault_error(path, &fault))?;
     // It is moved while it is still locked: nobody else may take it for a draft of theirs.
-    match rustix::fs::renameat_with(
-        rustix::fs::CWD,
-        &draft,
-        rustix::fs::CWD,
-        path,
-        RenameFlags::NOREPLACE,
-    ) {
+    match disk.rename(&draft, path) {
         // Somebody else made one meanwhile: theirs it is.
-        Err(Errno::EXIST) => fs::remove_file(&draft).map_err(io)?,
-        // A file system that cannot do it at once.
-        Err(Errno::INVAL) => fs::rename(&draft, path).map_err(io)?,
-        result => result.map_err(|errno| io(errno.into()))?,
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            disk.remove(&draft).map_err(io)?;
+        }
+        renamed => renamed.map_err(io)?,
     }
-    let folder = path
-        .parent()
-        .filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))
-        .and_then(|folder| folder.sync_all())
-        .map_err(io)?;
+    disk.sync_folder(path).map_err(io)?;
     drop(db);
     Ok(())
 }

@@ -14,6 +14,7 @@ use rustix::fs::{OFlags, StatVfsMountFlags};
 use rustix::io::Errno;
 
 use super::holes::Holes;
+use super::names;
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -60,6 +61,22 @@ pub(crate) trait Disk: Debug + Send + Sync {
     /// what the disk has, so that nothing is taken for durable that is not. A hint: where it is not taken, the
     /// pages are what they were.
     fn forget(&self, path: &Path, what: Forgotten);
+
+    /// Gives a file another name in its folder, which nothing has yet. A cut may take that back until the
+    /// folder is synced.
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        names::rename(from, to)
+    }
+
+    /// Takes a file's name away, which a cut may take back as well.
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        std::fs::remove_file(path)
+    }
+
+    /// Has the names that are in a file's folder on the disk.
+    fn sync_folder(&self, of: &Path) -> io::Result<()> {
+        names::sync_folder(of)
+    }
 }
 
 /// Whose a file is.

@@ -9,6 +9,7 @@ use redb::{ReadableDatabase, ReadableTableMetadata};
 
 use super::create::create;
 use super::disk::Disk;
+use super::draft::refuse_unfinished;
 use super::kind::{Kind, LogId};
 use super::open::{CHECK_CACHE_BYTES, REDB_MAGIC, fault_error, open_error, open_to_read};
 use crate::database::guarded;
@@ -21,7 +22,8 @@ use crate::writer::journal_mark;
 /// always half of a log, and never one that was being made.
 ///
 /// # Errors
-/// [`OpenError::Damaged`]: one of the two is missing; it is not made anew.
+/// [`OpenError::Damaged`]: one of the two is missing; it is not made anew. [`OpenError::Unfinished`]: they are
+/// being written, or were.
 pub(crate) fn make_if_new(disk: &dyn Disk, path: &Path, journal: &Path) -> Result<(), OpenError> {
     if are_there(disk, path, journal)? {
         return Ok(());
@@ -59,6 +61,7 @@ pub(crate) fn are_both_there(
 
 /// Whether both files are there, or the log is not made yet.
 fn are_there(disk: &dyn Disk, path: &Path, journal: &Path) -> Result<bool, OpenError> {
+    refuse_unfinished(path)?;
     match (sniff(path)?, sniff(journal)?) {
         (Sniffed::Database, Sniffed::Database) => Ok(true),
         (Sniffed::Database, Sniffed::Nothing) => {

@@ -212,7 +212,7 @@ fn reason_of(error: &OpenError) -> StorageFault {
     match error {
         OpenError::ReadOnly { .. } => StorageFault::ReadOnly,
         OpenError::Io { source, .. } => storage_fault(source),
-        OpenError::Locked { .. } => StorageFault::Io {
+        OpenError::Locked { .. } | OpenError::Unfinished { .. } => StorageFault::Io {
             message: error.to_string(),
         },
         OpenError::Foreign { .. } | OpenError::Newer { .. } | OpenError::Damaged { .. } => {

@@ -121,7 +121,8 @@ fn is_denied(error: &OpenError) -> bool {
         OpenError::Locked { .. }
         | OpenError::Foreign { .. }
         | OpenError::Newer { .. }
-        | OpenError::Damaged { .. } => false,
+        | OpenError::Damaged { .. }
+        | OpenError::Unfinished { .. } => false,
     }
 }
 

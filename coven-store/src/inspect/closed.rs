@@ -48,6 +48,7 @@ pub(crate) fn closed(
     path: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Findings, OpenError> {
+    file::refuse_unfinished(path)?;
     let journal_path = journal_path(path);
     let cold = OpenFile::open(disk, path, Kind::Cold)?;
     let journal = OpenFile::open(disk, &journal_path, Kind::Journal)?;

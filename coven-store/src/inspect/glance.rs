@@ -17,6 +17,7 @@ use crate::tail::{follows, gap};
 
 /// Looks at a log that nobody should have open, without keeping others from opening it.
 pub(crate) fn glance(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    file::refuse_unfinished(path)?;
     let journal_path = journal_path(path);
     let cold = open(disk, path, Kind::Cold)?;
     let journal = open(disk, &journal_path, Kind::Journal)?;

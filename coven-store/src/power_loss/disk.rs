@@ -5,6 +5,7 @@ mod drive;
 mod file;
 mod holes;
 mod mishap;
+mod names;
 mod state;
 
 use std::fs::File;
@@ -28,6 +29,7 @@ use file::ModelFile;
 use holes::ModelHoles;
 use mishap::Fate;
 pub(super) use mishap::{Failed, Mishap};
+use names::Naming;
 use state::{Full, Operation, State};
 
 /// What a disk has that is next to full: a commit that notes what is free has room, and nothing else has.
@@ -186,6 +188,12 @@ impl ModelDisk {
             };
             drive.put(&left).expect("the file takes it");
         }
+        let survival = match state.mishap {
+            Some(Mishap::Cut { survival, .. }) if state.is_cut => survival,
+            Some(Mishap::FaultThenCut { .. }) if state.is_cut => Survival::Nothing,
+            _ => Survival::All,
+        };
+        state.names.settle(survival);
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -217,6 +225,7 @@ impl ModelDisk {
                 state.drive(inode)?.change(change);
             }
             (Fate::Nothing, Operation::Sync) => state.drive(inode)?.sync(),
+            (Fate::Nothing, Operation::Naming) => unreachable!("it is no file's"),
         }
         state.refuse_after_cut()
     }
@@ -270,6 +279,18 @@ impl Disk for ModelDisk {
                 Forgotten::All => usize::MAX,
             });
         }
+    }
+
+    fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
+        self.name(&Naming::Rename { from, to })
+    }
+
+    fn remove(&self, path: &Path) -> io::Result<()> {
+        self.name(&Naming::Remove(path))
+    }
+
+    fn sync_folder(&self, _: &Path) -> io::Result<()> {
+        self.name(&Naming::Sync)
     }
 
     fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>> {

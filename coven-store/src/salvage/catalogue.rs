@@ -12,7 +12,7 @@ use redb::Value;
 use crate::cold::order::{NOBODY, runs_of_row};
 use crate::cold::segment::Segment;
 use crate::error::OpenError;
-use crate::file::{Disk, Kind, journal_path, open_error};
+use crate::file::{Disk, Kind, journal_path, open_error, refuse_unfinished};
 use crate::fit::Marks;
 use crate::inspect::{OpenFile, Source, groups, trimmed};
 use crate::journal::{self, JournalBatch};
@@ -81,6 +81,7 @@ pub(super) struct Catalogue {
 impl Catalogue {
     /// Goes through both files of the log at `path`.
     pub(super) fn of(disk: &dyn Disk, path: &std::path::Path) -> Result<Self, OpenError> {
+        refuse_unfinished(path)?;
         let mut catalogue = Self::default();
         let cold = OpenFile::open(disk, path, Kind::Cold)?;
         let journal = OpenFile::open(disk, &journal_path(path), Kind::Journal)?;

@@ -22,9 +22,31 @@ const CHUNK_SESSIONS: usize = 1024;
 /// Runs of the order that one transaction writes.
 const CHUNK_RUNS: usize = 100_000;
 
+/// How a log is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Pace {
+    /// Bytes of events that one transaction writes.
+    pub(crate) chunk_bytes: usize,
+    pub(crate) options: Options,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        let options = Options {
+            reserve_bytes: 0,
+            ..Options::default()
+        };
+        Self {
+            chunk_bytes: CHUNK_BYTES,
+            options,
+        }
+    }
+}
+
 /// A log that is being written.
 pub(super) struct NewLog {
     files: Files,
+    chunk_bytes: usize,
     slots: Vec<FoldedSlot>,
     bytes: usize,
     runs: Vec<Run>,
@@ -32,13 +54,14 @@ pub(super) struct NewLog {
 
 impl NewLog {
     /// Makes an empty log at `path`, where nothing may be.
-    pub(super) fn make(disk: &Arc<dyn Disk>, path: &Path) -> Result<Self, SalvageError> {
-        let options = Options {
-            reserve_bytes: 0,
-            ..Options::default()
-        };
+    pub(super) fn make(
+        disk: &Arc<dyn Disk>,
+        path: &Path,
+        pace: Pace,
+    ) -> Result<Self, SalvageError> {
         Ok(Self {
-            files: opening::open(disk, path, options)?,
+            files: opening::open(disk, path, pace.options)?,
+            chunk_bytes: pace.chunk_bytes,
             slots: Vec::new(),
             bytes: 0,
             runs: Vec::new(),
@@ -91,7 +114,7 @@ impl NewLog {
                 rows,
             }),
         }
-        if self.bytes >= CHUNK_BYTES || self.slots.len() >= CHUNK_SESSIONS {
+        if self.bytes >= self.chunk_bytes || self.slots.len() >= CHUNK_SESSIONS {
             self.write(Vec::new(), Mark::default())?;
         }
         Ok(())

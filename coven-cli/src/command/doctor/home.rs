@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use coven::home::Holder;
-use coven::repair;
+use coven::{OpenError, repair, store};
 use coven_http::client::Error;
 use coven_http::wire::{Health, WriterState};
 use rustix::fs::{Access, AtFlags, CWD, accessat};
@@ -186,9 +186,13 @@ fn log_at_rest(home: &Home) -> Option<Finding> {
     if holder(home).is_some() {
         return None;
     }
+    let finding = Finding::new("event log", State::Bad, error.to_string());
+    if let OpenError::Log(store::OpenError::Unfinished { .. }) = error {
+        return Some(finding);
+    }
     let advice =
         "`coven doctor --store` tells what is damaged, and can write the rest into a new home";
-    Some(Finding::new("event log", State::Bad, error.to_string()).advise(advice))
+    Some(finding.advise(advice))
 }
 
 fn version(health: &Health) -> Finding {

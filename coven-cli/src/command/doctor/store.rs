@@ -1,7 +1,9 @@
 //! `coven doctor --store`: everything in the event log, and what is whole of it in a new home.
 
+mod breaking_off;
 mod report;
 
+use std::ops::ControlFlow;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -25,7 +27,7 @@ pub(super) enum Form {
     Json,
 }
 
-pub(super) fn run(home: &Home, into: Option<&Path>, form: Form) -> Result<Exit, Failure> {
+pub(super) async fn run(home: &Home, into: Option<&Path>, form: Form) -> Result<Exit, Failure> {
     home.check()?;
     if !home.has_log() {
         return Err(Failure::failed(format!(
@@ -48,7 +50,10 @@ pub(super) fn run(home: &Home, into: Option<&Path>, form: Form) -> Result<Exit, 
         unopened: unopened.as_deref(),
     };
     let salvaged = match into {
-        Some(into) => Some((into, salvage(home, into)?)),
+        Some(into) => match breaking_off::during(salvage(home, into), into).await? {
+            ControlFlow::Continue(salvaged) => Some((into, salvaged)),
+            ControlFlow::Break(exit) => return Ok(exit),
+        },
         None => None,
     };
     let salvaged = salvaged.as_ref().map(|(into, it)| (*into, it));
@@ -67,7 +72,12 @@ fn exit(findings: &Findings) -> Exit {
     }
 }
 
-fn salvage(home: &Home, into: &Path) -> Result<Salvaged, Failure> {
+fn salvage(home: &Home, into: &Path) -> impl FnOnce() -> Result<Salvaged, Failure> + use<> {
+    let (home, into) = (home.clone(), into.to_owned());
+    move || write(&home, &into)
+}
+
+fn write(home: &Home, into: &Path) -> Result<Salvaged, Failure> {
     output::complain("coven: writing everything that is whole into the new home");
     let mut telling = Telling::of("looked again at");
     repair::salvage(home.dir(), into, &mut |progress| telling.tell(progress)).map_err(|error| {
@@ -80,7 +90,8 @@ fn salvage(home: &Home, into: &Path) -> Result<Salvaged, Failure> {
                 "{error}; nothing was written: name a directory that does not exist"
             )),
             error => Failure::failed(format!(
-                "{error}; {} is of no use and can be removed, the old home is as it was",
+                "{error}; what there is in {} is no log: salvage into it again, or remove it; the old \
+                 home is as it was",
                 into.display()
             )),
         }

@@ -165,10 +165,14 @@ fn write(to: &mut Vec<u8>, offset: usize, data: &[u8]) {
 }
 
 /// SplitMix64.
-struct Lot(u64);
+pub(super) struct Lot(u64);
 
 impl Lot {
-    fn draw(&mut self) -> u64 {
+    pub(super) const fn of(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(super) fn draw(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = self.0;
         mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -7,8 +7,8 @@ use rustix::io::Errno;
 use super::drive::Survival;
 use crate::fault::storage_fault;
 
-/// What befalls the operation of this number, counted from 0: writes, changes of length, syncs and
-/// holes. Reads are counted by themselves.
+/// What befalls the operation of this number, counted from 0: writes, changes of length, syncs,
+/// holes, and what is done to the names of files. Reads are counted by themselves.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::power_loss) enum Mishap {
     /// The power fails while it is under way.

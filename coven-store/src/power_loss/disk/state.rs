@@ -9,6 +9,7 @@ use rustix::io::Errno;
 use super::drive::{Change, Drive};
 use super::holes::held_bytes;
 use super::mishap::{Failed, Fate, Mishap};
+use super::names::Names;
 
 /// A disk that has no more than there is on it now.
 #[derive(Debug)]
@@ -45,18 +46,21 @@ pub(super) struct State {
     pub(super) is_cut: bool,
     /// By inode.
     pub(super) drives: HashMap<u64, Drive>,
+    pub(super) names: Names,
 }
 
 pub(super) enum Operation {
     Change(Change),
     Hole(Change),
     Sync,
+    /// A file is given another name, or none, or the names in a folder are synced.
+    Naming,
 }
 
 impl Operation {
     pub(super) const fn failed(&self) -> Failed {
         match self {
-            Self::Change(_) | Self::Sync => Failed::Write,
+            Self::Change(_) | Self::Sync | Self::Naming => Failed::Write,
             Self::Hole(_) => Failed::Hole,
         }
     }
@@ -80,6 +84,7 @@ impl State {
             full_since: None,
             is_cut: false,
             drives: HashMap::new(),
+            names: Names::default(),
         }
     }
 
@@ -88,7 +93,7 @@ impl State {
         let number = self.operations;
         self.operations += 1;
         let sync = match operation {
-            Operation::Change(_) | Operation::Hole(_) => None,
+            Operation::Change(_) | Operation::Hole(_) | Operation::Naming => None,
             Operation::Sync => {
                 self.syncs += 1;
                 Some(self.syncs - 1)
