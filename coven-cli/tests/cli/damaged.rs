@@ -40,7 +40,9 @@ fn what_is_read_offline_says_where_the_log_is_damaged_and_in_one_line() {
 fn a_live_session_whose_last_output_is_damaged_is_attached_to_and_goes_on() {
     let home = Home::new();
     let id = home.launch(
-        "stty -echo; printf '\\033[?2004h'; head -c 3000 /dev/urandom | tee ../noise; \
+        // Without what a terminal changes on the way, and what begins a question that is answered by typing.
+        "stty -echo; printf '\\033[?2004h'; head -c 4000 /dev/urandom | LC_ALL=C tr -d '\\005\\n\\r\\033\\220\\233' |
+         head -c 3000 | tee ../noise; \
          while read line; do echo told $line; done",
     );
     eventually("it is written", || {
