@@ -5,6 +5,11 @@ use std::fs;
 use crate::home::{Home, eventually};
 use crate::terminal::Terminal;
 
+/// 3,000 bytes without what a terminal changes on the way, and without what begins a question that is answered by
+/// typing.
+const NOISE: &str =
+    "head -c 4000 /dev/urandom | LC_ALL=C tr -d '\\005\\n\\r\\033\\220\\233' | head -c 3000";
+
 /// What a command says that fails, and that it does so with this status.
 fn complaint(home: &Home, args: &[&str], status: i32) -> String {
     let output = home.output(args.iter().copied());
@@ -16,7 +21,7 @@ fn complaint(home: &Home, args: &[&str], status: i32) -> String {
 #[test]
 fn what_is_read_offline_says_where_the_log_is_damaged_and_in_one_line() {
     let home = Home::new();
-    home.output(["run", "sh", "head -c 3000 /dev/urandom"]);
+    home.output(["run", "sh", NOISE]);
     let id = home.json(["sessions", "--json"])[0]["id"]
         .as_str()
         .unwrap()
@@ -39,12 +44,10 @@ fn what_is_read_offline_says_where_the_log_is_damaged_and_in_one_line() {
 #[test]
 fn a_live_session_whose_last_output_is_damaged_is_attached_to_and_goes_on() {
     let home = Home::new();
-    let id = home.launch(
-        // Without what a terminal changes on the way, and what begins a question that is answered by typing.
-        "stty -echo; printf '\\033[?2004h'; head -c 4000 /dev/urandom | LC_ALL=C tr -d '\\005\\n\\r\\033\\220\\233' |
-         head -c 3000 | tee ../noise; \
-         while read line; do echo told $line; done",
-    );
+    let id = home.launch(&format!(
+        "stty -echo; printf '\\033[?2004h'; {NOISE} | tee ../noise; \
+             while read line; do echo told $line; done"
+    ));
     eventually("it is written", || {
         (home.record(&id)["output_bytes"].as_u64() >= Some(3008)).then_some(())
     });
@@ -151,7 +154,7 @@ fn files_of_a_log_that_were_exchanged_are_told_to_be_and_what_to_do() {
 #[test]
 fn damage_that_was_met_is_told_by_doctor_and_a_session_that_has_it_can_be_deleted() {
     let home = Home::new();
-    home.output(["run", "sh", "head -c 3000 /dev/urandom"]);
+    home.output(["run", "sh", NOISE]);
     let written = home.output(["log", "--raw", "@last"]).stdout;
     home.text(["daemon", "stop"]);
     turn_a_bit(&home, &written[1000..1016]);
