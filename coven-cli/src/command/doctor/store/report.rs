@@ -216,9 +216,9 @@ fn tell_salvaged(text: &mut String, home: &Path, salvaged: &Salvaged) {
     line(
         text,
         &format!(
-            "\n{} are in {}, with {} as they were.",
-            count(salvaged.sessions, "session"),
+            "\n{} has {}, with {} as they were.",
             home.display(),
+            count(salvaged.sessions, "session"),
             count(salvaged.events, "event")
         ),
     );
