@@ -11,8 +11,8 @@ use super::{LIVES, Length, TRIES};
 use crate::test_support::*;
 use crate::{Import, ImportError, NewEvent, Options, Store, inspect};
 
-/// Small, so that much is written before the end.
-const OPTIONS: Options = Options {
+/// Small, so that much is written before the end, and no cache has it all.
+pub(super) const OPTIONS: Options = Options {
     cache_bytes: 64 << 10,
     journal_cache_bytes: 64 << 10,
     segment_cache_bytes: 1 << 20,

@@ -7,6 +7,7 @@ use coven_core::{Envelope, Record, Seq};
 use rustix::io::Errno;
 
 use super::disk::{Failed, Mishap, ModelDisk, Survival};
+use super::import::OPTIONS;
 use super::lot::lot;
 use super::{Length, all_or_some, either_fault};
 use crate::error::OpenError;
@@ -14,22 +15,12 @@ use crate::file::{Draft, journal_path};
 use crate::inspect;
 use crate::salvage::{Pace, Salvaged, salvage_on};
 use crate::test_support::*;
-use crate::{Options, SalvageError, Store};
+use crate::{SalvageError, Store};
 
 /// Small, so that it is written in several transactions, of which none fits the cache.
 const PACE: Pace = Pace {
     chunk_bytes: 24 << 10,
-    options: Options {
-        cache_bytes: 64 << 10,
-        journal_cache_bytes: 64 << 10,
-        segment_cache_bytes: 1 << 20,
-        fold_bytes: 8 << 20,
-        reserve_bytes: 0,
-        at_close: crate::AtClose::Write,
-        queue_bytes: 1 << 20,
-        spare_bytes: u64::MAX,
-        at_rest: None,
-    },
+    options: OPTIONS,
 };
 
 /// What a log comes to.
