@@ -34,7 +34,7 @@ pub use conversation::ConversationPlan;
 pub use harness::{About, CannotRun, Harness, Source};
 pub use identity::{IdentityScan, IdentitySource, OutputMark, Scanned};
 pub use manifest::BadManifest;
-pub use platform::give_back_free_memory;
+pub use platform::{give_back_free_memory, keep_few_arenas};
 pub use process::Stdin;
 pub use pty::fail_beyond_file_size_limit;
 pub use readiness::Readiness;

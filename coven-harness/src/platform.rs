@@ -11,9 +11,9 @@ compile_error!("Coven runs on Linux only, so far: coven-harness/src/platform has
 mod linux;
 
 #[cfg(target_os = "linux")]
-pub use linux::give_back_free_memory;
-#[cfg(target_os = "linux")]
 pub(crate) use linux::{
     Handle, NoHandle, Stat, arguments, boot_id, children, environment, open_files, open_terminal,
     pids, until_one_ended,
 };
+#[cfg(target_os = "linux")]
+pub use linux::{give_back_free_memory, keep_few_arenas};

@@ -4,9 +4,10 @@
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Bytes of memory that the log's main file may fill with pages it has read or not yet written.
-    /// Default 8 MiB: small, as a daemon is to be; most reads are of a segment that no one else
-    /// asks for, and the system keeps the file's pages as well. The database's own default would be
-    /// 1 GiB.
+    /// Default 4 MiB: small, as a daemon is to be, which keeps all of it at rest; most reads are of a
+    /// segment that no one else asks for, and the system keeps the file's pages as well. With twice that
+    /// a fold of 64 busy sessions reads half as often, and one of a thousand an eighth less often; both write
+    /// as much. The database's own default would be 1 GiB.
     pub cache_bytes: usize,
     /// The same of the journal's file. Default 32 MiB: twice what makes a fold due, so that what is
     /// written to it is still here when it is taken out again, and not read back from the file.
@@ -65,7 +66,7 @@ pub enum AtClose {
 impl Default for Options {
     fn default() -> Self {
         Self {
-            cache_bytes: 8 << 20,
+            cache_bytes: 4 << 20,
             journal_cache_bytes: 32 << 20,
             segment_cache_bytes: 40 << 20,
             fold_bytes: 16 << 20,

@@ -31,6 +31,8 @@ const EVENT_BYTES: usize = 1024;
 const USAGE: &str = "usage: coven-peers FOLDER append|sustained|producers|replay|rest|deletion|scale... (on a real disk)";
 
 fn main() {
+    // As the daemon does.
+    coven_harness::keep_few_arenas();
     let mut words = std::env::args().skip(1);
     let folder = PathBuf::from(words.next().expect(USAGE));
     let measures: Vec<String> = words.collect();

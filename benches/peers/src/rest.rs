@@ -2,7 +2,8 @@
 //!
 //! 64 sessions write 200 MiB at once, while somebody follows them all; then eight read every session from its
 //! beginning. Then nothing: what waits is folded after 2 s, what was read is given back after 10 s, and 3 s after
-//! that, as in the daemon, what the allocator keeps free. What it keeps for itself until then, and after it, counts.
+//! that, as in the daemon, what the allocator keeps free, in four arenas at most. What it keeps for itself until then,
+//! and after it, counts.
 
 use std::path::Path;
 use std::process::Command;

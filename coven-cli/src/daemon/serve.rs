@@ -85,6 +85,7 @@ fn run(home: &Home, config: &Config, ready: impl FnOnce()) -> Result<(), Refused
     options.grace = Duration::from_millis(config.kill_grace_ms.value);
     options.retention = config.retention();
     options.hosting = config.hosting();
+    coven::harness::keep_few_arenas();
     options.store.at_rest = Some(coven::harness::give_back_free_memory);
     // Agents get the limit as it was: some look through all descriptors they may have.
     raise_open_files_limit();

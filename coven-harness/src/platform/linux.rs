@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use rustix::pty::{OpenptFlags, ioctl_tiocgptpeer, openpt, unlockpt};
 
 pub(crate) use handle::{Handle, NoHandle, until_one_ended};
-pub use memory::give_back_free_memory;
+pub use memory::{give_back_free_memory, keep_few_arenas};
 pub(crate) use stat::Stat;
 
 /// Bytes of an environment that are read at first: more than most have.

@@ -2,6 +2,28 @@
 
 #![allow(unsafe_code)]
 
+/// What glibc calls the most arenas there may be, where who starts a program says it.
+#[cfg(target_env = "gnu")]
+const CHOSEN: &str = "MALLOC_ARENA_MAX";
+
+#[cfg(target_env = "gnu")]
+const MOST_ARENAS: libc::c_int = 4;
+
+/// Bounds the arenas that the allocator has for this program to four, where whoever started it did not
+/// choose (`MALLOC_ARENA_MAX`): glibc makes eight for each processor, and keeps what is free at the end of
+/// each whatever [`give_back_free_memory`] does. To be called before there are threads: what there is
+/// already stays. It does nothing where the C library is not glibc, or the program has an allocator of its
+/// own.
+pub fn keep_few_arenas() {
+    #[cfg(target_env = "gnu")]
+    if std::env::var_os(CHOSEN).is_none() {
+        // SAFETY: it takes two numbers and no pointer, and says how many arenas may be made from now on.
+        unsafe {
+            libc::mallopt(libc::M_ARENA_MAX, MOST_ARENAS);
+        }
+    }
+}
+
 /// Gives the memory that the allocator keeps free for this program back to the system, from all its
 /// arenas: glibc keeps most of it for as long as anything behind it in an arena is in use. It does
 /// nothing where the C library is not glibc, or the program has an allocator of its own. Blocks for
@@ -42,5 +64,42 @@ mod tests {
         let given_bytes = before.saturating_sub(private_bytes());
         assert!(given_bytes > BLOCKS * BLOCK_BYTES / 2, "{given_bytes}");
         drop(last);
+    }
+
+    /// How many arenas there are.
+    fn arenas() -> usize {
+        let mut told: *mut libc::c_char = std::ptr::null_mut();
+        let mut len = 0;
+        // SAFETY: the stream is closed before what it wrote is read and then freed, once, and both places it
+        // writes to outlive it.
+        let text = unsafe {
+            let stream = libc::open_memstream(&raw mut told, &raw mut len);
+            assert!(!stream.is_null(), "there is memory");
+            libc::malloc_info(0, stream);
+            libc::fclose(stream);
+            let text = std::ffi::CStr::from_ptr(told)
+                .to_string_lossy()
+                .into_owned();
+            libc::free(told.cast());
+            text
+        };
+        text.matches("<heap nr=").count()
+    }
+
+    #[test]
+    fn many_threads_that_allocate_at_once_share_few_arenas() {
+        keep_few_arenas();
+        let most = arenas().max(usize::try_from(MOST_ARENAS).expect("a few"));
+        let all_allocated = std::sync::Barrier::new(64);
+        std::thread::scope(|scope| {
+            for _ in 0..64 {
+                scope.spawn(|| {
+                    let block = vec![1_u8; BLOCK_BYTES];
+                    all_allocated.wait();
+                    drop(block);
+                });
+            }
+        });
+        assert!(arenas() <= most, "{} of {most}", arenas());
     }
 }
