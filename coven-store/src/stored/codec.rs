@@ -1,5 +1,6 @@
 //! A version byte and postcard.
 
+use postcard::ser_flavors::Flavor;
 use serde::{Deserialize, Serialize};
 
 /// The version of every stored type there is.
@@ -55,8 +56,30 @@ pub(crate) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malfo
 
 /// Puts a value without a version behind `bytes`, whose own version covers it.
 pub(crate) fn put(bytes: &mut Vec<u8>, value: &impl Serialize) {
-    *bytes = postcard::to_extend(value, std::mem::take(bytes))
+    postcard::serialize_with_flavor(value, Behind(bytes))
         .expect("stored types are plain data, which always encodes");
+}
+
+/// Puts what is encoded behind bytes, each run of it in one piece: postcard's own way to let a vector
+/// grow goes byte by byte, and most of a row is one run.
+struct Behind<'a>(&'a mut Vec<u8>);
+
+impl Flavor for Behind<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, byte: u8) -> postcard::Result<()> {
+        self.0.push(byte);
+        Ok(())
+    }
+
+    fn try_extend(&mut self, run: &[u8]) -> postcard::Result<()> {
+        self.0.extend_from_slice(run);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
 }
 
 /// Takes such a value off the beginning of `rest`.

@@ -11,7 +11,7 @@ use super::actor::ActorRow;
 use super::launch::{self, ExternalRow, LaunchRow, SizeRow};
 use super::process::{DeathRow, OrphanReasonRow, OutputEndRow, ProcessRow};
 
-/// An event without its place. What a session wrote, or was typed, is `D`: bytes of its own where
+/// An event without its place. What a session wrote, or was typed, is `D`: the event's bytes where
 /// it is written, and where it is read those of the row.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct EventRow<D> {
@@ -119,8 +119,8 @@ enum InputRow<D> {
     Redacted { len_bytes: u64 },
 }
 
-impl From<&Envelope> for EventRow<Bytes> {
-    fn from(envelope: &Envelope) -> Self {
+impl<'a> From<&'a Envelope> for EventRow<&'a Bytes> {
+    fn from(envelope: &'a Envelope) -> Self {
         Self {
             at: envelope.at.as_nanos(),
             actor: envelope.actor.as_ref().map(ActorRow::from),
@@ -185,8 +185,8 @@ impl EventRow<&[u8]> {
     }
 }
 
-impl From<&Event> for Body<Bytes> {
-    fn from(event: &Event) -> Self {
+impl<'a> From<&'a Event> for Body<&'a Bytes> {
+    fn from(event: &'a Event) -> Self {
         match event {
             Event::Created { launch, boot_id } => {
                 let launch = Box::new(launch.as_ref().into());
@@ -228,11 +228,11 @@ impl From<&Event> for Body<Bytes> {
                     Channel::Stdout => ChannelRow::Stdout,
                     Channel::Stderr => ChannelRow::Stderr,
                 },
-                data: data.clone(),
+                data,
             },
             Event::Input { data, id } => {
                 let data = match data {
-                    InputData::Plain { data } => InputRow::Plain { data: data.clone() },
+                    InputData::Plain { data } => InputRow::Plain { data },
                     InputData::Redacted { len_bytes } => InputRow::Redacted {
                         len_bytes: *len_bytes,
                     },
