@@ -288,15 +288,15 @@ impl Writer {
     fn finish(mut self) {
         self.rooms.close();
         if let Some(unsettled) = self.state.unsettled.take() {
-            unsettled.give_up();
+            unsettled.give_up(&self.meter);
         }
         for job in self.state.pending.drain(..) {
-            job.answer(Err(AppendError::Closed));
+            job.answer(&self.meter, Err(AppendError::Closed));
         }
         // Whoever asked after the close was queued.
         while let Ok(message) = self.inbox.try_recv() {
             if let Message::Append(job) = message {
-                job.answer(Err(AppendError::Closed));
+                job.answer(&self.meter, Err(AppendError::Closed));
             }
         }
         self.close_files();

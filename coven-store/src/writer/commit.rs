@@ -7,7 +7,7 @@ use coven_core::Event;
 use super::Writer;
 use super::folding::Does;
 use super::group::{self, Before, Done};
-use super::queue::Job;
+use super::queue::{self, Job};
 use super::room::cost;
 use super::turn::Turn;
 use crate::database::guarded;
@@ -15,6 +15,7 @@ use crate::error::{AppendError, StorageFault};
 use crate::fault::Fault;
 use crate::file::Claim;
 use crate::folder;
+use crate::health::Meter;
 use crate::journal;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
 use crate::tail::NewBatch;
@@ -34,9 +35,9 @@ impl Unsettled {
     }
 
     /// Answers that nothing is known of it: the log is closed.
-    pub(super) fn give_up(self) {
+    pub(super) fn give_up(self, meter: &Meter) {
         for job in self.jobs {
-            job.answer(Err(AppendError::Unsettled));
+            job.answer(meter, Err(AppendError::Unsettled));
         }
     }
 }
@@ -198,9 +199,7 @@ impl Writer {
                 None => self.state.recent.remove(&session),
             }
         }
-        for (job, answer) in jobs.into_iter().zip(done.answers) {
-            job.answer(answer);
-        }
+        queue::answer_each(&self.meter, jobs, done.answers);
         self.recovered();
         self.fold_if_enough();
     }

@@ -42,7 +42,6 @@ pub(crate) struct Job {
     pub(crate) len_bytes: u64,
     pub(crate) queued_at: Instant,
     reply: oneshot::Sender<Answer>,
-    meter: Arc<Meter>,
     _room: Option<OwnedSemaphorePermit>,
 }
 
@@ -55,13 +54,34 @@ struct Answer {
 
 impl Job {
     /// Answers the caller, who may be gone: the batch is what it is all the same.
-    pub(crate) fn answer(self, result: Result<Appended, AppendError>) {
-        self.meter
-            .answered(self.events.len() as u64, self.len_bytes);
+    pub(crate) fn answer(self, meter: &Meter, result: Result<Appended, AppendError>) {
+        meter.answered(self.events.len() as u64, self.len_bytes);
+        self.reply(result);
+    }
+
+    fn reply(self, result: Result<Appended, AppendError>) {
         let _ = self.reply.send(Answer {
             result,
             _spent: (self.events, self.rows),
         });
+    }
+}
+
+/// Answers each of those who share a commit. They are counted together: what is counted is what callers
+/// touch too, who may be many.
+pub(super) fn answer_each(
+    meter: &Meter,
+    jobs: Vec<Job>,
+    answers: Vec<Result<Appended, AppendError>>,
+) {
+    let (mut events, mut bytes) = (0, 0);
+    for job in &jobs {
+        events += job.events.len() as u64;
+        bytes += job.len_bytes;
+    }
+    meter.answered(events, bytes);
+    for (job, answer) in jobs.into_iter().zip(answers) {
+        job.reply(answer);
     }
 }
 
@@ -183,13 +203,12 @@ impl Queue {
             len_bytes,
             queued_at: Instant::now(),
             reply,
-            meter: Arc::clone(&self.meter),
             _room: room,
         };
         if let Err(error) = self.sender.send(Message::Append(job))
             && let Message::Append(job) = error.0
         {
-            job.answer(Err(AppendError::Closed));
+            job.answer(&self.meter, Err(AppendError::Closed));
         }
         match answer.await {
             Ok(answer) => answer.result,

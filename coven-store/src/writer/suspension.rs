@@ -259,9 +259,8 @@ impl Writer {
         let reason = self.reason();
         for job in std::mem::take(&mut self.state.pending) {
             if may_be_refused(&job) && job.queued_at.elapsed() >= REFUSAL_PATIENCE {
-                job.answer(Err(AppendError::Suspended {
-                    reason: reason.clone(),
-                }));
+                let reason = reason.clone();
+                job.answer(&self.meter, Err(AppendError::Suspended { reason }));
             } else {
                 self.state.pending.push_back(job);
             }

@@ -95,7 +95,7 @@ impl Writer {
                 let reason = StorageFault::Io {
                     message: "what was written before is not moved out of the journal".to_owned(),
                 };
-                job.answer(Err(AppendError::Suspended { reason }));
+                job.answer(&self.meter, Err(AppendError::Suspended { reason }));
             } else {
                 self.state.pending.push_back(job);
             }
