@@ -47,16 +47,39 @@ pub(crate) struct Draft {
     open: Vec<u8>,
 }
 
-/// Where the rows of a batch are in the bytes of a group.
+/// Where a row is in the bytes of a group.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Place {
     piece: usize,
     start: usize,
+    len: u32,
 }
 
+/// About what a batch takes beside its rows: few have a longer id, or more rows than one.
+const BATCH_BYTES: usize = 64;
+
 impl Draft {
-    /// Adds a batch of `rows`, the first of which has the place `first` in the log.
-    pub(crate) fn push(&mut self, slot: u64, id: &SessionId, first: Seq, rows: &Rows) -> Place {
+    /// An empty one, with room for batches of these rows.
+    pub(crate) fn with_room_for<'a>(batches: impl Iterator<Item = &'a Rows>) -> Self {
+        let copied = batches.map(|rows| match rows.bytes().len() {
+            len if len < WORTH_BYTES => len + BATCH_BYTES,
+            _ => BATCH_BYTES,
+        });
+        Self {
+            open: Vec::with_capacity(copied.sum()),
+            pieces: Vec::new(),
+        }
+    }
+
+    /// Adds a batch of `rows`, the first of which has the place `first` in the log; gives where each of
+    /// them is.
+    pub(crate) fn push<'a>(
+        &mut self,
+        slot: u64,
+        id: &SessionId,
+        first: Seq,
+        rows: &'a Rows,
+    ) -> impl Iterator<Item = Place> + use<'a> {
         let head = BatchHead {
             slot,
             first: first.get(),
@@ -64,21 +87,26 @@ impl Draft {
             lens: Cow::Borrowed(rows.lens()),
         };
         put(&mut self.open, &head);
-        if rows.bytes().len() < WORTH_BYTES {
+        let (piece, mut end) = if rows.bytes().len() < WORTH_BYTES {
             let start = self.open.len();
             self.open.extend_from_slice(rows.bytes());
-            let piece = self.pieces.len();
-            return Place { piece, start };
-        }
-        self.close_piece();
-        self.pieces.push(rows.bytes().clone());
-        let piece = self.pieces.len() - 1;
-        Place { piece, start: 0 }
+            (self.pieces.len(), start)
+        } else {
+            self.close_piece();
+            self.pieces.push(rows.bytes().clone());
+            (self.pieces.len() - 1, 0)
+        };
+        rows.lens().iter().map(move |&len| {
+            let start = end;
+            end += len as usize;
+            Place { piece, start, len }
+        })
     }
 
     fn close_piece(&mut self) {
         let piece = std::mem::take(&mut self.open);
-        self.pieces.push(piece.into());
+        // It stays until it is folded, and is to take no more than it has.
+        self.pieces.push(piece.into_boxed_slice().into());
     }
 
     /// The group at the place of `mark`, with the log's counters after it.
@@ -111,18 +139,10 @@ impl Group {
         self.bytes().map(<[u8]>::len).sum()
     }
 
-    /// The rows at `place`, of so many bytes each, as shares of its bytes.
-    pub(crate) fn rows(
-        &self,
-        place: Place,
-        lens: impl IntoIterator<Item = u32>,
-    ) -> impl Iterator<Item = Bytes> {
-        let piece = &self.pieces[place.piece];
-        let mut start = place.start;
-        lens.into_iter().map(move |len| {
-            let end = start + len as usize;
-            piece.slice(std::mem::replace(&mut start, end)..end)
-        })
+    /// The row at `place`, as a share of its bytes.
+    pub(crate) fn row(&self, place: Place) -> Bytes {
+        let end = place.start + place.len as usize;
+        self.pieces[place.piece].slice(place.start..end)
     }
 
     fn bytes(&self) -> impl Iterator<Item = &[u8]> {
@@ -304,20 +324,23 @@ mod tests {
     fn group(batches: &[(u64, &str, u64, &Rows)], mark: &Mark) -> (Group, Vec<JournalBatch>) {
         let mut draft = Draft::default();
         let id = |text| SessionId::parse(text).expect("an id");
-        let places: Vec<_> = batches
+        let places: Vec<Vec<Place>> = batches
             .iter()
-            .map(|&(slot, text, first, rows)| draft.push(slot, &id(text), Seq::new(first), rows))
+            .map(|&(slot, text, first, rows)| {
+                let places = draft.push(slot, &id(text), Seq::new(first), rows);
+                places.collect()
+            })
             .collect();
         let group = draft.finish(mark);
         let batches = batches
             .iter()
             .zip(places)
-            .map(|(&(slot, text, first, rows), place)| JournalBatch {
+            .map(|(&(slot, text, first, _), places)| JournalBatch {
                 slot,
                 id: id(text),
                 rows: (first..)
                     .map(Seq::new)
-                    .zip(group.rows(place, rows.lens().iter().copied()))
+                    .zip(places.into_iter().map(|place| group.row(place)))
                     .collect(),
             });
         let batches = batches.collect();

@@ -78,11 +78,11 @@ struct Slot {
 }
 
 impl Slot {
-    fn begin(batch: NewBatch) -> Self {
+    fn begin(new: NewRows) -> Self {
         let mut slot = Self {
-            id: batch.id,
-            standing: batch.standing,
-            rows: batch.rows.into(),
+            id: new.id,
+            standing: new.standing,
+            rows: new.rows.into(),
         };
         slot.drop_void();
         slot
@@ -161,14 +161,31 @@ pub(crate) struct Run {
     pub(crate) len_bytes: u64,
 }
 
-/// A batch that is durable.
-pub(crate) struct NewBatch {
+/// A group that is durable.
+pub(crate) struct NewGroup {
+    /// Whose events follow one another, a batch each.
+    pub(crate) runs: Vec<Run>,
+    /// The same events, slot by slot.
+    pub(crate) slots: Vec<NewRows>,
+}
+
+#[cfg(test)]
+impl NewGroup {
+    /// One of a batch for each slot.
+    pub(crate) fn of(slots: Vec<NewRows>) -> Self {
+        let runs = slots.iter().filter_map(NewRows::run).collect();
+        Self { runs, slots }
+    }
+}
+
+/// Events of one session, oldest first.
+pub(crate) struct NewRows {
     pub(crate) slot: u64,
     pub(crate) id: SessionId,
     pub(crate) rows: Vec<Row>,
-    /// How it leaves the session.
+    /// How they leave the session.
     pub(crate) standing: Standing,
-    /// The last of its events that rids the log of output or of a session.
+    /// The last of them that rids the log of output or of a session.
     pub(crate) lets_go: Option<Seq>,
 }
 
@@ -191,8 +208,8 @@ impl SharedTail {
     }
 
     /// Takes in a group that is durable; gives about what it takes here.
-    pub(crate) fn push(&self, mark: Mark, len_bytes: u64, batches: Vec<NewBatch>) -> u64 {
-        self.change().push(mark, len_bytes, batches)
+    pub(crate) fn push(&self, mark: Mark, len_bytes: u64, group: NewGroup) -> u64 {
+        self.change().push(mark, len_bytes, group)
     }
 
     /// Lets go of what is folded: the cold file has everything up to `mark`. The fold took so
@@ -281,8 +298,9 @@ impl Tail {
     }
 
     /// Takes in a group that is `len_bytes` in the journal; gives what it takes here.
-    fn push(&mut self, mark: Mark, len_bytes: u64, batches: Vec<NewBatch>) -> u64 {
-        let beside = batches.into_iter().map(|batch| self.push_batch(batch));
+    fn push(&mut self, mark: Mark, len_bytes: u64, group: NewGroup) -> u64 {
+        self.runs.extend(group.runs);
+        let beside = group.slots.into_iter().map(|new| self.push_rows(new));
         let bytes = len_bytes + beside.sum::<u64>();
         self.pushed(mark, bytes);
         bytes
@@ -294,27 +312,22 @@ impl Tail {
         self.groups.push_back((mark, bytes));
     }
 
-    /// Takes in a batch; gives what it takes beside the bytes of its group.
-    fn push_batch(&mut self, batch: NewBatch) -> u64 {
-        let (Some(first), Some(last)) = (batch.rows.first(), batch.rows.last()) else {
+    /// Takes in events of a session, whose runs are here; gives what they take beside the bytes of their
+    /// group.
+    fn push_rows(&mut self, new: NewRows) -> u64 {
+        if new.rows.is_empty() {
             return 0;
-        };
-        self.runs.push_back(Run {
-            first: first.seq,
-            last: last.seq,
-            slot: batch.slot,
-            len_bytes: batch.rows.iter().map(|row| row.bytes.len() as u64).sum(),
-        });
-        self.let_go = self.let_go.max(batch.lets_go.unwrap_or(Seq::ZERO));
-        let beside = ROW_BYTES * batch.rows.len() as u64;
-        match self.slots.entry(batch.slot) {
+        }
+        self.let_go = self.let_go.max(new.lets_go.unwrap_or(Seq::ZERO));
+        let beside = ROW_BYTES * new.rows.len() as u64;
+        match self.slots.entry(new.slot) {
             Entry::Occupied(slot) => {
-                slot.into_mut().take(batch.rows, batch.standing);
+                slot.into_mut().take(new.rows, new.standing);
                 beside
             }
             Entry::Vacant(place) => {
-                self.ids.insert(batch.id.clone(), batch.slot);
-                place.insert(Slot::begin(batch));
+                self.ids.insert(new.id.clone(), new.slot);
+                place.insert(Slot::begin(new));
                 beside + SLOT_BYTES
             }
         }

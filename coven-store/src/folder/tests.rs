@@ -12,7 +12,7 @@ use crate::opening;
 use crate::options::Options;
 use crate::read::OfSession;
 use crate::stored::Mark;
-use crate::tail::{Bounds, NewBatch, replay_some};
+use crate::tail::{Bounds, NewGroup, NewRows, replay_some};
 use crate::test_support::{
     Home, all_output, append, events_of, exited, id, output, output_closed, running,
 };
@@ -209,14 +209,14 @@ fn fall_a_group_behind(folder: &mut Folder) -> Fold {
 
 /// Has the tail told of the second group after all.
 fn catch_up(folder: &Folder, all: Fold) {
-    let rest = all.slots.into_iter().map(|slot| NewBatch {
+    let rest = all.slots.into_iter().map(|slot| NewRows {
         slot: slot.slot,
         id: slot.id,
         rows: slot.rows.into_iter().skip(1).collect(),
         standing: slot.standing,
         lets_go: None,
     });
-    folder.tail.push(all.mark, 0, rest.collect());
+    folder.tail.push(all.mark, 0, NewGroup::of(rest.collect()));
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coven_core::{Event, Record, SessionId};
 use redb::ReadTransaction;
 
-use super::{NewBatch, Row, Standing, Tail};
+use super::{NewRows, Row, Run, Standing, Tail};
 use crate::database::guarded;
 use crate::error::Damage;
 use crate::fault::{Fault, damage};
@@ -76,8 +76,9 @@ fn take(
         }
         let mut bytes = row.len() as u64;
         for batch in batches {
-            let batch = stand(&tail, cold, batch)?;
-            bytes += tail.push_batch(batch);
+            let new = stand(&tail, cold, batch)?;
+            tail.runs.extend(new.run());
+            bytes += tail.push_rows(new);
         }
         tail.pushed(mark, bytes);
     }
@@ -104,7 +105,7 @@ pub(crate) fn gap(last: Mark, position: u64) -> String {
 }
 
 /// A batch, and how it leaves its session.
-fn stand(tail: &Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<NewBatch, Fault> {
+fn stand(tail: &Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<NewRows, Fault> {
     let mut record = before(tail, cold, &batch)?;
     let (mut deleted, mut lets_go) = (None, None);
     let mut rows = Vec::with_capacity(batch.rows.len());
@@ -135,13 +136,25 @@ fn stand(tail: &Tail, cold: &ReadTransaction, batch: JournalBatch) -> Result<New
         (None, Some(record)) => Standing::Living(Arc::new(record)),
         (None, None) => return Err(damage("a batch of no events")),
     };
-    Ok(NewBatch {
+    Ok(NewRows {
         slot: batch.slot,
         id: batch.id,
         rows,
         standing,
         lets_go,
     })
+}
+
+impl NewRows {
+    /// Those of one batch, which follow one another in the log, as a run.
+    pub(super) fn run(&self) -> Option<Run> {
+        Some(Run {
+            first: self.rows.first()?.seq,
+            last: self.rows.last()?.seq,
+            slot: self.slot,
+            len_bytes: self.rows.iter().map(|row| row.bytes.len() as u64).sum(),
+        })
+    }
 }
 
 /// A session's record before a batch; `None` where the batch begins it.

@@ -4,20 +4,20 @@ use std::time::Instant;
 use super::*;
 use crate::test_support::{id, running};
 
-/// Events of the session `a`.
-fn batch(slot: u64, seqs: RangeInclusive<u64>, standing: Standing) -> NewBatch {
+/// A group with events of the session `a`.
+fn group(slot: u64, seqs: RangeInclusive<u64>, standing: Standing) -> NewGroup {
     let row = |seq| Row {
         seq: Seq::new(seq),
         bytes: Bytes::from_static(b"event"),
         output: None,
     };
-    NewBatch {
+    NewGroup::of(vec![NewRows {
         slot,
         id: id("a"),
         rows: seqs.map(row).collect(),
         standing,
         lets_go: None,
-    }
+    }])
 }
 
 async fn living() -> Standing {
@@ -34,8 +34,8 @@ async fn who_takes_the_id_of_a_deleted_session_while_that_is_folded_is_known_by_
         last_slot: position,
     });
     let at = Seq::new(1);
-    tail.push(deleted, 60, vec![batch(1, 1..=1, Standing::Deleted { at })]);
-    tail.push(anew, 60, vec![batch(2, 2..=2, living().await)]);
+    tail.push(deleted, 60, group(1, 1..=1, Standing::Deleted { at }));
+    tail.push(anew, 60, group(2, 2..=2, living().await));
     tail.forget(deleted);
     let found = tail.standing(&id("a"));
     assert!(matches!(found, Some((2, Standing::Living(_)))));
@@ -49,7 +49,7 @@ async fn a_group_takes_what_its_events_and_its_sessions_do_and_a_fold_gives_that
         last_seq: 3,
         last_slot: 1,
     };
-    let took = tail.push(mark, 60, vec![batch(1, 1..=3, living().await)]);
+    let took = tail.push(mark, 60, group(1, 1..=3, living().await));
     assert_eq!(took, 60 + 3 * ROW_BYTES + SLOT_BYTES);
     assert_eq!(took, bytes_of(3, 60));
     assert_eq!(tail.forget(mark), took);

@@ -18,7 +18,7 @@ use crate::folder;
 use crate::health::Meter;
 use crate::journal;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
-use crate::tail::NewBatch;
+use crate::tail::NewGroup;
 
 /// A group whose commit failed. Whether the disk has it is known once the file is open again, and settled once
 /// that is written to.
@@ -178,13 +178,14 @@ impl Writer {
     /// Tells the world of a group that is durable.
     pub(super) fn publish(&mut self, jobs: Vec<Job>, done: Done) {
         if done.events > 0 {
-            let does = what_it_does(&done.batches);
+            let does = what_it_does(&done.brings);
             self.mark = done.mark;
             let len_bytes = done.row.len_bytes() as u64;
-            let took_bytes = self.tail.push(done.mark, len_bytes, done.batches);
+            let took_bytes = self.tail.push(done.mark, len_bytes, done.brings);
             self.state.pace.took(took_bytes);
             self.meter.committed(done.events);
-            self.wakes.wake(done.mark.seq(), done.sessions.keys());
+            let sessions = done.sessions.iter().map(|(session, _)| session);
+            self.wakes.wake(done.mark.seq(), sessions);
             self.state.folding.written(Instant::now(), does);
             self.took_room(cost(done.row.len_bytes() as u64));
         }
@@ -240,8 +241,8 @@ impl Writer {
     }
 }
 
-fn what_it_does(group: &[NewBatch]) -> Does {
-    match group.iter().any(|batch| batch.lets_go.is_some()) {
+fn what_it_does(group: &NewGroup) -> Does {
+    match group.slots.iter().any(|rows| rows.lets_go.is_some()) {
         true => Does::LetGo,
         false => Does::Add,
     }

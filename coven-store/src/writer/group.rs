@@ -1,5 +1,8 @@
 //! `Group`: batches that share one row of the journal.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -15,7 +18,7 @@ use crate::health::Meter;
 use crate::journal;
 use crate::read;
 use crate::stored::Mark;
-use crate::tail::{NewBatch, Row, SharedTail, Span, Standing};
+use crate::tail::{NewGroup, NewRows, Row, Run, SharedTail, Span, Standing};
 
 /// What a group will have done once it is committed.
 pub(crate) struct Done {
@@ -25,9 +28,9 @@ pub(crate) struct Done {
     pub(crate) mark: Mark,
     /// Its row of the journal.
     pub(crate) row: journal::Group,
-    pub(crate) batches: Vec<NewBatch>,
+    pub(crate) brings: NewGroup,
     /// Where each session then stands; `None` where it is deleted.
-    pub(crate) sessions: HashMap<SessionId, Option<Entry>>,
+    pub(crate) sessions: Vec<(SessionId, Option<Entry>)>,
     pub(crate) events: u64,
 }
 
@@ -75,14 +78,17 @@ impl Before<'_> {
 
 /// Puts `jobs` together. A job that is refused leaves no trace in what becomes of them.
 pub(crate) fn gather(jobs: &mut [Job], before: Before<'_>) -> Result<Done, Fault> {
+    let draft = journal::Draft::with_room_for(jobs.iter().map(|job| &job.rows));
     let mut group = Group {
         before,
         last_seq: before.mark.seq(),
         last_slot: before.mark.last_slot,
-        sessions: HashMap::new(),
+        places: HashMap::new(),
+        sessions: Vec::new(),
         gone: HashMap::new(),
-        draft: journal::Draft::default(),
-        batches: Vec::new(),
+        draft,
+        runs: Vec::with_capacity(jobs.len()),
+        slots: Vec::new(),
         events: 0,
     };
     let answers = jobs
@@ -96,31 +102,47 @@ struct Group<'a> {
     before: Before<'a>,
     last_seq: Seq,
     last_slot: u64,
-    /// Where each session stands, with what this group has done so far.
-    sessions: HashMap<SessionId, Option<Entry>>,
+    /// Where each session is among `sessions`.
+    places: HashMap<SessionId, usize>,
+    sessions: Vec<Known>,
     /// What was deleted in this group.
     gone: HashMap<SessionId, Seq>,
     draft: journal::Draft,
-    batches: Vec<Drafted>,
+    runs: Vec<Run>,
+    slots: Vec<Drafted>,
     events: u64,
 }
 
-/// A batch whose bytes are in the draft.
+/// A session that the group is about.
+struct Known {
+    id: SessionId,
+    /// Where it stands, with what this group has done so far.
+    now: Option<Entry>,
+    /// Where its events are among `slots`, if it has any in the slot that it has now.
+    drafted: Option<usize>,
+}
+
+/// Events of a session whose bytes are in the draft.
 struct Drafted {
     slot: u64,
-    id: SessionId,
-    first: Seq,
-    place: journal::Place,
-    /// Bytes of each row, and where its output is.
-    rows: Vec<(u32, Option<Span>)>,
-    standing: Standing,
+    /// Where it is among `sessions`.
+    session: usize,
+    rows: Vec<DraftedRow>,
+    /// They end with its deletion.
+    deleted: Option<Seq>,
     lets_go: Option<Seq>,
+}
+
+struct DraftedRow {
+    seq: Seq,
+    place: journal::Place,
+    output: Option<Span>,
 }
 
 impl Group<'_> {
     fn append(&mut self, job: &mut Job) -> Result<Result<Appended, AppendError>, Fault> {
-        let now = match self.stand(&job.session) {
-            Ok(now) => now,
+        let session = match self.stand(&job.session) {
+            Ok(session) => session,
             // Only this session is damaged.
             Err(Fault::Damage(mut damage)) => {
                 damage.session.get_or_insert_with(|| job.session.clone());
@@ -128,7 +150,8 @@ impl Group<'_> {
             }
             Err(fault) => return Err(fault),
         };
-        match self.conflict(job, now.as_ref()) {
+        let now = self.sessions[session].now.as_ref();
+        match self.conflict(job, now) {
             Ok(None) => {}
             Ok(Some(last)) => return Ok(Err(AppendError::Conflict { last })),
             // It is not this session's: that has nothing stored yet.
@@ -139,42 +162,38 @@ impl Group<'_> {
             Err(fault) => return Err(fault),
         }
         let first = self.last_seq.next();
-        let record = match fold(now.as_ref(), &mut job.events, first) {
+        let record = match fold(now, &mut job.events, first) {
             Ok(record) => record,
             Err(error) => return Ok(Err(error)),
         };
         let slot = now.map_or_else(|| self.last_slot + 1, |entry| entry.slot);
-        self.last_slot = self.last_slot.max(slot);
-        self.last_seq = record.last_seq;
-        self.events += job.events.len() as u64;
         let appended = Appended {
             record: record.clone(),
             first,
             last: record.last_seq,
         };
-        let standing = self.stands(slot, job, Arc::new(record));
-        let spans = job.events.iter().map(span);
-        let lets_go = job.events.iter().rfind(|envelope| makes_room(envelope));
-        self.batches.push(Drafted {
-            slot,
-            id: job.session.clone(),
-            first,
-            place: self.draft.push(slot, &job.session, first, &job.rows),
-            rows: job.rows.lens().iter().copied().zip(spans).collect(),
-            standing,
-            lets_go: lets_go.map(|envelope| envelope.seq),
-        });
+        self.last_slot = self.last_slot.max(slot);
+        self.last_seq = record.last_seq;
+        self.events += job.events.len() as u64;
+        self.draft(session, slot, first, job);
+        self.stands(session, slot, record);
         Ok(Ok(appended))
     }
 
-    /// Where a session stands now.
-    fn stand(&mut self, session: &SessionId) -> Result<Option<Entry>, Fault> {
-        if let Some(entry) = self.sessions.get(session) {
-            return Ok(entry.clone());
+    /// Where a session is among those of the group, with how it stands now.
+    fn stand(&mut self, session: &SessionId) -> Result<usize, Fault> {
+        if let Some(&place) = self.places.get(session) {
+            return Ok(place);
         }
-        let entry = self.before.entry(session)?;
-        self.sessions.insert(session.clone(), entry.clone());
-        Ok(entry)
+        let now = self.before.entry(session)?;
+        let place = self.sessions.len();
+        self.places.insert(session.clone(), place);
+        self.sessions.push(Known {
+            id: session.clone(),
+            now,
+            drafted: None,
+        });
+        Ok(place)
     }
 
     /// The session's last event, where that is not what the caller knows of.
@@ -197,19 +216,61 @@ impl Group<'_> {
         }
     }
 
+    /// Puts a batch, whose events have their places, behind what its session has in the group.
+    fn draft(&mut self, session: usize, slot: u64, first: Seq, job: &Job) {
+        let places = self.draft.push(slot, &job.session, first, &job.rows);
+        let next = self.slots.len();
+        let drafted = *self.sessions[session].drafted.get_or_insert(next);
+        if drafted == next {
+            self.slots.push(Drafted {
+                slot,
+                session,
+                rows: Vec::new(),
+                deleted: None,
+                lets_go: None,
+            });
+        }
+        let drafted = &mut self.slots[drafted];
+        for (envelope, place) in job.events.iter().zip(places) {
+            if makes_room(envelope) {
+                drafted.lets_go = Some(envelope.seq);
+            }
+            if envelope.event == Event::Deleted {
+                drafted.deleted = Some(self.last_seq);
+            }
+            drafted.rows.push(DraftedRow {
+                seq: envelope.seq,
+                place,
+                output: span(envelope),
+            });
+        }
+        self.runs.push(Run {
+            first,
+            last: self.last_seq,
+            slot,
+            len_bytes: job.rows.bytes().len() as u64,
+        });
+    }
+
     /// Remembers how a batch leaves its session.
-    fn stands(&mut self, slot: u64, job: &Job, record: Arc<Record>) -> Standing {
-        let deletes = |envelope: &Envelope| envelope.event == Event::Deleted;
-        let at = record.last_seq;
-        let (now, standing) = if job.events.iter().any(deletes) {
-            self.gone.insert(job.session.clone(), at);
-            (None, Standing::Deleted { at })
-        } else {
-            let standing = Standing::Living(Arc::clone(&record));
-            (Some(Entry { slot, record }), standing)
-        };
-        self.sessions.insert(job.session.clone(), now);
-        standing
+    fn stands(&mut self, session: usize, slot: u64, record: Record) {
+        let session = &mut self.sessions[session];
+        let drafted = session.drafted.map(|drafted| &self.slots[drafted]);
+        if let Some(at) = drafted.and_then(|drafted| drafted.deleted) {
+            self.gone.insert(session.id.clone(), at);
+            session.now = None;
+            session.drafted = None;
+            return;
+        }
+        // What this group made is nobody else's yet.
+        let now = session.now.as_mut();
+        match now.and_then(|entry| Arc::get_mut(&mut entry.record)) {
+            Some(made) => *made = record,
+            None => {
+                let record = Arc::new(record);
+                session.now = Some(Entry { slot, record });
+            }
+        }
     }
 
     fn finish(self, answers: Vec<Result<Appended, AppendError>>) -> Done {
@@ -219,34 +280,44 @@ impl Group<'_> {
             last_slot: self.last_slot,
         };
         let row = self.draft.finish(&mark);
-        let batches = self.batches.into_iter().map(|batch| batch.of(&row));
+        let slots = self.slots.into_iter();
+        let slots = slots.map(|drafted| drafted.of(&row, &self.sessions));
+        let brings = NewGroup {
+            runs: self.runs,
+            slots: slots.collect(),
+        };
+        let sessions = self.sessions.into_iter();
         Done {
             answers,
             mark,
-            batches: batches.collect(),
+            brings,
             row,
-            sessions: self.sessions,
+            sessions: sessions.map(|known| (known.id, known.now)).collect(),
             events: self.events,
         }
     }
 }
 
 impl Drafted {
-    /// With its bytes out of the group.
-    fn of(self, group: &journal::Group) -> NewBatch {
-        let bytes = group.rows(self.place, self.rows.iter().map(|(len, _)| *len));
-        let rows = (self.first.get()..).zip(bytes).zip(&self.rows);
-        NewBatch {
+    /// With its bytes out of the group, as the group leaves it.
+    fn of(self, group: &journal::Group, sessions: &[Known]) -> NewRows {
+        let Known { id, now, .. } = &sessions[self.session];
+        let standing = match (self.deleted, now) {
+            (None, Some(entry)) => Standing::Living(Arc::clone(&entry.record)),
+            (at, _) => Standing::Deleted {
+                at: at.expect("a session that has events is there until it is deleted"),
+            },
+        };
+        let rows = self.rows.into_iter().map(|row| Row {
+            seq: row.seq,
+            bytes: group.row(row.place),
+            output: row.output,
+        });
+        NewRows {
             slot: self.slot,
-            id: self.id,
-            rows: rows
-                .map(|((seq, bytes), (_, output))| Row {
-                    seq: Seq::new(seq),
-                    bytes,
-                    output: *output,
-                })
-                .collect(),
-            standing: self.standing,
+            id: id.clone(),
+            rows: rows.collect(),
+            standing,
             lets_go: self.lets_go,
         }
     }

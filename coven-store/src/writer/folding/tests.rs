@@ -3,7 +3,7 @@ use std::sync::mpsc::{self, Receiver};
 use super::*;
 use crate::Batch;
 use crate::stored::Mark;
-use crate::tail::SharedTail;
+use crate::tail::{NewGroup, SharedTail};
 use crate::test_support::{Home, batch, output};
 use crate::writer::by_hand::{ask, said, take_in, writer};
 
@@ -43,7 +43,7 @@ fn what_waits_after_a_fold_is_as_old_as_that_and_where_nothing_does_none_is_due(
     folding.written(begun, Does::LetGo);
     folding.written(begun + SECOND, Does::Add);
     let (tail, mark) = (SharedTail::new(Tail::default()), Mark::default());
-    tail.push(mark, 0, Vec::new());
+    tail.push(mark, 0, NewGroup::of(Vec::new()));
     folding.folded(begun + SECOND, &tail.look());
     assert_eq!(folding.until_due(begun + SECOND), Some(FOLD_AFTER));
     for second in 1..60 {
