@@ -4,8 +4,8 @@
 //! folding spends its time on. So each segment is compressed once: how well the one before it did
 //! tells how many events to take.
 
-use super::pack::Packer;
-use super::segment::{BODY_BYTES, SegmentRow, encode};
+use super::pack::{Like, Packer};
+use super::segment::{BODY_BYTES, SegmentRow, encode_like};
 use crate::pages::{PAGE_BYTES, half_of, run_of};
 
 /// How full a run of pages is to be, in percent, for the segment in it to be left as it is when more
@@ -47,13 +47,19 @@ impl Density {
             true => run,
             false => half_of(run),
         };
-        let compresses = self.packed < self.body - self.body / 32;
-        let aim = if compresses {
-            AIM_PERCENT
-        } else {
-            PLAIN_AIM_PERCENT
+        let aim = match self.tells() {
+            Like::Compressed => AIM_PERCENT,
+            Like::Nothing => PLAIN_AIM_PERCENT,
         };
         (run * aim / 100 * self.body / self.packed).min(BODY_BYTES)
+    }
+
+    /// What it tells of what comes next.
+    fn tells(self) -> Like {
+        match self.packed < self.body - self.body / 32 {
+            true => Like::Compressed,
+            false => Like::Nothing,
+        }
     }
 }
 
@@ -74,7 +80,12 @@ pub(super) fn all(
     while !rows.is_empty() {
         let most = like.map_or(BODY_BYTES, Density::body_to_fill_pages);
         let (segment, rest) = rows.split_at(within(rows, most).max(1));
-        let bytes = encode(packer, slot, segment);
+        let bytes = encode_like(
+            packer,
+            slot,
+            segment,
+            like.map_or(Like::Nothing, Density::tells),
+        );
         like = Some(Density {
             body: cost(segment),
             packed: bytes.len(),

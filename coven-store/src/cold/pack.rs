@@ -45,6 +45,14 @@ impl Codec {
     }
 }
 
+/// What is known of a body before it is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Like {
+    Nothing,
+    /// What came before it compressed.
+    Compressed,
+}
+
 /// What compresses, with room to do it in. All of it is about a MiB, so one serves a whole
 /// transaction.
 pub(crate) struct Packer {
@@ -68,9 +76,10 @@ impl Packer {
         &mut self.body
     }
 
-    /// The body in the buffer as it is kept: compressed, where that is shorter.
-    pub(super) fn pack(&mut self) -> (Codec, &[u8]) {
-        if !self.seems_to_compress() {
+    /// The body in the buffer as it is kept: compressed, where that is shorter. Only one of which nothing
+    /// is known is tried before.
+    pub(super) fn pack(&mut self, like: Like) -> (Codec, &[u8]) {
+        if like == Like::Nothing && !self.seems_to_compress() {
             return (Codec::Plain, &self.body);
         }
         self.packed.clear();

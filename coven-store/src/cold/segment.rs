@@ -12,7 +12,7 @@ use bytes::Bytes;
 use coven_core::Seq;
 use serde::{Deserialize, Serialize};
 
-use super::pack::{Codec, Packer, unpack, unpack_apart};
+use super::pack::{Codec, Like, Packer, unpack, unpack_apart};
 use crate::stored::{Malformed, put, sealed, take};
 
 const VERSION: u8 = 1;
@@ -78,11 +78,21 @@ impl SegmentRow<'_> {
 
 /// The bytes of a segment of `rows`, of which there is at least one.
 pub(crate) fn encode(packer: &mut Packer, slot: u64, rows: &[SegmentRow<'_>]) -> Vec<u8> {
+    encode_like(packer, slot, rows, Like::Nothing)
+}
+
+/// The same, where something is known of how they compress.
+pub(super) fn encode_like(
+    packer: &mut Packer,
+    slot: u64,
+    rows: &[SegmentRow<'_>],
+    like: Like,
+) -> Vec<u8> {
     let first = rows[0].seq.get();
     let body = packer.body();
     put_rows(body, first, rows);
     let head = Head::of(body.len(), rows);
-    let (codec, body) = packer.pack();
+    let (codec, body) = packer.pack(like);
     close(slot, first, codec, &head, [body, &[]])
 }
 
@@ -101,7 +111,7 @@ pub(super) fn grow(
     let more = Head::of(body.len(), rows);
     let new = match codec {
         Codec::Zstd => packer.compress(),
-        Codec::Plain => match packer.pack() {
+        Codec::Plain => match packer.pack(Like::Nothing) {
             (Codec::Plain, body) => body,
             (Codec::Zstd, _) => return Ok(None),
         },
@@ -300,6 +310,22 @@ mod tests {
             }
             assert_eq!(read_back(&grown), read_back(&at_once));
         }
+    }
+
+    #[test]
+    fn what_is_like_what_compressed_is_compressed_whatever_it_looks_like() {
+        // What is looked at is its beginning and its middle.
+        let of = |seed: u64| match seed % 50 {
+            0..20 => noise(seed, 900),
+            _ => text(seed),
+        };
+        let bytes: Vec<_> = (0..100).map(of).collect();
+        let (rows, mut packer) = (rows(&bytes), Packer::new());
+        let whole = encode(&mut packer, 5, &rows);
+        let like = encode_like(&mut packer, 5, &rows, Like::Compressed);
+        let body: usize = rows.iter().map(|row| row.bytes.len()).sum();
+        assert!(whole.len() > body && like.len() < body * 3 / 4);
+        assert_eq!(read_back(&like), read_back(&whole));
     }
 
     #[test]
