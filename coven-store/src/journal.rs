@@ -40,11 +40,17 @@ struct BatchHead<'a> {
 
 /// A group on its way into the journal. Its bytes are in pieces, as the rows of a large batch are
 /// not copied together with others.
-#[derive(Default)]
 pub(crate) struct Draft {
-    pieces: Vec<Bytes>,
-    /// What the next piece has so far.
+    pieces: Vec<Piece>,
+    /// What the next piece has so far; the first one begins with room for what comes before the batches.
     open: Vec<u8>,
+}
+
+enum Piece {
+    /// Put together here.
+    Own(Vec<u8>),
+    /// The rows of a large batch.
+    Shared(Bytes),
 }
 
 /// Where a row is in the bytes of a group.
@@ -65,8 +71,11 @@ impl Draft {
             len if len < WORTH_BYTES => len + BATCH_BYTES,
             _ => BATCH_BYTES,
         });
+        let len = HEAD_BYTES + copied.sum::<usize>() + sealed::SUM_BYTES;
+        let mut open = Vec::with_capacity(len);
+        open.resize(HEAD_BYTES, 0);
         Self {
-            open: Vec::with_capacity(copied.sum()),
+            open,
             pieces: Vec::new(),
         }
     }
@@ -93,7 +102,7 @@ impl Draft {
             (self.pieces.len(), start)
         } else {
             self.close_piece();
-            self.pieces.push(rows.bytes().clone());
+            self.pieces.push(Piece::Shared(rows.bytes().clone()));
             (self.pieces.len() - 1, 0)
         };
         rows.lens().iter().map(move |&len| {
@@ -105,62 +114,73 @@ impl Draft {
 
     fn close_piece(&mut self) {
         let piece = std::mem::take(&mut self.open);
-        // It stays until it is folded, and is to take no more than it has.
-        self.pieces.push(piece.into_boxed_slice().into());
+        self.pieces.push(Piece::Own(piece));
     }
 
     /// The group at the place of `mark`, with the log's counters after it.
     pub(crate) fn finish(mut self, mark: &Mark) -> Group {
         self.close_piece();
-        let mut head = Vec::with_capacity(HEAD_BYTES);
-        head.push(VERSION);
-        head.extend_from_slice(&mark.last_seq.to_le_bytes());
-        head.extend_from_slice(&mark.last_slot.to_le_bytes());
-        let pieces = std::iter::once(&head[..]).chain(self.pieces.iter().map(Bytes::as_ref));
-        let sum = sealed::sum_of(pieces, &mark.position.to_be_bytes());
-        Group {
-            head,
-            pieces: self.pieces,
-            sum,
+        if let Some(Piece::Own(first)) = self.pieces.first_mut() {
+            let (version, counters) = first.split_at_mut(1);
+            version[0] = VERSION;
+            counters[..8].copy_from_slice(&mark.last_seq.to_le_bytes());
+            counters[8..16].copy_from_slice(&mark.last_slot.to_le_bytes());
+        }
+        let place = mark.position.to_be_bytes();
+        let sum = sealed::sum_of(self.pieces.iter().map(Piece::bytes), &place);
+        if let Some(Piece::Own(last)) = self.pieces.last_mut() {
+            last.extend_from_slice(&sum);
+        }
+        Group(self.pieces.into_iter().map(Piece::finish).collect())
+    }
+}
+
+impl Piece {
+    fn bytes(&self) -> &[u8] {
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(bytes) => bytes,
+        }
+    }
+
+    fn finish(self) -> Bytes {
+        match self {
+            // It stays until it is folded, and is to take no more than it has.
+            Self::Own(bytes) => bytes.into_boxed_slice().into(),
+            Self::Shared(bytes) => bytes,
         }
     }
 }
 
 /// A group of batches as it is in the journal, in pieces.
 #[derive(Debug)]
-pub(crate) struct Group {
-    head: Vec<u8>,
-    pieces: Vec<Bytes>,
-    sum: [u8; sealed::SUM_BYTES],
-}
+pub(crate) struct Group(Vec<Bytes>);
 
 impl Group {
     pub(crate) fn len_bytes(&self) -> usize {
-        self.bytes().map(<[u8]>::len).sum()
+        self.0.iter().map(Bytes::len).sum()
     }
 
     /// The row at `place`, as a share of its bytes.
     pub(crate) fn row(&self, place: Place) -> Bytes {
         let end = place.start + place.len as usize;
-        self.pieces[place.piece].slice(place.start..end)
+        self.0[place.piece].slice(place.start..end)
     }
 
-    fn bytes(&self) -> impl Iterator<Item = &[u8]> {
-        let head = std::iter::once(&self.head[..]);
-        let pieces = self.pieces.iter().map(Bytes::as_ref);
-        head.chain(pieces).chain(std::iter::once(&self.sum[..]))
-    }
-
-    /// Fills `part`, a place for the bytes from `start` on.
-    fn copy_to(&self, mut start: usize, mut part: &mut [u8]) {
-        for piece in self.bytes() {
+    /// So many bytes from `start` on; they are copied only where they are in more than one piece.
+    fn part(&self, mut start: usize, len: usize) -> Cow<'_, [u8]> {
+        let mut part = Vec::new();
+        for piece in &self.0 {
             let from = piece.get(start..).unwrap_or_default();
             start = start.saturating_sub(piece.len());
-            let len = from.len().min(part.len());
-            let (filled, rest) = part.split_at_mut(len);
-            filled.copy_from_slice(&from[..len]);
-            part = rest;
+            if part.is_empty() && from.len() >= len {
+                return Cow::Borrowed(&from[..len]);
+            }
+            let missing = len - part.len();
+            part.reserve_exact(missing);
+            part.extend_from_slice(&from[..from.len().min(missing)]);
         }
+        Cow::Owned(part)
     }
 }
 
@@ -182,8 +202,8 @@ pub(crate) fn insert(txn: &WriteTransaction, position: u64, group: &Group) -> Re
     let (longest, shortest) = PARTS;
     let mut start = 0;
     for (number, len) in (0..).zip(pages::parts(group.len_bytes(), longest, shortest)) {
-        let mut place = table.insert_reserve((position, number), len)?;
-        group.copy_to(start, place.as_mut());
+        // To reserve a place and to fill it would be no copy less: redb puts zeros there first.
+        table.insert((position, number), &*group.part(start, len))?;
         start += len;
     }
     Ok(())
@@ -317,12 +337,12 @@ mod tests {
     }
 
     fn whole(group: &Group) -> Bytes {
-        group.bytes().collect::<Vec<_>>().concat().into()
+        group.0.concat().into()
     }
 
     /// Batches of `(slot, id, first seq, rows)`, and their group at `mark`.
     fn group(batches: &[(u64, &str, u64, &Rows)], mark: &Mark) -> (Group, Vec<JournalBatch>) {
-        let mut draft = Draft::default();
+        let mut draft = Draft::with_room_for(batches.iter().map(|batch| batch.3));
         let id = |text| SessionId::parse(text).expect("an id");
         let places: Vec<Vec<Place>> = batches
             .iter()
@@ -387,9 +407,10 @@ mod tests {
         ];
         let (group, batches) = group(&batches, &MARK);
         for part_bytes in [1, 7, 19_999, 20_020, 50_000] {
-            let mut whole = vec![0; group.len_bytes()];
-            let parts = whole.chunks_mut(part_bytes).enumerate();
-            parts.for_each(|(number, part)| group.copy_to(number * part_bytes, part));
+            let len = group.len_bytes();
+            let parts = (0..len).step_by(part_bytes);
+            let parts = parts.map(|start| group.part(start, part_bytes.min(len - start)));
+            let whole = parts.collect::<Vec<_>>().concat();
             assert_eq!(read(4, &whole.into()), Ok((MARK, batches.clone())));
         }
     }
