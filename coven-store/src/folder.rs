@@ -290,6 +290,7 @@ impl Folder {
                 let _ = self.writer.send(writer::Message::Folded);
             }
             Err(fault) => {
+                let fault = self.what_befell(fault);
                 self.state.asked.was_met_by(&fault);
                 self.lose_or_mend(&fault);
             }
@@ -316,6 +317,8 @@ impl Folder {
         touched: &Touched,
         work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        // What was refused to who looked at pages is over.
+        self.cold.take_refused();
         guarded(|| {
             let (opening, txn) = self.cold.database.begin_cold()?;
             work(&txn)?;
@@ -336,6 +339,7 @@ impl Folder {
             return;
         }
         let rebuilt = self.commit(&Touched::All, projection::rebuild);
+        let rebuilt = rebuilt.map_err(|fault| self.what_befell(fault));
         self.compaction.committed();
         let answer = match rebuilt {
             Ok(()) => Ok(()),

@@ -66,6 +66,7 @@ impl Folder {
     /// `false` when there was nothing left to do.
     fn tidy_some(&mut self) -> Result<bool, Fault> {
         let mut at = None;
+        self.cold.take_refused();
         let step = guarded(|| {
             let (opening, txn) = self.cold.database.begin_cold()?;
             let spared = &mut self.state.spared;
@@ -78,6 +79,7 @@ impl Folder {
             }
             Ok(more)
         });
+        let step = step.map_err(|fault| self.what_befell(fault));
         match &step {
             Ok(true) => self.compaction.committed(),
             Ok(false) => {}
