@@ -15,7 +15,9 @@ mod room;
 mod tests;
 mod tidy;
 mod trouble;
+mod whole;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -96,6 +98,7 @@ pub(crate) struct State {
     spared: spared::Spared,
     trouble: Option<Trouble>,
     mending: mend::Mending,
+    is_looked_over: bool,
     backoff: Duration,
 }
 
@@ -227,6 +230,7 @@ impl Folder {
             }
             self.try_again();
         }
+        self.look_it_over();
         if self.state.trouble.is_none() {
             self.fold();
             self.rebuild();
@@ -290,7 +294,6 @@ impl Folder {
                 let _ = self.writer.send(writer::Message::Folded);
             }
             Err(fault) => {
-                let fault = self.what_befell(fault);
                 self.state.asked.was_met_by(&fault);
                 self.lose_or_mend(&fault);
             }
@@ -317,9 +320,18 @@ impl Folder {
         touched: &Touched,
         work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        // What was refused to who looked at pages is over.
-        self.cold.take_refused();
+        self.commit_without(&BTreeSet::new(), touched, work)
+    }
+
+    /// The same where some tables are given up, and made anew by it.
+    fn commit_without(
+        &self,
+        given_up: &BTreeSet<&'static str>,
+        touched: &Touched,
+        work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
+    ) -> Result<(), Fault> {
         guarded(|| {
+            self.cold.may_be_written(given_up)?;
             let (opening, txn) = self.cold.database.begin_cold()?;
             work(&txn)?;
             let change = self.cache.change(opening, touched);
@@ -339,7 +351,6 @@ impl Folder {
             return;
         }
         let rebuilt = self.commit(&Touched::All, projection::rebuild);
-        let rebuilt = rebuilt.map_err(|fault| self.what_befell(fault));
         self.compaction.committed();
         let answer = match rebuilt {
             Ok(()) => Ok(()),

@@ -4,6 +4,7 @@
 //! committed is not there, whenever the process ends. It says from where it went on, and whoever opens
 //! the log next tells the journal, which must be there still, how far the log is.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -127,6 +128,7 @@ impl Import {
 
     /// Folds what the journal has, so that what is imported comes after it, and begins.
     fn fold_and_begin(&self) -> Result<WriteTransaction, Fault> {
+        self.files.cold.may_be_written(&BTreeSet::new())?;
         let cold = &self.files.cold.database;
         if let Some(what) = self.files.tail.fold() {
             cold.commit_cold(|txn| fold::write(txn, &what, Thrift::Room))?;

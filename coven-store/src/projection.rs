@@ -8,23 +8,38 @@ use redb::TableHandle;
 
 use crate::fault::Fault;
 use crate::inspect::widths;
-use crate::layout::{BY_CONVERSATION, BY_CREATED, LIVE, OUTPUT, RECORDS, Tables};
-use crate::raw::Widths;
+use crate::layout::{BY_CONVERSATION, BY_CREATED, GONE, IDS, LIVE, OUTPUT, RECORDS, SLOTS, Tables};
+use crate::raw::{Depth, Snapshot, Widths};
 use crate::read::record_place;
 use crate::stored::{RecordRow, sealed};
 
 pub(crate) use mend::{kept_beside_damage, mend};
 pub(crate) use rebuild::{fold_session, rebuild};
 
-/// The names of all projections, and how wide their keys and values are.
-pub(crate) fn tables() -> [(&'static str, Widths); 5] {
+/// The names of all that can be made anew from the other tables, and how wide their keys and values are: the
+/// indexes of ids, from the slots, and the projections, from them and the events.
+pub(crate) fn tables() -> [(&'static str, Widths); 7] {
     [
+        (IDS.name(), widths(&IDS)),
+        (GONE.name(), widths(&GONE)),
         (RECORDS.name(), widths(&RECORDS)),
         (BY_CREATED.name(), widths(&BY_CREATED)),
         (BY_CONVERSATION.name(), widths(&BY_CONVERSATION)),
         (LIVE.name(), widths(&LIVE)),
         (OUTPUT.name(), widths(&OUTPUT)),
     ]
+}
+
+/// Those of them that can be made anew of this file: ids only of slots that are whole.
+pub(crate) fn that_can_be_made(file: &Snapshot) -> Vec<(&'static str, Widths)> {
+    let slots = file.first_bad_page(|table| match table == SLOTS.name() {
+        true => Depth::Leaves,
+        false => Depth::Nothing,
+    });
+    let of_slots = [IDS.name(), GONE.name()];
+    let can_be_made = |name: &str| slots.is_none() || !of_slots.contains(&name);
+    let all = tables().into_iter();
+    all.filter(|(name, _)| can_be_made(name)).collect()
 }
 
 /// Brings the projections of one session from `before` to `after`.

@@ -11,11 +11,13 @@ use redb::StorageBackend;
 
 use super::disk::{Access, Disk, Room};
 use super::kind::Kind;
-use super::open::{Look, Opened, Past, reopen};
+use super::last_sync::LastSync;
+use super::open::{Look, Opened, reopen};
 use super::shadow::Shadow;
 use crate::database::Database;
 use crate::error::{OpenError, StorageFault};
-use crate::fault::{Fault, storage_fault};
+use crate::fault::{Fault, damage, storage_fault};
+use crate::raw::{Depth, RawFile, Snapshot};
 
 /// Its writer is the only one who holds this; who reads has the database alone.
 pub(crate) struct Kept {
@@ -26,7 +28,7 @@ pub(crate) struct Kept {
     folder: Arc<File>,
     kind: Kind,
     cache_bytes: usize,
-    past: Past,
+    last_sync: LastSync,
     state: State,
 }
 
@@ -61,7 +63,7 @@ impl Kept {
             folder,
             kind,
             cache_bytes,
-            past: opened.past,
+            last_sync: opened.last_sync,
             state: State::Writable {
                 shadow: opened.shadow,
             },
@@ -92,10 +94,29 @@ impl Kept {
         }
     }
 
-    /// What the disk did not give to a transaction that writes, while it gives other places: damage, where the
-    /// transaction met an error. Told once.
-    pub(crate) fn take_refused(&self) -> Option<Fault> {
-        self.past.dead.take_refused()
+    /// What is wrong with the first page that is not what it was, as far as `depth` goes in each table; found
+    /// twice, as it may be a read that failed. Of a file that cannot be written to nothing is said.
+    pub(crate) fn first_bad_page(&self, depth: impl Fn(&str) -> Depth) -> Option<String> {
+        let file = self.file()?;
+        let look = || {
+            let file = RawFile::lent(file).ok()?;
+            Snapshot::at_last(file).first_bad_page(&depth)
+        };
+        look().and_then(|_| look())
+    }
+
+    /// Refuses to have a file written to of which a page leads elsewhere than it did: the database would use
+    /// again what is in use. Those of tables that are `given_up` are not gone by.
+    ///
+    /// # Errors
+    /// [`Fault::Damage`], which says where.
+    pub(crate) fn may_be_written(&self, given_up: &BTreeSet<&'static str>) -> Result<(), Fault> {
+        let depth = |table: &str| match given_up.contains(table) {
+            true => Depth::Nothing,
+            false => Depth::Branches,
+        };
+        self.first_bad_page(depth)
+            .map_or(Ok(()), |bad| Err(damage(bad)))
     }
 
     /// Whether the disk may have a commit that the file as it is open has not.
@@ -145,7 +166,7 @@ impl Kept {
             &self.path,
             self.kind,
             self.cache_bytes,
-            &self.past,
+            &self.last_sync,
             look,
         );
         match reopened {

@@ -9,17 +9,16 @@ use redb::{
     BackendError, Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError,
 };
 
-use super::dead_sectors::DeadSectors;
 use super::disk::{Access, Disk, Forgotten};
 use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
 use super::last_sync::LastSync;
 use super::shadow::{Locking, Shadow};
-use crate::database::{caught, guarded_read};
+use crate::database::caught;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::projection;
-use crate::raw::{HEADER_BYTES, Header, Made, RawFile, spoilt, without_damaged_system};
+use crate::raw::{HEADER_BYTES, Header, Made, RawFile, Snapshot, spoilt, without_damaged_system};
 
 /// What every redb file begins with.
 pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -33,18 +32,11 @@ pub(crate) struct Opened {
     pub(crate) shadow: Shadow,
     /// What the file was opened for: with [`Access::Read`] the shadow cannot be released.
     pub(crate) access: Access,
-    pub(super) past: Past,
+    pub(super) last_sync: LastSync,
     /// It was not as the last sync left it, and is opened as if it were.
     pub(super) is_restored: bool,
     /// The projections that are to be made anew, if it was looked which.
     pub(crate) spoilt: BTreeSet<&'static str>,
-}
-
-/// What is known of a file from one opening to the next.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Past {
-    pub(super) last_sync: LastSync,
-    pub(super) dead: DeadSectors,
 }
 
 /// What is looked at of a file before redb opens it.
@@ -141,10 +133,10 @@ pub(super) fn reopen(
     path: &Path,
     kind: Kind,
     cache_bytes: usize,
-    past: &Past,
+    last_sync: &LastSync,
     look: Look,
 ) -> Result<Opened, OpenError> {
-    let open = |access| open_held(disk, path, kind, cache_bytes, access, past, look);
+    let open = |access| open_held(disk, path, kind, cache_bytes, access, last_sync, look);
     match open(Access::Write) {
         Err(OpenError::ReadOnly { .. }) => open(Access::Read),
         result => result,
@@ -169,9 +161,9 @@ fn open_first(
     cache_bytes: usize,
     access: Access,
 ) -> Result<Opened, OpenError> {
-    let past = Past::default();
+    let last_sync = LastSync::default();
     let look = Look::System;
-    open_held(disk, path, kind, cache_bytes, access, &past, look)
+    open_held(disk, path, kind, cache_bytes, access, &last_sync, look)
 }
 
 fn open_held(
@@ -180,7 +172,7 @@ fn open_held(
     kind: Kind,
     cache_bytes: usize,
     access: Access,
-    past: &Past,
+    last_sync: &LastSync,
     look: Look,
 ) -> Result<Opened, OpenError> {
     let io = |source| open_error(path, source);
@@ -190,14 +182,10 @@ fn open_held(
         Access::Read => Locking::None,
     };
     let holes = disk.holes(&file).map_err(io)?;
-    let backend = match (disk.backend(file).map_err(io)?, kind) {
-        (backend, Kind::Cold) => past.dead.of(backend),
-        // What is there is every session's, and a last commit that is not given would be let go of.
-        (backend, Kind::Journal) => backend,
-    };
-    let shadow = Shadow::held(past.last_sync.of(backend), holes, locking).map_err(io)?;
+    let backend = disk.backend(file).map_err(io)?;
+    let shadow = Shadow::held(last_sync.of(backend), holes, locking).map_err(io)?;
     lock(&shadow, path)?;
-    let is_restored = past.last_sync.restore(&shadow).map_err(io)?;
+    let is_restored = last_sync.restore(&shadow).map_err(io)?;
     let header = header(&shadow, path)?;
     if let Some(problem) = header.as_ref().and_then(|header| header.last.problem()) {
         return Err(OpenError::Damaged {
@@ -215,7 +203,7 @@ fn open_held(
         let db = builder(cache_bytes)
             .create_with_backend(shadow.clone())
             .map_err(|error| database_error(path, error))?;
-        match guarded_read(|| identity::of(&db, kind)).map_err(|fault| fault_error(path, &fault))? {
+        match identity::of(&db, kind).map_err(|fault| fault_error(path, &fault))? {
             Identity::Ours => Ok(db),
             Identity::Foreign { problem } => Err(OpenError::Foreign {
                 path: path.to_owned(),
@@ -238,7 +226,7 @@ fn open_held(
         db,
         shadow,
         access,
-        past: past.clone(),
+        last_sync: last_sync.clone(),
         is_restored,
         spoilt,
     })
@@ -271,11 +259,13 @@ fn mend_system(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
     Ok(())
 }
 
-/// Has damaged pages of projections lead nowhere: in memory, as all that is done to a file that is held.
-/// Says of which.
+/// Has damaged pages of what can be made anew lead nowhere: in memory, as all that is done to a file that is
+/// held. Says of which tables.
 fn give_up_spoilt_pages(shadow: &Shadow) -> io::Result<BTreeSet<&'static str>> {
+    let snapshot = Snapshot::at_last(RawFile::lent(shadow)?);
+    let can_be_made = projection::that_can_be_made(&snapshot);
     let mut tables = BTreeSet::new();
-    for patch in spoilt(RawFile::lent(shadow)?, &projection::tables()) {
+    for patch in spoilt(RawFile::lent(shadow)?, &can_be_made) {
         shadow.write(patch.at, &patch.bytes)?;
         tables.insert(patch.found.table);
     }

@@ -14,7 +14,6 @@ use crate::error::StorageFault;
 use crate::fault::{Fault, damage};
 use crate::layout::SLOTS;
 use crate::projection;
-use crate::raw::{RawFile, spoilt};
 use crate::read::Touched;
 
 /// Bytes that the projections of a session take, as a rule, and as much again: its record, and its rows in the
@@ -44,7 +43,7 @@ impl Folder {
     }
 
     /// Opens the cold file again with a look at the projections, and makes those anew that are damaged.
-    fn look_for_damage(&mut self, reason: StorageFault) {
+    pub(super) fn look_for_damage(&mut self, reason: StorageFault) {
         self.meter.stuck(&reason);
         let spoilt = match self.cold.reopen_after_damage() {
             Ok(spoilt) => spoilt,
@@ -83,8 +82,9 @@ impl Folder {
             .cold
             .database
             .read_once(|txn| projection::kept_beside_damage(txn, spoilt))?;
-        let mended = self.commit(&Touched::All, |txn| projection::mend(txn, spoilt, &kept));
-        let mended = mended.map_err(|fault| self.what_befell(fault));
+        let mended = self.commit_without(spoilt, &Touched::All, |txn| {
+            projection::mend(txn, spoilt, &kept)
+        });
         self.compaction.committed();
         match &mended {
             Ok(()) => {
@@ -101,11 +101,8 @@ impl Folder {
 
     /// The same before all projections are dropped: a page that is damaged is not to be gone by.
     pub(super) fn mend_first(&mut self) {
-        let is_spoilt = self.cold.file().is_some_and(|file| {
-            RawFile::lent(file).is_ok_and(|file| !spoilt(file, &projection::tables()).is_empty())
-        });
-        if is_spoilt {
-            self.look_for_damage(damage("pages of a projection are damaged").reason());
+        if let Some(bad) = self.bad_page_of_what_can_be_made() {
+            self.look_for_damage(damage(bad).reason());
         }
     }
 

@@ -1,6 +1,8 @@
 //! What is done with the cold file when there is nothing to fold: what was deleted or trimmed is taken out,
 //! bit by bit, and what is not used any more is given back.
 
+use std::collections::BTreeSet;
+
 use super::Folder;
 use crate::cold::{erase, trim};
 use crate::database::guarded;
@@ -65,8 +67,10 @@ impl Folder {
 
     /// `false` when there was nothing left to do.
     fn tidy_some(&mut self) -> Result<bool, Fault> {
+        if self.has_to_tidy() {
+            self.cold.may_be_written(&BTreeSet::new())?;
+        }
         let mut at = None;
-        self.cold.take_refused();
         let step = guarded(|| {
             let (opening, txn) = self.cold.database.begin_cold()?;
             let spared = &mut self.state.spared;
@@ -79,7 +83,6 @@ impl Folder {
             }
             Ok(more)
         });
-        let step = step.map_err(|fault| self.what_befell(fault));
         match &step {
             Ok(true) => self.compaction.committed(),
             Ok(false) => {}

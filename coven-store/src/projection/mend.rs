@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use coven_core::{Record, SessionId};
 use redb::{ReadTransaction, TableHandle, WriteTransaction};
 
-use super::rebuild::{fold_session, index_output, living_slots};
+use super::rebuild::{fold_session, index_ids, index_output, living_slots};
 use super::update;
 use crate::database::guarded;
 use crate::fault::Fault;
-use crate::layout::{BY_CONVERSATION, BY_CREATED, LIVE, OUTPUT, RECORDS, SEGMENTS, SLOTS, Tables};
+use crate::layout::{
+    BY_CONVERSATION, BY_CREATED, GONE, IDS, LIVE, OUTPUT, RECORDS, SEGMENTS, SLOTS, Tables,
+};
 use crate::read::{known_record, load_record, session_of_slot, unless_damaged};
 
 /// Where all records are to be made anew: those that can be read of sessions whose own events are damaged, which
@@ -35,19 +37,28 @@ pub(crate) fn kept_beside_damage(
     Ok(kept)
 }
 
-/// Drops the projections named in `spoilt` and makes them anew. A session whose own events are damaged keeps the
+/// Drops the projections and indexes of ids named in `spoilt` and makes them anew. A session whose own events are damaged keeps the
 /// record that was `kept` of it; one of which there is none is left out, so that the others can be found.
 pub(crate) fn mend(
     txn: &WriteTransaction,
     spoilt: &BTreeSet<&str>,
     kept: &BTreeMap<u64, Record>,
 ) -> Result<(), Fault> {
+    // One of them alone would not be known from the other.
+    let are_ids_spoilt = spoilt.contains(IDS.name()) || spoilt.contains(GONE.name());
+    if are_ids_spoilt {
+        txn.delete_table(IDS)?;
+        txn.delete_table(GONE)?;
+    }
     drop_table(txn, RECORDS, spoilt)?;
     drop_table(txn, BY_CREATED, spoilt)?;
     drop_table(txn, BY_CONVERSATION, spoilt)?;
     drop_table(txn, LIVE, spoilt)?;
     drop_table(txn, OUTPUT, spoilt)?;
     let mut tables = Tables::open(txn)?;
+    if are_ids_spoilt {
+        index_ids(&mut tables)?;
+    }
     for slot in living_slots(&tables.slots)? {
         let Some(id) = unless_damaged(session_of_slot(&tables.slots, slot))? else {
             continue;

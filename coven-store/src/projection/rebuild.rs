@@ -32,7 +32,7 @@ pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
 }
 
 /// Finds every session by its id again, and what was deleted under it.
-fn index_ids(tables: &mut Tables<'_>) -> Result<(), Fault> {
+pub(super) fn index_ids(tables: &mut Tables<'_>) -> Result<(), Fault> {
     let Tables {
         slots, ids, gone, ..
     } = tables;

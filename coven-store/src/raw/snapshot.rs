@@ -15,8 +15,6 @@ pub(crate) struct BadPage {
     pub(crate) table: &'static str,
     /// Where it is in the file, if that is a place at all.
     pub(crate) at: Option<u64>,
-    /// And how many bytes it has then.
-    pub(crate) len_bytes: usize,
     /// The keys in it are above this one.
     pub(crate) above: Option<Vec<u8>>,
     /// And up to this one.
@@ -37,7 +35,7 @@ pub(crate) struct Snapshot {
     /// The last commit is not whole, and this is the one before it.
     pub(crate) has_lost_its_last: bool,
     commit: Option<Commit>,
-    tables: BTreeMap<String, Table>,
+    pub(super) tables: BTreeMap<String, Table>,
     bad: RefCell<Vec<BadPage>>,
 }
 

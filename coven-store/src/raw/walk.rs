@@ -115,11 +115,7 @@ impl<'a> Walk<'a> {
             if !self.damaged.insert(place.root.page) {
                 return;
             }
-            let problem = match self.file.is_given(at, page.len()) {
-                true => "its checksum is not that of its bytes",
-                false => "the disk does not give all of it",
-            };
-            self.report(place, problem.to_owned());
+            self.report(place, "its checksum is not that of its bytes".to_owned());
         }
         match kind(&page) {
             Some(Kind::Leaf) => self.take_rows(&page, at, place, is_sound),
@@ -181,11 +177,9 @@ impl<'a> Walk<'a> {
         if !place.parent_is_sound {
             return;
         }
-        let span = place.root.page.span(self.geometry);
         self.bad.borrow_mut().push(BadPage {
             table: self.table,
-            at: span.map(|(at, _)| at),
-            len_bytes: span.map_or(0, |(_, len)| len),
+            at: place.root.page.span(self.geometry).map(|(at, _)| at),
             above: place.above.clone(),
             up_to: place.up_to.clone(),
             problem,

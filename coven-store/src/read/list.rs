@@ -8,7 +8,6 @@ use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::record::{load_record, unless_damaged};
 use crate::cold::order::Goes;
-use crate::database::guarded;
 use crate::fault::{Fault, damage};
 use crate::layout::{BY_CREATED, RECORDS};
 use crate::projection::created_key;
@@ -85,8 +84,7 @@ pub(crate) fn list(
                 return Ok(filling.cut());
             }
         }
-        let record = guarded(|| listed(&records, slot, key.value()));
-        match unless_damaged(record)? {
+        match unless_damaged(listed(&records, slot, key.value()))? {
             None => filling.damaged += 1,
             Some(record) if is_hidden(&record, page) => {}
             Some(record) => {

@@ -129,7 +129,6 @@ impl Writer {
                 self.put_back(jobs);
                 self.tell_folder(folder::Message::Reopen);
                 self.suspend(fault.reason());
-                self.state.is_blind = true;
             }
         }
     }
