@@ -98,7 +98,6 @@ pub(crate) struct State {
     spared: spared::Spared,
     trouble: Option<Trouble>,
     mending: mend::Mending,
-    is_looked_over: bool,
     backoff: Duration,
 }
 
@@ -119,8 +118,11 @@ struct Waiting {
 }
 
 impl Folder {
-    /// Runs until it is told to close, or nobody is left to tell it.
-    pub(crate) fn run(mut self) {
+    /// Runs until it is told to close, or nobody is left to tell it. Lets go of `looked_over` once what can be
+    /// made anew was looked at, and was made anew or cannot be now.
+    pub(crate) fn run(mut self, looked_over: Sender<()>) {
+        self.mend_first();
+        drop(looked_over);
         loop {
             let message = match self.patience() {
                 None => self.inbox.recv().map_err(RecvTimeoutError::from),
@@ -230,7 +232,6 @@ impl Folder {
             }
             self.try_again();
         }
-        self.look_it_over();
         if self.state.trouble.is_none() {
             self.fold();
             self.rebuild();

@@ -57,6 +57,10 @@ pub(crate) const FOLD_BEFORE: Duration = Duration::from_secs(60);
 /// enough that what is trimmed or deleted in one go, session by session, is folded together.
 pub(crate) const LET_GO_AFTER: Duration = Duration::from_secs(2);
 
+/// How long who opens a log waits until all pages of what can be made anew were looked at, so that nobody reads
+/// one that is damaged: enough for tens of thousands of sessions, and a third of what opening may take.
+pub(crate) const LOOK_PATIENCE: Duration = Duration::from_millis(100);
+
 /// How long a read waits for the database to be reopened after a fault.
 pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);
 

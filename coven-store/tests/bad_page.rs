@@ -186,7 +186,6 @@ async fn what_a_page_hides_without_a_word_is_made_anew_as_the_log_is_opened() {
             continue;
         }
         let store = copy.open();
-        // It is answered once all is done that waited.
         assert_eq!(store.verify().expect("a read").problems, Vec::new());
         assert!(content(&store) == expected, "{tables:?}");
         store.close().await;

@@ -1,4 +1,5 @@
-//! Once, as the log was opened: whether the pages of what follows from the events are what they were.
+//! Whether the pages of what follows from the events are what they were: asked once, as the log was opened, and
+//! before all of it is made anew.
 //!
 //! redb believes them, and so does who reads: of a page that says it has fewer rows than it has, sessions are
 //! missing without a word. What leads to other pages is looked at before every commit besides
@@ -9,15 +10,6 @@ use crate::projection;
 use crate::raw::Depth;
 
 impl Folder {
-    /// Looks at all of it, and makes it anew where a page is damaged.
-    pub(super) fn look_it_over(&mut self) {
-        if self.state.is_looked_over || self.state.trouble.is_some() {
-            return;
-        }
-        self.state.is_looked_over = true;
-        self.mend_first();
-    }
-
     pub(super) fn bad_page_of_what_can_be_made(&self) -> Option<String> {
         let names = projection::tables().map(|(name, _)| name);
         self.cold

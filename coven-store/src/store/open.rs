@@ -11,6 +11,7 @@ use crate::error::OpenError;
 use crate::file::{self, Disk, OsDisk};
 use crate::folder::{self, Folder, Rest};
 use crate::health::Meter;
+use crate::limits::LOOK_PATIENCE;
 use crate::opening;
 use crate::options::Options;
 use crate::read::Cache;
@@ -126,7 +127,10 @@ impl Store {
         };
         let io = |source| file::open_error(path, source);
         spawn("coven-log", move || writer.run()).map_err(io)?;
-        spawn("coven-fold", move || folder.run()).map_err(io)?;
+        let (looks_over, is_looked_over) = mpsc::channel();
+        spawn("coven-fold", move || folder.run(looks_over)).map_err(io)?;
+        // Nothing is sent: it ends when the folder lets go.
+        let _ = is_looked_over.recv_timeout(LOOK_PATIENCE);
         Ok(Self(Arc::new(Inner {
             log,
             queue: Queue {
