@@ -6,6 +6,7 @@ pub(crate) mod order;
 pub(crate) mod segment;
 pub(crate) mod spared;
 pub(crate) mod trim;
+pub(crate) mod whole;
 
 mod crew;
 mod cut;

@@ -27,6 +27,7 @@ use tokio::sync::oneshot;
 
 use crate::cold::fold::{self, Thrift};
 use crate::cold::spared;
+use crate::cold::whole::may_be_written;
 use crate::compact::Compaction;
 use crate::database::{Database, guarded};
 use crate::error::AppendError;
@@ -131,6 +132,8 @@ impl Folder {
             match message {
                 Ok(Message::Close { reply }) => {
                     self.close();
+                    // With it goes what it has open.
+                    drop(self);
                     let _ = reply.send(());
                     return;
                 }
@@ -332,7 +335,7 @@ impl Folder {
         work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
         guarded(|| {
-            self.cold.may_be_written(given_up)?;
+            may_be_written(&self.cold, given_up, &touched.slots())?;
             let (opening, txn) = self.cold.database.begin_cold()?;
             work(&txn)?;
             let change = self.cache.change(opening, touched);

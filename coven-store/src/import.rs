@@ -14,6 +14,7 @@ use redb::WriteTransaction;
 
 use crate::batch::NewEvent;
 use crate::cold::fold::{self, Thrift};
+use crate::cold::whole::may_be_written;
 use crate::database::guarded;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::Fault;
@@ -128,9 +129,16 @@ impl Import {
 
     /// Folds what the journal has, so that what is imported comes after it, and begins.
     fn fold_and_begin(&self) -> Result<WriteTransaction, Fault> {
-        self.files.cold.may_be_written(&BTreeSet::new())?;
         let cold = &self.files.cold.database;
-        if let Some(what) = self.files.tail.fold() {
+        let what = self.files.tail.fold();
+        let slots = what
+            .iter()
+            .flat_map(|what| &what.slots)
+            .map(|slot| slot.slot);
+        // What is imported comes behind all others.
+        let slots = slots.chain([u64::MAX]).collect();
+        may_be_written(&self.files.cold, &BTreeSet::new(), &slots)?;
+        if let Some(what) = what {
             cold.commit_cold(|txn| fold::write(txn, &what, Thrift::Room))?;
         }
         Ok(cold.begin_cold()?.1)

@@ -31,7 +31,7 @@ pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_ro
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use spoilt::spoilt;
 pub(crate) use system::without_damaged_system;
-pub(crate) use trunk::Depth;
+pub(crate) use trunk::{Depth, Written};
 pub(crate) use walk::{Bounds, Row};
 
 /// A file that nobody writes to while this is there.

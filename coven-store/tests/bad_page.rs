@@ -415,6 +415,36 @@ async fn a_bit_that_turns_in_what_leads_to_other_pages_takes_no_session_away_tha
     assert!(met.iter().all(|table| tried.contains(table)), "{tried:?}");
 }
 
+#[tokio::test]
+async fn no_fold_writes_a_leaf_anew_that_says_it_has_fewer_events_than_it_has() {
+    let log = many().await;
+    let bytes = fs::read(log.path()).expect("a file");
+    let before = readable_of_many(&log.copy().open());
+    let mut tried = 0;
+    for at in (PAGE_BYTES..len(&log.path())).step_by(2 * PAGE_BYTES as usize) {
+        let page = &bytes[at as usize..];
+        if page[0] != 1 || page[3] != 0 || page[2] < 2 {
+            continue;
+        }
+        let copy = log.copy();
+        put(&copy.path(), at + 2, &[page[2] - 1]);
+        if !tables_hit(&copy).contains("segments") {
+            continue;
+        }
+        let Ok(store) = Store::open(&copy.path(), OPTIONS) else {
+            continue;
+        };
+        go_on(&store).await;
+        store.close().await;
+        // If it is as it was, it can be mended by who knows how.
+        put(&copy.path(), at + 2, &[page[2]]);
+        let what = format!("the leaf at byte {at}");
+        assert_goes_on(&readable_of_many(&copy.open()), &before, &what);
+        tried += 1;
+    }
+    assert!(tried > 5, "{tried}");
+}
+
 /// Whoever was read before is read, and has what he had.
 fn assert_goes_on(
     now: &BTreeMap<String, Vec<Envelope>>,

@@ -16,7 +16,7 @@ use super::open::{Look, Opened, reopen};
 use super::shadow::Shadow;
 use crate::database::Database;
 use crate::error::{OpenError, StorageFault};
-use crate::fault::{Fault, damage, storage_fault};
+use crate::fault::storage_fault;
 use crate::raw::{Depth, RawFile, Snapshot};
 
 /// Its writer is the only one who holds this; who reads has the database alone.
@@ -96,27 +96,13 @@ impl Kept {
 
     /// What is wrong with the first page that is not what it was, as far as `depth` goes in each table; found
     /// twice, as it may be a read that failed. Of a file that cannot be written to nothing is said.
-    pub(crate) fn first_bad_page(&self, depth: impl Fn(&str) -> Depth) -> Option<String> {
+    pub(crate) fn first_bad_page<'a>(&self, depth: impl Fn(&str) -> Depth<'a>) -> Option<String> {
         let file = self.file()?;
         let look = || {
             let file = RawFile::lent(file).ok()?;
             Snapshot::at_last(file).first_bad_page(&depth)
         };
         look().and_then(|_| look())
-    }
-
-    /// Refuses to have a file written to of which a page leads elsewhere than it did: the database would use
-    /// again what is in use. Those of tables that are `given_up` are not gone by.
-    ///
-    /// # Errors
-    /// [`Fault::Damage`], which says where.
-    pub(crate) fn may_be_written(&self, given_up: &BTreeSet<&'static str>) -> Result<(), Fault> {
-        let depth = |table: &str| match given_up.contains(table) {
-            true => Depth::Nothing,
-            false => Depth::Branches,
-        };
-        self.first_bad_page(depth)
-            .map_or(Ok(()), |bad| Err(damage(bad)))
     }
 
     /// Whether the disk may have a commit that the file as it is open has not.

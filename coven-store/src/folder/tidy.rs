@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::Folder;
+use crate::cold::whole::may_be_written;
 use crate::cold::{erase, trim};
 use crate::database::guarded;
 use crate::fault::Fault;
@@ -68,7 +69,7 @@ impl Folder {
     /// `false` when there was nothing left to do.
     fn tidy_some(&mut self) -> Result<bool, Fault> {
         if self.has_to_tidy() {
-            self.cold.may_be_written(&BTreeSet::new())?;
+            may_be_written(&self.cold, &BTreeSet::new(), &BTreeSet::new())?;
         }
         let mut at = None;
         let step = guarded(|| {
