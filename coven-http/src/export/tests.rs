@@ -8,6 +8,7 @@ use coven::{
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
+use sha2::Digest;
 
 use super::*;
 use crate::wire::Time;
@@ -261,6 +262,81 @@ fn a_line_is_what_the_document_says() {
         );
         assert!(document.contains(&line), "{line}");
     }
+}
+
+#[test]
+fn what_is_read_and_never_written_is_what_the_document_says() {
+    let envelope = |event| Envelope {
+        seq: Seq::new(9),
+        session: id(),
+        at: Timestamp::from_nanos(500_000_000),
+        actor: None,
+        event,
+    };
+    let process = ProcessFacts {
+        pid: 7,
+        start_time: 8,
+        boot_id: "a-boot".to_owned(),
+        shim_pid: None,
+    };
+    let said = Event::Output {
+        offset: 0,
+        channel: Channel::Tty,
+        data: Bytes::from_static(b"said"),
+    };
+    let started = Event::Started {
+        process,
+        executable: "/bin/sh".to_owned(),
+        argv: vec!["sh".to_owned()],
+    };
+    let lines = export(&[envelope(started), envelope(said)]);
+    let as_written = read(&lines).unwrap();
+    let mut lines: Vec<String> = String::from_utf8(lines)
+        .unwrap()
+        .lines()
+        .map(str::to_owned)
+        .collect();
+    for (written, never_written) in [
+        ("\"actor\":null,", ""),
+        ("\"shimPid\":null,", ""),
+        (".500000000Z", ".5Z"),
+        ("{\"text\":\"said\"}", "{\"base64\":\"c2FpZA==\"}"),
+    ] {
+        let is_there = lines.iter().any(|line| line.contains(written));
+        assert!(is_there, "{written} in {lines:?}");
+        for line in &mut lines[1..3] {
+            *line = line.replace(written, never_written);
+        }
+    }
+    let hash = writer::hash_of("a-session")
+        .chain_update(&lines[1])
+        .chain_update("\n")
+        .chain_update(&lines[2])
+        .chain_update("\n");
+    let hash = data_encoding::HEXLOWER.encode(&hash.finalize());
+    lines[3] = format!("{{\"end\":{{\"events\":2,\"sha256\":\"{hash}\"}}}}");
+    let lines = format!("{}\n", lines.join("\n"));
+    assert_eq!(read(lines.as_bytes()).unwrap(), as_written);
+}
+
+#[test]
+fn an_output_of_more_than_the_document_says_is_refused() {
+    let said = |len| Envelope {
+        seq: Seq::new(9),
+        session: id(),
+        at: Timestamp::from_nanos(5),
+        actor: None,
+        event: Event::Output {
+            offset: 0,
+            channel: Channel::Tty,
+            data: vec![b'x'; len].into(),
+        },
+    };
+    // With two quotes.
+    assert!(read(&export(&[said(59_998)])).is_ok());
+    assert!(read(&export(&[said(59_999)])).is_err());
+    let document = include_str!("../../../docs/export-format.md");
+    assert!(document.contains("at most 60,000 bytes"));
 }
 
 #[test]
