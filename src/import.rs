@@ -38,7 +38,8 @@ pub enum Arrival {
     Orphaned,
 }
 
-/// Why a session was not brought in. Nothing of it is there, nor a home that was made for it.
+/// Why a session was not brought in. Nothing of it is there, nor a home that was made for it; but for
+/// [`LogError::Unsettled`], where all of it may be there.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
@@ -112,8 +113,11 @@ impl Import {
                 event: Event::Orphaned { reason },
             })?;
         }
-        let record = self.log.commit()?;
-        self.made.keep();
+        let committed = self.log.commit();
+        if let Ok(_) | Err(LogError::Unsettled { .. }) = &committed {
+            self.made.keep();
+        }
+        let record = committed?;
         Ok(Imported { record, arrival })
     }
 }

@@ -47,7 +47,7 @@ pub struct Import {
     chunk_bytes: usize,
 }
 
-/// Why a session was not imported. Nothing of it is there.
+/// Why a session was not imported. Nothing of it is there, but for [`ImportError::Unsettled`].
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
@@ -75,6 +75,13 @@ pub enum ImportError {
     /// The disk did not take it.
     #[error(transparent)]
     Storage(StorageFault),
+    /// The disk failed as the session was made one of the log: all of it is there, or nothing. Whoever opens the
+    /// log finds out.
+    #[error("it is not known whether all of the session is there or nothing: {reason}")]
+    Unsettled {
+        /// What the disk said.
+        reason: StorageFault,
+    },
 }
 
 impl From<Fault> for ImportError {
@@ -224,7 +231,7 @@ impl Import {
     ///
     /// # Errors
     /// [`ImportError::Empty`], [`ImportError::Storage`]; [`ImportError::Illegal`] where output is
-    /// missing that no event says was trimmed.
+    /// missing that no event says was trimmed; [`ImportError::Unsettled`].
     pub fn commit(mut self) -> Result<Record, ImportError> {
         self.put()?;
         let record = std::mem::take(&mut self.replay).finish()?;
@@ -234,10 +241,14 @@ impl Import {
         guarded(|| {
             txn.open_table(META)?
                 .insert(meta::IMPORTED, before.as_slice())?;
-            txn.commit()?;
             Ok(())
         })?;
-        Ok(record)
+        match guarded(|| Ok(txn.commit()?)) {
+            Ok(()) => Ok(record),
+            Err(fault) => Err(ImportError::Unsettled {
+                reason: fault.reason(),
+            }),
+        }
     }
 }
 

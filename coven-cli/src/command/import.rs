@@ -111,6 +111,26 @@ fn refused(error: &ImportError, home: &Path) -> Failure {
                 home.display()
             ),
         ),
+        ImportError::Log(error @ store::ImportError::Unsettled { .. }) => Failure::failed(format!(
+            "{error}; see whether it is listed by `coven --home {} sessions --all --offline`: if so, it was \
+             imported; if not, import it again",
+            home.display()
+        )),
         error => Failure::failed(format!("{error}; nothing was imported")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_import_that_may_be_there_it_is_not_said_that_nothing_was_imported() {
+        let reason = store::StorageFault::ReadOnly;
+        let error = ImportError::Log(store::ImportError::Unsettled { reason });
+        let said = refused(&error, Path::new("/home/someone/.coven")).to_string();
+        assert!(said.contains("sessions --all --offline"), "{said}");
+        assert!(!said.contains("nothing was imported"), "{said}");
+        assert!(!said.contains("sacrifice"), "{said}");
     }
 }

@@ -140,3 +140,26 @@ async fn whatever_operation_of_an_import_fails_it_is_there_whole_or_not_at_all()
         }
     }
 }
+
+#[tokio::test]
+async fn an_import_that_is_said_to_have_failed_is_not_there_unless_it_is_said_that_it_may_be() {
+    let (mut unsettled, mut there) = (0, 0);
+    for at in 0..length().await.operations {
+        let home = log().await;
+        let disk = ModelDisk::new(Some(Mishap::Fault {
+            at,
+            with: Errno::IO,
+        }));
+        let imported = import(&home, &disk);
+        disk.settle();
+        let Err(error) = imported else { continue };
+        let store = Store::open(&home.path(), OPTIONS).expect("it opens");
+        let is_there = store.record(&id("a")).expect("a read").is_some();
+        store.close().await;
+        let is_unsettled = matches!(error, ImportError::Unsettled { .. });
+        assert!(!is_there || is_unsettled, "operation {at}: {error}");
+        unsettled += u64::from(is_unsettled);
+        there += u64::from(is_there);
+    }
+    assert!(there > 0 && there < unsettled, "{there} {unsettled}");
+}
