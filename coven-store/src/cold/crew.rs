@@ -26,7 +26,7 @@ impl Crew {
     pub(super) fn new(thrift: Thrift) -> Self {
         Self {
             thrift,
-            own: Packer::new(),
+            own: Packer::saving(thrift),
             other: None,
         }
     }
@@ -46,7 +46,7 @@ impl Crew {
                 .collect();
         }
         let thrift = self.thrift;
-        let other = self.other.get_or_insert_with(Packer::new);
+        let other = self.other.get_or_insert_with(|| Packer::saving(thrift));
         let next = AtomicUsize::new(0);
         let done = Mutex::new(Vec::with_capacity(extensions.len()));
         let work = |packer: &mut Packer| {

@@ -22,7 +22,7 @@ const WORTH_BYTES: usize = 8 << 10;
 pub(crate) enum Thrift {
     /// Room on the disk: there is time.
     Room,
-    /// Time: while it folds, more comes.
+    /// Time: while it folds, more comes. What it compresses may take a little more room, too.
     Time,
 }
 
@@ -268,7 +268,7 @@ mod tests {
             .begin_write()
             .expect("a transaction");
         let mut tables = Tables::open(&txn).expect("tables");
-        let mut packer = Packer::new();
+        let mut packer = Packer::saving(thrift);
         let mut grew = 0;
         for new in rows.chunks(at_once) {
             let extension = Extension::begin(&tables, 5, new).expect("a read");
@@ -309,7 +309,8 @@ mod tests {
             let (thorough, never) = extended(&rows, at_once, Thrift::Room);
             let (hurried, grew) = extended(&rows, at_once, Thrift::Time);
             assert_eq!(never, 0);
-            assert_eq!(grew > 0, at_once > 10, "{at_once} at once");
+            // Of very many the last segment may fill its pages by itself.
+            assert!(at_once > 100 || (grew > 0) == (at_once > 10), "{at_once}");
             assert!(
                 hurried >= thorough && hurried < 2 * thorough,
                 "{hurried}, {thorough}"
