@@ -3,8 +3,9 @@
 //! After a fault the thread that writes to it closes it and opens it again. Who reads meanwhile waits,
 //! for a while, and reads again from the new one.
 
+use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -12,6 +13,7 @@ use redb::{ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::error::{Damage, ReadError, StorageFault};
 use crate::fault::{Fault, damage};
+use crate::file::{NotGiven, reading};
 use crate::limits::{READ_PATIENCE, READ_TRIES};
 
 pub(crate) struct Database {
@@ -138,7 +140,7 @@ impl Database {
         txn: &ReadTransaction,
         read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let found = guarded(|| read(txn));
+        let found = guarded_read(|| read(txn));
         if self.is_open(opening) {
             found
         } else {
@@ -230,7 +232,32 @@ impl Database {
 /// Runs `work`. Pages that were altered outside of redb may make it panic: that is damage, and no
 /// reason for a thread to die.
 pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
-    caught(work).unwrap_or_else(|| Err(damage("pages of the database contradict each other")))
+    let _depth = Caught::enter();
+    catch_unwind(AssertUnwindSafe(work))
+        .unwrap_or_else(|panic| Err(damage(problem_of(panic.as_ref()))))
+}
+
+/// The same for `read`, which does not write: what the disk does not give is damage to it as well, where the disk
+/// gives other places.
+pub(crate) fn guarded_read<T>(read: impl FnOnce() -> Result<T, Fault>) -> Result<T, Fault> {
+    guarded(|| reading(read))
+}
+
+/// What `read` gives, within work that is guarded so; `None` where the disk does not give what it reads.
+pub(crate) fn if_given<T>(read: impl FnOnce() -> T) -> Option<T> {
+    match catch_unwind(AssertUnwindSafe(read)) {
+        Ok(found) => Some(found),
+        Err(panic) if panic.is::<NotGiven>() => None,
+        Err(panic) => resume_unwind(panic),
+    }
+}
+
+/// What a panic says of the database.
+fn problem_of(panic: &(dyn Any + Send)) -> String {
+    match panic.downcast_ref::<NotGiven>() {
+        Some(not_given) => not_given.to_string(),
+        None => "pages of the database contradict each other".to_owned(),
+    }
 }
 
 /// What `work` gives; `None` where it panicked.

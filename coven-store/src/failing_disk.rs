@@ -2,6 +2,7 @@
 
 mod cached;
 mod commits;
+mod dead_sectors;
 mod ending;
 mod hanging;
 mod holes;
@@ -46,6 +47,9 @@ struct Plan {
     fail: Option<Fail>,
     /// No sync of this file ends before whoever may tell is gone.
     hangs: Option<(u64, Arc<Mutex<Receiver<()>>>)>,
+    /// Of this file, whose inode it is, these bytes cannot be read, nor some of them be written; all of them together
+    /// can, and are read then.
+    dead: Vec<(u64, Range<u64>)>,
 }
 
 /// The room it says is left.
@@ -199,12 +203,24 @@ struct FailingFile {
     disk: FailingDisk,
 }
 
+impl FailingFile {
+    fn is_dead(&self, is_it: impl Fn(&Range<u64>) -> bool) -> bool {
+        let plan = self.disk.now();
+        let mut dead = plan.dead.iter();
+        dead.any(|(inode, dead)| *inode == self.inode && is_it(dead))
+    }
+}
+
 impl StorageBackend for FailingFile {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let end = offset + out.len() as u64;
+        if self.is_dead(|dead| offset < dead.end && dead.start < end) {
+            return Err(Errno::IO.into());
+        }
         self.disk.around(Kind::Read, || self.file.read(offset, out))
     }
 
@@ -223,6 +239,15 @@ impl StorageBackend for FailingFile {
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        let end = offset + data.len() as u64;
+        let is_of = |inode: u64| inode == self.inode;
+        self.disk.plan(|plan| {
+            plan.dead
+                .retain(|(inode, dead)| !is_of(*inode) || dead.start < offset || end < dead.end);
+        });
+        if self.is_dead(|dead| offset < dead.end && dead.start < end) {
+            return Err(Errno::IO.into());
+        }
         self.disk
             .around(Kind::Write, || self.file.write(offset, data))
     }

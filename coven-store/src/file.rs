@@ -1,6 +1,7 @@
 //! The files on disk: opening them without harming what is not ours, and finding room for them.
 
 mod create;
+mod dead_sectors;
 mod disk;
 mod draft;
 mod found;
@@ -15,6 +16,9 @@ mod reserve;
 mod shadow;
 mod written;
 
+#[cfg(test)]
+pub(crate) use dead_sectors::{LOOK_BYTES, LOOKS};
+pub(crate) use dead_sectors::{NotGiven, gives_others, is_not_given, reading};
 pub(crate) use disk::{Access, Disk, OsDisk, owner};
 #[cfg(test)]
 pub(crate) use disk::{Forgotten, Room};

@@ -298,6 +298,7 @@ impl Folder {
                 let _ = self.writer.send(writer::Message::Folded);
             }
             Err(fault) => {
+                let fault = self.what_befell(fault);
                 self.state.asked.was_met_by(&fault);
                 self.lose_or_mend(&fault);
             }
@@ -334,8 +335,10 @@ impl Folder {
         touched: &Touched,
         work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        guarded(|| may_be_written(&self.cold, given_up, &touched.slots()))?;
+        // What was refused to who looked at pages is over.
+        self.cold.take_refused();
         guarded(|| {
-            may_be_written(&self.cold, given_up, &touched.slots())?;
             let (opening, txn) = self.cold.database.begin_cold()?;
             work(&txn)?;
             let change = self.cache.change(opening, touched);
@@ -355,6 +358,7 @@ impl Folder {
             return;
         }
         let rebuilt = self.commit(&Touched::All, projection::rebuild);
+        let rebuilt = rebuilt.map_err(|fault| self.what_befell(fault));
         self.compaction.committed();
         let answer = match rebuilt {
             Ok(()) => Ok(()),

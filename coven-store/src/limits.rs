@@ -107,3 +107,10 @@ pub(crate) const REFUSAL_PATIENCE: Duration = Duration::from_millis(50);
 /// Places that are passed over in a log whose newest part was lost, so that none is used twice:
 /// more than what may wait in the journal can have.
 pub(crate) const LOST_SEQS: u64 = 1 << 24;
+
+/// Places of a file that the disk does not give while it gives others, of which nobody is held up: a disk that gives
+/// more of them not is failing.
+pub(crate) const MAX_DEAD_PLACES: usize = 64;
+
+/// For so many times as long as a disk took to say that it does not give a place it is not asked for it again.
+pub(crate) const DEAD_SECTOR_SHARE: u32 = 10;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use coven_core::{Phase, SessionId};
 use redb::{ReadTransaction, ReadableDatabase};
 
-use crate::database::{caught, guarded};
+use crate::database::{caught, guarded, guarded_read};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::file::{self, Disk, Kept, Kind, Reserve, Shadow, SharedReserve};
@@ -78,7 +78,7 @@ fn open_files_to_read(
     let (log, _) = standing(path, &cold.db)?;
     let journal =
         file::open_journal_to_read(disk, &journal_path, log, options.journal_cache_bytes)?;
-    let tail = guarded(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
+    let tail = guarded_read(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
     Ok(ReadFiles {
         log,
@@ -89,7 +89,7 @@ fn open_files_to_read(
 
 /// Which log a cold file is of, and how far it has everything.
 fn standing(path: &Path, cold: &redb::Database) -> Result<(file::LogId, Mark), OpenError> {
-    guarded(|| {
+    guarded_read(|| {
         let txn = cold.begin_read()?;
         Ok((file::log_id(&txn)?, read::folded(&txn)?))
     })
@@ -107,9 +107,9 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         log,
         options.journal_cache_bytes,
     )?;
-    let tail = guarded(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
+    let tail = guarded_read(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
-    let ending = match guarded(|| ending(&cold.db.begin_read()?, &tail)) {
+    let ending = match guarded_read(|| ending(&cold.db.begin_read()?, &tail)) {
         Ok(ending) => ending,
         // They wait for room then, as all others do.
         Err(Fault::Damage(_)) => Vec::new(),

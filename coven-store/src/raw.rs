@@ -15,7 +15,8 @@ mod system;
 mod trunk;
 mod walk;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::io;
 use std::ops::Bound;
 use std::path::Path;
@@ -23,7 +24,7 @@ use std::path::Path;
 use redb::{BackendError, StorageBackend};
 
 use crate::error::OpenError;
-use crate::file::{Access, Disk, Shadow, open_error};
+use crate::file::{Access, Disk, Shadow, gives_others, is_not_given, open_error};
 
 pub(crate) use free::free_pages;
 pub(crate) use header::{HEADER_BYTES, Header, Last, Made};
@@ -40,6 +41,8 @@ pub(crate) struct RawFile {
     source: Source,
     len: u64,
     read_bytes: Cell<u64>,
+    /// Pages of a file that is open for this which the disk did not give.
+    not_given: RefCell<BTreeSet<u64>>,
 }
 
 #[derive(Debug)]
@@ -57,6 +60,7 @@ impl RawFile {
             len: file.len()?,
             source: Source::Lent(file.clone()),
             read_bytes: Cell::new(0),
+            not_given: RefCell::default(),
         })
     }
 
@@ -87,10 +91,17 @@ impl RawFile {
         let file = disk.open(path, Access::Read).map_err(io)?;
         let backend = disk.backend(file).map_err(io)?;
         let len = backend.len().map_err(io)?;
+        if let Err(error) = backend.read(0, &mut [0; 1])
+            && is_not_given(&error)
+            && !gives_others(backend.as_ref())
+        {
+            return Err(io(error));
+        }
         Ok(Self {
             source: Source::Own(backend),
             len,
             read_bytes: Cell::new(0),
+            not_given: RefCell::default(),
         })
     }
 
@@ -103,7 +114,8 @@ impl RawFile {
         self.read_bytes.get()
     }
 
-    /// `len` bytes from `offset` on. What is beyond the end of the file is zeros.
+    /// `len` bytes from `offset` on. What is beyond the end of the file is zeros, and so are pages that the disk
+    /// does not give, unless the file was open already.
     pub(crate) fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; len];
         let there = self.len.saturating_sub(offset).min(len as u64);
@@ -111,12 +123,43 @@ impl RawFile {
         if there > 0 {
             let bytes = &mut bytes[..there];
             match &self.source {
-                Source::Own(backend) => backend.read(offset, bytes)?,
+                Source::Own(backend) => self.read_own(backend.as_ref(), offset, bytes)?,
                 Source::Lent(file) => file.read(offset, bytes)?,
             }
         }
         self.read_bytes.set(self.read_bytes.get() + there as u64);
         Ok(bytes)
+    }
+
+    fn read_own(&self, file: &dyn StorageBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        match file.read(offset, out) {
+            Err(error) if is_not_given(&error) => {}
+            read => return read,
+        }
+        let mut at = offset;
+        let mut rest = out;
+        while !rest.is_empty() {
+            let page_at = at / PAGE as u64 * PAGE as u64;
+            let left = (page_at + PAGE as u64 - at) as usize;
+            let (piece, after) = rest.split_at_mut(left.min(rest.len()));
+            match file.read(at, piece) {
+                Err(error) if is_not_given(&error) => {
+                    piece.fill(0);
+                    self.not_given.borrow_mut().insert(page_at);
+                }
+                read => read?,
+            }
+            at += piece.len() as u64;
+            rest = after;
+        }
+        Ok(())
+    }
+
+    /// Whether the disk gave all of this when it was read.
+    fn is_given(&self, at: u64, len: usize) -> bool {
+        let first = at / PAGE as u64 * PAGE as u64;
+        let not_given = self.not_given.borrow();
+        not_given.range(first..at + len as u64).next().is_none()
     }
 }
 

@@ -11,12 +11,11 @@ use redb::StorageBackend;
 
 use super::disk::{Access, Disk, Room};
 use super::kind::Kind;
-use super::last_sync::LastSync;
-use super::open::{Look, Opened, reopen};
+use super::open::{Look, Opened, Past, reopen};
 use super::shadow::Shadow;
 use crate::database::Database;
 use crate::error::{OpenError, StorageFault};
-use crate::fault::storage_fault;
+use crate::fault::{Fault, storage_fault};
 use crate::raw::{Depth, RawFile, Snapshot};
 
 /// Its writer is the only one who holds this; who reads has the database alone.
@@ -28,7 +27,7 @@ pub(crate) struct Kept {
     folder: Arc<File>,
     kind: Kind,
     cache_bytes: usize,
-    last_sync: LastSync,
+    past: Past,
     state: State,
 }
 
@@ -63,7 +62,7 @@ impl Kept {
             folder,
             kind,
             cache_bytes,
-            last_sync: opened.last_sync,
+            past: opened.past,
             state: State::Writable {
                 shadow: opened.shadow,
             },
@@ -103,6 +102,12 @@ impl Kept {
             Snapshot::at_last(file).first_bad_page(&depth)
         };
         look().and_then(|_| look())
+    }
+
+    /// What the disk did not give to a transaction that writes, while it gives other places: damage, where the
+    /// transaction met an error. Told once.
+    pub(crate) fn take_refused(&self) -> Option<Fault> {
+        self.past.dead.take_refused()
     }
 
     /// Whether the disk may have a commit that the file as it is open has not.
@@ -152,7 +157,7 @@ impl Kept {
             &self.path,
             self.kind,
             self.cache_bytes,
-            &self.last_sync,
+            &self.past,
             look,
         );
         match reopened {

@@ -3,9 +3,10 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use redb::{Database, ReadTransaction, WriteTransaction};
+use redb::{Database, Key, ReadTransaction, TableDefinition, Value, WriteTransaction};
 
 use crate::FORMAT;
+use crate::database::if_given;
 use crate::fault::Fault;
 use crate::layout::{self, JOURNAL_MAGIC, MAGIC, META, Tables, meta};
 use crate::stored::Mark;
@@ -97,22 +98,34 @@ impl Kind {
         match self {
             Self::Cold => {
                 crate::read::imported(txn)?;
-                txn.open_table(layout::SLOTS)?;
-                txn.open_table(layout::IDS)?;
-                txn.open_table(layout::GONE)?;
-                txn.open_table(layout::SEGMENTS)?;
-                txn.open_table(layout::ORDER)?;
-                txn.open_table(layout::ERASING)?;
-                txn.open_table(layout::TRIMMING)?;
-                txn.open_table(layout::RECORDS)?;
-                txn.open_table(layout::BY_CREATED)?;
-                txn.open_table(layout::BY_CONVERSATION)?;
-                txn.open_table(layout::LIVE)?;
-                txn.open_table(layout::OUTPUT)?;
+                has(txn, layout::SLOTS)?;
+                has(txn, layout::IDS)?;
+                has(txn, layout::GONE)?;
+                has(txn, layout::SEGMENTS)?;
+                has(txn, layout::ORDER)?;
+                has(txn, layout::ERASING)?;
+                has(txn, layout::TRIMMING)?;
+                has(txn, layout::RECORDS)?;
+                has(txn, layout::BY_CREATED)?;
+                has(txn, layout::BY_CONVERSATION)?;
+                has(txn, layout::LIVE)?;
+                has(txn, layout::OUTPUT)?;
             }
             Self::Journal => drop(txn.open_table(layout::JOURNAL)?),
         }
         Ok(())
+    }
+}
+
+/// Whether there is a table. To open one is to read its first page, which says nothing of that: what is wrong with it,
+/// whoever reads on is told.
+fn has<K: Key + 'static, V: Value + 'static>(
+    txn: &ReadTransaction,
+    table: TableDefinition<'static, K, V>,
+) -> Result<(), Fault> {
+    match if_given(|| txn.open_table(table).map(drop)) {
+        Some(opened) => Ok(opened?),
+        None => Ok(()),
     }
 }
 

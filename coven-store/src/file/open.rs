@@ -9,12 +9,13 @@ use redb::{
     BackendError, Builder, Database, DatabaseError, ReadableDatabase, StorageBackend, StorageError,
 };
 
+use super::dead_sectors::DeadSectors;
 use super::disk::{Access, Disk, Forgotten};
 use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
 use super::last_sync::LastSync;
 use super::shadow::{Locking, Shadow};
-use crate::database::caught;
+use crate::database::{caught, guarded_read};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::projection;
@@ -32,11 +33,18 @@ pub(crate) struct Opened {
     pub(crate) shadow: Shadow,
     /// What the file was opened for: with [`Access::Read`] the shadow cannot be released.
     pub(crate) access: Access,
-    pub(super) last_sync: LastSync,
+    pub(super) past: Past,
     /// It was not as the last sync left it, and is opened as if it were.
     pub(super) is_restored: bool,
     /// The projections that are to be made anew, if it was looked which.
     pub(crate) spoilt: BTreeSet<&'static str>,
+}
+
+/// What is known of a file from one opening to the next.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Past {
+    pub(super) last_sync: LastSync,
+    pub(super) dead: DeadSectors,
 }
 
 /// What is looked at of a file before redb opens it.
@@ -133,10 +141,10 @@ pub(super) fn reopen(
     path: &Path,
     kind: Kind,
     cache_bytes: usize,
-    last_sync: &LastSync,
+    past: &Past,
     look: Look,
 ) -> Result<Opened, OpenError> {
-    let open = |access| open_held(disk, path, kind, cache_bytes, access, last_sync, look);
+    let open = |access| open_held(disk, path, kind, cache_bytes, access, past, look);
     match open(Access::Write) {
         Err(OpenError::ReadOnly { .. }) => open(Access::Read),
         result => result,
@@ -161,9 +169,9 @@ fn open_first(
     cache_bytes: usize,
     access: Access,
 ) -> Result<Opened, OpenError> {
-    let last_sync = LastSync::default();
+    let past = Past::default();
     let look = Look::System;
-    open_held(disk, path, kind, cache_bytes, access, &last_sync, look)
+    open_held(disk, path, kind, cache_bytes, access, &past, look)
 }
 
 fn open_held(
@@ -172,7 +180,7 @@ fn open_held(
     kind: Kind,
     cache_bytes: usize,
     access: Access,
-    last_sync: &LastSync,
+    past: &Past,
     look: Look,
 ) -> Result<Opened, OpenError> {
     let io = |source| open_error(path, source);
@@ -182,10 +190,14 @@ fn open_held(
         Access::Read => Locking::None,
     };
     let holes = disk.holes(&file).map_err(io)?;
-    let backend = disk.backend(file).map_err(io)?;
-    let shadow = Shadow::held(last_sync.of(backend), holes, locking).map_err(io)?;
+    let backend = match (disk.backend(file).map_err(io)?, kind) {
+        (backend, Kind::Cold) => past.dead.of(backend),
+        // What is there is every session's, and a last commit that is not given would be let go of.
+        (backend, Kind::Journal) => backend,
+    };
+    let shadow = Shadow::held(past.last_sync.of(backend), holes, locking).map_err(io)?;
     lock(&shadow, path)?;
-    let is_restored = last_sync.restore(&shadow).map_err(io)?;
+    let is_restored = past.last_sync.restore(&shadow).map_err(io)?;
     let header = header(&shadow, path)?;
     if let Some(problem) = header.as_ref().and_then(|header| header.last.problem()) {
         return Err(OpenError::Damaged {
@@ -203,7 +215,7 @@ fn open_held(
         let db = builder(cache_bytes)
             .create_with_backend(shadow.clone())
             .map_err(|error| database_error(path, error))?;
-        match identity::of(&db, kind).map_err(|fault| fault_error(path, &fault))? {
+        match guarded_read(|| identity::of(&db, kind)).map_err(|fault| fault_error(path, &fault))? {
             Identity::Ours => Ok(db),
             Identity::Foreign { problem } => Err(OpenError::Foreign {
                 path: path.to_owned(),
@@ -226,7 +238,7 @@ fn open_held(
         db,
         shadow,
         access,
-        last_sync: last_sync.clone(),
+        past: past.clone(),
         is_restored,
         spoilt,
     })

@@ -193,6 +193,18 @@ fn sealed() -> io::Error {
     io::Error::other("the file met a fault, and is to be opened again")
 }
 
+impl Step {
+    /// Whether nothing of `range` is as it was before.
+    fn covers(&self, range: Range<u64>) -> bool {
+        match self {
+            Self::Write { offset, data } => {
+                *offset <= range.start && range.end <= offset + data.len() as u64
+            }
+            Self::SetLen { .. } | Self::Sync => false,
+        }
+    }
+}
+
 impl Held {
     fn bytes(&self) -> u64 {
         self.steps
@@ -239,7 +251,9 @@ impl Held {
         out.fill(0);
         let on_disk = file.len()?.saturating_sub(offset).min(out.len() as u64);
         let on_disk = usize::try_from(on_disk).expect("it is at most out.len()");
-        if on_disk > 0 {
+        // What was held may be there because the disk does not give it.
+        let is_held = self.steps.iter().any(|step| step.covers(offset..end));
+        if on_disk > 0 && !is_held {
             file.read(offset, &mut out[..on_disk])?;
         }
         for step in &self.steps {

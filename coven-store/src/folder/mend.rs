@@ -85,6 +85,7 @@ impl Folder {
         let mended = self.commit_without(spoilt, &Touched::All, |txn| {
             projection::mend(txn, spoilt, &kept)
         });
+        let mended = mended.map_err(|fault| self.what_befell(fault));
         self.compaction.committed();
         match &mended {
             Ok(()) => {

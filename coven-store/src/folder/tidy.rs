@@ -72,6 +72,7 @@ impl Folder {
             may_be_written(&self.cold, &BTreeSet::new(), &BTreeSet::new())?;
         }
         let mut at = None;
+        self.cold.take_refused();
         let step = guarded(|| {
             let (opening, txn) = self.cold.database.begin_cold()?;
             let spared = &mut self.state.spared;
@@ -84,6 +85,7 @@ impl Folder {
             }
             Ok(more)
         });
+        let step = step.map_err(|fault| self.what_befell(fault));
         match &step {
             Ok(true) => self.compaction.committed(),
             Ok(false) => {}

@@ -104,7 +104,13 @@ impl Root {
 impl Header {
     pub(super) fn read(file: &RawFile) -> Self {
         let page = file.read(0, HEADER_BYTES);
-        Self::of(&page.unwrap_or_else(|_| vec![0; HEADER_BYTES]))
+        let mut header = Self::of(&page.unwrap_or_else(|_| vec![0; HEADER_BYTES]));
+        if !file.is_given(0, HEADER_BYTES) {
+            header
+                .problems
+                .insert(0, "the disk does not give its first page");
+        }
+        header
     }
 
     /// Reads the first [`HEADER_BYTES`] of a file.

@@ -15,6 +15,8 @@ pub(crate) struct BadPage {
     pub(crate) table: &'static str,
     /// Where it is in the file, if that is a place at all.
     pub(crate) at: Option<u64>,
+    /// And how many bytes it has then.
+    pub(crate) len_bytes: usize,
     /// The keys in it are above this one.
     pub(crate) above: Option<Vec<u8>>,
     /// And up to this one.

@@ -8,7 +8,8 @@ use super::snapshot::Snapshot;
 use super::system::Patch;
 use super::{RawFile, Widths};
 
-/// The first bytes of a page: that it is a leaf, and of how many rows.
+/// The first bytes of a page: that it is a leaf, and of how many rows. All of the page is written with them: a disk
+/// that does not give it may take it anew, and cannot be given a part.
 const LEADS_NOWHERE: [u8; 4] = [1, 0, 0xff, 0xff];
 
 /// What to write where, so that `tables` can be dropped. Reads their pages; those that are not what they were
@@ -32,9 +33,11 @@ pub(crate) fn spoilt(file: RawFile, tables: &[(&'static str, Widths)]) -> Vec<Pa
     let still = look().into_iter().filter(|it| at_first.contains(it));
     still
         .filter_map(|found| {
+            let mut bytes = LEADS_NOWHERE.to_vec();
+            bytes.resize(found.len_bytes, 0);
             Some(Patch {
                 at: found.at?,
-                bytes: LEADS_NOWHERE.to_vec(),
+                bytes,
                 found,
             })
         })

@@ -115,7 +115,11 @@ impl<'a> Walk<'a> {
             if !self.damaged.insert(place.root.page) {
                 return;
             }
-            self.report(place, "its checksum is not that of its bytes".to_owned());
+            let problem = match self.file.is_given(at, page.len()) {
+                true => "its checksum is not that of its bytes",
+                false => "the disk does not give all of it",
+            };
+            self.report(place, problem.to_owned());
         }
         match kind(&page) {
             Some(Kind::Leaf) => self.take_rows(&page, at, place, is_sound),
@@ -177,9 +181,11 @@ impl<'a> Walk<'a> {
         if !place.parent_is_sound {
             return;
         }
+        let span = place.root.page.span(self.geometry);
         self.bad.borrow_mut().push(BadPage {
             table: self.table,
-            at: place.root.page.span(self.geometry).map(|(at, _)| at),
+            at: span.map(|(at, _)| at),
+            len_bytes: span.map_or(0, |(_, len)| len),
             above: place.above.clone(),
             up_to: place.up_to.clone(),
             problem,

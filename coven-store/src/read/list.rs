@@ -8,6 +8,7 @@ use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::record::{load_record, unless_damaged};
 use crate::cold::order::Goes;
+use crate::database::guarded;
 use crate::fault::{Fault, damage};
 use crate::layout::{BY_CREATED, RECORDS};
 use crate::projection::created_key;
@@ -84,7 +85,8 @@ pub(crate) fn list(
                 return Ok(filling.cut());
             }
         }
-        match unless_damaged(listed(&records, slot, key.value()))? {
+        let record = guarded(|| listed(&records, slot, key.value()));
+        match unless_damaged(record)? {
             None => filling.damaged += 1,
             Some(record) if is_hidden(&record, page) => {}
             Some(record) => {

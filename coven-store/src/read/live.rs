@@ -23,18 +23,13 @@ pub(crate) fn live(
     txn: &ReadTransaction,
     tail: &HashMap<u64, Option<Arc<Record>>>,
 ) -> Result<Vec<Record>, Fault> {
-    let mut looking = Looking {
-        slots: txn.open_table(SLOTS)?,
-        records: txn.open_table(RECORDS)?,
-        live: BTreeMap::new(),
-    };
-    if let Some(damage) = damage_of(|| looking.take_listed(txn))? {
+    let mut live = BTreeMap::new();
+    if let Some(damage) = damage_of(|| Looking::open(txn, &mut live)?.take_listed(txn))? {
         tracing::error!(%damage, "the list of live sessions is damaged, and all records are looked at");
-        if let Some(damage) = damage_of(|| looking.take_all())? {
+        if let Some(damage) = damage_of(|| Looking::open(txn, &mut live)?.take_all())? {
             tracing::error!(%damage, "not all records can be looked at");
         }
     }
-    let mut live = looking.live;
     for (&slot, record) in tail {
         match record.as_deref().filter(|record| is_live(record)) {
             Some(record) => live.insert(slot, record.clone()),
@@ -53,20 +48,30 @@ fn damage_of(work: impl FnOnce() -> Result<(), Fault>) -> Result<Option<Damage>,
     }
 }
 
-struct Looking {
+struct Looking<'a> {
     slots: ReadOnlyTable<u64, &'static [u8]>,
     records: ReadOnlyTable<u64, &'static [u8]>,
-    live: BTreeMap<u64, Record>,
+    live: &'a mut BTreeMap<u64, Record>,
 }
 
-impl Looking {
+impl<'a> Looking<'a> {
+    fn open(txn: &ReadTransaction, live: &'a mut BTreeMap<u64, Record>) -> Result<Self, Fault> {
+        Ok(Self {
+            slots: txn.open_table(SLOTS)?,
+            records: txn.open_table(RECORDS)?,
+            live,
+        })
+    }
+
     /// Takes those that the list has. It is damaged where those are not as many as it has rows.
     fn take_listed(&mut self, txn: &ReadTransaction) -> Result<(), Fault> {
         let list = txn.open_table(LIVE)?;
         for row in list.iter()? {
             let slot = row?.0.value();
-            let record = session_of_slot(&self.slots, slot)
-                .and_then(|id| load_record(&self.records, slot, &id));
+            let record = guarded(|| {
+                let id = session_of_slot(&self.slots, slot)?;
+                load_record(&self.records, slot, &id)
+            });
             let record = unless_damaged(record)?.filter(is_live);
             self.live.extend(record.map(|record| (slot, record)));
         }
@@ -83,8 +88,10 @@ impl Looking {
         for row in self.records.iter()? {
             let (slot, bytes) = row?;
             let slot = slot.value();
-            let record = session_of_slot(&self.slots, slot)
-                .and_then(|id| Ok(record_of_row(slot, &id, bytes.value())?));
+            let record = guarded(|| {
+                let id = session_of_slot(&self.slots, slot)?;
+                Ok(record_of_row(slot, &id, bytes.value())?)
+            });
             let record = unless_damaged(record)?.filter(is_live);
             self.live.extend(record.map(|record| (slot, record)));
         }

@@ -128,9 +128,10 @@ pub(crate) fn by_conversation(
         if deleted.contains(&slot) {
             continue;
         }
-        let owner = slot_row(&slots, slot).and_then(|(id, deleted_at)| {
-            let record = unless_damaged(load_record(&records, slot, &id))?;
-            Ok((id, deleted_at, record))
+        let owner = guarded(|| {
+            let (id, deleted_at) = slot_row(&slots, slot)?;
+            let record = guarded(|| load_record(&records, slot, &id));
+            Ok((id, deleted_at, unless_damaged(record)?))
         });
         let Some((id, deleted_at, record)) = unless_damaged(owner)? else {
             continue;
@@ -229,7 +230,7 @@ pub(crate) fn known_record(
     slot: u64,
     id: &SessionId,
 ) -> Result<Option<Record>, Fault> {
-    match load_record(&txn.open_table(RECORDS)?, slot, id) {
+    match guarded(|| load_record(&txn.open_table(RECORDS)?, slot, id)) {
         Err(Fault::Damage(_)) => Ok(None),
         loaded => loaded.map(Some),
     }

@@ -189,7 +189,7 @@ fn of_cold(cold: &ReadTransaction, id: &SessionId, slot: u64) -> Result<Option<R
     if !is_known {
         return Ok(None);
     }
-    match load_record(&cold.open_table(RECORDS)?, slot, id) {
+    match guarded(|| load_record(&cold.open_table(RECORDS)?, slot, id)) {
         // It follows from its events, and is not to keep all others from being opened.
         Err(Fault::Damage(damage)) => {
             tracing::error!(%damage, "a record is made anew from its events");

@@ -40,7 +40,7 @@ impl StorageBackend for ModelFile {
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let mut state = self.disk.state();
-        if state.is_unreadable() {
+        if state.is_unreadable(self.inode, offset, out.len()) {
             self.disk.fail(Failed::Read);
             return Err(Errno::IO.into());
         }

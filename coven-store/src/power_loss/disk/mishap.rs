@@ -6,6 +6,7 @@ use rustix::io::Errno;
 
 use super::drive::Survival;
 use crate::fault::storage_fault;
+use crate::file::{LOOK_BYTES, LOOKS};
 
 /// What befalls the operation of this number, counted from 0: writes, changes of length, syncs,
 /// holes, and what is done to the names of files. Reads are counted by themselves.
@@ -20,8 +21,43 @@ pub(in crate::power_loss) enum Mishap {
     /// The sync of this number, counted from 0 among syncs, fails, and so many operations later
     /// the power, with which goes all that was not synced.
     FaultThenCut { sync: u64, operations: u64 },
-    /// The read of this number fails, and no other.
+    /// The read of this number fails, and so it does when it is [tried again, and elsewhere](Tried).
     Unreadable { read: u64 },
+}
+
+/// What fails as well where a read does: the same, once more, and half of the looks at other places that follow on that,
+/// so that it is no sector that is dead.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Tried {
+    inode: u64,
+    offset: u64,
+    again: u32,
+    elsewhere: u32,
+}
+
+impl Tried {
+    pub(super) const fn first(inode: u64, offset: u64) -> Self {
+        Self {
+            inode,
+            offset,
+            again: 1,
+            elsewhere: LOOKS / 2,
+        }
+    }
+
+    /// Whether a read is one of those, once.
+    pub(super) const fn is_of(&mut self, inode: u64, offset: u64, len: usize) -> bool {
+        let left = if inode == self.inode && offset == self.offset {
+            &mut self.again
+        } else if inode == self.inode && len == LOOK_BYTES {
+            &mut self.elsewhere
+        } else {
+            return false;
+        };
+        let is_it = *left > 0;
+        *left = left.saturating_sub(1);
+        is_it
+    }
 }
 
 /// What a fault befell.

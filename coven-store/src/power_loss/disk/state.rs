@@ -8,7 +8,7 @@ use rustix::io::Errno;
 
 use super::drive::{Change, Drive};
 use super::holes::held_bytes;
-use super::mishap::{Failed, Fate, Mishap};
+use super::mishap::{Failed, Fate, Mishap, Tried};
 use super::names::Names;
 
 /// A disk that has no more than there is on it now.
@@ -31,6 +31,8 @@ pub(super) struct State {
     pub(super) is_looked_at: bool,
     /// The operation that a fault befell.
     pub(super) failed_at: Option<u64>,
+    /// Of a read that failed.
+    pub(super) tried: Option<Tried>,
     pub(super) is_mended: bool,
     /// What was not written first was not needed: see [`ModelDisk::did_without`].
     pub(super) did_without: bool,
@@ -75,6 +77,7 @@ impl State {
             reads: 0,
             is_looked_at: false,
             failed_at: None,
+            tried: None,
             is_mended: false,
             did_without: false,
             holes: HashMap::new(),
@@ -123,7 +126,7 @@ impl State {
     }
 
     /// Counts a read, and says whether it fails.
-    pub(super) fn is_unreadable(&mut self) -> bool {
+    pub(super) fn is_unreadable(&mut self, inode: u64, offset: u64, len: usize) -> bool {
         if self.is_looked_at {
             return false;
         }
@@ -132,8 +135,11 @@ impl State {
         let is_it = matches!(self.mishap, Some(Mishap::Unreadable { read }) if read == number);
         if is_it {
             self.failed_at = Some(self.operations);
+            self.tried = Some(Tried::first(inode, offset));
+            return true;
         }
-        is_it
+        let tried = self.tried.as_mut();
+        tried.is_some_and(|tried| tried.is_of(inode, offset, len))
     }
 
     pub(super) fn drive(&mut self, inode: u64) -> io::Result<&mut Drive> {
