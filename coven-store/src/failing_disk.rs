@@ -1,5 +1,6 @@
 //! A disk that fails when told to, and what the log does then.
 
+mod blind;
 mod cached;
 mod commits;
 mod dead_sectors;

@@ -74,6 +74,8 @@ pub(crate) struct Writer {
 pub(crate) struct State {
     recent: Recent,
     suspension: Option<Suspension>,
+    /// The journal is well, and it is suspended since where a session stands could not be read in the cold file.
+    is_blind: bool,
     /// Who watches was told that it is suspended, and not yet that it is over.
     is_told: bool,
     room: Known,

@@ -129,6 +129,7 @@ impl Writer {
                 self.put_back(jobs);
                 self.tell_folder(folder::Message::Reopen);
                 self.suspend(fault.reason());
+                self.state.is_blind = true;
             }
         }
     }

@@ -63,6 +63,11 @@ impl Before<'_> {
         self.cold.read_once(|txn| read::entry(txn, session))
     }
 
+    /// Whether that is told without the cold file.
+    pub(super) fn is_known(&self, session: &SessionId) -> bool {
+        self.recent.get(session).is_some() || self.tail.look().standing(session).is_some()
+    }
+
     /// The place of the last `Deleted` of an id that nobody has.
     fn gone(&self, session: &SessionId) -> Result<Option<Seq>, Fault> {
         if let Some((_, Standing::Deleted { at })) = self.tail.look().standing(session) {

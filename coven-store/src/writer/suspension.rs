@@ -96,6 +96,7 @@ impl Writer {
 
     /// The journal met a fault and is of no use any more: closes it, and opens it again.
     pub(super) fn lose(&mut self, fault: &Fault) {
+        self.state.is_blind = false;
         self.suspend(fault.reason());
         if let Err(reason) = self.reopen() {
             self.meter.suspended(&reason);
@@ -202,7 +203,8 @@ impl Writer {
         }
     }
 
-    /// Writes, with the help of the reserve, what ends sessions, and what lets go of some. Observations of one session keep
+    /// Writes, with the help of the reserve, what ends sessions, and what lets go of some; and without it what is of
+    /// sessions that nothing has to be looked up of, where that alone cannot be done. Observations of one session keep
     /// their order: what stays behind, or is put back, keeps back what came after it.
     pub(super) fn let_endings_through(&mut self) {
         if self.state.unsettled.is_some() {
@@ -218,8 +220,12 @@ impl Writer {
         while let Some(job) = jobs.pop_front() {
             let in_turn = job.urgency == Urgency::Control || !kept_sessions.contains(&job.session);
             let bytes = cost(job.len_bytes);
-            let may = self.state.last_call || is_end(&job) || self.is_last_word(&job);
-            let stays = if in_turn && may && self.make_writable(bytes, Claim::Ending).is_ok() {
+            let claim = match self.state.last_call || is_end(&job) || self.is_last_word(&job) {
+                true => Some(Claim::Ending),
+                false => self.is_seen_blind(&job).then_some(Claim::None),
+            };
+            let claim = claim.filter(|_| in_turn);
+            let stays = if claim.is_some_and(|claim| self.make_writable(bytes, claim).is_ok()) {
                 self.write(vec![job]);
                 // What met a fault was put back.
                 std::mem::take(&mut self.state.pending)
@@ -238,6 +244,13 @@ impl Writer {
         }
         self.state.pending = kept;
         self.state.pending.append(&mut jobs);
+    }
+
+    /// Whether a batch waits for nothing but others, of which it is to be read in the cold file where they stand.
+    fn is_seen_blind(&self, job: &Job) -> bool {
+        self.state.is_blind
+            && self.why_no_room_in_the_tail().is_none()
+            && self.before().is_known(&job.session)
     }
 
     /// Whether a batch is of a session that was told to end, and may be in memory until it is folded.
@@ -271,6 +284,7 @@ impl Writer {
     /// disk that looks as if it had room may not.
     fn resume(&mut self) {
         self.state.suspension = None;
+        self.state.is_blind = false;
         self.state.refill = Chore::Now;
         self.state.trimming = Chore::Now;
         self.state.has_given = false;
