@@ -43,6 +43,8 @@ pub(crate) struct RawFile {
     read_bytes: Cell<u64>,
     /// Pages of a file that is open for this which the disk did not give.
     not_given: RefCell<BTreeSet<u64>>,
+    /// A read of a file that was open already failed.
+    has_failed: Cell<bool>,
 }
 
 #[derive(Debug)]
@@ -61,6 +63,7 @@ impl RawFile {
             source: Source::Lent(file.clone()),
             read_bytes: Cell::new(0),
             not_given: RefCell::default(),
+            has_failed: Cell::default(),
         })
     }
 
@@ -102,6 +105,7 @@ impl RawFile {
             len,
             read_bytes: Cell::new(0),
             not_given: RefCell::default(),
+            has_failed: Cell::default(),
         })
     }
 
@@ -124,7 +128,9 @@ impl RawFile {
             let bytes = &mut bytes[..there];
             match &self.source {
                 Source::Own(backend) => self.read_own(backend.as_ref(), offset, bytes)?,
-                Source::Lent(file) => file.read(offset, bytes)?,
+                Source::Lent(file) => file
+                    .read(offset, bytes)
+                    .inspect_err(|_| self.has_failed.set(true))?,
             }
         }
         self.read_bytes.set(self.read_bytes.get() + there as u64);
@@ -153,6 +159,11 @@ impl RawFile {
             rest = after;
         }
         Ok(())
+    }
+
+    /// Whether a read of it failed, of a file that was open already.
+    pub(crate) const fn has_failed(&self) -> bool {
+        self.has_failed.get()
     }
 
     /// Whether the disk gave all of this when it was read.

@@ -94,12 +94,15 @@ impl Kept {
     }
 
     /// What is wrong with the first page that is not what it was, as far as `depth` goes in each table; found
-    /// twice, as it may be a read that failed. Of a file that cannot be written to nothing is said.
+    /// twice, as it may be a read that failed. Nothing is said of a file that cannot be written to, nor where the
+    /// disk gives nothing: who writes meets that.
     pub(crate) fn first_bad_page<'a>(&self, depth: impl Fn(&str) -> Depth<'a>) -> Option<String> {
         let file = self.file()?;
         let look = || {
-            let file = RawFile::lent(file).ok()?;
-            Snapshot::at_last(file).first_bad_page(&depth)
+            let snapshot = Snapshot::at_last(RawFile::lent(file).ok()?);
+            let bad = snapshot.first_bad_page(&depth)?;
+            let is_damage = !snapshot.file.has_failed() || self.take_refused().is_some();
+            is_damage.then_some(bad)
         };
         look().and_then(|_| look())
     }
