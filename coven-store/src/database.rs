@@ -13,8 +13,9 @@ use redb::{ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::error::{Damage, ReadError, StorageFault};
 use crate::fault::{Fault, damage};
-use crate::file::{NotGiven, reading};
+use crate::file::{NotGiven, Shadow, reading};
 use crate::limits::{READ_PATIENCE, READ_TRIES};
+use crate::raw::{RawFile, Snapshot};
 
 pub(crate) struct Database {
     current: Mutex<Current>,
@@ -28,7 +29,11 @@ struct Current {
 }
 
 enum State {
-    Open(redb::Database),
+    Open {
+        db: redb::Database,
+        /// The file it is of, for who reads it without redb.
+        file: Option<Shadow>,
+    },
     /// It is being opened again: who reads waits.
     Reopening,
     /// It could not be opened. It will be tried again, but not soon.
@@ -38,11 +43,11 @@ enum State {
 }
 
 impl Database {
-    pub(crate) fn new(db: redb::Database) -> Self {
+    pub(crate) fn new(db: redb::Database, file: Option<Shadow>) -> Self {
         Self {
             current: Mutex::new(Current {
                 opening: 0,
-                state: State::Open(db),
+                state: State::Open { db, file },
             }),
             replaced: Condvar::new(),
         }
@@ -94,10 +99,10 @@ impl Database {
         let mut current = self.lock();
         loop {
             match &current.state {
-                State::Open(db) if met != Some(current.opening) => {
+                State::Open { db, .. } if met != Some(current.opening) => {
                     return Ok((current.opening, db.begin_read().map_err(Fault::from)));
                 }
-                State::Open(_) | State::Reopening => {}
+                State::Open { .. } | State::Reopening => {}
                 State::Failed(reason) => {
                     return Err(ReadError::Unavailable {
                         reason: reason.clone(),
@@ -124,11 +129,46 @@ impl Database {
         let (opening, txn) = {
             let current = self.lock();
             match &current.state {
-                State::Open(db) => (current.opening, db.begin_read()?),
+                State::Open { db, .. } => (current.opening, db.begin_read()?),
                 State::Reopening | State::Failed(_) | State::Closed => return Err(Fault::Stale),
             }
         };
         self.read_in(opening, &txn, read)
+    }
+
+    /// Runs `read` beside a transaction, on the file as its last commit left it, read without redb. For who met
+    /// damage, and waits as [`Database::read`] does; `None` where what the last commit is cannot be told, or the
+    /// disk does not give it.
+    pub(crate) fn read_verified<T>(
+        &self,
+        read: impl Fn(&ReadTransaction, &Snapshot) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
+        let deadline = Instant::now() + READ_PATIENCE;
+        for _ in 0..READ_TRIES {
+            let (opening, txn) = self.begin_read(None, deadline).ok()?;
+            let (Ok(txn), Some(file)) = (txn, self.file(opening)) else {
+                continue;
+            };
+            // The commit that is the last one now is that of the transaction or a later one: for as long as that
+            // is there, none of its pages is written anew.
+            let snapshot = Snapshot::at_last(RawFile::lent(&file).ok()?);
+            let is_sound = snapshot.header.is_sound();
+            match self.read_in(opening, &txn, |txn| read(txn, &snapshot)) {
+                Err(Fault::Stale) => {}
+                Err(Fault::Disk(_)) => return None,
+                found => return is_sound.then_some(found),
+            }
+        }
+        None
+    }
+
+    /// The file of an opening, if that is in use.
+    fn file(&self, opening: u64) -> Option<Shadow> {
+        let current = self.lock();
+        match &current.state {
+            State::Open { file, .. } if current.opening == opening => file.clone(),
+            State::Open { .. } | State::Reopening | State::Failed(_) | State::Closed => None,
+        }
     }
 
     /// Runs `read` in a transaction of an `opening`. What it found or met is told only if that is still in use:
@@ -151,20 +191,20 @@ impl Database {
     /// Which opening of the database is in use, if it is open.
     pub(crate) fn opening(&self) -> Option<u64> {
         let current = self.lock();
-        matches!(current.state, State::Open(_)).then_some(current.opening)
+        matches!(current.state, State::Open { .. }).then_some(current.opening)
     }
 
     /// Whether the database is open, and this is the opening that is in use.
     pub(crate) fn is_open(&self, opening: u64) -> bool {
         let current = self.lock();
-        matches!(current.state, State::Open(_)) && current.opening == opening
+        matches!(current.state, State::Open { .. }) && current.opening == opening
     }
 
     /// The one write transaction. Of each file one thread alone calls this, the writer of the journal and
     /// the folder of the cold file, so it does not wait.
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, Fault> {
         match &self.lock().state {
-            State::Open(db) => Ok(db.begin_write()?),
+            State::Open { db, .. } => Ok(db.begin_write()?),
             State::Reopening | State::Failed(_) | State::Closed => Err(Fault::Stale),
         }
     }
@@ -202,9 +242,9 @@ impl Database {
     }
 
     /// Puts a newly opened database in place.
-    pub(crate) fn put(&self, db: redb::Database) {
+    pub(crate) fn put(&self, db: redb::Database, file: Option<Shadow>) {
         self.lock().opening += 1;
-        self.replace(State::Open(db));
+        self.replace(State::Open { db, file });
     }
 
     /// It cannot be opened now. Reads fail from now on.
@@ -313,7 +353,7 @@ mod tests {
     impl Replaced {
         fn at_the_first_read() -> Self {
             Self {
-                database: Database::new(empty()),
+                database: Database::new(empty(), None),
                 reads: Cell::new(0),
             }
         }
@@ -322,7 +362,7 @@ mod tests {
             self.reads.set(self.reads.get() + 1);
             if self.reads.get() == 1 {
                 self.database.take_away();
-                self.database.put(empty());
+                self.database.put(empty(), None);
             }
             self.reads.get()
         }

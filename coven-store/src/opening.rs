@@ -45,6 +45,7 @@ pub(crate) fn open(
 pub(crate) struct ReadFiles {
     pub(crate) log: file::LogId,
     pub(crate) cold: redb::Database,
+    pub(crate) cold_file: Shadow,
     pub(crate) tail: Tail,
 }
 
@@ -83,6 +84,7 @@ fn open_files_to_read(
     Ok(ReadFiles {
         log,
         cold: cold.db,
+        cold_file: cold.shadow,
         tail,
     })
 }

@@ -9,6 +9,7 @@
 mod free;
 mod header;
 mod page;
+mod reach;
 mod snapshot;
 mod spoilt;
 mod system;
@@ -29,6 +30,7 @@ use crate::file::{Access, Disk, Shadow, gives_others, is_not_given, open_error};
 pub(crate) use free::free_pages;
 pub(crate) use header::{HEADER_BYTES, Header, Last, Made};
 pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_rows};
+pub(crate) use reach::{Key, Leaf, Order, Reach};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use spoilt::spoilt;
 pub(crate) use system::without_damaged_system;

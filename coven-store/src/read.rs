@@ -29,4 +29,4 @@ pub(crate) use record::{
     record_of_row, record_place, session_of_slot, slot_in_row, slot_of_row, slot_row,
     unless_damaged,
 };
-pub(crate) use segments::{Part, each_row};
+pub(crate) use segments::{Part, Verified, each_row};

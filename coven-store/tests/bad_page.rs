@@ -55,7 +55,10 @@ fn readable(store: &Store) -> BTreeMap<String, Vec<Envelope>> {
     let names = names.chain(["outside", "talking", "new"].map(str::to_owned));
     let read = |name: String| {
         let events = store.read(&id(&name), Seq::ZERO, ALL).ok()?;
-        (!events.is_empty()).then_some((name, events))
+        let last = events.last()?.seq;
+        // They may end before damage.
+        let rest = store.read(&id(&name), last, ALL).ok()?;
+        rest.is_empty().then_some((name, events))
     };
     names.filter_map(read).collect()
 }

@@ -56,7 +56,7 @@ impl Kept {
         cache_bytes: usize,
     ) -> Self {
         Self {
-            database: Arc::new(Database::new(opened.db)),
+            database: Arc::new(Database::new(opened.db, Some(opened.shadow.clone()))),
             disk,
             path,
             folder,
@@ -165,7 +165,7 @@ impl Kept {
         );
         match reopened {
             Ok(opened) => {
-                self.database.put(opened.db);
+                self.database.put(opened.db, Some(opened.shadow.clone()));
                 self.state = State::Held {
                     shadow: opened.shadow,
                     access: opened.access,

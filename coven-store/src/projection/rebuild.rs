@@ -9,7 +9,7 @@ use crate::cold::segment::Segment;
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::{BY_CONVERSATION, BY_CREATED, GONE, IDS, LIVE, OUTPUT, RECORDS, Tables};
-use crate::read::{Part, each_row, session_of_slot, slot_in_row, slot_of_row};
+use crate::read::{Part, each_row, session_of_slot, slot_in_row, slot_of_row, unless_damaged};
 
 /// Drops every projection and folds it again, and makes the indexes of ids anew.
 pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
@@ -98,7 +98,8 @@ pub(crate) fn fold_session(
     record.ok_or_else(|| of_session(None, "it has no events".to_owned()))
 }
 
-/// Finds the output of a session again, and what is to be taken out of it.
+/// Finds the output of a session again, and what is to be taken out of it. A segment that is damaged is passed
+/// over, so that what comes after it is found.
 pub(super) fn index_output(
     tables: &mut Tables<'_>,
     slot: u64,
@@ -136,8 +137,8 @@ fn for_each_output_segment(
                 seq: Some(Seq::new(first)),
                 problem: problem.to_string(),
             })
-        })?;
-        if let Some(offset) = head.output {
+        });
+        if let Some(offset) = unless_damaged(head)?.and_then(|head| head.output) {
             each((slot, offset), first)?;
         }
     }

@@ -146,6 +146,11 @@ impl Snapshot {
         Walk::new(&self.file, geometry, name, widths, root, &self.bad)
     }
 
+    /// Where a table begins, if it has rows.
+    pub(super) fn root_of(&self, name: &str) -> Option<Root> {
+        self.tables.get(name).and_then(|table| table.root)
+    }
+
     /// Whether there is a table of that name.
     pub(crate) fn has(&self, name: &str) -> bool {
         self.tables.contains_key(name)
@@ -157,8 +162,7 @@ impl Snapshot {
         name: &'static str,
         widths: Widths,
     ) -> impl Iterator<Item = Row> + use<'_> {
-        let root = self.tables.get(name).and_then(|table| table.root);
-        self.walk(name, widths, root)
+        self.walk(name, widths, self.root_of(name))
     }
 
     /// The pages that were found to be damaged since this was asked last.

@@ -12,7 +12,7 @@ use super::ReadLimit;
 use super::cache::Look;
 use super::events::Filling;
 use super::record::slot_row;
-use super::segments::{Appetite, Segments};
+use super::segments::{Appetite, Segments, Verified};
 use crate::cold::order::{Goes, NOBODY, runs_after};
 use crate::database::guarded;
 use crate::error::Damage;
@@ -66,7 +66,24 @@ impl OfAll {
     }
 
     pub(crate) fn read(&self, txn: &ReadTransaction, look: &Look<'_>) -> Result<AllPage, Fault> {
-        let mut cold = ColdFile::open(txn, look, &self.tail, Appetite::of(self.limit.bytes))?;
+        let appetite = Appetite::of(self.limit.bytes);
+        self.read_in(ColdFile::open(txn, look, &self.tail, appetite)?)
+    }
+
+    /// The same with each session's events out of the file itself, for who met damage of some: past all that is
+    /// not of the session.
+    pub(crate) fn read_verified(
+        &self,
+        txn: &ReadTransaction,
+        verified: Verified<'_>,
+    ) -> Result<AllPage, Fault> {
+        let look = Look::blind();
+        let mut cold = ColdFile::open(txn, &look, &self.tail, Appetite::Little)?;
+        cold.verified = Some(verified);
+        self.read_in(cold)
+    }
+
+    fn read_in(&self, mut cold: ColdFile<'_>) -> Result<AllPage, Fault> {
         let mut page = Filling::new(self.limit);
         let mut after = self.after;
         loop {
@@ -248,6 +265,8 @@ type Rows = BTreeMap<Seq, (SessionId, Vec<u8>)>;
 struct ColdFile<'a> {
     txn: &'a ReadTransaction,
     segments: Segments<'a>,
+    /// What segments are read from, where it is not redb.
+    verified: Option<Verified<'a>>,
     slots: ReadOnlyTable<u64, &'static [u8]>,
     tail: &'a AllRows,
     /// The sessions that were met, and from where on their events are to be shown.
@@ -265,6 +284,7 @@ impl<'a> ColdFile<'a> {
         Ok(Self {
             txn,
             segments: Segments::open(txn, look, appetite)?,
+            verified: None,
             slots: txn.open_table(SLOTS)?,
             tail,
             owners: HashMap::new(),

@@ -6,7 +6,7 @@ use redb::ReadTransaction;
 
 use super::cache::{Facts, Look};
 use super::record::slot_beside_the_tail;
-use super::segments::{Appetite, Part, Seen, Segments, each_in_memory};
+use super::segments::{Appetite, Part, Seen, Segments, Verified, each_in_memory};
 use super::unpacked::Row;
 use crate::cold::order::Goes;
 use crate::error::Damage;
@@ -132,7 +132,7 @@ impl<'a> OfSession<'a> {
         let of = Part::after(slot, self.id, self.after);
         let seen = each_in_memory(look, of, trimmed_bytes, |row| page.take(row));
         // What is wrong is told by who reads the cold file.
-        page.end(seen.ok()??).ok()
+        page.end(Ok(seen.ok()??)).ok()
     }
 
     pub(crate) fn read(
@@ -149,13 +149,31 @@ impl<'a> OfSession<'a> {
         let mut page = Reading::new(self, &facts);
         let seen = match facts.known {
             // Who follows a session asks for nothing that a segment has.
-            Some(known) if known.last_seq <= self.after => Seen::NOTHING,
+            Some(known) if known.last_seq <= self.after => Ok(Seen::NOTHING),
             _ => {
                 let of = Part::after(slot, self.id, self.after);
-                segments.each(of, trimmed_bytes, |row| page.take(row))?
+                segments.each(of, trimmed_bytes, |row| page.take(row))
             }
         };
-        look.put_facts(slot, self.id, facts);
+        if seen.is_ok() {
+            look.put_facts(slot, self.id, facts);
+        }
+        page.end(seen)
+    }
+
+    /// The same without redb, for who met damage: past all that is not of the session.
+    pub(crate) fn read_verified(
+        &self,
+        txn: &ReadTransaction,
+        verified: Verified<'_>,
+    ) -> Result<Vec<Envelope>, Fault> {
+        let Some((slot, facts)) = verified.find(txn, self.id, self.tail.slot)? else {
+            return Ok(Vec::new());
+        };
+        let trimmed_bytes = facts.trimmed_bytes.max(self.tail.trimmed_bytes);
+        let mut page = Reading::new(self, &facts);
+        let of = Part::after(slot, self.id, self.after);
+        let seen = verified.each(of, &facts, trimmed_bytes, |row| page.take(row));
         page.end(seen)
     }
 
@@ -198,15 +216,25 @@ impl<'a> Reading<'a> {
         })
     }
 
-    /// The page, once what there is in the cold file was looked at.
-    fn end(self, seen: Seen) -> Result<Vec<Envelope>, Fault> {
-        match seen.goes {
-            Goes::On => {
-                self.kept.has_ended(seen.last)?;
-                self.of.finish(self.page)
-            }
-            Goes::Enough => Ok(self.page.events),
+    /// The page, once what there is in the cold file was looked at. It ends before damage that is met behind
+    /// its first event: who reads on from there is told of that.
+    fn end(self, seen: Result<Seen, Fault>) -> Result<Vec<Envelope>, Fault> {
+        let whole = seen.and_then(|seen| match seen.goes {
+            Goes::On => self.kept.has_ended(seen.last).map(|()| Goes::On),
+            Goes::Enough => Ok(Goes::Enough),
+        });
+        match whole {
+            Ok(Goes::On) => self.of.finish(self.page),
+            Ok(Goes::Enough) => Ok(self.page.events),
+            Err(Fault::Damage(_)) if self.is_met_again() => Ok(self.page.events),
+            Err(fault) => Err(fault),
         }
+    }
+
+    /// Whether who reads on from the last event of the page meets what ended it. Of a gap in the output he
+    /// would know nothing.
+    const fn is_met_again(&self) -> bool {
+        !self.page.events.is_empty() && !self.kept.has_gap
     }
 }
 
@@ -219,6 +247,8 @@ struct Kept<'a> {
     last: Option<Seq>,
     /// Where the next output begins, once some was met: what is trimmed comes before all that is not.
     offset: Option<u64>,
+    /// It did not go on from there.
+    has_gap: bool,
 }
 
 impl<'a> Kept<'a> {
@@ -230,6 +260,7 @@ impl<'a> Kept<'a> {
             first: facts.known.and_then(|known| place(known.first_seq)),
             last: facts.known.and_then(|known| place(known.last_seq)),
             offset: None,
+            has_gap: false,
         }
     }
 
@@ -248,11 +279,14 @@ impl<'a> Kept<'a> {
         };
         let end = offset.saturating_add(data.len() as u64);
         match self.offset.replace(end) {
-            Some(expected) if expected != *offset => Err(Fault::Damage(Damage {
-                session: Some(self.id.clone()),
-                seq: Some(envelope.seq),
-                problem: format!("the output from byte {expected} on before it is missing"),
-            })),
+            Some(expected) if expected != *offset => {
+                self.has_gap = true;
+                Err(Fault::Damage(Damage {
+                    session: Some(self.id.clone()),
+                    seq: Some(envelope.seq),
+                    problem: format!("the output from byte {expected} on before it is missing"),
+                }))
+            }
             Some(_) | None => Ok(()),
         }
     }

@@ -7,7 +7,7 @@ use redb::ReadTransaction;
 use super::cache::Look;
 use super::events::event_of_row;
 use super::record::{Known, slot_beside_the_tail};
-use super::segments::{Appetite, Part, Segments, each_in_memory};
+use super::segments::{Appetite, Part, Segments, Verified, each_in_memory};
 use crate::cold::order::Goes;
 use crate::error::Damage;
 use crate::fault::Fault;
@@ -128,6 +128,29 @@ impl<'a> OutputRange<'a> {
         self.end(chunks, facts.known.as_ref())
     }
 
+    /// The same without redb, for who met damage: past all that is not of the range.
+    pub(crate) fn read_verified(
+        &self,
+        txn: &ReadTransaction,
+        verified: Verified<'_>,
+    ) -> Result<Chunks, Fault> {
+        let Some((slot, facts)) = verified.find(txn, self.id, self.tail.slot)? else {
+            return Ok(Chunks::from(self.offset, self.max_bytes));
+        };
+        let trimmed_bytes = facts.trimmed_bytes.max(self.tail.trimmed_bytes);
+        let from = self.offset.max(facts.trimmed_bytes);
+        let begins = verified.begins((slot, self.id), facts.known, from)?;
+        let offset = begins.as_ref().map_or(self.offset, |begins| begins.offset);
+        let mut chunks = Chunks::from(offset, self.max_bytes);
+        if let Some(Begins { segment, .. }) = begins {
+            let of = self.part_from(slot, segment);
+            verified.each(of, &facts, trimmed_bytes, |row| {
+                Ok(chunks.take(row.event(self.id)?))
+            })?;
+        }
+        self.end(chunks, facts.known.as_ref())
+    }
+
     /// The session's events from the segment on that begins there.
     const fn part_from(&self, slot: u64, first: u64) -> Part<'a> {
         Part::after(slot, self.id, Seq::new(first.saturating_sub(1)))
@@ -179,10 +202,10 @@ impl<'a> OutputRange<'a> {
 }
 
 /// Where output begins to be read.
-struct Begins {
-    offset: u64,
+pub(super) struct Begins {
+    pub(super) offset: u64,
     /// The first seq of a segment, in or after which it is.
-    segment: u64,
+    pub(super) segment: u64,
 }
 
 /// Where the output at `offset` is in the cold file, or the first after it where that was trimmed.

@@ -44,6 +44,20 @@ fn slot_of(txn: &ReadTransaction, id: &SessionId) -> Result<Option<u64>, Fault> 
     }
 }
 
+/// The slot that the index of ids, which has no checksum, leads to for a session; that of the tail where that
+/// knows it.
+pub(super) fn slot_unproven(
+    txn: &ReadTransaction,
+    id: &SessionId,
+    tail: Option<u64>,
+) -> Result<Option<u64>, Fault> {
+    if tail.is_some() {
+        return Ok(tail);
+    }
+    let row = txn.open_table(IDS)?.get(id.as_str())?;
+    Ok(row.map(|row| row.value()))
+}
+
 /// The slot of a session of which some is in the tail, whose slot that is then; `None` where there is
 /// nothing of it to be read. Who looked into the tail before it was deleted finds here what is not
 /// erased yet, and would have a part of it.

@@ -1,5 +1,7 @@
 //! A session's events out of its segments: out of the cache, as far as it goes, and the cold file.
 
+mod verified;
+
 use std::borrow::Borrow;
 
 use coven_core::{Seq, SessionId};
@@ -14,6 +16,8 @@ use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::{SEGMENTS, TRIMMING};
 use crate::stored::Malformed;
+
+pub(crate) use verified::Verified;
 
 pub(crate) struct Segments<'a> {
     look: &'a Look<'a>,

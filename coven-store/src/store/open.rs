@@ -46,7 +46,12 @@ impl Store {
     /// # Errors
     /// [`OpenError`]; [`OpenError::Io`] of the kind `NotFound` where there is no log.
     pub fn open_to_read(path: &Path, options: Options) -> Result<Self, OpenError> {
-        let opening::ReadFiles { log, cold, tail } = opening::open_to_read(&OsDisk, path, options)?;
+        let opening::ReadFiles {
+            log,
+            cold,
+            cold_file,
+            tail,
+        } = opening::open_to_read(&OsDisk, path, options)?;
         let meter = Arc::new(Meter::default());
         meter.opened();
         let wakes = Wakes::new(tail.last().seq());
@@ -60,7 +65,7 @@ impl Store {
                 meter,
             },
             folder: mpsc::channel().0,
-            cold: Arc::new(Database::new(cold)),
+            cold: Arc::new(Database::new(cold, Some(cold_file))),
             cache: Arc::new(Cache::new(options.segment_cache_bytes)),
             tail: Arc::new(SharedTail::new(tail)),
             wakes: Arc::new(wakes),

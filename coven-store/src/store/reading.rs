@@ -10,7 +10,7 @@ use crate::error::ReadError;
 use crate::fault::{Fault, read_failed};
 use crate::folder;
 use crate::read::{
-    self, AllPage, Chunks, Listing, Look, OutputChunk, OutputEvent, Page, ReadLimit,
+    self, AllPage, Chunks, Listing, Look, OutputChunk, OutputEvent, Page, ReadLimit, Verified,
 };
 use crate::tail::Standing;
 
@@ -98,10 +98,11 @@ impl Store {
     }
 
     /// The events of one session after `after`, oldest first; none where there is no such
-    /// session, or it was deleted.
+    /// session, or it was deleted. Where something of them is damaged they end before that: it is an error to
+    /// read on from there.
     ///
     /// # Errors
-    /// As [`Store::record`].
+    /// As [`Store::record`]; [`ReadError::Damaged`] where what comes next is.
     pub fn read(
         &self,
         id: &SessionId,
@@ -111,10 +112,13 @@ impl Store {
         let page = read::OfSession::begin(&self.0.tail, id, after, limit);
         match page.without_the_cold_file() {
             Some(events) => events.map_err(ReadError::from),
-            None => self.run_cached(
-                |look| page.in_memory(look),
-                |txn, look| page.read(txn, look),
-            ),
+            None => {
+                self.run_cached(
+                    |look| page.in_memory(look),
+                    |txn, look| page.read(txn, look),
+                )
+                .or_else(|error| self.past_damage(error, |txn, file| page.read_verified(txn, file)))
+            }
         }
         .map_err(|error| error.met_for(id))
     }
@@ -147,7 +151,21 @@ impl Store {
         let page = read::OfAll::begin(&self.0.tail, after, limit);
         match page.without_the_cold_file() {
             Some(page) => page.map_err(ReadError::from),
-            None => self.run_cached(|_| None, |txn, look| page.read(txn, look)),
+            None => {
+                let found = self.run_cached(|_| None, |txn, look| page.read(txn, look));
+                let is_damaged = match &found {
+                    Ok(page) => !page.lost.is_empty(),
+                    Err(error) => matches!(error, ReadError::Damaged(_)),
+                };
+                if !is_damaged {
+                    return found;
+                }
+                let again = self
+                    .0
+                    .cold
+                    .read_verified(|txn, file| page.read_verified(txn, Verified::of(file)));
+                again.and_then(Result::ok).map_or(found, Ok)
+            }
         }
     }
 
@@ -183,10 +201,14 @@ impl Store {
         let range = read::OutputRange::begin(&self.0.tail, id, offset, max_bytes);
         match range.without_the_cold_file() {
             Some(chunks) => chunks.map_err(ReadError::from),
-            None => self.run_cached(
-                |look| range.in_memory(look),
-                |txn, look| range.read(txn, look),
-            ),
+            None => self
+                .run_cached(
+                    |look| range.in_memory(look),
+                    |txn, look| range.read(txn, look),
+                )
+                .or_else(|error| {
+                    self.past_damage(error, |txn, file| range.read_verified(txn, file))
+                }),
         }
         .map_err(|error| error.met_for(id))
     }
@@ -230,6 +252,39 @@ impl Store {
             let _ = self.0.folder.send(folder::Message::Cached);
         }
         found
+    }
+
+    /// The events of a session as they are read by who met damage.
+    #[cfg(test)]
+    pub(crate) fn read_as_past_damage(&self, id: &SessionId) -> Result<Vec<Envelope>, ReadError> {
+        let limit = ReadLimit {
+            events: usize::MAX,
+            bytes: usize::MAX,
+        };
+        let page = read::OfSession::begin(&self.0.tail, id, Seq::ZERO, limit);
+        let met = ReadError::Damaged(crate::Damage {
+            session: None,
+            seq: None,
+            problem: "it was met".to_owned(),
+        });
+        self.past_damage(met, |txn, file| page.read_verified(txn, file))
+    }
+
+    /// Reads what met damage once more, page by page: of what is another's it says nothing then. Where that
+    /// cannot be done it says what was met.
+    fn past_damage<T>(
+        &self,
+        error: ReadError,
+        read: impl Fn(&ReadTransaction, Verified<'_>) -> Result<T, Fault>,
+    ) -> Result<T, ReadError> {
+        if !matches!(error, ReadError::Damaged(_)) {
+            return Err(error);
+        }
+        let found = self
+            .0
+            .cold
+            .read_verified(|txn, file| read(txn, Verified::of(file)));
+        found.map_or(Err(error), |found| found.map_err(ReadError::from))
     }
 
     pub(crate) fn run<T>(

@@ -9,6 +9,7 @@ use crate::fault::{Fault, damage};
 use crate::read::ReadLimit;
 use crate::read::record::known_record;
 use crate::read::segments::Part;
+use crate::read::unpacked::Row;
 
 /// One session's events in a page.
 pub(super) struct Reading<'a> {
@@ -43,7 +44,10 @@ impl Reading<'_> {
             let from = filled.last.unwrap_or(after).next();
             let at = damage.seq.unwrap_or(from).max(from);
             // Where that cannot be told either, nothing of the session is.
-            let next = guarded(|| cold.segments.after(self.slot, at)).unwrap_or(None);
+            let next = match cold.verified {
+                Some(verified) => verified.after(self.slot, at),
+                None => guarded(|| cold.segments.after(self.slot, at)).unwrap_or(None),
+            };
             let until = next
                 .map_or(*last, |next| Seq::new(next.get() - 1))
                 .min(*last);
@@ -77,11 +81,9 @@ impl Reading<'_> {
             last,
         };
         let in_tail = cold.tail.trimmed.get(&self.slot).copied().unwrap_or(0);
-        let in_file = cold.segments.trimmed_bytes(cold.txn, self.slot, &self.id)?;
-        let trimmed_bytes = in_file.max(in_tail);
         let mut spans = self.spans.iter().copied();
         let mut span = spans.next();
-        cold.segments.each(of, trimmed_bytes, |row| {
+        let take = |row: Row<'_>| {
             while let Some((_, last)) = span
                 && last < row.seq
             {
@@ -98,7 +100,15 @@ impl Reading<'_> {
             filled.take(row.seq, row.bytes.len());
             rows.insert(row.seq, (self.id.clone(), row.bytes.to_vec()));
             Ok(Goes::On)
-        })?;
+        };
+        if let Some(verified) = cold.verified {
+            let facts = verified.facts(self.slot, &self.id)?;
+            let trimmed_bytes = facts.trimmed_bytes.max(in_tail);
+            verified.each(of, &facts, trimmed_bytes, take)?;
+        } else {
+            let in_file = cold.segments.trimmed_bytes(cold.txn, self.slot, &self.id)?;
+            cold.segments.each(of, in_file.max(in_tail), take)?;
+        }
         Ok(())
     }
 

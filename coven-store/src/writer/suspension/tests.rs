@@ -57,7 +57,7 @@ async fn what_was_observed_of_a_session_keeps_its_order_while_nobody_knows_where
     kill.await.expect("no panic").expect("it is told to end");
 
     let cold = redb::Database::open(home.path()).expect("it opens");
-    writer.cold.put(cold);
+    writer.cold.put(cold, None);
     writer.let_endings_through();
     assert_eq!(pending(&writer), []);
     let first = first.await.expect("no panic").expect("it follows");

@@ -1,0 +1,266 @@
+//! The same out of the file itself: each page is believed by the checksum that the one above it has of it, and
+//! one that is damaged costs what is in it and no more.
+//!
+//! redb looks at no checksum, and to go through one session's segments it looks into the page beside theirs: so
+//! damage of another's keeps it from them. This is for who met that, and takes longer.
+
+#[cfg(test)]
+mod tests;
+
+use coven_core::{Seq, SessionId};
+use redb::{Key as RedbKey, ReadTransaction, TableDefinition, Value};
+
+use super::{Part, Seeing, Seen};
+use crate::cold::order::Goes;
+use crate::cold::segment::Segment;
+use crate::error::Damage;
+use crate::fault::{Fault, damage};
+use crate::inspect::{name_of, widths};
+use crate::layout::{RECORDS, SEGMENTS, SLOTS, TRIMMING};
+use crate::raw::{Key, Leaf, Order, Reach, Snapshot};
+use crate::read::cache::Facts;
+use crate::read::output::Begins;
+use crate::read::record::{Known, record_of_row, slot_of_row, slot_unproven};
+use crate::read::unpacked::Row;
+
+/// The file as one commit left it.
+#[derive(Clone, Copy)]
+pub(crate) struct Verified<'a>(&'a Snapshot);
+
+impl<'a> Verified<'a> {
+    pub(crate) const fn of(snapshot: &'a Snapshot) -> Self {
+        Self(snapshot)
+    }
+
+    /// The slot of a session, and what there is to know of it beside its events; `None` where there is none, or
+    /// it was deleted.
+    pub(in crate::read) fn find(
+        self,
+        txn: &ReadTransaction,
+        id: &SessionId,
+        tail: Option<u64>,
+    ) -> Result<Option<(u64, Facts)>, Fault> {
+        let Some(slot) = slot_unproven(txn, id, tail)? else {
+            return Ok(None);
+        };
+        let facts = self.facts(slot, id)?;
+        let row = self.row(SLOTS, slot).ok().flatten();
+        match row.and_then(|row| slot_of_row(slot, &row).ok()) {
+            Some((owner, deleted_at)) if owner == *id => {
+                Ok(deleted_at.is_none().then_some((slot, facts)))
+            }
+            // The cold file may have nothing of it yet; and its record proves whose the slot is as well.
+            None if tail.is_some() || facts.known.is_some() => Ok(Some((slot, facts))),
+            Some(_) | None => Err(Fault::Damage(Damage {
+                session: Some(id.clone()),
+                seq: None,
+                problem: format!("nothing says that slot {slot} is its own"),
+            })),
+        }
+    }
+
+    /// As [`Segments::facts`](super::Segments::facts).
+    pub(in crate::read) fn facts(self, slot: u64, id: &SessionId) -> Result<Facts, Fault> {
+        // It proves itself. One that cannot be read is as good as none.
+        let row = self.row(RECORDS, slot).ok().flatten();
+        let record = row.and_then(|row| record_of_row(slot, id, &row).ok());
+        let known = record.as_ref().map(Known::from);
+        let trimmed_bytes = match known {
+            Some(known) => known.trimmed_bytes,
+            None => self
+                .sound_row(TRIMMING, slot)?
+                .map_or(0, |row| number(&row)),
+        };
+        Ok(Facts {
+            trimmed_bytes,
+            known,
+        })
+    }
+
+    /// As [`Segments::each`](super::Segments::each). Where a page is damaged that has some of the session, what
+    /// is in it before that is given, and nothing after it.
+    pub(in crate::read) fn each(
+        self,
+        of: Part<'_>,
+        facts: &Facts,
+        trimmed_bytes: u64,
+        each: impl FnMut(Row<'_>) -> Result<Goes, Fault>,
+    ) -> Result<Seen, Fault> {
+        if facts.known.is_some_and(|known| known.last_seq <= of.after) {
+            return Ok(Seen::NOTHING);
+        }
+        let mut seeing = Seeing::new(of, trimmed_bytes, each);
+        let wanted = of.after.get().saturating_add(1);
+        let from = self.near(of.slot, wanted).unwrap_or(0);
+        let mut may_lack = None;
+        for leaf in self.segments((of.slot, from), (of.slot, of.last.get()), Order::Forward) {
+            for ((_, first), bytes) in &leaf.rows {
+                let segment = Segment::decode(of.slot, *first, bytes)
+                    .map_err(|problem| of.damaged(*first, &problem))?;
+                if seeing.take_some(&segment)? == Goes::Enough {
+                    return Ok(seeing.seen(Goes::Enough));
+                }
+            }
+            if let Some(problem) = &leaf.problem {
+                let of_page = page_damaged(of.id, problem);
+                // Its last key is one of the session: there are more behind it.
+                if leaf.up_to.is_some_and(|up_to| up_to.0 == of.slot) {
+                    return Err(of_page);
+                }
+                may_lack = Some(of_page);
+            }
+        }
+        // The record says what the last event is, and who reads looks whether it was met.
+        match may_lack {
+            Some(fault) if facts.known.is_none() => Err(fault),
+            Some(_) | None => Ok(seeing.seen(Goes::On)),
+        }
+    }
+
+    /// Where the output at `offset` is, or the first after it where that was trimmed: found by the segments, so
+    /// that no index of them is gone by.
+    pub(in crate::read) fn begins(
+        self,
+        of: (u64, &SessionId),
+        known: Option<Known>,
+        offset: u64,
+    ) -> Result<Option<Begins>, Fault> {
+        let (slot, id) = of;
+        let mut near = None;
+        let (mut low, mut high) = (0, known.map_or(u64::MAX, |known| known.last_seq.get()));
+        // All that begin before `low` have output from before `offset`, or none; those at `high` and after it
+        // have none from before that.
+        while low <= high {
+            let middle = low + (high - low) / 2;
+            match self.output_from(slot, middle).found {
+                Some((first, at)) if at <= offset => {
+                    near = Some(first);
+                    low = first + 1;
+                }
+                Some(_) | None if middle == low => break,
+                Some(_) | None => high = middle - 1,
+            }
+        }
+        if let Some(segment) = near {
+            return Ok(Some(Begins { offset, segment }));
+        }
+        match self.output_from(slot, 0) {
+            OutputFrom {
+                problem: Some(problem),
+                ..
+            } => Err(page_damaged(id, &problem)),
+            OutputFrom { found, .. } => {
+                Ok(found.map(|(segment, offset)| Begins { offset, segment }))
+            }
+        }
+    }
+
+    /// The first segment from a place on that has output and can be read.
+    fn output_from(self, slot: u64, seq: u64) -> OutputFrom {
+        let mut problem = None;
+        for leaf in self.segments((slot, seq), (slot, u64::MAX), Order::Forward) {
+            for ((_, first), bytes) in &leaf.rows {
+                match Segment::head(slot, *first, bytes) {
+                    Ok(head) => {
+                        if let Some(output) = head.output {
+                            let found = Some((*first, output));
+                            return OutputFrom { found, problem };
+                        }
+                    }
+                    Err(malformed) => problem = problem.or_else(|| Some(malformed.to_string())),
+                }
+            }
+            problem = problem.or(leaf.problem);
+        }
+        OutputFrom {
+            found: None,
+            problem,
+        }
+    }
+
+    /// As [`Segments::after`](super::Segments::after).
+    pub(in crate::read) fn after(self, slot: u64, seq: Seq) -> Option<Seq> {
+        let from = (slot, seq.get().saturating_add(1));
+        let mut leaves = self.segments(from, (slot, u64::MAX), Order::Forward);
+        leaves.find_map(|leaf| leaf.rows.first().map(|((_, first), _)| Seq::new(*first)))
+    }
+
+    /// Where the last segment of a slot begins that does so at or before a place.
+    fn near(self, slot: u64, seq: u64) -> Option<u64> {
+        self.segments((slot, 0), (slot, seq), Order::Backward)
+            .find_map(|leaf| leaf.rows.last().map(|((_, first), _)| *first))
+    }
+
+    fn segments(self, from: Key, to: Key, order: Order) -> Reach<'a> {
+        self.reach(SEGMENTS, from, to, order)
+    }
+
+    fn reach<K: RedbKey + 'static, V: Value + 'static>(
+        self,
+        table: TableDefinition<'static, K, V>,
+        from: Key,
+        to: Key,
+        order: Order,
+    ) -> Reach<'a> {
+        self.0
+            .reach(name_of(&table), widths(&table), (from, to), order)
+    }
+
+    /// A row that has a checksum of its own.
+    fn row<V: Value + 'static>(
+        self,
+        table: TableDefinition<'static, u64, V>,
+        key: u64,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        let mut problem = None;
+        for Leaf {
+            mut rows,
+            problem: found,
+            ..
+        } in self.reach(table, (key, 0), (key, 0), Order::Forward)
+        {
+            if let Some((_, row)) = rows.pop() {
+                return Ok(Some(row));
+            }
+            problem = problem.or(found);
+        }
+        problem.map_or(Ok(None), |problem| Err(damage(problem)))
+    }
+
+    /// One that has none.
+    fn sound_row<V: Value + 'static>(
+        self,
+        table: TableDefinition<'static, u64, V>,
+        key: u64,
+    ) -> Result<Option<Vec<u8>>, Fault> {
+        for mut leaf in self.reach(table, (key, 0), (key, 0), Order::Forward) {
+            if let Some(problem) = leaf.problem {
+                return Err(damage(problem));
+            }
+            if let Some((_, row)) = leaf.rows.pop() {
+                return Ok(Some(row));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// What there is of output from a place on.
+struct OutputFrom {
+    /// Where the segment begins, and the output in it.
+    found: Option<(u64, u64)>,
+    /// What is wrong with what comes before that.
+    problem: Option<String>,
+}
+
+fn page_damaged(id: &SessionId, problem: &str) -> Fault {
+    Fault::Damage(Damage {
+        session: Some(id.clone()),
+        seq: None::<Seq>,
+        problem: format!("a page of its events is damaged: {problem}"),
+    })
+}
+
+fn number(row: &[u8]) -> u64 {
+    row.try_into().map_or(0, u64::from_le_bytes)
+}
