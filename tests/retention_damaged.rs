@@ -254,3 +254,75 @@ async fn where_far_more_than_a_segment_is_damaged_what_is_before_it_goes_and_it_
     let kept = prune(&world, retention).await.sessions[0].kept_bytes;
     assert!((30_000..=100_000).contains(&kept), "{kept}");
 }
+
+/// Turns a bit in every page of the index of output, so that the database takes none of them for a page.
+fn damage_index_of_output(home: &Path) {
+    let path = home.join("coven.redb");
+    let mut bytes = fs::read(&path).unwrap();
+    let mut damaged = 0;
+    let pages = (4096..bytes.len()).step_by(4096);
+    let leaves: Vec<usize> = pages
+        .filter(|at| bytes[*at..].starts_with(&[1, 0]))
+        .collect();
+    for at in leaves {
+        bytes[at] ^= 2;
+        fs::write(&path, &bytes).unwrap();
+        let found = coven::repair::inspect(home, &mut |_| {}).unwrap();
+        let mut tables = found.problems.iter().map(|it| it.table);
+        if !found.problems.is_empty() && tables.all(|table| table == Some("output")) {
+            damaged += 1;
+        } else {
+            bytes[at] ^= 2;
+        }
+    }
+    assert!(damaged > 0, "the index is somewhere");
+    fs::write(&path, &bytes).unwrap();
+}
+
+#[tokio::test]
+async fn what_is_within_its_budget_stays_though_the_index_of_output_is_damaged() {
+    let world = World::new().await;
+    let (record, whole) = world.run(&noise(1_500_000)).await;
+    let id = record.session.id.clone();
+    world.engine.shutdown().await;
+    let World { engine, dir } = world;
+    drop(engine);
+    damage_index_of_output(&dir.path().join("home"));
+    let engine = within(Engine::open(options(dir.path()))).await.unwrap();
+    let world = World { engine, dir };
+    let retention = Retention {
+        session_bytes: Some(1_000_000),
+        ..ALL
+    };
+    let pruned = prune(&world, retention).await;
+    let (gone, kept) = (pruned.sessions[0].len_bytes, pruned.sessions[0].kept_bytes);
+    assert_eq!(pruned.sessions[0].unread, []);
+    assert!(
+        kept <= 1_000_000 && kept + SEGMENT_BYTES > 1_000_000,
+        "{kept}"
+    );
+    let trims = trims(&world, &id, record.last_seq).await;
+    let went = &whole[..usize::try_from(gone).unwrap()];
+    assert_eq!(trims, [(0, gone, Sha256::digest(went).into())]);
+}
+
+#[tokio::test]
+async fn what_is_within_its_budget_stays_though_all_that_is_behind_the_cut_is_damaged() {
+    let world = World::new().await;
+    let (record, whole) = world.run(&noise(1_500_000)).await;
+    let places: Vec<&[u8]> = (700_000..1_500_000)
+        .step_by(5_000)
+        .map(|at| &whole[at..])
+        .collect();
+    let world = damaged_in(world, &places, |_| {}).await;
+    let retention = Retention {
+        session_bytes: Some(600_000),
+        ..ALL
+    };
+    let pruned = within(world.engine.prune(Some(retention), Pruning::Real, me())).await;
+    let pruned = pruned.unwrap();
+    let failed: Vec<_> = pruned.failed.iter().map(|(id, _)| id).collect();
+    assert_eq!(failed, [&record.session.id]);
+    let gone = pruned.sessions[0].len_bytes;
+    assert!(gone <= 700_000 && gone + SEGMENT_BYTES > 700_000, "{gone}");
+}

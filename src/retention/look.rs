@@ -207,7 +207,8 @@ fn unread(
 }
 
 /// Where the event ends that a cut is in; the cut itself, where it is between two. In output that
-/// cannot be read it is where that ends, or, where it is too much of it, where it begins, and why.
+/// cannot be read it is where that ends, or, where it is too much of it or all that is left, where it begins,
+/// and why: no more goes than what is read behind it says is to.
 fn between_events(
     store: &Store,
     stock: &Stock,
@@ -230,7 +231,6 @@ fn between_events(
     let to = stock.end.min(cut.saturating_add(UNREAD_BYTES));
     Ok(match unreadable::end(cut, to, written)? {
         Some(end) => (end, None),
-        None if to == stock.end => (to, None),
         None => (begin, Some(damage)),
     })
 }
