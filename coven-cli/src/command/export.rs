@@ -44,10 +44,15 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
                 .ask(home, async |client| begin(client, args).await)
                 .await?;
             source.tell_what_waits(home, &session);
-            match to_stdout(lines).await {
+            let mut is_begun = false;
+            match to_stdout(lines, &mut is_begun).await {
                 Err(failure) if failure.is_unheard() => {
                     let failure = why(answerer.client(), &session.id).await.unwrap_or(failure);
-                    return Err(failure.and("what was written is not a whole export"));
+                    return Err(if is_begun {
+                        failure.and("what was written is not a whole export")
+                    } else {
+                        failure
+                    });
                 }
                 written => written?,
             }
@@ -101,9 +106,11 @@ async fn why(client: &Client, id: &str) -> Option<Failure> {
     }
 }
 
-async fn to_stdout(mut lines: Output) -> Result<(), Failure> {
+/// `is_begun` tells whether anything was written, whatever comes of it.
+async fn to_stdout(mut lines: Output, is_begun: &mut bool) -> Result<(), Failure> {
     let mut stdout = Stdout::new();
     while let Some(bytes) = lines.next().await? {
+        *is_begun = true;
         stdout.write(&bytes).await?;
     }
     Ok(())

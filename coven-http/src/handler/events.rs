@@ -66,7 +66,11 @@ async fn collect(
             events: limits::MAX_PAGE_ROWS,
             bytes: limits::STREAM_READ_BYTES,
         };
-        let envelopes = call.engine().read(id, after, read).await?;
+        let envelopes = match call.engine().read(id, after, read).await {
+            // The page ends before what cannot be read: who asks for the next one is told.
+            Err(_) if last.is_some() => break true,
+            envelopes => envelopes?,
+        };
         let Some(newest) = envelopes.last() else {
             break false;
         };
