@@ -1,6 +1,7 @@
 //! Where the answers about sessions come from: the home's daemon, or the home itself.
 
 mod waiting;
+mod warnings;
 
 use std::path::Path;
 
@@ -133,6 +134,7 @@ async fn open(home: &Home) -> Result<Option<Client>, Failure> {
     if !home.has_log() {
         return Ok(None);
     }
+    warnings::are_told();
     let opened = Engine::open_to_read(Options::at(home.dir())).await;
     let engine = opened.map_err(|error| refused(&error, home.dir(), TO_READ))?;
     Ok(Some(Client::of_engine(engine)))

@@ -343,3 +343,36 @@ fn files(dir: &Path) -> BTreeMap<String, (Vec<u8>, i64, i64)> {
         })
         .collect()
 }
+
+#[test]
+fn a_last_commit_that_is_let_go_is_told_of_offline_too() {
+    let home = Home::new();
+    let id = home.launch(ENDLESS);
+    home.wait_for_output(&id, "begun");
+    home.text(["input", &id, "the newest word"]);
+    home.kill_daemon();
+    let journal = fs::read(home.dir().join("coven.redb.journal")).unwrap();
+    let places: Vec<usize> = (0..journal.len())
+        .filter(|at| journal[*at..].starts_with(b"the newest word"))
+        .collect();
+    assert!(!places.is_empty(), "it is in the journal");
+    let said_of = |journal: &[u8]| {
+        let copy = home.project().join("copy");
+        let _ = fs::remove_dir_all(&copy);
+        fs::create_dir(&copy).unwrap();
+        fs::set_permissions(&copy, fs::Permissions::from_mode(0o700)).unwrap();
+        for file in ["format", "coven.redb"] {
+            fs::copy(home.dir().join(file), copy.join(file)).unwrap();
+        }
+        fs::write(copy.join("coven.redb.journal"), journal).unwrap();
+        let output = home.output(["--home", copy.to_str().unwrap(), "sessions", "--offline"]);
+        String::from_utf8(output.stderr).unwrap()
+    };
+    assert!(!said_of(&journal).contains("let go"));
+    let is_told = |at: &usize| {
+        let mut journal = journal.clone();
+        journal[*at] ^= 1;
+        said_of(&journal).contains("coven: its last commit is not whole and was let go")
+    };
+    assert!(places.iter().any(is_told));
+}

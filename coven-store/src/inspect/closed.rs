@@ -231,6 +231,15 @@ impl OpenFile {
             };
             findings.add(tell(problem, loss));
         }
+        // Every commit of the cold file has two phases, so a crash may have left that there.
+        if kind == Kind::Journal && file.header.has_one_after {
+            let problem = "its first page has a commit after the one that it calls the last";
+            findings.add(tell(problem, Loss::LastCommit));
+        }
+        if file.header.has_odd_flags {
+            let problem = "its first page says how it was left in a way that it is never said";
+            findings.add(tell(problem, Loss::Nothing));
+        }
         findings.take_pages(log_file(kind), file);
         if file.has_lost_its_last {
             let problem = "its last commit is not whole, and is taken back when it is opened";

@@ -24,6 +24,8 @@ const FORMAT: u8 = 3;
 const SECOND_IS_NEWER: u8 = 1;
 const RECOVERY_REQUIRED: u8 = 2;
 const TWO_PHASES: u8 = 4;
+const PRIMARY_UNFLUSHED: u8 = 8;
+const FLAGS: u8 = SECOND_IS_NEWER | RECOVERY_REQUIRED | TWO_PHASES | PRIMARY_UNFLUSHED;
 
 /// What the first page says, as far as it can be believed.
 #[derive(Debug)]
@@ -40,6 +42,11 @@ pub(crate) struct Header {
     /// looks, or cannot be told.
     pub(super) believed_at: Option<usize>,
     pub(crate) last: Last,
+    /// There is a commit after the one that is called the last, and is not known to have been made: one in two
+    /// phases was interrupted between them, or what says which is the last was damaged.
+    pub(crate) has_one_after: bool,
+    /// What says how the file was left has a bit that is never set.
+    pub(crate) has_odd_flags: bool,
     /// What else is wrong with it.
     pub(crate) problems: Vec<&'static str>,
 }
@@ -159,6 +166,8 @@ impl Header {
             has_two_phases: in_two_phases,
             last_is_uncertain: is_open && !in_two_phases,
             last,
+            has_one_after: is_hidden && in_two_phases && is_open,
+            has_odd_flags: flags & !FLAGS != 0,
             problems,
         }
     }
@@ -293,5 +302,16 @@ mod tests {
         page[FLAGS_AT] ^= SECOND_IS_NEWER;
         let header = Header::of(&page);
         assert_eq!((header.last, numbers(&header)), (Last::Hidden, vec![8, 7]));
+    }
+
+    #[test]
+    fn flags_that_turned_are_seen_where_they_call_an_older_commit_the_last_or_are_never_set() {
+        let whole = Header::of(&page(RECOVERY_REQUIRED));
+        assert!(!whole.has_one_after && !whole.has_odd_flags);
+        let mut page = page(RECOVERY_REQUIRED);
+        page[FLAGS_AT] ^= SECOND_IS_NEWER | TWO_PHASES;
+        assert!(Header::of(&page).has_one_after);
+        page[FLAGS_AT] ^= 0x40;
+        assert!(Header::of(&page).has_odd_flags);
     }
 }
