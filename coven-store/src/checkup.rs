@@ -50,6 +50,7 @@ pub fn is_unfinished(path: &Path) -> bool {
 fn take(findings: &mut Findings, expected: Expected) {
     let Expected { salvaged, unseen } = expected;
     findings.newest_is_lost = salvaged.newest_is_lost;
+    findings.untied = salvaged.untied;
     for changed in salvaged.changed {
         if changed.lost_events != Some(0) || !changed.stand_ins.is_empty() {
             findings.lost.insert(changed.session, changed.lost_events);

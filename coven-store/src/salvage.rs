@@ -9,6 +9,7 @@ mod carve;
 mod catalogue;
 mod error;
 mod events;
+mod gaps;
 mod groups;
 mod mend;
 mod places;
@@ -33,6 +34,8 @@ use crate::stored::{EventRow, encode};
 use catalogue::{Catalogue, Owner};
 pub use error::SalvageError;
 use events::Events;
+pub use gaps::Untied;
+use gaps::{Found, Gaps};
 use mend::{Mending, row, stand_in};
 use places::Places;
 use target::{Gathered, Target};
@@ -52,6 +55,9 @@ pub struct Salvaged {
     /// Some of the newest part of the log could not be read: what was recorded last, of whatever
     /// sessions, is missing beside what is told of each.
     pub newest_is_lost: bool,
+    /// Events that were lost before that, and nothing that is left says whose they were. Sessions may lack
+    /// them beside what is told of each: one that seems to run may have ended.
+    pub untied: Untied,
     /// Sessions of which nothing is left, not even their names: how many there were at least.
     pub untraced: u64,
     /// The sessions that are not as they were, and what became of each.
@@ -66,7 +72,7 @@ pub struct Changed {
     /// Events that are there as they were.
     pub kept_events: u64,
     /// Events that are gone, where that can be told: of a session that was trimmed it cannot, nor of any
-    /// where some of the newest part of the log could not be read.
+    /// where some of the newest part of the log could not be read, or events were lost of nobody knows whom.
     pub lost_events: Option<u64>,
     /// Bytes of output that are gone. Those that come before other output are stood for by as many others.
     /// How many came after the last output that is left is known where the session's record is whole, but
@@ -140,8 +146,9 @@ pub(crate) fn salvage_on(
         });
     }
     let put = draft.put_in_place(disk.as_ref());
-    put.map_err(|source| SalvageError::Write {
-        reason: storage_fault(&source),
+    put.map_err(|source| match (into.exists(), storage_fault(&source)) {
+        (true, reason) => SalvageError::Unsettled { reason },
+        (false, reason) => SalvageError::Write { reason },
     })?;
     Ok(salvaged)
 }
@@ -166,7 +173,7 @@ pub(crate) fn expect(
     let salvaged = salvaging.salvaged;
     let mut unseen = BTreeMap::new();
     for (&slot, owner) in &catalogue.owners {
-        let id = name(slot, owner);
+        let id = catalogue.name_of(slot);
         if owner.deleted_at.is_none() && catalogue.newest(slot).is_some_and(|seq| !has_seen(seq)) {
             let events = Events::of(&catalogue, slot, id.clone());
             let count = events.filter(|left| !has_seen(left.envelope.seq.get()));
@@ -182,6 +189,9 @@ struct Salvaging<'a> {
     places: Places,
     uid: u32,
     salvaged: Salvaged,
+    /// What the sessions lost in places that nothing was found in; `None` where what is left of the log says
+    /// of all that it had how many events it had of each.
+    gaps: Option<Gaps>,
     /// Those that were trimmed, by slot: what they lost is told when all are known.
     trimmed: BTreeMap<u64, Mended>,
 }
@@ -193,23 +203,21 @@ struct Mended {
     done: mend::Done,
 }
 
-/// The name of a session, or one that stands for it.
-fn name(slot: u64, owner: &Owner) -> SessionId {
-    owner
-        .id
-        .clone()
-        .unwrap_or_else(|| SessionId::parse(&format!("salvaged-slot-{slot}")).expect("it is an id"))
-}
-
 impl<'a> Salvaging<'a> {
     fn of(catalogue: &'a Catalogue, log: Target, uid: u32) -> Self {
+        let is_counted = catalogue.ordered.is_some() && catalogue.has_journal;
+        let found = (!is_counted).then(|| Found::of(catalogue));
+        let gaps = found.as_ref().map(|found| Gaps::of(catalogue, found));
+        let untied = gaps.as_ref().map(|gaps| gaps.untied.clone());
         Self {
             catalogue,
             log,
-            places: Places::up_to(catalogue.mark.last_seq),
+            places: Places::up_to(catalogue.mark.last_seq, found.map(|found| found.taken)),
             uid,
+            gaps,
             salvaged: Salvaged {
                 newest_is_lost: !catalogue.has_newest,
+                untied: untied.unwrap_or_default(),
                 untraced: catalogue.untraced,
                 ..Salvaged::default()
             },
@@ -227,7 +235,7 @@ impl<'a> Salvaging<'a> {
     }
 
     fn take(&mut self, slot: u64, owner: &Owner) -> Result<(), SalvageError> {
-        let id = name(slot, owner);
+        let id = self.catalogue.name_of(slot);
         let mut deletion = None;
         let mut trimmed_bytes = 0;
         let mut events = 0;
@@ -296,15 +304,22 @@ impl<'a> Salvaging<'a> {
             self.trimmed.insert(slot, mended);
             return Ok(());
         }
-        let had = self.catalogue.ordered.as_ref().map(|ordered| {
-            let folded = ordered.get(&slot).copied().unwrap_or(0);
-            folded + self.catalogue.not_folded(slot, 0)
-        });
-        let missing = had.map(|had| had.saturating_sub(mended.done.events));
-        // What was in a group that cannot be read, nobody counts.
-        let lost_events = missing.filter(|_| self.catalogue.has_newest);
-        self.tell(&mended, missing.unwrap_or(0), lost_events);
+        let (missing, is_known) = self.missing(slot, &mended.done);
+        self.tell(&mended, missing, is_known.then_some(missing));
         Ok(())
+    }
+
+    /// How many events of a slot are missing, as far as is known, and whether that is all.
+    fn missing(&self, slot: u64, done: &mend::Done) -> (u64, bool) {
+        if let Some(gaps) = &self.gaps {
+            let missing = gaps.of.get(&slot).copied().unwrap_or(0) + done.left_out;
+            let is_all = gaps.untied.events == 0 && self.catalogue.has_newest;
+            return (missing, is_all);
+        }
+        let ordered = self.catalogue.ordered.as_ref();
+        let folded = ordered.and_then(|ordered| ordered.get(&slot)).copied();
+        let had = folded.unwrap_or(0) + self.catalogue.not_folded(slot, 0);
+        (had.saturating_sub(done.events), true)
     }
 
     /// Tells of those that were trimmed. The order does not say which events are gone rightly: all after
@@ -323,7 +338,9 @@ impl<'a> Salvaging<'a> {
                 _ => 0,
             };
             let missing = had.saturating_sub(mended.done.since_trim);
-            self.tell(mended, missing, None);
+            let gaps = self.gaps.as_ref().map(|gaps| &gaps.of);
+            let in_gaps = gaps.and_then(|gaps| gaps.get(slot)).copied();
+            self.tell(mended, missing.max(in_gaps.unwrap_or(0)), None);
         }
     }
 

@@ -135,6 +135,72 @@ async fn what_is_left_of_files_that_were_cut_replaced_or_lost_is_brought_back() 
 }
 
 #[tokio::test]
+async fn of_every_event_that_a_copy_which_broke_off_lacks_it_is_told_whose_it_was_or_that_it_is_lost()
+ {
+    let log = story().await;
+    let old = content_of(&log.copy()).await;
+    let last = old.events.last().expect("some").seq.get();
+    let (mut untied, mut tied) = (0, 0);
+    for part in 1..12 {
+        let copy = log.copy();
+        cut(&copy.path(), len(&copy.path()) * part / 12);
+        let (new, salvaged) = salvaged(&copy);
+        let what = format!("{part} of 12");
+        let missing = compare(&old, &new, &salvaged, &what).await as u64;
+        // The journal is whole.
+        assert!(!salvaged.newest_is_lost, "{what}: {salvaged:?}");
+        let told = &salvaged.untied;
+        assert!(told.may_be_void <= told.events, "{what}: {told:?}");
+        assert!(told.events <= last, "{what}: {told:?}");
+        untied += u64::from(told.events > 0);
+        tied += u64::from(missing > 0 && !salvaged.changed.is_empty());
+        let read = inspect(&copy.path(), &mut |_| {}).expect("it can be looked at");
+        assert_eq!(read.untied, salvaged.untied, "{what}");
+    }
+    assert!(untied > 2 && tied > 2, "{untied} {tied}");
+}
+
+#[tokio::test]
+async fn nothing_is_said_to_be_lost_of_a_log_of_which_nothing_is() {
+    let log = story().await;
+    put(&log.path(), 0, &[0; 4096]);
+    let (_, salvaged) = salvaged(&log);
+    assert_eq!(salvaged.untied.events, salvaged.untied.may_be_void);
+    assert!(salvaged.changed.is_empty(), "{salvaged:?}");
+}
+
+#[tokio::test]
+async fn a_session_whose_name_is_lost_gets_one_that_nobody_has() {
+    let log = empty();
+    let store = log.open();
+    ended(&store, "its-name-is-lost").await;
+    for name in ["salvaged-slot-1", "salvaged-slot-1-2"] {
+        append(&store, name, vec![registered(name)])
+            .await
+            .expect("a new session");
+    }
+    store.close().await;
+    let damaged = |path: &std::path::Path| {
+        let mut bytes = fs::read(path).expect("a file");
+        let name = b"its-name-is-lost";
+        for at in 0..bytes.len() - name.len() {
+            if bytes[at..].starts_with(name) {
+                bytes[at..at + name.len()].fill(b'?');
+            }
+        }
+        fs::write(path, bytes).expect("a write");
+    };
+    damaged(&log.path());
+    damaged(&log.journal());
+    let (new, salvaged) = salvaged(&log);
+    assert_eq!(salvaged.sessions, 3, "{salvaged:?}");
+    let store = new.open();
+    assert_eq!(events_of(&store, "salvaged-slot-1-3").len(), 4);
+    assert_eq!(events_of(&store, "salvaged-slot-1").len(), 1);
+    store.close().await;
+}
+
+#[tokio::test]
 async fn a_hole_in_the_output_is_as_long_as_what_was_lost_and_says_so() {
     let log = story().await;
     let old = content_of(&log.copy()).await;

@@ -107,3 +107,66 @@ async fn how_many_events_were_in_a_commit_that_cannot_be_read_is_not_said_of_who
     assert_eq!(changed.lost_output_bytes, 9);
     assert_eq!(changed.stand_ins, [("output", 1)]);
 }
+
+#[tokio::test]
+async fn of_a_commit_that_is_lost_between_others_it_is_said_which_events_it_had() {
+    let log = empty();
+    let store = log.open();
+    running(&store, "a").await;
+    store.close().await;
+    // From here on nothing is folded.
+    let store = log.open();
+    let mut lost = Vec::new();
+    for n in 0..60_u64 {
+        let said = format!("{n:03}").into_bytes().repeat(1_000);
+        let appended = append(&store, "a", vec![output(n * 3_000, said)]).await;
+        let seq = appended.expect("it goes on").last;
+        if n == 20 {
+            append(&store, "b", vec![registered("b")])
+                .await
+                .expect("a new session");
+            lost.push(seq.next());
+        }
+    }
+    let damaged = log.copy();
+    store.close().await;
+    damage_in_the_journal(&damaged, b"/elsewhere");
+    let (_, salvaged) = salvaged(&damaged);
+    let told = &salvaged.untied;
+    assert_eq!((told.events, told.may_be_void), (1, 1), "{told:?}");
+    assert_eq!(told.seqs, [(lost[0], lost[0])]);
+    assert!(
+        !salvaged.newest_is_lost,
+        "it was not the newest: {salvaged:?}"
+    );
+    let found = inspect(&damaged.path(), &mut |_| {}).expect("it can be looked at");
+    assert_eq!(found.untied, salvaged.untied);
+}
+
+#[tokio::test]
+async fn a_commit_that_the_journals_first_page_hides_is_told_of_and_brought_back() {
+    let log = empty();
+    let store = log.open();
+    running(&store, "a").await;
+    store.close().await;
+    let store = log.open();
+    for n in 0..3 {
+        append(&store, "a", vec![output(n * 4, "said")])
+            .await
+            .expect("it goes on");
+    }
+    let damaged = log.copy();
+    store.close().await;
+    let old = content_of(&damaged.copy()).await;
+    let is_whole = |log: &Log| {
+        let found = inspect(&log.path(), &mut |_| {}).expect("it can be looked at");
+        found.is_whole()
+    };
+    assert!(is_whole(&damaged));
+    // Which commit is the last, and that it was made in two phases.
+    flip(&damaged.journal(), 9 * 8);
+    flip(&damaged.journal(), 9 * 8 + 2);
+    assert!(!is_whole(&damaged));
+    let (new, _) = salvaged(&damaged);
+    assert!(old == content_of(&new).await);
+}

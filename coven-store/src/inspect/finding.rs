@@ -6,6 +6,7 @@ use std::fmt;
 use coven_core::{Seq, SessionId};
 
 use crate::raw::BadPage;
+use crate::salvage::Untied;
 
 /// Findings that are told one by one. More help nobody, and a file of noise could have any number.
 const MAX_TOLD: usize = 1000;
@@ -30,6 +31,8 @@ pub struct Findings {
     /// What was recorded last cannot all be read: any session may lack its newest events, and a
     /// salvage does not know which.
     pub newest_is_lost: bool,
+    /// Events that were lost before that, and a salvage does not know of which sessions.
+    pub untied: Untied,
     /// The events that were read, from the first to the last of each run of them.
     pub(super) read: Vec<(u64, u64)>,
 }

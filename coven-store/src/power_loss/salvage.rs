@@ -135,6 +135,11 @@ impl Tried {
         }
         let is_there = new.path().exists();
         assert!(is_there || done.is_err(), "{when}: it was said to be there");
+        if let (Some(Mishap::Fault { .. }), Err(error)) = (mishap, &done) {
+            // It is no error that has somebody remove a log that is whole.
+            let is_said_to_be = matches!(error, SalvageError::Unsettled { .. });
+            assert_eq!(is_said_to_be, is_there, "{when}: {error}");
+        }
         if !is_there {
             self.is_refused_and_done_again(&new, &when);
         }

@@ -41,11 +41,12 @@ impl Found {
 /// What is in one page.
 pub(super) enum Leaf {
     Segments(Vec<Found>),
-    /// The second part of each key is 0.
+    /// The second part of each key is 0, here and in the next.
     Slots(Vec<Found>),
+    Order(Vec<Found>),
 }
 
-/// Calls `each` with every page of a cold file that has rows of the events or of whose they are.
+/// Calls `each` with every page of a cold file that has rows of the events, or of whose they are.
 pub(super) fn cold(file: &RawFile, mut each: impl FnMut(Leaf)) {
     leaves(file, |at, page| {
         let segments: Vec<Found> = rows(at, page, SEGMENTS)
@@ -56,13 +57,14 @@ pub(super) fn cold(file: &RawFile, mut each: impl FnMut(Leaf)) {
             each(Leaf::Segments(segments));
             return end.unwrap_or(at);
         }
-        let slots: Vec<Found> = rows(at, page, NUMBERED)
-            .filter(|row| slot_of_row(row.key.0, &row.value).is_ok())
-            .collect();
+        let numbered: Vec<Found> = rows(at, page, NUMBERED).collect();
+        let is_slot = |row: &Found| slot_of_row(row.key.0, &row.value).is_ok();
         // A row of the order can look like one of a slot; all of a page cannot.
         let is_order = |row: &Found| runs_of_row(row.key.0, &row.value).is_ok();
-        if !slots.is_empty() && !rows(at, page, NUMBERED).all(|row| is_order(&row)) {
-            each(Leaf::Slots(slots));
+        if numbered.iter().any(is_slot) && !numbered.iter().all(is_order) {
+            each(Leaf::Slots(numbered.into_iter().filter(is_slot).collect()));
+        } else if numbered.iter().any(is_order) {
+            each(Leaf::Order(numbered.into_iter().filter(is_order).collect()));
         }
         at
     });

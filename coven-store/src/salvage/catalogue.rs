@@ -1,6 +1,8 @@
 //! What there is left of a log, and where: found out once, so that the rest is looking it up.
 
 mod carved;
+mod journal;
+mod order;
 mod owners;
 
 use std::collections::{BTreeMap, HashMap};
@@ -9,20 +11,18 @@ use bytes::Bytes;
 use coven_core::{Record, Seq, SessionId};
 use redb::Value;
 
-use crate::cold::order::{NOBODY, runs_of_row};
 use crate::cold::segment::Segment;
 use crate::error::OpenError;
 use crate::file::{Disk, Kind, journal_path, open_error, refuse_unfinished};
-use crate::fit::Marks;
-use crate::inspect::{OpenFile, Source, groups, trimmed};
-use crate::journal::{self, JournalBatch};
+use crate::inspect::{OpenFile, Source};
 use crate::layout::{BY_CREATED, GONE, IDS, META, ORDER, RECORDS, SEGMENTS, SLOTS, meta};
 use crate::limits::LOST_SEQS;
 use crate::raw::{Last, Snapshot};
 use crate::read::{record_of_row, slot_of_row};
 use crate::stored::Mark;
+use crate::tail::Run;
 
-use carved::Known;
+use journal::Left;
 
 /// A segment that is whole, in the cold file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -66,14 +66,24 @@ pub(super) struct Catalogue {
     pub(super) recent: HashMap<u64, BTreeMap<u64, Bytes>>,
     /// How many events the log had of each slot, where that is known of all.
     pub(super) ordered: Option<HashMap<u64, u64>>,
+    /// What is left of the order beside the cold file's trees.
+    carved_order: Vec<Run>,
     /// How far the cold file had everything, as a Seq.
     pub(super) folded: u64,
     /// The same as the file says it, and from where it says that an import went on.
     cold_marks: Option<(Mark, Option<Mark>)>,
     /// Sessions there were, as far as is known, that nothing is left of.
     pub(super) untraced: u64,
+    /// What the slots are called whose names are lost.
+    new_names: HashMap<u64, SessionId>,
+    /// Slots whose session was deleted, as another had its id later, and whose deletion is lost.
+    pub(super) forgotten: Vec<u64>,
     /// All of the journal could be read.
+    pub(super) has_journal: bool,
+    /// Nothing can have been recorded after all that is known.
     pub(super) has_newest: bool,
+    /// The last place that is known to have been given.
+    pub(super) last_known: u64,
     /// The log's counters, or beyond them.
     pub(super) mark: Mark,
 }
@@ -92,19 +102,23 @@ impl Catalogue {
             (OpenFile::There(cold), _) => catalogue.take_cold(cold),
             (OpenFile::Missing, OpenFile::There(_)) => {}
         }
-        let journal_is_whole = match &journal {
+        let left = match &journal {
             // What it has is other sessions', of the same slots.
-            OpenFile::There(journal) if are_of_two_logs(&cold, journal) => false,
+            OpenFile::There(journal) if are_of_two_logs(&cold, journal) => Left::NotTheEnd,
             OpenFile::There(journal) => catalogue.take_journal(journal, &cold),
-            OpenFile::Missing => catalogue.mark.position == 0,
+            OpenFile::Missing if catalogue.mark.position == 0 => Left::All,
+            OpenFile::Missing => Left::NotTheEnd,
         };
         catalogue.pieces.sort_unstable();
         catalogue.pieces.dedup();
         catalogue.forget_predecessors();
-        catalogue.has_newest = journal_is_whole;
+        catalogue.name_the_nameless();
+        catalogue.has_journal = left == Left::All;
+        catalogue.has_newest = left != Left::NotTheEnd;
         let traced = catalogue.owners.len() as u64;
         catalogue.untraced = catalogue.mark.last_slot.saturating_sub(traced);
-        if !journal_is_whole {
+        catalogue.last_known = catalogue.mark.last_seq;
+        if !catalogue.has_newest {
             // What was given since is not known: nothing of it may be given again.
             catalogue.mark.last_seq += LOST_SEQS;
         }
@@ -196,118 +210,6 @@ impl Catalogue {
             at,
             len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         });
-    }
-
-    fn take_order(&mut self, rows: crate::inspect::Rows<'_>) {
-        let mut next = 1;
-        let mut counts = HashMap::new();
-        for row in rows.flatten() {
-            let first = u64_of(&row.key);
-            let runs = runs_of_row(first, &row.value).unwrap_or_default();
-            if first != next || runs.is_empty() {
-                return;
-            }
-            for run in runs {
-                next = run.last.get() + 1;
-                if run.slot != NOBODY {
-                    *counts.entry(run.slot).or_insert(0) += next - run.first.get();
-                }
-            }
-        }
-        self.ordered = (next > 1 && next == self.folded + 1).then_some(counts);
-    }
-
-    /// How many events the cold file had of some slots, of each from a place on; `None` where its order
-    /// cannot all be read.
-    pub(super) fn ordered_from(&self, from: &BTreeMap<u64, u64>) -> Option<BTreeMap<u64, u64>> {
-        let cold = self.cold.as_ref().filter(|_| self.ordered.is_some())?;
-        let mut counts: BTreeMap<u64, u64> = BTreeMap::new();
-        let rows = Source::Closed(cold).rows(ORDER);
-        for row in rows.into_iter().flatten().flatten() {
-            let runs = runs_of_row(u64_of(&row.key), &row.value);
-            for run in runs.unwrap_or_default() {
-                if let Some(from) = from.get(&run.slot) {
-                    let first = run.first.get().max(*from);
-                    let count = (run.last.get() + 1).saturating_sub(first);
-                    *counts.entry(run.slot).or_default() += count;
-                }
-            }
-        }
-        Some(counts)
-    }
-
-    /// How many events of a slot from a place on the journal has, of those that are not folded.
-    pub(super) fn not_folded(&self, slot: u64, from: u64) -> u64 {
-        let first = from.max(self.folded + 1);
-        let rows = self.recent.get(&slot);
-        rows.map_or(0, |rows| rows.range(first..).count() as u64)
-    }
-
-    /// Takes the groups of a journal, and says whether that is all it had.
-    fn take_journal(&mut self, journal: &Snapshot, cold: &OpenFile) -> bool {
-        let mut is_whole = journal.header.problems.is_empty() && !has_lost_its_last(journal);
-        let trimmed = trimmed(journal);
-        let mut last = trimmed;
-        match trimmed {
-            Some(mark) => self.count(mark),
-            None => is_whole = false,
-        }
-        let mut known = Known::up_to(trimmed, self.cold_marks.map(|(folded, _)| folded));
-        for group in groups(journal) {
-            match journal::read(group.position, &group.bytes.into()) {
-                Ok((mark, batches)) => {
-                    known.add(mark, &batches);
-                    is_whole &= self.take_group(mark, batches);
-                    last = Some(mark);
-                }
-                Err(_) => is_whole = false,
-            }
-        }
-        is_whole &= self.fits(trimmed, last);
-        is_whole &= journal.take_bad().is_empty();
-        if !is_whole {
-            self.carve_journal(journal, cold, known);
-        }
-        is_whole
-    }
-
-    /// Whether this journal is the one that had what was recorded last.
-    fn fits(&self, trimmed: Option<Mark>, last: Option<Mark>) -> bool {
-        let (Some((folded, imported)), Some(trimmed), Some(last)) =
-            (self.cold_marks, trimmed, last)
-        else {
-            return true;
-        };
-        let marks = Marks {
-            folded,
-            imported,
-            trimmed,
-            last,
-        };
-        marks.misfit().is_none()
-    }
-
-    /// Takes in a group, but for what is of a slot that is another session's: then the journal is of another
-    /// branch of the log's history than the cold file. What is known already of a place stays. Says whether it
-    /// was all taken.
-    fn take_group(&mut self, mark: Mark, batches: Vec<JournalBatch>) -> bool {
-        self.count(mark);
-        let mut is_all = true;
-        for batch in batches {
-            let owner = self
-                .owner(batch.slot)
-                .id
-                .get_or_insert_with(|| batch.id.clone());
-            if *owner != batch.id {
-                is_all = false;
-                continue;
-            }
-            let recent = self.recent.entry(batch.slot).or_default();
-            for (seq, bytes) in batch.rows {
-                recent.entry(seq.get()).or_insert(bytes);
-            }
-        }
-        is_all
     }
 
     fn count(&mut self, mark: Mark) {

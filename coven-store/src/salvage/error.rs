@@ -17,10 +17,19 @@ pub enum SalvageError {
     #[error(transparent)]
     Open(#[from] OpenError),
     /// The new log cannot be written. What there is of it is no log, and is refused as one
-    /// ([`OpenError::Unfinished`]); or all of it is there, and only whether it outlives a power cut is not sure.
+    /// ([`OpenError::Unfinished`]).
     #[error("the new log cannot be written: {reason}")]
     Write {
         /// Why.
+        reason: StorageFault,
+    },
+    /// All of the new log is in its place, and whether it outlives a power cut is not sure. Look at it with
+    /// [`inspect`](crate::inspect()), and keep the damaged one.
+    #[error(
+        "the new log is whole and in its place, and whether it outlives a power cut is not sure: {reason}"
+    )]
+    Unsettled {
+        /// What the disk said at the end.
         reason: StorageFault,
     },
     /// The new log is not whole: the disk failed as its files were closed, or it is a bug. What was found is in

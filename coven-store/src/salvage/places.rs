@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::catalogue::Catalogue;
-use super::events::Events;
+use super::gaps::{Found, Taken};
 
 /// What is taken, so that what is put in the place of something lost takes nobody else's.
 pub(super) struct Places {
@@ -12,7 +12,7 @@ pub(super) struct Places {
     /// The last that there was: all beyond it are new, and given.
     last_known: u64,
     /// Runs of places that events have, by their last; made when it is first needed.
-    taken: Option<Vec<(u64, u64)>>,
+    taken: Option<Vec<Taken>>,
     given: BTreeSet<u64>,
     /// From here on up to `last_known` none is free.
     full_from: u64,
@@ -22,12 +22,12 @@ pub(super) struct Places {
 pub(super) const NO_END: u64 = u64::MAX;
 
 impl Places {
-    /// In a log whose last place is `last`.
-    pub(super) const fn up_to(last: u64) -> Self {
+    /// In a log whose last place is `last`; `taken` if it is known already.
+    pub(super) const fn up_to(last: u64, taken: Option<Vec<Taken>>) -> Self {
         Self {
             last,
             last_known: last,
-            taken: None,
+            taken,
             given: BTreeSet::new(),
             full_from: last.saturating_add(1),
         }
@@ -42,14 +42,14 @@ impl Places {
         before: u64,
         count: usize,
     ) -> Vec<u64> {
-        let taken = self.taken.get_or_insert_with(|| taken(catalogue));
+        let taken = self.taken.get_or_insert_with(|| Found::of(catalogue).taken);
         let mut found = Vec::new();
         let is_to_the_end = before > self.last_known;
         let mut seq = before.saturating_sub(1).min(self.full_from - 1);
         while seq > after && found.len() < count {
-            let run = taken.partition_point(|(_, last)| *last < seq);
+            let run = taken.partition_point(|taken| taken.last < seq);
             match taken.get(run) {
-                Some(&(first, _)) if first <= seq => seq = first.saturating_sub(1),
+                Some(run) if run.first <= seq => seq = run.first.saturating_sub(1),
                 _ => {
                     if self.given.insert(seq) {
                         found.push(seq);
@@ -68,22 +68,4 @@ impl Places {
         }
         found
     }
-}
-
-/// The places of all events that are left.
-fn taken(catalogue: &Catalogue) -> Vec<(u64, u64)> {
-    let mut runs: Vec<(u64, u64)> = Vec::new();
-    for (&slot, owner) in &catalogue.owners {
-        runs.extend(owner.deleted_at.map(|at| (at, at)));
-        let id = super::name(slot, owner);
-        for left in Events::of(catalogue, slot, id) {
-            let seq = left.envelope.seq.get();
-            match runs.last_mut() {
-                Some((_, last)) if *last + 1 == seq => *last = seq,
-                _ => runs.push((seq, seq)),
-            }
-        }
-    }
-    runs.sort_unstable();
-    runs
 }

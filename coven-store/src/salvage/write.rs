@@ -143,9 +143,8 @@ impl NewLog {
             runs,
         };
         self.bytes = 0;
-        let txn = self.files.cold.database.begin_write()?;
-        fold::write(&txn, &fold, Thrift::Room)?;
-        txn.commit().map_err(crate::fault::Fault::from)?;
+        let cold = &self.files.cold.database;
+        cold.commit_cold(|txn| fold::write(txn, &fold, Thrift::Room))?;
         Ok(())
     }
 
@@ -189,5 +188,37 @@ fn nobodys(first: Seq, end: Seq) -> Run {
         last: Seq::new(end.get() - 1),
         slot: NOBODY,
         len_bytes: 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use coven_core::Event;
+
+    use super::super::mend::{row, stand_in};
+    use super::*;
+    use crate::file::OsDisk;
+    use crate::raw::{RawFile, free_pages};
+    use crate::stored::{EventRow, encode};
+    use crate::test_support::*;
+
+    #[test]
+    fn every_commit_of_the_new_cold_file_keeps_the_map_of_free_pages() {
+        let home = Home::new();
+        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+        let pace = Pace {
+            chunk_bytes: 1,
+            ..Pace::default()
+        };
+        let mut log = NewLog::make(&disk, &home.path(), pace).expect("a new log");
+        for slot in 1..4 {
+            let session = id(&format!("gone-{slot}"));
+            let envelope = stand_in(&session, 0, slot, at(1), Event::Deleted);
+            let bytes = encode(&EventRow::from(&envelope)).into();
+            log.put_deleted(slot, &session, row(&envelope, bytes))
+                .expect("it is written");
+            let file = RawFile::open_unlocked(disk.as_ref(), &home.path()).expect("a file");
+            assert!(free_pages(&file, 1).is_some(), "commit {slot}");
+        }
     }
 }

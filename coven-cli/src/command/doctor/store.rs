@@ -89,6 +89,12 @@ fn write(home: &Home, into: &Path) -> Result<Salvaged, Failure> {
             | RepairError::Salvage(SalvageError::Exists { .. }) => Failure::failed(format!(
                 "{error}; nothing was written: name a directory that does not exist"
             )),
+            error @ RepairError::Salvage(SalvageError::Unsettled { .. }) => Failure::failed(format!(
+                "{error}; `coven --home {} doctor --store` looks at it; the old home is as it was: keep it until \
+                 you have seen that the new one is still there after a restart of the machine, or salvage into \
+                 another directory",
+                into.display()
+            )),
             error => Failure::failed(format!(
                 "{error}; what there is in {} is no log: salvage into it again, or remove it; the old \
                  home is as it was",

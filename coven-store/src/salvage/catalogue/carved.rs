@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use super::super::witness::Witness;
 use super::super::{carve, groups};
 use super::{Catalogue, Origin, Piece, has_lost_its_last};
+use crate::cold::order::runs_of_row;
 use crate::cold::segment::Segment;
 use crate::inspect::OpenFile;
 use crate::journal::JournalBatch;
@@ -43,7 +44,15 @@ impl Catalogue {
                     }
                 }
             }
+            carve::Leaf::Order(rows) => {
+                let runs = |row: &carve::Found| runs_of_row(row.key.0, &row.value);
+                let runs = rows.iter().flat_map(|row| runs(row).unwrap_or_default());
+                let runs = runs.filter(|run| witness.reaches(run.slot, run.last.get()));
+                self.carved_order.extend(runs);
+            }
         });
+        self.carved_order.sort_unstable_by_key(|run| run.first);
+        self.carved_order.dedup();
     }
 
     /// What the cold file knows of its past.

@@ -1,6 +1,6 @@
 //! Who the slots belong to, where their own rows do not say it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use coven_core::SessionId;
 use redb::Value;
@@ -68,6 +68,31 @@ impl Catalogue {
         }
         for slot in gone {
             self.owners.remove(&slot);
+            self.forgotten.push(slot);
         }
+    }
+
+    /// Finds names that nobody has for the slots whose own are lost.
+    pub(super) fn name_the_nameless(&mut self) {
+        let ids = self.owners.values().filter_map(|owner| owner.id.clone());
+        let mut taken: HashSet<SessionId> = ids.collect();
+        for (&slot, _) in self.owners.iter().filter(|(_, owner)| owner.id.is_none()) {
+            let first = std::iter::once(format!("salvaged-slot-{slot}"));
+            let others = (2..).map(|number: u64| format!("salvaged-slot-{slot}-{number}"));
+            let mut names = first
+                .chain(others)
+                .map(|name| SessionId::parse(&name).expect("it is an id"));
+            let name = names.find(|name| !taken.contains(name));
+            let name = name.expect("there are more than sessions");
+            taken.insert(name.clone());
+            self.new_names.insert(slot, name);
+        }
+    }
+
+    /// The name of a session, or one that stands for it.
+    pub(in crate::salvage) fn name_of(&self, slot: u64) -> SessionId {
+        let owner = self.owners.get(&slot).and_then(|owner| owner.id.as_ref());
+        let name = owner.or_else(|| self.new_names.get(&slot));
+        name.expect("every slot that is left has one").clone()
     }
 }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
+use coven::home::LOG_FILE;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::oneshot;
 
@@ -36,10 +37,37 @@ pub(super) async fn during<T: Send + 'static>(
         _ = interrupt.recv() => 2,
         _ = terminate.recv() => 15,
     };
-    output::complain(&format!(
-        "coven: broken off before the new home was whole: what there is in {} is no log, and is refused as \
-         one; salvage into it again, or remove it",
-        into.display()
-    ));
+    output::complain(&what_is_there(into));
     Ok(ControlFlow::Break(Exit::Signal { signal }))
+}
+
+/// What there is in the new home. The log is put in its place last.
+fn what_is_there(into: &Path) -> String {
+    let place = into.display();
+    if into.join(LOG_FILE).exists() {
+        format!(
+            "coven: broken off when the new home was whole: the log in {place} is all there; \
+             `coven --home {place} doctor --store` looks at it"
+        )
+    } else {
+        format!(
+            "coven: broken off before the new home was whole: what there is in {place} is no log, and is \
+             refused as one; salvage into it again, or remove it"
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nobody_is_told_to_remove_a_log_that_was_in_its_place_when_the_salvage_was_broken_off() {
+        let home = tempfile::tempdir().expect("a folder");
+        assert!(what_is_there(home.path()).contains("no log"));
+        std::fs::write(home.path().join("coven.redb"), "a log").expect("a write");
+        let said = what_is_there(home.path());
+        assert!(said.contains("is all there"), "{said}");
+        assert!(!said.contains("remove"), "{said}");
+    }
 }

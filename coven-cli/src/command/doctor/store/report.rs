@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::path::Path;
 
-use coven::store::{Changed, Finding, Findings, Loss, Salvaged};
+use coven::store::{Changed, Finding, Findings, LogFile, Loss, Salvaged, Untied};
 use serde::Serialize;
 
 use crate::text::one_line;
@@ -35,8 +35,18 @@ pub(super) struct Report<'a> {
     unreadable_events: BTreeMap<&'a str, Option<u64>>,
     lost_events: BTreeMap<&'a str, Option<u64>>,
     newest_is_lost: bool,
+    untied: Places,
     #[serde(skip_serializing_if = "Option::is_none")]
     salvaged: Option<Saved<'a>>,
+}
+
+/// Events that are lost, and nobody knows of which sessions.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Places {
+    events: u64,
+    may_be_void: u64,
+    seqs: Vec<(u64, u64)>,
 }
 
 #[derive(Serialize)]
@@ -60,6 +70,7 @@ struct Saved<'a> {
     events: u64,
     let_go_events: u64,
     newest_is_lost: bool,
+    untied: Places,
     untraced_sessions: u64,
     changed: Vec<Altered<'a>>,
 }
@@ -92,15 +103,30 @@ pub(super) fn of<'a>(looked: Looked<'a>, salvaged: Option<(&Path, &'a Salvaged)>
         unreadable_events: by_id(&findings.unreadable),
         lost_events: by_id(&findings.lost),
         newest_is_lost: findings.newest_is_lost,
+        untied: Places::of(&findings.untied),
         salvaged: salvaged.map(|(home, salvaged)| Saved {
             home: home.display().to_string(),
             sessions: salvaged.sessions,
             events: salvaged.events,
             let_go_events: salvaged.let_go,
             newest_is_lost: salvaged.newest_is_lost,
+            untied: Places::of(&salvaged.untied),
             untraced_sessions: salvaged.untraced,
             changed: salvaged.changed.iter().map(Altered::of).collect(),
         }),
+    }
+}
+
+impl Places {
+    fn of(untied: &Untied) -> Self {
+        let seqs = untied.seqs.iter();
+        Self {
+            events: untied.events,
+            may_be_void: untied.may_be_void,
+            seqs: seqs
+                .map(|(first, last)| (first.get(), last.get()))
+                .collect(),
+        }
     }
 }
 
@@ -174,13 +200,18 @@ fn summary(findings: &Findings) -> String {
     if findings.is_whole() {
         return format!("The log is whole: {read}.");
     }
-    if findings.problems.iter().any(|it| it.loss == Loss::File) {
-        return format!(
-            "The log is damaged so that not all of its sessions can be told: {read}. What is left of \
-             the others is looked for when it is salvaged."
-        );
-    }
     let mut text = format!("The log is damaged: {read}.");
+    if let Some(file) = lost_file(findings) {
+        let (file, other) = match file {
+            LogFile::Cold => ("coven.redb", "coven.redb.journal"),
+            LogFile::Journal => ("coven.redb.journal", "coven.redb"),
+        };
+        let told = format!(
+            "\nNothing of {file} could be read as it is, so that not all sessions can be told: what was read is in \
+             {other}. What is left in it is looked for when it is salvaged."
+        );
+        text.push_str(&told);
+    }
     if !findings.unreadable.is_empty() {
         let sessions = count(findings.unreadable.len() as u64, "session");
         let named = named(&findings.unreadable);
@@ -194,13 +225,65 @@ fn summary(findings: &Findings) -> String {
             "\n{sessions} lost events that nothing brings back: {named}."
         )
         .expect(TAKES);
-    } else if !findings.newest_is_lost {
+    } else if !findings.newest_is_lost
+        && findings.untied.events == 0
+        && lost_file(findings).is_none()
+    {
         text.push_str("\nA salvage brings back every event that is known of.");
+    }
+    if let Some(told) = untied(&findings.untied) {
+        text.push('\n');
+        text.push_str(&told);
     }
     if findings.newest_is_lost {
         text.push_str("\nWhat was recorded last cannot all be read, and may be lost.");
     }
     text
+}
+
+/// Runs of places that people are shown.
+const SHOWN_RUNS: usize = 10;
+
+/// What is told of events that are lost, and nobody knows of which sessions.
+fn untied(untied: &Untied) -> Option<String> {
+    if untied.events == 0 {
+        return None;
+    }
+    let runs = untied.seqs.iter().take(SHOWN_RUNS);
+    let runs: Vec<String> = runs
+        .map(|(first, last)| match first == last {
+            true => first.to_string(),
+            false => format!("{first} to {last}"),
+        })
+        .collect();
+    let more = if untied.seqs.len() > SHOWN_RUNS {
+        " and others"
+    } else {
+        ""
+    };
+    let up_to = if untied.may_be_void > 0 { "Up to " } else { "" };
+    let unless = match untied.may_be_void {
+        0 => String::new(),
+        all if all == untied.events => {
+            " (or were output that was trimmed, or of sessions that were deleted)".to_owned()
+        }
+        some => format!(
+            " ({some} of them may have been output that was trimmed, or of sessions that were deleted)"
+        ),
+    };
+    Some(format!(
+        "{up_to}{} more (seq {}{more}) are lost{unless}, and nothing that is left says of which sessions: one that \
+         seems to run may have ended.",
+        count(untied.events, "event"),
+        runs.join(", "),
+    ))
+}
+
+/// A file of which nothing can be read as it is.
+fn lost_file(findings: &Findings) -> Option<LogFile> {
+    let mut problems = findings.problems.iter();
+    let lost = problems.find(|it| it.loss == Loss::File);
+    lost.map(|it| it.file)
 }
 
 /// Sessions, each with how many of its events it is about.
@@ -235,6 +318,9 @@ fn tell_salvaged(text: &mut String, home: &Path, salvaged: &Salvaged) {
     for changed in &salvaged.changed {
         line(text, &one_line(&told(changed)));
     }
+    if let Some(told) = untied(&salvaged.untied) {
+        line(text, &told);
+    }
     if salvaged.newest_is_lost {
         line(
             text,
@@ -252,8 +338,9 @@ fn tell_salvaged(text: &mut String, home: &Path, salvaged: &Salvaged) {
     line(
         text,
         &format!(
-            "Settings (config.toml) and harnesses/ were not copied. To use it: coven --home {} \
-             sessions",
+            "Settings (config.toml), harnesses/ and spools/, which has what running sessions wrote last, were \
+             not copied: put them there before a daemon is started there. To look at it: coven --home {} \
+             sessions --all --offline",
             home.display()
         ),
     );
@@ -306,3 +393,65 @@ fn line(text: &mut String, line: &str) {
 }
 
 const TAKES: &str = "a string takes everything";
+
+#[cfg(test)]
+mod tests {
+    use coven::Seq;
+
+    use super::*;
+
+    fn looked(findings: &Findings) -> String {
+        let unopened = None;
+        for_people(Looked { findings, unopened }, None)
+    }
+
+    #[test]
+    fn where_nothing_of_a_file_can_be_read_the_sessions_that_are_known_are_named_all_the_same() {
+        let mut findings = Findings::default();
+        findings.problems.push(Finding {
+            file: LogFile::Cold,
+            table: None,
+            place: None,
+            session: None,
+            seqs: None,
+            problem: "no table can be found in it".to_owned(),
+            loss: Loss::File,
+        });
+        let said = looked(&findings);
+        assert!(
+            said.contains("Nothing of coven.redb could be read"),
+            "{said}"
+        );
+        assert!(!said.contains("brings back every event"), "{said}");
+        let id = |id| coven::SessionId::parse(id).unwrap();
+        findings.unreadable.insert(id("unread"), Some(7));
+        findings.lost.insert(id("lost"), None);
+        let said = looked(&findings);
+        assert!(said.contains("unread (7)"), "{said}");
+        assert!(said.contains("nothing brings back: lost."), "{said}");
+    }
+
+    #[test]
+    fn events_that_are_lost_of_nobody_knows_whom_are_told_with_their_places() {
+        let mut findings = Findings::default();
+        let seqs = |first, last| (Seq::new(first), Seq::new(last));
+        findings.untied = Untied {
+            events: 4,
+            may_be_void: 0,
+            seqs: vec![seqs(3, 5), seqs(9, 9)],
+        };
+        let said = untied(&findings.untied).unwrap();
+        assert!(
+            said.starts_with("4 events more (seq 3 to 5, 9) are lost, and"),
+            "{said}"
+        );
+        assert!(said.contains("may have ended"), "{said}");
+        findings.untied.may_be_void = 1;
+        let said = untied(&findings.untied).unwrap();
+        assert!(said.starts_with("Up to 4 events more"), "{said}");
+        assert!(
+            said.contains("1 of them may have been output that was trimmed"),
+            "{said}"
+        );
+    }
+}

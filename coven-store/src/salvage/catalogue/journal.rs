@@ -1,0 +1,111 @@
+//! What the journal has, as far as its tree leads there.
+
+use super::carved::Known;
+use super::{Catalogue, has_lost_its_last, u64_of};
+use crate::fit::Marks;
+use crate::inspect::{OpenFile, groups, trimmed};
+use crate::journal::{self, JournalBatch};
+use crate::raw::Snapshot;
+use crate::stored::Mark;
+
+/// How much is left of a journal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    All,
+    /// Not all, and what was recorded last.
+    TheEnd,
+    /// Perhaps not what was recorded last.
+    NotTheEnd,
+}
+
+impl Catalogue {
+    /// Takes the groups of a journal, and says how much of it that is.
+    pub(super) fn take_journal(&mut self, journal: &Snapshot, cold: &OpenFile) -> Left {
+        let mut has_end = journal.header.problems.is_empty()
+            && !has_lost_its_last(journal)
+            && !journal.header.has_one_after;
+        let trimmed = trimmed(journal);
+        let mut last = trimmed;
+        match trimmed {
+            Some(mark) => self.count(mark),
+            None => has_end = false,
+        }
+        let folded = self.cold_marks.map(|(folded, _)| folded);
+        let mut known = Known::up_to(trimmed, folded);
+        let folded = folded.map_or(0, |folded| folded.position);
+        let mut is_whole = true;
+        // The last group that cannot be read.
+        let mut unread = 0;
+        for group in groups(journal) {
+            match journal::read(group.position, &group.bytes.into()) {
+                Ok((mark, batches)) => {
+                    known.add(mark, &batches);
+                    let before = last.map_or(0, |last| last.position).max(folded);
+                    is_whole &= mark.position <= before + 1;
+                    has_end &= self.take_group(mark, batches);
+                    last = Some(mark);
+                }
+                Err(_) => {
+                    is_whole = false;
+                    unread = group.position.max(unread);
+                }
+            }
+        }
+        has_end &= self.fits(trimmed, last);
+        let last = last.map_or(0, |last| last.position);
+        for page in journal.take_bad() {
+            is_whole = false;
+            // What was in it came before a group that is whole, and is not in it.
+            let up_to = page.up_to.filter(|_| page.table == "journal");
+            has_end &= up_to.is_some_and(|key| u64_of(&key) < last);
+        }
+        has_end &= unread < last || is_whole;
+        if !has_end || !is_whole {
+            self.carve_journal(journal, cold, known);
+        }
+        match (is_whole, has_end) {
+            (true, true) => Left::All,
+            (false, true) => Left::TheEnd,
+            (_, false) => Left::NotTheEnd,
+        }
+    }
+
+    /// Whether this journal is the one that had what was recorded last.
+    fn fits(&self, trimmed: Option<Mark>, last: Option<Mark>) -> bool {
+        let (Some((folded, imported)), Some(trimmed), Some(last)) =
+            (self.cold_marks, trimmed, last)
+        else {
+            return true;
+        };
+        let marks = Marks {
+            folded,
+            imported,
+            trimmed,
+            last,
+        };
+        marks.misfit().is_none()
+    }
+
+    /// Takes in a group, but for what is of a slot that is another session's: then the journal is of another
+    /// branch of the log's history than the cold file. What is known already of a place stays. Says whether it
+    /// was all taken.
+    pub(super) fn take_group(&mut self, mark: Mark, batches: Vec<JournalBatch>) -> bool {
+        self.count(mark);
+        let mut is_all = true;
+        for batch in batches {
+            let owner = self
+                .owner(batch.slot)
+                .id
+                .get_or_insert_with(|| batch.id.clone());
+            if *owner != batch.id {
+                is_all = false;
+                continue;
+            }
+            let recent = self.recent.entry(batch.slot).or_default();
+            for (seq, bytes) in batch.rows {
+                recent.entry(seq.get()).or_insert(bytes);
+            }
+        }
+        is_all
+    }
+}
