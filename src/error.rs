@@ -72,7 +72,15 @@ pub enum Unavailable {
     /// The home cannot be written to.
     ReadOnly,
     /// The log met an error and is being reopened.
-    Reopening,
+    Reopening {
+        /// What went wrong.
+        why: String,
+    },
+    /// A file of the log was removed, or another is in its place; the log goes on once it is back.
+    LogDisplaced {
+        /// Which, and what to do.
+        message: String,
+    },
     /// As much input has not been taken by the process yet as may wait: 1 MiB, or 4,096 inputs.
     InputQueueFull,
     /// Too many requests wait for the disk.
@@ -92,7 +100,8 @@ impl Unavailable {
             Self::ShuttingDown => "shutting_down",
             Self::DiskFull => "disk_full",
             Self::ReadOnly => "read_only",
-            Self::Reopening => "store_reopening",
+            Self::Reopening { .. } => "store_reopening",
+            Self::LogDisplaced { .. } => "log_displaced",
             Self::InputQueueFull => "input_queue_full",
             Self::Busy => "busy",
             Self::ShimSilent { .. } => "shim_silent",
@@ -109,10 +118,13 @@ impl std::fmt::Display for Unavailable {
                     "the process that holds the session's terminal, `coven shim`, does not answer: {why}"
                 );
             }
+            Self::LogDisplaced { message } => message,
             Self::ShuttingDown => "the engine is shutting down",
             Self::DiskFull => "the disk is full; free some space and try again",
             Self::ReadOnly => "the home cannot be written to",
-            Self::Reopening => "the log met a disk error and is being reopened; try again",
+            Self::Reopening { why } => {
+                return write!(f, "the log is being reopened ({why}); try again");
+            }
             Self::InputQueueFull => "the process has not taken its input yet; try again",
             Self::Busy => "too many requests wait for the disk; try again",
             Self::ShimSilent { why: None } => {
@@ -162,9 +174,16 @@ impl From<StorageFault> for Error {
         match fault {
             StorageFault::Full => Unavailable::DiskFull.into(),
             StorageFault::ReadOnly => Unavailable::ReadOnly.into(),
+            StorageFault::Displaced { .. } => Unavailable::LogDisplaced {
+                message: fault.to_string(),
+            }
+            .into(),
             // To try again is of no use.
             StorageFault::Damaged { .. } => Self::internal(&fault),
-            _ => Unavailable::Reopening.into(),
+            other => Unavailable::Reopening {
+                why: other.to_string(),
+            }
+            .into(),
         }
     }
 }
@@ -270,6 +289,31 @@ fn by_process(pid: Option<u32>) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_disk_that_fails_is_told_with_what_the_system_says_under_a_reason_that_stays() {
+        let message = "Input/output error".to_owned();
+        let told = Error::from(StorageFault::Io { message });
+        assert_eq!(
+            told.to_string(),
+            "the log is being reopened (the disk failed: Input/output error); try again"
+        );
+        let Error::Unavailable { reason } = told else {
+            panic!("{told:?}");
+        };
+        assert_eq!(reason.as_str(), "store_reopening");
+    }
+
+    #[test]
+    fn a_file_that_was_removed_is_told_as_such() {
+        let message = "coven.redb is not there any more".to_owned();
+        let told = Error::from(StorageFault::Displaced { message });
+        assert!(told.to_string().starts_with("coven.redb is not there"));
+        let Error::Unavailable { reason } = told else {
+            panic!("{told:?}");
+        };
+        assert_eq!(reason.as_str(), "log_displaced");
+    }
 
     #[test]
     fn a_damaged_log_is_told_as_such_and_nobody_is_asked_to_try_again() {

@@ -188,6 +188,14 @@ pub enum StorageFault {
         /// What the system said.
         message: String,
     },
+    /// A file of the log is not where it was opened: somebody removed or renamed it, or put another in its
+    /// place. What is open is read on; once the file is back the log goes on. Before its process ends it can
+    /// be saved, by a copy of what the process has open.
+    #[error("{message}: put it back, or save it while the process that has it open lives")]
+    Displaced {
+        /// Which, and what is there instead.
+        message: String,
+    },
     /// The log's file contradicts itself.
     #[error("the log is damaged: {message}")]
     Damaged {

@@ -52,7 +52,10 @@ pub(crate) fn read_failed() -> StorageFault {
 pub(crate) fn is_hearsay(reason: &StorageFault) -> bool {
     match reason {
         StorageFault::Io { message } => [REOPENING, READ_FAILED].contains(&message.as_str()),
-        StorageFault::Full | StorageFault::ReadOnly | StorageFault::Damaged { .. } => false,
+        StorageFault::Full
+        | StorageFault::ReadOnly
+        | StorageFault::Damaged { .. }
+        | StorageFault::Displaced { .. } => false,
     }
 }
 

@@ -12,6 +12,7 @@ mod kind;
 mod last_sync;
 mod names;
 mod open;
+mod place;
 mod reserve;
 mod shadow;
 mod written;
@@ -31,5 +32,8 @@ pub(crate) use kind::{Kind, LogId, journal_path, log_id};
 pub(crate) use open::{
     check, fault_error, open_cold, open_error, open_journal, open_journal_to_read, open_to_read,
 };
+pub(crate) use place::Places;
+#[cfg(test)]
+pub(crate) use place::Standing;
 pub(crate) use reserve::{Claim, Reserve, SharedReserve};
 pub(crate) use shadow::Shadow;

@@ -235,6 +235,11 @@ impl Folder {
             }
             self.try_again();
         }
+        if self.state.trouble.is_none()
+            && let Err(reason) = self.cold.place().holds_it()
+        {
+            self.wait(reason);
+        }
         if self.state.trouble.is_none() {
             self.fold();
             self.rebuild();

@@ -39,6 +39,23 @@ pub struct StoreHealth {
     pub oldest_waiting: Option<Duration>,
 }
 
+impl StoreHealth {
+    /// Whether somebody waits for so long that the disk may hang.
+    pub(crate) fn is_slow(&self) -> bool {
+        self.oldest_waiting.is_some_and(|waiting| waiting > SLOW)
+    }
+
+    /// The same, but for what keeps the writer from writing, and it has not met yet.
+    pub(crate) fn but(mut self, may_be_written: Result<(), StorageFault>) -> Self {
+        if let (None, Err(fault)) = (&self.fault, may_be_written) {
+            self.state = WriterState::Failed;
+            self.last_error = Some(fault.to_string());
+            self.fault = Some(fault);
+        }
+        self
+    }
+}
+
 /// The word for how the log's writer does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum WriterState {

@@ -11,7 +11,7 @@ use tokio::sync::{oneshot, watch};
 use crate::batch::{Appended, Batch};
 use crate::database::Database;
 use crate::error::{AppendError, ReadError};
-use crate::file::LogId;
+use crate::file::{LogId, Places};
 use crate::folder;
 use crate::health::StoreHealth;
 use crate::inspect::{self, Findings};
@@ -64,6 +64,8 @@ struct Inner {
     cache: Arc<Cache>,
     tail: Arc<SharedTail>,
     wakes: Arc<Wakes>,
+    /// Where its files are, if it writes.
+    places: Option<Places>,
 }
 
 impl Drop for Inner {
@@ -127,10 +129,15 @@ impl Store {
         self.0.wakes.session(id)
     }
 
-    /// How the writing goes. Does not block for the disk.
+    /// How the writing goes. Does not block for the disk: it looks where the log's files are, unless that
+    /// hangs.
     pub fn health(&self) -> StoreHealth {
         let queue = &self.0.queue;
-        queue.meter.health(queue.rooms.capacity_bytes())
+        let health = queue.meter.health(queue.rooms.capacity_bytes());
+        match &self.0.places {
+            Some(places) if !health.is_slow() => health.but(places.hold_them()),
+            Some(_) | None => health,
+        }
     }
 
     /// Whether the writer lets in what a session has to say, since that was told to end.

@@ -28,7 +28,7 @@ use tokio::sync::oneshot;
 use crate::compact::Compaction;
 use crate::database::Database;
 use crate::error::AppendError;
-use crate::file::{Kept, SharedReserve};
+use crate::file::{Kept, Places, SharedReserve};
 use crate::folder;
 use crate::health::Meter;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
@@ -56,6 +56,7 @@ pub(crate) struct Writer {
     pub(crate) inbox: Receiver<Message>,
     pub(crate) journal: Kept,
     pub(crate) cold: Arc<Database>,
+    pub(crate) places: Places,
     pub(crate) tail: Arc<SharedTail>,
     pub(crate) folder: Sender<folder::Message>,
     pub(crate) fold_bytes: u64,

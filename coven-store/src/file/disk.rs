@@ -15,6 +15,7 @@ use rustix::io::Errno;
 
 use super::holes::Holes;
 use super::names;
+use super::place::{Inode, Standing};
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,6 +54,15 @@ pub(crate) trait Disk: Debug + Send + Sync {
 
     /// How blocks of an open file are given back.
     fn holes(&self, file: &File) -> io::Result<Box<dyn Holes>>;
+
+    /// Which file is at a path, and how long that is.
+    fn standing(&self, path: &Path) -> io::Result<Standing> {
+        let found = std::fs::metadata(path)?;
+        Ok(Standing {
+            inode: Inode::of(&found),
+            len_bytes: found.len(),
+        })
+    }
 
     /// What is left on the file system that a folder is on.
     fn room(&self, folder: &File) -> io::Result<Room>;

@@ -12,6 +12,7 @@ use redb::StorageBackend;
 use super::disk::{Access, Disk, Room};
 use super::kind::Kind;
 use super::open::{Look, Opened, Past, reopen};
+use super::place::Place;
 use super::shadow::Shadow;
 use crate::database::Database;
 use crate::error::{OpenError, StorageFault};
@@ -28,6 +29,7 @@ pub(crate) struct Kept {
     kind: Kind,
     cache_bytes: usize,
     past: Past,
+    place: Place,
     state: State,
 }
 
@@ -41,6 +43,8 @@ enum State {
         access: Access,
         is_restored: bool,
     },
+    /// It met a fault, and its path does not lead to it: it is open for whoever saves it, and for nothing else.
+    Aside { shadow: Shadow },
     /// It is not open.
     Lost,
 }
@@ -55,14 +59,21 @@ impl Kept {
         kind: Kind,
         cache_bytes: usize,
     ) -> Self {
+        let past = opened.past;
         Self {
             database: Arc::new(Database::new(opened.db, Some(opened.shadow.clone()))),
+            place: Place::new(
+                Arc::clone(&disk),
+                &path,
+                past.last_sync.clone(),
+                opened.inode,
+            ),
             disk,
             path,
             folder,
             kind,
             cache_bytes,
-            past: opened.past,
+            past,
             state: State::Writable {
                 shadow: opened.shadow,
             },
@@ -89,7 +100,7 @@ impl Kept {
     pub(crate) const fn file(&self) -> Option<&Shadow> {
         match &self.state {
             State::Writable { shadow } => Some(shadow),
-            State::Held { .. } | State::Lost => None,
+            State::Held { .. } | State::Aside { .. } | State::Lost => None,
         }
     }
 
@@ -113,6 +124,11 @@ impl Kept {
         self.past.dead.take_refused()
     }
 
+    /// Where it is.
+    pub(crate) const fn place(&self) -> &Place {
+        &self.place
+    }
+
     /// Whether the disk may have a commit that the file as it is open has not.
     pub(crate) const fn may_have_more(&self) -> bool {
         matches!(
@@ -127,7 +143,9 @@ impl Kept {
     /// How long the file is, where it is open.
     pub(crate) fn len_bytes(&self) -> u64 {
         match &self.state {
-            State::Writable { shadow } | State::Held { shadow, .. } => shadow.len().unwrap_or(0),
+            State::Writable { shadow } | State::Held { shadow, .. } | State::Aside { shadow } => {
+                shadow.len().unwrap_or(0)
+            }
             State::Lost => 0,
         }
     }
@@ -150,10 +168,20 @@ impl Kept {
     fn reopen_looking(&mut self, look: Look) -> Result<BTreeSet<&'static str>, StorageFault> {
         // What redb would write to close it, after a panic, has no map of what is free: to open it would
         // take a look at every page, and one that is damaged would keep all others from being read.
-        if let State::Writable { shadow } | State::Held { shadow, .. } = &self.state {
-            shadow.seal();
-        }
+        let shadow = match &self.state {
+            State::Writable { shadow } | State::Held { shadow, .. } | State::Aside { shadow } => {
+                shadow.seal();
+                Some(shadow.clone())
+            }
+            State::Lost => None,
+        };
         self.database.take_away();
+        // Closed it would be gone, where it has no name any more.
+        if let (Some(shadow), Err(reason)) = (shadow, self.place.leads_to_it()) {
+            self.state = State::Aside { shadow };
+            self.database.fail(reason.clone());
+            return Err(reason);
+        }
         self.state = State::Lost;
         let reopened = reopen(
             self.disk.as_ref(),
@@ -165,6 +193,7 @@ impl Kept {
         );
         match reopened {
             Ok(opened) => {
+                self.place.is_of(Some(opened.inode));
                 self.database.put(opened.db, Some(opened.shadow.clone()));
                 self.state = State::Held {
                     shadow: opened.shadow,
@@ -175,6 +204,7 @@ impl Kept {
             }
             Err(error) => {
                 let reason = reason_of(&error);
+                self.place.is_of(None);
                 self.database.fail(reason.clone());
                 Err(reason)
             }
@@ -184,7 +214,7 @@ impl Kept {
     /// Whether opening it again may get further than it is.
     pub(crate) fn is_worth_reopening(&self) -> bool {
         match self.state {
-            State::Lost => true,
+            State::Lost | State::Aside { .. } => true,
             // What is open for reading cannot become writable; it stays until writing works.
             State::Held { access, .. } => {
                 access == Access::Read && self.disk.open(&self.path, Access::Write).is_ok()
@@ -196,6 +226,7 @@ impl Kept {
     /// Gives it up: it is not what it should be.
     pub(crate) fn give_up(&mut self, reason: StorageFault) {
         self.state = State::Lost;
+        self.place.is_of(None);
         self.database.fail(reason);
     }
 
@@ -204,7 +235,7 @@ impl Kept {
         match &self.state {
             State::Writable { .. } => Some(0),
             State::Held { shadow, .. } => Some(shadow.held_bytes()),
-            State::Lost => None,
+            State::Aside { .. } | State::Lost => None,
         }
     }
 

@@ -27,15 +27,27 @@ struct Known {
     synced: Option<Header>,
     /// It was written since, be it as it was, and no sync has gone through.
     is_unsynced: bool,
+    /// How long the file was when it was opened, or was made since.
+    len_bytes: Option<u64>,
 }
 
 impl LastSync {
     /// Looks on at what is done to a file.
     pub(super) fn of(&self, file: Box<dyn StorageBackend>) -> Box<dyn StorageBackend> {
+        self.known().len_bytes = file.len().ok();
         Box::new(Watched {
             file,
             known: self.clone(),
         })
+    }
+
+    /// Runs `look` while the file is made neither longer nor shorter, with how long it was made; with nothing
+    /// where that is just being done, or is not known.
+    pub(super) fn with_len<T>(&self, look: impl FnOnce(Option<u64>) -> T) -> T {
+        match self.0.try_lock() {
+            Ok(known) => look(known.len_bytes),
+            Err(_) => look(None),
+        }
     }
 
     /// Has a file that is held begin as the last sync left it. Says whether anything else may be on the disk,
@@ -80,7 +92,13 @@ impl StorageBackend for Watched {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.file.set_len(len)
+        let known = &mut *self.known.known();
+        let made = self.file.set_len(len);
+        known.len_bytes = match made {
+            Ok(()) => Some(len),
+            Err(_) => self.file.len().ok(),
+        };
+        made
     }
 
     fn sync_data(&self) -> io::Result<()> {

@@ -14,6 +14,7 @@ use super::disk::{Access, Disk, Forgotten};
 use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
 use super::last_sync::LastSync;
+use super::place::Inode;
 use super::shadow::{Locking, Shadow};
 use crate::database::{caught, guarded_read};
 use crate::error::{OpenError, StorageFault};
@@ -34,6 +35,7 @@ pub(crate) struct Opened {
     /// What the file was opened for: with [`Access::Read`] the shadow cannot be released.
     pub(crate) access: Access,
     pub(super) past: Past,
+    pub(super) inode: Inode,
     /// It was not as the last sync left it, and is opened as if it were.
     pub(super) is_restored: bool,
     /// The projections that are to be made anew, if it was looked which.
@@ -189,6 +191,7 @@ fn open_held(
         Access::Write | Access::Create => Locking::Exclusive,
         Access::Read => Locking::None,
     };
+    let inode = Inode::of(&file.metadata().map_err(io)?);
     let holes = disk.holes(&file).map_err(io)?;
     let backend = match (disk.backend(file).map_err(io)?, kind) {
         (backend, Kind::Cold) => past.dead.of(backend),
@@ -239,6 +242,7 @@ fn open_held(
         shadow,
         access,
         past: past.clone(),
+        inode,
         is_restored,
         spoilt,
     })
@@ -323,9 +327,10 @@ pub(crate) fn open_error(path: &Path, source: io::Error) -> OpenError {
     let path = path.to_owned();
     match storage_fault(&source) {
         StorageFault::ReadOnly => OpenError::ReadOnly { path },
-        StorageFault::Full | StorageFault::Io { .. } | StorageFault::Damaged { .. } => {
-            OpenError::Io { path, source }
-        }
+        StorageFault::Full
+        | StorageFault::Io { .. }
+        | StorageFault::Damaged { .. }
+        | StorageFault::Displaced { .. } => OpenError::Io { path, source },
     }
 }
 
@@ -370,9 +375,12 @@ pub(crate) fn fault_error(path: &Path, fault: &Fault) -> OpenError {
         StorageFault::ReadOnly => OpenError::ReadOnly {
             path: path.to_owned(),
         },
-        reason @ (StorageFault::Full | StorageFault::Io { .. }) => OpenError::Io {
-            path: path.to_owned(),
-            source: io::Error::other(reason),
-        },
+        reason
+        @ (StorageFault::Full | StorageFault::Io { .. } | StorageFault::Displaced { .. }) => {
+            OpenError::Io {
+                path: path.to_owned(),
+                source: io::Error::other(reason),
+            }
+        }
     }
 }

@@ -72,8 +72,10 @@ impl Folder {
         Ok(self.state.asked.times(read?))
     }
 
-    /// Makes sure that so many bytes can be written, and what any transaction takes beside.
+    /// Makes sure that so many bytes can be written, and what any transaction takes beside, to a file that is
+    /// still where it was.
     pub(super) fn make_room(&self, bytes: u64, claim: Claim) -> Result<(), StorageFault> {
+        self.cold.place().holds_it()?;
         let bytes = self.beside_bytes() + bytes;
         let needed_bytes = match claim {
             Claim::None => bytes + MARGIN_BYTES,

@@ -19,7 +19,7 @@ use rustix::io::Errno;
 use tokio::sync::watch;
 
 use crate::fault::storage_fault;
-use crate::file::{Access, Disk, Forgotten, Holes, OsDisk, Room};
+use crate::file::{Access, Disk, Forgotten, Holes, OsDisk, Room, Standing};
 use crate::power_loss::lot::lot;
 use crate::raw::HEADER_BYTES;
 
@@ -279,6 +279,16 @@ impl Disk for ModelDisk {
                 Forgotten::All => usize::MAX,
             });
         }
+    }
+
+    fn standing(&self, path: &Path) -> io::Result<Standing> {
+        let found = OsDisk.standing(path)?;
+        let inode = path.metadata()?.ino();
+        let len_bytes = match self.state().drives.get(&inode) {
+            Some(drive) => drive.now.len() as u64,
+            None => found.len_bytes,
+        };
+        Ok(Standing { len_bytes, ..found })
     }
 
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {

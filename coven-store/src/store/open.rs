@@ -8,7 +8,7 @@ use super::{Inner, Store};
 use crate::compact::Compaction;
 use crate::database::Database;
 use crate::error::OpenError;
-use crate::file::{self, Disk, OsDisk};
+use crate::file::{self, Disk, OsDisk, Places};
 use crate::folder::{self, Folder, Rest};
 use crate::health::Meter;
 use crate::limits::LOOK_PATIENCE;
@@ -69,6 +69,7 @@ impl Store {
             cache: Arc::new(Cache::new(options.segment_cache_bytes)),
             tail: Arc::new(SharedTail::new(tail)),
             wakes: Arc::new(wakes),
+            places: None,
         })))
     }
 
@@ -99,6 +100,10 @@ impl Store {
             rooms.ends(session);
         }
         let (sender, inbox) = mpsc::channel();
+        let places = Places {
+            cold: cold.place().clone(),
+            journal: journal.place().clone(),
+        };
         let database = Arc::clone(&cold.database);
         let cache = Arc::new(Cache::new(options.segment_cache_bytes));
         let folder = Folder {
@@ -119,6 +124,7 @@ impl Store {
             inbox,
             journal,
             cold: Arc::clone(&database),
+            places: places.clone(),
             tail: Arc::clone(&tail),
             folder: folder_sender.clone(),
             fold_bytes: options.fold_bytes,
@@ -148,6 +154,7 @@ impl Store {
             cache,
             tail,
             wakes,
+            places: Some(places),
         })))
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, mpsc};
 use coven_core::{Event, Seq};
 
 use super::{Queue, Rooms, State, Writer};
-use crate::file::{Disk, OsDisk};
+use crate::file::{Disk, OsDisk, Places};
 use crate::options::Options;
 use crate::tail::SharedTail;
 use crate::test_support::{Home, batch, output, running, urgent};
@@ -24,6 +24,10 @@ pub(super) async fn writer(home: &Home, folder: Sender<folder::Message>) -> (Wri
     let (sender, inbox) = mpsc::channel();
     let (meter, rooms) = (Arc::default(), Rooms::new(options.queue_bytes));
     let writer = Writer {
+        places: Places {
+            cold: files.cold.place().clone(),
+            journal: files.journal.place().clone(),
+        },
         inbox,
         journal: files.journal,
         cold: Arc::clone(&files.cold.database),

@@ -42,8 +42,9 @@ pub(super) const fn cost(len_bytes: u64) -> u64 {
 
 impl Writer {
     /// Makes sure that `bytes` can be written now, with the reserve's help where `claim` has a
-    /// right to it.
+    /// right to it, and to files that are still where they were.
     pub(super) fn make_room(&mut self, bytes: u64, claim: Claim) -> Result<(), StorageFault> {
+        self.places.hold_them()?;
         let needed_bytes = match claim {
             Claim::None => bytes + MARGIN_BYTES,
             Claim::Ending => bytes,

@@ -53,6 +53,12 @@ impl Writer {
                 self.tell_folder(folder::Message::LetGo);
             }
         }
+        if let StorageFault::Displaced { .. } = reason
+            && !self.tail.look().is_folded()
+        {
+            // Where it is the journal, the cold file has it then.
+            self.tell_folder(folder::Message::FoldAll { reply: None });
+        }
         let longest = if self.journal.is_lost() {
             MAX_REOPEN_BACKOFF
         } else {

@@ -240,7 +240,10 @@ fn log(health: &Health) -> Finding {
             State::Bad,
             format!("cannot be written: {error}"),
         )
-        .advise("make room, or make the home writable; the daemon goes on by itself"),
+        .advise(
+            "once that is mended the daemon goes on by itself: make room, make the home writable, or put the \
+             file back (before the daemon ends, where it was removed: docs/repair.md)",
+        ),
     }
 }
 
