@@ -25,6 +25,8 @@ pub(crate) struct Database {
 struct Current {
     /// Counts the openings, so that who met a fault knows whether this is another one.
     opening: u64,
+    /// The opening that is not replaced soon, whatever who reads meets in it.
+    stays: Option<u64>,
     state: State,
 }
 
@@ -47,6 +49,7 @@ impl Database {
         Self {
             current: Mutex::new(Current {
                 opening: 0,
+                stays: None,
                 state: State::Open { db, file },
             }),
             replaced: Condvar::new(),
@@ -55,17 +58,18 @@ impl Database {
 
     /// Runs `read` in a transaction that sees one commit and no later one. Blocks for the disk,
     /// and up to [`READ_PATIENCE`] while the database is being reopened. `alarm` is called with
-    /// the number of an opening that met a fault.
+    /// the number of an opening that met a fault. Who met one of the disk in an opening that is not
+    /// replaced soon is told that.
     pub(crate) fn read<T>(
         &self,
         read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
         alarm: impl Fn(u64),
     ) -> Result<T, ReadError> {
         let deadline = Instant::now() + READ_PATIENCE;
-        let mut met = None;
+        let mut met: Option<(u64, Fault)> = None;
         let mut tries = 0;
         loop {
-            let (opening, txn) = self.begin_read(met, deadline)?;
+            let (opening, txn) = self.begin_read(met.as_ref(), deadline)?;
             match txn.and_then(|txn| self.read_in(opening, &txn, &read)) {
                 Ok(value) => return Ok(value),
                 Err(Fault::Damage(damage)) => return Err(ReadError::Damaged(damage)),
@@ -79,12 +83,12 @@ impl Database {
                             problem: message,
                         }));
                     }
-                    met = Some(opening);
                     tries += 1;
                     if tries == READ_TRIES {
                         let reason = fault.reason();
                         return Err(ReadError::Unavailable { reason });
                     }
+                    met = Some((opening, fault));
                 }
             }
         }
@@ -93,22 +97,28 @@ impl Database {
     /// Begins a transaction on an opening other than `met`.
     fn begin_read(
         &self,
-        met: Option<u64>,
+        met: Option<&(u64, Fault)>,
         deadline: Instant,
     ) -> Result<(u64, Result<ReadTransaction, Fault>), ReadError> {
+        let met_in = met.map(|(opening, _)| *opening);
         let mut current = self.lock();
         loop {
-            match &current.state {
-                State::Open { db, .. } if met != Some(current.opening) => {
+            match (&current.state, met) {
+                (State::Open { db, .. }, _) if met_in != Some(current.opening) => {
                     return Ok((current.opening, db.begin_read().map_err(Fault::from)));
                 }
-                State::Open { .. } | State::Reopening => {}
-                State::Failed(reason) => {
+                (State::Open { .. }, Some((_, Fault::Disk(reason)))) if current.stays == met_in => {
                     return Err(ReadError::Unavailable {
                         reason: reason.clone(),
                     });
                 }
-                State::Closed => return Err(ReadError::Closed),
+                (State::Open { .. } | State::Reopening, _) => {}
+                (State::Failed(reason), _) => {
+                    return Err(ReadError::Unavailable {
+                        reason: reason.clone(),
+                    });
+                }
+                (State::Closed, _) => return Err(ReadError::Closed),
             }
             let patience = deadline.saturating_duration_since(Instant::now());
             if patience.is_zero() {
@@ -245,6 +255,12 @@ impl Database {
     pub(crate) fn put(&self, db: redb::Database, file: Option<Shadow>) {
         self.lock().opening += 1;
         self.replace(State::Open { db, file });
+    }
+
+    /// An opening that met a fault stays in use for a while: who met it there need not wait.
+    pub(crate) fn stay(&self, opening: u64) {
+        self.lock().stays = Some(opening);
+        self.replaced.notify_all();
     }
 
     /// It cannot be opened now. Reads fail from now on.

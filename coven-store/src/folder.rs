@@ -98,6 +98,7 @@ pub(crate) struct State {
     asked: Asked,
     spared: spared::Spared,
     trouble: Option<Trouble>,
+    alarms: trouble::Alarms,
     mending: mend::Mending,
     backoff: Duration,
 }
@@ -197,11 +198,7 @@ impl Folder {
                 self.want_all();
                 self.state.rebuilds.push(reply);
             }
-            Message::Alarm { opening } => {
-                if self.cold.database.is_open(opening) {
-                    self.lose(read_failed());
-                }
-            }
+            Message::Alarm { opening } => self.heed(opening),
             Message::Reopen => {
                 if self.state.trouble.is_none() {
                     self.lose(read_failed());

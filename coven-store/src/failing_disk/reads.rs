@@ -1,6 +1,10 @@
 //! Reads that fail.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+
 use super::*;
+use crate::fault::{Fault, storage_fault};
 
 /// A log with a running session, all of it in the cold file: what is in the tail is read without
 /// the disk, and so would be what is in a cache.
@@ -114,4 +118,48 @@ async fn a_log_is_not_opened_without_a_look_at_its_last_commit() {
     assert!(matches!(opened, Err(OpenError::Io { .. })), "{opened:?}");
     let store = open(&home, &disk, LEFT);
     assert_eq!(events_of(&store, "a").len(), 2);
+}
+
+#[tokio::test]
+async fn whoever_asks_for_what_cannot_be_read_keeps_nothing_from_being_folded() {
+    let home = Home::new();
+    let store = open(&home, &FailingDisk::default(), LEFT);
+    running(&store, "a").await;
+    let opens = store.health().opens;
+    let (asking, asked) = (store.clone(), Arc::new(AtomicU64::new(0)));
+    let (stop, stopped) = mpsc::channel::<()>();
+    let count = Arc::clone(&asked);
+    let reader = std::thread::spawn(move || {
+        let fault = storage_fault(&Errno::IO.into());
+        while stopped.try_recv() == Err(mpsc::TryRecvError::Empty) {
+            let read: Result<(), _> = asking.run(|_| Err(Fault::Disk(fault.clone())));
+            let reason = fault.clone();
+            assert_eq!(read, Err(ReadError::Unavailable { reason }));
+            count.fetch_add(1, Ordering::Relaxed);
+            std::thread::yield_now();
+        }
+    });
+    let began = Instant::now();
+    for offset in 0..3 {
+        let said = append(&store, "a", vec![output(offset, "x")]);
+        in_time("the append", said).await.expect("it runs");
+        in_time("the fold", async {
+            while !store.tail().look().is_folded() {
+                store.fold();
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+    }
+    in_time("the answers", async {
+        while asked.load(Ordering::Relaxed) < 50 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    })
+    .await;
+    drop(stop);
+    reader.join().expect("it is told why each time");
+    let opened = store.health().opens - opens;
+    let most = 4 + 2 * began.elapsed().as_secs();
+    assert!(opened <= most, "{opened} times in {:?}", began.elapsed());
 }

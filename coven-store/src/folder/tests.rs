@@ -250,3 +250,37 @@ async fn which_projections_are_damaged_is_looked_at_once_until_a_fold_goes_throu
     assert!(folder.tail.look().is_folded());
     assert!(matches!(folder.state.mending, mend::Mending::Untried));
 }
+
+#[tokio::test]
+async fn who_meets_a_fault_again_and_again_has_the_file_opened_no_more_often_and_nothing_put_off() {
+    let home = Home::new();
+    let mut folder = folder_with_an_end_to_fold(&home).await;
+    let alarm = |folder: &mut Folder| {
+        let opening = folder.cold.database.opening().expect("it is open");
+        folder.take_in(Message::Alarm { opening });
+        let opened = folder.cold.database.opening() != Some(opening);
+        (opened, folder.state.trouble.as_ref().map(|it| it.next_try))
+    };
+    let (opened, next_try) = alarm(&mut folder);
+    assert!(opened && next_try.is_some());
+    for _ in 0..9 {
+        assert_eq!(alarm(&mut folder), (false, next_try));
+    }
+    // As if it were time.
+    let pass = |folder: &mut Folder| {
+        let trouble = folder.state.trouble.as_mut();
+        trouble.expect("there is trouble").next_try = Instant::now();
+        folder.take_in(Message::FoldAll { reply: None });
+        folder.work();
+        assert!(folder.state.trouble.is_none());
+        assert!(folder.tail.look().is_folded());
+    };
+    pass(&mut folder);
+    let (opened, next_try) = alarm(&mut folder);
+    assert!(!opened, "it was opened just now");
+    let next_try = next_try.expect("it is opened again");
+    assert!(next_try <= Instant::now() + crate::limits::MAX_REOPEN_BACKOFF);
+    let opening = folder.cold.database.opening();
+    pass(&mut folder);
+    assert_ne!(folder.cold.database.opening(), opening);
+}

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Folder;
 use crate::error::StorageFault;
-use crate::fault::Fault;
+use crate::fault::{Fault, read_failed};
 use crate::file::Claim;
 use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF};
 use crate::read;
@@ -15,6 +15,15 @@ use crate::writer;
 pub(super) struct Trouble {
     pub(super) reason: StorageFault,
     pub(super) next_try: Instant,
+}
+
+/// What is known of the faults that readers meet.
+#[derive(Debug, Default)]
+pub(super) struct Alarms {
+    /// The cold file is to be opened again, once it is time.
+    is_due: bool,
+    /// When another opening may follow the last one, for readers.
+    not_before: Option<Instant>,
 }
 
 /// An opening of the cold file may repair all of it: for this many times as long nothing is tried.
@@ -27,19 +36,55 @@ fn backoff(before: Duration, took: Duration) -> Duration {
 }
 
 impl Folder {
+    /// Who reads met a fault of this opening. Whoever asks for what cannot be read meets it each time, so it is
+    /// not opened for that as often as it is asked for, and what else is to be done is not put off.
+    pub(super) fn heed(&mut self, opening: u64) {
+        if !self.cold.database.is_open(opening) {
+            return;
+        }
+        let not_before = self.state.alarms.not_before;
+        let next_try = match (&self.state.trouble, not_before) {
+            (Some(trouble), _) => trouble.next_try,
+            (None, Some(at)) if at > Instant::now() => at,
+            (None, _) => return self.lose(read_failed()),
+        };
+        if self.state.trouble.is_none() {
+            let reason = read_failed();
+            self.meter.stuck(&reason);
+            self.state.trouble = Some(Trouble { reason, next_try });
+        }
+        self.state.alarms.is_due = true;
+        self.cold.database.stay(opening);
+    }
+
+    /// Opens the cold file again, and remembers when that may be done for readers again.
+    fn open_again(&mut self) -> Result<Duration, (Duration, StorageFault)> {
+        let began = Instant::now();
+        let reopened = self.reopen();
+        let took = began.elapsed();
+        let pause = backoff(MAX_BACKOFF, took);
+        self.state.alarms = Alarms {
+            is_due: false,
+            not_before: Some(Instant::now() + pause),
+        };
+        match reopened {
+            Ok(()) => {
+                self.meter.opened();
+                Ok(took)
+            }
+            Err(reason) => Err((took, reason)),
+        }
+    }
+
     /// The cold file met a fault and is of no use any more: opens it again, for reading at least.
     pub(super) fn lose(&mut self, reason: StorageFault) {
         // Whoever reads is told by the opening: then it is to be seen that something is wrong.
         self.meter.stuck(&reason);
-        let began = Instant::now();
-        let reason = match self.reopen() {
-            Ok(()) => {
-                self.meter.opened();
-                reason
-            }
-            Err(reason) => reason,
+        let (took, reason) = match self.open_again() {
+            Ok(took) => (took, reason),
+            Err(failed) => failed,
         };
-        self.wait_after(began.elapsed(), reason);
+        self.wait_after(took, reason);
     }
 
     /// A fold that failed may be in the file all the same. It counts only once the file was
@@ -88,12 +133,9 @@ impl Folder {
     }
 
     pub(super) fn try_again(&mut self) {
-        if self.cold.is_worth_reopening() {
-            let began = Instant::now();
-            match self.reopen() {
-                Ok(()) => self.meter.opened(),
-                Err(reason) => return self.wait_after(began.elapsed(), reason),
-            }
+        let opens = self.state.alarms.is_due || self.cold.is_worth_reopening();
+        if opens && let Err((took, reason)) = self.open_again() {
+            return self.wait_after(took, reason);
         }
         let made = self
             .make_writable()
