@@ -9,6 +9,7 @@ use futures_util::future::join_all;
 
 use super::told::{Outputs, Told, is_tidy};
 use super::{Kind, RESERVE_BYTES, SESSIONS, Step, Story};
+use crate::fault::reopening;
 use crate::file::Disk;
 use crate::power_loss::disk::{Failed, ModelDisk};
 use crate::raw::{PAGE, RawFile, free_pages};
@@ -146,6 +147,10 @@ impl<'a> Log<'a> {
                     let health = store.health();
                     assert_eq!(health.state, WriterState::Failed, "{health:?}");
                     self.heed(&health.fault.expect("it failed").to_string());
+                    // Who comes later may be told no more than that it is seen to; why is known all the same.
+                    let why = health.last_error.expect("it failed");
+                    self.heed(&why);
+                    assert!(!why.contains(&reopening().to_string()), "{why}");
                     self.read_all(&store);
                     self.told.borrow_mut().refused += 1;
                 }
