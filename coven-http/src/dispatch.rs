@@ -12,6 +12,7 @@ use crate::app::{App, Call};
 use crate::body::Body;
 use crate::connection::Switch;
 use crate::error::Error;
+use crate::failing_log;
 use crate::limits;
 use crate::peer::Peer;
 use crate::reply::{Reply, ReplyBody};
@@ -86,7 +87,12 @@ async fn handle(found: Found, call: &mut Call) -> Result<Reply, Error> {
         return Err(Error::shutting_down());
     }
     call.param = found.param;
-    (found.route.handler)(call).await
+    let refusal = failing_log::refusal(call.app.engine.clone(), found.route);
+    tokio::select! {
+        biased;
+        answer = (found.route.handler)(call) => answer,
+        error = refusal => Err(error),
+    }
 }
 
 fn refuse(error: Error) -> Reply {

@@ -15,6 +15,7 @@ mod dead_daemon;
 mod dispatch;
 mod error;
 pub mod export;
+mod failing_log;
 mod handler;
 mod home_standing;
 mod home_watch;

@@ -57,7 +57,7 @@ impl<'a> Vigil<'a> {
                     Exit::Unreachable,
                     format!(
                         "session {id} was told to end, and its end is not on record: {unrecorded}; \
-                         it is recorded once the disk has room, and `coven show {id}` then tells it"
+                         it is recorded once that is mended, and `coven show {id}` then tells it"
                     ),
                 );
             }
