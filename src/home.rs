@@ -282,6 +282,9 @@ fn open_regular(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
         Ok(_) => Err(irregular()),
         // A socket, or a device that is not there.
         Err(error) if error.raw_os_error() == Some(Errno::NXIO.raw_os_error()) => Err(irregular()),
+        Err(error) if error.raw_os_error() == Some(Errno::LOOP.raw_os_error()) => Err(
+            io::Error::other("it is a symbolic link, which is not followed"),
+        ),
         Err(error) => Err(error),
     }
 }

@@ -136,12 +136,34 @@ async fn open(home: &Home) -> Result<Option<Client>, Failure> {
     }
     warnings::are_told();
     let opened = Engine::open_to_read(Options::at(home.dir())).await;
-    let engine = opened.map_err(|error| refused(&error, home.dir(), TO_READ))?;
-    Ok(Some(Client::of_engine(engine)))
+    match opened {
+        Ok(engine) => Ok(Some(Client::of_engine(engine))),
+        Err(error) if is_not_made_yet(&error) => Ok(None),
+        Err(error) => {
+            let then = match connect::serving(home).await {
+                Ok(None) => TO_WAIT,
+                Ok(Some(_)) | Err(_) => TO_READ,
+            };
+            Err(refused(&error, home.dir(), then))
+        }
+    }
+}
+
+/// Whether there is no log: whoever was making it did not come to the end.
+fn is_not_made_yet(error: &OpenError) -> bool {
+    matches!(error, OpenError::Log(store::OpenError::Io { source, .. })
+        if source.kind() == std::io::ErrorKind::NotFound)
 }
 
 /// What to do about a home that cannot be read because somebody has it open.
 const TO_READ: &str = "ask its daemon, without --offline, or stop it first (`coven daemon stop`)";
+
+/// What is wrong with a directory or a FIFO that has the name of a file of the log.
+pub(crate) const NO_FILE: &str = "it is not a regular file";
+
+/// The same, where no daemon answers.
+const TO_WAIT: &str = "no daemon answers there, so that it reads with --offline, too, or is a daemon that begins \
+                       or hangs: try again once it has ended (`coven daemon status` tells of a daemon)";
 
 /// Why a home cannot be used by this process itself, and what to do; of one that somebody has
 /// open, `then`.
@@ -159,6 +181,9 @@ pub(crate) fn refused(error: &OpenError, home: &Path, then: &str) -> Failure {
             );
         }
         OpenError::Home { .. } => "set COVEN_HOME, or --home, to a directory of your own",
+        OpenError::Log(store::OpenError::Foreign { problem, .. }) if problem == NO_FILE => {
+            "move it away, and put the log's own file there from a copy"
+        }
         OpenError::Log(store::OpenError::Damaged { .. } | store::OpenError::Foreign { .. }) => {
             "`coven doctor --store` tells what is damaged, and can write the rest into a new home"
         }

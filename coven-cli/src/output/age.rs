@@ -1,8 +1,12 @@
 //! How long ago something was.
 
 /// The time since `then` in its largest unit: `12s`, `5m`, `3h`, `2d`. Both are nanoseconds since
-/// the epoch; a moment ahead of us (a clock that was set back) is `0s`.
+/// the epoch; a moment ahead of us (a clock that was set back) is `0s`. The epoch itself stands for a moment
+/// that is not known, as of a session that was salvaged without its beginning: `?`.
 pub(crate) fn age(then: i64, now: i64) -> String {
+    if then == 0 {
+        return "?".to_owned();
+    }
     let seconds = now.saturating_sub(then).max(0) / 1_000_000_000;
     match seconds {
         0..60 => format!("{seconds}s"),
@@ -26,7 +30,12 @@ mod tests {
             (86_399, "23h"),
             (8_640_000, "100d"),
         ] {
-            assert_eq!(age(0, seconds * 1_000_000_000), text);
+            assert_eq!(age(1, seconds * 1_000_000_000 + 1), text);
         }
+    }
+
+    #[test]
+    fn how_old_is_what_has_no_time_is_not_known() {
+        assert_eq!(age(0, 5_000_000_000), "?");
     }
 }

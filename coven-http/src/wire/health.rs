@@ -189,7 +189,17 @@ pub struct EventWriter {
 /// What [`EventWriter::last_error`] begins with as long as events are taken and cannot be folded.
 pub(crate) const STUCK: &str = "what is written cannot be moved out of the journal: ";
 
+/// What [`EventWriter::last_error`] begins with where a read met damage.
+const DAMAGED: &str = "the log is damaged";
+
 impl EventWriter {
+    /// The damage that a read met, where all else is well.
+    pub fn damage_met(&self) -> Option<&str> {
+        let error = self.last_error.as_deref()?;
+        let is_met = self.state == WriterState::Healthy && error.starts_with(DAMAGED);
+        is_met.then_some(error)
+    }
+
     /// Why what is written cannot be moved out of the journal, while it cannot and there is nothing worse.
     pub fn why_stuck(&self) -> Option<&str> {
         self.last_error.as_deref()?.strip_prefix(STUCK)

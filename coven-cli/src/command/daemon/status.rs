@@ -1,7 +1,7 @@
 //! `coven daemon status`.
 
 use coven_http::client::Error;
-use coven_http::wire::{Health, WriterState};
+use coven_http::wire::{EventWriter, Health, WriterState};
 use serde::Serialize;
 
 use super::unserved::Unserved;
@@ -80,12 +80,7 @@ fn show(
 }
 
 fn for_people(home: &Home, health: &Health) -> String {
-    let writer = &health.event_writer;
-    let log = match &writer.last_error {
-        Some(error) if writer.why_stuck().is_some() => error.clone(),
-        Some(error) => format!("{} (last error: {error})", in_words(writer.state)),
-        None => in_words(writer.state).to_owned(),
-    };
+    let log = log(&health.event_writer);
     let mut table = Table::new(["DAEMON", "runs"]);
     for (what, value) in [
         ("process", health.daemon.pid.to_string()),
@@ -100,10 +95,52 @@ fn for_people(home: &Home, health: &Health) -> String {
     table.to_string()
 }
 
+/// How the log is: what is wrong with it goes before all else.
+fn log(writer: &EventWriter) -> String {
+    match &writer.last_error {
+        Some(error) if writer.why_stuck().is_some() || writer.damage_met().is_some() => {
+            error.clone()
+        }
+        Some(error) => format!("{} (last error: {error})", in_words(writer.state)),
+        None => in_words(writer.state).to_owned(),
+    }
+}
+
 const fn in_words(state: WriterState) -> &'static str {
     match state {
         WriterState::Healthy => "healthy",
         WriterState::Pressured => "pressured: agents wait for the disk",
         WriterState::Failed => "failed: nothing can be written, it tries again by itself",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(state: WriterState, last_error: Option<&str>) -> String {
+        log(&EventWriter {
+            state,
+            queued_events: 0,
+            queued_bytes: 0,
+            capacity_bytes: 1,
+            dropped_output_events: 0,
+            dropped_output_bytes: 0,
+            connection_opens: 1,
+            transactions: 0,
+            committed_events: 0,
+            last_error: last_error.map(str::to_owned),
+        })
+    }
+
+    #[test]
+    fn a_log_of_which_damage_was_met_is_not_called_healthy() {
+        let damage = "the log is damaged at session x: its bytes are not what they were";
+        assert_eq!(told(WriterState::Healthy, Some(damage)), damage);
+        assert_eq!(told(WriterState::Healthy, None), "healthy");
+        assert_eq!(
+            told(WriterState::Healthy, Some("the disk is full")),
+            "healthy (last error: the disk is full)"
+        );
     }
 }

@@ -12,6 +12,7 @@ use rustix::fs::{Access, AtFlags, CWD, accessat};
 use rustix::io::Errno;
 
 use super::{Finding, State, service, spools};
+use crate::answers::NO_FILE;
 use crate::config::Config;
 use crate::connect::{self, Hangs};
 use crate::home::Home;
@@ -190,6 +191,11 @@ fn log_at_rest(home: &Home) -> Option<Finding> {
     if let OpenError::Log(store::OpenError::Unfinished { .. }) = error {
         return Some(finding);
     }
+    if let OpenError::Log(store::OpenError::Foreign { problem, .. }) = &error
+        && problem == NO_FILE
+    {
+        return Some(finding.advise("move it away, and put the log's own file there from a copy"));
+    }
     let advice =
         "`coven doctor --store` tells what is damaged, and can write the rest into a new home";
     Some(finding.advise(advice))
@@ -206,14 +212,11 @@ fn version(health: &Health) -> Finding {
         .advise("`coven daemon restart` makes them the same; its sessions run on")
 }
 
-/// What is said of damage that a read met begins so.
-const DAMAGED: &str = "the log is damaged";
-
 fn log(health: &Health) -> Finding {
     let writer = &health.event_writer;
     let error = writer.last_error.as_deref().unwrap_or("no reason is known");
     match writer.state {
-        WriterState::Healthy if error.starts_with(DAMAGED) => {
+        WriterState::Healthy if writer.damage_met().is_some() => {
             Finding::new("event log", State::Bad, error).advise(
                 "all else is written and read; `coven daemon stop` and `coven doctor --store` tell what is \
                  damaged, and can write the rest into a new home",
@@ -222,7 +225,13 @@ fn log(health: &Health) -> Finding {
         WriterState::Healthy => Finding::new(
             "event log",
             State::Ok,
-            format!("healthy, {} events written", writer.committed_events),
+            format!(
+                "healthy, {} written",
+                match writer.committed_events {
+                    1 => "1 event".to_owned(),
+                    count => format!("{count} events"),
+                }
+            ),
         ),
         WriterState::Pressured if writer.why_stuck().is_some() => {
             Finding::new("event log", State::Bad, error).advise(
