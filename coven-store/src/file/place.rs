@@ -56,7 +56,8 @@ impl Place {
     pub(super) fn new(disk: Arc<dyn Disk>, path: &Path, last_sync: LastSync, open: Inode) -> Self {
         Self(Arc::new(Inner {
             disk,
-            path: path.to_owned(),
+            // It stays where it is, wherever this program may go.
+            path: std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
             last_sync,
             open: Mutex::new(Some(open)),
         }))
