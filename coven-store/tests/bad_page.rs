@@ -10,12 +10,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use coven_core::{Envelope, Event, Seq};
-use coven_store::{ReadError, Store, WriterState, inspect};
+use coven_store::{ReadError, Store, WriterState};
 use damage::*;
 use full::until_state;
 use support::*;
-
-const PAGE_BYTES: u64 = 4096;
 
 /// What the bytes of a page become, from its first one on.
 const DAMAGES: [&[u8]; 2] = [
@@ -78,13 +76,6 @@ fn assert_all_there(
     let lost = |(name, events): &(&String, &Vec<Envelope>)| now.get(*name) != Some(*events);
     let lost: Vec<_> = before.iter().filter(lost).map(|(name, _)| name).collect();
     assert!(lost.is_empty(), "{lost:?}, of {}", before.len());
-}
-
-/// In which tables of the cold file something is damaged.
-fn tables_hit(log: &Log) -> BTreeSet<&'static str> {
-    let findings = inspect(&log.path(), &mut |_| {}).expect("it can be looked at");
-    let problems = findings.problems.iter();
-    problems.filter_map(|problem| problem.table).collect()
 }
 
 /// Copies of a log with a damaged page each, that can be opened, and in which tables it is.
@@ -321,143 +312,4 @@ async fn damage_of_a_page_is_told_with_the_session_that_was_asked_for() {
         store.close().await;
     }
     assert!(told >= 6, "{told}");
-}
-
-/// Three hundred sessions, all in the cold file, closed.
-async fn many() -> Log {
-    let log = empty();
-    let store = log.open();
-    for number in 0..300 {
-        let said = output(0, noise(number, 400));
-        append(
-            &store,
-            &format!("many-{number}"),
-            vec![created(), started(), said],
-        )
-        .await
-        .expect("a new session");
-    }
-    let _ = store.verify();
-    store.close().await;
-    log
-}
-
-fn readable_of_many(store: &Store) -> BTreeMap<String, Vec<Envelope>> {
-    let read = |number: u64| {
-        let name = format!("many-{number}");
-        let events = store.read(&id(&name), Seq::ZERO, ALL).ok()?;
-        (events.len() >= 3).then_some((name, events))
-    };
-    (0..300).filter_map(read).collect()
-}
-
-/// Where each child of each branch of a file is told: `at` which byte, of which table. Branches that are not
-/// in use have none.
-fn branches(log: &Log) -> Vec<(u64, BTreeSet<&'static str>)> {
-    let bytes = fs::read(log.path()).expect("a file");
-    let pages = (PAGE_BYTES as usize..bytes.len()).step_by(PAGE_BYTES as usize);
-    let keys = |at: usize| usize::from(u16::from_le_bytes([bytes[at + 2], bytes[at + 3]]));
-    let branches = pages.filter(|&at| bytes[at] == 2 && (1..=100).contains(&keys(at)));
-    let children = branches.flat_map(|at| {
-        let first = at + 8 + 16 * (keys(at) + 1);
-        [0, keys(at) / 2, keys(at)].map(|child| (first + 8 * child) as u64)
-    });
-    let hit = |at: u64| {
-        let copy = log.copy();
-        flip(&copy.path(), at * 8);
-        (at, tables_hit(&copy))
-    };
-    children
-        .map(hit)
-        .filter(|(_, hit)| !hit.is_empty())
-        .collect()
-}
-
-/// Appends to some of many and has that folded, three times.
-async fn go_on(store: &Store) {
-    for round in 0..3_u64 {
-        for number in (0..300).step_by(29) {
-            let said = output(400, noise(number, 50));
-            let name = format!("many-{}", number + round);
-            let _ = store.append(batch(&name, None, vec![said])).await;
-        }
-        let _ = store.verify();
-    }
-}
-
-#[tokio::test]
-async fn a_bit_that_turns_in_what_leads_to_other_pages_takes_no_session_away_that_could_be_read() {
-    let log = many().await;
-    let mut tried = BTreeSet::new();
-    for (at, tables) in branches(&log) {
-        // Of redb's own pages two bits of a number are as good as any.
-        for bit in [1, 3] {
-            let copy = log.copy();
-            flip(&copy.path(), at * 8 + bit);
-            let what = format!("bit {bit} at byte {at}, of {tables:?}");
-            let store = copy.open();
-            let before = readable_of_many(&store);
-            go_on(&store).await;
-            assert_goes_on(&readable_of_many(&store), &before, &what);
-            store.close().await;
-            // Of whom what is in the journal is: that is not known of slots that cannot be found.
-            if tables.contains("slots") {
-                assert!(Store::open(&copy.path(), OPTIONS).is_err(), "{what}");
-            } else {
-                assert_goes_on(&readable_of_many(&copy.open()), &before, &what);
-            }
-            tried.extend(tables.iter().copied());
-        }
-    }
-    let met = [
-        "by_created",
-        "ids",
-        "output",
-        "records",
-        "segments",
-        "slots",
-    ];
-    assert!(met.iter().all(|table| tried.contains(table)), "{tried:?}");
-}
-
-#[tokio::test]
-async fn no_fold_writes_a_leaf_anew_that_says_it_has_fewer_events_than_it_has() {
-    let log = many().await;
-    let bytes = fs::read(log.path()).expect("a file");
-    let before = readable_of_many(&log.copy().open());
-    let mut tried = 0;
-    for at in (PAGE_BYTES..len(&log.path())).step_by(2 * PAGE_BYTES as usize) {
-        let page = &bytes[at as usize..];
-        if page[0] != 1 || page[3] != 0 || page[2] < 2 {
-            continue;
-        }
-        let copy = log.copy();
-        put(&copy.path(), at + 2, &[page[2] - 1]);
-        if !tables_hit(&copy).contains("segments") {
-            continue;
-        }
-        let Ok(store) = Store::open(&copy.path(), OPTIONS) else {
-            continue;
-        };
-        go_on(&store).await;
-        store.close().await;
-        // If it is as it was, it can be mended by who knows how.
-        put(&copy.path(), at + 2, &[page[2]]);
-        let what = format!("the leaf at byte {at}");
-        assert_goes_on(&readable_of_many(&copy.open()), &before, &what);
-        tried += 1;
-    }
-    assert!(tried > 5, "{tried}");
-}
-
-/// Whoever was read before is read, and has what he had.
-fn assert_goes_on(
-    now: &BTreeMap<String, Vec<Envelope>>,
-    before: &BTreeMap<String, Vec<Envelope>>,
-    what: &str,
-) {
-    for (name, events) in before {
-        let is_there = now.get(name).is_some_and(|now| now.starts_with(events));
-        assert!(is_there, "{name}: {what}");
-    }
 }

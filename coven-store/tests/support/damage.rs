@@ -1,13 +1,13 @@
 //! A log with something of everything in it, as a crash left it, and ways to damage it.
 #![allow(dead_code, unreachable_pub)] // each test uses its own part of this
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use coven_core::{Envelope, Event, Record, Seq, SessionId};
-use coven_store::{Archived, Options, Page, ReadLimit, Store};
+use coven_store::{Archived, Options, Page, ReadLimit, Store, inspect};
 
 use super::*;
 
@@ -234,4 +234,14 @@ pub fn chance(seed: u64) -> impl Iterator<Item = u64> {
         state ^= state << 17;
         state.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 8
     })
+}
+
+/// Bytes of the shortest page of a file.
+pub const PAGE_BYTES: u64 = 4096;
+
+/// In which tables of the cold file something is damaged.
+pub fn tables_hit(log: &Log) -> BTreeSet<&'static str> {
+    let findings = inspect(&log.path(), &mut |_| {}).expect("it can be looked at");
+    let problems = findings.problems.iter();
+    problems.filter_map(|problem| problem.table).collect()
 }
