@@ -114,6 +114,11 @@ impl Screenless {
             .collect()
     }
 
+    /// Whether there was any output, on record or not.
+    pub(crate) fn has_heard(&self) -> bool {
+        self.listener.offset() > 0
+    }
+
     /// The listener as it is now, to be handed back once what it heard is on record.
     pub(crate) fn state(&self) -> Listener {
         self.listener.clone()

@@ -151,3 +151,19 @@ async fn an_ended_session_can_be_viewed_and_leaves_the_terminal_as_it_was() {
         .unwrap_err();
     assert_eq!(refused.code(), Code::SessionNotFound);
 }
+
+#[tokio::test]
+async fn a_program_whose_output_was_just_seen_draws_anew() {
+    const SAYS_ITS_SIZE: &str = "trap 'stty size' WINCH; read go; printf up; \
+                                 while :; do sleep 0.02; done";
+    let world = World::new().await;
+    for _ in 0..8 {
+        let id = world.launch_id(SAYS_ITS_SIZE).await;
+        world.input(&id, "\n").await.unwrap();
+        world.until(&id, "up").await;
+        // Its task may not have been told yet of the commit that was just seen.
+        world.engine.redraw(&id).await;
+        world.until(&id, "24 80").await;
+        within(world.engine.kill(&id, me())).await.unwrap();
+    }
+}

@@ -31,8 +31,9 @@ impl Redraw {
 
 impl Live {
     pub(super) fn begin_redraw(&mut self) {
-        // One that has shown nothing yet will draw anyway, and may ask for its size just now.
-        let has_drawn = self.record.session.output_bytes > 0;
+        // One that has shown nothing yet will draw anyway, and may ask for its size just now. Whoever
+        // asks may have seen output whose commit this task was not told of yet.
+        let has_drawn = self.record.session.output_bytes > 0 || self.screen.has_heard();
         if has_drawn && !self.redraw.is_under_way() && self.set_size(one_row_off) {
             self.redraw.over_at = Some(self.shared.clock.elapsed() + PAUSE);
         }
