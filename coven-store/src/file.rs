@@ -27,10 +27,11 @@ pub(crate) use draft::{Draft, refuse_unfinished};
 pub(crate) use found::{are_both_there, cold_is_missing, journal_is_missing, make_if_new};
 #[cfg(test)]
 pub(crate) use holes::{Blocks, Holes};
-pub(crate) use kept::{Kept, folder_of};
+pub(crate) use kept::{Kept, folder_of, reason_of};
 pub(crate) use kind::{Kind, LogId, journal_path, log_id};
 pub(crate) use open::{
-    check, fault_error, open_cold, open_error, open_journal, open_journal_to_read, open_to_read,
+    Opened, check, fault_error, open_cold, open_error, open_journal, open_journal_to_read,
+    open_to_read,
 };
 pub(crate) use place::Places;
 #[cfg(test)]

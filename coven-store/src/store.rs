@@ -1,6 +1,7 @@
 //! `Store`: the log, as everybody else sees it.
 
 mod open;
+mod read_again;
 mod reading;
 
 use std::sync::{Arc, mpsc};
@@ -19,6 +20,7 @@ use crate::read::Cache;
 use crate::tail::SharedTail;
 use crate::wake::Wakes;
 use crate::writer::{Message, Queue};
+use read_again::ReadAgain;
 
 /// The append-only log of all sessions' events, and the records derived from it.
 ///
@@ -64,8 +66,13 @@ struct Inner {
     cache: Arc<Cache>,
     tail: Arc<SharedTail>,
     wakes: Arc<Wakes>,
-    /// Where its files are, if it writes.
-    places: Option<Places>,
+    opened: Opened,
+}
+
+/// What it was opened for.
+enum Opened {
+    ToWrite(Places),
+    ToRead(ReadAgain),
 }
 
 impl Drop for Inner {
@@ -134,9 +141,9 @@ impl Store {
     pub fn health(&self) -> StoreHealth {
         let queue = &self.0.queue;
         let health = queue.meter.health(queue.rooms.capacity_bytes());
-        match &self.0.places {
-            Some(places) if !health.is_slow() => health.but(places.hold_them()),
-            Some(_) | None => health,
+        match &self.0.opened {
+            Opened::ToWrite(places) if !health.is_slow() => health.but(places.hold_them()),
+            Opened::ToWrite(_) | Opened::ToRead(_) => health,
         }
     }
 

@@ -153,3 +153,34 @@ fn assert_goes_on(
         assert!(is_there, "{name}: {what}");
     }
 }
+
+#[tokio::test]
+async fn a_page_that_leads_beyond_the_end_of_a_log_open_for_reading_hides_no_more_than_what_is_there()
+ {
+    let log = many().await;
+    let mut tried = BTreeSet::new();
+    for (at, tables) in branches(&log) {
+        let copy = log.copy();
+        flip(&copy.path(), at * 8 + 19);
+        let what = format!("byte {at}, of {tables:?}");
+        let Ok(to_read) = Store::open_to_read(&copy.path(), OPTIONS) else {
+            assert!(Store::open(&copy.path(), OPTIONS).is_err(), "{what}");
+            continue;
+        };
+        let met = readable_of_many(&to_read);
+        let again = readable_of_many(&to_read);
+        drop(to_read);
+        assert_goes_on(&again, &met, &what);
+        // What can be made anew is not, where nothing is written.
+        if tables.contains("segments") {
+            assert_goes_on(&again, &readable_of_many(&copy.open()), &what);
+        }
+        tried.extend(tables.iter().copied());
+    }
+    assert!(
+        ["ids", "segments"]
+            .iter()
+            .all(|table| tried.contains(table)),
+        "{tried:?}"
+    );
+}

@@ -259,7 +259,8 @@ pub(crate) fn folder_of(path: &Path) -> io::Result<File> {
     File::open(path.parent().unwrap_or(Path::new("/")))
 }
 
-fn reason_of(error: &OpenError) -> StorageFault {
+/// What to tell of a file that cannot be opened again.
+pub(crate) fn reason_of(error: &OpenError) -> StorageFault {
     match error {
         OpenError::ReadOnly { .. } => StorageFault::ReadOnly,
         OpenError::Io { source, .. } => storage_fault(source),

@@ -4,7 +4,8 @@ use std::path::Path;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use super::{Inner, Store};
+use super::read_again::ReadAgain;
+use super::{Inner, Opened, Store};
 use crate::compact::Compaction;
 use crate::database::Database;
 use crate::error::OpenError;
@@ -56,6 +57,7 @@ impl Store {
         meter.opened();
         let wakes = Wakes::new(tail.last().seq());
         wakes.close();
+        let folded = tail.folded();
         Ok(Self(Arc::new(Inner {
             log,
             queue: Queue {
@@ -69,7 +71,11 @@ impl Store {
             cache: Arc::new(Cache::new(options.segment_cache_bytes)),
             tail: Arc::new(SharedTail::new(tail)),
             wakes: Arc::new(wakes),
-            places: None,
+            opened: Opened::ToRead(ReadAgain::new(
+                path.to_owned(),
+                options.cache_bytes,
+                (log, folded),
+            )),
         })))
     }
 
@@ -154,7 +160,7 @@ impl Store {
             cache,
             tail,
             wakes,
-            places: Some(places),
+            opened: Opened::ToWrite(places),
         })))
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use coven_core::{Envelope, Event, HarnessId, Launch, Record, Seq, SessionId};
 use redb::ReadTransaction;
 
-use super::{Inner, Store};
+use super::{Inner, Opened, Store};
 use crate::error::ReadError;
 use crate::fault::{Fault, read_failed};
 use crate::folder;
@@ -291,11 +291,14 @@ impl Store {
         &self,
         read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, ReadError> {
-        let alarm = |opening| {
-            let told = self.0.folder.send(folder::Message::Alarm { opening });
-            if told.is_err() && self.0.cold.is_open(opening) {
-                // Nobody opens it again.
-                self.0.cold.fail(read_failed());
+        let alarm = |opening| match &self.0.opened {
+            Opened::ToRead(again) => again.open(&self.0.cold, opening),
+            Opened::ToWrite(_) => {
+                let told = self.0.folder.send(folder::Message::Alarm { opening });
+                if told.is_err() && self.0.cold.is_open(opening) {
+                    // Nobody opens it again.
+                    self.0.cold.fail(read_failed());
+                }
             }
         };
         let found = self.0.cold.read(read, alarm);
