@@ -1,4 +1,5 @@
-//! Salvage of the newest that was said: of a journal that is another log's, and of one that is damaged.
+//! Salvage of the newest that was said: of a journal that is another log's, of one that is damaged, and of one that
+//! is gone.
 
 #[path = "support/damage.rs"]
 mod damage;
@@ -169,4 +170,55 @@ async fn a_commit_that_the_journals_first_page_hides_is_told_of_and_brought_back
     assert!(!is_whole(&damaged));
     let (new, _) = salvaged(&damaged);
     assert!(old == content_of(&new).await);
+}
+
+/// It is said that what was recorded last may be lost, and none of its places is given again.
+async fn tells_that_the_newest_may_be_lost(log: &Log, old: &Content, what: &str) {
+    fs::remove_file(log.journal()).expect("it is removed");
+    let found = inspect(&log.path(), &mut |_| {}).expect("it can be looked at");
+    assert!(found.newest_is_lost && !found.is_whole(), "{what}");
+    let (new, salvaged) = salvaged(log);
+    assert!(salvaged.newest_is_lost, "{what}: {salvaged:?}");
+    goes_on(&new, old).await;
+}
+
+#[tokio::test]
+async fn of_a_log_whose_journal_is_gone_before_anything_was_folded_it_is_said_that_the_newest_may_be_lost()
+ {
+    let log = empty();
+    log.open().close().await;
+    let never_folded = fs::read(log.path()).expect("a file");
+    begun(&log, "a", "said before the first fold").await;
+    let old = content_of(&log.copy()).await;
+    fs::write(log.path(), never_folded).expect("a write");
+    tells_that_the_newest_may_be_lost(&log, &old, "nothing is folded").await;
+}
+
+/// What is done to a cold file, and what that is.
+type Damage = (&'static str, fn(&Log));
+
+#[tokio::test]
+async fn of_a_log_without_a_journal_whose_cold_file_does_not_say_how_far_it_is_it_is_said_that_the_newest_may_be_lost()
+ {
+    let log = story().await;
+    let old = content_of(&log.copy()).await;
+    let damages: [Damage; 5] = [
+        ("nothing", |_| {}),
+        ("all of it is zeros", |log| {
+            let zeros = vec![0; fs::read(log.path()).expect("a file").len()];
+            fs::write(log.path(), zeros).expect("a write");
+        }),
+        ("it is empty", |log| cut(&log.path(), 0)),
+        ("half of it is gone", |log| {
+            cut(&log.path(), len(&log.path()) / 2);
+        }),
+        ("its first page is noise", |log| {
+            put(&log.path(), 0, &noise(1, 4096));
+        }),
+    ];
+    for (what, damage) in damages {
+        let log = log.copy();
+        damage(&log);
+        tells_that_the_newest_may_be_lost(&log, &old, what).await;
+    }
 }

@@ -106,7 +106,7 @@ impl Catalogue {
             // What it has is other sessions', of the same slots.
             OpenFile::There(journal) if are_of_two_logs(&cold, journal) => Left::NotTheEnd,
             OpenFile::There(journal) => catalogue.take_journal(journal, &cold),
-            OpenFile::Missing if catalogue.mark.position == 0 => Left::All,
+            // It is made before the cold file: that one alone never was the whole log, however little was folded.
             OpenFile::Missing => Left::NotTheEnd,
         };
         catalogue.pieces.sort_unstable();

@@ -236,7 +236,9 @@ fn summary(findings: &Findings) -> String {
         text.push_str(&told);
     }
     if findings.newest_is_lost {
-        text.push_str("\nWhat was recorded last cannot all be read, and may be lost.");
+        text.push_str(
+            "\nWhat was recorded last cannot all be read, and may be lost: of any session, and sessions as a whole.",
+        );
     }
     text
 }
@@ -325,7 +327,7 @@ fn tell_salvaged(text: &mut String, home: &Path, salvaged: &Salvaged) {
         line(
             text,
             "What was recorded last, just before the damage, could not all be read: any session may \
-             lack its newest events.",
+             lack its newest events, and some may be missing as a whole.",
         );
     }
     if salvaged.untraced > 0 {
