@@ -16,15 +16,19 @@ pub struct Time(Timestamp);
 
 /// The text is not a moment that Coven can tell.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("must be an RFC 3339 time between the years 1678 and 2261")]
+#[error("must be an RFC 3339 time between the years 1678 and 2261, in no leap second")]
 pub struct InvalidTime;
 
 impl Time {
-    /// Reads RFC 3339, in any offset and with any number of fractional digits.
+    /// Reads RFC 3339, in any offset and with at most nine fractional digits.
     ///
     /// # Errors
-    /// [`InvalidTime`] when it is something else, or further away than 64 bits of nanoseconds.
+    /// [`InvalidTime`] when it is something else, further away than 64 bits of nanoseconds, or in a leap
+    /// second, which no count of nanoseconds tells from its neighbours.
     pub fn parse(text: &str) -> Result<Self, InvalidTime> {
+        if !is_rfc_3339(text.as_bytes()) {
+            return Err(InvalidTime);
+        }
         let moment: jiff::Timestamp = text.parse().map_err(|_| InvalidTime)?;
         let nanos = i64::try_from(moment.as_nanosecond()).map_err(|_| InvalidTime)?;
         Ok(Self(Timestamp::from_nanos(nanos)))
@@ -43,6 +47,32 @@ impl Time {
     pub const fn timestamp(self) -> Timestamp {
         self.0
     }
+}
+
+/// Whether a text looks as RFC 3339 has it, and is in no leap second. What is read beside that would be taken
+/// for something near it.
+fn is_rfc_3339(text: &[u8]) -> bool {
+    const SHAPE: &[u8; 19] = b"0000-00-00T00:00:00";
+    let has_shape = |text: &[u8], shape: &[u8]| {
+        text.len() == shape.len()
+            && text.iter().zip(shape).all(|(byte, wanted)| match wanted {
+                b'0' => byte.is_ascii_digit(),
+                _ => byte.eq_ignore_ascii_case(wanted),
+            })
+    };
+    let Some((seconds, rest)) = text.split_first_chunk::<19>() else {
+        return false;
+    };
+    let zone = match rest.split_first() {
+        Some((b'.', rest)) => {
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit());
+            &rest[digits.count()..]
+        }
+        _ => rest,
+    };
+    has_shape(seconds, SHAPE)
+        && !seconds.ends_with(b":60")
+        && (has_shape(zone, b"Z") || has_shape(zone, b"+00:00") || has_shape(zone, b"-00:00"))
 }
 
 impl From<Timestamp> for Time {
@@ -87,6 +117,39 @@ mod tests {
             let time = Time::from(Timestamp::from_nanos(nanos));
             assert_eq!(time.to_string(), text);
             assert_eq!(Time::parse(text), Ok(time));
+        }
+    }
+
+    #[test]
+    fn a_moment_is_read_in_any_offset_and_case_and_with_fewer_digits() {
+        let time = Time::from(Timestamp::from_nanos(1_700_000_000_120_000_000));
+        for text in [
+            "2023-11-14T22:13:20.12Z",
+            "2023-11-14t22:13:20.12z",
+            "2023-11-14T23:43:20.12+01:30",
+            "2023-11-14T14:13:20.120000000-08:00",
+        ] {
+            assert_eq!(Time::parse(text), Ok(time), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_moment_of_rfc_3339_or_a_leap_second_is_not_taken_for_one_near_it() {
+        for text in [
+            "2016-12-31T23:59:60Z",
+            "2016-12-31T23:59:60.5Z",
+            "2016-12-31 23:59:59Z",
+            "2016-12-31T23:59Z",
+            "20161231T235959Z",
+            "2016-12-31T23:59:59",
+            "2016-12-31T23:59:59+01",
+            "2016-12-31T23:59:59Z[UTC]",
+            "2016-12-31T23:59:59,5Z",
+            "2016-12-31T23:59:59.0123456789Z",
+            "2016-02-30T23:59:59Z",
+            "",
+        ] {
+            assert_eq!(Time::parse(text), Err(InvalidTime), "{text}");
         }
     }
 
