@@ -260,6 +260,9 @@ pub enum OpenError {
     /// The log cannot be opened.
     #[error(transparent)]
     Log(#[from] coven_store::OpenError),
+    /// There was a log, and neither of its files is there any more. No other is made in its place.
+    #[error(transparent)]
+    LostLog(#[from] crate::home::LostLog),
     /// The log was opened, and cannot be read.
     #[error("the log cannot be read: {message}")]
     Unreadable {

@@ -4,8 +4,10 @@
 //! alone.
 
 mod format;
+mod held;
 mod holder;
 mod lock;
+mod lost_log;
 mod made;
 
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -25,9 +27,12 @@ use crate::OpenError;
 use crate::spools::Spools;
 
 use format::FORMAT_FILE;
+pub use held::{Held, held};
 pub use holder::Holder;
 use lock::LOCK_FILE;
 pub use lock::wait_until_free;
+pub(crate) use lost_log::refuse_lost_log;
+pub use lost_log::{LostLog, has_log, is_log_lost};
 pub(crate) use made::Made;
 
 /// The log's file in a home.
@@ -198,6 +203,11 @@ impl Home {
         let lock = Locked::new(lock::take_to_read(&path)?);
         format::found(&path)?;
         Ok(Self { path, lock })
+    }
+
+    /// Refuses a home whose log is gone: another is not made in its place without a word.
+    pub(crate) fn refuse_lost_log(&self) -> Result<(), OpenError> {
+        refuse_lost_log(&self.path)
     }
 
     /// Keeps other engines away for longer than this is there.

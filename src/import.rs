@@ -67,6 +67,7 @@ impl Import {
             }
             opened => opened?,
         };
+        home.refuse_lost_log()?;
         made.and_the_log();
         let log = coven_store::Import::begin(&home.log(), options.store, id)?;
         Ok(Self {

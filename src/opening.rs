@@ -42,6 +42,7 @@ pub(crate) async fn open_to_read(options: Options) -> Result<Arc<Shared>, OpenEr
 
 fn take_to_read(options: Options) -> Result<Shared, OpenError> {
     let home = Home::open_to_read(&options.home)?;
+    home.refuse_lost_log()?;
     let store = until_closed(&home, || Store::open_to_read(&home.log(), options.store))?;
     let registry = registry(&home, &options)?;
     Ok(Shared::new(home, store, registry, options))
@@ -55,6 +56,7 @@ fn unreadable(error: &Error) -> OpenError {
 
 fn take_over(options: Options) -> Result<Shared, OpenError> {
     let home = Home::open(&options.home)?;
+    home.refuse_lost_log()?;
     let kept = log_options(&options);
     let store = until_closed(&home, || Store::open(&home.log(), kept))?;
     let registry = registry(&home, &options)?;

@@ -10,15 +10,18 @@ use std::path::Path;
 use coven_store::{self as store, Findings, Options, Progress, SalvageError, Salvaged, Store};
 
 use crate::OpenError;
-use crate::home::{self, Home, LOG_FILE};
+use crate::home::{self, Home, LOG_FILE, Made};
 
 /// Why nothing was salvaged.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RepairError {
-    /// One of the homes cannot be opened: somebody has it, or it is none.
+    /// The home cannot be opened: somebody has it, or it is none.
     #[error(transparent)]
     Home(#[from] OpenError),
+    /// The new home cannot be made: the disk is full, or somebody has it. Nothing of it is there.
+    #[error("the new home cannot be made: {_0}")]
+    New(#[source] OpenError),
     /// The new home is there already, and has something in it. Choose another place.
     #[error("{} exists and is not empty", path.display())]
     NotEmpty {
@@ -50,6 +53,7 @@ pub enum RepairError {
 /// or one that this version could not read if it were whole.
 pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findings, OpenError> {
     let home = Home::open_to_read(path)?;
+    home.refuse_lost_log()?;
     Ok(coven_store::inspect(&home.log(), progress)?)
 }
 
@@ -60,6 +64,7 @@ pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findin
 /// What a daemon would say that is started there, if that can be told.
 pub fn glance(path: &Path) -> Result<(), OpenError> {
     home::glance(path)?;
+    home::refuse_lost_log(path)?;
     Ok(coven_store::glance(&path.join(LOG_FILE))?)
 }
 
@@ -85,17 +90,32 @@ pub fn why_unopened(path: &Path) -> Option<OpenError> {
 /// the log several times.
 ///
 /// # Errors
-/// [`RepairError`], each with what to do about it. What there is of the new home then is refused by whoever
-/// opens it.
+/// [`RepairError`], each with what to do about it. What there is of the new log then is refused by whoever
+/// opens it; where nothing of it was written, the home that was made for it is taken away again.
 pub fn salvage(
     path: &Path,
     into: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Salvaged, RepairError> {
     let home = Home::open_to_read(path)?;
+    home.refuse_lost_log()?;
     check_place(into, path)?;
-    let new = Home::open(into)?;
-    Ok(coven_store::salvage(&home.log(), &new.log(), progress)?)
+    let made = Made::before(into).map_err(RepairError::New)?;
+    let new = match Home::open(into) {
+        Err(error @ OpenError::InUse { .. }) => {
+            made.keep();
+            return Err(RepairError::New(error));
+        }
+        opened => opened.map_err(RepairError::New)?,
+    };
+    let salvaged = coven_store::salvage(&home.log(), &new.log(), progress);
+    if home::has_log(into) {
+        made.keep();
+    } else {
+        // As long as nobody else can have the home.
+        drop(made);
+    }
+    Ok(salvaged?)
 }
 
 /// Whether a home can be made there: nothing is, or a directory with nothing in it but a home without a log, or
@@ -129,4 +149,28 @@ fn is_inside(path: &Path, directory: &Path) -> bool {
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     let there = path.ancestors().find_map(|path| path.canonicalize().ok());
     there.is_some_and(|there| there.starts_with(directory))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_salvage_that_wrote_nothing_leaves_no_home_and_nothing_in_one_that_was_there() {
+        let outer = tempfile::tempdir().unwrap();
+        let damaged = outer.path().join("damaged");
+        home::make(&damaged).unwrap();
+        let none = salvage(&damaged, &outer.path().join("new"), &mut |_| {});
+        assert!(matches!(none, Err(RepairError::Salvage(_))), "{none:?}");
+        assert!(!outer.path().join("new").exists());
+        let empty = outer.path().join("empty");
+        fs::create_dir(&empty).unwrap();
+        assert!(salvage(&damaged, &empty, &mut |_| {}).is_err());
+        assert_eq!(fs::read_dir(&empty).unwrap().count(), 0);
+        // A file in the place of what is made first keeps it from being made.
+        fs::create_dir(empty.join("lock")).unwrap();
+        let refused = salvage(&damaged, &empty, &mut |_| {});
+        assert!(matches!(refused, Err(RepairError::New(_))), "{refused:?}");
+        assert!(!empty.join("format").exists());
+    }
 }

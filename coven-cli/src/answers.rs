@@ -131,7 +131,7 @@ impl Answerer {
 /// The home itself. It is kept from daemons as long as the client is there.
 async fn open(home: &Home) -> Result<Option<Client>, Failure> {
     home.check()?;
-    if !home.has_log() {
+    if !home.had_log() {
         return Ok(None);
     }
     warnings::are_told();
@@ -180,6 +180,7 @@ pub(crate) fn refused(error: &OpenError, home: &Path, then: &str) -> Failure {
                 format!("{who} has {home} open, and one at a time can: {then}"),
             );
         }
+        OpenError::LostLog(_) => return Failure::failed(error.to_string()),
         OpenError::Home { .. } => "set COVEN_HOME, or --home, to a directory of your own",
         OpenError::Log(store::OpenError::Foreign { problem, .. }) if problem == NO_FILE => {
             "move it away, and put the log's own file there from a copy"

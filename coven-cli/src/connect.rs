@@ -140,7 +140,7 @@ pub(crate) async fn health_or_start(home: &Home) -> Result<(Client, Health), Fai
 /// # Errors
 /// As [`reach_or_start`].
 async fn reach_if_any(home: &Home) -> Result<Option<Client>, Failure> {
-    if !home.has_log() {
+    if !home.had_log() {
         return serving(home).await;
     }
     reach_or_start(home).await.map(Some)

@@ -6,8 +6,8 @@ use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use coven::home::{Found, LOG_FILE, SPOOLS};
-use coven::{OpenError, store};
+use coven::OpenError;
+use coven::home::{Found, SPOOLS};
 use coven_http::SOCKET_NAME;
 use rustix::fs::{FlockOperation, OFlags};
 
@@ -86,26 +86,15 @@ impl Home {
         self.dir.join("harnesses")
     }
 
-    /// Whether a session was ever run here: either file of the log is here, though the other may be
-    /// missing; or what a salvage left that did not come to its end, which whoever opens the home is told.
-    pub(crate) fn has_log(&self) -> bool {
-        let is_here = |name: &str| self.dir.join(name).exists();
-        is_here(LOG_FILE)
-            || is_here(&format!("{LOG_FILE}.journal"))
-            || store::is_unfinished(&self.dir.join(LOG_FILE))
+    /// Whether a session was ever run here: there is something of a log, or there was one that is gone,
+    /// which whoever opens the home is told.
+    pub(crate) fn had_log(&self) -> bool {
+        coven::home::has_log(&self.dir) || coven::home::is_log_lost(&self.dir)
     }
 
     /// Where shims have their folders.
     pub(crate) fn spools(&self) -> PathBuf {
         self.dir.join(SPOOLS)
-    }
-
-    /// Whether shims may have folders here. Sessions may live without: the log says which do.
-    pub(crate) fn may_have_spools(&self) -> bool {
-        match std::fs::read_dir(self.spools()) {
-            Ok(mut folders) => folders.next().is_some(),
-            Err(error) => error.kind() != io::ErrorKind::NotFound,
-        }
     }
 
     /// Creates the directory if it is missing, readable by its owner only, and checks it.

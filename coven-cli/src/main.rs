@@ -25,6 +25,7 @@ mod setbacks;
 mod terminal;
 mod text;
 mod unit;
+mod unrecorded;
 mod usage;
 
 use std::process::ExitCode;

@@ -19,7 +19,7 @@ pub use facts::{boot_id, is_running};
 pub use input::Input;
 pub use kill::{KillError, KillReport, MAX_GRACE, Signalled};
 pub use kill::{
-    in_this_boot, is_shim_running, kill, kill_again, kill_blocking, kill_marked, kill_shim,
+    in_this_boot, is_shim_running, kill, kill_again, kill_blocking, kill_marked, kill_shim, shims,
     until_ended,
 };
 pub use output::{MAX_READ_BYTES, Output};

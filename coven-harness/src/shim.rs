@@ -24,7 +24,7 @@ pub use client::{
 #[doc(hidden)]
 pub use client::{LaunchStep, launch_with};
 pub use folder::{
-    Found, MAX_BOOKMARK_BYTES, NewFolder, Remains, SOCKET, is_dead, look, read_bookmark,
+    Found, LOCK, MAX_BOOKMARK_BYTES, NewFolder, Remains, SOCKET, is_dead, look, read_bookmark,
     remove_bookmark, write_bookmark,
 };
 #[doc(hidden)]

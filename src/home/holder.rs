@@ -103,7 +103,7 @@ fn has_open(pid: u32, shown: &Path) -> bool {
 }
 
 /// Whether a process has a file open, and locked.
-fn has_locked(pid: u32, lock: &Metadata) -> bool {
+pub(super) fn has_locked(pid: u32, lock: &Metadata) -> bool {
     let process = Path::new("/proc").join(pid.to_string());
     let Ok(descriptors) = fs::read_dir(process.join("fd")) else {
         return false;

@@ -13,6 +13,7 @@ use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{self, Table};
 use crate::select;
+use crate::unrecorded::{self, unrecorded};
 
 /// List sessions, newest first
 #[derive(Debug, clap::Args)]
@@ -72,9 +73,17 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
         Ok((found, ids))
     };
     let answered = args.answers.source().ask_if_any(home, look).await?;
+    let answerer = answered
+        .as_ref()
+        .map(|(answerer, _)| answerer.client().clone());
     let is_known = answered.is_some();
     let (found, ids) = answered.map(|(_, answer)| answer).unwrap_or_default();
     let Found { sessions, damaged } = found;
+    if let Some(client) = answerer
+        && !args.picks_some()
+    {
+        tell_unrecorded(home, &client, &sessions).await;
+    }
     if damaged > 0 {
         let are = if damaged == 1 {
             "session is"
@@ -102,11 +111,29 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
 impl Args {
     /// Whether there may be sessions that it leaves out.
     const fn is_choosy(&self) -> bool {
-        !self.all
-            || self.status.is_some()
+        !self.all || self.picks_some()
+    }
+
+    /// Whether it asks for some of those that are not archived.
+    const fn picks_some(&self) -> bool {
+        self.status.is_some()
             || self.harness.is_some()
             || self.project.is_some()
             || self.limit.is_some()
+    }
+}
+
+/// Says on stderr who runs and is not in the list, as it is of no session on record.
+async fn tell_unrecorded(home: &Home, client: &Client, sessions: &[SessionRecord]) {
+    let listed = |id: &str| sessions.iter().any(|session| session.id == id);
+    match unrecorded(home, client, listed).await {
+        Ok(found) if found.is_empty() => {}
+        Ok(found) => output::complain(&format!(
+            "coven: agents of no session on record run: {}; `coven doctor` tells what to do",
+            unrecorded::named(&found)
+        )),
+        // `coven doctor` says it.
+        Err(_) => {}
     }
 }
 

@@ -27,6 +27,7 @@ mod killed_at_once;
 #[path = "../../../tests/shared/leftovers.rs"]
 mod leftovers;
 mod live;
+mod lost_log;
 #[path = "../../../tests/shared/not_run.rs"]
 mod not_run;
 mod offline;
@@ -57,5 +58,6 @@ mod trimmed_meanwhile;
 mod undelivered;
 #[path = "../../../tests/shared/unkillable.rs"]
 mod unkillable;
+mod unrecorded;
 mod unserved;
 mod without_daemon;

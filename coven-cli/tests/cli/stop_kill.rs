@@ -198,7 +198,8 @@ fn where_the_log_is_away_it_is_not_said_that_all_sessions_have_ended() {
         fs::rename(file, away).unwrap();
     }
     let said = home.refused(1, ["daemon", "stop", "--kill"]);
-    assert!(said.contains("put the log back"), "{said}");
+    assert!(said.contains("is gone"), "{said}");
+    assert!(said.contains(&session.id), "{said}");
     assert!(session.lives());
     for (file, away) in files.iter().zip(&away) {
         fs::rename(away, file).unwrap();

@@ -248,7 +248,7 @@ fn a_log_that_cannot_be_opened_is_brought_back_from_its_pages() {
             "{read:?}"
         );
     }
-    for file in ["coven.redb", "coven.redb.journal"] {
+    for file in ["coven.redb", "coven.redb.journal", "coven.redb.reserve"] {
         fs::remove_file(home.dir().join(file)).unwrap();
     }
 }

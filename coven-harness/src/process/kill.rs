@@ -32,7 +32,7 @@ use search::{Look, Program, Searcher};
 
 pub use report::{KillError, KillReport, Signalled};
 pub(crate) use shim::is_shim_of;
-pub use shim::{in_this_boot, is_shim_running, kill_shim};
+pub use shim::{in_this_boot, is_shim_running, kill_shim, shims};
 pub use survivors::until_ended;
 
 /// Members that start while others are being ended are looked for this often.

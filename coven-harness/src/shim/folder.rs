@@ -19,7 +19,7 @@ pub use bookmark::{MAX_BOOKMARK_BYTES, read_bookmark, remove_bookmark, write_boo
 pub use found::{Found, Remains, is_dead, look};
 
 /// Held, by `flock`, as long as the shim lives, however it ends.
-pub(super) const LOCK: &str = "lock";
+pub const LOCK: &str = "lock";
 
 /// Where the shim listens, in its folder.
 pub const SOCKET: &str = "socket";

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use coven::home::Held;
 use coven::{Engine, Heard, OpenError, Options};
 use coven_http::client::{Client, Error};
 
@@ -13,6 +14,7 @@ use crate::daemon;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
+use crate::unrecorded::unrecorded;
 
 /// What to do about a home that somebody has opened meanwhile.
 const TO_END: &str = "try again, with its daemon";
@@ -56,6 +58,8 @@ pub(super) struct Outcome {
     pub(super) ended: BTreeSet<String>,
     /// Those that could not be.
     pub(super) left: BTreeSet<String>,
+    /// Those that run and are not on record: nobody knows what they are.
+    pub(super) unrecorded: Vec<Held>,
 }
 
 /// Ends the sessions that the log says are live, in this process. Those that are told to have ended are
@@ -65,20 +69,32 @@ pub(super) struct Outcome {
 /// Which they are cannot be told, or another process has the home.
 pub(super) async fn end(home: &Home, before: &BTreeSet<String>) -> Result<Outcome, NotEnded> {
     let found = left(home).await?;
-    let left = if found.is_empty() {
-        BTreeSet::new()
+    let left = if found.ids.is_empty() {
+        found.clone()
     } else {
         end_found(home).await?
     };
-    let ended = before.union(&found).filter(|id| !left.contains(*id));
+    let ended = before
+        .union(&found.ids)
+        .filter(|id| !left.ids.contains(*id));
     Ok(Outcome {
         ended: ended.cloned().collect(),
-        left,
+        left: left.ids,
+        unrecorded: left.unrecorded,
     })
 }
 
+/// Those of a home that may be alive.
+#[derive(Clone, Debug, Default)]
+struct Left {
+    /// As the log says.
+    ids: BTreeSet<String>,
+    /// Of whom the log says nothing.
+    unrecorded: Vec<Held>,
+}
+
 /// Ends those that there are; gives those that could not be ended.
-async fn end_found(home: &Home) -> Result<BTreeSet<String>, NotEnded> {
+async fn end_found(home: &Home) -> Result<Left, NotEnded> {
     let config = Config::load(home)?;
     daemon::log_beside(home, &config);
     let mut options = Options::at(home.dir());
@@ -95,35 +111,31 @@ async fn end_found(home: &Home) -> Result<BTreeSet<String>, NotEnded> {
     left(home).await
 }
 
-/// The ids of all sessions that may be alive, as the log says in a home that nobody has open.
+/// All sessions that may be alive in a home that nobody has open.
 ///
 /// # Errors
 /// It cannot be told: the log is away, damaged, or in use.
-async fn left(home: &Home) -> Result<BTreeSet<String>, NotEnded> {
+async fn left(home: &Home) -> Result<Left, NotEnded> {
     home.check()?;
-    if !home.has_log() {
-        return match home.may_have_spools() {
-            true => Err(no_log(home).into()),
-            false => Ok(BTreeSet::new()),
-        };
+    if !home.had_log() {
+        return Ok(Left::default());
     }
     let engine = Engine::open_to_read(Options::at(home.dir())).await;
     let client = Client::of_engine(engine.map_err(|error| NotEnded::of(&error, home))?);
     match live(&client).await.map_err(Failure::from)? {
-        Live { ids, unread: 0 } => Ok(ids),
+        Live { ids, unread: 0 } => Ok(Left {
+            ids,
+            // Where that cannot be told, `spools` cannot be listed, which is said where it is needed.
+            unrecorded: unrecorded(home, &client, |_| false)
+                .await
+                .unwrap_or_default(),
+        }),
         Live { unread, .. } => Err(Failure::failed(format!(
             "the log is damaged, and cannot tell whether all sessions have ended ({unread} are not \
              readable): `coven doctor --store` names them"
         ))
         .into()),
     }
-}
-
-fn no_log(home: &Home) -> Failure {
-    Failure::failed(format!(
-        "there is no log in {}, and what is in its spools may be of sessions that live; put the log back",
-        home.dir().display()
-    ))
 }
 
 /// The sessions of a home's own that have not ended.

@@ -1,5 +1,8 @@
 //! `coven daemon status`.
 
+use std::slice;
+
+use coven::home::Held;
 use coven_http::client::Error;
 use coven_http::wire::{EventWriter, Health, WriterState};
 use serde::Serialize;
@@ -10,6 +13,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output::{self, Table};
+use crate::unrecorded::{self, unrecorded};
 
 /// Show whether it runs, and how it is
 #[derive(Debug, clap::Args)]
@@ -31,6 +35,16 @@ struct Shown<'a> {
     log: String,
     version: &'static str,
     health: Option<&'a Health>,
+    /// The agents that run and are of no session on record.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    unrecorded: Vec<Unrecorded>,
+}
+
+#[derive(Serialize)]
+struct Unrecorded {
+    session: String,
+    /// The process of its shim.
+    pid: u32,
 }
 
 pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
@@ -39,7 +53,10 @@ pub(super) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     match client.health().await {
         Ok(health) => {
             connect::met(home, &health).await;
-            show(args, home, health.daemon.pid.into(), Ok(&health))?;
+            // Where they cannot be listed, `coven doctor` says so.
+            let found = unrecorded(home, &client, |_| false).await;
+            let found = found.unwrap_or_default();
+            show(args, home, health.daemon.pid.into(), Ok((&health, &found)))?;
             Ok(Exit::Done)
         }
         Err(error @ (Error::Unreachable { .. } | Error::NotASocket { .. })) => {
@@ -60,7 +77,7 @@ fn show(
     args: &Args,
     home: &Home,
     pid: Option<u32>,
-    found: Result<&Health, &Unserved>,
+    found: Result<(&Health, &[Held]), &Unserved>,
 ) -> Result<(), Failure> {
     if args.json {
         return output::json(&Shown {
@@ -70,16 +87,25 @@ fn show(
             socket: home.socket().display().to_string(),
             log: home.daemon_log().display().to_string(),
             version: env!("CARGO_PKG_VERSION"),
-            health: found.ok(),
+            health: found.ok().map(|(health, _)| health),
+            unrecorded: found.map_or_else(|_| Vec::new(), |(_, found)| told(found)),
         });
     }
     output::print(&match found {
-        Ok(health) => for_people(home, health),
+        Ok((health, found)) => for_people(home, health, found),
         Err(unserved) => format!("{}\n", unserved.in_words(home)),
     })
 }
 
-fn for_people(home: &Home, health: &Health) -> String {
+fn told(unrecorded: &[Held]) -> Vec<Unrecorded> {
+    let told = unrecorded.iter().map(|held| Unrecorded {
+        session: held.session.to_string(),
+        pid: held.shim_pid,
+    });
+    told.collect()
+}
+
+fn for_people(home: &Home, health: &Health, unrecorded: &[Held]) -> String {
     let log = log(&health.event_writer);
     let mut table = Table::new(["DAEMON", "runs"]);
     for (what, value) in [
@@ -91,6 +117,11 @@ fn for_people(home: &Home, health: &Health) -> String {
         ("event log", log),
     ] {
         table.row([what.to_owned(), value]);
+    }
+    for held in unrecorded.iter().map(slice::from_ref) {
+        let named = unrecorded::named(held);
+        let value = format!("{named} runs and is not on record: see `coven doctor`");
+        table.row(["session".to_owned(), value]);
     }
     table.to_string()
 }

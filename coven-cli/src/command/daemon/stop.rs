@@ -14,6 +14,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::home::Home;
 use crate::output;
+use crate::unrecorded;
 
 /// How long is waited for what a stop is only to tell of.
 const LISTING: Duration = Duration::from_secs(2);
@@ -119,12 +120,22 @@ fn tell(stopped: Stopped, sessions: &Outcome) -> Result<Exit, Failure> {
         Stopped::Now => "the daemon has stopped",
         Stopped::Before => "no daemon runs",
     };
+    let mut problems = Vec::new();
     if !sessions.left.is_empty() {
         let left: Vec<&str> = sessions.left.iter().map(String::as_str).collect();
         let left = left.join(", ");
-        return Err(Failure::failed(format!(
-            "{found}; {left} could not be ended: `coven kill` tells why"
-        )));
+        problems.push(format!("{left} could not be ended: `coven kill` tells why"));
+    }
+    if !sessions.unrecorded.is_empty() {
+        problems.push(format!(
+            "agents of no session on record live on: {}; {} hangs each of them up",
+            unrecorded::named(&sessions.unrecorded),
+            unrecorded::end(&sessions.unrecorded)
+        ));
+    }
+    if !problems.is_empty() {
+        let problems = problems.join("; ");
+        return Err(Failure::failed(format!("{found}; {problems}")));
     }
     output::print(&format!("{found}\n"))?;
     Ok(Exit::Done)

@@ -134,6 +134,7 @@ async fn daemon(home: &Home) -> Vec<Finding> {
                 log(&health),
             ];
             findings.extend(spools::out_of_reach(&client).await);
+            findings.extend(spools::of_nobody(home, &client).await);
             findings
         }
         Err(Error::Unreachable { .. }) => {
@@ -188,7 +189,8 @@ fn log_at_rest(home: &Home) -> Option<Finding> {
         return None;
     }
     let finding = Finding::new("event log", State::Bad, error.to_string());
-    if let OpenError::Log(store::OpenError::Unfinished { .. }) = error {
+    // Both say themselves what to do.
+    if let OpenError::LostLog(_) | OpenError::Log(store::OpenError::Unfinished { .. }) = error {
         return Some(finding);
     }
     if let OpenError::Log(store::OpenError::Foreign { problem, .. }) = &error

@@ -1,5 +1,7 @@
 //! Where the folders of sessions are, and those sessions that run and cannot be reached.
 
+use std::slice;
+
 use coven_http::client::{Client, Error};
 use coven_http::wire::{SessionRecord, Status};
 
@@ -7,6 +9,7 @@ use super::{Finding, State};
 use crate::all_sessions;
 use crate::ending;
 use crate::home::Home;
+use crate::unrecorded::{self, unrecorded};
 
 /// What is wrong with the directory that the folders are in, if anything.
 pub(super) fn directory(home: &Home) -> Option<Finding> {
@@ -28,6 +31,24 @@ pub(super) async fn out_of_reach(client: &Client) -> Vec<Finding> {
             format!("which run cannot be told: {error}"),
         )],
     }
+}
+
+/// The agents that run and are of no session that the daemon knows.
+pub(super) async fn of_nobody(home: &Home, client: &Client) -> Vec<Finding> {
+    let finding = |found| Finding::new("session", State::Note, found);
+    let found = match unrecorded(home, client, |_| false).await {
+        Ok(found) => found,
+        Err(error) => return vec![finding(format!("which shims run cannot be told: {error}"))],
+    };
+    let told = found.iter().map(slice::from_ref).map(|one| {
+        let named = unrecorded::named(one);
+        finding(format!("{named} runs and is not on record")).advise(format!(
+            "`coven daemon stop`, and put a log in place that has it: the next daemon takes it over; or {} hangs \
+             its agent up, and what it wrote last stays in its folder in spools",
+            unrecorded::end(one)
+        ))
+    });
+    told.collect()
 }
 
 /// Those that run, each whole: a list does not say whether they can be reached.

@@ -29,7 +29,7 @@ pub(super) enum Form {
 
 pub(super) async fn run(home: &Home, into: Option<&Path>, form: Form) -> Result<Exit, Failure> {
     home.check()?;
-    if !home.has_log() {
+    if !home.had_log() {
         return Err(Failure::failed(format!(
             "{} has no event log: no session was ever run there",
             home.dir().display()
@@ -89,6 +89,9 @@ fn write(home: &Home, into: &Path) -> Result<Salvaged, Failure> {
             | RepairError::Salvage(SalvageError::Exists { .. }) => Failure::failed(format!(
                 "{error}; nothing was written: name a directory that does not exist"
             )),
+            error @ RepairError::New(_) => Failure::failed(format!(
+                "{error}; nothing was written, and the old home is as it was"
+            )),
             error @ RepairError::Salvage(SalvageError::Unsettled { .. }) => Failure::failed(format!(
                 "{error}; `coven --home {} doctor --store` looks at it; the old home is as it was: keep it until \
                  you have seen that the new one is still there after a restart of the machine, or salvage into \
@@ -125,6 +128,7 @@ fn refused(error: &OpenError, home: &Path) -> Failure {
             Exit::Unreachable,
             format!("{error}; end that process first"),
         ),
+        OpenError::LostLog(_) => Failure::failed(error.to_string()),
         error => Failure::failed(format!("{error}; no part of it was changed")),
     }
 }

@@ -83,6 +83,24 @@ fn oldest_child(table: &Table, shim: u32, session: &SessionId) -> Option<(u32, u
         .min_by_key(|&(pid, started)| (started, pid))
 }
 
+/// The shims that run, of whatever home: the process of each, and the session that it was started to hold. Some may
+/// be listed twice, as each is as long as it makes a process. Blocks for a look at all processes.
+///
+/// # Errors
+/// Those of reading `/proc`.
+pub fn shims() -> io::Result<Vec<(u32, SessionId)>> {
+    let of_none = Mark::Session(NO_SESSION.as_bytes().into());
+    let mut shims = Vec::new();
+    for (&pid, seen) in &table::read()?.processes {
+        if seen.mark == of_none
+            && let Some(arguments) = table::unless_short(platform::arguments(pid))?
+        {
+            shims.extend(held_by(&arguments).map(|session| (pid, session)));
+        }
+    }
+    Ok(shims)
+}
+
 fn searcher(leader: Option<&ProcessFacts>, session: &SessionId) -> io::Result<Searcher> {
     match leader {
         Some(leader) => Searcher::new(leader, session, &[]),
@@ -134,10 +152,21 @@ pub(crate) fn is_shim_of(pid: u32, session: &SessionId) -> bool {
 
 /// Whether these are the arguments of the session's shim.
 fn is_of(arguments: &[u8], session: &SessionId) -> bool {
+    named_by(arguments) == Some(session.as_str().as_bytes())
+}
+
+/// Whose shim's arguments these are, if they are a shim's.
+fn held_by(arguments: &[u8]) -> Option<SessionId> {
+    let name = std::str::from_utf8(named_by(arguments)?).ok()?;
+    SessionId::parse(name).ok()
+}
+
+/// What a shim's arguments end with.
+fn named_by(arguments: &[u8]) -> Option<&[u8]> {
     let arguments = arguments.strip_suffix(b"\0").unwrap_or(arguments);
     let mut arguments = arguments.split(|&byte| byte == 0).skip(1);
-    arguments.next() == Some(WORD.as_bytes())
-        && arguments.last() == Some(session.as_str().as_bytes())
+    let is_shim = arguments.next() == Some(WORD.as_bytes());
+    arguments.last().filter(|_| is_shim)
 }
 
 #[cfg(test)]
