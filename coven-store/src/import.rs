@@ -285,7 +285,9 @@ mod tests {
         let disk: Arc<dyn Disk> = Arc::new(OsDisk);
         let files = opening::open(&disk, &home.path(), Options::default()).expect("it opens");
         let journal = &files.journal.database;
-        let journal = journal.read_once(journal_mark).expect("a mark");
+        let journal = journal
+            .read_once(|txn| journal_mark(txn, &[]))
+            .expect("a mark");
         (files.tail.last(), journal)
     }
 

@@ -214,13 +214,14 @@ pub(crate) fn insert(txn: &WriteTransaction, position: u64, group: &Group) -> Re
 
 /// What was taken out.
 pub(crate) struct Removed {
-    /// The last group that is gone as a whole.
-    pub(crate) last: Option<Mark>,
+    /// How many parts of groups.
+    pub(crate) parts: usize,
     /// Nothing is left of what was to go.
     pub(crate) is_all: bool,
 }
 
-/// Takes the groups up to `position` out, some `parts` of them at most.
+/// Takes the groups up to `position` out, the oldest first and each as a whole, some `parts` of them at most.
+/// None is looked into: what is in one that is folded is nothing to anybody, damaged or not.
 pub(crate) fn remove(
     txn: &WriteTransaction,
     position: u64,
@@ -228,36 +229,59 @@ pub(crate) fn remove(
 ) -> Result<Removed, Fault> {
     let mut table = txn.open_table(JOURNAL)?;
     let mut gone = Vec::new();
-    let mut last = None;
     let mut is_all = true;
     for row in table.range(..=(position, u32::MAX))? {
-        let (key, part) = row?;
-        let (position, number) = key.value();
-        if number == 0 {
-            if gone.len() >= parts {
-                is_all = false;
-                break;
-            }
-            last = Some(mark(position, part.value())?);
+        let (position, number) = row?.0.value();
+        if number == 0 && gone.len() >= parts {
+            is_all = false;
+            break;
         }
         gone.push((position, number));
     }
+    let parts = gone.len();
     for key in gone {
         table.remove(key)?;
     }
-    Ok(Removed { last, is_all })
+    Ok(Removed { parts, is_all })
 }
 
-/// The counters after the last group, if there is one.
-pub(crate) fn last(txn: &ReadTransaction) -> Result<Option<Mark>, Fault> {
+/// The position of the last group, if there is one.
+pub(crate) fn last_position(txn: &ReadTransaction) -> Result<Option<u64>, Fault> {
     let table = txn.open_table(JOURNAL)?;
-    let Some((key, _)) = table.last()? else {
+    let last = table.last()?;
+    Ok(last.map(|(key, _)| key.value().0))
+}
+
+/// The counters after the last group, if there is one. Where one of the marks that are `known` is at its position,
+/// and the group cannot be read, it is that: who has that mark needs nothing of the group.
+pub(crate) fn last(txn: &ReadTransaction, known: &[Mark]) -> Result<Option<Mark>, Fault> {
+    let Some(position) = last_position(txn)? else {
         return Ok(None);
     };
-    let position = key.value().0;
+    let table = txn.open_table(JOURNAL)?;
     let head = table.get((position, 0))?;
+    let head = head.map(|head| mark(position, head.value()));
+    let known = known.iter().find(|known| known.position == position);
+    if let Some(known) = known
+        && head != Some(Ok(*known))
+        && !is_whole(&table, position)?
+    {
+        return Ok(Some(*known));
+    }
     let head = head.ok_or_else(|| damage("a group has no beginning"))?;
-    Ok(Some(mark(position, head.value())?))
+    Ok(Some(head?))
+}
+
+/// Whether the group at `position` can be read.
+fn is_whole(
+    table: &impl ReadableTable<(u64, u32), &'static [u8]>,
+    position: u64,
+) -> Result<bool, Fault> {
+    let mut group = Vec::new();
+    for part in table.range((position, 0)..=(position, u32::MAX))? {
+        group.extend_from_slice(part?.1.value());
+    }
+    Ok(read(position, &group.into()).is_ok())
 }
 
 /// The groups after `position`, oldest first.

@@ -18,7 +18,7 @@ use crate::options::Options;
 use crate::read;
 use crate::stored::Mark;
 use crate::tail::{Tail, replay};
-use crate::writer::journal_mark;
+use crate::writer::journal_position;
 
 /// A log that is open.
 pub(crate) struct Files {
@@ -157,7 +157,7 @@ fn ending(cold: &ReadTransaction, tail: &Tail) -> Result<Vec<SessionId>, Fault> 
 /// went on from where the journal is. While its file is held, so that a full disk cuts it nowhere.
 fn level(journal: &redb::Database, folded: Mark) -> Result<(), Fault> {
     guarded(|| {
-        if journal_mark(&journal.begin_read()?)?.position >= folded.position {
+        if journal_position(&journal.begin_read()?)? >= folded.position {
             return Ok(());
         }
         let txn = journal.begin_write()?;

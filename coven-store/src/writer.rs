@@ -49,7 +49,7 @@ pub(crate) use group::{makes_room, span};
 pub(crate) use queue::{Message, Queue, Rooms};
 pub(crate) use recent::Entry;
 pub(crate) use room::MARGIN_BYTES;
-pub(crate) use trim::{journal_mark, journal_trimmed};
+pub(crate) use trim::{journal_mark, journal_position, journal_trimmed};
 
 /// What the writer works with.
 pub(crate) struct Writer {

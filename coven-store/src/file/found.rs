@@ -16,7 +16,7 @@ use crate::database::guarded;
 use crate::error::OpenError;
 use crate::layout;
 use crate::stored::Mark;
-use crate::writer::journal_mark;
+use crate::writer::journal_trimmed;
 
 /// Makes both files of a log where neither is: the journal first, so that a cold file alone is
 /// always half of a log, and never one that was being made.
@@ -83,8 +83,8 @@ fn new_log(disk: &dyn Disk, journal: &Path) -> Result<Option<LogId>, OpenError> 
     let opened = open_to_read(disk, journal, Kind::Journal, CHECK_CACHE_BYTES)?;
     guarded(|| {
         let txn = opened.db.begin_read()?;
-        let is_new = journal_mark(&txn)? == Mark::default()
-            && txn.open_table(layout::JOURNAL)?.is_empty()?;
+        let is_new = txn.open_table(layout::JOURNAL)?.is_empty()?
+            && journal_trimmed(&txn)? == Mark::default();
         Ok(if is_new {
             Some(super::kind::log_id(&txn)?)
         } else {

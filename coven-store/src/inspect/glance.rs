@@ -65,16 +65,24 @@ fn look_at_groups(
         Err(_) if journal.is_uncertain() => Ok(None),
         Err(problem) => damaged(&problem.to_string()).map(|()| None),
     };
+    let imported = value_of(cold, meta::IMPORTED);
+    let imported = imported.and_then(|value| Mark::unseal(&value, meta::IMPORTED).ok());
     let last = match groups(journal).last() {
-        Some(group) => read(group)?.map(|(mark, _)| mark),
+        Some(group) => {
+            let mut known = folded.into_iter().chain(imported);
+            let known = known.find(|mark| mark.position == group.position);
+            match (read(group), known) {
+                // It is folded: nobody needs what is in it.
+                (Err(_), Some(known)) => Some(known),
+                (group, _) => group?.map(|(mark, _)| mark),
+            }
+        }
         None => trimmed,
     };
-    let imported = value_of(cold, meta::IMPORTED);
-    let imported = imported.map(|value| Mark::unseal(&value, meta::IMPORTED));
     if let (Some(folded), Some(trimmed), Some(last)) = (folded, trimmed, last) {
         let marks = Marks {
             folded,
-            imported: imported.and_then(Result::ok),
+            imported,
             trimmed,
             last,
         };

@@ -21,11 +21,13 @@ use crate::writer::{journal_mark, journal_trimmed, makes_room, span};
 /// whatever was served of them, places would be given twice.
 pub(crate) fn replay(journal: &ReadTransaction, cold: &ReadTransaction) -> Result<Tail, Fault> {
     let folded = folded(cold)?;
+    let imported = imported(cold)?;
+    let known: Vec<Mark> = imported.into_iter().chain([folded]).collect();
     let marks = Marks {
         folded,
-        imported: imported(cold)?,
+        imported,
         trimmed: journal_trimmed(journal)?,
-        last: journal_mark(journal)?,
+        last: journal_mark(journal, &known)?,
     };
     if let Some(misfit) = marks.misfit() {
         return Err(damage(misfit.to_string()));

@@ -126,7 +126,9 @@ impl Writer {
     /// unsettled group once the file is in order. One that it has is acknowledged then; one that the disk
     /// alone may have is written again, and at once where the disk has none.
     fn compare(&mut self) -> Result<(), Fault> {
-        let found = self.journal.database.read_once(journal_mark)?;
+        let acknowledged = [self.mark];
+        let journal = &self.journal.database;
+        let found = journal.read_once(|txn| journal_mark(txn, &acknowledged))?;
         let may_have_more = self.journal.may_have_more();
         let unsettled = self.state.unsettled.as_mut();
         let is_there = unsettled.is_some_and(|it| {

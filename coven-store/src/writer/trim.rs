@@ -13,14 +13,15 @@ use crate::limits::TRIM_PARTS;
 use crate::stored::Mark;
 
 impl Writer {
-    /// Takes some of what is folded out of the journal.
+    /// Takes some of what is folded out of the journal. Where that ends is what the cold file says: from the
+    /// first of it on all of it may be gone.
     pub(super) fn trim(&self, txn: &WriteTransaction) -> Result<Removed, Fault> {
         let folded = self.tail.look().folded();
         let trimmed = journal::remove(txn, folded.position, TRIM_PARTS)?;
-        if let Some(last) = trimmed.last {
-            let last = last.seal(meta::TRIMMED);
+        if trimmed.parts > 0 {
+            let mark = folded.seal(meta::TRIMMED);
             txn.open_table(META)?
-                .insert(meta::TRIMMED, last.as_slice())?;
+                .insert(meta::TRIMMED, mark.as_slice())?;
         }
         Ok(trimmed)
     }
@@ -57,7 +58,7 @@ impl Writer {
         let trimmed = guarded(|| {
             let txn = self.journal.database.begin_write()?;
             let trimmed = self.trim(&txn)?;
-            if trimmed.last.is_some() {
+            if trimmed.parts > 0 {
                 txn.commit()?;
             }
             Ok(trimmed)
@@ -88,12 +89,20 @@ impl Writer {
     }
 }
 
-/// How far the journal is.
-pub(crate) fn journal_mark(txn: &ReadTransaction) -> Result<Mark, Fault> {
-    if let Some(last) = journal::last(txn)? {
+/// How far the journal is. Where its last group cannot be read, one of the marks that are `known` tells it.
+pub(crate) fn journal_mark(txn: &ReadTransaction, known: &[Mark]) -> Result<Mark, Fault> {
+    if let Some(last) = journal::last(txn, known)? {
         return Ok(last);
     }
     journal_trimmed(txn)
+}
+
+/// The position that it is at, whatever is in its last group.
+pub(crate) fn journal_position(txn: &ReadTransaction) -> Result<u64, Fault> {
+    match journal::last_position(txn)? {
+        Some(last) => Ok(last),
+        None => Ok(journal_trimmed(txn)?.position),
+    }
 }
 
 /// How far the journal was emptied.
