@@ -218,7 +218,7 @@ impl Folder {
 
     fn work(&mut self) {
         self.cache.rest(Instant::now());
-        if self.state.trouble.is_some() {
+        if self.state.trouble.is_some() && self.cold.is_still_itself().is_ok() {
             self.tidy_on_a_full_disk();
         }
         if let Some(trouble) = &self.state.trouble {
@@ -237,6 +237,7 @@ impl Folder {
         {
             self.wait(reason);
         }
+        self.wait_if_it_is_another();
         if self.state.trouble.is_none() {
             self.fold();
             self.rebuild();
@@ -245,6 +246,15 @@ impl Folder {
         }
         self.answer_waiting();
         self.rest.disturb(Instant::now());
+    }
+
+    /// Nothing is written to a file that another program wrote over, until it is put back.
+    fn wait_if_it_is_another(&mut self) {
+        if self.state.trouble.is_none()
+            && let Err(reason) = self.cold.is_still_itself()
+        {
+            self.wait(reason);
+        }
     }
 
     /// Folds what there is, if it is wanted.
@@ -337,6 +347,7 @@ impl Folder {
         touched: &Touched,
         work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
+        self.cold.is_still_itself().map_err(Fault::Disk)?;
         guarded(|| may_be_written(&self.cold, given_up, &touched.slots()))?;
         // What was refused to who looked at pages is over.
         self.cold.take_refused();
@@ -403,9 +414,11 @@ impl Folder {
             self.try_again();
         }
         self.want_all();
+        self.wait_if_it_is_another();
         if self.state.trouble.is_none() {
             self.fold();
         }
+        self.cold.seal_another();
         self.cold.database.close();
         self.cache.clear();
         for reply in self.state.rebuilds.drain(..) {

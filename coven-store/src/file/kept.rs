@@ -17,7 +17,10 @@ use super::shadow::Shadow;
 use crate::database::Database;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
-use crate::raw::{Depth, RawFile, Snapshot};
+use crate::raw::{Depth, HEADER_BYTES, Header, RawFile, Snapshot};
+
+const OTHER_COMMIT: &str =
+    "its last commit is not the one that was made last, and may be another log's";
 
 /// Its writer is the only one who holds this; who reads has the database alone.
 pub(crate) struct Kept {
@@ -116,6 +119,47 @@ impl Kept {
             is_damage.then_some(bad)
         };
         look().and_then(|_| look())
+    }
+
+    /// Whether the last commit of the file is the one that was made last: another program may have written over it
+    /// in place. One bit that turned in its first page is no matter, as each commit writes that anew. Nothing is
+    /// said of a file that cannot be written to, nor where the disk does not give it. Takes one read.
+    ///
+    /// # Errors
+    /// [`StorageFault::Damaged`]: what would be written to it would be in no log.
+    pub(crate) fn is_still_itself(&self) -> Result<(), StorageFault> {
+        let Some((found, made)) = self.first_page() else {
+            return Ok(());
+        };
+        if found.ends_as(&made) {
+            return Ok(());
+        }
+        let problem = found.problems.first().copied();
+        let problem = problem.or(found.last.problem()).unwrap_or(OTHER_COMMIT);
+        Err(StorageFault::Damaged {
+            message: format!(
+                "{} is not what was written to it: {problem}",
+                self.path.display()
+            ),
+        })
+    }
+
+    /// Keeps a log that was put over this one in place from being written to as this one is closed.
+    pub(crate) fn seal_another(&self) {
+        if let (Some(file), Some((found, made))) = (self.file(), self.first_page())
+            && found.is_sound()
+            && !found.ends_as(&made)
+        {
+            file.seal();
+        }
+    }
+
+    /// The first page as it is, and as it was written last.
+    fn first_page(&self) -> Option<(Header, Header)> {
+        let written = self.past.last_sync.written()?;
+        let mut found = [0; HEADER_BYTES];
+        self.file()?.read(0, &mut found).ok()?;
+        Some((Header::of(&found), Header::of(&written)))
     }
 
     /// What the disk did not give to a transaction that writes, while it gives other places: damage, where the

@@ -71,6 +71,11 @@ impl LastSync {
         Ok(true)
     }
 
+    /// The first bytes of the file as they were written last, if they were since this looks on.
+    pub(super) fn written(&self) -> Option<[u8; HEADER_BYTES]> {
+        self.known().written
+    }
+
     fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }

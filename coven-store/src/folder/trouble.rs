@@ -138,7 +138,9 @@ impl Folder {
             return self.wait_after(took, reason);
         }
         let made = self
-            .make_writable()
+            .cold
+            .is_still_itself()
+            .and_then(|()| self.make_writable())
             .and_then(|()| self.bytes_to_mend())
             .and_then(|bytes| self.make_room(bytes, self.claim()));
         if let Err(reason) = made {

@@ -80,7 +80,7 @@ impl Last {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Made(Option<Root>);
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Commit {
     pub(super) number: u64,
     /// The tree of tables.
@@ -182,6 +182,12 @@ impl Header {
     /// Whether one of its commits has made this.
     pub(crate) fn has(&self, made: Made) -> bool {
         self.commits.iter().any(|commit| commit.user == made.0)
+    }
+
+    /// Whether the newest commit that can be told of either is the same one.
+    pub(crate) fn ends_as(&self, other: &Self) -> bool {
+        let newest = |header: &Self| header.commits.iter().copied().max_by_key(|it| it.number);
+        newest(self).is_some_and(|it| newest(other) == Some(it))
     }
 
     /// Whether all is well with it.
