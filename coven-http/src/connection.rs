@@ -20,6 +20,7 @@ use tower::service_fn;
 use tower_http::catch_panic::CatchPanicLayer;
 
 use crate::app::{App, HoldPermit};
+use crate::breaking_off::Written;
 use crate::dispatch::{after_panic, dispatch};
 use crate::limits;
 use crate::peer::{self, Peer};
@@ -31,6 +32,7 @@ pub(crate) struct Switch {
     streaming: AtomicBool,
     held: Mutex<Option<HoldPermit>>,
     afterwards: Mutex<Option<Afterwards>>,
+    written: Written,
 }
 
 /// What becomes of a connection after it was upgraded.
@@ -49,6 +51,11 @@ impl Switch {
 
     fn is_held(&self) -> bool {
         lock(&self.held).is_some()
+    }
+
+    /// Says when all was written that was given of the answer.
+    pub(crate) const fn written(&self) -> &Written {
+        &self.written
     }
 
     /// The connection is upgraded: this goes on with it, in its task.
@@ -215,6 +222,8 @@ impl AsyncWrite for Guarded {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // Who calls this has nothing left to write.
+        self.switch.written.tell();
         self.stream().poll_flush(cx)
     }
 
@@ -223,5 +232,52 @@ impl AsyncWrite for Guarded {
             return Poll::Ready(Ok(()));
         }
         self.stream().poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use bytes::Bytes;
+    use coven::{Engine, Options};
+    use futures_util::stream;
+    use http_body_util::BodyExt;
+    use hyper::StatusCode;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+
+    use super::*;
+    use crate::breaking_off::BreaksOff;
+    use crate::reply::Reply;
+
+    #[tokio::test]
+    async fn an_answer_that_breaks_off_at_once_gives_all_that_came_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let engine = Engine::open(Options::at(dir.path().join("home")));
+        let app = Arc::new(App::of_process(engine.await.unwrap()));
+        let switch = Arc::new(Switch::default());
+        let (mut reader, stream) = UnixStream::pair().unwrap();
+        let io = Guarded::new(stream, app.clone(), switch.clone());
+        let stopping = app.stopping();
+        let answer = hyper::service::service_fn(move |_| {
+            let given = Bytes::from_static(&[0xff; 20_000]);
+            let pieces = stream::iter([Ok(given), Err(io::Error::other("damage"))]);
+            let reply = Reply::stream(StatusCode::OK, None, pieces).into_response();
+            let (written, stopping) = (switch.written().clone(), stopping.clone());
+            let reply = reply.map(|body| BreaksOff::new(body, written, stopping).boxed_unsync());
+            async { Ok::<_, Infallible>(reply) }
+        });
+        let served = tokio::spawn(async move {
+            let connection = http1::Builder::new().serve_connection(TokioIo::new(io), answer);
+            connection.await
+        });
+        let request = b"GET / HTTP/1.1\r\nhost: localhost\r\n\r\n";
+        reader.write_all(request).await.unwrap();
+        let mut read = Vec::new();
+        reader.read_to_end(&mut read).await.unwrap();
+        assert_eq!(read.iter().filter(|byte| **byte == 0xff).count(), 20_000);
+        assert!(!read.ends_with(b"0\r\n\r\n"), "it is told as whole");
+        assert!(served.await.unwrap().is_err());
+        app.engine.shutdown().await;
     }
 }

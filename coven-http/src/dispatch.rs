@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, HeaderValue};
 use hyper::{Request, Response, StatusCode};
@@ -10,6 +11,7 @@ use tracing::Instrument as _;
 
 use crate::app::{App, Call};
 use crate::body::Body;
+use crate::breaking_off::BreaksOff;
 use crate::connection::Switch;
 use crate::error::Error;
 use crate::failing_log;
@@ -67,7 +69,8 @@ async fn answer(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    response
+    let (written, stopping) = (call.switch.written().clone(), call.app.stopping());
+    response.map(|body| BreaksOff::new(body, written, stopping).boxed_unsync())
 }
 
 /// The length of a request's head as it is commonly written. The parser bounds only what it holds

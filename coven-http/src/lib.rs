@@ -7,6 +7,7 @@
 mod app;
 mod attach;
 mod body;
+mod breaking_off;
 pub mod client;
 mod connection;
 mod cursor;
