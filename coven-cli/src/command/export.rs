@@ -47,7 +47,8 @@ pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
             let mut is_begun = false;
             match to_stdout(lines, &mut is_begun).await {
                 Err(failure) if failure.is_unheard() => {
-                    let failure = why(answerer.client(), &session.id).await.unwrap_or(failure);
+                    let why = why_it_ended(answerer.client(), &session).await;
+                    let failure = why.unwrap_or(failure);
                     return Err(if is_begun {
                         failure.and("what was written is not a whole export")
                     } else {
@@ -104,6 +105,22 @@ async fn why(client: &Client, id: &str) -> Option<Failure> {
             Err(error) => return error.code().map(|_| error.into()),
         }
     }
+}
+
+/// The same of one that cannot be begun anew: or because output that it was to have was let go of meanwhile.
+async fn why_it_ended(client: &Client, begun: &SessionRecord) -> Option<Failure> {
+    let why = why(client, &begun.id).await;
+    if why.is_some() {
+        return why;
+    }
+    let now = client.session(&begun.id).await.ok()?;
+    (now.trimmed_bytes > begun.trimmed_bytes).then(|| {
+        Failure::failed(format!(
+            "output of session {} was let go of while it was exported (by `coven prune`, or a budget of \
+             retention): export it again, or with -o FILE, which begins anew by itself",
+            begun.id
+        ))
+    })
 }
 
 /// `is_begun` tells whether anything was written, whatever comes of it.

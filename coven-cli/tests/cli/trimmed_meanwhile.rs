@@ -194,3 +194,29 @@ fn a_run_ends_as_its_harness_does_be_what_is_missing_text_or_not() {
         assert!(shown == expected, "{script}: {missing:?}");
     }
 }
+
+#[test]
+fn an_export_of_output_that_is_trimmed_meanwhile_ends_behind_a_whole_line_and_says_why_and_what_to_do()
+ {
+    let home = Home::new();
+    let id = ended(&home, LINES);
+    let reader = HeldUp::run(home.coven(["export", &id]));
+    home.text(["prune", "--session-bytes", "100kB"]);
+    let (lines, said, status) = reader.rest();
+    assert_eq!(status, Some(1), "{said}");
+    assert!(said.contains(&id), "{said}");
+    for part in [
+        "was let go of while it was exported",
+        "export it again",
+        "not a whole export",
+    ] {
+        assert!(said.contains(part), "{said}");
+    }
+    assert!(!said.contains("connection"), "{said}");
+    let lines = String::from_utf8(lines).unwrap();
+    let begins = lines.starts_with("{\"header\":") && lines.lines().count() > 2;
+    assert!(begins && lines.ends_with('\n'), "{lines}");
+    assert!(!lines.contains("{\"end\":"), "it is not whole");
+    let again = home.text(["export", &id]);
+    assert!(again.contains("{\"end\":"), "{again}");
+}
