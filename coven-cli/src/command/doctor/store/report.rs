@@ -206,9 +206,13 @@ fn summary(findings: &Findings) -> String {
             LogFile::Cold => ("coven.redb", "coven.redb.journal"),
             LogFile::Journal => ("coven.redb.journal", "coven.redb"),
         };
+        let read = match findings.events {
+            0 => String::new(),
+            _ => format!(": what was read is in {other}"),
+        };
         let told = format!(
-            "\nNothing of {file} could be read as it is, so that not all sessions can be told: what was read is in \
-             {other}. What is left in it is looked for when it is salvaged."
+            "\nNothing of {file} could be read as it is, so that not all sessions can be told{read}. What is left in \
+             it is looked for when it is salvaged."
         );
         text.push_str(&told);
     }
@@ -425,6 +429,14 @@ mod tests {
             "{said}"
         );
         assert!(!said.contains("brings back every event"), "{said}");
+        // The other may be gone.
+        assert!(!said.contains("is in coven.redb.journal"), "{said}");
+        findings.events = 3;
+        let said = looked(&findings);
+        assert!(
+            said.contains("what was read is in coven.redb.journal"),
+            "{said}"
+        );
         let id = |id| coven::SessionId::parse(id).unwrap();
         findings.unreadable.insert(id("unread"), Some(7));
         findings.lost.insert(id("lost"), None);
