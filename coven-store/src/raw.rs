@@ -58,7 +58,8 @@ enum Source {
 }
 
 impl RawFile {
-    /// A file that is open for writing, by its one writer, while it does not write.
+    /// A file that is open for writing, by its one writer, of which nothing is looked at that is written
+    /// meanwhile. It may become longer.
     pub(crate) fn lent(file: &Shadow) -> io::Result<Self> {
         Ok(Self {
             len: file.len()?,
@@ -111,8 +112,12 @@ impl RawFile {
         })
     }
 
-    pub(crate) const fn len(&self) -> u64 {
-        self.len
+    /// Of a file that was open already as it is now: a commit that is seen may be of after this was made.
+    pub(crate) fn len(&self) -> u64 {
+        match &self.source {
+            Source::Own(_) => self.len,
+            Source::Lent(file) => file.len().unwrap_or(self.len),
+        }
     }
 
     /// Bytes that were read of it so far, those read again among them.
@@ -124,7 +129,7 @@ impl RawFile {
     /// does not give, unless the file was open already.
     pub(crate) fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; len];
-        let there = self.len.saturating_sub(offset).min(len as u64);
+        let there = self.len().saturating_sub(offset).min(len as u64);
         let there = usize::try_from(there).expect("it is at most len");
         if there > 0 {
             let bytes = &mut bytes[..there];
@@ -188,4 +193,22 @@ impl Drop for RawFile {
 /// The checksum that redb has of a page, or of anything.
 fn checksum(bytes: &[u8]) -> u128 {
     twox_hash::XxHash3_128::oneshot(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use redb::backends::InMemoryBackend;
+
+    use super::*;
+
+    #[test]
+    fn a_file_that_becomes_longer_is_read_as_it_is_then() {
+        let holes = tempfile::tempfile().expect("a file");
+        let file = Shadow::none(Box::new(InMemoryBackend::new()), Box::new(holes));
+        let lent = RawFile::lent(&file).expect("it has a length");
+        file.set_len(2 * PAGE as u64).expect("memory");
+        file.write(PAGE as u64, &[7; PAGE]).expect("memory");
+        assert_eq!(lent.len(), 2 * PAGE as u64);
+        assert_eq!(lent.read(PAGE as u64, PAGE).expect("memory"), [7; PAGE]);
+    }
 }

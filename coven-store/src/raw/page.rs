@@ -97,11 +97,16 @@ pub(super) fn kind(page: &[u8]) -> Option<Kind> {
 /// The bytes of a page that its checksum is of; `None` where that cannot be told, so that it
 /// cannot be right.
 pub(super) fn covered(page: &[u8], widths: Widths) -> Option<&[u8]> {
-    let end = match kind(page)? {
-        Kind::Leaf => Leaf::of(page, widths).value_end(count(page).checked_sub(1)?)?,
-        Kind::Branch => Branch::of(page, widths).key_end(count(page).checked_sub(1)?)?,
-    };
-    page.get(..end)
+    page.get(..covered_end(page, widths)?)
+}
+
+/// How many bytes that is, by what the page begins with.
+pub(super) fn covered_end(page: &[u8], widths: Widths) -> Option<usize> {
+    let last = count(page).checked_sub(1)?;
+    match kind(page)? {
+        Kind::Leaf => Leaf::of(page, widths).value_end(last),
+        Kind::Branch => Branch::of(page, widths).key_end(last),
+    }
 }
 
 fn count(page: &[u8]) -> usize {
@@ -117,16 +122,23 @@ pub(crate) fn leaf_rows(page: &[u8], widths: Widths) -> Vec<(Range<usize>, Range
     // Where one end is damaged, the row beside it may be whole: so rows may overlap, but not so that
     // a page of noise comes to more than two pages.
     let mut room = 2 * page.len();
-    let is_within = |range: &Range<usize>| range.start <= range.end && range.end <= page.len();
     (0..leaf.rows)
-        .filter_map(|row| Some((leaf.key(row)?, leaf.value(row)?)))
-        .filter(|(key, value)| is_within(key) && is_within(value))
+        .filter_map(|row| leaf.row(row))
         .take_while(|(key, value)| {
             let left = room.checked_sub(key.len() + value.len());
             room = left.unwrap_or(0);
             left.is_some()
         })
         .collect()
+}
+
+/// The same up to the first that could not be: none is passed over.
+pub(super) fn first_leaf_rows(page: &[u8], widths: Widths) -> Vec<(Range<usize>, Range<usize>)> {
+    if kind(page) != Some(Kind::Leaf) {
+        return Vec::new();
+    }
+    let leaf = Leaf::of(page, widths);
+    (0..leaf.rows).map_while(|row| leaf.row(row)).collect()
 }
 
 /// Where the last value of a page ends, if that looks like a leaf and `widths` are those of its table.
@@ -196,6 +208,13 @@ impl<'a> Leaf<'a> {
             None => self.key_end(self.rows.checked_sub(1)?)?,
         };
         Some(start..self.value_end(row)?)
+    }
+
+    /// Its key and its value, where they could be.
+    fn row(&self, row: usize) -> Option<(Range<usize>, Range<usize>)> {
+        let (key, value) = (self.key(row)?, self.value(row)?);
+        let is_within = |it: &Range<usize>| it.start <= it.end && it.end <= self.page.len();
+        (is_within(&key) && is_within(&value)).then_some((key, value))
     }
 }
 
@@ -291,12 +310,15 @@ mod tests {
     }
 
     #[test]
-    fn where_one_value_ends_elsewhere_those_that_do_not_touch_it_are_there() {
+    fn where_one_value_ends_elsewhere_those_that_do_not_touch_it_are_there_or_those_before_it() {
         let whole = leaf(&[200, 300, 400, 500]);
         let rows = leaf_rows(&whole, WIDTHS);
-        let damaged = leaf_rows(&leaf(&[200, 450, 400, 500]), WIDTHS);
+        let damaged = leaf(&[200, 450, 400, 500]);
+        let left = leaf_rows(&damaged, WIDTHS);
         assert_eq!(rows.len(), 4);
-        assert!(damaged.contains(&rows[0]) && damaged.contains(&rows[3]));
+        assert!(left.contains(&rows[0]) && left.contains(&rows[3]));
+        let first = first_leaf_rows(&damaged, WIDTHS);
+        assert!(first.contains(&rows[0]) && !first.contains(&rows[3]));
     }
 
     #[test]

@@ -1,11 +1,13 @@
 //! Going to some rows of a table whose keys are numbers, and to no page that cannot have any of them.
 
 use super::header::Root;
-use super::page::{Kind, Widths, children, covered, kind, leaf_rows};
+use super::page::{Kind, PAGE, Widths, children, covered, covered_end, first_leaf_rows, kind};
 use super::{Snapshot, checksum};
 
 /// A key of two numbers; the second one of a key that is one number is 0.
 pub(crate) type Key = (u64, u64);
+
+const NOT_ITS_OWN: &str = "its checksum is not that of its bytes";
 
 /// In which order pages are met. The rows of one are always by key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,13 +19,12 @@ pub(crate) enum Order {
 /// A page that may have rows that are asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Leaf {
-    /// Those that are asked for, by key. Where the page is damaged, up to the first key that cannot be there,
+    /// Those that are asked for, by key. Where the page is damaged, up to the first that cannot be there,
     /// and only what proves itself by a checksum of its own that covers its key can be believed.
     pub(crate) rows: Vec<(Key, Vec<u8>)>,
-    /// What is wrong with it, if anything is: it may have had other rows.
+    /// What is wrong with it, if anything is: it may have had others, or have led to them, between these and
+    /// those of the page that is met next.
     pub(crate) problem: Option<String>,
-    /// Its keys are up to this one.
-    pub(crate) up_to: Option<Key>,
 }
 
 /// The pages of a table that may have rows from one key to another.
@@ -39,8 +40,8 @@ pub(crate) struct Reach<'a> {
 
 enum Ahead {
     Page(Place),
-    /// A branch that is damaged, once all that is left below it was met.
-    Damaged(Leaf),
+    /// A branch that is damaged, once all that it leads to was met: it may have led to more.
+    Damaged,
 }
 
 #[derive(Clone, Copy)]
@@ -80,59 +81,63 @@ impl Snapshot {
 }
 
 impl Reach<'_> {
-    /// A leaf; `None` of a branch, whose children are looked at next, and where nothing can be said of a page
-    /// below one that is told to be damaged.
+    /// A leaf, or what is wrong with a page; `None` of a branch, whose children are looked at next.
     fn look(&mut self, place: Place) -> Option<Leaf> {
-        let page = match self.page(place.root) {
+        let page = match self.page(place) {
             Ok(page) => page,
-            Err(problem) => return place.damaged(problem),
+            Err(problem) => return Some(Leaf::damaged(problem)),
         };
         let covered = covered(&page, self.widths);
         let is_sound = covered.is_some_and(|bytes| checksum(bytes) == place.root.checksum);
         match kind(&page) {
-            Some(Kind::Leaf) if is_sound => Some(Leaf {
-                rows: self.rows(&page, place),
-                problem: None,
-                up_to: place.up_to,
-            }),
             Some(Kind::Branch) if is_sound => {
                 self.go_down(&page, place);
                 None
             }
-            found => {
-                let mut leaf = place.damaged("its checksum is not that of its bytes".to_owned())?;
-                match found {
-                    Some(Kind::Branch) => {
-                        self.go_past(&page, place, leaf);
-                        None
-                    }
-                    Some(Kind::Leaf) => {
-                        leaf.rows = self.rows(&page, place);
-                        Some(leaf)
-                    }
-                    None => Some(leaf),
-                }
+            Some(Kind::Leaf) if is_sound => Some(Leaf {
+                rows: self.rows(&page, place),
+                problem: None,
+            }),
+            // That it belongs there is known from its parent alone.
+            Some(Kind::Branch) if place.parent_is_sound => {
+                self.go_past(&page, place);
+                None
             }
+            Some(Kind::Leaf) if place.parent_is_sound => Some(Leaf {
+                rows: self.rows(&page, place),
+                ..Leaf::damaged(NOT_ITS_OWN)
+            }),
+            Some(Kind::Leaf | Kind::Branch) | None => Some(Leaf::damaged(NOT_ITS_OWN)),
         }
     }
 
-    fn page(&self, root: Root) -> Result<Vec<u8>, String> {
+    fn page(&self, place: Place) -> Result<Vec<u8>, String> {
         let file = &self.snapshot.file;
-        let (at, len) = root
+        let (at, len) = place
+            .root
             .page
             .span(self.snapshot.header.geometry)
             .ok_or("its number is none that there could be")?;
         if at >= file.len() {
             return Err("it is beyond the end of the file".to_owned());
         }
-        file.read(at, len)
-            .map_err(|error| format!("it cannot be read: {error}"))
+        let read = |len| {
+            let page = file.read(at, len);
+            page.map_err(|error| format!("it cannot be read: {error}"))
+        };
+        if place.parent_is_sound {
+            return read(len);
+        }
+        // The number is of a page that is damaged, which may have it as long as it likes.
+        let end = covered_end(&read(PAGE)?, self.widths);
+        let end = end.filter(|end| *end <= len).ok_or(NOT_ITS_OWN)?;
+        read(end.max(PAGE))
     }
 
-    /// The rows that are asked for, up to the first whose key cannot be where it is.
+    /// The rows that are asked for, up to the first that cannot be where it is.
     fn rows(&self, page: &[u8], place: Place) -> Vec<(Key, Vec<u8>)> {
         let mut before = place.above;
-        let rows = leaf_rows(page, self.widths).into_iter();
+        let rows = first_leaf_rows(page, self.widths).into_iter();
         rows.map(|(key, value)| (number(&page[key]), value))
             .take_while(|(key, _)| {
                 let is_behind = before.replace(*key).is_none_or(|before| before < *key);
@@ -160,14 +165,14 @@ impl Reach<'_> {
 
     /// Goes on below a branch that is damaged: which keys a child of it has nobody knows, but what the page is
     /// to be of which it says what checksum it has.
-    fn go_past(&mut self, page: &[u8], place: Place, leaf: Leaf) {
+    fn go_past(&mut self, page: &[u8], place: Place) {
         let below = children(page, self.widths).into_iter().map(|child| Place {
             root: child.root,
             parent_is_sound: false,
             ..place
         });
         let below = below.collect();
-        self.ahead.push(Ahead::Damaged(leaf));
+        self.ahead.push(Ahead::Damaged);
         self.push(below);
     }
 
@@ -179,14 +184,12 @@ impl Reach<'_> {
     }
 }
 
-impl Place {
-    /// Below a page that is damaged, what is wrong follows from that.
-    fn damaged(self, problem: String) -> Option<Leaf> {
-        self.parent_is_sound.then(|| Leaf {
+impl Leaf {
+    fn damaged(problem: impl Into<String>) -> Self {
+        Self {
             rows: Vec::new(),
-            problem: Some(problem),
-            up_to: self.up_to,
-        })
+            problem: Some(problem.into()),
+        }
     }
 }
 
@@ -196,7 +199,7 @@ impl Iterator for Reach<'_> {
     fn next(&mut self) -> Option<Leaf> {
         loop {
             match self.ahead.pop()? {
-                Ahead::Damaged(leaf) => return Some(leaf),
+                Ahead::Damaged => return Some(Leaf::damaged(NOT_ITS_OWN)),
                 Ahead::Page(place) => {
                     if let Some(leaf) = self.look(place) {
                         return Some(leaf);

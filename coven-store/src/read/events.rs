@@ -207,7 +207,7 @@ impl<'a> Reading<'a> {
 
     fn take(&mut self, row: Row<'_>) -> Result<Goes, Fault> {
         let Self { of, kept, page } = self;
-        kept.begins_with(row.seq)?;
+        kept.goes_on_with(row.seq)?;
         page.make_room(&row);
         page.put(row.bytes.len(), || {
             let event = row.event(of.id)?;
@@ -231,8 +231,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    /// Whether who reads on from the last event of the page meets what ended it. Of a gap in the output he
-    /// would know nothing.
+    /// Whether who reads on from the last event of the page meets what ended it. Of a gap he would know
+    /// nothing.
     const fn is_met_again(&self) -> bool {
         !self.page.events.is_empty() && !self.kept.has_gap
     }
@@ -245,9 +245,11 @@ struct Kept<'a> {
     /// The first event and the last, as far as they are expected.
     first: Option<Seq>,
     last: Option<Seq>,
+    /// The event that was met last.
+    met: Option<Seq>,
     /// Where the next output begins, once some was met: what is trimmed comes before all that is not.
     offset: Option<u64>,
-    /// It did not go on from there.
+    /// The events did not go on from there, or the output did not.
     has_gap: bool,
 }
 
@@ -259,13 +261,19 @@ impl<'a> Kept<'a> {
             // What begins a session is never trimmed, nor is what ends it: that it was trimmed.
             first: facts.known.and_then(|known| place(known.first_seq)),
             last: facts.known.and_then(|known| place(known.last_seq)),
+            met: None,
             offset: None,
             has_gap: false,
         }
     }
 
-    /// Looks whether the first event that was met is the first there should be.
-    fn begins_with(&mut self, seq: Seq) -> Result<(), Fault> {
+    /// Looks whether the first event that was met is the first there should be, and each other comes behind the
+    /// one before it.
+    fn goes_on_with(&mut self, seq: Seq) -> Result<(), Fault> {
+        if self.met.replace(seq).is_some_and(|before| seq <= before) {
+            self.has_gap = true;
+            return Err(self.damaged(seq, "the event is out of its order"));
+        }
         match self.first.take() {
             Some(first) if seq != first => Err(self.missing(first)),
             Some(_) | None => Ok(()),
@@ -281,11 +289,8 @@ impl<'a> Kept<'a> {
         match self.offset.replace(end) {
             Some(expected) if expected != *offset => {
                 self.has_gap = true;
-                Err(Fault::Damage(Damage {
-                    session: Some(self.id.clone()),
-                    seq: Some(envelope.seq),
-                    problem: format!("the output from byte {expected} on before it is missing"),
-                }))
+                let problem = format!("the output from byte {expected} on before it is missing");
+                Err(self.damaged(envelope.seq, problem))
             }
             Some(_) | None => Ok(()),
         }
@@ -300,10 +305,14 @@ impl<'a> Kept<'a> {
     }
 
     fn missing(&self, seq: Seq) -> Fault {
+        self.damaged(seq, "the event is missing")
+    }
+
+    fn damaged(&self, seq: Seq, problem: impl Into<String>) -> Fault {
         Fault::Damage(Damage {
             session: Some(self.id.clone()),
             seq: Some(seq),
-            problem: "the event is missing".to_owned(),
+            problem: problem.into(),
         })
     }
 }

@@ -256,18 +256,25 @@ impl Store {
 
     /// The events of a session as they are read by who met damage.
     #[cfg(test)]
-    pub(crate) fn read_as_past_damage(&self, id: &SessionId) -> Result<Vec<Envelope>, ReadError> {
-        let limit = ReadLimit {
-            events: usize::MAX,
-            bytes: usize::MAX,
-        };
-        let page = read::OfSession::begin(&self.0.tail, id, Seq::ZERO, limit);
-        let met = ReadError::Damaged(crate::Damage {
-            session: None,
-            seq: None,
-            problem: "it was met".to_owned(),
-        });
-        self.past_damage(met, |txn, file| page.read_verified(txn, file))
+    pub(crate) fn read_as_past_damage(
+        &self,
+        id: &SessionId,
+        after: Seq,
+        limit: ReadLimit,
+    ) -> Result<Vec<Envelope>, ReadError> {
+        let page = read::OfSession::begin(&self.0.tail, id, after, limit);
+        self.past_damage(was_met(), |txn, file| page.read_verified(txn, file))
+    }
+
+    /// The events of all sessions as they are read by who met damage.
+    #[cfg(test)]
+    pub(crate) fn page_of_all_as_past_damage(
+        &self,
+        after: Seq,
+        limit: ReadLimit,
+    ) -> Result<AllPage, ReadError> {
+        let page = read::OfAll::begin(&self.0.tail, after, limit);
+        self.past_damage(was_met(), |txn, file| page.read_verified(txn, file))
     }
 
     /// Reads what met damage once more, page by page: of what is another's it says nothing then. Where that
@@ -307,4 +314,13 @@ impl Store {
         }
         found
     }
+}
+
+#[cfg(test)]
+fn was_met() -> ReadError {
+    ReadError::Damaged(crate::Damage {
+        session: None,
+        seq: None,
+        problem: "it was met".to_owned(),
+    })
 }

@@ -1,15 +1,20 @@
 //! One session's events for a page of all: past what is damaged, and no more than a page can have.
 
+#[cfg(test)]
+mod tests;
+
 use coven_core::{Seq, SessionId};
 
 use super::{ColdFile, Rows};
 use crate::cold::order::Goes;
 use crate::database::guarded;
-use crate::fault::{Fault, damage};
+use crate::error::Damage;
+use crate::fault::Fault;
 use crate::read::ReadLimit;
-use crate::read::record::known_record;
+use crate::read::record::{Known, known_record};
 use crate::read::segments::Part;
 use crate::read::unpacked::Row;
+use crate::stored::{EventRow, decode};
 
 /// One session's events in a page.
 pub(super) struct Reading<'a> {
@@ -41,7 +46,9 @@ impl Reading<'_> {
                 return Err(fault);
             };
             damage.session.get_or_insert_with(|| self.id.clone());
-            let from = filled.last.unwrap_or(after).next();
+            let before = filled.last.unwrap_or(after);
+            self.look_for_holes(cold, rows, (after.next(), before))?;
+            let from = before.next();
             let at = damage.seq.unwrap_or(from).max(from);
             // Where that cannot be told either, nothing of the session is.
             let next = match cold.verified {
@@ -55,14 +62,11 @@ impl Reading<'_> {
                 cold.lose(first, last, damage);
             }
             filled.last = Some(until);
-            filled.has_skipped = true;
             after = until;
         }
-        if filled.is_more_than(self.limit) {
-            return Ok(filled.last);
-        }
-        self.look_for_holes(cold, &filled)?;
-        Ok(None)
+        let cut_at = filled.last.filter(|_| filled.is_more_than(self.limit));
+        self.look_for_holes(cold, rows, (after.next(), cut_at.unwrap_or(*last)))?;
+        Ok(cut_at)
     }
 
     /// Reads them up to what is damaged, or is more than a page has.
@@ -97,8 +101,10 @@ impl Reading<'_> {
             if filled.is_more_than(self.limit) {
                 return Ok(Goes::Enough);
             }
-            filled.take(row.seq, row.bytes.len());
-            rows.insert(row.seq, (self.id.clone(), row.bytes.to_vec()));
+            let is_new = rows.insert(row.seq, (self.id.clone(), row.bytes.to_vec()));
+            if is_new.is_none() {
+                filled.take(row.seq, row.bytes.len());
+            }
             Ok(Goes::On)
         };
         if let Some(verified) = cold.verified {
@@ -112,41 +118,100 @@ impl Reading<'_> {
         Ok(())
     }
 
-    /// A key that was damaged hides what it is of: looks whether all events are there, of a session
-    /// none of whose may have been taken out.
-    fn look_for_holes(&self, cold: &mut ColdFile<'_>, filled: &Filled) -> Result<(), Fault> {
-        let expected: u64 = self
-            .spans
-            .iter()
-            .map(|(first, last)| last.get() - first.get() + 1)
-            .sum();
-        let missing = expected.saturating_sub(filled.events as u64);
-        if missing == 0 || filled.has_skipped {
+    /// A key that was damaged hides what it is of: looks whether all events are there from one place to another.
+    /// Of one that was trimmed, or may have been, some are not, but what begins it is, and all that come behind
+    /// output that is left: as do those before output which is not the first that is left.
+    fn look_for_holes(
+        &self,
+        cold: &mut ColdFile<'_>,
+        rows: &Rows,
+        (from, until): (Seq, Seq),
+    ) -> Result<(), Fault> {
+        let mut holes = self.holes(rows, from, until);
+        if holes.is_empty() {
             return Ok(());
         }
-        let record = guarded(|| known_record(cold.txn, self.slot, &self.id))?;
-        let is_trimmed = cold.tail.trimmed.contains_key(&self.slot);
-        if is_trimmed || record.is_none_or(|record| record.session.trimmed_bytes > 0) {
-            return Ok(());
+        let known = self.known(cold)?;
+        let in_tail = cold.tail.trimmed.get(&self.slot).copied().unwrap_or(0);
+        let trimmed_bytes = known.map_or(u64::MAX, |known| known.trimmed_bytes.max(in_tail));
+        if trimmed_bytes > 0 {
+            let left = self.first_output(rows, from, until);
+            holes.retain(|(first, last)| {
+                let begins = known.is_some_and(|it| (*first..=*last).contains(&it.first_seq));
+                begins || left.is_some_and(|(seq, at)| seq < *first || at > trimmed_bytes)
+            });
         }
-        if let (Some((first, _)), Some((_, last))) = (self.spans.first(), self.spans.last())
-            && let Fault::Damage(mut damage) = damage(format!("{missing} events are missing"))
-        {
-            damage.session = Some(self.id.clone());
+        if let (Some((first, _)), Some((_, last))) = (holes.first(), holes.last()) {
+            let missing: u64 = holes
+                .iter()
+                .map(|(first, last)| last.get() - first.get() + 1)
+                .sum();
+            let damage = Damage {
+                session: Some(self.id.clone()),
+                seq: None,
+                problem: format!("{missing} events are missing"),
+            };
             cold.lose(*first, *last, damage);
         }
         Ok(())
     }
 
-    /// The places of this session from `from` to `until`: the first, and the last.
+    /// The places of this session from `from` to `until` at which nothing was read.
+    fn holes(&self, rows: &Rows, from: Seq, until: Seq) -> Vec<(Seq, Seq)> {
+        let mut holes = Vec::new();
+        for (first, last) in self.parts(from, until) {
+            let mut next = first;
+            for (seq, _) in rows.range(first..=last) {
+                if next < *seq {
+                    holes.push((next, Seq::new(seq.get() - 1)));
+                }
+                next = seq.next();
+            }
+            if next <= last {
+                holes.push((next, last));
+            }
+        }
+        holes
+    }
+
+    /// The first output that was read of those places: where it is, and where in the session's output it begins.
+    fn first_output(&self, rows: &Rows, from: Seq, until: Seq) -> Option<(Seq, u64)> {
+        let mut read = self
+            .parts(from, until)
+            .flat_map(|(first, last)| rows.range(first..=last));
+        read.find_map(|(seq, (_, row))| {
+            let (offset, _) = decode::<EventRow<&[u8]>>(row).ok()?.output()?;
+            Some((*seq, offset))
+        })
+    }
+
+    fn known(&self, cold: &ColdFile<'_>) -> Result<Option<Known>, Fault> {
+        let known = guarded(|| match cold.verified {
+            Some(verified) => Ok(verified.facts(self.slot, &self.id)?.known),
+            None => Ok(known_record(cold.txn, self.slot, &self.id)?
+                .as_ref()
+                .map(Known::from)),
+        });
+        match known {
+            Err(Fault::Damage(_)) => Ok(None),
+            known => known,
+        }
+    }
+
+    /// The first place of this session from `from` to `until`, and the last.
     fn within(&self, from: Seq, until: Seq) -> Option<(Seq, Seq)> {
+        let mut parts = self.parts(from, until);
+        let (first, last) = parts.next()?;
+        Some((first, parts.next_back().map_or(last, |(_, last)| last)))
+    }
+
+    /// The places of this session from `from` to `until`.
+    fn parts(&self, from: Seq, until: Seq) -> impl DoubleEndedIterator<Item = (Seq, Seq)> {
         let parts = self
             .spans
             .iter()
-            .map(|(first, last)| ((*first).max(from), (*last).min(until)));
-        let mut parts = parts.filter(|(first, last)| first <= last);
-        let (first, last) = parts.next()?;
-        Some((first, parts.next_back().map_or(last, |(_, last)| last)))
+            .map(move |(first, last)| ((*first).max(from), (*last).min(until)));
+        parts.filter(|(first, last)| first <= last)
     }
 }
 
@@ -156,8 +221,6 @@ struct Filled {
     events: usize,
     bytes: usize,
     last: Option<Seq>,
-    /// Something was damaged, and is told already.
-    has_skipped: bool,
 }
 
 impl Filled {

@@ -10,7 +10,7 @@ mod tests;
 use coven_core::{Seq, SessionId};
 use redb::{Key as RedbKey, ReadTransaction, TableDefinition, Value};
 
-use super::{Part, Seeing, Seen};
+use super::{END, Part, Seeing, Seen};
 use crate::cold::order::Goes;
 use crate::cold::segment::Segment;
 use crate::error::Damage;
@@ -77,8 +77,8 @@ impl<'a> Verified<'a> {
         })
     }
 
-    /// As [`Segments::each`](super::Segments::each). Where a page is damaged that has some of the session, what
-    /// is in it before that is given, and nothing after it.
+    /// As [`Segments::each`](super::Segments::each). Where a page is damaged that may have some of the session,
+    /// what is in it before that is given, and nothing after it.
     pub(in crate::read) fn each(
         self,
         of: Part<'_>,
@@ -91,28 +91,29 @@ impl<'a> Verified<'a> {
         }
         let mut seeing = Seeing::new(of, trimmed_bytes, each);
         let wanted = of.after.get().saturating_add(1);
+        let begins = facts.known.map_or(0, |known| known.first_seq.get());
         let from = self.near(of.slot, wanted).unwrap_or(0);
         let mut may_lack = None;
         for leaf in self.segments((of.slot, from), (of.slot, of.last.get()), Order::Forward) {
             for ((_, first), bytes) in &leaf.rows {
+                // What is damaged before it has none that are wanted if there is no place for them.
+                let next = seeing
+                    .last
+                    .map_or(wanted.max(begins), |last| last.next().get());
+                if let Some(fault) = may_lack.take().filter(|_| *first > next) {
+                    return Err(fault);
+                }
                 let segment = Segment::decode(of.slot, *first, bytes)
                     .map_err(|problem| of.damaged(*first, &problem))?;
                 if seeing.take_some(&segment)? == Goes::Enough {
                     return Ok(seeing.seen(Goes::Enough));
                 }
             }
-            if let Some(problem) = &leaf.problem {
-                let of_page = page_damaged(of.id, problem);
-                // Its last key is one of the session: there are more behind it.
-                if leaf.up_to.is_some_and(|up_to| up_to.0 == of.slot) {
-                    return Err(of_page);
-                }
-                may_lack = Some(of_page);
-            }
+            may_lack = may_lack.or(leaf.problem.map(|problem| page_damaged(of.id, &problem)));
         }
-        // The record says what the last event is, and who reads looks whether it was met.
+        let end = facts.known.map_or(END, |known| known.last_seq).min(of.last);
         match may_lack {
-            Some(fault) if facts.known.is_none() => Err(fault),
+            Some(fault) if seeing.last.is_none_or(|last| last < end) => Err(fault),
             Some(_) | None => Ok(seeing.seen(Goes::On)),
         }
     }

@@ -1,10 +1,12 @@
+mod damaged_branch;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
 
-use coven_core::Event;
+use coven_core::{Event, Seq};
 
-use crate::test_support::{Home, append, id, noise, output, running};
+use crate::test_support::{ALL, Home, append, id, noise, output, running};
 
 #[tokio::test]
 async fn what_is_read_page_by_page_beside_folds_and_trims_is_all_there_is() {
@@ -20,7 +22,8 @@ async fn what_is_read_page_by_page_beside_folds_and_trims_is_all_there_is() {
             let mut reads = 0;
             while !is_over.load(Ordering::SeqCst) {
                 let least = written.load(Ordering::SeqCst) as u64;
-                let events = store.read_as_past_damage(&id("a")).expect("a read");
+                let events = store.read_as_past_damage(&id("a"), Seq::ZERO, ALL);
+                let events = events.expect("a read");
                 let output: Vec<u64> = events
                     .iter()
                     .filter_map(|envelope| match envelope.event {
