@@ -112,10 +112,10 @@ async fn a_bit_of_the_first_page_keeps_nothing_from_being_folded_and_is_mended_b
         flip(&log.path(), byte * 8 + 1);
         assert_eq!(store.verify().expect("a read").problems, Vec::new());
         assert_eq!(why_stuck(&store), None, "byte {byte}");
-        let killed = log.copy();
+        // As a process that is killed leaves it.
+        let left = fs::read(log.path()).expect("a file");
         store.close().await;
-        for log in [log, killed] {
-            assert_eq!(all_output(&log.open(), "a"), SAID, "byte {byte}");
-        }
+        fs::write(log.path(), left).expect("a write");
+        assert_eq!(all_output(&log.open(), "a"), SAID, "byte {byte}");
     }
 }
