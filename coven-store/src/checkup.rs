@@ -33,7 +33,9 @@ pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findin
 
 /// Whether the log at `path`, which nobody should have open, can be opened, as far as that can be told
 /// without looking at all of it. Others are not kept from opening it meanwhile: what they write may
-/// be taken for damage. Blocks for reading a few pages, and what was not folded yet.
+/// be taken for damage. Blocks for reading a few pages, and what was not folded yet. Where it seems to be damaged,
+/// it is opened to be read, which keeps others away for a moment and blocks for as long as that takes: what is
+/// told is what whoever opens it is told.
 ///
 /// # Errors
 /// As [`Store::open_to_read`](crate::Store::open_to_read); none where there is no log.

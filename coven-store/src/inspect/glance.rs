@@ -11,12 +11,28 @@ use crate::file::{self, Disk, Kind, journal_path};
 use crate::fit::Marks;
 use crate::journal;
 use crate::layout::meta;
+use crate::opening;
+use crate::options::Options;
 use crate::raw::{RawFile, Snapshot};
 use crate::stored::Mark;
 use crate::tail::{follows, gap};
 
-/// Looks at a log that nobody should have open, without keeping others from opening it.
+/// Looks at a log that nobody should have open, without keeping others from opening it. Where it seems to be damaged,
+/// it is opened, to be let go of at once: who opens it does not look at all that is looked at here, and may say the
+/// same in other words.
 pub(crate) fn glance(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
+    let seen = look(disk, path);
+    if !matches!(seen, Err(OpenError::Damaged { .. })) {
+        return seen;
+    }
+    match opening::open_to_read(disk, path, Options::default()) {
+        // Whoever has it open knows better; and what is damaged may look like another program's.
+        Err(OpenError::Locked { .. } | OpenError::Foreign { .. }) => seen,
+        opened => opened.map(drop),
+    }
+}
+
+fn look(disk: &dyn Disk, path: &Path) -> Result<(), OpenError> {
     file::refuse_unfinished(path)?;
     let journal_path = journal_path(path);
     let cold = open(disk, path, Kind::Cold)?;
@@ -128,8 +144,9 @@ fn check(file: &Snapshot, path: &Path, kind: Kind) -> Result<(), OpenError> {
     if let Some(problem) = problems.next().or_else(|| file.header.last.problem()) {
         return Err(damaged(path, problem));
     }
-    // Of a commit that was interrupted, the one before it is taken.
-    if file.is_uncertain() {
+    // Of a commit that was interrupted, the one before it is taken. The journal was looked at whole, and is known as
+    // the one of them left it that is.
+    if file.is_uncertain() && kind == Kind::Cold {
         return Ok(());
     }
     match tables_of(kind).iter().find(|table| !file.has(table)) {

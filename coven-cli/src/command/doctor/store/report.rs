@@ -15,6 +15,10 @@ type Sessions = BTreeMap<coven::SessionId, Option<u64>>;
 /// Findings that people are shown one by one.
 const SHOWN: usize = 40;
 
+/// What is said of a log that is opened though what leads to its content is damaged.
+const OPENED: &str = "It is opened all the same: who reads it does not look at every byte of a page, and may read on \
+                      what is told here not to be readable.";
+
 /// What was found in a log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Looked<'a> {
@@ -178,6 +182,8 @@ pub(super) fn for_people(looked: Looked, salvaged: Option<(&Path, &Salvaged)>) -
             "The log is not opened until it is salvaged, so that no session can be read meanwhile: {why}."
         );
         line(&mut text, &one_line(&told));
+    } else if findings.problems.iter().any(leads_to_more) {
+        line(&mut text, OPENED);
     }
     match salvaged {
         Some((home, salvaged)) => tell_salvaged(&mut text, home, salvaged),
@@ -189,6 +195,20 @@ pub(super) fn for_people(looked: Looked, salvaged: Option<(&Path, &Salvaged)>) -
         ),
     }
     text
+}
+
+/// Whether more is behind what is damaged than is told of it, for whoever gets there.
+fn leads_to_more(finding: &Finding) -> bool {
+    match finding.loss {
+        Loss::Rows | Loss::File => true,
+        Loss::Nothing
+        | Loss::Events
+        | Loss::Commit
+        | Loss::LastCommit
+        | Loss::Newest
+        | Loss::Unopened
+        | Loss::Name => false,
+    }
 }
 
 fn summary(findings: &Findings) -> String {
@@ -443,6 +463,28 @@ mod tests {
         let said = looked(&findings);
         assert!(said.contains("unread (7)"), "{said}");
         assert!(said.contains("nothing brings back: lost."), "{said}");
+    }
+
+    #[test]
+    fn a_log_that_is_opened_though_what_leads_to_its_content_is_damaged_is_told_to_be() {
+        let mut findings = Findings::default();
+        for (loss, is_told) in [(Loss::Events, false), (Loss::Rows, true)] {
+            findings.problems.push(Finding {
+                file: LogFile::Cold,
+                table: Some("the list of tables"),
+                place: None,
+                session: None,
+                seqs: None,
+                problem: "its checksum is not that of its bytes".to_owned(),
+                loss,
+            });
+            let findings = &findings;
+            assert_eq!(looked(findings).contains(OPENED), is_told);
+            let unopened = Some("the table meta cannot be found");
+            let said = for_people(Looked { findings, unopened }, None);
+            assert!(!said.contains(OPENED), "{said}");
+            assert!(said.contains("is not opened until"), "{said}");
+        }
     }
 
     #[test]
