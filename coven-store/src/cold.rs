@@ -3,10 +3,10 @@
 pub(crate) mod erase;
 pub(crate) mod fold;
 pub(crate) mod order;
+pub(crate) mod proof;
 pub(crate) mod segment;
 pub(crate) mod spared;
 pub(crate) mod trim;
-pub(crate) mod whole;
 
 mod crew;
 mod cut;

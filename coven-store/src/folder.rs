@@ -7,6 +7,7 @@
 //! before that leaves it in both, and it is told apart by how far the cold file says it is. When
 //! the disk takes no writes, folding waits and is tried again.
 
+mod ask;
 mod mend;
 mod part;
 mod rest;
@@ -17,7 +18,6 @@ mod tidy;
 mod trouble;
 mod whole;
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
@@ -27,7 +27,6 @@ use tokio::sync::oneshot;
 
 use crate::cold::fold::{self, Thrift};
 use crate::cold::spared;
-use crate::cold::whole::may_be_written;
 use crate::compact::Compaction;
 use crate::database::{Database, guarded};
 use crate::error::AppendError;
@@ -42,6 +41,7 @@ use crate::writer;
 use room::Asked;
 use trouble::Trouble;
 
+pub(crate) use ask::Mender;
 pub(crate) use rest::Rest;
 
 /// What the folder is told.
@@ -59,6 +59,8 @@ pub(crate) enum Message {
     Rebuild {
         reply: oneshot::Sender<Result<(), AppendError>>,
     },
+    /// Somebody met damage: tell once it was looked whether it is of what can be made anew, and it was.
+    Met { reply: Sender<()> },
     /// A read met a fault of this opening of the cold file.
     Alarm { opening: u64 },
     /// The writer could not read the cold file.
@@ -100,6 +102,7 @@ pub(crate) struct State {
     trouble: Option<Trouble>,
     alarms: trouble::Alarms,
     mending: mend::Mending,
+    look_not_before: Option<Instant>,
     backoff: Duration,
 }
 
@@ -197,6 +200,10 @@ impl Folder {
             Message::Rebuild { reply } => {
                 self.want_all();
                 self.state.rebuilds.push(reply);
+            }
+            Message::Met { reply } => {
+                self.look_where_it_was_met();
+                let _ = reply.send(());
             }
             Message::Alarm { opening } => self.heed(opening),
             Message::Reopen => {
@@ -337,19 +344,8 @@ impl Folder {
         touched: &Touched,
         work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
     ) -> Result<(), Fault> {
-        self.commit_without(&BTreeSet::new(), touched, work)
-    }
-
-    /// The same where some tables are given up, and made anew by it.
-    fn commit_without(
-        &self,
-        given_up: &BTreeSet<&'static str>,
-        touched: &Touched,
-        work: impl FnOnce(&WriteTransaction) -> Result<(), Fault>,
-    ) -> Result<(), Fault> {
         self.cold.is_still_itself().map_err(Fault::Disk)?;
-        guarded(|| may_be_written(&self.cold, given_up, &touched.slots()))?;
-        // What was refused to who looked at pages is over.
+        // What was refused before is over.
         self.cold.take_refused();
         guarded(|| {
             let (opening, txn) = self.cold.database.begin_cold()?;

@@ -4,7 +4,6 @@
 //! committed is not there, whenever the process ends. It says from where it went on, and whoever opens
 //! the log next tells the journal, which must be there still, how far the log is.
 
-use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -14,7 +13,6 @@ use redb::WriteTransaction;
 
 use crate::batch::NewEvent;
 use crate::cold::fold::{self, Thrift};
-use crate::cold::whole::may_be_written;
 use crate::database::guarded;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::Fault;
@@ -138,13 +136,6 @@ impl Import {
     fn fold_and_begin(&self) -> Result<WriteTransaction, Fault> {
         let cold = &self.files.cold.database;
         let what = self.files.tail.fold();
-        let slots = what
-            .iter()
-            .flat_map(|what| &what.slots)
-            .map(|slot| slot.slot);
-        // What is imported comes behind all others.
-        let slots = slots.chain([u64::MAX]).collect();
-        may_be_written(&self.files.cold, &BTreeSet::new(), &slots)?;
         if let Some(what) = what {
             cold.commit_cold(|txn| fold::write(txn, &what, Thrift::Room))?;
         }

@@ -61,6 +61,13 @@ pub(crate) const LET_GO_AFTER: Duration = Duration::from_secs(2);
 /// one that is damaged: enough for tens of thousands of sessions, and a third of what opening may take.
 pub(crate) const LOOK_PATIENCE: Duration = Duration::from_millis(100);
 
+/// How long who met damage waits until it was looked whether that can be made anew, and it was; and how long
+/// nobody asks for that again.
+pub(crate) const MEND_PATIENCE: Duration = Duration::from_secs(2);
+
+/// For so many times as long as that look took there is no other.
+pub(crate) const LOOK_SHARE: u32 = 20;
+
 /// How long a read waits for the database to be reopened after a fault.
 pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);
 

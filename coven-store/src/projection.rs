@@ -9,7 +9,7 @@ use redb::TableHandle;
 use crate::fault::Fault;
 use crate::inspect::widths;
 use crate::layout::{BY_CONVERSATION, BY_CREATED, GONE, IDS, LIVE, OUTPUT, RECORDS, SLOTS, Tables};
-use crate::raw::{Depth, Snapshot, Widths};
+use crate::raw::{Snapshot, Widths};
 use crate::read::record_place;
 use crate::stored::{RecordRow, sealed};
 
@@ -32,10 +32,7 @@ pub(crate) fn tables() -> [(&'static str, Widths); 7] {
 
 /// Those of them that can be made anew of this file: ids only of slots that are whole.
 pub(crate) fn that_can_be_made(file: &Snapshot) -> Vec<(&'static str, Widths)> {
-    let slots = file.first_bad_page(|table| match table == SLOTS.name() {
-        true => Depth::Leaves,
-        false => Depth::Nothing,
-    });
+    let slots = file.first_bad_page(|table| table == SLOTS.name());
     let of_slots = [IDS.name(), GONE.name()];
     let can_be_made = |name: &str| slots.is_none() || !of_slots.contains(&name);
     let all = tables().into_iter();

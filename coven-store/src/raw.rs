@@ -13,6 +13,7 @@ mod reach;
 mod snapshot;
 mod spoilt;
 mod system;
+mod told;
 mod trunk;
 mod walk;
 
@@ -34,7 +35,7 @@ pub(crate) use reach::{Key, Leaf, Order, Reach};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use spoilt::spoilt;
 pub(crate) use system::without_damaged_system;
-pub(crate) use trunk::{Depth, Written};
+pub(crate) use told::{Teller, Told, has_its_rows, is_alone, page_sum};
 pub(crate) use walk::{Bounds, Row};
 
 /// A file that nobody writes to while this is there.

@@ -13,7 +13,7 @@ use crate::batch::{Appended, Batch};
 use crate::database::Database;
 use crate::error::{AppendError, ReadError};
 use crate::file::{LogId, Places};
-use crate::folder;
+use crate::folder::{self, Mender};
 use crate::health::StoreHealth;
 use crate::inspect::{self, Findings};
 use crate::read::Cache;
@@ -71,7 +71,7 @@ struct Inner {
 
 /// What it was opened for.
 enum Opened {
-    ToWrite(Places),
+    ToWrite { places: Places, mender: Mender },
     ToRead(ReadAgain),
 }
 
@@ -142,8 +142,8 @@ impl Store {
         let queue = &self.0.queue;
         let health = queue.meter.health(queue.rooms.capacity_bytes());
         match &self.0.opened {
-            Opened::ToWrite(places) if !health.is_slow() => health.but(places.hold_them()),
-            Opened::ToWrite(_) | Opened::ToRead(_) => health,
+            Opened::ToWrite { places, .. } if !health.is_slow() => health.but(places.hold_them()),
+            Opened::ToWrite { .. } | Opened::ToRead(_) => health,
         }
     }
 

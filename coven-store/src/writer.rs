@@ -29,7 +29,7 @@ use crate::compact::Compaction;
 use crate::database::Database;
 use crate::error::AppendError;
 use crate::file::{Kept, Places, SharedReserve};
-use crate::folder;
+use crate::folder::{self, Mender};
 use crate::health::Meter;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
 use crate::options::AtClose;
@@ -58,6 +58,7 @@ pub(crate) struct Writer {
     pub(crate) cold: Arc<Database>,
     pub(crate) places: Places,
     pub(crate) tail: Arc<SharedTail>,
+    pub(crate) mender: Mender,
     pub(crate) folder: Sender<folder::Message>,
     pub(crate) fold_bytes: u64,
     pub(crate) reserve: SharedReserve,

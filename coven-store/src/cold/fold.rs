@@ -96,6 +96,10 @@ fn update(
     };
     if !known {
         put_slot(tables, slot, None)?;
+    }
+    // It has no checksum, and may be another's.
+    let found = tables.ids.get(slot.id.as_str())?.map(|row| row.value());
+    if found != Some(slot.slot) {
         tables.ids.insert(slot.id.as_str(), slot.slot)?;
     }
     let trimmed_bytes = record.session.trimmed_bytes;

@@ -54,13 +54,22 @@ async fn a_read_that_fails_is_read_again_from_a_reopened_database() {
                     let read: Vec<u8> = read.iter().flat_map(|it| it.data.to_vec()).collect();
                     assert_eq!(read, data);
                 }
-                // Some of those that failed were the writer's own, and this one was taken for a dead sector.
-                Err(ReadError::Damaged(_)) => {}
+                // Some of those that failed were others', and this one was taken for a dead sector; or what the file
+                // was to be opened with again was.
+                Err(ReadError::Damaged(_) | ReadError::Unavailable { .. }) => {
+                    disk.plan(|plan| plan.fail = None);
+                    until_state(&store, WriterState::Healthy).await;
+                }
                 Err(error) => panic!("{error}"),
             }
         }
     })
     .await;
+    disk.plan(|plan| plan.fail = None);
+    until_state(&store, WriterState::Healthy).await;
+    let read = store.output(&id("a"), 0, usize::MAX).expect("a read");
+    let read: Vec<u8> = read.iter().flat_map(|it| it.data.to_vec()).collect();
+    assert_eq!(read, data);
     let next = append(&store, "a", vec![output(200_000, "x")]);
     in_time("an append", next).await.expect("it writes again");
 }

@@ -16,15 +16,15 @@ use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
-use std::ops::Bound;
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use redb::{BackendError, StorageBackend};
+use redb::StorageBackend;
 use rustix::io::Errno;
 
+use super::forward::forward_locks;
 use crate::fault::{Fault, damage};
 use crate::limits::{DEAD_SECTOR_SHARE, MAX_DEAD_PLACES, MAX_REOPEN_BACKOFF, MIN_BACKOFF};
 use crate::raw::PAGE;
@@ -54,20 +54,35 @@ struct Dead {
     again_at: Instant,
 }
 
-/// What was to be read, and not all of it is given.
+/// What was to be read, and is not given.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct NotGiven {
     at: u64,
     len_bytes: u64,
+    why: Why,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Why {
+    /// The disk does not give all of it.
+    Dead,
+    /// It is not what was written there.
+    Altered,
 }
 
 impl fmt::Display for NotGiven {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { at, len_bytes } = self;
-        write!(
-            f,
-            "the disk does not give all of {len_bytes} bytes at byte {at}"
-        )
+        let Self { at, len_bytes, why } = self;
+        match why {
+            Why::Dead => write!(
+                f,
+                "the disk does not give all of {len_bytes} bytes at byte {at}"
+            ),
+            Why::Altered => write!(
+                f,
+                "the page of {len_bytes} bytes at byte {at} is not what was written there"
+            ),
+        }
     }
 }
 
@@ -153,7 +168,7 @@ impl DeadSectors {
     }
 
     /// Unwinds who reads; the error for who does not.
-    fn refuse(&self, what: NotGiven) -> io::Error {
+    pub(super) fn refuse(&self, what: NotGiven) -> io::Error {
         if DEPTH.get() > 0 && !std::thread::panicking() {
             resume_unwind(Box::new(what));
         }
@@ -167,10 +182,19 @@ impl DeadSectors {
 }
 
 impl NotGiven {
-    fn of(at: u64, bytes: &[u8]) -> Self {
+    const fn of(at: u64, bytes: &[u8]) -> Self {
         Self {
             at,
             len_bytes: bytes.len() as u64,
+            why: Why::Dead,
+        }
+    }
+
+    /// The page at `at` is none that was written there.
+    pub(super) const fn altered(at: u64, bytes: &[u8]) -> Self {
+        Self {
+            why: Why::Altered,
+            ..Self::of(at, bytes)
         }
     }
 
@@ -257,31 +281,5 @@ impl StorageBackend for Watched {
         self.file.close()
     }
 
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.try_lock_range(start, end)
-    }
-
-    fn try_lock_shared_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        self.file.try_lock_shared_range(start, end)
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_range(start, end)
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.lock_shared_range(start, end)
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        self.file.unlock_range(start, end)
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        self.file.query_lock_range(start, end)
-    }
+    forward_locks!(self => self.file);
 }

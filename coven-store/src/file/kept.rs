@@ -17,7 +17,7 @@ use super::shadow::Shadow;
 use crate::database::Database;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
-use crate::raw::{Depth, HEADER_BYTES, Header, RawFile, Snapshot};
+use crate::raw::{HEADER_BYTES, Header, RawFile, Snapshot};
 
 const OTHER_COMMIT: &str =
     "its last commit is not the one that was made last, and may be another log's";
@@ -107,14 +107,14 @@ impl Kept {
         }
     }
 
-    /// What is wrong with the first page that is not what it was, as far as `depth` goes in each table; found
+    /// What is wrong with the first page that is not what it was, of tables that are `wanted`; found
     /// twice, as it may be a read that failed. Nothing is said of a file that cannot be written to, nor where the
     /// disk gives nothing: who writes meets that.
-    pub(crate) fn first_bad_page<'a>(&self, depth: impl Fn(&str) -> Depth<'a>) -> Option<String> {
+    pub(crate) fn first_bad_page(&self, wanted: impl Fn(&str) -> bool) -> Option<String> {
         let file = self.file()?;
         let look = || {
             let snapshot = Snapshot::at_last(RawFile::lent(file).ok()?);
-            let bad = snapshot.first_bad_page(&depth)?;
+            let bad = snapshot.first_bad_page(&wanted)?;
             let is_damage = !snapshot.file.has_failed() || self.take_refused().is_some();
             is_damage.then_some(bad)
         };

@@ -15,6 +15,7 @@ use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
 use super::last_sync::LastSync;
 use super::place::Inode;
+use super::proven::Proven;
 use super::shadow::{Locking, Shadow};
 use crate::database::{caught, guarded_read};
 use crate::error::{OpenError, StorageFault};
@@ -209,15 +210,25 @@ fn open_held(
         });
     }
     mend_system(&shadow, path)?;
-    let spoilt = match look {
-        Look::System => BTreeSet::new(),
-        Look::Projections => give_up_spoilt_pages(&shadow).map_err(io)?,
+    let proven = match kind {
+        Kind::Cold => Some(Proven::new(shadow.clone(), past.dead.clone())),
+        // Its rows have checksums of their own, and each says how many there are.
+        Kind::Journal => None,
+    };
+    let spoilt = match (look, &proven) {
+        (Look::Projections, Some(proven)) => give_up_spoilt_pages(&shadow, proven).map_err(io)?,
+        (Look::System | Look::Projections, _) => BTreeSet::new(),
     };
     // redb trusts a file that was closed in order, and may panic on one that was altered since.
     let opened = caught(|| {
-        let db = builder(cache_bytes)
-            .create_with_backend(shadow.clone())
-            .map_err(|error| database_error(path, error))?;
+        let db = match &proven {
+            Some(proven) => builder(cache_bytes).create_with_backend(proven.clone()),
+            None => builder(cache_bytes).create_with_backend(shadow.clone()),
+        };
+        let db = db.map_err(|error| database_error(path, error))?;
+        if let Some(proven) = &proven {
+            proven.learn().map_err(io)?;
+        }
         match guarded_read(|| identity::of(&db, kind)).map_err(|fault| fault_error(path, &fault))? {
             Identity::Ours => Ok(db),
             Identity::Foreign { problem } => Err(OpenError::Foreign {
@@ -277,12 +288,12 @@ fn mend_system(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
 
 /// Has damaged pages of what can be made anew lead nowhere: in memory, as all that is done to a file that is
 /// held. Says of which tables.
-fn give_up_spoilt_pages(shadow: &Shadow) -> io::Result<BTreeSet<&'static str>> {
+fn give_up_spoilt_pages(shadow: &Shadow, proven: &Proven) -> io::Result<BTreeSet<&'static str>> {
     let snapshot = Snapshot::at_last(RawFile::lent(shadow)?);
     let can_be_made = projection::that_can_be_made(&snapshot);
     let mut tables = BTreeSet::new();
     for patch in spoilt(RawFile::lent(shadow)?, &can_be_made) {
-        shadow.write(patch.at, &patch.bytes)?;
+        proven.write(patch.at, &patch.bytes)?;
         tables.insert(patch.found.table);
     }
     Ok(tables)

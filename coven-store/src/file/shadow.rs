@@ -11,11 +11,12 @@
 mod tests;
 
 use std::io;
-use std::ops::{Bound, Range};
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use redb::{BackendError, StorageBackend};
 
+use super::forward::forward_locks;
 use super::holes::{Blocks, Holes};
 use super::written::Written;
 
@@ -150,6 +151,14 @@ impl Shadow {
             self.0.holes.punch(spare)?;
         }
         Ok(punched_bytes)
+    }
+
+    /// The file, if it can be locked.
+    fn lockable(&self) -> Result<&dyn StorageBackend, BackendError> {
+        match self.0.locking {
+            Locking::Exclusive => Ok(self.0.file.as_ref()),
+            Locking::None => Err(BackendError::Unsupported),
+        }
     }
 
     fn written(&self) -> MutexGuard<'_, Written> {
@@ -326,49 +335,5 @@ impl StorageBackend for Shadow {
         self.0.file.close()
     }
 
-    fn try_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        match self.0.locking {
-            Locking::Exclusive => self.0.file.try_lock_range(start, end),
-            Locking::None => Err(BackendError::Unsupported),
-        }
-    }
-
-    fn try_lock_shared_range(
-        &self,
-        start: Bound<u64>,
-        end: Bound<u64>,
-    ) -> Result<bool, BackendError> {
-        match self.0.locking {
-            Locking::Exclusive => self.0.file.try_lock_shared_range(start, end),
-            Locking::None => Err(BackendError::Unsupported),
-        }
-    }
-
-    fn lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        match self.0.locking {
-            Locking::Exclusive => self.0.file.lock_range(start, end),
-            Locking::None => Err(BackendError::Unsupported),
-        }
-    }
-
-    fn lock_shared_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        match self.0.locking {
-            Locking::Exclusive => self.0.file.lock_shared_range(start, end),
-            Locking::None => Err(BackendError::Unsupported),
-        }
-    }
-
-    fn unlock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<(), BackendError> {
-        match self.0.locking {
-            Locking::Exclusive => self.0.file.unlock_range(start, end),
-            Locking::None => Err(BackendError::Unsupported),
-        }
-    }
-
-    fn query_lock_range(&self, start: Bound<u64>, end: Bound<u64>) -> Result<bool, BackendError> {
-        match self.0.locking {
-            Locking::Exclusive => self.0.file.query_lock_range(start, end),
-            Locking::None => Err(BackendError::Unsupported),
-        }
-    }
+    forward_locks!(self => self.lockable()?);
 }

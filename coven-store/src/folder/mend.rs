@@ -82,9 +82,7 @@ impl Folder {
             .cold
             .database
             .read_once(|txn| projection::kept_beside_damage(txn, spoilt))?;
-        let mended = self.commit_without(spoilt, &Touched::All, |txn| {
-            projection::mend(txn, spoilt, &kept)
-        });
+        let mended = self.commit(&Touched::All, |txn| projection::mend(txn, spoilt, &kept));
         let mended = mended.map_err(|fault| self.what_befell(fault));
         self.compaction.committed();
         match &mended {

@@ -1,10 +1,7 @@
 //! What is done with the cold file when there is nothing to fold: what was deleted or trimmed is taken out,
 //! bit by bit, and what is not used any more is given back.
 
-use std::collections::BTreeSet;
-
 use super::Folder;
-use crate::cold::whole::may_be_written;
 use crate::cold::{erase, trim};
 use crate::database::guarded;
 use crate::fault::Fault;
@@ -68,9 +65,6 @@ impl Folder {
 
     /// `false` when there was nothing left to do.
     fn tidy_some(&mut self) -> Result<bool, Fault> {
-        if self.has_to_tidy() {
-            may_be_written(&self.cold, &BTreeSet::new(), &BTreeSet::new())?;
-        }
         let mut at = None;
         self.cold.take_refused();
         let step = guarded(|| {

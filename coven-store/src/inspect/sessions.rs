@@ -97,6 +97,12 @@ impl Inspection<'_> {
             {
                 self.look_at_deleted(slot, first, &row);
             } else if let Some(folding) = &mut folding {
+                if !row.is_come_to
+                    && let Some(slot) = self.slots.known.get(&slot)
+                {
+                    // A salvage takes what proves itself from wherever it is.
+                    self.findings.lose(&slot.id);
+                }
                 self.take_segment(folding, first, &row.value);
             }
         }

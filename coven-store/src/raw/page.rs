@@ -109,7 +109,7 @@ pub(super) fn covered_end(page: &[u8], widths: Widths) -> Option<usize> {
     }
 }
 
-fn count(page: &[u8]) -> usize {
+pub(super) fn count(page: &[u8]) -> usize {
     usize::from(u16::from_le_bytes([page[2], page[3]]))
 }
 

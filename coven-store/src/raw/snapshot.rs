@@ -141,6 +141,24 @@ impl Snapshot {
             .collect()
     }
 
+    /// The pages that all others are below of, each with how wide keys and values are there: of the trees of
+    /// tables, and of each table.
+    pub(super) fn roots(&self) -> Vec<(Root, Widths)> {
+        let widths = Widths {
+            key: None,
+            value: None,
+        };
+        let trees = [
+            self.commit.and_then(|commit| commit.user),
+            self.commit.and_then(|commit| commit.system),
+        ];
+        let of_system = self.tables_of(trees[1], SYSTEM).into_values();
+        let tables = self.tables.values().copied().chain(of_system);
+        let roots = tables.filter_map(|table| Some((table.root?, table.widths)));
+        let trees = trees.into_iter().flatten().map(|root| (root, widths));
+        trees.chain(roots).collect()
+    }
+
     fn walk(&self, name: &'static str, widths: Widths, root: Option<Root>) -> Walk<'_> {
         let geometry = self.header.geometry;
         Walk::new(&self.file, geometry, name, widths, root, &self.bad)

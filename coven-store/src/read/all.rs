@@ -67,7 +67,12 @@ impl OfAll {
 
     pub(crate) fn read(&self, txn: &ReadTransaction, look: &Look<'_>) -> Result<AllPage, Fault> {
         let appetite = Appetite::of(self.limit.bytes);
-        self.read_in(ColdFile::open(txn, look, &self.tail, appetite)?)
+        let segments = Segments::open(txn, look, appetite)?;
+        self.read_in(ColdFile::open(
+            txn,
+            From::Database(Box::new(segments)),
+            &self.tail,
+        )?)
     }
 
     /// The same with each session's events out of the file itself, for who met damage of some: past all that is
@@ -77,10 +82,7 @@ impl OfAll {
         txn: &ReadTransaction,
         verified: Verified<'_>,
     ) -> Result<AllPage, Fault> {
-        let look = Look::blind();
-        let mut cold = ColdFile::open(txn, &look, &self.tail, Appetite::Little)?;
-        cold.verified = Some(verified);
-        self.read_in(cold)
+        self.read_in(ColdFile::open(txn, From::File(verified), &self.tail)?)
     }
 
     fn read_in(&self, mut cold: ColdFile<'_>) -> Result<AllPage, Fault> {
@@ -264,9 +266,7 @@ type Rows = BTreeMap<Seq, (SessionId, Vec<u8>)>;
 /// The cold file, whose slots are whose, and what of it was found to be damaged.
 struct ColdFile<'a> {
     txn: &'a ReadTransaction,
-    segments: Segments<'a>,
-    /// What segments are read from, where it is not redb.
-    verified: Option<Verified<'a>>,
+    events: From<'a>,
     slots: ReadOnlyTable<u64, &'static [u8]>,
     tail: &'a AllRows,
     /// The sessions that were met, and from where on their events are to be shown.
@@ -274,17 +274,18 @@ struct ColdFile<'a> {
     lost: Vec<Lost>,
 }
 
+/// What the events of sessions are read from.
+enum From<'a> {
+    Database(Box<Segments<'a>>),
+    /// The file itself.
+    File(Verified<'a>),
+}
+
 impl<'a> ColdFile<'a> {
-    fn open(
-        txn: &'a ReadTransaction,
-        look: &'a Look<'a>,
-        tail: &'a AllRows,
-        appetite: Appetite,
-    ) -> Result<Self, Fault> {
+    fn open(txn: &'a ReadTransaction, events: From<'a>, tail: &'a AllRows) -> Result<Self, Fault> {
         Ok(Self {
             txn,
-            segments: Segments::open(txn, look, appetite)?,
-            verified: None,
+            events,
             slots: txn.open_table(SLOTS)?,
             tail,
             owners: HashMap::new(),
@@ -340,7 +341,11 @@ mod tests {
                 let look = Look::blind();
                 let tail = SharedTail::new(crate::tail::Tail::after(super::super::folded(txn)?));
                 let page = OfAll::begin(&tail, Seq::new(50), limit);
-                let mut cold = ColdFile::open(txn, &look, &page.tail, Appetite::Much)?;
+                let mut cold = ColdFile::open(
+                    txn,
+                    From::Database(Box::new(Segments::open(txn, &look, Appetite::Much)?)),
+                    &page.tail,
+                )?;
                 let (runs, _) = page.cold_runs(&mut cold, page.after)?;
                 assert_eq!(runs.len(), 1, "it is one run");
                 Ok(page.rows_of(&mut cold, &runs)?.0.len())

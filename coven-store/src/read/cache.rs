@@ -26,7 +26,6 @@ mod shelf;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -67,16 +66,6 @@ struct Moment {
 pub(crate) enum Touched {
     Slots(Vec<u64>),
     All,
-}
-
-impl Touched {
-    /// The slots, where not all are.
-    pub(crate) fn slots(&self) -> BTreeSet<u64> {
-        match self {
-            Self::Slots(slots) => slots.iter().copied().collect(),
-            Self::All => BTreeSet::new(),
-        }
-    }
 }
 
 /// Where to read on in a slot's segments.

@@ -10,7 +10,7 @@ use crate::compact::Compaction;
 use crate::database::Database;
 use crate::error::OpenError;
 use crate::file::{self, Disk, OsDisk, Places};
-use crate::folder::{self, Folder, Rest};
+use crate::folder::{self, Folder, Mender, Rest};
 use crate::health::Meter;
 use crate::limits::LOOK_PATIENCE;
 use crate::opening;
@@ -72,7 +72,7 @@ impl Store {
             tail: Arc::new(SharedTail::new(tail)),
             wakes: Arc::new(wakes),
             opened: Opened::ToRead(ReadAgain::new(
-                path.to_owned(),
+                std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
                 options.cache_bytes,
                 (log, folded),
             )),
@@ -126,12 +126,14 @@ impl Store {
             rest: Rest::new(options.at_rest),
             state: folder::State::default(),
         };
+        let mender = Mender::new(folder_sender.clone());
         let writer = Writer {
             inbox,
             journal,
             cold: Arc::clone(&database),
             places: places.clone(),
             tail: Arc::clone(&tail),
+            mender: mender.clone(),
             folder: folder_sender.clone(),
             fold_bytes: options.fold_bytes,
             reserve,
@@ -160,7 +162,7 @@ impl Store {
             cache,
             tail,
             wakes,
-            opened: Opened::ToWrite(places),
+            opened: Opened::ToWrite { places, mender },
         })))
     }
 }

@@ -300,7 +300,7 @@ impl Store {
     ) -> Result<T, ReadError> {
         let alarm = |opening| match &self.0.opened {
             Opened::ToRead(again) => again.open(&self.0.cold, opening),
-            Opened::ToWrite(_) => {
+            Opened::ToWrite { .. } => {
                 let told = self.0.folder.send(folder::Message::Alarm { opening });
                 if told.is_err() && self.0.cold.is_open(opening) {
                     // Nobody opens it again.
@@ -308,7 +308,14 @@ impl Store {
                 }
             }
         };
-        let found = self.0.cold.read(read, alarm);
+        let mut found = self.0.cold.read(&read, alarm);
+        if matches!(found, Err(ReadError::Damaged(_)))
+            && let Opened::ToWrite { mender, .. } = &self.0.opened
+            && mender.may_have_mended()
+            && let Ok(mended) = self.0.cold.read(read, alarm)
+        {
+            found = Ok(mended);
+        }
         if let Err(ReadError::Damaged(damage)) = &found {
             self.0.queue.meter.met(damage);
         }

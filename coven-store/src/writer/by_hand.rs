@@ -7,6 +7,7 @@ use coven_core::{Event, Seq};
 
 use super::{Queue, Rooms, State, Writer};
 use crate::file::{Disk, OsDisk, Places};
+use crate::folder::Mender;
 use crate::options::Options;
 use crate::tail::SharedTail;
 use crate::test_support::{Home, batch, output, running, urgent};
@@ -33,6 +34,7 @@ pub(super) async fn writer(home: &Home, folder: Sender<folder::Message>) -> (Wri
         cold: Arc::clone(&files.cold.database),
         mark: files.tail.last(),
         tail: Arc::new(SharedTail::new(files.tail)),
+        mender: Mender::new(folder.clone()),
         folder,
         fold_bytes: options.fold_bytes,
         reserve: files.reserve,

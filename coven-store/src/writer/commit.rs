@@ -171,6 +171,7 @@ impl Writer {
             recent: &self.state.recent,
             tail: &self.tail,
             cold: &self.cold,
+            mender: &self.mender,
             meter: &self.meter,
             mark: self.mark,
         }

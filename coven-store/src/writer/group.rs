@@ -7,6 +7,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use coven_core::{Envelope, Event, Record, Seq, SessionId};
+use redb::ReadTransaction;
 
 use super::queue::Job;
 use super::recent::{Entry, Recent};
@@ -14,6 +15,7 @@ use crate::batch::Appended;
 use crate::database::Database;
 use crate::error::AppendError;
 use crate::fault::Fault;
+use crate::folder::Mender;
 use crate::health::Meter;
 use crate::journal;
 use crate::read;
@@ -40,6 +42,7 @@ pub(crate) struct Before<'a> {
     pub(crate) recent: &'a Recent,
     pub(crate) tail: &'a SharedTail,
     pub(crate) cold: &'a Database,
+    pub(crate) mender: &'a Mender,
     /// Told of damage that is no session's.
     pub(crate) meter: &'a Meter,
     pub(crate) mark: Mark,
@@ -60,7 +63,18 @@ impl Before<'_> {
                 Standing::Deleted { .. } => None,
             });
         }
-        self.cold.read_once(|txn| read::entry(txn, session))
+        self.read_cold(|txn| read::entry(txn, session))
+    }
+
+    /// Reads the cold file; once more where that met damage which may be cured.
+    fn read_cold<T>(
+        &self,
+        read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
+    ) -> Result<T, Fault> {
+        match self.cold.read_once(&read) {
+            Err(Fault::Damage(_)) if self.mender.may_have_mended() => self.cold.read_once(read),
+            found => found,
+        }
     }
 
     /// Whether that is told without the cold file.
@@ -73,7 +87,7 @@ impl Before<'_> {
         if let Some((_, Standing::Deleted { at })) = self.tail.look().standing(session) {
             return Ok(Some(*at));
         }
-        let gone = self.cold.read_once(|txn| read::gone(txn, session))?;
+        let gone = self.read_cold(|txn| read::gone(txn, session))?;
         if let Some(damage) = gone.damage {
             self.meter.met(&damage);
         }

@@ -5,7 +5,7 @@ mod tests;
 
 use coven_core::{Seq, SessionId};
 
-use super::{ColdFile, Rows};
+use super::{ColdFile, From, Rows};
 use crate::cold::order::Goes;
 use crate::database::guarded;
 use crate::error::Damage;
@@ -51,9 +51,11 @@ impl Reading<'_> {
             let from = before.next();
             let at = damage.seq.unwrap_or(from).max(from);
             // Where that cannot be told either, nothing of the session is.
-            let next = match cold.verified {
-                Some(verified) => verified.after(self.slot, at),
-                None => guarded(|| cold.segments.after(self.slot, at)).unwrap_or(None),
+            let next = match &cold.events {
+                From::File(file) => file.after(self.slot, at),
+                From::Database(segments) => {
+                    guarded(|| segments.after(self.slot, at)).unwrap_or(None)
+                }
             };
             let until = next
                 .map_or(*last, |next| Seq::new(next.get() - 1))
@@ -107,13 +109,16 @@ impl Reading<'_> {
             }
             Ok(Goes::On)
         };
-        if let Some(verified) = cold.verified {
-            let facts = verified.facts(self.slot, &self.id)?;
-            let trimmed_bytes = facts.trimmed_bytes.max(in_tail);
-            verified.each(of, &facts, trimmed_bytes, take)?;
-        } else {
-            let in_file = cold.segments.trimmed_bytes(cold.txn, self.slot, &self.id)?;
-            cold.segments.each(of, in_file.max(in_tail), take)?;
+        match &cold.events {
+            From::File(file) => {
+                let facts = file.facts(self.slot, &self.id)?;
+                let trimmed_bytes = facts.trimmed_bytes.max(in_tail);
+                file.each(of, &facts, trimmed_bytes, take)?;
+            }
+            From::Database(segments) => {
+                let in_file = segments.trimmed_bytes(cold.txn, self.slot, &self.id)?;
+                segments.each(of, in_file.max(in_tail), take)?;
+            }
         }
         Ok(())
     }
@@ -186,9 +191,9 @@ impl Reading<'_> {
     }
 
     fn known(&self, cold: &ColdFile<'_>) -> Result<Option<Known>, Fault> {
-        let known = guarded(|| match cold.verified {
-            Some(verified) => Ok(verified.facts(self.slot, &self.id)?.known),
-            None => Ok(known_record(cold.txn, self.slot, &self.id)?
+        let known = guarded(|| match &cold.events {
+            From::File(file) => Ok(file.facts(self.slot, &self.id)?.known),
+            From::Database(_) => Ok(known_record(cold.txn, self.slot, &self.id)?
                 .as_ref()
                 .map(Known::from)),
         });

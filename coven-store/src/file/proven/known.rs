@@ -1,0 +1,159 @@
+//! What is known of the pages of a file.
+
+use std::collections::HashMap;
+
+use crate::raw::{PAGE, Told, Widths, page_sum};
+
+/// How many pages are known before those that nobody has asked for since as many others came are forgotten: twice
+/// that, at some thirty bytes each. More than lead to one another in the cache of the database, so that what leads
+/// to a page is rarely remembered there and not here.
+const MOST: usize = 1 << 16;
+
+/// How much of a page that was written is remembered: all of one that has many rows, and where they are in a longer
+/// one.
+const SUMMED_BYTES: usize = 4 * PAGE;
+
+/// What is known of a page.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Page {
+    sum: u64,
+    /// Its length is a power of two times that of the shortest.
+    order: u8,
+    known_from: From,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum From {
+    /// It was written since the file was opened.
+    Write,
+    /// What leads to it tells what it is; and how wide keys and values are there.
+    Page { key: Option<u8>, value: Option<u8> },
+}
+
+impl Page {
+    pub(super) fn written(page: &[u8]) -> Self {
+        Self {
+            sum: page_sum(&page[..page.len().min(SUMMED_BYTES)]),
+            order: order_of(page.len()),
+            known_from: From::Write,
+        }
+    }
+
+    /// What is told of it at `at`; `None` of one that was written.
+    pub(super) fn told(self, at: u64) -> Option<Told> {
+        match self.known_from {
+            From::Write => None,
+            From::Page { key, value } => Some(Told {
+                at,
+                len_bytes: PAGE << self.order,
+                sum: self.sum,
+                widths: Widths {
+                    key: key.map(usize::from),
+                    value: value.map(usize::from),
+                },
+            }),
+        }
+    }
+
+    /// `None` of a table that has wider keys or values than any of ours.
+    fn of(told: Told) -> Option<Self> {
+        let short = |width: Option<usize>| width.map(u8::try_from).transpose().ok();
+        Some(Self {
+            sum: told.sum,
+            order: order_of(told.len_bytes),
+            known_from: From::Page {
+                key: short(told.widths.key)?,
+                value: short(told.widths.value)?,
+            },
+        })
+    }
+}
+
+const fn order_of(len_bytes: usize) -> u8 {
+    (len_bytes / PAGE).trailing_zeros() as u8
+}
+
+/// By where they begin.
+#[derive(Debug, Default)]
+pub(super) struct Known {
+    asked_for: HashMap<u64, Page>,
+    before: HashMap<u64, Page>,
+}
+
+impl Known {
+    /// What is known of the page at `at`; `None` of one of another length, which is not there any more.
+    pub(super) fn get(&mut self, at: u64, len_bytes: usize) -> Option<Page> {
+        let page = match self.asked_for.get(&at) {
+            Some(page) => *page,
+            None => {
+                let page = self.before.remove(&at)?;
+                self.put(at, page);
+                page
+            }
+        };
+        (page.order == order_of(len_bytes)).then_some(page)
+    }
+
+    pub(super) fn put(&mut self, at: u64, page: Page) {
+        self.before.remove(&at);
+        if self.asked_for.len() >= MOST {
+            self.before = std::mem::take(&mut self.asked_for);
+        }
+        self.asked_for.insert(at, page);
+    }
+
+    /// Something leads to a page. What was written there since is known better.
+    pub(super) fn tell(&mut self, told: Told) {
+        let known = self.get(told.at, told.len_bytes);
+        if known.is_none_or(|page| page.known_from != From::Write)
+            && let Some(page) = Page::of(told)
+        {
+            self.put(told.at, page);
+        }
+    }
+
+    pub(super) fn forget(&mut self, at: u64) {
+        self.asked_for.remove(&at);
+        self.before.remove(&at);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TOLD: Told = Told {
+        at: 4096,
+        len_bytes: PAGE,
+        sum: 7,
+        widths: Widths {
+            key: Some(16),
+            value: None,
+        },
+    };
+
+    #[test]
+    fn what_was_written_is_known_better_than_what_is_told() {
+        let mut known = Known::default();
+        let written = Page::written(&[1; PAGE]);
+        known.put(TOLD.at, written);
+        known.tell(TOLD);
+        assert_eq!(known.get(TOLD.at, PAGE), Some(written));
+        // A page of another length has its place.
+        assert_eq!(known.get(TOLD.at, 2 * PAGE), None);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_forgotten_and_what_somebody_does_is_not() {
+        let mut known = Known::default();
+        known.tell(TOLD);
+        known.tell(Told { at: 0, ..TOLD });
+        for number in 2..3 * MOST as u64 {
+            let at = number * PAGE as u64;
+            known.put(at, Page::written(&[]));
+            assert!(known.get(TOLD.at, PAGE).is_some());
+        }
+        assert_eq!(known.get(0, PAGE), None);
+        assert!(known.asked_for.len() + known.before.len() <= 2 * MOST);
+    }
+}

@@ -1,0 +1,169 @@
+//! What a page tells of those below it: where each is, and what its checksum has to be.
+//!
+//! redb writes that down and looks at it after a crash alone. Whoever hands it pages can hold each to it.
+
+use std::ops::Range;
+
+use super::header::Root;
+use super::page::{Geometry, Kind, PAGE, Widths, children, count, covered, kind, leaf_rows};
+use super::{Snapshot, checksum};
+
+/// A page as what leads to it tells of it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Told {
+    /// Where it is in the file.
+    pub(crate) at: u64,
+    pub(crate) len_bytes: usize,
+    /// The lower half of its checksum.
+    pub(crate) sum: u64,
+    /// Of the table that it is of.
+    pub(crate) widths: Widths,
+}
+
+/// What redb has in the place of a checksum that is not known before its commit.
+const NOT_YET: u128 = 999;
+
+/// How many bytes behind the last row of a leaf are looked at: what else the leaf had would be there.
+const BEHIND_BYTES: usize = 64;
+
+/// What reads of pages where others are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Teller {
+    geometry: Geometry,
+}
+
+impl Teller {
+    /// That of a file, and the pages that everything else in it is below of.
+    pub(crate) fn of(file: &Snapshot) -> (Self, Vec<Told>) {
+        let teller = Self {
+            geometry: file.header.geometry,
+        };
+        let roots = file.roots().into_iter();
+        let told = roots.filter_map(|(root, widths)| teller.told(root, widths));
+        (teller, told.collect())
+    }
+
+    /// The pages below a branch that is what it was.
+    pub(crate) fn below(self, branch: &[u8], widths: Widths) -> impl Iterator<Item = Told> {
+        let children = match kind(branch) {
+            Some(Kind::Branch) => children(branch, widths),
+            Some(Kind::Leaf) | None => Vec::new(),
+        };
+        children
+            .into_iter()
+            .filter_map(move |child| self.told(child.root, widths))
+    }
+
+    fn told(self, root: Root, widths: Widths) -> Option<Told> {
+        let (at, len_bytes) = root.page.span(self.geometry)?;
+        (root.checksum != NOT_YET).then_some(Told {
+            at,
+            len_bytes,
+            sum: half(root.checksum),
+            widths,
+        })
+    }
+}
+
+impl Told {
+    /// Whether that is the page; what redb does not look at may be anything.
+    pub(crate) fn is(&self, page: &[u8]) -> bool {
+        let is = |page: &[u8]| {
+            covered(page, self.widths).is_some_and(|bytes| page_sum(bytes) == self.sum)
+        };
+        is(page) || is(&with_spare_bytes_empty(page))
+    }
+}
+
+/// A checksum of a page, or of a part of it.
+pub(crate) fn page_sum(bytes: &[u8]) -> u64 {
+    half(checksum(bytes))
+}
+
+fn half(checksum: u128) -> u64 {
+    checksum as u64
+}
+
+/// A page with nothing in those of its first bytes that are of no use.
+fn with_spare_bytes_empty(page: &[u8]) -> Vec<u8> {
+    let mut page = page.to_vec();
+    let spare: &[usize] = match kind(&page) {
+        Some(Kind::Leaf) => &[1],
+        Some(Kind::Branch) => &[1, 4, 5, 6, 7],
+        None => &[],
+    };
+    spare.iter().for_each(|&at| page[at] = 0);
+    page
+}
+
+/// Whether a row has a checksum of its own, which is right and covers its key.
+type ProvesItself = fn(&[u8], &[u8]) -> bool;
+
+/// Whether this is a leaf whose rows are where they were, though some may be damaged. Of tables whose rows have
+/// checksums of their own; of which table it is may not be known.
+pub(crate) fn has_its_rows(
+    page: &[u8],
+    widths: Option<Widths>,
+    proves_itself: ProvesItself,
+) -> bool {
+    let of_key = |key| Widths {
+        key: Some(key),
+        value: None,
+    };
+    is_alone(page)
+        || [8, 16].map(of_key).into_iter().any(|widths| {
+            let is_of_these = |rows: &Rows| {
+                rows.iter()
+                    .any(|(key, value)| proves_itself(&page[key.clone()], &page[value.clone()]))
+            };
+            rows_in_order(page, widths)
+                .as_ref()
+                .is_some_and(is_of_these)
+        })
+        || widths.is_some_and(|widths| {
+            let last = rows_in_order(page, widths).and_then(|rows| rows.last().cloned());
+            last.is_some_and(|(_, value)| is_empty_behind(page, value.end))
+        })
+}
+
+/// Whether this is a leaf of one long value.
+pub(crate) fn is_alone(page: &[u8]) -> bool {
+    let widths = Widths {
+        key: Some(16),
+        value: None,
+    };
+    page.len() > PAGE
+        && rows_in_order(page, widths).is_some_and(|rows| match &rows[..] {
+            [(_, value)] => value.end > page.len() / 2 && is_empty_behind(page, value.end),
+            _ => false,
+        })
+}
+
+type Rows = Vec<(Range<usize>, Range<usize>)>;
+
+/// The rows of a leaf of such a table, if there are as many as it says, their keys ascend, and each value begins
+/// where the one before it ends.
+fn rows_in_order(page: &[u8], widths: Widths) -> Option<Rows> {
+    if widths.key.is_none() || widths.value.is_some() {
+        return None;
+    }
+    let rows = leaf_rows(page, widths);
+    let keys: Vec<_> = rows
+        .iter()
+        .map(|(key, _)| numbers(&page[key.clone()]))
+        .collect();
+    let is_it =
+        !rows.is_empty() && rows.len() == count(page) && keys.is_sorted_by(|one, next| one < next);
+    is_it.then_some(rows)
+}
+
+fn is_empty_behind(page: &[u8], end: usize) -> bool {
+    let behind = page[end..].iter().take(BEHIND_BYTES);
+    behind.into_iter().all(|byte| *byte == 0)
+}
+
+/// The numbers that a key is made of.
+fn numbers(key: &[u8]) -> Vec<u64> {
+    let numbers = key.as_chunks().0.iter();
+    numbers.map(|bytes| u64::from_le_bytes(*bytes)).collect()
+}
