@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use redb::{ReadTransaction, ReadableDatabase, WriteTransaction};
@@ -32,7 +32,7 @@ struct Current {
 
 enum State {
     Open {
-        db: redb::Database,
+        db: Arc<Handle>,
         /// The file it is of, for who reads it without redb.
         file: Option<Shadow>,
     },
@@ -44,13 +44,46 @@ enum State {
     Closed,
 }
 
+/// A database of redb's, until it is closed. To begin a transaction reads the disk, which may hang or fail: it is
+/// done with no lock held but this one, which only who closes it waits for.
+struct Handle(RwLock<Option<redb::Database>>);
+
+impl Handle {
+    fn new(db: redb::Database) -> Arc<Self> {
+        Arc::new(Self(RwLock::new(Some(db))))
+    }
+
+    fn begin<T>(
+        &self,
+        begin: impl FnOnce(&redb::Database) -> Result<T, redb::TransactionError>,
+    ) -> Result<T, Fault> {
+        let db = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        let db = db.as_ref().ok_or(Fault::Stale)?;
+        Ok(begin(db)?)
+    }
+
+    fn begin_read(&self) -> Result<ReadTransaction, Fault> {
+        guarded_read(|| self.begin(ReadableDatabase::begin_read))
+    }
+
+    fn close(&self) {
+        let mut db = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        let db = db.take();
+        // It may write to the disk, and panic on a damaged file.
+        let _ = caught(|| drop(db));
+    }
+}
+
 impl Database {
     pub(crate) fn new(db: redb::Database, file: Option<Shadow>) -> Self {
         Self {
             current: Mutex::new(Current {
                 opening: 0,
                 stays: None,
-                state: State::Open { db, file },
+                state: State::Open {
+                    db: Handle::new(db),
+                    file,
+                },
             }),
             replaced: Condvar::new(),
         }
@@ -69,8 +102,8 @@ impl Database {
         let mut met: Option<(u64, Fault)> = None;
         let mut tries = 0;
         loop {
-            let (opening, txn) = self.begin_read(met.as_ref(), deadline)?;
-            match txn.and_then(|txn| self.read_in(opening, &txn, &read)) {
+            let (opening, db) = self.open_now(met.as_ref(), deadline)?;
+            match self.read_in(opening, &db, &read) {
                 Ok(value) => return Ok(value),
                 Err(Fault::Damage(damage)) => return Err(ReadError::Damaged(damage)),
                 Err(fault @ (Fault::Disk(_) | Fault::Stale)) => {
@@ -94,18 +127,18 @@ impl Database {
         }
     }
 
-    /// Begins a transaction on an opening other than `met`.
-    fn begin_read(
+    /// An opening other than `met`.
+    fn open_now(
         &self,
         met: Option<&(u64, Fault)>,
         deadline: Instant,
-    ) -> Result<(u64, Result<ReadTransaction, Fault>), ReadError> {
+    ) -> Result<(u64, Arc<Handle>), ReadError> {
         let met_in = met.map(|(opening, _)| *opening);
         let mut current = self.lock();
         loop {
             match (&current.state, met) {
                 (State::Open { db, .. }, _) if met_in != Some(current.opening) => {
-                    return Ok((current.opening, db.begin_read().map_err(Fault::from)));
+                    return Ok((current.opening, Arc::clone(db)));
                 }
                 (State::Open { .. }, Some((_, Fault::Disk(reason)))) if current.stays == met_in => {
                     return Err(ReadError::Unavailable {
@@ -136,14 +169,17 @@ impl Database {
         &self,
         read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let (opening, txn) = {
-            let current = self.lock();
-            match &current.state {
-                State::Open { db, .. } => (current.opening, db.begin_read()?),
-                State::Reopening | State::Failed(_) | State::Closed => return Err(Fault::Stale),
-            }
-        };
-        self.read_in(opening, &txn, read)
+        let (opening, db) = self.handle()?;
+        self.read_in(opening, &db, read)
+    }
+
+    /// The opening that is in use.
+    fn handle(&self) -> Result<(u64, Arc<Handle>), Fault> {
+        let current = self.lock();
+        match &current.state {
+            State::Open { db, .. } => Ok((current.opening, Arc::clone(db))),
+            State::Reopening | State::Failed(_) | State::Closed => Err(Fault::Stale),
+        }
     }
 
     /// Runs `read` beside a transaction, on the file as its last commit left it, read without redb. For who met
@@ -155,15 +191,15 @@ impl Database {
     ) -> Option<Result<T, Fault>> {
         let deadline = Instant::now() + READ_PATIENCE;
         for _ in 0..READ_TRIES {
-            let (opening, txn) = self.begin_read(None, deadline).ok()?;
-            let (Ok(txn), Some(file)) = (txn, self.file(opening)) else {
+            let (opening, db) = self.open_now(None, deadline).ok()?;
+            let (Ok(txn), Some(file)) = (db.begin_read(), self.file(opening)) else {
                 continue;
             };
             // The commit that is the last one now is that of the transaction or a later one: for as long as that
             // is there, none of its pages is written anew.
             let snapshot = Snapshot::at_last(RawFile::lent(&file).ok()?);
             let is_sound = snapshot.header.is_sound();
-            match self.read_in(opening, &txn, |txn| read(txn, &snapshot)) {
+            match self.told_by(opening, guarded_read(|| read(&txn, &snapshot))) {
                 Err(Fault::Stale) => {}
                 Err(Fault::Disk(_)) => return None,
                 found => return is_sound.then_some(found),
@@ -181,16 +217,20 @@ impl Database {
         }
     }
 
-    /// Runs `read` in a transaction of an `opening`. What it found or met is told only if that is still in use:
-    /// the pages of one that was closed meanwhile may be read as whoever opened the file again has written
-    /// them.
+    /// Runs `read` in a transaction of an `opening`.
     fn read_in<T>(
         &self,
         opening: u64,
-        txn: &ReadTransaction,
+        db: &Handle,
         read: impl Fn(&ReadTransaction) -> Result<T, Fault>,
     ) -> Result<T, Fault> {
-        let found = guarded_read(|| read(txn));
+        let txn = db.begin_read();
+        self.told_by(opening, txn.and_then(|txn| guarded_read(|| read(&txn))))
+    }
+
+    /// What was found or met in an `opening`, if that is still in use: the pages of one that was closed meanwhile
+    /// may be read as whoever opened the file again has written them.
+    fn told_by<T>(&self, opening: u64, found: Result<T, Fault>) -> Result<T, Fault> {
         if self.is_open(opening) {
             found
         } else {
@@ -213,10 +253,8 @@ impl Database {
     /// The one write transaction. Of each file one thread alone calls this, the writer of the journal and
     /// the folder of the cold file, so it does not wait.
     pub(crate) fn begin_write(&self) -> Result<WriteTransaction, Fault> {
-        match &self.lock().state {
-            State::Open { db, .. } => Ok(db.begin_write()?),
-            State::Reopening | State::Failed(_) | State::Closed => Err(Fault::Stale),
-        }
+        let (_, db) = self.handle()?;
+        db.begin(redb::Database::begin_write)
     }
 
     /// The same of a cold file, and of which opening it is. After a crash that is as large as all history: it
@@ -254,6 +292,7 @@ impl Database {
     /// Puts a newly opened database in place.
     pub(crate) fn put(&self, db: redb::Database, file: Option<Shadow>) {
         self.lock().opening += 1;
+        let db = Handle::new(db);
         self.replace(State::Open { db, file });
     }
 
@@ -276,8 +315,10 @@ impl Database {
     fn replace(&self, state: State) {
         let before = std::mem::replace(&mut self.lock().state, state);
         self.replaced.notify_all();
-        // Closing may write to the disk, and panic on a damaged file: nobody is to wait for it.
-        let _ = caught(|| drop(before));
+        // Nobody who reads is to wait for that.
+        if let State::Open { db, .. } = before {
+            db.close();
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Current> {
@@ -350,7 +391,13 @@ pub fn catches_panics() -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::io;
+    use std::sync::mpsc::{self, Sender};
+    use std::thread;
+    use std::time::Duration;
+
     use redb::backends::InMemoryBackend;
+    use redb::{StorageBackend, TableDefinition};
 
     use super::*;
 
@@ -406,5 +453,70 @@ mod tests {
         let replaced = Replaced::at_the_first_read();
         let found = replaced.database.read_once(|_| Ok(replaced.read()));
         assert_eq!(found, Err(Fault::Stale));
+    }
+
+    /// Says when it is read, and does it once it may.
+    #[derive(Debug)]
+    struct Hanging {
+        file: InMemoryBackend,
+        may_read: Arc<RwLock<()>>,
+        is_read: Mutex<Sender<()>>,
+    }
+
+    impl StorageBackend for Hanging {
+        fn len(&self) -> io::Result<u64> {
+            self.file.len()
+        }
+
+        fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+            let is_read = self.is_read.lock().expect("nobody panicked");
+            let _ = is_read.send(());
+            drop(is_read);
+            let _may_read = self.may_read.read();
+            self.file.read(offset, out)
+        }
+
+        fn set_len(&self, len: u64) -> io::Result<()> {
+            self.file.set_len(len)
+        }
+
+        fn sync_data(&self) -> io::Result<()> {
+            self.file.sync_data()
+        }
+
+        fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+            self.file.write(offset, data)
+        }
+    }
+
+    #[test]
+    fn while_a_read_hangs_as_it_begins_nobody_else_waits_to_be_told_which_opening_it_is() {
+        let may_read = Arc::new(RwLock::new(()));
+        let (is_read, reads) = mpsc::channel();
+        let file = Hanging {
+            file: InMemoryBackend::new(),
+            may_read: Arc::clone(&may_read),
+            is_read: Mutex::new(is_read),
+        };
+        let mut builder = redb::Database::builder();
+        let db = builder.set_cache_size(0).create_with_backend(file);
+        let db = db.expect("it is created");
+        let txn = db.begin_write().expect("a transaction");
+        let table = TableDefinition::<u64, u64>::new("some");
+        drop(txn.open_table(table).expect("a table"));
+        txn.commit().expect("a commit");
+        let database = Database::new(db, None);
+        let hang = may_read.write().expect("nobody panicked");
+        while reads.try_recv().is_ok() {}
+        let (answer, told) = mpsc::channel();
+        let (read, told) = thread::scope(|scope| {
+            let reader = scope.spawn(|| database.read(|_| Ok(()), |_| {}));
+            reads.recv().expect("the reader reads");
+            let _asks = scope.spawn(|| answer.send((database.opening(), database.is_open(0))));
+            let told = told.recv_timeout(Duration::from_secs(10));
+            drop(hang);
+            (reader.join().expect("no panic"), told)
+        });
+        assert_eq!((read, told), (Ok(()), Ok((Some(0), true))));
     }
 }

@@ -105,6 +105,30 @@ async fn until_all_are_listed(store: &Store) {
 }
 
 #[tokio::test]
+async fn wherever_a_dead_sector_is_who_reads_is_told_so_or_it_is_mended() {
+    let home = Home::new();
+    let store = home.open();
+    running(&store, "a").await;
+    store.close().await;
+    let disk = FailingDisk::default();
+    let pages = std::fs::metadata(home.path()).expect("a file").len() / PAGE;
+    let mut damaged = 0;
+    for at in (1..pages).map(|page| page * PAGE) {
+        let store = open(&home, &disk, UNCACHED);
+        kill(&home, &disk, at);
+        match store.record(&id("a")) {
+            Ok(record) => assert!(record.is_some(), "byte {at}"),
+            Err(ReadError::Damaged(_)) => damaged += 1,
+            Err(other) => panic!("byte {at}: {other:?}"),
+        }
+        revive(&disk);
+        store.close().await;
+    }
+    // The list of tables among them.
+    assert!(damaged > 0, "{damaged}");
+}
+
+#[tokio::test]
 async fn a_dead_sector_of_records_holds_up_nobody() {
     let (home, disk) = many().await;
     let (at, hit) = first_records(&home);
