@@ -297,6 +297,11 @@ impl Tail {
         self.bytes
     }
 
+    /// Whether one of the groups that are not folded ends there.
+    pub(crate) fn ends_a_group_at(&self, mark: Mark) -> bool {
+        self.groups.iter().any(|(group, _)| *group == mark)
+    }
+
     /// Takes in a group that is `len_bytes` in the journal; gives what it takes here.
     fn push(&mut self, mark: Mark, len_bytes: u64, group: NewGroup) -> u64 {
         self.runs.extend(group.runs);

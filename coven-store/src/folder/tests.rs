@@ -7,7 +7,7 @@ use super::*;
 use crate::Store;
 use crate::fault::damage;
 use crate::file::{Disk, OsDisk};
-use crate::layout::RECORDS;
+use crate::layout::{META, RECORDS, meta};
 use crate::opening;
 use crate::options::Options;
 use crate::read::OfSession;
@@ -127,6 +127,28 @@ async fn what_is_folded_already_is_not_folded_again() {
     );
     drop(folder);
     assert_is_there_once(&home.open());
+}
+
+#[tokio::test]
+async fn nothing_is_let_go_of_for_a_cold_file_that_says_it_has_what_was_never_folded() {
+    let home = Home::new();
+    let mut folder = folder_with_an_end_to_fold(&home).await;
+    let last = folder.tail.look().last();
+    let of_another = Mark {
+        last_seq: last.last_seq + 1,
+        ..last
+    };
+    let told = folder.cold.database.commit_cold(|txn| {
+        let mark = of_another.seal(meta::FOLDED);
+        txn.open_table(META)?
+            .insert(meta::FOLDED, mark.as_slice())?;
+        Ok(())
+    });
+    told.expect("it says so");
+    folder.lose(read_failed());
+    folder.try_again();
+    assert!(folder.state.trouble.is_some());
+    assert!(!folder.tail.look().is_folded());
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use super::Folder;
 use crate::error::StorageFault;
-use crate::fault::{Fault, read_failed};
+use crate::fault::{Fault, damage, read_failed};
 use crate::file::Claim;
 use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF};
 use crate::read;
@@ -28,6 +28,9 @@ pub(super) struct Alarms {
 
 /// An opening of the cold file may repair all of it: for this many times as long nothing is tried.
 const REOPEN_SHARE: u32 = 10;
+
+const NEVER_FOLDED: &str = "the cold file says that it has what was never folded into it: it is another log's, or of \
+                            another moment than the journal";
 
 /// How long to wait before the next try, after one that waited for `before` and took `took`.
 fn backoff(before: Duration, took: Duration) -> Duration {
@@ -94,6 +97,9 @@ impl Folder {
         self.state.is_tidy = false;
         let folded = self.cold.database.read_once(read::folded)?;
         if folded.position > self.tail.look().folded().position {
+            if !self.tail.look().ends_a_group_at(folded) {
+                return Err(damage(NEVER_FOLDED));
+            }
             self.tail.forget(folded, None);
             let _ = self.writer.send(writer::Message::Folded);
         }
