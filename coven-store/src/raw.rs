@@ -42,7 +42,7 @@ pub(crate) use walk::{Bounds, Row};
 #[derive(Debug)]
 pub(crate) struct RawFile {
     source: Source,
-    len: u64,
+    len: Cell<u64>,
     read_bytes: Cell<u64>,
     /// Pages of a file that is open for this which the disk did not give.
     not_given: RefCell<BTreeSet<u64>>,
@@ -63,7 +63,7 @@ impl RawFile {
     /// meanwhile. It may become longer.
     pub(crate) fn lent(file: &Shadow) -> io::Result<Self> {
         Ok(Self {
-            len: file.len()?,
+            len: Cell::new(file.len()?),
             source: Source::Lent(file.clone()),
             read_bytes: Cell::new(0),
             not_given: RefCell::default(),
@@ -106,19 +106,16 @@ impl RawFile {
         }
         Ok(Self {
             source: Source::Own(backend),
-            len,
+            len: Cell::new(len),
             read_bytes: Cell::new(0),
             not_given: RefCell::default(),
             has_failed: Cell::default(),
         })
     }
 
-    /// Of a file that was open already as it is now: a commit that is seen may be of after this was made.
-    pub(crate) fn len(&self) -> u64 {
-        match &self.source {
-            Source::Own(_) => self.len,
-            Source::Lent(file) => file.len().unwrap_or(self.len),
-        }
+    /// Of a file that was open already, when its first page was read last: all that this leads to was there.
+    pub(crate) const fn len(&self) -> u64 {
+        self.len.get()
     }
 
     /// Bytes that were read of it so far, those read again among them.
@@ -130,19 +127,27 @@ impl RawFile {
     /// does not give, unless the file was open already.
     pub(crate) fn read(&self, offset: u64, len: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; len];
-        let there = self.len().saturating_sub(offset).min(len as u64);
+        let there = self.len.get().saturating_sub(offset).min(len as u64);
         let there = usize::try_from(there).expect("it is at most len");
         if there > 0 {
             let bytes = &mut bytes[..there];
             match &self.source {
                 Source::Own(backend) => self.read_own(backend.as_ref(), offset, bytes)?,
-                Source::Lent(file) => file
-                    .read(offset, bytes)
+                Source::Lent(file) => self
+                    .read_lent(file, offset, bytes)
                     .inspect_err(|_| self.has_failed.set(true))?,
             }
         }
         self.read_bytes.set(self.read_bytes.get() + there as u64);
         Ok(bytes)
+    }
+
+    fn read_lent(&self, file: &Shadow, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        file.read(offset, out)?;
+        if offset == 0 {
+            self.len.set(file.len()?);
+        }
+        Ok(())
     }
 
     fn read_own(&self, file: &dyn StorageBackend, offset: u64, out: &mut [u8]) -> io::Result<()> {
@@ -203,12 +208,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_file_that_becomes_longer_is_read_as_it_is_then() {
+    fn a_file_that_becomes_longer_is_read_as_its_first_page_has_it() {
         let holes = tempfile::tempfile().expect("a file");
-        let file = Shadow::none(Box::new(InMemoryBackend::new()), Box::new(holes));
+        let file = InMemoryBackend::new();
+        file.set_len(PAGE as u64).expect("memory");
+        let file = Shadow::none(Box::new(file), Box::new(holes));
         let lent = RawFile::lent(&file).expect("it has a length");
         file.set_len(2 * PAGE as u64).expect("memory");
         file.write(PAGE as u64, &[7; PAGE]).expect("memory");
+        lent.read(0, PAGE).expect("memory");
         assert_eq!(lent.len(), 2 * PAGE as u64);
         assert_eq!(lent.read(PAGE as u64, PAGE).expect("memory"), [7; PAGE]);
     }
