@@ -5,6 +5,10 @@
 //! that is not what was written: known is what this program wrote, and what each page tells of those below it. What
 //! is not right is refused as if the disk did not give it ([`DeadSectors`](super::dead_sectors::DeadSectors)), but for a leaf
 //! whose rows are where they were and have checksums of their own: there a row is damaged, and no more.
+//!
+//! A page of which nothing is known is handed on as it is: those that the database reads to find out which commit is the
+//! last, which are looked at before, and in a log of more than some hundred thousand pages those that nobody has asked
+//! for in a long time though what leads to them stayed in the database's memory ([`known`]).
 
 mod known;
 

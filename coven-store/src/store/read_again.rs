@@ -60,3 +60,53 @@ impl ReadAgain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::options::Options;
+    use crate::store::{Opened, Store};
+    use crate::test_support::{Home, events_of, running};
+    use crate::{ReadError, test_support::id};
+
+    /// A log that is open for reading alone, and what a read that met a fault does of it.
+    async fn met_a_fault(home: &Home) -> (Store, impl Fn(&Store) + use<>) {
+        let store = home.open();
+        running(&store, "a").await;
+        store.close().await;
+        let store = Store::open_to_read(&home.path(), Options::default()).expect("it opens");
+        let meet = |store: &Store| {
+            let Opened::ToRead(again) = &store.0.opened else {
+                panic!("it was opened to be read");
+            };
+            again.open(&store.0.cold, store.0.cold.opening().expect("it is open"));
+        };
+        (store, meet)
+    }
+
+    #[tokio::test]
+    async fn who_met_a_fault_has_the_file_opened_again_and_reads_on() {
+        let home = Home::new();
+        let (store, meet) = met_a_fault(&home).await;
+        let before = store.0.cold.opening().expect("it is open");
+        meet(&store);
+        assert!(!store.0.cold.is_open(before));
+        assert_eq!(events_of(&store, "a").len(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_file_that_was_written_to_meanwhile_is_not_read_on() {
+        let home = Home::new();
+        let (store, meet) = met_a_fault(&home).await;
+        let other = Home::new();
+        let written = other.open();
+        running(&written, "b").await;
+        written.close().await;
+        std::fs::copy(other.path(), home.path()).expect("a copy");
+        meet(&store);
+        let read = store.record(&id("a"));
+        assert!(
+            matches!(read, Err(ReadError::Unavailable { .. })),
+            "{read:?}"
+        );
+    }
+}
