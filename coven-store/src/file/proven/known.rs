@@ -1,6 +1,7 @@
 //! What is known of the pages of a file.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use crate::raw::{PAGE, Told, Widths, page_sum};
 
@@ -73,11 +74,34 @@ const fn order_of(len_bytes: usize) -> u8 {
     (len_bytes / PAGE).trailing_zeros() as u8
 }
 
+type Pages = HashMap<u64, Page, BuildHasherDefault<OfPlace>>;
+
 /// By where they begin.
 #[derive(Debug, Default)]
 pub(super) struct Known {
-    asked_for: HashMap<u64, Page>,
-    before: HashMap<u64, Page>,
+    asked_for: Pages,
+    before: Pages,
+}
+
+/// Of a place in a file, which nobody chooses to have many of that are alike.
+#[derive(Default)]
+struct OfPlace(u64);
+
+impl Hasher for OfPlace {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("a place is a number")
+    }
+
+    fn write_u64(&mut self, place: u64) {
+        // 2^64 by the golden ratio: it has all bits of the place in the upper ones.
+        self.0 = (place / PAGE as u64)
+            .wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            .rotate_left(32);
+    }
 }
 
 impl Known {
@@ -104,11 +128,13 @@ impl Known {
 
     /// Something leads to a page. What was written there since is known better.
     pub(super) fn tell(&mut self, told: Told) {
-        let known = self.get(told.at, told.len_bytes);
-        if known.is_none_or(|page| page.known_from != From::Write)
-            && let Some(page) = Page::of(told)
-        {
-            self.put(told.at, page);
+        let Some(page) = Page::of(told) else {
+            return;
+        };
+        match self.get(told.at, told.len_bytes) {
+            // A branch is read again and again.
+            Some(known) if known == page || known.known_from == From::Write => {}
+            Some(_) | None => self.put(told.at, page),
         }
     }
 
