@@ -34,12 +34,6 @@ const MADE_ANEW: [&str; 7] = [
     "records",
 ];
 
-fn empty() -> Log {
-    Log {
-        dir: tempfile::tempdir().expect("a temporary folder"),
-    }
-}
-
 /// A log of which everything is folded, closed.
 async fn folded_story() -> Log {
     let log = story().await;
@@ -194,7 +188,7 @@ async fn what_a_page_hides_without_a_word_is_made_anew_as_the_log_is_opened() {
 
 #[tokio::test]
 async fn a_session_whose_events_are_damaged_keeps_its_record_where_all_are_made_anew() {
-    let log = empty();
+    let log = Log::empty();
     let store = log.open();
     for number in 0..60 {
         let name = format!("many-{number}");

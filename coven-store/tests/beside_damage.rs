@@ -20,15 +20,9 @@ const PAGE_BYTES: usize = 4096;
 /// Bytes of one event of [`long`], which fill most of a segment.
 const LONG: u64 = 200_000;
 
-fn empty() -> Log {
-    Log {
-        dir: tempfile::tempdir().expect("a temporary folder"),
-    }
-}
-
 /// Sessions of which some share pages and some have several for themselves, all folded, closed.
 async fn neighbours() -> Log {
-    let log = empty();
+    let log = Log::empty();
     let store = log.open();
     for round in 0..4 {
         for number in 0..NEIGHBOURS {
@@ -56,7 +50,7 @@ fn name(number: u64) -> String {
 
 /// A running session of eight long events, folded one by one, so that each has a segment of its own, closed.
 async fn long() -> Log {
-    let log = empty();
+    let log = Log::empty();
     let store = log.open();
     running(&store, "long").await;
     for number in 0..8 {

@@ -14,11 +14,6 @@ use support::*;
 
 const SAID: &[u8] = b"acknowledged";
 
-fn empty() -> Log {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    Log { dir }
-}
-
 /// A log with something folded and something in its journal alone, and its cold file as it is then.
 async fn going_on(log: &Log) -> (Store, Vec<u8>) {
     let store = log.open();
@@ -47,7 +42,7 @@ fn why_stuck(store: &Store) -> Option<String> {
 #[tokio::test]
 async fn nothing_is_folded_into_a_file_that_was_written_over() {
     for len_bytes in [Some(PAGE_BYTES), None] {
-        let log = empty();
+        let log = Log::empty();
         let (store, own) = going_on(&log).await;
         let len_bytes = len_bytes.unwrap_or(own.len() as u64);
         put(&log.path(), 0, &vec![0; len_bytes as usize]);
@@ -63,8 +58,8 @@ async fn nothing_is_folded_into_a_file_that_was_written_over() {
 
 #[tokio::test]
 async fn a_log_that_is_put_over_another_in_place_is_left_as_it_is() {
-    let log = empty();
-    let other = empty();
+    let log = Log::empty();
+    let other = Log::empty();
     let of_other = other.open();
     for name in ["b", "c", "d"] {
         running(&of_other, name).await;
@@ -86,7 +81,7 @@ async fn a_log_that_is_put_over_another_in_place_is_left_as_it_is() {
 
 #[tokio::test]
 async fn what_is_put_back_is_folded_into_again() {
-    let log = empty();
+    let log = Log::empty();
     let (store, own) = going_on(&log).await;
     put(&log.path(), 0, &vec![0; own.len()]);
     fold(&store);
@@ -107,7 +102,7 @@ async fn what_is_put_back_is_folded_into_again() {
 #[tokio::test]
 async fn a_bit_of_the_first_page_keeps_nothing_from_being_folded_and_is_mended_by_it() {
     for byte in [3, 9, 14, 64 + 40, 64 + 128 + 40] {
-        let log = empty();
+        let log = Log::empty();
         let (store, _) = going_on(&log).await;
         flip(&log.path(), byte * 8 + 1);
         assert_eq!(store.verify().expect("a read").problems, Vec::new());

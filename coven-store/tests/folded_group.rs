@@ -16,16 +16,11 @@ use support::*;
 /// How the group begins that the first append to a log makes of two events.
 const HEAD: [u8; 17] = [1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
 
-fn empty() -> Log {
-    let dir = tempfile::tempdir().expect("a temporary folder");
-    Log { dir }
-}
-
 #[tokio::test]
 async fn what_is_folded_already_keeps_nobody_from_writing_nor_from_opening() {
     // Of the version, the last seq and the last slot.
     for (byte, goes_on) in [(0, true), (0, false), (1, true), (1, false), (9, false)] {
-        let log = empty();
+        let log = Log::empty();
         let options = Options {
             journal_cache_bytes: 0,
             ..OPTIONS
@@ -67,7 +62,7 @@ fn end_with_what_cannot_be_read(journal: &Path, position: u64) {
 #[tokio::test]
 async fn a_journal_whose_last_group_is_folded_and_cannot_be_read_is_opened() {
     for is_imported in [false, true] {
-        let log = empty();
+        let log = Log::empty();
         let store = log.open();
         running(&store, "a").await;
         store.close().await;
@@ -102,7 +97,7 @@ async fn a_journal_whose_last_group_is_folded_and_cannot_be_read_is_opened() {
 
 #[tokio::test]
 async fn a_journal_whose_last_group_is_not_folded_and_cannot_be_read_is_refused() {
-    let log = empty();
+    let log = Log::empty();
     let store = log.open();
     running(&store, "a").await;
     store.close().await;

@@ -11,7 +11,7 @@ use support::*;
 
 /// The sessions `a` and `b` in the cold file, with an output of each in the journal alone, and what is changed.
 async fn killed(change: impl FnOnce(&WriteTransaction)) -> Log {
-    let log = empty();
+    let log = Log::empty();
     let store = log.open();
     running(&store, "a").await;
     running(&store, "b").await;
@@ -33,12 +33,6 @@ async fn killed(change: impl FnOnce(&WriteTransaction)) -> Log {
 }
 
 /// A log that is not there.
-fn empty() -> Log {
-    Log {
-        dir: tempfile::tempdir().expect("a temporary folder"),
-    }
-}
-
 #[tokio::test]
 async fn a_record_that_is_damaged_is_made_anew_from_the_events_of_its_session() {
     const RECORDS: TableDefinition<u64, &[u8]> = TableDefinition::new("records");

@@ -28,9 +28,7 @@ fn list_of_tables(log: &Log) -> u64 {
 
 #[tokio::test]
 async fn a_bit_that_turns_in_the_list_of_tables_ends_no_process() {
-    let log = Log {
-        dir: tempfile::tempdir().expect("a temporary folder"),
-    };
+    let log = Log::empty();
     let store = log.open();
     for number in 0..5 {
         running(&store, &format!("s-{number}")).await;

@@ -13,9 +13,7 @@ use support::*;
 
 #[tokio::test]
 async fn no_fold_writes_a_long_leaf_anew_that_says_it_has_no_rows() {
-    let log = Log {
-        dir: tempfile::tempdir().expect("a temporary folder"),
-    };
+    let log = Log::empty();
     let store = log.open();
     for name in ["a", "b", "c"] {
         append(

@@ -14,9 +14,7 @@ use support::*;
 async fn nothing_is_folded_into_a_file_that_says_something_else_of_itself_and_a_salvage_brings_all_back()
  {
     for what in [&b"coven event log"[..], b"log"] {
-        let log = Log {
-            dir: tempfile::tempdir().expect("a temporary folder"),
-        };
+        let log = Log::empty();
         let store = log.open();
         running(&store, "a").await;
         let _ = store.verify();

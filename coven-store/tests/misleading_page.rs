@@ -15,9 +15,7 @@ use support::*;
 
 /// Three hundred sessions, all in the cold file, closed.
 async fn many() -> Log {
-    let log = Log {
-        dir: tempfile::tempdir().expect("a temporary folder"),
-    };
+    let log = Log::empty();
     let store = log.open();
     for number in 0..300 {
         let said = output(0, noise(number, 400));
@@ -189,9 +187,7 @@ async fn a_page_that_leads_beyond_the_end_of_a_log_open_for_reading_hides_no_mor
 async fn whichever_bit_of_a_leafs_number_of_rows_turns_no_fold_writes_it_anew() {
     let mut wrong = Vec::new();
     for sessions in [2_u64, 3, 5] {
-        let log = Log {
-            dir: tempfile::tempdir().expect("a temporary folder"),
-        };
+        let log = Log::empty();
         let store = log.open();
         for number in 0..sessions {
             let said = output(0, noise(number, 300));

@@ -13,9 +13,7 @@ use support::*;
 
 #[tokio::test]
 async fn no_fold_writes_a_leaf_of_the_order_anew_that_says_it_has_fewer_rows_than_it_has() {
-    let log = Log {
-        dir: tempfile::tempdir().expect("a temporary folder"),
-    };
+    let log = Log::empty();
     let store = log.open();
     for number in 0..7 {
         running(&store, &format!("s-{number}")).await;

@@ -14,9 +14,7 @@ use support::*;
 
 #[tokio::test]
 async fn nobody_is_left_out_of_projections_that_are_made_anew_of_a_leaf_that_lost_rows() {
-    let log = Log {
-        dir: tempfile::tempdir().expect("a temporary folder"),
-    };
+    let log = Log::empty();
     let store = log.open();
     for number in 0..4 {
         let said = output(0, noise(number, 300));

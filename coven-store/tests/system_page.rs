@@ -14,9 +14,7 @@ use support::*;
 
 #[tokio::test]
 async fn a_bit_that_turns_in_what_the_database_keeps_for_itself_ends_no_process() {
-    let log = Log {
-        dir: tempfile::tempdir().expect("a temporary folder"),
-    };
+    let log = Log::empty();
     let store = log.open();
     for round in 0..3 {
         for number in 0..24_u64 {

@@ -24,8 +24,9 @@ use crate::cold::proof::proves_itself;
 use crate::raw::{PAGE, RawFile, Snapshot, Teller, has_its_rows, is_alone};
 use known::{Known, Page};
 
-/// A page longer than this, with one value in it, proves what it is by its head; the value has a checksum of its own.
-const MAX_LOOKED_AT_BYTES: usize = 4 * PAGE;
+/// How much of a page is looked at: all of one that has many rows, and where they are in a longer one. Such a page with
+/// one value in it proves what it is by its head; the value has a checksum of its own.
+const LOOKED_AT_BYTES: usize = 4 * PAGE;
 
 #[derive(Clone, Debug)]
 pub(super) struct Proven(Arc<Inner>);
@@ -76,7 +77,7 @@ impl Proven {
         let Some(known) = known else {
             return true;
         };
-        if page.len() > MAX_LOOKED_AT_BYTES && is_alone(page) {
+        if page.len() > LOOKED_AT_BYTES && is_alone(page) {
             return true;
         }
         match known.told(at) {

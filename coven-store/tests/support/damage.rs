@@ -16,6 +16,15 @@ pub struct Log {
     pub dir: tempfile::TempDir,
 }
 
+impl Log {
+    /// Nothing is there yet.
+    pub fn empty() -> Self {
+        Self {
+            dir: tempfile::tempdir().expect("a temporary folder"),
+        }
+    }
+}
+
 /// All that a reader can get out of a log.
 #[derive(Debug, PartialEq)]
 pub struct Content {
@@ -76,9 +85,7 @@ impl Log {
 /// Sessions that took turns, ended, were archived and deleted, and one of each kind of event; some of
 /// it folded, some not, and as `kill -9` leaves it.
 pub async fn story() -> Log {
-    let home = Log {
-        dir: tempfile::tempdir().expect("a temporary folder"),
-    };
+    let home = Log::empty();
     let store = home.open();
     let names: Vec<String> = (0..12).map(|number| format!("session-{number}")).collect();
     for (name, nanos) in names.iter().zip(1..) {

@@ -3,16 +3,13 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 
+use super::LOOKED_AT_BYTES;
 use crate::raw::{PAGE, Told, Widths, page_sum};
 
 /// How many pages are known before those that nobody has asked for since as many others came are forgotten: twice
 /// that, at some thirty bytes each. More than lead to one another in the cache of the database, so that what leads
 /// to a page is rarely remembered there and not here.
 const MOST: usize = 1 << 16;
-
-/// How much of a page that was written is remembered: all of one that has many rows, and where they are in a longer
-/// one.
-const SUMMED_BYTES: usize = 4 * PAGE;
 
 /// What is known of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,7 +31,7 @@ enum From {
 impl Page {
     pub(super) fn written(page: &[u8]) -> Self {
         Self {
-            sum: page_sum(&page[..page.len().min(SUMMED_BYTES)]),
+            sum: page_sum(&page[..page.len().min(LOOKED_AT_BYTES)]),
             order: order_of(page.len()),
             known_from: From::Write,
         }
