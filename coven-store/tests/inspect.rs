@@ -258,6 +258,8 @@ async fn of_a_last_commit_that_cannot_be_told_is_not_said_that_nothing_is_lost()
 async fn an_older_commit_is_told_with_the_events_it_lacks_and_whose_they_are() {
     let log = story().await;
     let store = log.open();
+    // What an opening finds in the journal is folded beside all else: here, before it.
+    assert!(store.verify().expect("a read").is_whole());
     append(&store, "session-7", vec![output(0, b"lost".to_vec())])
         .await
         .expect_err("its output does not begin there");
