@@ -9,6 +9,7 @@
 mod free;
 mod header;
 mod page;
+mod placed;
 mod reach;
 mod snapshot;
 mod spoilt;
@@ -31,11 +32,11 @@ use crate::file::{Access, Disk, Shadow, gives_others, is_not_given, open_error};
 pub(crate) use free::free_pages;
 pub(crate) use header::{HEADER_BYTES, Header, Last, Made};
 pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_rows};
-pub(crate) use reach::{Key, Leaf, Order, Reach};
+pub(crate) use reach::{Key, Leaf, Order, Reach, key};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use spoilt::spoilt;
 pub(crate) use system::without_damaged_system;
-pub(crate) use told::{Teller, Told, has_its_rows, is_alone, page_sum};
+pub(crate) use told::{InPage, Teller, Told, is_empty_behind, page_sum, rows_in_order};
 pub(crate) use walk::{Bounds, Row};
 
 /// A file that nobody writes to while this is there.

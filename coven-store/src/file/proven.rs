@@ -3,8 +3,9 @@
 //! redb believes the pages it reads: one that was altered may lead it to a page of another table, or says that it
 //! has fewer rows than it has; who then writes sets free what is in use, or seals the loss. So none is handed to it
 //! that is not what was written: known is what this program wrote, and what each page tells of those below it. What
-//! is not right is refused as if the disk did not give it ([`DeadSectors`](super::dead_sectors::DeadSectors)), but for a leaf
-//! whose rows are where they were and have checksums of their own: there a row is damaged, and no more.
+//! is not right is refused as if the disk did not give it ([`DeadSectors`](super::dead_sectors::DeadSectors)), but for
+//! the leaf that is to be there, of rows that have checksums of their own, where some of those are damaged and no more
+//! ([`proof`](crate::cold::proof)).
 //!
 //! A page of which nothing is known is handed on as it is: those that the database reads to find out which commit is the
 //! last, which are looked at before, and in a log of more than some hundred thousand pages those that nobody has asked
@@ -20,12 +21,12 @@ use redb::StorageBackend;
 use super::dead_sectors::{DeadSectors, NotGiven};
 use super::forward::forward_locks;
 use super::shadow::Shadow;
-use crate::cold::proof::proves_itself;
-use crate::raw::{PAGE, RawFile, Snapshot, Teller, has_its_rows, is_alone};
+use crate::cold::proof::has_damaged_rows;
+use crate::raw::{PAGE, RawFile, Snapshot, Teller};
 use known::{Known, Page};
 
-/// How much of a page is looked at: all of one that has many rows, and where they are in a longer one. Such a page with
-/// one value in it proves what it is by its head; the value has a checksum of its own.
+/// How much of a page that was written is looked at: all of one that has many rows, and where they are in a longer
+/// one, whose values have checksums of their own.
 const LOOKED_AT_BYTES: usize = 4 * PAGE;
 
 #[derive(Clone, Debug)]
@@ -77,20 +78,24 @@ impl Proven {
         let Some(known) = known else {
             return true;
         };
-        if page.len() > LOOKED_AT_BYTES && is_alone(page) {
-            return true;
-        }
         match known.told(at) {
-            None => known == Page::written(page) || has_its_rows(page, None, proves_itself),
-            Some(told) if told.is(page) => {
-                let below = teller.map(|teller| teller.below(page, told.widths));
-                let mut seen = self.seen();
-                let below = below.into_iter().flatten();
-                below.for_each(|told| seen.known.tell(told));
-                true
+            None => known == Page::written(page),
+            Some(told) => {
+                let is_it = told.is(page);
+                if is_it && let Some(teller) = teller {
+                    let below = teller.below(page, told.widths);
+                    let mut seen = self.seen();
+                    below.for_each(|told| seen.known.tell(told));
+                }
+                is_it
             }
-            Some(told) => has_its_rows(page, Some(told.widths), proves_itself),
         }
+    }
+
+    /// Whether it is damaged so that no more than some of its rows are.
+    fn has_damaged_rows(&self, at: u64, page: &[u8]) -> bool {
+        RawFile::lent(&self.0.file)
+            .is_ok_and(|file| has_damaged_rows(&Snapshot::at_last(file), at, page))
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -110,7 +115,7 @@ impl StorageBackend for Proven {
         }
         // It may be a read that failed.
         self.0.file.read(offset, out)?;
-        if self.is_right(offset, out) {
+        if self.is_right(offset, out) || self.has_damaged_rows(offset, out) {
             return Ok(());
         }
         Err(self.0.dead.refuse(NotGiven::altered(offset, out)))

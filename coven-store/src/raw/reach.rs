@@ -138,7 +138,7 @@ impl Reach<'_> {
     fn rows(&self, page: &[u8], place: Place) -> Vec<(Key, Vec<u8>)> {
         let mut before = place.above;
         let rows = first_leaf_rows(page, self.widths).into_iter();
-        rows.map(|(key, value)| (number(&page[key]), value))
+        rows.map(|(key, value)| (self::key(&page[key]), value))
             .take_while(|(key, _)| {
                 let is_behind = before.replace(*key).is_none_or(|before| before < *key);
                 is_behind && place.up_to.is_none_or(|up_to| *key <= up_to)
@@ -151,8 +151,8 @@ impl Reach<'_> {
     fn go_down(&mut self, page: &[u8], place: Place) {
         let below = children(page, self.widths).into_iter().map(|child| Place {
             root: child.root,
-            above: child.above.map(number).or(place.above),
-            up_to: child.up_to.map(number).or(place.up_to),
+            above: child.above.map(key).or(place.above),
+            up_to: child.up_to.map(key).or(place.up_to),
             parent_is_sound: true,
         });
         let below = below.filter(|it| {
@@ -210,10 +210,12 @@ impl Iterator for Reach<'_> {
     }
 }
 
-/// A key as redb has it.
-fn number(key: &[u8]) -> Key {
+/// A key of one number or two, as redb has it.
+pub(crate) fn key(bytes: &[u8]) -> Key {
     let at = |at: usize| {
-        let bytes = key.get(at..at + 8).and_then(|bytes| bytes.try_into().ok());
+        let bytes = bytes
+            .get(at..at + 8)
+            .and_then(|bytes| bytes.try_into().ok());
         bytes.map_or(0, u64::from_le_bytes)
     };
     (at(0), at(8))

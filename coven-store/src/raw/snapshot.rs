@@ -44,6 +44,7 @@ pub(crate) struct Snapshot {
 /// A table as the tree of tables has it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Table {
+    pub(super) rows: u64,
     pub(super) root: Option<Root>,
     pub(super) widths: Widths,
 }
@@ -199,8 +200,10 @@ impl Table {
         }
         let root = bytes[ROOT_AT..WIDTHS_AT].try_into().expect("as many bytes");
         let width = |at: usize| (bytes[at] != 0).then(|| u32_at(bytes, at + 1) as usize);
+        let rows = u64_at(bytes, 1);
         Some(Self {
-            root: (bytes[ROOT_AT - 1] != 0 && u64_at(bytes, 1) > 0).then(|| Root::read(root)),
+            rows,
+            root: (bytes[ROOT_AT - 1] != 0 && rows > 0).then(|| Root::read(root)),
             widths: Widths {
                 key: width(WIDTHS_AT),
                 value: width(WIDTHS_AT + 5),

@@ -5,7 +5,8 @@
 use std::ops::Range;
 
 use super::header::Root;
-use super::page::{Geometry, Kind, PAGE, Widths, children, count, covered, kind, leaf_rows};
+use super::page::{Geometry, Kind, Widths, children, count, covered, kind, leaf_rows};
+use super::reach::key;
 use super::{Snapshot, checksum};
 
 /// A page as what leads to it tells of it.
@@ -96,74 +97,20 @@ fn with_spare_bytes_empty(page: &[u8]) -> Vec<u8> {
     page
 }
 
-/// Whether a row has a checksum of its own, which is right and covers its key.
-type ProvesItself = fn(&[u8], &[u8]) -> bool;
+/// Where a key and its value are in a page.
+pub(crate) type InPage = (Range<usize>, Range<usize>);
 
-/// Whether this is a leaf whose rows are where they were, though some may be damaged. Of tables whose rows have
-/// checksums of their own; of which table it is may not be known.
-pub(crate) fn has_its_rows(
-    page: &[u8],
-    widths: Option<Widths>,
-    proves_itself: ProvesItself,
-) -> bool {
-    let of_key = |key| Widths {
-        key: Some(key),
-        value: None,
-    };
-    is_alone(page)
-        || [8, 16].map(of_key).into_iter().any(|widths| {
-            let is_of_these = |rows: &Rows| {
-                rows.iter()
-                    .any(|(key, value)| proves_itself(&page[key.clone()], &page[value.clone()]))
-            };
-            rows_in_order(page, widths)
-                .as_ref()
-                .is_some_and(is_of_these)
-        })
-        || widths.is_some_and(|widths| {
-            let last = rows_in_order(page, widths).and_then(|rows| rows.last().cloned());
-            last.is_some_and(|(_, value)| is_empty_behind(page, value.end))
-        })
-}
-
-/// Whether this is a leaf of one long value.
-pub(crate) fn is_alone(page: &[u8]) -> bool {
-    let widths = Widths {
-        key: Some(16),
-        value: None,
-    };
-    page.len() > PAGE
-        && rows_in_order(page, widths).is_some_and(|rows| match &rows[..] {
-            [(_, value)] => value.end > page.len() / 2 && is_empty_behind(page, value.end),
-            _ => false,
-        })
-}
-
-type Rows = Vec<(Range<usize>, Range<usize>)>;
-
-/// The rows of a leaf of such a table, if there are as many as it says, their keys ascend, and each value begins
-/// where the one before it ends.
-fn rows_in_order(page: &[u8], widths: Widths) -> Option<Rows> {
-    if widths.key.is_none() || widths.value.is_some() {
-        return None;
-    }
+/// The rows of a leaf of a table whose keys are numbers, if there are as many as it says and their keys ascend.
+pub(crate) fn rows_in_order(page: &[u8], widths: Widths) -> Option<Vec<InPage>> {
     let rows = leaf_rows(page, widths);
-    let keys: Vec<_> = rows
-        .iter()
-        .map(|(key, _)| numbers(&page[key.clone()]))
-        .collect();
+    let keys = rows.iter().map(|(place, _)| key(&page[place.clone()]));
     let is_it =
         !rows.is_empty() && rows.len() == count(page) && keys.is_sorted_by(|one, next| one < next);
     is_it.then_some(rows)
 }
 
-fn is_empty_behind(page: &[u8], end: usize) -> bool {
-    let behind = page[end..].iter().take(BEHIND_BYTES);
-    behind.into_iter().all(|byte| *byte == 0)
-}
-
-/// The numbers that a key is made of.
-fn numbers(key: &[u8]) -> Vec<u64> {
-    let numbers = key.as_chunks().0.iter();
-    numbers.map(|bytes| u64::from_le_bytes(*bytes)).collect()
+/// Whether nothing is behind the last row of a leaf.
+pub(crate) fn is_empty_behind(page: &[u8], last: &InPage) -> bool {
+    let mut behind = page[last.1.end..].iter().take(BEHIND_BYTES);
+    behind.all(|byte| *byte == 0)
 }
