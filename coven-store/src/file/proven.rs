@@ -7,11 +7,14 @@
 //! the leaf that is to be there, of rows that have checksums of their own, where some of those are damaged and no more
 //! ([`proof`](crate::cold::proof)).
 //!
-//! A page of which nothing is known is handed on as it is: those that the database reads to find out which commit is the
-//! last, which are looked at before, and in a log of more than some hundred thousand pages those that nobody has asked
-//! for in a long time though what leads to them stayed in the database's memory ([`known`]).
+//! Of a page that was forgotten, in a log of more than some two hundred thousand, it is looked up again what leads to it.
+//! Where nothing does it is handed on as it is: the database reads some to find out which commit is the last, which are
+//! looked at before; and who began to read before the last commit may come to one that was forgotten, and is of no use
+//! since.
 
 mod known;
+#[cfg(test)]
+mod tests;
 
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -75,27 +78,41 @@ impl Proven {
             let mut seen = self.seen();
             (seen.known.get(at, page.len()), seen.teller)
         };
-        let Some(known) = known else {
+        let Some(teller) = teller else {
             return true;
         };
-        match known.told(at) {
-            None => known == Page::written(page),
-            Some(told) => {
-                let is_it = told.is(page);
-                if is_it && let Some(teller) = teller {
-                    let below = teller.below(page, told.widths);
-                    let mut seen = self.seen();
-                    below.for_each(|told| seen.known.tell(told));
+        let told = match known {
+            Some(known) => known.told(at),
+            None => {
+                let told = self.last().and_then(|file| file.told_of(at, page));
+                match told {
+                    Some(told) => self.seen().known.tell(told),
+                    None => return true,
                 }
-                is_it
+                told
             }
+        };
+        let Some(told) = told else {
+            return known == Some(Page::written(page));
+        };
+        let is_it = told.is(page);
+        if is_it {
+            let below = teller.below(page, told.widths);
+            let mut seen = self.seen();
+            below.for_each(|told| seen.known.tell(told));
         }
+        is_it
     }
 
     /// Whether it is damaged so that no more than some of its rows are.
     fn has_damaged_rows(&self, at: u64, page: &[u8]) -> bool {
-        RawFile::lent(&self.0.file)
-            .is_ok_and(|file| has_damaged_rows(&Snapshot::at_last(file), at, page))
+        self.last()
+            .is_some_and(|file| has_damaged_rows(&file, at, page))
+    }
+
+    /// The file as its last commit left it; `None` where it cannot be looked at.
+    fn last(&self) -> Option<Snapshot> {
+        RawFile::lent(&self.0.file).ok().map(Snapshot::at_last)
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -131,13 +148,13 @@ impl StorageBackend for Proven {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let written = self.0.file.write(offset, data);
-        if offset > 0 {
-            let mut seen = self.seen();
-            match written {
-                Ok(()) => seen.known.put(offset, Page::written(data)),
-                // What is there now is not known.
-                Err(_) => seen.known.forget(offset),
-            }
+        let mut seen = self.seen();
+        match written {
+            // What the first page says is the last commit is there by now.
+            Ok(()) if offset == 0 => seen.known.commit(),
+            Ok(()) => seen.known.write(offset, Page::written(data)),
+            // What is there now is not known.
+            Err(_) => seen.known.forget(offset),
         }
         written
     }

@@ -1,8 +1,9 @@
-//! In which page a row has its place.
+//! In which page a row has its place, and what leads to a page.
 
 use super::header::Root;
-use super::page::{Kind, Widths, children, covered, kind};
+use super::page::{Kind, Widths, children, covered, first_leaf_rows, kind};
 use super::reach::{Key, key};
+use super::told::Told;
 use super::{Snapshot, checksum};
 
 impl Snapshot {
@@ -30,7 +31,7 @@ impl Snapshot {
                     Some(beside) => beside.into_iter().any(|it| self.is_leaf(it, table.widths)),
                 });
             }
-            let page = self.sound(root, table.widths)?;
+            let page = self.branch(root, table.widths)?;
             let below = children(&page, table.widths);
             let leads = below
                 .iter()
@@ -45,6 +46,70 @@ impl Snapshot {
         }
     }
 
+    /// What those branches tell of the page at `at` that are what they were; `None` where none leads there.
+    pub(crate) fn told_of(&self, at: u64, page: &[u8]) -> Option<Told> {
+        let roots = self.roots();
+        let wanted = |root: Root| root.page.span(self.header.geometry) == Some((at, page.len()));
+        let by_key = |&(root, widths): &(Root, Widths)| {
+            let first = first_key(page, widths)?;
+            let found = self.down_to(root, widths, first, wanted)?;
+            self.teller().told(found, widths)
+        };
+        let by_all = |&(root, widths): &(Root, Widths)| {
+            let found = self.find_below(root, widths, &wanted)?;
+            self.teller().told(found, widths)
+        };
+        roots
+            .iter()
+            .find_map(by_key)
+            .or_else(|| roots.iter().find_map(by_all))
+    }
+
+    /// The page that is wanted, on the way to where a key has its place.
+    fn down_to(
+        &self,
+        mut root: Root,
+        widths: Widths,
+        first: &[u8],
+        is_wanted: impl Fn(Root) -> bool,
+    ) -> Option<Root> {
+        while !is_wanted(root) {
+            let page = self.branch(root, widths)?;
+            let mut below = children(&page, widths).into_iter();
+            let leads = below.find(|child| {
+                child
+                    .up_to
+                    .is_none_or(|up_to| is_up_to(first, up_to, widths))
+            });
+            root = leads?.root;
+        }
+        Some(root)
+    }
+
+    /// The page that is wanted, from this one on: of pages that lead to none no more than one is read.
+    fn find_below(
+        &self,
+        root: Root,
+        widths: Widths,
+        is_wanted: &impl Fn(Root) -> bool,
+    ) -> Option<Root> {
+        if is_wanted(root) {
+            return Some(root);
+        }
+        let page = self.branch(root, widths)?;
+        let below: Vec<Root> = children(&page, widths)
+            .into_iter()
+            .map(|child| child.root)
+            .collect();
+        let found = below.iter().copied().find(|it| is_wanted(*it));
+        if found.is_some() || below.iter().any(|it| self.is_leaf(*it, widths)) {
+            return found;
+        }
+        below
+            .into_iter()
+            .find_map(|it| self.find_below(it, widths, is_wanted))
+    }
+
     fn place_of(&self, root: Root) -> Option<u64> {
         root.page.span(self.header.geometry).map(|(at, _)| at)
     }
@@ -54,11 +119,34 @@ impl Snapshot {
             .is_some_and(|page| kind(&page) == Some(Kind::Leaf))
     }
 
+    fn branch(&self, root: Root, widths: Widths) -> Option<Vec<u8>> {
+        let page = self.sound(root, widths)?;
+        (kind(&page) == Some(Kind::Branch)).then_some(page)
+    }
+
     /// A page, if it is what it was.
     fn sound(&self, root: Root, widths: Widths) -> Option<Vec<u8>> {
         let (at, len) = root.page.span(self.header.geometry)?;
         let page = self.file.read(at, len).ok()?;
         let is_sound = covered(&page, widths).is_some_and(|it| checksum(it) == root.checksum);
         is_sound.then_some(page)
+    }
+}
+
+/// The first key of a page, if it may be one of a table with such.
+fn first_key(page: &[u8], widths: Widths) -> Option<&[u8]> {
+    match kind(page)? {
+        Kind::Leaf => first_leaf_rows(page, widths)
+            .first()
+            .map(|(key, _)| &page[key.clone()]),
+        Kind::Branch => children(page, widths).first()?.up_to,
+    }
+}
+
+/// Whether a key is not behind another: of numbers, or of text.
+fn is_up_to(one: &[u8], other: &[u8], widths: Widths) -> bool {
+    match widths.key {
+        Some(_) => key(one) <= key(other),
+        None => one <= other,
     }
 }

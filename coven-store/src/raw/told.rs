@@ -33,12 +33,18 @@ pub(crate) struct Teller {
     geometry: Geometry,
 }
 
+impl Snapshot {
+    pub(super) const fn teller(&self) -> Teller {
+        Teller {
+            geometry: self.header.geometry,
+        }
+    }
+}
+
 impl Teller {
     /// That of a file, and the pages that everything else in it is below of.
     pub(crate) fn of(file: &Snapshot) -> (Self, Vec<Told>) {
-        let teller = Self {
-            geometry: file.header.geometry,
-        };
+        let teller = file.teller();
         let roots = file.roots().into_iter();
         let told = roots.filter_map(|(root, widths)| teller.told(root, widths));
         (teller, told.collect())
@@ -55,7 +61,7 @@ impl Teller {
             .filter_map(move |child| self.told(child.root, widths))
     }
 
-    fn told(self, root: Root, widths: Widths) -> Option<Told> {
+    pub(super) fn told(self, root: Root, widths: Widths) -> Option<Told> {
         let (at, len_bytes) = root.page.span(self.geometry)?;
         (root.checksum != NOT_YET).then_some(Told {
             at,

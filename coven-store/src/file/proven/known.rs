@@ -7,9 +7,8 @@ use super::LOOKED_AT_BYTES;
 use crate::raw::{PAGE, Told, Widths, page_sum};
 
 /// How many pages are known before those that nobody has asked for since as many others came are forgotten: twice
-/// that, at some thirty bytes each. More than lead to one another in the cache of the database, so that what leads
-/// to a page is rarely remembered there and not here.
-const MOST: usize = 1 << 16;
+/// that, at some thirty bytes each, which is as many as two tables of 2^17 places have.
+const MOST: usize = 7 << 14;
 
 /// What is known of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,6 +77,8 @@ type Pages = HashMap<u64, Page, BuildHasherDefault<OfPlace>>;
 pub(super) struct Known {
     asked_for: Pages,
     before: Pages,
+    /// Written since the last commit: nothing leads to them yet, so none is forgotten.
+    new: Pages,
 }
 
 /// Of a place in a file, which nobody chooses to have many of that are alike.
@@ -104,8 +105,13 @@ impl Hasher for OfPlace {
 impl Known {
     /// What is known of the page at `at`; `None` of one of another length, which is not there any more.
     pub(super) fn get(&mut self, at: u64, len_bytes: usize) -> Option<Page> {
-        let page = match self.asked_for.get(&at) {
-            Some(page) => *page,
+        let known = self
+            .new
+            .get(&at)
+            .or_else(|| self.asked_for.get(&at))
+            .copied();
+        let page = match known {
+            Some(page) => page,
             None => {
                 let page = self.before.remove(&at)?;
                 self.put(at, page);
@@ -115,12 +121,17 @@ impl Known {
         (page.order == order_of(len_bytes)).then_some(page)
     }
 
-    pub(super) fn put(&mut self, at: u64, page: Page) {
-        self.before.remove(&at);
-        if self.asked_for.len() >= MOST {
-            self.before = std::mem::take(&mut self.asked_for);
+    /// That was written there.
+    pub(super) fn write(&mut self, at: u64, page: Page) {
+        self.forget(at);
+        self.new.insert(at, page);
+    }
+
+    /// There is a commit: something leads to what was written before, if it is of use.
+    pub(super) fn commit(&mut self) {
+        for (at, page) in std::mem::take(&mut self.new) {
+            self.put(at, page);
         }
-        self.asked_for.insert(at, page);
     }
 
     /// Something leads to a page. What was written there since is known better.
@@ -131,13 +142,24 @@ impl Known {
         match self.get(told.at, told.len_bytes) {
             // A branch is read again and again.
             Some(known) if known == page || known.known_from == From::Write => {}
-            Some(_) | None => self.put(told.at, page),
+            Some(_) | None => {
+                self.forget(told.at);
+                self.put(told.at, page);
+            }
         }
     }
 
     pub(super) fn forget(&mut self, at: u64) {
+        self.new.remove(&at);
         self.asked_for.remove(&at);
         self.before.remove(&at);
+    }
+
+    fn put(&mut self, at: u64, page: Page) {
+        if self.asked_for.len() >= MOST {
+            self.before = std::mem::take(&mut self.asked_for);
+        }
+        self.asked_for.insert(at, page);
     }
 }
 
@@ -159,24 +181,33 @@ mod tests {
     fn what_was_written_is_known_better_than_what_is_told() {
         let mut known = Known::default();
         let written = Page::written(&[1; PAGE]);
-        known.put(TOLD.at, written);
-        known.tell(TOLD);
-        assert_eq!(known.get(TOLD.at, PAGE), Some(written));
+        known.write(TOLD.at, written);
+        for () in [(), known.commit()] {
+            known.tell(TOLD);
+            assert_eq!(known.get(TOLD.at, PAGE), Some(written));
+        }
         // A page of another length has its place.
         assert_eq!(known.get(TOLD.at, 2 * PAGE), None);
     }
 
     #[test]
-    fn what_nobody_asks_for_is_forgotten_and_what_somebody_does_is_not() {
+    fn what_nobody_asks_for_is_forgotten_and_what_somebody_does_or_is_not_committed_is_not() {
         let mut known = Known::default();
         known.tell(TOLD);
         known.tell(Told { at: 0, ..TOLD });
-        for number in 2..3 * MOST as u64 {
-            let at = number * PAGE as u64;
-            known.put(at, Page::written(&[]));
+        let written = 2 * TOLD.at;
+        known.write(written, Page::written(&[]));
+        for number in 3..3 * MOST as u64 {
+            known.tell(Told {
+                at: number * PAGE as u64,
+                ..TOLD
+            });
             assert!(known.get(TOLD.at, PAGE).is_some());
         }
         assert_eq!(known.get(0, PAGE), None);
+        assert_eq!(known.new.len(), 1);
+        known.commit();
+        assert!(known.asked_for.contains_key(&written));
         assert!(known.asked_for.len() + known.before.len() <= 2 * MOST);
     }
 }
