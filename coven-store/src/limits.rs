@@ -104,6 +104,11 @@ pub(crate) const MIN_BACKOFF: Duration = Duration::from_millis(20);
 /// some room will not notice.
 pub(crate) const MAX_BACKOFF: Duration = Duration::from_secs(1);
 
+/// The same where what was met is damage, which as a rule stays: trying again opens the file again, and who reads
+/// begins anew. The first wait, and the longest.
+pub(crate) const DAMAGE_BACKOFF: [Duration; 2] =
+    [Duration::from_secs(10), Duration::from_secs(300)];
+
 /// The same while the file is not even open, or took long to open: opening it again may mean repairing all of it.
 pub(crate) const MAX_REOPEN_BACKOFF: Duration = Duration::from_secs(10);
 

@@ -5,6 +5,7 @@
 //! all that can be read is read on.
 
 use std::collections::BTreeSet;
+use std::time::Instant;
 
 use redb::ReadableTableMetadata;
 
@@ -45,12 +46,13 @@ impl Folder {
     /// Opens the cold file again with a look at the projections, and makes those anew that are damaged.
     pub(super) fn look_for_damage(&mut self, reason: StorageFault) {
         self.meter.stuck(&reason);
+        let began = Instant::now();
         let spoilt = match self.cold.reopen_after_damage() {
             Ok(spoilt) => spoilt,
             Err(reason) => return self.wait(reason),
         };
         self.meter.opened();
-        self.wait(reason);
+        self.wait_opened(began.elapsed(), reason);
         if spoilt.is_empty() {
             self.state.mending = Mending::Tried;
         } else {

@@ -306,3 +306,19 @@ async fn who_meets_a_fault_again_and_again_has_the_file_opened_no_more_often_and
     pass(&mut folder);
     assert_ne!(folder.cold.database.opening(), opening);
 }
+
+#[tokio::test]
+async fn for_damage_that_stays_the_file_is_not_opened_again_soon_and_without_that_it_is_looked_at()
+{
+    let home = Home::new();
+    let mut folder = folder_with_an_end_to_fold(&home).await;
+    let wait = |folder: &Folder| {
+        let trouble = folder.state.trouble.as_ref().expect("there is trouble");
+        trouble.next_try.saturating_duration_since(Instant::now())
+    };
+    folder.wait(damage("a page of it").reason());
+    assert!(wait(&folder) <= crate::limits::MAX_BACKOFF);
+    folder.state.mending = mend::Mending::Tried;
+    folder.lose_or_mend(&damage("a page of it"));
+    assert!(wait(&folder) > 5 * crate::limits::MAX_BACKOFF);
+}

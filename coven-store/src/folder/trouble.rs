@@ -7,7 +7,7 @@ use super::Folder;
 use crate::error::StorageFault;
 use crate::fault::{Fault, damage, read_failed};
 use crate::file::Claim;
-use crate::limits::{MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF};
+use crate::limits::{DAMAGE_BACKOFF, MAX_BACKOFF, MAX_REOPEN_BACKOFF, MIN_BACKOFF};
 use crate::read;
 use crate::writer;
 
@@ -36,6 +36,20 @@ const NEVER_FOLDED: &str = "the cold file says that it has what was never folded
 fn backoff(before: Duration, took: Duration) -> Duration {
     let doubled = (2 * before).clamp(MIN_BACKOFF, MAX_BACKOFF);
     doubled.max((REOPEN_SHARE * took).min(MAX_REOPEN_BACKOFF))
+}
+
+/// The same after one that had the file opened again, for that `reason`.
+fn backoff_opened(reason: &StorageFault, before: Duration, took: Duration) -> Duration {
+    match reason {
+        StorageFault::Damaged { .. } => {
+            let [first, longest] = DAMAGE_BACKOFF;
+            (2 * before).clamp(first, longest)
+        }
+        StorageFault::Full
+        | StorageFault::ReadOnly
+        | StorageFault::Io { .. }
+        | StorageFault::Displaced { .. } => backoff(before, took),
+    }
 }
 
 impl Folder {
@@ -87,7 +101,7 @@ impl Folder {
             Ok(took) => (took, reason),
             Err(failed) => failed,
         };
-        self.wait_after(took, reason);
+        self.wait_opened(took, reason);
     }
 
     /// A fold that failed may be in the file all the same. It counts only once the file was
@@ -108,15 +122,21 @@ impl Folder {
 
     /// Tries again later.
     pub(super) fn wait(&mut self, reason: StorageFault) {
-        self.wait_after(Duration::ZERO, reason);
+        let pause = backoff(self.state.backoff, Duration::ZERO);
+        self.wait_for(pause, reason);
     }
 
-    /// The same, where opening the file again took that long.
-    fn wait_after(&mut self, took: Duration, reason: StorageFault) {
+    /// The same, where the file was opened again, and that took so long.
+    pub(super) fn wait_opened(&mut self, took: Duration, reason: StorageFault) {
+        let pause = backoff_opened(&reason, self.state.backoff, took);
+        self.wait_for(pause, reason);
+    }
+
+    fn wait_for(&mut self, pause: Duration, reason: StorageFault) {
         if self.state.trouble.is_none() {
             tracing::warn!(%reason, "the journal cannot be folded now");
         }
-        self.state.backoff = backoff(self.state.backoff, took);
+        self.state.backoff = pause;
         self.meter.stuck(&reason);
         if reason == StorageFault::Full {
             self.state.makes_room = true;
@@ -141,7 +161,7 @@ impl Folder {
     pub(super) fn try_again(&mut self) {
         let opens = self.state.alarms.is_due || self.cold.is_worth_reopening();
         if opens && let Err((took, reason)) = self.open_again() {
-            return self.wait_after(took, reason);
+            return self.wait_opened(took, reason);
         }
         let made = self
             .cold
@@ -191,5 +211,20 @@ mod tests {
         assert_eq!(backoff(slow, Duration::from_secs(60)), MAX_REOPEN_BACKOFF);
         assert_eq!(backoff(slow, Duration::ZERO), MAX_BACKOFF);
         assert_eq!(backoff(Duration::ZERO, Duration::ZERO), MIN_BACKOFF);
+    }
+
+    #[test]
+    fn a_file_that_is_damaged_is_opened_ever_less_often() {
+        let damaged = StorageFault::Damaged {
+            message: "a page of it".to_owned(),
+        };
+        let mut wait = MAX_BACKOFF;
+        let waits: Vec<u64> = (0..7)
+            .map(|_| {
+                wait = backoff_opened(&damaged, wait, Duration::ZERO);
+                wait.as_secs()
+            })
+            .collect();
+        assert_eq!(waits, [10, 20, 40, 80, 160, 300, 300]);
     }
 }
