@@ -233,6 +233,20 @@ async fn output_is_read_by_its_offset_though_the_index_of_it_is_damaged() {
 }
 
 #[tokio::test]
+async fn output_is_given_up_to_the_damage_and_who_reads_on_from_there_is_told() {
+    let log = long().await;
+    damage_event(&log, 5);
+    let store = log.open();
+    let before = store.output(&id("long"), 0, usize::MAX).expect("a read");
+    let before: Vec<u8> = before.iter().flat_map(|it| it.data.to_vec()).collect();
+    let said: Vec<u8> = (0..5).flat_map(|it| noise(it, LONG as usize)).collect();
+    assert!(before == said, "{} bytes of {}", before.len(), said.len());
+    let there = store.output(&id("long"), 5 * LONG, usize::MAX);
+    assert!(matches!(there, Err(ReadError::Damaged(_))), "{there:?}");
+    assert!(read_event(&store, 6).is_ok());
+}
+
+#[tokio::test]
 async fn output_behind_a_damaged_segment_is_found_by_an_index_that_was_made_anew() {
     let log = long().await;
     damage_index_of_output(&log);

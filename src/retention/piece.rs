@@ -97,23 +97,10 @@ fn read(
     offset: u64,
     max_bytes: usize,
 ) -> Result<(Vec<OutputChunk>, Option<Damage>), ReadError> {
-    let damage = match store.output(id, offset, max_bytes) {
-        Err(ReadError::Damaged(damage)) => damage,
-        chunks => return Ok((chunks?, None)),
-    };
-    let mut found = Vec::new();
-    let (mut whole, mut broken) = (0, max_bytes);
-    while broken - whole > 1 {
-        let len_bytes = whole + (broken - whole) / 2;
-        match store.output(id, offset, len_bytes) {
-            Err(ReadError::Damaged(_)) => broken = len_bytes,
-            chunks => {
-                found = chunks?;
-                whole = len_bytes;
-            }
-        }
+    match store.output(id, offset, max_bytes) {
+        Err(ReadError::Damaged(damage)) => Ok((Vec::new(), Some(damage))),
+        chunks => Ok((chunks?, None)),
     }
-    Ok((found, Some(damage)))
 }
 
 /// What cannot be read from an offset on.

@@ -142,13 +142,18 @@ impl<'a> OutputRange<'a> {
         let begins = verified.begins((slot, self.id), facts.known, from)?;
         let offset = begins.as_ref().map_or(self.offset, |begins| begins.offset);
         let mut chunks = Chunks::from(offset, self.max_bytes);
-        if let Some(Begins { segment, .. }) = begins {
+        let seen = begins.map_or(Ok(()), |Begins { segment, .. }| {
             let of = self.part_from(slot, segment);
-            verified.each(of, &facts, trimmed_bytes, |row| {
+            let seen = verified.each(of, &facts, trimmed_bytes, |row| {
                 Ok(chunks.take(row.event(self.id)?))
-            })?;
+            });
+            seen.map(drop)
+        });
+        let known = facts.known.as_ref();
+        match seen.and_then(|()| self.look_for_holes(&chunks, known)) {
+            Ok(()) => self.finish(chunks),
+            Err(fault) => self.before_what_is_missing(chunks, known).ok_or(fault),
         }
-        self.end(chunks, facts.known.as_ref())
     }
 
     /// The session's events from the segment on that begins there.
@@ -158,15 +163,16 @@ impl<'a> OutputRange<'a> {
 
     /// The chunks, once what there is in the cold file was looked at.
     fn end(&self, chunks: Chunks, known: Option<&Known>) -> Result<Chunks, Fault> {
-        if let Some(known) = known {
-            self.look_for_holes(&chunks, known)?;
-        }
+        self.look_for_holes(&chunks, known)?;
         self.finish(chunks)
     }
 
     /// A key that was damaged hides what it is of: looks whether all output is there that the cold
     /// file should have of the range.
-    fn look_for_holes(&self, chunks: &Chunks, known: &Known) -> Result<(), Fault> {
+    fn look_for_holes(&self, chunks: &Chunks, known: Option<&Known>) -> Result<(), Fault> {
+        let Some(known) = known else {
+            return Ok(());
+        };
         let mut next = self.offset.max(known.trimmed_bytes);
         for chunk in &chunks.found {
             if chunk.offset > next {
@@ -178,6 +184,22 @@ impl<'a> OutputRange<'a> {
             return Err(self.missing(next));
         }
         Ok(())
+    }
+
+    /// The chunks up to the first that something is missing before: who reads on from there is told. `None` where it
+    /// is missing at once.
+    fn before_what_is_missing(&self, mut chunks: Chunks, known: Option<&Known>) -> Option<Chunks> {
+        let mut next = self
+            .offset
+            .max(known.map_or(0, |known| known.trimmed_bytes));
+        let follows = |chunk: &&OutputChunk| {
+            let follows = chunk.offset <= next;
+            next = chunk.offset + chunk.data.len() as u64;
+            follows
+        };
+        let whole = chunks.found.iter().take_while(follows).count();
+        chunks.found.truncate(whole);
+        (whole > 0).then_some(chunks)
     }
 
     fn missing(&self, offset: u64) -> Fault {

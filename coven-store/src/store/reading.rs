@@ -172,6 +172,7 @@ impl Store {
     /// A session's output from `offset` on, without a gap and at most `max_bytes` of it; the
     /// first and the last chunk are cut to fit. None at the end, or where there is no such
     /// session. Where what is at `offset` was trimmed, from where the output that is left begins.
+    /// Before damage it may be less than there is: who goes on from there is told.
     ///
     /// # Errors
     /// As [`Store::record`].
