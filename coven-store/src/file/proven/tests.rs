@@ -1,3 +1,5 @@
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 
@@ -11,13 +13,17 @@ const ROWS: u64 = 1500;
 /// Rows whose keys are of two parts, of a number and of text.
 const OF_TWO: TableDefinition<(i64, &str), u64> = TableDefinition::new("of two");
 
+fn proven(file: impl StorageBackend) -> Proven {
+    let holes = tempfile::tempfile().expect("a file");
+    let shadow = Shadow::held(Box::new(file), Box::new(holes), Locking::None);
+    let shadow = shadow.expect("it has a length");
+    shadow.release().expect("memory");
+    Proven::new(shadow, DeadSectors::default())
+}
+
 /// A database of some levels that is open, of which some was written since and most was not.
 fn database() -> (Proven, Database) {
-    let holes = tempfile::tempfile().expect("a file");
-    let file = Box::new(InMemoryBackend::new());
-    let shadow = Shadow::held(file, Box::new(holes), Locking::None).expect("it has a length");
-    shadow.release().expect("memory");
-    let proven = Proven::new(shadow, DeadSectors::default());
+    let proven = proven(InMemoryBackend::new());
     let db = Database::builder()
         .set_cache_size(0)
         .create_with_backend(proven.clone())
@@ -71,7 +77,7 @@ fn leaves(proven: &Proven, table: &'static str, widths: Widths) -> Vec<u64> {
 }
 
 #[test]
-fn of_a_page_that_was_forgotten_it_is_looked_up_what_it_is_to_be() {
+fn no_page_is_handed_on_that_is_not_what_it_is_to_be_be_it_told_written_or_forgotten() {
     let (proven, _) = database();
     let width = |key| Widths { key, value: None };
     let of_number = Widths {
@@ -84,17 +90,88 @@ fn of_a_page_that_was_forgotten_it_is_looked_up_what_it_is_to_be() {
         (OF_TWO.name(), of_number),
     ];
     for (table, widths) in of_each {
+        // The first one was written since.
         let leaves = leaves(&proven, table, widths);
         assert!(leaves.len() > 2, "{table}");
-        for at in leaves {
+        for (at, is_forgotten) in leaves.into_iter().flat_map(|at| [(at, true), (at, false)]) {
             let (proven, db) = database();
-            proven.seen().known = Known::default();
+            let forget = || {
+                if is_forgotten {
+                    proven.seen().known = Known::default();
+                }
+            };
+            forget();
             assert_eq!(read(&db).expect("it is whole"), 3 * ROWS);
-            proven.seen().known = Known::default();
+            forget();
             let mut rows = [0];
             proven.0.file.read(at + 2, &mut rows).expect("memory");
             proven.0.file.write(at + 2, &[rows[0] - 1]).expect("memory");
-            read(&db).expect_err(&format!("{table}, the leaf at byte {at}"));
+            read(&db).expect_err(&format!("{table}, the leaf at byte {at}, {is_forgotten}"));
         }
     }
+}
+
+/// A file that fails once.
+#[derive(Debug)]
+struct Failing {
+    file: InMemoryBackend,
+    /// It gives a byte that is not there.
+    read: Arc<AtomicBool>,
+    /// It takes half of what is written.
+    write: Arc<AtomicBool>,
+}
+
+impl StorageBackend for Failing {
+    fn len(&self) -> io::Result<u64> {
+        self.file.len()
+    }
+
+    fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        self.file.read(offset, out)?;
+        if self.read.swap(false, Ordering::Relaxed) {
+            out[2] ^= 1;
+        }
+        Ok(())
+    }
+
+    fn set_len(&self, len: u64) -> io::Result<()> {
+        self.file.set_len(len)
+    }
+
+    fn sync_data(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
+        if self.write.swap(false, Ordering::Relaxed) {
+            self.file.write(offset, &data[..data.len() / 2])?;
+            return Err(rustix::io::Errno::IO.into());
+        }
+        self.file.write(offset, data)
+    }
+}
+
+#[test]
+fn a_read_that_goes_wrong_once_is_done_again_and_of_a_write_that_failed_nothing_is_known() {
+    let [failing_read, failing_write] = <[Arc<AtomicBool>; 2]>::default();
+    let proven = proven(Failing {
+        file: InMemoryBackend::new(),
+        read: Arc::clone(&failing_read),
+        write: Arc::clone(&failing_write),
+    });
+    let db = Database::builder().create_with_backend(proven.clone());
+    write(&db.expect("memory"), 0..1);
+    proven.learn().expect("memory");
+    // Nothing leads there.
+    let at = proven.len().expect("memory");
+    proven.set_len(at + PAGE as u64).expect("memory");
+    let mut page = vec![7; PAGE];
+    proven.write(at, &page).expect("memory");
+    failing_read.store(true, Ordering::Relaxed);
+    proven.read(at, &mut page).expect("it is read again");
+    assert_eq!(page, [7; PAGE]);
+    failing_write.store(true, Ordering::Relaxed);
+    proven.write(at, &[8; PAGE]).expect_err("it fails");
+    proven.read(at, &mut page).expect("it may be anything");
+    assert_eq!(page[PAGE / 2 - 1..=PAGE / 2], [8, 7]);
 }
