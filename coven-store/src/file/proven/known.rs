@@ -155,6 +155,12 @@ impl Known {
         self.before.remove(&at);
     }
 
+    /// Whether anything was written since the last commit.
+    #[cfg(test)]
+    pub(super) fn has_new(&self) -> bool {
+        !self.new.is_empty()
+    }
+
     fn put(&mut self, at: u64, page: Page) {
         if self.asked_for.len() >= MOST {
             self.before = std::mem::take(&mut self.asked_for);

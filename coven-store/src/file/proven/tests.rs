@@ -111,6 +111,28 @@ fn no_page_is_handed_on_that_is_not_what_it_is_to_be_be_it_told_written_or_forgo
     }
 }
 
+#[test]
+fn what_leads_to_a_page_is_found_whatever_keys_it_has() {
+    let (proven, _) = database();
+    let file = proven.last().expect("memory");
+    let (_, mut told) = Teller::of(&file);
+    let teller = proven.seen().teller.expect("it is open");
+    let mut pages = 0;
+    while let Some(page) = told.pop() {
+        let bytes = file.file.read(page.at, page.len_bytes).expect("memory");
+        for content in [&bytes, &vec![1; bytes.len()]] {
+            let found = file.told_of(page.at, content);
+            assert_eq!(found.map(|it| it.sum), Some(page.sum), "{page:?}");
+        }
+        told.extend(teller.below(&bytes, page.widths));
+        pages += 1;
+    }
+    assert!(pages > 100, "{pages}");
+    let nowhere = file.told_of(file.file.len() - PAGE as u64, &[1; PAGE]);
+    assert!(nowhere.is_none());
+    assert!(!proven.seen().known.has_new(), "all is committed");
+}
+
 /// A file that fails once.
 #[derive(Debug)]
 struct Failing {
