@@ -1,12 +1,13 @@
 //! Lists of records, newest first, page by page.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use coven_core::{Record, SessionId, Timestamp};
 use redb::{ReadOnlyTable, ReadTransaction};
 
 use super::record::{load_record, unless_damaged};
+use super::segments::Verified;
 use crate::cold::order::Goes;
 use crate::database::guarded;
 use crate::fault::{Fault, damage};
@@ -101,11 +102,51 @@ pub(crate) fn list(
             return Ok(filling.cut());
         }
     }
-    Ok(Listing {
-        records: filling.records,
-        damaged: filling.damaged,
-        next: None,
-    })
+    Ok(filling.end())
+}
+
+/// The same without the list, for who met damage in it: all sessions are looked at.
+pub(crate) fn list_by_slots(
+    txn: &ReadTransaction,
+    verified: Verified<'_>,
+    tail: &HashMap<u64, Option<Arc<Record>>>,
+    page: &Page,
+) -> Result<Listing, Fault> {
+    let mut damaged = 0;
+    // One more than are shown, which says whether there is another page.
+    let mut newest: BTreeMap<(i64, String), Record> = BTreeMap::new();
+    let mut take = |record: Record| {
+        let (created_at, id) = key(&record);
+        newest.insert((created_at, id.to_owned()), record);
+        if newest.len() > page.limit.max(1) + 1 {
+            newest.pop_first();
+        }
+    };
+    for slot in verified.slots() {
+        match slot {
+            Some((slot, _, deleted_at)) if deleted_at.is_some() || tail.contains_key(&slot) => {}
+            Some((slot, id, _)) => match unless_damaged(verified.record_in(txn, slot, &id))? {
+                Some(record) if is_hidden(&record, page) || !is_before(&record, page) => {}
+                Some(record) => take(record),
+                None => damaged += 1,
+            },
+            None => damaged += 1,
+        }
+    }
+    for record in Here::of(tail, page).records {
+        take(Record::clone(&record));
+    }
+    let mut filling = Filling {
+        page,
+        records: Vec::new(),
+        damaged,
+    };
+    for (_, record) in newest.into_iter().rev() {
+        if filling.put(record) == Goes::Enough {
+            return Ok(filling.cut());
+        }
+    }
+    Ok(filling.end())
 }
 
 /// The record that a row of the cold file's list leads to. The list is a plain index: all that it says besides is
@@ -128,6 +169,13 @@ fn is_hidden(record: &Record, page: &Page) -> bool {
     record.session.archived && page.archived == Archived::Hidden
 }
 
+fn is_before(record: &Record, page: &Page) -> bool {
+    match &page.before {
+        Some(position) => key(record) < (position.created_at.as_nanos(), position.id.as_str()),
+        None => true,
+    }
+}
+
 /// The sessions of the tail that belong on the page or behind it, the oldest first.
 struct Here {
     records: Vec<Arc<Record>>,
@@ -135,13 +183,9 @@ struct Here {
 
 impl Here {
     fn of(tail: &HashMap<u64, Option<Arc<Record>>>, page: &Page) -> Self {
-        let is_before = |record: &Record| match &page.before {
-            Some(position) => key(record) < (position.created_at.as_nanos(), position.id.as_str()),
-            None => true,
-        };
         let records = tail.values().flatten();
         let mut records: Vec<_> = records
-            .filter(|record| !is_hidden(record, page) && is_before(record))
+            .filter(|record| !is_hidden(record, page) && is_before(record, page))
             .map(Arc::clone)
             .collect();
         records.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
@@ -173,6 +217,15 @@ impl Filling<'_> {
         }
         self.records.push(record);
         Goes::On
+    }
+
+    /// The page, when there is nothing behind it.
+    fn end(self) -> Listing {
+        Listing {
+            records: self.records,
+            damaged: self.damaged,
+            next: None,
+        }
     }
 
     /// The page, when there is more behind it.

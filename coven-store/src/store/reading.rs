@@ -27,8 +27,10 @@ impl Store {
             });
         }
         let entry = self.run(|txn| read::entry(txn, id));
-        let entry = entry.map_err(|error| error.met_for(id))?;
-        Ok(entry.map(|entry| Arc::unwrap_or_clone(entry.record)))
+        let record = entry.map(|entry| entry.map(|entry| Arc::unwrap_or_clone(entry.record)));
+        record
+            .or_else(|error| self.past_damage(error, |txn, file| file.record(txn, id)))
+            .map_err(|error| error.met_for(id))
     }
 
     /// Whether there was a session of this id, which was deleted, and there is none now.
@@ -43,13 +45,19 @@ impl Store {
     }
 
     /// A page of all records, newest first. One that is damaged is left out, so that the others can
-    /// be seen; [`Store::record`] says what is wrong with it.
+    /// be seen; [`Store::record`] says what is wrong with it. Where the list itself is damaged and not made anew, all
+    /// sessions are looked at for each page.
     ///
     /// # Errors
     /// As [`Store::record`].
     pub fn list(&self, page: &Page) -> Result<Listing, ReadError> {
         let tail = self.0.tail.look().standings();
         self.run(|txn| read::list(txn, &tail, page))
+            .or_else(|error| {
+                self.past_damage(error, |txn, file| {
+                    read::list_by_slots(txn, file, &tail, page)
+                })
+            })
     }
 
     /// The records of all launched sessions that have not ended: those a restart must look at. Less

@@ -7,16 +7,18 @@
 #[cfg(test)]
 mod tests;
 
-use coven_core::{Seq, SessionId};
+use coven_core::{Record, Seq, SessionId};
 use redb::{Key as RedbKey, ReadTransaction, TableDefinition, Value};
 
 use super::{END, Part, Seeing, Seen};
 use crate::cold::order::Goes;
 use crate::cold::segment::Segment;
+use crate::database::guarded;
 use crate::error::Damage;
 use crate::fault::{Fault, damage};
 use crate::inspect::{name_of, widths};
 use crate::layout::{RECORDS, SEGMENTS, SLOTS, TRIMMING};
+use crate::projection::fold_session;
 use crate::raw::{Key, Leaf, Order, Reach, Snapshot};
 use crate::read::cache::Facts;
 use crate::read::output::Begins;
@@ -40,7 +42,12 @@ impl<'a> Verified<'a> {
         id: &SessionId,
         tail: Option<u64>,
     ) -> Result<Option<(u64, Facts)>, Fault> {
-        let Some(slot) = slot_unproven(txn, id, tail)? else {
+        let found = guarded(|| slot_unproven(txn, id, tail));
+        let found = match found {
+            Err(Fault::Damage(damage)) => self.slot_by_slots(id, damage)?,
+            found => found?,
+        };
+        let Some(slot) = found else {
             return Ok(None);
         };
         let facts = self.facts(slot, id)?;
@@ -56,6 +63,67 @@ impl<'a> Verified<'a> {
                 seq: None,
                 problem: format!("nothing says that slot {slot} is its own"),
             })),
+        }
+    }
+
+    /// The same where the index of ids is damaged: all slots are looked at, which takes as long as there are sessions.
+    fn slot_by_slots(self, id: &SessionId, damage: Damage) -> Result<Option<u64>, Fault> {
+        let mut found = None;
+        let mut is_whole = true;
+        for slot in self.slots() {
+            match slot {
+                Some((slot, owner, deleted_at)) if owner == *id => {
+                    found = deleted_at.is_none().then_some(slot);
+                }
+                Some(_) => {}
+                None => is_whole = false,
+            }
+        }
+        match found {
+            None if !is_whole => Err(Fault::Damage(damage)),
+            found => Ok(found),
+        }
+    }
+
+    /// Every slot, whose it is, and where that was deleted; `None` in the place of each that is damaged, and of each
+    /// page that is.
+    pub(in crate::read) fn slots(
+        self,
+    ) -> impl Iterator<Item = Option<(u64, SessionId, Option<Seq>)>> + use<'a> {
+        let leaves = self.reach(SLOTS, (0, 0), (u64::MAX, 0), Order::Forward);
+        leaves.flat_map(|leaf| {
+            let slots = leaf.rows.into_iter().map(|((slot, _), row)| {
+                let (id, deleted_at) = slot_of_row(slot, &row).ok()?;
+                Some((slot, id, deleted_at))
+            });
+            slots.chain(leaf.problem.map(|_| None))
+        })
+    }
+
+    /// A session's record; `None` where there is no such session, or it was deleted. Where it is damaged, or cannot be
+    /// read, it is folded anew from the session's events.
+    pub(crate) fn record(
+        self,
+        txn: &ReadTransaction,
+        id: &SessionId,
+    ) -> Result<Option<Record>, Fault> {
+        let found = self.find(txn, id, None)?;
+        found
+            .map(|(slot, _)| self.record_in(txn, slot, id))
+            .transpose()
+    }
+
+    /// The same of a session whose slot that is.
+    pub(in crate::read) fn record_in(
+        self,
+        txn: &ReadTransaction,
+        slot: u64,
+        id: &SessionId,
+    ) -> Result<Record, Fault> {
+        let row = self.row(RECORDS, slot).ok().flatten();
+        match row.and_then(|row| record_of_row(slot, id, &row).ok()) {
+            Some(record) => Ok(record),
+            None => guarded(|| fold_session(&txn.open_table(SEGMENTS)?, slot, id)),
         }
     }
 
