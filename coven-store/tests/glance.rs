@@ -63,3 +63,30 @@ async fn a_journal_of_which_nothing_is_left_but_its_first_page_is_not_taken_for_
     let said = glanced(&log, "zeroed").expect("it cannot be opened");
     assert!(!said.contains("another log"), "{said}");
 }
+
+#[tokio::test]
+async fn a_bit_of_what_a_file_says_that_it_is_is_damage_and_no_other_format_nor_another_log() {
+    let log = story().await;
+    log.open().close().await;
+    for file in [log.path(), log.journal()] {
+        let whole = fs::read(&file).expect("a file");
+        // The keys of what it says, and its values behind them.
+        let told = (0..whole.len()).filter(|&at| whole[at..].starts_with(b"formatlogmagic"));
+        let mut damaged = 0;
+        for at in told.flat_map(|at| at..at + 80) {
+            let mut bytes = whole.clone();
+            bytes[at] ^= 0x80;
+            fs::write(&file, bytes).expect("a file");
+            match Store::open_to_read(&log.path(), OPTIONS).map(drop) {
+                Ok(()) => {}
+                Err(OpenError::Damaged { problem, .. }) => {
+                    assert!(!problem.contains("another log"), "{problem}");
+                    damaged += 1;
+                }
+                Err(error) => panic!("byte {at} of {}: {error}", file.display()),
+            }
+        }
+        fs::write(&file, whole).expect("a file");
+        assert!(damaged >= 50, "{damaged} of {}", file.display());
+    }
+}

@@ -3,9 +3,12 @@
 use redb::{AccessGuard, Database, ReadableDatabase, TableError};
 
 use super::kind::Kind;
+use super::shadow::Shadow;
 use crate::FORMAT;
-use crate::fault::Fault;
+use crate::fault::{Fault, damage};
+use crate::inspect::widths;
 use crate::layout::{META, meta};
+use crate::raw::{RawFile, Snapshot};
 
 /// The newest of the formats of before the first release.
 const UNRELEASED: u32 = 2;
@@ -16,7 +19,27 @@ pub(super) enum Identity {
     Newer { found: u32 },
 }
 
-pub(super) fn of(db: &Database, kind: Kind) -> Result<Identity, Fault> {
+/// What a file says that it is. One that says it is none of ours is believed only where the page that says so is
+/// what was written: else it is damaged.
+pub(super) fn of(db: &Database, file: &Shadow, kind: Kind) -> Result<Identity, Fault> {
+    match said(db, kind)? {
+        Identity::Ours => Ok(Identity::Ours),
+        other => altered(file).map_or(Ok(other), |problem| Err(damage(problem))),
+    }
+}
+
+/// What is wrong with the page that says what a file is, or with what leads to it, if anything is.
+pub(super) fn altered(file: &Shadow) -> Option<String> {
+    let file = Snapshot::at_last(RawFile::lent(file).ok()?);
+    file.rows("meta", widths(&META)).for_each(drop);
+    let page = file.take_bad().into_iter().next()?;
+    Some(format!(
+        "the page that has its format is not what was written there: {}",
+        page.problem
+    ))
+}
+
+fn said(db: &Database, kind: Kind) -> Result<Identity, Fault> {
     let txn = db.begin_read()?;
     let table = match txn.open_table(META) {
         Ok(table) => table,
@@ -45,8 +68,6 @@ pub(super) fn of(db: &Database, kind: Kind) -> Result<Identity, Fault> {
         Some(1..=UNRELEASED) => Ok(Identity::Foreign {
             problem: "it has a format that no Coven was ever released with",
         }),
-        Some(_) | None => Err(crate::fault::damage(
-            "its format is not a number there ever was",
-        )),
+        Some(_) | None => Err(damage("its format is not a number there ever was")),
     }
 }

@@ -119,9 +119,10 @@ fn belongs_to(log: LogId, journal: Opened, path: &Path) -> Result<Opened, OpenEr
     if found == log {
         return Ok(journal);
     }
+    let another = || "it belongs to another log than the file beside it".to_owned();
     Err(OpenError::Damaged {
         path: path.to_owned(),
-        problem: "it belongs to another log than the file beside it".to_owned(),
+        problem: identity::altered(&journal.shadow).unwrap_or_else(another),
     })
 }
 
@@ -229,7 +230,9 @@ fn open_held(
         if let Some(proven) = &proven {
             proven.learn().map_err(io)?;
         }
-        match guarded_read(|| identity::of(&db, kind)).map_err(|fault| fault_error(path, &fault))? {
+        match guarded_read(|| identity::of(&db, &shadow, kind))
+            .map_err(|fault| fault_error(path, &fault))?
+        {
             Identity::Ours => Ok(db),
             Identity::Foreign { problem } => Err(OpenError::Foreign {
                 path: path.to_owned(),
