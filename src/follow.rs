@@ -156,10 +156,16 @@ impl FollowAll {
                 };
                 let is_empty = page.events.is_empty() && page.lost.is_empty();
                 // All there was up to there may have been deleted.
-                self.after = if is_empty { committed } else { page.end };
+                self.after = match page.end > after {
+                    true => page.end,
+                    false => committed,
+                };
                 self.lost.extend(page.lost);
                 if !is_empty {
                     return Ok(Some(page.events));
+                }
+                if self.after < committed {
+                    continue;
                 }
             }
             if self.committed.changed().await.is_err() {

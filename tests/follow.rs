@@ -1,5 +1,7 @@
 //! Following: catch up, then live; no gap, no repeat; and how often output is committed.
 
+#[path = "../coven-store/tests/support/mod.rs"]
+mod log;
 mod world;
 
 use std::collections::BTreeSet;
@@ -7,8 +9,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use coven::clock::ManualClock;
-use coven::{Event, EventKind, ReadLimit, Seq, Title};
-use world::{PATIENCE, World, kinds, me, within, written};
+use coven::store::{self, Store};
+use coven::{Engine, Event, EventKind, ReadLimit, Seq, Title};
+use world::{PATIENCE, World, kinds, me, options, within, written};
 
 /// What one session's commits with output keep between them.
 const COMMIT_INTERVAL: Duration = Duration::from_millis(10);
@@ -64,6 +67,50 @@ async fn a_follower_of_all_sessions_hears_each_of_them_and_of_deletion() {
         .filter(|envelope| envelope.session == first)
         .collect();
     assert_eq!(of_first.len(), 1, "only its deletion is left");
+}
+
+/// Two sessions that have ended and of whose output, in which they took turns, nothing is left: more of it than a
+/// follower reads at once.
+async fn with_trimmed_output() -> World {
+    const EVENTS: u64 = 400;
+    let World { engine, dir } = World::new().await;
+    engine.shutdown().await;
+    drop(engine);
+    let path = dir.path().join("home/coven.redb");
+    let store = Store::open(&path, store::Options::default()).unwrap();
+    for session in ["a", "b"] {
+        log::running(&store, session).await;
+    }
+    for offset in 0..EVENTS {
+        for session in ["a", "b"] {
+            let said = log::append(&store, session, vec![log::output(offset, "x")]);
+            said.await.unwrap();
+        }
+    }
+    for session in ["a", "b"] {
+        let ending = vec![log::output_closed(), log::exited(0)];
+        log::append(&store, session, ending).await.unwrap();
+        log::trim(&store, session, 0, EVENTS).await;
+    }
+    store.close().await;
+    let engine = within(Engine::open(options(dir.path()))).await.unwrap();
+    World { engine, dir }
+}
+
+#[tokio::test]
+async fn a_follower_of_all_sessions_goes_past_output_that_was_trimmed_however_much_it_was() {
+    let world = with_trimmed_output().await;
+    let mut follow = world.engine.follow_all(Some(Seq::ZERO));
+    let mut heard = Vec::new();
+    while heard.len() < 10 {
+        heard.extend(within(follow.next()).await.unwrap().unwrap());
+    }
+    let of_one = [
+        EventKind::OutputClosed,
+        EventKind::Exited,
+        EventKind::Trimmed,
+    ];
+    assert_eq!(kinds(&heard)[4..], [of_one, of_one].concat());
 }
 
 #[tokio::test]

@@ -238,10 +238,12 @@ pub(crate) fn remove(
         }
         gone.push((position, number));
     }
-    let parts = gone.len();
+    let mut parts = 0;
     for key in gone {
-        table.remove(key)?;
+        parts += usize::from(table.remove(key)?.is_some());
     }
+    // Where none is found again, keys are not in their order, and who went on would come to no end.
+    let is_all = is_all || parts == 0;
     Ok(Removed { parts, is_all })
 }
 

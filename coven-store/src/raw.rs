@@ -11,6 +11,8 @@ mod header;
 mod page;
 mod placed;
 mod reach;
+#[cfg(test)]
+mod reordered;
 mod snapshot;
 mod spoilt;
 mod system;
@@ -33,6 +35,8 @@ pub(crate) use free::free_pages;
 pub(crate) use header::{HEADER_BYTES, Header, Last, Made};
 pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_rows};
 pub(crate) use reach::{Key, Leaf, Order, Reach, key};
+#[cfg(test)]
+pub(crate) use reordered::{reorder, rows};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use spoilt::spoilt;
 pub(crate) use system::without_damaged_system;

@@ -6,6 +6,8 @@ mod cache;
 mod events;
 mod list;
 mod live;
+#[cfg(test)]
+mod out_of_order;
 mod output;
 mod record;
 mod segments;

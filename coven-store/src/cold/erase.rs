@@ -7,7 +7,7 @@ use coven_core::Seq;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::spared::{Spared, Task};
-use crate::fault::Fault;
+use crate::fault::{Fault, damage};
 use crate::layout::Tables;
 use crate::limits::ERASE_SEGMENTS;
 use crate::read::slot_row;
@@ -51,31 +51,36 @@ fn was_deleted(tables: &Tables<'_>, (slot, deleted_at): Task) -> Result<bool, Fa
 /// Erases some rows of a deleted session. What was erased stays erased after a crash, and the rest
 /// goes on from there.
 fn step(tables: &mut Tables<'_>, slot: u64, deleted_at: u64) -> Result<(), Fault> {
-    let segments = first_keys(&tables.segments, (slot, 0), (slot, deleted_at))?;
-    for &key in &segments {
-        tables.segments.remove(key)?;
-    }
-    let outputs = first_keys(&tables.output, (slot, 0), (slot, u64::MAX))?;
-    for &key in &outputs {
-        tables.output.remove(key)?;
-    }
-    if segments.is_empty() && outputs.is_empty() {
-        tables.erasing.remove(slot)?;
+    let segments = remove_some(&mut tables.segments, (slot, 0), (slot, deleted_at))?;
+    let outputs = remove_some(&mut tables.output, (slot, 0), (slot, u64::MAX))?;
+    if segments + outputs == 0 && tables.erasing.remove(slot)?.is_none() {
+        return Err(out_of_order());
     }
     Ok(())
 }
 
-/// At most [`ERASE_SEGMENTS`] keys, from `start` to before `end`.
-fn first_keys<V: redb::Value>(
-    table: &Table<'_, (u64, u64), V>,
+/// Removes at most [`ERASE_SEGMENTS`] rows, from `start` to before `end`; gives how many.
+fn remove_some<V: redb::Value>(
+    table: &mut Table<'_, (u64, u64), V>,
     start: (u64, u64),
     end: (u64, u64),
-) -> Result<Vec<(u64, u64)>, Fault> {
-    table
-        .range(start..end)?
-        .take(ERASE_SEGMENTS)
+) -> Result<usize, Fault> {
+    let keys = table.range(start..end)?.take(ERASE_SEGMENTS);
+    let keys: Vec<(u64, u64)> = keys
         .map(|row| Ok(row?.0.value()))
-        .collect()
+        .collect::<Result<_, Fault>>()?;
+    for key in &keys {
+        // Where keys are not in their order, what is met there may be another's, or not be found again.
+        if !(start..end).contains(key) || table.remove(key)?.is_none() {
+            return Err(out_of_order());
+        }
+    }
+    Ok(keys.len())
+}
+
+/// Who would go on would come to no end. It stays as it is.
+fn out_of_order() -> Fault {
+    damage("what is to be erased is out of its order")
 }
 
 #[cfg(test)]
@@ -85,9 +90,12 @@ mod tests {
     use coven_core::Event;
     use redb::ReadableTableMetadata;
 
-    use super::Spared;
+    use super::{Spared, some};
     use crate::Store;
+    use crate::fault::Fault;
     use crate::layout::{ERASING, OUTPUT, SEGMENTS, Tables};
+    use crate::raw::reorder;
+    use crate::stored::{SlotRow, sealed};
     use crate::test_support::{
         Home, append, events_of, exited, noise, output, output_closed, running,
     };
@@ -170,6 +178,52 @@ mod tests {
         let mut spared = Spared::default();
         spared.add_all();
         assert_eq!(spared.first_of(&tables.erasing), Ok(None));
+    }
+
+    #[tokio::test]
+    async fn erasing_comes_to_an_end_whatever_order_its_list_and_what_is_erased_are_in() {
+        for table in ["erasing", "segments"] {
+            let home = Home::new();
+            home.open().close().await;
+            put_deleted(&home, 4);
+            reorder(&home.path(), table, &[3, 1, 2, 0]);
+            let db = redb::Database::open(home.path()).expect("it is closed");
+            let (mut spared, mut at) = (Spared::default(), None);
+            let steps = (0..100).find(|_| {
+                let txn = db.begin_write().expect("a transaction");
+                match some(&txn, &mut spared, &mut at) {
+                    Ok(true) => txn.commit().expect("a commit"),
+                    Ok(false) => return true,
+                    Err(Fault::Damage(_)) => spared.add(at.expect("it is known")),
+                    Err(fault) => panic!("{fault:?}"),
+                }
+                false
+            });
+            assert!(steps.is_some(), "{table}: it comes to no end");
+        }
+    }
+
+    /// Puts so many deleted sessions into a log, each with a segment to be erased.
+    fn put_deleted(home: &Home, sessions: u64) {
+        let db = redb::Database::open(home.path()).expect("it is closed");
+        let txn = db.begin_write().expect("a transaction");
+        let mut tables = Tables::open(&txn).expect("tables");
+        for slot in 1..=sessions {
+            let row = SlotRow {
+                id: format!("s{slot}"),
+                deleted_at: Some(10),
+            };
+            let row = sealed::seal(&row, &slot.to_be_bytes());
+            tables.slots.insert(slot, row.as_slice()).expect("a row");
+            tables.erasing.insert(slot, 10).expect("a row");
+            let segment = b"it is looked at by nobody";
+            tables
+                .segments
+                .insert((slot, 1), segment.as_slice())
+                .expect("a row");
+        }
+        drop(tables);
+        txn.commit().expect("a commit");
     }
 
     #[tokio::test]

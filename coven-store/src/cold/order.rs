@@ -3,6 +3,8 @@
 //! Seqs have no gaps, so a stretch of the log is told by its first seq and, for each run of one
 //! session's events, the slot, how many, and their bytes.
 
+use std::fmt::Display;
+
 use coven_core::Seq;
 use redb::ReadableTable;
 use serde::{Deserialize, Serialize};
@@ -48,8 +50,8 @@ pub(super) fn append(tables: &mut Tables<'_>, runs: &[Run]) -> Result<(), Fault>
 }
 
 /// Calls `each` with the runs that end after `after`, in order, until it says it is enough. In the
-/// place of those in a row that cannot be read it is told of the damage, whose `seq` is where they
-/// begin.
+/// place of those in a row that cannot be read, or is out of its order, it is told of the damage, whose `seq` is
+/// where they begin.
 pub(crate) fn runs_after(
     order: &impl ReadableTable<u64, &'static [u8]>,
     after: Seq,
@@ -59,17 +61,25 @@ pub(crate) fn runs_after(
     // The row that holds `start` may begin before it.
     let from = order.range(..=start)?.next_back().transpose()?;
     let from = from.map_or(start, |(first, _)| first.value());
+    let mut end = Seq::ZERO;
     for row in order.range(from..)? {
         let (first, bytes) = row?;
-        let runs = match runs_of_row(first.value(), bytes.value()) {
+        let first = first.value();
+        let runs = match runs_of_row(first, bytes.value()) {
+            _ if first <= end.get() => Err(damaged(first, &"it is out of its order")),
+            Ok(runs) => Ok(runs),
+            Err(problem) => Err(damaged(first, &problem)),
+        };
+        let runs = match runs {
             Ok(runs) => runs,
-            Err(problem) => {
-                if each(Err(damaged(first.value(), &problem)))? == Goes::Enough {
+            Err(damage) => {
+                if each(Err(damage))? == Goes::Enough {
                     return Ok(());
                 }
                 continue;
             }
         };
+        end = runs.last().map_or(end, |run| run.last);
         for run in runs {
             if run.last > after && each(Ok(run))? == Goes::Enough {
                 return Ok(());
@@ -86,7 +96,7 @@ pub(crate) enum Goes {
     Enough,
 }
 
-fn damaged(first: u64, problem: &Malformed) -> Damage {
+fn damaged(first: u64, problem: &dyn Display) -> Damage {
     Damage {
         session: None,
         seq: Some(Seq::new(first)),

@@ -15,7 +15,7 @@ use redb::{ReadableTable, WriteTransaction};
 use super::pack::Packer;
 use super::segment::{self, Segment, SegmentRow};
 use super::spared::{Spared, Task};
-use crate::fault::Fault;
+use crate::fault::{Fault, damage};
 use crate::layout::Tables;
 use crate::limits::TRIM_SEGMENTS;
 use crate::read::{load_record, session_of_slot};
@@ -87,8 +87,11 @@ fn step(
     if outputs.is_empty() {
         if spared.has_segments_of((slot, trimmed_bytes)) {
             spared.add((slot, trimmed_bytes));
-        } else {
-            tables.trimming.remove(slot)?;
+        } else if tables.trimming.remove(slot)?.is_none() {
+            // Who would go on would come to no end.
+            return Err(damage(
+                "the list of what is to be taken out is out of its order",
+            ));
         }
     }
     Ok(())

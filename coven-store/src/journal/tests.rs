@@ -1,4 +1,7 @@
 use super::*;
+use crate::file::journal_path;
+use crate::raw::reorder;
+use crate::test_support::Home;
 
 fn rows(rows: &[&[u8]]) -> Rows {
     Rows::new(
@@ -101,4 +104,26 @@ fn a_bit_that_turned_anywhere_is_seen_and_so_is_another_place() {
         assert_eq!(read(4, &bad.into()), Err(Malformed::Checksum), "{at}");
     }
     assert_eq!(read(5, &row), Err(Malformed::Checksum));
+}
+
+#[tokio::test]
+async fn taking_groups_out_comes_to_an_end_whatever_order_they_are_in() {
+    let home = Home::new();
+    home.open().close().await;
+    let path = journal_path(&home.path());
+    let db = redb::Database::open(&path).expect("it is closed");
+    let txn = db.begin_write().expect("a transaction");
+    for position in 1..=4 {
+        insert(&txn, position, &group(&[], &MARK).0).expect("a group");
+    }
+    txn.commit().expect("a commit");
+    drop(db);
+    reorder(&path, "journal", &[3, 1, 2, 0]);
+    let db = redb::Database::open(&path).expect("it is closed");
+    let txn = db.begin_write().expect("a transaction");
+    let mut steps = 0..100;
+    assert!(
+        steps.any(|_| remove(&txn, 4, 1).expect("a step").is_all),
+        "it comes to no end"
+    );
 }

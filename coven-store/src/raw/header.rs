@@ -10,9 +10,9 @@ use super::{RawFile, checksum};
 const MAGIC: &[u8; 9] = b"redb\x1a\x0a\xa9\x0d\x0a";
 const FLAGS_AT: usize = 9;
 const GEOMETRY_AT: usize = 12;
-const COMMITS_AT: usize = 64;
+pub(super) const COMMITS_AT: usize = 64;
 pub(super) const COMMIT_BYTES: usize = 128;
-const COMMIT_SUM_AT: usize = COMMIT_BYTES - 16;
+pub(super) const COMMIT_SUM_AT: usize = COMMIT_BYTES - 16;
 const SYSTEM_IS_THERE_AT: usize = 2;
 const SYSTEM_AT: usize = 8 + Root::BYTES;
 

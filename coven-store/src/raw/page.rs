@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::header::{Root, u32_at, u64_at, u128_at};
+use super::reach::key;
 
 /// Bytes of the shortest page; a longer one is a power of two times that.
 pub(crate) const PAGE: usize = 4096;
@@ -139,6 +140,21 @@ pub(super) fn first_leaf_rows(page: &[u8], widths: Widths) -> Vec<(Range<usize>,
     }
     let leaf = Leaf::of(page, widths);
     (0..leaf.rows).map_while(|row| leaf.row(row)).collect()
+}
+
+/// What is wrong with a page that is not [in order](is_in_order).
+pub(super) const OUT_OF_ORDER: &str = "its keys are not in order";
+
+/// Whether the keys of a leaf ascend, where they are pairs of numbers: who looks for one goes by that. A checksum does
+/// not say it: whoever wrote the page may have taken what is in it from one that was damaged. Of the other tables it is
+/// seen in each row whether it belongs there.
+pub(super) fn is_in_order(page: &[u8], widths: Widths) -> bool {
+    if kind(page) != Some(Kind::Leaf) || widths.key != Some(16) {
+        return true;
+    }
+    let leaf = Leaf::of(page, widths);
+    let keys = (0..leaf.rows).map_while(|row| page.get(leaf.key(row)?));
+    keys.is_sorted_by(|one, next| key(one) < key(next))
 }
 
 /// Where the last value of a page ends, if that looks like a leaf and `widths` are those of its table.

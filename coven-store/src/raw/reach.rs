@@ -1,7 +1,11 @@
 //! Going to some rows of a table whose keys are numbers, and to no page that cannot have any of them.
 
+use std::ops::Range;
+
 use super::header::Root;
-use super::page::{Kind, PAGE, Widths, children, covered, covered_end, first_leaf_rows, kind};
+use super::page::{
+    Kind, OUT_OF_ORDER, PAGE, Widths, children, covered, covered_end, first_leaf_rows, kind,
+};
 use super::{Snapshot, checksum};
 
 /// A key of two numbers; the second one of a key that is one number is 0.
@@ -52,6 +56,13 @@ struct Place {
     parent_is_sound: bool,
 }
 
+impl Place {
+    /// Whether a page there can have that key.
+    fn has(self, key: Key) -> bool {
+        self.above.is_none_or(|above| above < key) && self.up_to.is_none_or(|up_to| key <= up_to)
+    }
+}
+
 impl Snapshot {
     /// The pages of a table that may have rows with keys from `from` up to `to`. None where it is not known.
     pub(crate) fn reach(
@@ -94,10 +105,7 @@ impl Reach<'_> {
                 self.go_down(&page, place);
                 None
             }
-            Some(Kind::Leaf) if is_sound => Some(Leaf {
-                rows: self.rows(&page, place),
-                problem: None,
-            }),
+            Some(Kind::Leaf) if is_sound => Some(self.leaf(&page, place)),
             // That it belongs there is known from its parent alone.
             Some(Kind::Branch) if place.parent_is_sound => {
                 self.go_past(&page, place);
@@ -134,7 +142,26 @@ impl Reach<'_> {
         read(end.max(PAGE))
     }
 
-    /// The rows that are asked for, up to the first that cannot be where it is.
+    /// A leaf that is what was written, whatever order its rows are in.
+    fn leaf(&self, page: &[u8], place: Place) -> Leaf {
+        let rows = first_leaf_rows(page, self.widths).into_iter();
+        let mut rows: Vec<(Key, Range<usize>)> = rows
+            .map(|(key, value)| (self::key(&page[key]), value))
+            .collect();
+        let is_in_order = rows.is_sorted_by(|(one, _), (next, _)| one < next)
+            && rows.iter().all(|(key, _)| place.has(*key));
+        rows.retain(|(key, _)| place.has(*key) && (self.from..=self.to).contains(key));
+        rows.sort_by_key(|(key, _)| *key);
+        let rows = rows.into_iter();
+        Leaf {
+            rows: rows
+                .map(|(key, value)| (key, page[value].to_vec()))
+                .collect(),
+            problem: (!is_in_order).then(|| OUT_OF_ORDER.to_owned()),
+        }
+    }
+
+    /// The rows of one that is not that are asked for, up to the first that cannot be where it is.
     fn rows(&self, page: &[u8], place: Place) -> Vec<(Key, Vec<u8>)> {
         let mut before = place.above;
         let rows = first_leaf_rows(page, self.widths).into_iter();

@@ -5,7 +5,7 @@
 use std::ops::Range;
 
 use super::header::Root;
-use super::page::{Geometry, Kind, Widths, children, count, covered, kind, leaf_rows};
+use super::page::{Geometry, Kind, Widths, children, count, covered, is_in_order, kind, leaf_rows};
 use super::reach::key;
 use super::{Snapshot, checksum};
 
@@ -73,12 +73,12 @@ impl Teller {
 }
 
 impl Told {
-    /// Whether that is the page; what redb does not look at may be anything.
+    /// Whether that is the page, and its keys are in order; what redb does not look at may be anything.
     pub(crate) fn is(&self, page: &[u8]) -> bool {
         let is = |page: &[u8]| {
             covered(page, self.widths).is_some_and(|bytes| page_sum(bytes) == self.sum)
         };
-        is(page) || is(&with_spare_bytes_empty(page))
+        (is(page) || is(&with_spare_bytes_empty(page))) && is_in_order(page, self.widths)
     }
 }
 

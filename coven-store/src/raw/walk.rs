@@ -5,7 +5,10 @@ use std::collections::HashSet;
 use std::rc::Rc;
 
 use super::header::Root;
-use super::page::{Geometry, Kind, PageNumber, Widths, children, covered, kind, leaf_rows};
+use super::page::{
+    Geometry, Kind, OUT_OF_ORDER, PageNumber, Widths, children, covered, is_in_order, kind,
+    leaf_rows,
+};
 use super::snapshot::BadPage;
 use super::{RawFile, checksum};
 
@@ -111,15 +114,17 @@ impl<'a> Walk<'a> {
             Err(problem) => return self.report(place, problem),
         };
         let (at, page) = page;
-        let is_sound =
+        let is_itself =
             covered(&page, self.widths).is_some_and(|bytes| checksum(bytes) == place.root.checksum);
+        let is_sound = is_itself && is_in_order(&page, self.widths);
         if !is_sound {
             if !self.damaged.insert(place.root.page) {
                 return;
             }
-            let problem = match self.file.is_given(at, page.len()) {
-                true => "its checksum is not that of its bytes",
-                false => "the disk does not give all of it",
+            let problem = match (is_itself, self.file.is_given(at, page.len())) {
+                (true, _) => OUT_OF_ORDER,
+                (false, true) => "its checksum is not that of its bytes",
+                (false, false) => "the disk does not give all of it",
             };
             self.report(place, problem.to_owned());
         }

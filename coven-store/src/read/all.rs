@@ -29,7 +29,8 @@ pub struct AllPage {
     pub events: Vec<Envelope>,
     /// What there is up to `end` beside them and cannot be read, by its place.
     pub lost: Vec<Lost>,
-    /// Up to here this is all there is; where the page begins when there is nothing.
+    /// Up to here this is all there is; where the page begins when there is no more. A page that ends further
+    /// on may have nothing, where all that it would have was trimmed, or deleted.
     pub end: Seq,
 }
 
@@ -87,38 +88,22 @@ impl OfAll {
 
     fn read_in(&self, mut cold: ColdFile<'_>) -> Result<AllPage, Fault> {
         let mut page = Filling::new(self.limit);
-        let mut after = self.after;
-        loop {
-            let (runs, until) = self.cold_runs(&mut cold, after)?;
-            let (rows, cut_at) = self.rows_of(&mut cold, &runs)?;
-            let rows = rows.into_iter();
-            for (seq, (session, row)) in
-                rows.take_while(|(seq, _)| cut_at.is_none_or(|cut| *seq <= cut))
-            {
-                match page.put_row(&session, seq, &row) {
-                    Ok(Goes::On) => {}
-                    Ok(Goes::Enough) => return Ok(self.full(page, cold.lost)),
-                    Err(Fault::Damage(damage)) => cold.lose(seq, seq, damage),
-                    Err(fault) => return Err(fault),
-                }
+        let (runs, until) = self.cold_runs(&mut cold, self.after)?;
+        let (rows, cut_at) = self.rows_of(&mut cold, &runs)?;
+        let rows = rows.into_iter();
+        for (seq, (session, row)) in
+            rows.take_while(|(seq, _)| cut_at.is_none_or(|cut| *seq <= cut))
+        {
+            match page.put_row(&session, seq, &row) {
+                Ok(Goes::On) => {}
+                Ok(Goes::Enough) => return Ok(self.full(page, cold.lost)),
+                Err(Fault::Damage(damage)) => cold.lose(seq, seq, damage),
+                Err(fault) => return Err(fault),
             }
-            if let Some(end) = cut_at {
-                return Ok(cut(page, cold.lost, end));
-            }
-            match until {
-                // All of it was trimmed output, and an empty page would say that there is no more.
-                Cold::More { last } if page.events.is_empty() && cold.lost.is_empty() => {
-                    after = last;
-                }
-                Cold::More { last } => {
-                    return Ok(AllPage {
-                        events: page.events,
-                        lost: in_order(cold.lost),
-                        end: last,
-                    });
-                }
-                Cold::End { last } => return self.finish(page, cold.lost, last),
-            }
+        }
+        match (cut_at, until) {
+            (Some(end), _) | (None, Cold::More { last: end }) => Ok(cut(page, cold.lost, end)),
+            (None, Cold::End { last }) => self.finish(page, cold.lost, last),
         }
     }
 
@@ -145,6 +130,8 @@ impl OfAll {
                 last = Seq::new(run.first.get() - 1);
                 cold.lose(first, last, damage);
             }
+            // What else could not be read has the place of nothing.
+            hole = None;
             let full = events >= self.limit.events as u64 || bytes >= self.limit.bytes as u64;
             if full && !runs.is_empty() {
                 until = Cold::More { last };

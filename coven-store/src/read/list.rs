@@ -35,6 +35,12 @@ pub struct Position {
     pub id: SessionId,
 }
 
+impl Position {
+    fn key(&self) -> (i64, &str) {
+        (self.created_at.as_nanos(), self.id.as_str())
+    }
+}
+
 /// Whether archived sessions are shown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Archived {
@@ -64,7 +70,7 @@ pub(crate) fn list(
     let index = txn.open_table(BY_CREATED)?;
     let records = txn.open_table(RECORDS)?;
     let rows = match &page.before {
-        Some(position) => index.range(..(position.created_at.as_nanos(), position.id.as_str()))?,
+        Some(position) => index.range(..position.key())?,
         None => index.range::<(i64, &str)>(..)?,
     };
     let mut filling = Filling {
@@ -171,7 +177,7 @@ fn is_hidden(record: &Record, page: &Page) -> bool {
 
 fn is_before(record: &Record, page: &Page) -> bool {
     match &page.before {
-        Some(position) => key(record) < (position.created_at.as_nanos(), position.id.as_str()),
+        Some(position) => key(record) < position.key(),
         None => true,
     }
 }
@@ -215,7 +221,16 @@ impl Filling<'_> {
         if self.records.len() == self.page.limit.max(1) {
             return Goes::Enough;
         }
-        self.records.push(record);
+        let before = match self.records.last() {
+            Some(last) => Some(key(last)),
+            None => self.page.before.as_ref().map(Position::key),
+        };
+        // Who reads page by page always gets on, whatever rows the list has.
+        if before.is_none_or(|before| key(&record) < before) {
+            self.records.push(record);
+        } else {
+            self.damaged += 1;
+        }
         Goes::On
     }
 

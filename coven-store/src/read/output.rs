@@ -175,7 +175,7 @@ impl<'a> OutputRange<'a> {
         };
         let mut next = self.offset.max(known.trimmed_bytes);
         for chunk in &chunks.found {
-            if chunk.offset > next {
+            if chunk.offset != next {
                 return Err(self.missing(next));
             }
             next = chunk.offset + chunk.data.len() as u64;

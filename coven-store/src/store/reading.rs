@@ -138,9 +138,15 @@ impl Store {
     /// # Errors
     /// As [`Store::record`]; [`ReadError::Damaged`] where what comes next is.
     pub fn read_all(&self, after: Seq, limit: ReadLimit) -> Result<Vec<Envelope>, ReadError> {
+        let mut page = self.page_of_all(after, limit)?;
+        let mut after = after;
+        while page.events.is_empty() && page.lost.is_empty() && page.end > after {
+            after = page.end;
+            page = self.page_of_all(after, limit)?;
+        }
         let AllPage {
             mut events, lost, ..
-        } = self.page_of_all(after, limit)?;
+        } = page;
         if let Some(lost) = lost.into_iter().next() {
             events.retain(|event| event.seq < lost.first);
             if events.is_empty() {

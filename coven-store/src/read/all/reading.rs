@@ -57,7 +57,9 @@ impl Reading<'_> {
                     guarded(|| segments.after(self.slot, at)).unwrap_or(None)
                 }
             };
+            // Nor where what comes next is none of what comes after it: it goes forward from here, or ends.
             let until = next
+                .filter(|next| *next > at)
                 .map_or(*last, |next| Seq::new(next.get() - 1))
                 .min(*last);
             if let Some((first, last)) = self.within(from, until) {
@@ -98,6 +100,8 @@ impl Reading<'_> {
             match span {
                 None => return Ok(Goes::Enough),
                 Some((first, _)) if first > row.seq => return Ok(Goes::On),
+                // What is behind others and belongs before them is met by nobody who looks for it there.
+                Some(_) if filled.last.is_some_and(|last| row.seq <= last) => return Ok(Goes::On),
                 Some(_) => {}
             }
             if filled.is_more_than(self.limit) {

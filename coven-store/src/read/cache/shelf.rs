@@ -176,7 +176,8 @@ impl Shelf {
         of.segments.insert(first, held);
     }
 
-    /// Notes what the segment that begins at `first` comes behind.
+    /// Notes what the segment that begins at `first` comes behind. Of a file whose keys are not in order nothing is
+    /// noted that leads back: who goes from one segment to the next comes to an end.
     fn link(&mut self, slot: u64, before: Before, first: u64) {
         let Some(of) = self.slots.get_mut(&slot) else {
             return;
@@ -184,7 +185,8 @@ impl Shelf {
         match before {
             Before::Unknown => {}
             Before::Nothing => of.first = Next::Segment(first),
-            Before::Segment(before) => of.lead(before, Next::Segment(first)),
+            Before::Segment(before) if before < first => of.lead(before, Next::Segment(first)),
+            Before::Segment(_) => {}
         }
     }
 

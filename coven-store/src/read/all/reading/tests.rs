@@ -77,3 +77,31 @@ async fn a_segment_that_is_gone_is_told_of_a_session_that_was_trimmed_too() {
         store.close().await;
     }
 }
+
+#[tokio::test]
+async fn a_page_of_what_was_trimmed_has_nothing_and_ends_behind_it_and_who_asks_for_events_is_given_the_next()
+ {
+    let home = Home::new();
+    let store = home.open();
+    for session in ["a", "b"] {
+        running(&store, session).await;
+    }
+    for at in [0, 1] {
+        for session in ["a", "b"] {
+            let said = append(&store, session, vec![output(at, "x")]);
+            said.await.expect("it goes on");
+        }
+    }
+    for session in ["a", "b"] {
+        trim(&store, session, 0, 2).await;
+    }
+    store.fold();
+    let one = ReadLimit { events: 1, ..ALL };
+    for after in 4..8 {
+        let page = store.page_of_all(Seq::new(after), one).expect("a page");
+        assert_eq!((page.events, page.lost), (vec![], vec![]), "{after}");
+        assert_eq!(page.end, Seq::new(after + 1));
+        let next = store.read_all(Seq::new(after), one).expect("a read");
+        assert_eq!(next[0].seq, Seq::new(9));
+    }
+}
