@@ -9,6 +9,7 @@
 
 mod ask;
 mod mend;
+mod message;
 mod part;
 mod rest;
 mod room;
@@ -19,7 +20,7 @@ mod trouble;
 mod whole;
 
 use std::sync::Arc;
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender};
 use std::time::{Duration, Instant};
 
 use redb::WriteTransaction;
@@ -38,38 +39,13 @@ use crate::read::{Cache, Touched};
 use crate::tail::{Fold, SharedTail};
 use crate::writer;
 
+use message::{Waiting, Wanted};
 use room::Asked;
 use trouble::Trouble;
 
 pub(crate) use ask::Mender;
+pub(crate) use message::{Message, fold_all};
 pub(crate) use rest::Rest;
-
-/// What the folder is told.
-pub(crate) enum Message {
-    /// There is enough to fold.
-    Fold,
-    /// Fold whatever there is, and tell when it is done or cannot be.
-    FoldAll { reply: Option<Sender<()>> },
-    /// The disk is full: whatever the cold file does not use is to be given back.
-    Full,
-    /// Something was trimmed or deleted while there is no room: fold that, and take out what it was,
-    /// with the reserve's help.
-    LetGo,
-    /// Write the projections anew from the log.
-    Rebuild {
-        reply: oneshot::Sender<Result<(), AppendError>>,
-    },
-    /// Somebody met damage: tell once it was looked whether it is of what can be made anew, and it was.
-    Met { reply: Sender<()> },
-    /// A read met a fault of this opening of the cold file.
-    Alarm { opening: u64 },
-    /// The writer could not read the cold file.
-    Reopen,
-    /// The cache holds something, to be given back when nobody reads.
-    Cached,
-    /// Fold whatever there is, close the cold file, and tell.
-    Close { reply: Sender<()> },
-}
 
 /// What the folder works with.
 pub(crate) struct Folder {
@@ -104,22 +80,6 @@ pub(crate) struct State {
     mending: mend::Mending,
     look_not_before: Option<Instant>,
     backoff: Duration,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-enum Wanted {
-    #[default]
-    Nothing,
-    /// If there is enough.
-    Enough,
-    /// Whatever there was when it was asked for: what came since does not keep it going.
-    All { up_to: u64 },
-}
-
-/// Who is told when the cold file is so far, or cannot get there now.
-struct Waiting {
-    up_to: u64,
-    reply: Sender<()>,
 }
 
 impl Folder {
@@ -421,13 +381,5 @@ impl Folder {
             let _ = reply.send(Err(AppendError::Closed));
         }
         self.answer_waiting();
-    }
-}
-
-/// Asks the folder to fold what there is, and waits until that is done, or cannot be.
-pub(crate) fn fold_all(folder: &Sender<Message>) {
-    let (reply, answer) = mpsc::channel();
-    if folder.send(Message::FoldAll { reply: Some(reply) }).is_ok() {
-        let _ = answer.recv();
     }
 }

@@ -1,6 +1,8 @@
 mod rest;
 mod room;
 
+use std::sync::mpsc;
+
 use coven_core::{Event, Seq};
 
 use super::*;
