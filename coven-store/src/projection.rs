@@ -14,7 +14,7 @@ use crate::read::record_place;
 use crate::stored::{RecordRow, sealed};
 
 pub(crate) use mend::{kept_beside_damage, mend};
-pub(crate) use rebuild::{fold_session, rebuild};
+pub(crate) use rebuild::{fold_rows, fold_session, rebuild};
 
 /// The names of all that can be made anew from the other tables, and how wide their keys and values are: the
 /// indexes of ids, from the slots, and the projections, from them and the events.

@@ -40,7 +40,7 @@ pub(crate) use reordered::{reorder, rows};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use spoilt::spoilt;
 pub(crate) use system::without_damaged_system;
-pub(crate) use told::{InPage, Teller, Told, is_empty_behind, page_sum, rows_in_order};
+pub(crate) use told::{Teller, Told, is_empty_behind, page_sum, rows_in_order};
 pub(crate) use walk::{Bounds, Row};
 
 /// A file that nobody writes to while this is there.

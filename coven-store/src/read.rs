@@ -32,3 +32,4 @@ pub(crate) use record::{
     unless_damaged,
 };
 pub(crate) use segments::{Part, Verified, each_row};
+pub(crate) use unpacked::Row;

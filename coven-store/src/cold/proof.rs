@@ -1,73 +1,26 @@
 //! Leaves of the cold file that are not what they were, and of which it can be told all the same that no more is
-//! wrong with them than that some of their rows are damaged.
+//! wrong with them than that the one row in them is damaged.
 
 use redb::{TableHandle, Value};
 
-use super::order::runs_of_row;
 use super::segment::Segment;
-use crate::layout::{ORDER, RECORDS, SEGMENTS, SLOTS};
-use crate::raw::{InPage, Key, Order, Snapshot, Widths, is_empty_behind, key, rows_in_order};
-use crate::read::{record_of_row, slot_of_row};
+use crate::layout::SEGMENTS;
+use crate::raw::{Snapshot, Widths, is_empty_behind, key, rows_in_order};
 
-/// Whether a value has a checksum of its own that is right and covers its key.
-type Proves = fn(&Snapshot, Key, &[u8]) -> bool;
-
-/// Whether that is the leaf that is to be at `at`, with rows that are damaged and tell so. Its keys have their
-/// place there and nowhere else. Where all rows prove themselves it is not: that is another leaf, or what this one was
-/// once, and lacks what came since.
-pub(crate) fn has_damaged_rows(file: &Snapshot, at: u64, page: &[u8]) -> bool {
-    proving().into_iter().any(|(table, widths, proves)| {
-        let rows = rows_in_order(page, widths).unwrap_or_default();
-        let [Some(first), Some(last)] = [rows.first(), rows.last()] else {
-            return false;
-        };
-        let key = |(place, _): &InPage| key(&page[place.clone()]);
-        if !file.has_their_place(table, [key(first), key(last)], rows.len(), at) {
-            return false;
-        }
-        let proves = |row: &&InPage| proves(file, key(row), &page[row.1.clone()]);
-        match rows.iter().filter(proves).count() {
-            0 => is_empty_behind(page, last),
-            proven => proven < rows.len(),
-        }
-    })
-}
-
-/// The tables whose rows prove themselves.
-fn proving() -> [(&'static str, Widths, Proves); 4] {
-    [
-        (
-            SEGMENTS.name(),
-            widths::<(u64, u64)>(),
-            |_, (slot, first), value| Segment::head(slot, first, value).is_ok(),
-        ),
-        (SLOTS.name(), widths::<u64>(), |_, (slot, _), value| {
-            slot_of_row(slot, value).is_ok()
-        }),
-        (ORDER.name(), widths::<u64>(), |_, (first, _), value| {
-            runs_of_row(first, value).is_ok()
-        }),
-        (RECORDS.name(), widths::<u64>(), is_record),
-    ]
-}
-
-fn widths<K: Value>() -> Widths {
-    Widths {
-        key: K::fixed_width(),
+/// Whether that is the leaf of segments that is to be at `at`, with one row that is damaged and tells so: its key has
+/// its place there and nowhere else. One whose row proves itself is another leaf, or what this one was once. Where there
+/// are more rows nobody can tell: those that prove themselves may be what they were some commits before.
+pub(crate) fn is_one_damaged_row(file: &Snapshot, at: u64, page: &[u8]) -> bool {
+    let widths = Widths {
+        key: <(u64, u64)>::fixed_width(),
         value: None,
-    }
-}
-
-/// A record's checksum covers whose it is.
-fn is_record(file: &Snapshot, (slot, _): Key, value: &[u8]) -> bool {
-    let slots = file.reach(
-        SLOTS.name(),
-        widths::<u64>(),
-        ((slot, 0), (slot, 0)),
-        Order::Forward,
-    );
-    let mut rows = slots.flat_map(|leaf| leaf.rows);
-    rows.next().is_some_and(|(_, row)| {
-        slot_of_row(slot, &row).is_ok_and(|(id, _)| record_of_row(slot, &id, value).is_ok())
-    })
+    };
+    let rows = rows_in_order(page, widths).unwrap_or_default();
+    let [row @ (place, value)] = &rows[..] else {
+        return false;
+    };
+    let (slot, first) = key(&page[place.clone()]);
+    file.has_its_place(SEGMENTS.name(), (slot, first), at)
+        && is_empty_behind(page, row)
+        && Segment::head(slot, first, &page[value.clone()]).is_err()
 }

@@ -107,6 +107,11 @@ pub(crate) fn reading<T>(read: impl FnOnce() -> T) -> T {
     read()
 }
 
+/// Whether this thread is in such work.
+pub(super) fn is_reading() -> bool {
+    DEPTH.get() > 0
+}
+
 impl DeadSectors {
     /// Looks on at what is read of a file and written to it.
     pub(super) fn of(&self, file: Box<dyn StorageBackend>) -> Box<dyn StorageBackend> {
@@ -169,7 +174,7 @@ impl DeadSectors {
 
     /// Unwinds who reads; the error for who does not.
     pub(super) fn refuse(&self, what: NotGiven) -> io::Error {
-        if DEPTH.get() > 0 && !std::thread::panicking() {
+        if is_reading() && !std::thread::panicking() {
             resume_unwind(Box::new(what));
         }
         self.known().refused = Some(what);

@@ -3,9 +3,9 @@
 //! redb believes the pages it reads: one that was altered may lead it to a page of another table, or says that it
 //! has fewer rows than it has; who then writes sets free what is in use, or seals the loss. So none is handed to it
 //! that is not what was written: known is what this program wrote, and what each page tells of those below it. What
-//! is not right is refused as if the disk did not give it ([`DeadSectors`](super::dead_sectors::DeadSectors)), but for
-//! the leaf that is to be there, of rows that have checksums of their own, where some of those are damaged and no more
-//! ([`proof`](crate::cold::proof)).
+//! is not right is refused as if the disk did not give it ([`DeadSectors`](super::dead_sectors::DeadSectors)), but for a
+//! leaf of one row that tells itself that it is damaged ([`proof`](crate::cold::proof)); and for who writes, one bit that
+//! turned is put right, so that it holds up nobody.
 //!
 //! Of a page that was forgotten, in a log of more than some two hundred thousand, it is looked up again what leads to it.
 //! Where nothing does it is handed on as it is: the database reads some to find out which commit is the last, which are
@@ -21,16 +21,20 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
-use super::dead_sectors::{DeadSectors, NotGiven};
+use super::dead_sectors::{DeadSectors, NotGiven, is_reading};
 use super::forward::forward_locks;
 use super::shadow::Shadow;
-use crate::cold::proof::has_damaged_rows;
+use crate::cold::proof::is_one_damaged_row;
 use crate::raw::{PAGE, RawFile, Snapshot, Teller};
 use known::{Known, Page};
 
 /// How much of a page that was written is looked at: all of one that has many rows, and where they are in a longer
 /// one, whose values have checksums of their own.
 const LOOKED_AT_BYTES: usize = 4 * PAGE;
+
+/// The longest page in which it is looked for a bit that turned: each is tried, which takes 10 ms for 4 KiB and
+/// 2 s for that.
+const PUT_RIGHT_BYTES: usize = 16 * PAGE;
 
 #[derive(Clone, Debug)]
 pub(super) struct Proven(Arc<Inner>);
@@ -74,26 +78,14 @@ impl Proven {
 
     /// Whether that is the page which is to be at `at`. What it tells of others is known from then on.
     fn is_right(&self, at: u64, page: &[u8]) -> bool {
-        let (known, teller) = {
-            let mut seen = self.seen();
-            (seen.known.get(at, page.len()), seen.teller)
-        };
-        let Some(teller) = teller else {
+        let Some(teller) = self.seen().teller else {
             return true;
         };
-        let told = match known {
-            Some(known) => known.told(at),
-            None => {
-                let told = self.last().and_then(|file| file.told_of(at, page));
-                match told {
-                    Some(told) => self.seen().known.tell(told),
-                    None => return true,
-                }
-                told
-            }
+        let Some(known) = self.known(at, page) else {
+            return true;
         };
-        let Some(told) = told else {
-            return known == Some(Page::written(page));
+        let Some(told) = known.told(at) else {
+            return known == Page::written(page);
         };
         let is_it = told.is(page);
         if is_it {
@@ -104,10 +96,53 @@ impl Proven {
         is_it
     }
 
-    /// Whether it is damaged so that no more than some of its rows are.
-    fn has_damaged_rows(&self, at: u64, page: &[u8]) -> bool {
+    /// What is known of the page at `at`, if anything leads there.
+    fn known(&self, at: u64, page: &[u8]) -> Option<Page> {
+        let known = self.seen().known.get(at, page.len());
+        if known.is_some() {
+            return known;
+        }
+        let told = self.last()?.told_of(at, page)?;
+        let mut seen = self.seen();
+        seen.known.tell(told);
+        seen.known.get(at, page.len())
+    }
+
+    /// Whether no more is wrong with it than that its one row is damaged.
+    fn is_one_damaged_row(&self, at: u64, page: &[u8]) -> bool {
         self.last()
-            .is_some_and(|file| has_damaged_rows(&file, at, page))
+            .is_some_and(|file| is_one_damaged_row(&file, at, page))
+    }
+
+    /// Puts the one bit right that turned in a page, if that is what is wrong with it.
+    fn put_right(&self, at: u64, page: &mut [u8]) -> bool {
+        let Some(known) = self
+            .known(at, page)
+            .filter(|_| page.len() <= PUT_RIGHT_BYTES)
+        else {
+            return false;
+        };
+        let told = known.told(at);
+        let is_right = |page: &[u8]| match told {
+            Some(told) => told.is_all(page),
+            None => known == Page::written(page),
+        };
+        let bit = (0..8 * page.len()).find(|&bit| {
+            page[bit / 8] ^= 1 << (bit % 8);
+            let is_right = is_right(page);
+            if !is_right {
+                page[bit / 8] ^= 1 << (bit % 8);
+            }
+            is_right
+        });
+        if let Some(bit) = bit {
+            tracing::warn!(
+                at,
+                byte = bit / 8,
+                "a bit turned in a page, and is put right for what is written"
+            );
+        }
+        bit.is_some()
     }
 
     /// The file as its last commit left it; `None` where it cannot be looked at.
@@ -132,7 +167,11 @@ impl StorageBackend for Proven {
         }
         // It may be a read that failed.
         self.0.file.read(offset, out)?;
-        if self.is_right(offset, out) || self.has_damaged_rows(offset, out) {
+        if self.is_right(offset, out) || self.is_one_damaged_row(offset, out) {
+            return Ok(());
+        }
+        // Who reads is told of it.
+        if !is_reading() && self.put_right(offset, out) {
             return Ok(());
         }
         Err(self.0.dead.refuse(NotGiven::altered(offset, out)))

@@ -9,7 +9,7 @@ use crate::cold::segment::Segment;
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::{BY_CONVERSATION, BY_CREATED, GONE, IDS, LIVE, OUTPUT, RECORDS, Tables};
-use crate::read::{Part, each_row, session_of_slot, slot_in_row, slot_of_row, unless_damaged};
+use crate::read::{Part, Row, each_row, session_of_slot, slot_in_row, slot_of_row, unless_damaged};
 
 /// Drops every projection and folds it again, and makes the indexes of ids anew.
 pub(crate) fn rebuild(txn: &WriteTransaction) -> Result<(), Fault> {
@@ -73,6 +73,15 @@ pub(crate) fn fold_session(
     slot: u64,
     id: &SessionId,
 ) -> Result<Record, Fault> {
+    let of = Part::after(slot, id, Seq::ZERO);
+    fold_rows(id, |fold| each_row(segments, of, fold).map(drop))
+}
+
+/// The same of events that `each` reads, from the first one on.
+pub(crate) fn fold_rows(
+    id: &SessionId,
+    each: impl FnOnce(&mut dyn FnMut(Row<'_>) -> Result<Goes, Fault>) -> Result<(), Fault>,
+) -> Result<Record, Fault> {
     let of_session = |seq: Option<Seq>, problem: String| {
         Fault::Damage(Damage {
             session: Some(id.clone()),
@@ -81,8 +90,7 @@ pub(crate) fn fold_session(
         })
     };
     let mut replay = Replay::default();
-    let of = Part::after(slot, id, Seq::ZERO);
-    each_row(segments, of, |row| {
+    each(&mut |row| {
         let envelope = row.event(id)?;
         replay = std::mem::take(&mut replay)
             .fold(&envelope)

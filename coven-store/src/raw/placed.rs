@@ -7,27 +7,20 @@ use super::told::Told;
 use super::{Snapshot, checksum};
 
 impl Snapshot {
-    /// Whether a leaf is to be at `at` that has the place of rows of a table with such keys, and may have so many: as
-    /// the branches tell that are what they were, and a page beside it.
-    pub(crate) fn has_their_place(
-        &self,
-        table: &str,
-        keys: [Key; 2],
-        rows: usize,
-        at: u64,
-    ) -> bool {
-        keys.into_iter()
-            .all(|key| self.has_place(table, key, rows, at).unwrap_or(false))
+    /// Whether a leaf is to be at `at` that has the place of a row of a table with such a key: as the branches tell
+    /// that are what they were, and a page beside it.
+    pub(crate) fn has_its_place(&self, table: &str, wanted: Key, at: u64) -> bool {
+        self.has_place(table, wanted, at).unwrap_or(false)
     }
 
-    fn has_place(&self, table: &str, wanted: Key, rows: usize, at: u64) -> Option<bool> {
+    fn has_place(&self, table: &str, wanted: Key, at: u64) -> Option<bool> {
         let table = self.tables.get(table)?;
         let mut root = table.root?;
         let mut beside: Option<Vec<Root>> = None;
         loop {
             if self.place_of(root)? == at {
                 return Some(match beside {
-                    None => table.rows == rows as u64,
+                    None => table.rows == 1,
                     Some(beside) => beside.into_iter().any(|it| self.is_leaf(it, table.widths)),
                 });
             }

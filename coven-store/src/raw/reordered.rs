@@ -6,7 +6,8 @@ use std::path::Path;
 
 use super::header::{COMMIT_BYTES, COMMIT_SUM_AT, COMMITS_AT};
 use super::page::{PAGE, Widths, count, covered, leaf_rows};
-use super::{InPage, RawFile, Snapshot, checksum};
+use super::told::InPage;
+use super::{RawFile, Snapshot, checksum};
 use crate::file::OsDisk;
 
 /// Puts the rows of a table, which has one leaf, in another order: first those at these places.

@@ -75,10 +75,13 @@ impl Teller {
 impl Told {
     /// Whether that is the page, and its keys are in order; what redb does not look at may be anything.
     pub(crate) fn is(&self, page: &[u8]) -> bool {
-        let is = |page: &[u8]| {
-            covered(page, self.widths).is_some_and(|bytes| page_sum(bytes) == self.sum)
-        };
-        (is(page) || is(&with_spare_bytes_empty(page))) && is_in_order(page, self.widths)
+        self.is_all(page) || self.is_all(&with_spare_bytes_empty(page))
+    }
+
+    /// The same of all of it that redb has a checksum of.
+    pub(crate) fn is_all(&self, page: &[u8]) -> bool {
+        let is_it = covered(page, self.widths).is_some_and(|bytes| page_sum(bytes) == self.sum);
+        is_it && is_in_order(page, self.widths)
     }
 }
 

@@ -106,6 +106,14 @@ pub(crate) struct Facts {
     pub(crate) known: Option<Known>,
 }
 
+impl Facts {
+    /// Nothing is known.
+    pub(crate) const NONE: Self = Self {
+        trimmed_bytes: 0,
+        known: None,
+    };
+}
+
 impl Cache {
     pub(crate) fn new(most_bytes: usize) -> Self {
         Self(Mutex::new(State {

@@ -113,7 +113,6 @@ pub(crate) fn list(
 
 /// The same without the list, for who met damage in it: all sessions are looked at.
 pub(crate) fn list_by_slots(
-    txn: &ReadTransaction,
     verified: Verified<'_>,
     tail: &HashMap<u64, Option<Arc<Record>>>,
     page: &Page,
@@ -131,7 +130,7 @@ pub(crate) fn list_by_slots(
     for slot in verified.slots() {
         match slot {
             Some((slot, _, deleted_at)) if deleted_at.is_some() || tail.contains_key(&slot) => {}
-            Some((slot, id, _)) => match unless_damaged(verified.record_in(txn, slot, &id))? {
+            Some((slot, id, _)) => match unless_damaged(verified.record_in(slot, &id))? {
                 Some(record) if is_hidden(&record, page) || !is_before(&record, page) => {}
                 Some(record) => take(record),
                 None => damaged += 1,

@@ -52,12 +52,21 @@ impl Store {
     /// As [`Store::record`].
     pub fn list(&self, page: &Page) -> Result<Listing, ReadError> {
         let tail = self.0.tail.look().standings();
-        self.run(|txn| read::list(txn, &tail, page))
-            .or_else(|error| {
-                self.past_damage(error, |txn, file| {
-                    read::list_by_slots(txn, file, &tail, page)
-                })
-            })
+        let found = self.run(|txn| read::list(txn, &tail, page));
+        let lacks_some = match &found {
+            // Somebody makes it anew.
+            Ok(_) if matches!(self.0.opened, Opened::ToWrite { .. }) => false,
+            Ok(listing) => listing.damaged > 0,
+            Err(error) => matches!(error, ReadError::Damaged(_)),
+        };
+        if !lacks_some {
+            return found;
+        }
+        let again = self
+            .0
+            .cold
+            .read_verified(|_, file| read::list_by_slots(Verified::of(file), &tail, page));
+        again.and_then(Result::ok).map_or(found, Ok)
     }
 
     /// The records of all launched sessions that have not ended: those a restart must look at. Less

@@ -4,6 +4,8 @@ use redb::backends::InMemoryBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 
 use super::*;
+use crate::database::if_given;
+use crate::file::dead_sectors::reading;
 use crate::file::shadow::Locking;
 use crate::layout::{IDS, SEGMENTS};
 use crate::raw::Widths;
@@ -105,10 +107,33 @@ fn no_page_is_handed_on_that_is_not_what_it_is_to_be_be_it_told_written_or_forgo
             forget();
             let mut rows = [0];
             proven.0.file.read(at + 2, &mut rows).expect("memory");
-            proven.0.file.write(at + 2, &[rows[0] - 1]).expect("memory");
+            proven.0.file.write(at + 2, &[rows[0] ^ 3]).expect("memory");
             read(&db).expect_err(&format!("{table}, the leaf at byte {at}, {is_forgotten}"));
         }
     }
+}
+
+#[test]
+fn one_bit_that_turned_is_put_right_for_who_writes_and_two_are_not() {
+    let (proven, db) = database();
+    let widths = Widths {
+        key: Some(16),
+        value: None,
+    };
+    let at = leaves(&proven, SEGMENTS.name(), widths)[1];
+    let mut page = vec![0; PAGE];
+    proven.read(at, &mut page).expect("memory");
+    let mut turned = page.clone();
+    for (byte, is_put_right) in [(2, true), (700, false)] {
+        turned[byte] ^= 4;
+        proven.0.file.write(at, &turned).expect("memory");
+        let mut found = vec![0; PAGE];
+        let read = proven.read(at, &mut found);
+        assert_eq!((read.is_ok(), found == page), (is_put_right, is_put_right));
+        let read = if_given(|| reading(|| proven.read(at, &mut vec![0; PAGE])));
+        assert!(read.is_none_or(|read| read.is_err()), "who reads is told");
+    }
+    drop(db);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::error::Damage;
 use crate::fault::{Fault, damage};
 use crate::inspect::{name_of, widths};
 use crate::layout::{RECORDS, SEGMENTS, SLOTS, TRIMMING};
-use crate::projection::fold_session;
+use crate::projection::fold_rows;
 use crate::raw::{Key, Leaf, Order, Reach, Snapshot};
 use crate::read::cache::Facts;
 use crate::read::output::Begins;
@@ -57,7 +57,7 @@ impl<'a> Verified<'a> {
                 Ok(deleted_at.is_none().then_some((slot, facts)))
             }
             // The cold file may have nothing of it yet; and its record proves whose the slot is as well.
-            None if tail.is_some() || facts.known.is_some() => Ok(Some((slot, facts))),
+            None if tail.is_some() || self.kept(slot, id).is_any() => Ok(Some((slot, facts))),
             Some(_) | None => Err(Fault::Damage(Damage {
                 session: Some(id.clone()),
                 seq: None,
@@ -108,40 +108,52 @@ impl<'a> Verified<'a> {
         id: &SessionId,
     ) -> Result<Option<Record>, Fault> {
         let found = self.find(txn, id, None)?;
-        found
-            .map(|(slot, _)| self.record_in(txn, slot, id))
-            .transpose()
+        found.map(|(slot, _)| self.record_in(slot, id)).transpose()
     }
 
     /// The same of a session whose slot that is.
-    pub(in crate::read) fn record_in(
-        self,
-        txn: &ReadTransaction,
-        slot: u64,
-        id: &SessionId,
-    ) -> Result<Record, Fault> {
-        let row = self.row(RECORDS, slot).ok().flatten();
-        match row.and_then(|row| record_of_row(slot, id, &row).ok()) {
-            Some(record) => Ok(record),
-            None => guarded(|| fold_session(&txn.open_table(SEGMENTS)?, slot, id)),
+    pub(in crate::read) fn record_in(self, slot: u64, id: &SessionId) -> Result<Record, Fault> {
+        match self.kept(slot, id) {
+            Kept::Current(record) => Ok(record),
+            Kept::Perhaps(_) | Kept::Nothing => fold_rows(id, |fold| {
+                let of = Part::after(slot, id, Seq::ZERO);
+                self.each(of, &Facts::NONE, 0, fold).map(drop)
+            }),
+        }
+    }
+
+    /// The record that is kept of a session.
+    fn kept(self, slot: u64, id: &SessionId) -> Kept {
+        let record = |row: Vec<u8>| record_of_row(slot, id, &row).ok();
+        match self.sound_row(RECORDS, slot) {
+            Ok(row) => row.and_then(record).map_or(Kept::Nothing, Kept::Current),
+            Err(_) => {
+                let row = self.row(RECORDS, slot).ok().flatten();
+                row.and_then(record).map_or(Kept::Nothing, Kept::Perhaps)
+            }
         }
     }
 
     /// As [`Segments::facts`](super::Segments::facts).
     pub(in crate::read) fn facts(self, slot: u64, id: &SessionId) -> Result<Facts, Fault> {
-        // It proves itself. One that cannot be read is as good as none.
-        let row = self.row(RECORDS, slot).ok().flatten();
-        let record = row.and_then(|row| record_of_row(slot, id, &row).ok());
-        let known = record.as_ref().map(Known::from);
-        let trimmed_bytes = match known {
-            Some(known) => known.trimmed_bytes,
-            None => self
-                .sound_row(TRIMMING, slot)?
-                .map_or(0, |row| number(&row)),
+        let kept = self.kept(slot, id);
+        if let Kept::Current(record) = &kept {
+            let known = Known::from(record);
+            return Ok(Facts {
+                trimmed_bytes: known.trimmed_bytes,
+                known: Some(known),
+            });
+        }
+        let was_trimmed = match kept {
+            Kept::Perhaps(record) => record.session.trimmed_bytes,
+            Kept::Current(_) | Kept::Nothing => 0,
         };
+        let is_trimmed = self
+            .sound_row(TRIMMING, slot)?
+            .map_or(0, |row| number(&row));
         Ok(Facts {
-            trimmed_bytes,
-            known,
+            trimmed_bytes: is_trimmed.max(was_trimmed),
+            known: None,
         })
     }
 
@@ -311,6 +323,21 @@ impl<'a> Verified<'a> {
             }
         }
         Ok(None)
+    }
+}
+
+/// The record that is kept of a session.
+enum Kept {
+    /// As it was written last.
+    Current(Record),
+    /// It proves itself, and is in a page that is not what it is to be: it may be what it was some commits before.
+    Perhaps(Record),
+    Nothing,
+}
+
+impl Kept {
+    const fn is_any(&self) -> bool {
+        matches!(self, Self::Current(_) | Self::Perhaps(_))
     }
 }
 
