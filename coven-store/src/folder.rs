@@ -166,11 +166,11 @@ impl Folder {
                 let _ = reply.send(());
             }
             Message::Alarm { opening } => self.heed(opening),
-            Message::Reopen => {
-                if self.state.trouble.is_none() {
-                    self.lose(read_failed());
-                }
-            }
+            Message::Reopen => match (&self.state.trouble, self.cold.database.opening()) {
+                (None, _) => self.lose(read_failed()),
+                (Some(_), Some(opening)) => self.heed(opening),
+                (Some(_), None) => {}
+            },
             // That is looked after with all else.
             Message::Cached | Message::Close { .. } => {}
         }

@@ -323,4 +323,12 @@ async fn for_damage_that_stays_the_file_is_not_opened_again_soon_and_without_tha
     folder.state.mending = mend::Mending::Tried;
     folder.lose_or_mend(&damage("a page of it"));
     assert!(wait(&folder) > 5 * crate::limits::MAX_BACKOFF);
+    // Who met another fault is not to wait for that.
+    let opening = folder.cold.database.opening().expect("it is open");
+    folder.take_in(Message::Alarm { opening });
+    assert!(wait(&folder) < 5 * crate::limits::MAX_BACKOFF);
+    folder.state.trouble = None;
+    folder.lose_or_mend(&damage("a page of it"));
+    folder.take_in(Message::Reopen);
+    assert!(wait(&folder) < 5 * crate::limits::MAX_BACKOFF);
 }

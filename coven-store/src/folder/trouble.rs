@@ -60,15 +60,20 @@ impl Folder {
             return;
         }
         let not_before = self.state.alarms.not_before;
-        let next_try = match (&self.state.trouble, not_before) {
-            (Some(trouble), _) => trouble.next_try,
-            (None, Some(at)) if at > Instant::now() => at,
-            (None, _) => return self.lose(read_failed()),
-        };
-        if self.state.trouble.is_none() {
-            let reason = read_failed();
-            self.meter.stuck(&reason);
-            self.state.trouble = Some(Trouble { reason, next_try });
+        let now = Instant::now();
+        let opens_at = not_before.map_or(now, |at| at.max(now));
+        match &mut self.state.trouble {
+            // That may wait for longer than who reads.
+            Some(trouble) => trouble.next_try = trouble.next_try.min(opens_at),
+            None if opens_at == now => return self.lose(read_failed()),
+            None => {
+                let reason = read_failed();
+                self.meter.stuck(&reason);
+                self.state.trouble = Some(Trouble {
+                    reason,
+                    next_try: opens_at,
+                });
+            }
         }
         self.state.alarms.is_due = true;
         self.cold.database.stay(opening);
