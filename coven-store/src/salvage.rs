@@ -67,7 +67,7 @@ pub struct Salvaged {
 /// A session that lost something.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Changed {
-    /// Its id; one that says so where even that was lost.
+    /// Its id; one that says so where even that was lost, or is another session's as well.
     pub session: SessionId,
     /// Events that are there as they were.
     pub kept_events: u64,
@@ -271,7 +271,7 @@ impl<'a> Salvaging<'a> {
         owner: &Owner,
         trimmed_bytes: u64,
     ) -> Result<(), SalvageError> {
-        let kept = self.catalogue.record(slot, id);
+        let kept = self.catalogue.record(slot);
         let mut mending = Mending::new(id.clone(), self.uid, kept, trimmed_bytes);
         let Self {
             catalogue,
@@ -297,7 +297,7 @@ impl<'a> Salvaging<'a> {
         let is_trimmed = mending.trimmed_bytes > 0;
         let mended = Mended {
             id: id.clone(),
-            has_name: owner.id.is_some(),
+            has_name: catalogue.keeps_its_name(slot),
             done: mending.done,
         };
         if is_trimmed {
@@ -322,13 +322,14 @@ impl<'a> Salvaging<'a> {
         (had.saturating_sub(done.events), true)
     }
 
-    /// Tells of those that were trimmed. The order does not say which events are gone rightly: all after
-    /// the last `Trimmed` are to be there, and of those before it nobody knows.
+    /// Tells of those that were trimmed. The order does not say which events are gone rightly: all after the last
+    /// `Trimmed` are to be there; of others nobody knows, but where a segment cannot be read.
     fn tell_trimmed(&mut self) {
         let trimmed = std::mem::take(&mut self.trimmed);
         let from = |(&slot, mended): (&u64, &Mended)| Some((slot, mended.done.last_trim?));
         let from: BTreeMap<u64, u64> = trimmed.iter().filter_map(from).collect();
         let ordered = self.catalogue.ordered_from(&from);
+        let lacking = self.catalogue.lacking(trimmed.keys().copied());
         for (slot, mended) in &trimmed {
             let had = match (&ordered, from.get(slot)) {
                 (Some(ordered), Some(&from)) => {
@@ -340,7 +341,8 @@ impl<'a> Salvaging<'a> {
             let missing = had.saturating_sub(mended.done.since_trim);
             let gaps = self.gaps.as_ref().map(|gaps| &gaps.of);
             let in_gaps = gaps.and_then(|gaps| gaps.get(slot)).copied();
-            self.tell(mended, missing.max(in_gaps.unwrap_or(0)), None);
+            let missing = missing.max(in_gaps.unwrap_or(0));
+            self.tell(mended, missing.max(lacking.contains(slot).into()), None);
         }
     }
 

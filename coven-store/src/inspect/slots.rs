@@ -10,7 +10,7 @@ use super::finding::{Finding, Loss};
 use super::order::Tally;
 use super::source::number;
 use crate::fault::Fault;
-use crate::layout::{ERASING, GONE, IDS, TRIMMING};
+use crate::layout::{ERASING, GONE, IDS, SLOTS, TRIMMING};
 use crate::raw::Row;
 use crate::read::slot_of_row;
 
@@ -121,13 +121,57 @@ impl Inspection<'_> {
         if self.is_torn("ids") {
             return Ok(());
         }
-        for (slot, known) in &self.slots.known {
-            if known.deleted_at.is_none() && !named.contains(slot) {
-                let finding = Finding::of("ids", "it does not lead to this one", Loss::Nothing);
-                self.findings.add(finding.session(&known.id));
+        let known = self.slots.known.iter();
+        let living = known.filter(|(_, known)| known.deleted_at.is_none());
+        let unnamed = living.filter(|(slot, _)| !named.contains(slot));
+        let unnamed: Vec<u64> = unnamed.map(|(slot, _)| *slot).collect();
+        if !unnamed.is_empty() {
+            let namesakes = self.namesakes(&unnamed)?;
+            for slot in unnamed {
+                self.tell_unnamed(slot, &namesakes);
             }
         }
         Ok(())
+    }
+
+    /// Tells of a session that `ids` does not lead to. Where it leads to another of that id, who asks for this one
+    /// reads that.
+    fn tell_unnamed(&mut self, slot: u64, namesakes: &BTreeMap<SessionId, u64>) {
+        let id = &self.slots.known[&slot].id;
+        let finding = match namesakes.get(id) {
+            Some(other) => {
+                self.findings.lose(id);
+                let problem = format!("it leads to slot {other}, which has that id too");
+                Finding::of("ids", problem, Loss::Name).at(format_args!("slot {slot}"))
+            }
+            None => Finding::of("ids", "it does not lead to this one", Loss::Nothing),
+        };
+        self.findings.add(finding.session(id));
+    }
+
+    /// The slots that `ids` leads to from the ids of some others, where those have them too.
+    fn namesakes(&self, others: &[u64]) -> Result<BTreeMap<SessionId, u64>, Fault> {
+        let ids = others.iter().map(|slot| &self.slots.known[slot].id);
+        let ids: BTreeSet<&SessionId> = ids.collect();
+        let mut led_to = BTreeMap::new();
+        for row in self.source.sound_rows(IDS)? {
+            let row = row?;
+            let id = SessionId::parse(<&str>::from_bytes(&row.key)).ok();
+            if let Some(id) = id.filter(|id| ids.contains(id)) {
+                led_to.insert(number(&row.value, 0), id);
+            }
+        }
+        let mut namesakes = BTreeMap::new();
+        for row in self.source.rows(SLOTS)? {
+            let row = row?;
+            let slot = number(&row.key, 0);
+            if let Some(id) = led_to.get(&slot)
+                && slot_of_row(slot, &row.value).is_ok_and(|it| it == (id.clone(), None))
+            {
+                namesakes.insert(id.clone(), slot);
+            }
+        }
+        Ok(namesakes)
     }
 
     fn look_at_gone(&mut self) -> Result<(), Fault> {

@@ -157,6 +157,11 @@ pub(super) fn is_in_order(page: &[u8], widths: Widths) -> bool {
     keys.is_sorted_by(|one, next| key(one) < key(next))
 }
 
+/// How many rows a leaf says that it has.
+pub(crate) fn leaf_len(page: &[u8]) -> usize {
+    count(page)
+}
+
 /// Where the last value of a page ends, if that looks like a leaf and `widths` are those of its table.
 pub(crate) fn leaf_end(page: &[u8], widths: Widths) -> Option<usize> {
     if kind(page) != Some(Kind::Leaf) {

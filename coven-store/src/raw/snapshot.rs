@@ -21,6 +21,8 @@ pub(crate) struct BadPage {
     pub(crate) above: Option<Vec<u8>>,
     /// And up to this one.
     pub(crate) up_to: Option<Vec<u8>>,
+    /// How many pages lead to it, one to the next.
+    pub(crate) depth: usize,
     /// What is wrong with it.
     pub(crate) problem: String,
 }

@@ -37,6 +37,7 @@ pub(crate) struct Bounds(Rc<Between>);
 struct Between {
     above: Option<Vec<u8>>,
     up_to: Option<Vec<u8>>,
+    depth: usize,
 }
 
 impl Bounds {
@@ -48,6 +49,11 @@ impl Bounds {
     /// And up to this one.
     pub(crate) fn up_to(&self) -> Option<&[u8]> {
         self.0.up_to.as_deref()
+    }
+
+    /// How many pages lead to it, one to the next.
+    pub(crate) fn depth(&self) -> usize {
+        self.0.depth
     }
 
     /// Whether both are of rows of the same page.
@@ -78,6 +84,7 @@ struct Ahead {
     root: Root,
     above: Option<Vec<u8>>,
     up_to: Option<Vec<u8>>,
+    depth: usize,
     parent_is_sound: bool,
 }
 
@@ -94,6 +101,7 @@ impl<'a> Walk<'a> {
             root,
             above: None,
             up_to: None,
+            depth: 0,
             parent_is_sound: true,
         });
         Self {
@@ -153,6 +161,7 @@ impl<'a> Walk<'a> {
         let bounds = Bounds(Rc::new(Between {
             above: place.above.clone(),
             up_to: place.up_to.clone(),
+            depth: place.depth,
         }));
         let rows = leaf_rows(page, self.widths);
         self.rows = rows
@@ -178,6 +187,7 @@ impl<'a> Walk<'a> {
                 root: child.root,
                 above: owned(child.above).or_else(|| place.above.clone()),
                 up_to: owned(child.up_to).or_else(|| place.up_to.clone()),
+                depth: place.depth + 1,
                 parent_is_sound: is_sound,
             })
             .collect();
@@ -196,6 +206,7 @@ impl<'a> Walk<'a> {
             len_bytes: span.map_or(0, |(_, len)| len),
             above: place.above.clone(),
             up_to: place.up_to.clone(),
+            depth: place.depth,
             problem,
         });
     }

@@ -6,7 +6,7 @@
 
 use crate::cold::order::runs_of_row;
 use crate::cold::segment::Segment;
-use crate::raw::{MAX_PAGE_BYTES, PAGE, RawFile, Widths, can_begin, leaf_end, leaf_rows};
+use crate::raw::{MAX_PAGE_BYTES, PAGE, RawFile, Widths, can_begin, leaf_end, leaf_len, leaf_rows};
 use crate::read::slot_of_row;
 
 /// Bytes that are read at once to look for leaves.
@@ -40,7 +40,8 @@ impl Found {
 
 /// What is in one page.
 pub(super) enum Leaf {
-    Segments(Vec<Found>),
+    /// Those that can be read, and whether there are no others.
+    Segments(Vec<Found>, bool),
     /// The second part of each key is 0, here and in the next.
     Slots(Vec<Found>),
     Order(Vec<Found>),
@@ -54,7 +55,8 @@ pub(super) fn cold(file: &RawFile, mut each: impl FnMut(Leaf)) {
             .collect();
         if !segments.is_empty() {
             let end = segments.iter().map(Found::end).max();
-            each(Leaf::Segments(segments));
+            let are_all = segments.len() == leaf_len(page);
+            each(Leaf::Segments(segments, are_all));
             return end.unwrap_or(at);
         }
         let numbered: Vec<Found> = rows(at, page, NUMBERED).collect();

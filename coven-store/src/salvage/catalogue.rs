@@ -4,8 +4,9 @@ mod carved;
 mod journal;
 mod order;
 mod owners;
+mod unread;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 use coven_core::{Record, Seq, SessionId};
@@ -23,6 +24,7 @@ use crate::stored::Mark;
 use crate::tail::Run;
 
 use journal::Left;
+use unread::{Stretch, Unread};
 
 /// A segment that is whole, in the cold file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -59,6 +61,10 @@ pub(super) struct Catalogue {
     /// Where the events of those are that the trees lead to, sorted: slot, first and last. Only where
     /// there are others as well.
     referred: Vec<(u64, u64, u64)>,
+    /// Where segments were that cannot be read.
+    unread: Vec<Stretch>,
+    /// From which segment, found beside the trees, up to which place of its slot there is no other.
+    joined: BTreeMap<(u64, u64), u64>,
     pub(super) owners: BTreeMap<u64, Owner>,
     /// Where the records are.
     records: BTreeMap<u64, (u64, u32)>,
@@ -74,7 +80,9 @@ pub(super) struct Catalogue {
     cold_marks: Option<(Mark, Option<Mark>)>,
     /// Sessions there were, as far as is known, that nothing is left of.
     pub(super) untraced: u64,
-    /// What the slots are called whose names are lost.
+    /// Slots whose session has the id of another that is left, and not the better claim to it.
+    namesakes: HashSet<u64>,
+    /// What the slots are called that have no name of their own.
     new_names: HashMap<u64, SessionId>,
     /// Slots whose session was deleted, as another had its id later, and whose deletion is lost.
     pub(super) forgotten: Vec<u64>,
@@ -111,7 +119,10 @@ impl Catalogue {
         };
         catalogue.pieces.sort_unstable();
         catalogue.pieces.dedup();
-        catalogue.forget_predecessors();
+        if let OpenFile::There(cold) = cold {
+            catalogue.cold = Some(cold);
+        }
+        catalogue.part_namesakes();
         catalogue.name_the_nameless();
         catalogue.has_journal = left == Left::All;
         catalogue.has_newest = left != Left::NotTheEnd;
@@ -121,9 +132,6 @@ impl Catalogue {
         if !catalogue.has_newest {
             // What was given since is not known: nothing of it may be given again.
             catalogue.mark.last_seq += LOST_SEQS;
-        }
-        if let OpenFile::There(cold) = cold {
-            catalogue.cold = Some(cold);
         }
         Ok(catalogue)
     }
@@ -153,18 +161,22 @@ impl Catalogue {
         for row in rows(source.rows(SLOTS)).flatten() {
             self.take_slot(u64_of(&row.key), &row.value);
         }
+        let mut unread = Unread::default();
         for row in rows(source.rows(SEGMENTS)).flatten() {
             let key = <(u64, u64)>::from_bytes(&row.key);
-            self.take_segment(key, &row.value, row.at, Origin::Tree);
+            let is_read = self.take_segment(key, &row.value, row.at, Origin::Tree);
+            unread.meet(&row, is_read);
         }
+        let mut bad = cold.take_bad();
+        self.unread = unread.finish(&bad);
         for row in rows(source.sound_rows(RECORDS)).flatten() {
             let place = (row.at, u32::try_from(row.value.len()).unwrap_or(u32::MAX));
             self.records.insert(u64_of(&row.key), place);
         }
         self.take_order(rows(source.rows(ORDER)));
-        let is_torn = !cold.take_bad().is_empty()
-            || has_lost_its_last(cold)
-            || !cold.header.problems.is_empty();
+        bad.extend(cold.take_bad());
+        let is_torn =
+            !bad.is_empty() || has_lost_its_last(cold) || !cold.header.problems.is_empty();
         self.take_names(
             rows(source.sound_rows(IDS)),
             rows(source.sound_rows(BY_CREATED)),
@@ -195,9 +207,16 @@ impl Catalogue {
         })
     }
 
-    fn take_segment(&mut self, (slot, first): (u64, u64), bytes: &[u8], at: u64, origin: Origin) {
+    /// Says whether it is one that can be read.
+    fn take_segment(
+        &mut self,
+        (slot, first): (u64, u64),
+        bytes: &[u8],
+        at: u64,
+        origin: Origin,
+    ) -> bool {
         let Ok(head) = Segment::head(slot, first, bytes) else {
-            return;
+            return false;
         };
         self.mark.last_seq = self.mark.last_seq.max(head.last);
         self.mark.last_slot = self.mark.last_slot.max(slot);
@@ -210,6 +229,7 @@ impl Catalogue {
             at,
             len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
         });
+        true
     }
 
     fn count(&mut self, mark: Mark) {
@@ -259,10 +279,11 @@ impl Catalogue {
         Segment::decode(piece.slot, piece.first, &bytes).ok()
     }
 
-    /// The record that was kept of a session, if it is whole.
-    pub(super) fn record(&self, slot: u64, id: &SessionId) -> Option<Record> {
+    /// The record that was kept of a session, under the id that it had, if it is whole.
+    pub(super) fn record(&self, slot: u64) -> Option<Record> {
         let (at, len) = *self.records.get(&slot)?;
         let bytes = self.cold.as_ref()?.file.read(at, len as usize).ok()?;
+        let id = self.owners.get(&slot)?.id.as_ref()?;
         record_of_row(slot, id, &bytes).ok()
     }
 }

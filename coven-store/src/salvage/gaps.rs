@@ -60,7 +60,7 @@ impl Found {
             }
             let id = catalogue.name_of(slot);
             // Its record may know of a trim whose event is lost.
-            let record = catalogue.record(slot, &id);
+            let record = catalogue.record(slot);
             if let Some(record) = record.filter(|record| record.session.trimmed_bytes > 0) {
                 found.void(slot, record.last_seq.get());
             }

@@ -26,7 +26,10 @@ impl Catalogue {
             false => HashSet::new(),
         };
         carve::cold(&cold.file, |leaf| match leaf {
-            carve::Leaf::Segments(rows) => {
+            carve::Leaf::Segments(rows, are_all) => {
+                if are_all {
+                    self.join(rows.iter().map(|row| row.key));
+                }
                 for row in rows {
                     if self.is_lost((row.key.0, row.key.1), &row.value, &witness) {
                         self.take_segment(row.key, &row.value, row.at, Origin::Carved);

@@ -2,11 +2,13 @@
 
 use std::collections::{HashMap, HashSet};
 
-use coven_core::SessionId;
+use coven_core::{Event, SessionId};
 use redb::Value;
 
+use super::super::events::Events;
 use super::{Catalogue, u64_of};
-use crate::inspect::Rows;
+use crate::inspect::{Rows, Source};
+use crate::layout::IDS;
 
 impl Catalogue {
     /// Who slots belong to whose own rows are damaged.
@@ -56,27 +58,67 @@ impl Catalogue {
         }
     }
 
-    /// An id is used again only after its session was deleted: of two that are not known to be, the
-    /// older one was.
-    pub(super) fn forget_predecessors(&mut self) {
-        let mut living = HashMap::new();
-        let mut gone = Vec::new();
+    /// Parts the slots that have one id. It is used again only after its session was deleted, so one of which no
+    /// event is left was, unless it is the last of them or `ids` leads to it. Of the others one keeps the id: the one
+    /// that `ids` leads to, or else the one with the newest events. The rest lose theirs.
+    pub(super) fn part_namesakes(&mut self) {
+        let mut living: HashMap<SessionId, Vec<u64>> = HashMap::new();
         for (&slot, owner) in &self.owners {
             if let (Some(id), None) = (&owner.id, owner.deleted_at) {
-                gone.extend(living.insert(id.clone(), slot));
+                living.entry(id.clone()).or_default().push(slot);
             }
         }
-        for slot in gone {
-            self.owners.remove(&slot);
-            self.forgotten.push(slot);
+        living.retain(|_, slots| slots.len() > 1);
+        let led_to = self.led_to(&living);
+        for (id, slots) in living {
+            let (last, led_to) = (slots.last().copied(), led_to.get(&id).copied());
+            let mut left = Vec::new();
+            for slot in slots {
+                match Events::of(self, slot, id.clone()).last() {
+                    Some(newest) if newest.envelope.event == Event::Deleted => {
+                        self.owner(slot).deleted_at = Some(newest.envelope.seq.get());
+                    }
+                    Some(newest) => left.push((newest.envelope.seq.get(), slot)),
+                    None if [last, led_to].contains(&Some(slot)) => left.push((0, slot)),
+                    None => {
+                        self.owners.remove(&slot);
+                        self.forgotten.push(slot);
+                    }
+                }
+            }
+            let is_led_to = |(_, slot): &&(u64, u64)| Some(*slot) == led_to;
+            let keeps = left.iter().find(is_led_to).or_else(|| left.iter().max());
+            let keeps = keeps.map(|(_, slot)| *slot);
+            let others = left.iter().map(|(_, slot)| *slot);
+            self.namesakes
+                .extend(others.filter(|slot| Some(*slot) != keeps));
         }
     }
 
-    /// Finds names that nobody has for the slots whose own are lost.
+    /// Where `ids` leads from ids that several slots have.
+    fn led_to(&self, namesakes: &HashMap<SessionId, Vec<u64>>) -> HashMap<SessionId, u64> {
+        let Some(cold) = self.cold.as_ref().filter(|_| !namesakes.is_empty()) else {
+            return HashMap::new();
+        };
+        let rows = Source::Closed(cold).sound_rows(IDS);
+        let rows = rows.into_iter().flatten().flatten();
+        let led_to = rows.filter_map(|row| {
+            let id = SessionId::parse(<&str>::from_bytes(&row.key)).ok()?;
+            namesakes
+                .contains_key(&id)
+                .then(|| (id, u64_of(&row.value)))
+        });
+        led_to.collect()
+    }
+
+    /// Finds names that nobody has for the slots whose own are lost, or another's too.
     pub(super) fn name_the_nameless(&mut self) {
         let ids = self.owners.values().filter_map(|owner| owner.id.clone());
         let mut taken: HashSet<SessionId> = ids.collect();
-        for (&slot, _) in self.owners.iter().filter(|(_, owner)| owner.id.is_none()) {
+        for (&slot, owner) in &self.owners {
+            if owner.id.is_some() && !self.namesakes.contains(&slot) {
+                continue;
+            }
             let first = std::iter::once(format!("salvaged-slot-{slot}"));
             let others = (2..).map(|number: u64| format!("salvaged-slot-{slot}-{number}"));
             let mut names = first
@@ -92,7 +134,12 @@ impl Catalogue {
     /// The name of a session, or one that stands for it.
     pub(in crate::salvage) fn name_of(&self, slot: u64) -> SessionId {
         let owner = self.owners.get(&slot).and_then(|owner| owner.id.as_ref());
-        let name = owner.or_else(|| self.new_names.get(&slot));
+        let name = self.new_names.get(&slot).or(owner);
         name.expect("every slot that is left has one").clone()
+    }
+
+    /// Whether a session is called as it was.
+    pub(in crate::salvage) fn keeps_its_name(&self, slot: u64) -> bool {
+        !self.new_names.contains_key(&slot)
     }
 }
