@@ -32,7 +32,7 @@ use crate::compact::Compaction;
 use crate::database::{Database, guarded};
 use crate::error::AppendError;
 use crate::fault::{Fault, read_failed};
-use crate::file::{Kept, SharedReserve};
+use crate::file::{Kept, SharedReserve, put_right_here};
 use crate::health::Meter;
 use crate::projection;
 use crate::read::{Cache, Touched};
@@ -86,6 +86,7 @@ impl Folder {
     /// Runs until it is told to close, or nobody is left to tell it. Lets go of `looked_over` once what can be
     /// made anew was looked at, and was made anew or cannot be now.
     pub(crate) fn run(mut self, looked_over: Sender<()>) {
+        put_right_here();
         self.mend_first();
         drop(looked_over);
         loop {

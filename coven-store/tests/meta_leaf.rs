@@ -1,4 +1,4 @@
-//! A bit turns in what the cold file says of itself, under a log that goes on.
+//! Bits turn in what the cold file says of itself, under a log that goes on.
 
 #[path = "support/damage.rs"]
 mod damage;
@@ -28,7 +28,9 @@ async fn nothing_is_folded_into_a_file_that_says_something_else_of_itself_and_a_
         let what = if what == b"log" { &own[..] } else { what };
         let file = fs::read(log.path()).expect("a file");
         for at in (0..file.len() - 16).filter(|&at| file[at..].starts_with(what)) {
+            // One bit alone would be put right.
             flip(&log.path(), at as u64 * 8 + 16 + 1);
+            flip(&log.path(), at as u64 * 8 + 16 + 4);
         }
         append(&store, "a", vec![output(0, "acknowledged")])
             .await

@@ -1,4 +1,4 @@
-//! Leaves of the cold file that are not what they were, and of which it can be told all the same that no more is
+//! Long leaves of the cold file that are not what they were, and of which it can be told all the same that no more is
 //! wrong with them than that the one row in them is damaged.
 
 use redb::{TableHandle, Value};
@@ -8,8 +8,9 @@ use crate::layout::SEGMENTS;
 use crate::raw::{Snapshot, Widths, is_empty_behind, key, rows_in_order};
 
 /// Whether that is the leaf of segments that is to be at `at`, with one row that is damaged and tells so: its key has
-/// its place there and nowhere else. One whose row proves itself is another leaf, or what this one was once. Where there
-/// are more rows nobody can tell: those that prove themselves may be what they were some commits before.
+/// its place there and nowhere else. One whose row proves itself is another leaf, or what this one was once. Asked of a page
+/// that one segment alone is as long as: in others there are more rows, and those that prove themselves may be what they
+/// were some commits before.
 pub(crate) fn is_one_damaged_row(file: &Snapshot, at: u64, page: &[u8]) -> bool {
     let widths = Widths {
         key: <(u64, u64)>::fixed_width(),

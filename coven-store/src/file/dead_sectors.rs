@@ -108,7 +108,7 @@ pub(crate) fn reading<T>(read: impl FnOnce() -> T) -> T {
 }
 
 /// Whether this thread is in such work.
-pub(super) fn is_reading() -> bool {
+fn is_reading() -> bool {
     DEPTH.get() > 0
 }
 

@@ -4,8 +4,8 @@
 //! has fewer rows than it has; who then writes sets free what is in use, or seals the loss. So none is handed to it
 //! that is not what was written: known is what this program wrote, and what each page tells of those below it. What
 //! is not right is refused as if the disk did not give it ([`DeadSectors`](super::dead_sectors::DeadSectors)), but for a
-//! leaf of one row that tells itself that it is damaged ([`proof`](crate::cold::proof)); and for who writes, one bit that
-//! turned is put right, so that it holds up nobody.
+//! long leaf of one row that tells itself that it is damaged ([`proof`](crate::cold::proof)); and in others one bit that
+//! turned is put right for who writes, so that it holds up nobody.
 //!
 //! Of a page that was forgotten, in a log of more than some two hundred thousand, it is looked up again what leads to it.
 //! Where nothing does it is handed on as it is: the database reads some to find out which commit is the last, which are
@@ -16,12 +16,13 @@ mod known;
 #[cfg(test)]
 mod tests;
 
+use std::cell::Cell;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
-use super::dead_sectors::{DeadSectors, NotGiven, is_reading};
+use super::dead_sectors::{DeadSectors, NotGiven};
 use super::forward::forward_locks;
 use super::shadow::Shadow;
 use crate::cold::proof::is_one_damaged_row;
@@ -35,6 +36,16 @@ const LOOKED_AT_BYTES: usize = 4 * PAGE;
 /// The longest page in which it is looked for a bit that turned: each is tried, which takes 10 ms for 4 KiB and
 /// 2 s for that.
 const PUT_RIGHT_BYTES: usize = 16 * PAGE;
+
+thread_local! {
+    static PUTS_RIGHT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What this thread reads from now on is for what it writes: one bit that turned in a page is put right in it, so that
+/// it holds up nobody. To others it is told.
+pub(crate) fn put_right_here() {
+    PUTS_RIGHT.set(true);
+}
 
 #[derive(Clone, Debug)]
 pub(super) struct Proven(Arc<Inner>);
@@ -108,7 +119,7 @@ impl Proven {
         seen.known.get(at, page.len())
     }
 
-    /// Whether no more is wrong with it than that its one row is damaged.
+    /// Whether no more is wrong with a long page than that its one row is damaged.
     fn is_one_damaged_row(&self, at: u64, page: &[u8]) -> bool {
         self.last()
             .is_some_and(|file| is_one_damaged_row(&file, at, page))
@@ -167,11 +178,15 @@ impl StorageBackend for Proven {
         }
         // It may be a read that failed.
         self.0.file.read(offset, out)?;
-        if self.is_right(offset, out) || self.is_one_damaged_row(offset, out) {
+        if self.is_right(offset, out) {
             return Ok(());
         }
-        // Who reads is told of it.
-        if !is_reading() && self.put_right(offset, out) {
+        let is_good_enough = match out.len() {
+            // Who reads is told of it.
+            ..=PUT_RIGHT_BYTES => PUTS_RIGHT.get() && self.put_right(offset, out),
+            _ => self.is_one_damaged_row(offset, out),
+        };
+        if is_good_enough {
             return Ok(());
         }
         Err(self.0.dead.refuse(NotGiven::altered(offset, out)))

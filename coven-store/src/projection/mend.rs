@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use coven_core::{Record, SessionId};
 use redb::{ReadTransaction, TableHandle, WriteTransaction};
 
-use super::rebuild::{fold_session, index_ids, index_output, living_slots};
+use super::rebuild::{fold_session, index_ids, index_output, living_slots, pass_over_output};
 use super::update;
 use crate::database::guarded;
 use crate::fault::Fault;
@@ -14,14 +14,22 @@ use crate::layout::{
 };
 use crate::read::{known_record, load_record, session_of_slot, unless_damaged};
 
-/// Where all records are to be made anew: those that can be read of sessions whose own events are damaged, which
-/// theirs cannot be made of. Reads all events.
+/// What is kept of a session whose own events cannot be read.
+pub(crate) struct Kept {
+    /// Its record, if that can be read.
+    record: Option<Record>,
+    /// Its pages are read: no more than some of its segments are damaged.
+    has_pages: bool,
+}
+
+/// Where records or the index of output are to be made anew: the sessions whose own events cannot be read, which theirs
+/// cannot be made of, each with what is kept of it. Reads all events.
 pub(crate) fn kept_beside_damage(
     txn: &ReadTransaction,
     spoilt: &BTreeSet<&str>,
-) -> Result<BTreeMap<u64, Record>, Fault> {
+) -> Result<BTreeMap<u64, Kept>, Fault> {
     let mut kept = BTreeMap::new();
-    if !spoilt.contains(RECORDS.name()) {
+    if !spoilt.contains(RECORDS.name()) && !spoilt.contains(OUTPUT.name()) {
         return Ok(kept);
     }
     let (slots, segments) = (txn.open_table(SLOTS)?, txn.open_table(SEGMENTS)?);
@@ -29,9 +37,15 @@ pub(crate) fn kept_beside_damage(
         let Some(id) = unless_damaged(session_of_slot(&slots, slot))? else {
             continue;
         };
-        if unless_damaged(fold_session(&segments, slot, &id))?.is_none() {
+        let folded = guarded(|| fold_session(&segments, slot, &id));
+        if unless_damaged(folded)?.is_none() {
             let record = unless_damaged(guarded(|| known_record(txn, slot, &id)))?;
-            kept.extend(record.flatten().map(|record| (slot, record)));
+            let kept_of_it = Kept {
+                record: record.flatten(),
+                has_pages: unless_damaged(guarded(|| pass_over_output(&segments, slot, &id)))?
+                    .is_some(),
+            };
+            kept.insert(slot, kept_of_it);
         }
     }
     Ok(kept)
@@ -42,7 +56,7 @@ pub(crate) fn kept_beside_damage(
 pub(crate) fn mend(
     txn: &WriteTransaction,
     spoilt: &BTreeSet<&str>,
-    kept: &BTreeMap<u64, Record>,
+    kept: &BTreeMap<u64, Kept>,
 ) -> Result<(), Fault> {
     // One of them alone would not be known from the other.
     let are_ids_spoilt = spoilt.contains(IDS.name()) || spoilt.contains(GONE.name());
@@ -64,12 +78,13 @@ pub(crate) fn mend(
             continue;
         };
         let record = match kept.get(&slot) {
-            Some(kept) => Some(kept.clone()),
+            Some(kept) => kept.record.clone(),
             None => unless_damaged(record(&tables, slot, &id, spoilt))?,
         };
         if let Some(record) = record {
             update(&mut tables, slot, None, &record)?;
-            if spoilt.contains(OUTPUT.name()) {
+            let has_pages = kept.get(&slot).is_none_or(|kept| kept.has_pages);
+            if spoilt.contains(OUTPUT.name()) && has_pages {
                 unless_damaged(index_output(&mut tables, slot, &record))?;
             }
         }

@@ -1,7 +1,7 @@
 //! In which page a row has its place, and what leads to a page.
 
 use super::header::Root;
-use super::page::{Kind, Widths, children, covered, first_leaf_rows, kind};
+use super::page::{Kind, Widths, children, count, covered, first_leaf_rows, kind};
 use super::reach::{Key, key};
 use super::told::Told;
 use super::{Snapshot, checksum};
@@ -126,12 +126,14 @@ impl Snapshot {
     }
 }
 
-/// The first key of a page, if it may be one of a table with such.
+/// The first key of a page, if it may be one of a table with such keys and values.
 fn first_key(page: &[u8], widths: Widths) -> Option<&[u8]> {
     match kind(page)? {
-        Kind::Leaf => first_leaf_rows(page, widths)
-            .first()
-            .map(|(key, _)| &page[key.clone()]),
+        Kind::Leaf => {
+            let rows = first_leaf_rows(page, widths);
+            let (key, _) = rows.first().filter(|_| rows.len() == count(page))?;
+            Some(&page[key.clone()])
+        }
         Kind::Branch => children(page, widths).first()?.up_to,
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use coven_core::{Record, SessionId, Timestamp};
 use redb::{ReadOnlyTable, ReadTransaction};
 
-use super::record::{load_record, unless_damaged};
+use super::record::{load_record, record_of_row, unless_damaged};
 use super::segments::Verified;
 use crate::cold::order::Goes;
 use crate::database::guarded;
@@ -127,10 +127,17 @@ pub(crate) fn list_by_slots(
             newest.pop_first();
         }
     };
+    let mut records = verified.records().peekable();
+    let mut record_of = |slot: u64, id: &SessionId| {
+        while records.next_if(|(at, _)| *at < slot).is_some() {}
+        let row = records.next_if(|(at, _)| *at == slot);
+        let record = row.and_then(|(_, row)| record_of_row(slot, id, &row).ok());
+        record.map_or_else(|| verified.folded(slot, id), Ok)
+    };
     for slot in verified.slots() {
         match slot {
             Some((slot, _, deleted_at)) if deleted_at.is_some() || tail.contains_key(&slot) => {}
-            Some((slot, id, _)) => match unless_damaged(verified.record_in(slot, &id))? {
+            Some((slot, id, _)) => match unless_damaged(record_of(slot, &id))? {
                 Some(record) if is_hidden(&record, page) || !is_before(&record, page) => {}
                 Some(record) => take(record),
                 None => damaged += 1,

@@ -112,14 +112,26 @@ impl<'a> Verified<'a> {
     }
 
     /// The same of a session whose slot that is.
-    pub(in crate::read) fn record_in(self, slot: u64, id: &SessionId) -> Result<Record, Fault> {
+    fn record_in(self, slot: u64, id: &SessionId) -> Result<Record, Fault> {
         match self.kept(slot, id) {
             Kept::Current(record) => Ok(record),
-            Kept::Perhaps(_) | Kept::Nothing => fold_rows(id, |fold| {
-                let of = Part::after(slot, id, Seq::ZERO);
-                self.each(of, &Facts::NONE, 0, fold).map(drop)
-            }),
+            Kept::Perhaps(_) | Kept::Nothing => self.folded(slot, id),
         }
+    }
+
+    /// The record of a session, from its events.
+    pub(in crate::read) fn folded(self, slot: u64, id: &SessionId) -> Result<Record, Fault> {
+        fold_rows(id, |fold| {
+            let of = Part::after(slot, id, Seq::ZERO);
+            self.each(of, &Facts::NONE, 0, fold).map(drop)
+        })
+    }
+
+    /// The records that are as they were written last, by slot.
+    pub(in crate::read) fn records(self) -> impl Iterator<Item = (u64, Vec<u8>)> + use<'a> {
+        let leaves = self.reach(RECORDS, (0, 0), (u64::MAX, 0), Order::Forward);
+        let sound = leaves.filter(|leaf| leaf.problem.is_none());
+        sound.flat_map(|leaf| leaf.rows.into_iter().map(|((slot, _), row)| (slot, row)))
     }
 
     /// The record that is kept of a session.
@@ -175,6 +187,7 @@ impl<'a> Verified<'a> {
         let from = self.near(of.slot, wanted).unwrap_or(0);
         let mut may_lack = None;
         for leaf in self.segments((of.slot, from), (of.slot, of.last.get()), Order::Forward) {
+            let problem = leaf.problem.map(|problem| page_damaged(of.id, &problem));
             for ((_, first), bytes) in &leaf.rows {
                 // What is damaged before it has none that are wanted if there is no place for them.
                 let next = seeing
@@ -183,13 +196,15 @@ impl<'a> Verified<'a> {
                 if let Some(fault) = may_lack.take().filter(|_| *first > next) {
                     return Err(fault);
                 }
+                // This one may be what it was some commits before, and had less then.
+                may_lack.clone_from(&problem);
                 let segment = Segment::decode(of.slot, *first, bytes)
                     .map_err(|problem| of.damaged(*first, &problem))?;
                 if seeing.take_some(&segment)? == Goes::Enough {
                     return Ok(seeing.seen(Goes::Enough));
                 }
             }
-            may_lack = may_lack.or(leaf.problem.map(|problem| page_damaged(of.id, &problem)));
+            may_lack = may_lack.or(problem);
         }
         let end = facts.known.map_or(END, |known| known.last_seq).min(of.last);
         match may_lack {
