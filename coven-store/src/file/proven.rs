@@ -127,10 +127,7 @@ impl Proven {
 
     /// Puts the one bit right that turned in a page, if that is what is wrong with it.
     fn put_right(&self, at: u64, page: &mut [u8]) -> bool {
-        let Some(known) = self
-            .known(at, page)
-            .filter(|_| page.len() <= PUT_RIGHT_BYTES)
-        else {
+        let Some(known) = self.known(at, page) else {
             return false;
         };
         let told = known.told(at);

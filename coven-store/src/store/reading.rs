@@ -30,7 +30,7 @@ impl Store {
         let record = entry.map(|entry| entry.map(|entry| Arc::unwrap_or_clone(entry.record)));
         record
             .or_else(|error| self.past_damage(error, |txn, file| file.record(txn, id)))
-            .map_err(|error| error.met_for(id))
+            .map_err(|error| self.met_for(id, error))
     }
 
     /// Whether there was a session of this id, which was deleted, and there is none now.
@@ -137,7 +137,7 @@ impl Store {
                 .or_else(|error| self.past_damage(error, |txn, file| page.read_verified(txn, file)))
             }
         }
-        .map_err(|error| error.met_for(id))
+        .map_err(|error| self.met_for(id, error))
     }
 
     /// The events of all sessions after `after`, in the order of their Seqs. Of a deleted session
@@ -234,7 +234,7 @@ impl Store {
                     self.past_damage(error, |txn, file| range.read_verified(txn, file))
                 }),
         }
-        .map_err(|error| error.met_for(id))
+        .map_err(|error| self.met_for(id, error))
     }
 
     /// The newest session that `harness` was launched for under this `conversation_id`.
@@ -299,6 +299,15 @@ impl Store {
     ) -> Result<AllPage, ReadError> {
         let page = read::OfAll::begin(&self.0.tail, after, limit);
         self.past_damage(was_met(), |txn, file| page.read_verified(txn, file))
+    }
+
+    /// What was met as a session was asked for, and is noted for the health of the log.
+    fn met_for(&self, id: &SessionId, error: ReadError) -> ReadError {
+        let error = error.met_for(id);
+        if let ReadError::Damaged(damage) = &error {
+            self.0.queue.meter.met(damage);
+        }
+        error
     }
 
     /// Reads what met damage once more, page by page: of what is another's it says nothing then. Where that
