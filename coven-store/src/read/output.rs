@@ -193,7 +193,7 @@ impl<'a> OutputRange<'a> {
             .offset
             .max(known.map_or(0, |known| known.trimmed_bytes));
         let follows = |chunk: &&OutputChunk| {
-            let follows = chunk.offset <= next;
+            let follows = chunk.offset == next;
             next = chunk.offset + chunk.data.len() as u64;
             follows
         };
