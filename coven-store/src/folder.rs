@@ -30,7 +30,7 @@ use crate::cold::fold::{self, Thrift};
 use crate::cold::spared;
 use crate::compact::Compaction;
 use crate::database::{Database, guarded};
-use crate::error::AppendError;
+use crate::error::{AppendError, StorageFault};
 use crate::fault::{Fault, read_failed};
 use crate::file::{Kept, SharedReserve, put_right_here};
 use crate::health::Meter;
@@ -154,7 +154,10 @@ impl Folder {
                 self.compaction.give_all();
                 self.want_all();
                 self.state.is_tidy = false;
-                if let Some(trouble) = &mut self.state.trouble {
+                // Room is of no help against another fault.
+                if let Some(trouble) = &mut self.state.trouble
+                    && trouble.reason == StorageFault::Full
+                {
                     trouble.next_try = Instant::now();
                 }
             }

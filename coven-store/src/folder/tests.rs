@@ -267,7 +267,9 @@ async fn which_projections_are_damaged_is_looked_at_once_until_a_fold_goes_throu
         folder.lose_or_mend(&met);
         assert!(matches!(folder.state.mending, mend::Mending::Tried));
     }
-    folder.take_in(Message::LetGo);
+    folder.take_in(Message::FoldAll { reply: None });
+    let trouble = folder.state.trouble.as_mut();
+    trouble.expect("there is trouble").next_try = Instant::now();
     while folder.patience() == Some(Duration::ZERO) {
         folder.work();
     }
@@ -322,6 +324,8 @@ async fn for_damage_that_stays_the_file_is_not_opened_again_soon_and_without_tha
     assert!(wait(&folder) <= crate::limits::MAX_BACKOFF);
     folder.state.mending = mend::Mending::Tried;
     folder.lose_or_mend(&damage("a page of it"));
+    // Whatever is deleted meanwhile: room is of no help.
+    folder.take_in(Message::LetGo);
     assert!(wait(&folder) > 5 * crate::limits::MAX_BACKOFF);
     // Who met another fault is not to wait for that.
     let opening = folder.cold.database.opening().expect("it is open");
