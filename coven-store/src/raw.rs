@@ -34,6 +34,7 @@ use crate::file::{Access, Disk, Shadow, gives_others, is_not_given, open_error};
 pub(crate) use free::free_pages;
 pub(crate) use header::{HEADER_BYTES, Header, Last, Made};
 pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_len, leaf_rows};
+pub(crate) use placed::Lead;
 pub(crate) use reach::{Key, Leaf, Order, Reach, key};
 #[cfg(test)]
 pub(crate) use reordered::{reorder, rows};

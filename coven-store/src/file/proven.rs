@@ -8,7 +8,7 @@
 //! turned is put right for who writes, so that it holds up nobody.
 //!
 //! Of a page that was forgotten, in a log of more than some two hundred thousand, it is looked up again what leads to it.
-//! Where nothing does it is handed on as it is: the database reads some to find out which commit is the last, which are
+//! Where something damaged may, it is refused; where nothing does it is handed on as it is: the database reads some to find out which commit is the last, which are
 //! looked at before; and who began to read before the last commit may come to one that was forgotten, and is of no use
 //! since.
 
@@ -26,7 +26,7 @@ use super::dead_sectors::{DeadSectors, NotGiven};
 use super::forward::forward_locks;
 use super::shadow::Shadow;
 use crate::cold::proof::is_one_damaged_row;
-use crate::raw::{PAGE, RawFile, Snapshot, Teller};
+use crate::raw::{Lead, PAGE, RawFile, Snapshot, Teller};
 use known::{Known, Page};
 
 /// How much of a page that was written is looked at: all of one that has many rows, and where they are in a longer
@@ -55,6 +55,15 @@ struct Inner {
     file: Shadow,
     dead: DeadSectors,
     seen: Mutex<Seen>,
+}
+
+/// What is known of a page.
+enum Knowledge {
+    Of(Page),
+    /// Nothing leads there.
+    NoneNeeded,
+    /// What leads there, if anything does, is damaged.
+    Lost,
 }
 
 #[derive(Debug, Default)]
@@ -92,8 +101,10 @@ impl Proven {
         let Some(teller) = self.seen().teller else {
             return true;
         };
-        let Some(known) = self.known(at, page) else {
-            return true;
+        let known = match self.known(at, page) {
+            Knowledge::Of(known) => known,
+            Knowledge::NoneNeeded => return true,
+            Knowledge::Lost => return false,
         };
         let Some(told) = known.told(at) else {
             return known == Page::written(page);
@@ -107,16 +118,21 @@ impl Proven {
         is_it
     }
 
-    /// What is known of the page at `at`, if anything leads there.
-    fn known(&self, at: u64, page: &[u8]) -> Option<Page> {
+    /// What is known of the page at `at`.
+    fn known(&self, at: u64, page: &[u8]) -> Knowledge {
         let known = self.seen().known.get(at, page.len());
-        if known.is_some() {
-            return known;
+        if let Some(known) = known {
+            return Knowledge::Of(known);
         }
-        let told = self.last()?.told_of(at, page)?;
+        let told = match self.last().map(|file| file.lead_to(at, page)) {
+            Some(Lead::Told(told)) => told,
+            Some(Lead::Nothing) => return Knowledge::NoneNeeded,
+            Some(Lead::Unclear) | None => return Knowledge::Lost,
+        };
         let mut seen = self.seen();
         seen.known.tell(told);
-        seen.known.get(at, page.len())
+        let known = seen.known.get(at, page.len());
+        known.map_or(Knowledge::Lost, Knowledge::Of)
     }
 
     /// Whether no more is wrong with a long page than that its one row is damaged.
@@ -127,7 +143,7 @@ impl Proven {
 
     /// Puts the one bit right that turned in a page, if that is what is wrong with it.
     fn put_right(&self, at: u64, page: &mut [u8]) -> bool {
-        let Some(known) = self.known(at, page) else {
+        let Knowledge::Of(known) = self.known(at, page) else {
             return false;
         };
         let told = known.told(at);
@@ -179,8 +195,10 @@ impl StorageBackend for Proven {
             return Ok(());
         }
         let is_good_enough = match out.len() {
-            // Who reads is told of it.
-            ..=PUT_RIGHT_BYTES => PUTS_RIGHT.get() && self.put_right(offset, out),
+            // Who reads is told of it. What it tells of others is to be known of them.
+            ..=PUT_RIGHT_BYTES => {
+                PUTS_RIGHT.get() && self.put_right(offset, out) && self.is_right(offset, out)
+            }
             _ => self.is_one_damaged_row(offset, out),
         };
         if is_good_enough {

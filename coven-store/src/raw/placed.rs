@@ -6,6 +6,25 @@ use super::reach::{Key, key};
 use super::told::Told;
 use super::{Snapshot, checksum};
 
+/// What the last commit tells of a page.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Lead {
+    /// A branch that is what it was.
+    Told(Told),
+    /// Nothing leads there.
+    Nothing,
+    /// Something may: what might lead there is damaged.
+    Unclear,
+}
+
+/// Where a page is that was looked for below another.
+enum Found {
+    Here(Root),
+    Nowhere,
+    /// A page that may lead there is not what it was.
+    Unclear,
+}
+
 impl Snapshot {
     /// Whether a leaf is to be at `at` that has the place of a row of a table with such a key: as the branches tell
     /// that are what they were, and a page beside it.
@@ -39,8 +58,8 @@ impl Snapshot {
         }
     }
 
-    /// What those branches tell of the page at `at` that are what they were; `None` where none leads there.
-    pub(crate) fn told_of(&self, at: u64, page: &[u8]) -> Option<Told> {
+    /// What leads to the page at `at`.
+    pub(crate) fn lead_to(&self, at: u64, page: &[u8]) -> Lead {
         let roots = self.roots();
         let wanted = |root: Root| root.page.span(self.header.geometry) == Some((at, page.len()));
         let by_key = |&(root, widths): &(Root, Widths)| {
@@ -48,14 +67,25 @@ impl Snapshot {
             let found = self.down_to(root, widths, first, wanted)?;
             self.teller().told(found, widths)
         };
-        let by_all = |&(root, widths): &(Root, Widths)| {
-            let found = self.find_below(root, widths, &wanted)?;
-            self.teller().told(found, widths)
+        if let Some(told) = roots.iter().find_map(by_key) {
+            return Lead::Told(told);
+        }
+        let mut lead = match self.has_bad() {
+            // In the lists of tables: those that are not known may lead there.
+            true => Lead::Unclear,
+            false => Lead::Nothing,
         };
-        roots
-            .iter()
-            .find_map(by_key)
-            .or_else(|| roots.iter().find_map(by_all))
+        for (root, widths) in roots {
+            match self.find_below(root, widths, &wanted) {
+                Found::Here(root) => match self.teller().told(root, widths) {
+                    Some(told) => return Lead::Told(told),
+                    None => lead = Lead::Unclear,
+                },
+                Found::Unclear => lead = Lead::Unclear,
+                Found::Nowhere => {}
+            }
+        }
+        lead
     }
 
     /// The page that is wanted, on the way to where a key has its place.
@@ -80,27 +110,35 @@ impl Snapshot {
     }
 
     /// The page that is wanted, from this one on: of pages that lead to none no more than one is read.
-    fn find_below(
-        &self,
-        root: Root,
-        widths: Widths,
-        is_wanted: &impl Fn(Root) -> bool,
-    ) -> Option<Root> {
+    fn find_below(&self, root: Root, widths: Widths, is_wanted: &impl Fn(Root) -> bool) -> Found {
         if is_wanted(root) {
-            return Some(root);
+            return Found::Here(root);
         }
-        let page = self.branch(root, widths)?;
+        let Some(page) = self.sound(root, widths) else {
+            return Found::Unclear;
+        };
+        if kind(&page) == Some(Kind::Leaf) {
+            return Found::Nowhere;
+        }
         let below: Vec<Root> = children(&page, widths)
             .into_iter()
             .map(|child| child.root)
             .collect();
-        let found = below.iter().copied().find(|it| is_wanted(*it));
-        if found.is_some() || below.iter().any(|it| self.is_leaf(*it, widths)) {
-            return found;
+        if let Some(found) = below.iter().find(|it| is_wanted(**it)) {
+            return Found::Here(*found);
         }
-        below
-            .into_iter()
-            .find_map(|it| self.find_below(it, widths, is_wanted))
+        if below.iter().any(|it| self.is_leaf(*it, widths)) {
+            return Found::Nowhere;
+        }
+        let mut found = Found::Nowhere;
+        for root in below {
+            match self.find_below(root, widths, is_wanted) {
+                Found::Here(root) => return Found::Here(root),
+                Found::Unclear => found = Found::Unclear,
+                Found::Nowhere => {}
+            }
+        }
+        found
     }
 
     fn place_of(&self, root: Root) -> Option<u64> {

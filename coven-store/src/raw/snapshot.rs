@@ -111,7 +111,7 @@ impl Snapshot {
     fn is_whole(&mut self, commit: Commit) -> bool {
         self.enter(Some(commit));
         self.look_at_everything();
-        self.bad.borrow().is_empty()
+        !self.has_bad()
     }
 
     /// Looks at every page, so that what is wrong with any is known.
@@ -184,6 +184,11 @@ impl Snapshot {
         widths: Widths,
     ) -> impl Iterator<Item = Row> + use<'_> {
         self.walk(name, widths, self.root_of(name))
+    }
+
+    /// Whether a page was found to be damaged since that was asked last.
+    pub(super) fn has_bad(&self) -> bool {
+        !self.bad.borrow().is_empty()
     }
 
     /// The pages that were found to be damaged since this was asked last.

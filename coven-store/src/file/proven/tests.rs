@@ -103,9 +103,7 @@ fn no_page_is_handed_on_that_is_not_what_it_is_to_be_be_it_told_written_or_forgo
             forget();
             assert_eq!(read(&db).expect("it is whole"), 3 * ROWS);
             forget();
-            let mut rows = [0];
-            proven.0.file.read(at + 2, &mut rows).expect("memory");
-            proven.0.file.write(at + 2, &[rows[0] ^ 3]).expect("memory");
+            turn(&proven, at + 2, 3);
             read(&db).expect_err(&format!("{table}, the leaf at byte {at}, {is_forgotten}"));
         }
     }
@@ -141,6 +139,84 @@ fn one_bit_that_turned_is_put_right_for_who_writes_and_two_are_not() {
     drop(db);
 }
 
+/// Turns bits of the byte at `at`.
+fn turn(proven: &Proven, at: u64, bits: u8) {
+    let mut byte = [0];
+    proven.0.file.read(at, &mut byte).expect("memory");
+    proven.0.file.write(at, &[byte[0] ^ bits]).expect("memory");
+}
+
+/// The branch that leads to a page.
+fn branch_above(proven: &Proven, at: u64) -> u64 {
+    let file = proven.last().expect("memory");
+    let (teller, mut told) = Teller::of(&file);
+    while let Some(page) = told.pop() {
+        let bytes = file.file.read(page.at, page.len_bytes).expect("memory");
+        let below: Vec<_> = teller.below(&bytes, page.widths).collect();
+        if below.iter().any(|it| it.at == at) {
+            return page.at;
+        }
+        told.extend(below);
+    }
+    panic!("nothing leads there")
+}
+
+/// As after an opening: no more is known than what everything is below of.
+fn know_roots_alone(proven: &Proven) {
+    proven.seen().known = Known::default();
+    proven.learn().expect("memory");
+}
+
+/// What who writes is handed on of the rows.
+fn read_to_write(db: &Database) -> Result<u64, redb::Error> {
+    std::thread::scope(|scope| {
+        let puts_right = scope.spawn(|| {
+            put_right_here();
+            read(db)
+        });
+        puts_right.join().expect("no panic")
+    })
+}
+
+#[test]
+fn a_page_below_a_branch_that_is_put_right_is_held_to_what_the_branch_tells_of_it() {
+    let (proven, db) = database();
+    let widths = Widths {
+        key: Some(16),
+        value: None,
+    };
+    let leaf = leaves(&proven, SEGMENTS.name(), widths)[3];
+    let branch = branch_above(&proven, leaf);
+    know_roots_alone(&proven);
+    turn(&proven, branch + 12, 1);
+    assert_eq!(read_to_write(&db).expect("it is put right"), 3 * ROWS);
+    know_roots_alone(&proven);
+    turn(&proven, leaf + 2, 3);
+    read_to_write(&db).expect_err("the leaf has fewer rows than were written");
+}
+
+#[test]
+fn a_page_is_refused_where_what_may_lead_to_it_is_damaged() {
+    let (proven, db) = database();
+    let widths = Widths {
+        key: Some(16),
+        value: None,
+    };
+    let leaf = leaves(&proven, SEGMENTS.name(), widths)[3];
+    let branch = branch_above(&proven, leaf);
+    let mut page = vec![0; PAGE];
+    know_roots_alone(&proven);
+    proven
+        .read(leaf, &mut page)
+        .expect("it is what was written");
+    turn(&proven, branch + 12, 3);
+    know_roots_alone(&proven);
+    proven
+        .read(leaf, &mut page)
+        .expect_err("whether it is cannot be told");
+    drop(db);
+}
+
 #[test]
 fn what_leads_to_a_page_is_found_whatever_keys_it_has() {
     let (proven, _) = database();
@@ -151,15 +227,17 @@ fn what_leads_to_a_page_is_found_whatever_keys_it_has() {
     while let Some(page) = told.pop() {
         let bytes = file.file.read(page.at, page.len_bytes).expect("memory");
         for content in [&bytes, &vec![1; bytes.len()]] {
-            let found = file.told_of(page.at, content);
-            assert_eq!(found.map(|it| it.sum), Some(page.sum), "{page:?}");
+            let Lead::Told(found) = file.lead_to(page.at, content) else {
+                panic!("nothing leads to {page:?}");
+            };
+            assert_eq!(found.sum, page.sum, "{page:?}");
         }
         told.extend(teller.below(&bytes, page.widths));
         pages += 1;
     }
     assert!(pages > 100, "{pages}");
-    let nowhere = file.told_of(file.file.len() - PAGE as u64, &[1; PAGE]);
-    assert!(nowhere.is_none());
+    let nowhere = file.lead_to(file.file.len() - PAGE as u64, &[1; PAGE]);
+    assert!(matches!(nowhere, Lead::Nothing), "{nowhere:?}");
     assert!(!proven.seen().known.has_new(), "all is committed");
 }
 
