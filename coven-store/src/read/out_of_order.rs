@@ -117,7 +117,10 @@ fn told(read: impl Fn(Seq) -> AllPage) -> (Vec<Seq>, BTreeSet<u64>) {
         given.extend(page.events.iter().map(|event| event.seq));
         for it in page.lost {
             assert!(it.first <= it.last, "{it:?}");
-            lost.extend(it.first.get()..=it.last.get());
+            for seq in it.first.get()..=it.last.get() {
+                assert!(lost.insert(seq), "{seq} is told twice: {it:?}");
+                assert!(given.iter().all(|it| it.get() != seq), "{seq} is given");
+            }
         }
     }
 }
@@ -208,22 +211,29 @@ async fn the_list_is_read_to_its_end_whatever_order_it_is_in() {
         std::fs::write(home.path(), &whole).expect("a write");
         reorder(&home.path(), "by_created", &order);
         let store = Store::open_to_read(&home.path(), crate::Options::default()).expect("it opens");
-        let mut before: Option<Position> = None;
-        let mut seen = Vec::new();
-        loop {
-            let page = Page {
-                before,
-                limit: 1,
-                archived: Archived::Included,
-            };
-            let listing = store.list(&page).expect("a read");
-            seen.extend(listing.records.into_iter().map(|it| it.session.id.clone()));
-            assert!(seen.len() <= SESSIONS.len(), "{order:?}: it goes back");
-            before = listing.next;
-            if before.is_none() {
-                break;
+        for limit in 1..=SESSIONS.len() {
+            let what = format!("{order:?}, {limit} at once");
+            let mut before: Option<Position> = None;
+            let mut seen = Vec::new();
+            loop {
+                let page = Page {
+                    before,
+                    limit,
+                    archived: Archived::Included,
+                };
+                let listing = store.list(&page).expect("a read");
+                let records = listing.records.into_iter();
+                seen.extend(records.map(|it| (it.created_at, it.session.id.clone())));
+                assert!(
+                    seen.is_sorted_by(|one, next| one > next),
+                    "{what}: {seen:?}"
+                );
+                before = listing.next;
+                if before.is_none() {
+                    break;
+                }
             }
+            assert!(seen.iter().all(|(_, it)| SESSIONS.map(id).contains(it)));
         }
-        assert!(seen.iter().all(|it| SESSIONS.map(id).contains(it)));
     }
 }
