@@ -38,6 +38,6 @@ pub(crate) use open::{
 pub(crate) use place::Places;
 #[cfg(test)]
 pub(crate) use place::Standing;
-pub(crate) use proven::put_right_here;
+pub(crate) use proven::putting_right;
 pub(crate) use reserve::{Claim, Reserve, SharedReserve};
 pub(crate) use shadow::Shadow;

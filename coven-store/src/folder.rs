@@ -32,7 +32,7 @@ use crate::compact::Compaction;
 use crate::database::{Database, guarded};
 use crate::error::{AppendError, StorageFault};
 use crate::fault::{Fault, read_failed};
-use crate::file::{Kept, SharedReserve, put_right_here};
+use crate::file::{Kept, SharedReserve, putting_right};
 use crate::health::Meter;
 use crate::projection;
 use crate::read::{Cache, Touched};
@@ -85,8 +85,11 @@ pub(crate) struct State {
 impl Folder {
     /// Runs until it is told to close, or nobody is left to tell it. Lets go of `looked_over` once what can be
     /// made anew was looked at, and was made anew or cannot be now.
-    pub(crate) fn run(mut self, looked_over: Sender<()>) {
-        put_right_here();
+    pub(crate) fn run(self, looked_over: Sender<()>) {
+        putting_right(|| self.fold_until_closed(looked_over));
+    }
+
+    fn fold_until_closed(mut self, looked_over: Sender<()>) {
         self.mend_first();
         drop(looked_over);
         loop {
@@ -281,7 +284,7 @@ impl Folder {
                 let _ = self.writer.send(writer::Message::Folded);
             }
             Err(fault) => {
-                let fault = self.what_befell(fault);
+                let fault = self.cold.what_befell(fault);
                 self.state.asked.was_met_by(&fault);
                 self.lose_or_mend(&fault);
             }
@@ -331,7 +334,7 @@ impl Folder {
             return;
         }
         let rebuilt = self.commit(&Touched::All, projection::rebuild);
-        let rebuilt = rebuilt.map_err(|fault| self.what_befell(fault));
+        let rebuilt = rebuilt.map_err(|fault| self.cold.what_befell(fault));
         self.compaction.committed();
         let answer = match rebuilt {
             Ok(()) => Ok(()),

@@ -16,7 +16,7 @@ use crate::cold::fold::{self, Thrift};
 use crate::database::guarded;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::Fault;
-use crate::file::{Disk, OsDisk};
+use crate::file::{Disk, OsDisk, putting_right};
 use crate::layout::{META, meta};
 use crate::limits::MAX_BATCH_BYTES;
 use crate::opening::{self, Files};
@@ -70,7 +70,8 @@ pub enum ImportError {
     /// There are no events.
     #[error("there are no events")]
     Empty,
-    /// The disk did not take it.
+    /// The disk did not take it, or what is there is damaged where it would have its place: then
+    /// [`salvage`](crate::salvage()) the log, and import into that.
     #[error(transparent)]
     Storage(StorageFault),
     /// The disk failed as the session was made one of the log: all of it is there, or nothing. Whoever opens the
@@ -80,12 +81,6 @@ pub enum ImportError {
         /// What the disk said.
         reason: StorageFault,
     },
-}
-
-impl From<Fault> for ImportError {
-    fn from(fault: Fault) -> Self {
-        Self::Storage(fault.reason())
-    }
 }
 
 impl Import {
@@ -119,8 +114,8 @@ impl Import {
             chunk_bytes,
             files,
         };
-        import.txn = Some(guarded(|| import.fold_and_begin())?);
-        let known = guarded(|| {
+        import.txn = Some(import.in_cold_file(|| import.fold_and_begin())?);
+        let known = import.in_cold_file(|| {
             let cold = &import.files.cold.database;
             cold.read_once(|txn| read::entry(txn, &import.id))
         })?;
@@ -130,6 +125,14 @@ impl Import {
             });
         }
         Ok(import)
+    }
+
+    /// Does `work` with the cold file.
+    fn in_cold_file<T>(&self, work: impl FnOnce() -> Result<T, Fault>) -> Result<T, ImportError> {
+        // What was refused as the file was opened is over.
+        self.files.cold.take_refused();
+        let done = putting_right(|| guarded(work));
+        done.map_err(|fault| ImportError::Storage(self.files.cold.what_befell(fault).reason()))
     }
 
     /// Folds what the journal has, so that what is imported comes after it, and begins.
@@ -205,8 +208,7 @@ impl Import {
             }],
         };
         let txn = self.txn.as_ref().expect("it is there until the end");
-        guarded(|| fold::write(txn, &what, Thrift::Room))?;
-        Ok(())
+        self.in_cold_file(|| fold::write(txn, &what, Thrift::Room))
     }
 
     /// How far the log is with the session as it is in `record`.
@@ -229,16 +231,14 @@ impl Import {
         let record = record.ok_or(ImportError::Empty)?;
         let txn = self.txn.take().expect("it is there until the end");
         let before = self.before.seal(meta::IMPORTED);
-        guarded(|| {
+        self.in_cold_file(|| {
             txn.open_table(META)?
                 .insert(meta::IMPORTED, before.as_slice())?;
             Ok(())
         })?;
-        match guarded(|| Ok(txn.commit()?)) {
-            Ok(()) => Ok(record),
-            Err(fault) => Err(ImportError::Unsettled {
-                reason: fault.reason(),
-            }),
+        match self.in_cold_file(|| Ok(txn.commit()?)) {
+            Err(ImportError::Storage(reason)) => Err(ImportError::Unsettled { reason }),
+            committed => committed.map(|()| record),
         }
     }
 }

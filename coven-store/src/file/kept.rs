@@ -168,6 +168,14 @@ impl Kept {
         self.past.dead.take_refused()
     }
 
+    /// What a transaction of the cold file met: damage, where the disk gives other places and not that one.
+    pub(crate) fn what_befell(&self, fault: Fault) -> Fault {
+        match fault {
+            Fault::Disk(_) => self.take_refused().unwrap_or(fault),
+            Fault::Stale | Fault::Damage(_) => fault,
+        }
+    }
+
     /// Where it is.
     pub(crate) const fn place(&self) -> &Place {
         &self.place

@@ -41,10 +41,18 @@ thread_local! {
     static PUTS_RIGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// What this thread reads from now on is for what it writes: one bit that turned in a page is put right in it, so that
-/// it holds up nobody. To others it is told.
-pub(crate) fn put_right_here() {
-    PUTS_RIGHT.set(true);
+/// Does `work`, in which what this thread reads is for what it writes: one bit that turned in a page is put right in
+/// it, so that it holds up nobody. To others it is told.
+pub(crate) fn putting_right<T>(work: impl FnOnce() -> T) -> T {
+    /// Whether it was so before, for when that is over, or panics.
+    struct Before(bool);
+    impl Drop for Before {
+        fn drop(&mut self) {
+            PUTS_RIGHT.set(self.0);
+        }
+    }
+    let _before = Before(PUTS_RIGHT.replace(true));
+    work()
 }
 
 #[derive(Clone, Debug)]

@@ -85,7 +85,7 @@ impl Folder {
             .database
             .read_once(|txn| projection::kept_beside_damage(txn, spoilt))?;
         let mended = self.commit(&Touched::All, |txn| projection::mend(txn, spoilt, &kept));
-        let mended = mended.map_err(|fault| self.what_befell(fault));
+        let mended = mended.map_err(|fault| self.cold.what_befell(fault));
         self.compaction.committed();
         match &mended {
             Ok(()) => {

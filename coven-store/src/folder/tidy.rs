@@ -79,7 +79,7 @@ impl Folder {
             }
             Ok(more)
         });
-        let step = step.map_err(|fault| self.what_befell(fault));
+        let step = step.map_err(|fault| self.cold.what_befell(fault));
         match &step {
             Ok(true) => self.compaction.committed(),
             Ok(false) => {}

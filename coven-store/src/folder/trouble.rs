@@ -184,17 +184,9 @@ impl Folder {
                 self.meter.folds_again();
             }
             Err(fault) => {
-                let fault = self.what_befell(fault);
+                let fault = self.cold.what_befell(fault);
                 self.lose(fault.reason());
             }
-        }
-    }
-
-    /// What a transaction of the cold file met: damage, where the disk gives other places and not that one.
-    pub(super) fn what_befell(&self, fault: Fault) -> Fault {
-        match fault {
-            Fault::Disk(_) => self.cold.take_refused().unwrap_or(fault),
-            Fault::Stale | Fault::Damage(_) => fault,
         }
     }
 }

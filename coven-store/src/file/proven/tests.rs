@@ -128,9 +128,12 @@ fn one_bit_that_turned_is_put_right_for_who_writes_and_two_are_not() {
             .expect_err("others are told");
         let (read, found) = std::thread::scope(|scope| {
             let puts_right = scope.spawn(|| {
-                put_right_here();
                 let mut found = vec![0; PAGE];
-                (proven.read(at, &mut found), found)
+                let read = putting_right(|| proven.read(at, &mut found));
+                proven
+                    .read(at, &mut vec![0; PAGE])
+                    .expect_err("that is over");
+                (read, found)
             });
             puts_right.join().expect("no panic")
         });
@@ -170,10 +173,7 @@ fn know_roots_alone(proven: &Proven) {
 /// What who writes is handed on of the rows.
 fn read_to_write(db: &Database) -> Result<u64, redb::Error> {
     std::thread::scope(|scope| {
-        let puts_right = scope.spawn(|| {
-            put_right_here();
-            read(db)
-        });
+        let puts_right = scope.spawn(|| putting_right(|| read(db)));
         puts_right.join().expect("no panic")
     })
 }
