@@ -5,6 +5,7 @@
 mod damage;
 mod support;
 
+use coven_store::{OpenError, Store};
 use damage::*;
 use redb::{Database, ReadableTable, TableDefinition, WriteTransaction};
 use support::*;
@@ -74,4 +75,28 @@ async fn a_row_of_the_index_of_ids_that_is_damaged_concerns_its_session_alone() 
     append(&store, "a", vec![output(4, "more")])
         .await
         .expect("it runs");
+}
+
+#[tokio::test]
+async fn where_it_cannot_be_opened_for_what_is_damaged_in_the_cold_file_that_is_the_file_which_is_named()
+ {
+    let log = killed(|_| {}).await;
+    let is_led_by = |at: &u64| {
+        let copy = log.copy();
+        flip(&copy.path(), at * 8 + 16);
+        let hit = tables_hit(&copy);
+        hit.contains("ids") || hit.contains("slots")
+    };
+    let pages = (PAGE_BYTES..len(&log.path())).step_by(PAGE_BYTES as usize);
+    let roots: Vec<u64> = pages.filter(is_led_by).collect();
+    assert_eq!(roots.len(), 2);
+    // Whose what is in the journal is cannot be told then.
+    for at in roots {
+        put(&log.path(), at + 2, &[0x7f, 0x7f]);
+    }
+    let path = log.path();
+    match Store::open(&path, OPTIONS).map(drop) {
+        Err(OpenError::Damaged { path: told, .. }) => assert_eq!(told, path),
+        opened => panic!("{opened:?}"),
+    }
 }

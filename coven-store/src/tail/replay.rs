@@ -169,7 +169,15 @@ fn before(
     match tail.standing(&batch.id) {
         Some((slot, Standing::Living(record))) if is_this(slot) => Ok(Some(Record::clone(record))),
         Some(_) => Ok(None),
-        None => of_cold(cold, &batch.id, batch.slot),
+        None => guarded(|| of_cold(cold, &batch.id, batch.slot)).map_err(met_in_cold_file),
+    }
+}
+
+/// What is damaged then is not the journal.
+fn met_in_cold_file(fault: Fault) -> Fault {
+    match fault {
+        Fault::Damage(_) => Fault::Disk(fault.reason()),
+        Fault::Disk(_) | Fault::Stale => fault,
     }
 }
 
