@@ -73,9 +73,11 @@ async fn a_bit_of_what_a_file_says_that_it_is_is_damage_and_no_other_format_nor_
         // The keys of what it says, and its values behind them.
         let told = (0..whole.len()).filter(|&at| whole[at..].starts_with(b"formatlogmagic"));
         let mut damaged = 0;
-        for at in told.flat_map(|at| at..at + 80) {
+        let places: Vec<usize> = told.flat_map(|at| at..at + 80).collect();
+        for &at in &places {
             let mut bytes = whole.clone();
-            bytes[at] ^= 0x80;
+            // One bit of the cold file would be put right.
+            bytes[at] ^= 0x81;
             fs::write(&file, bytes).expect("a file");
             match Store::open_to_read(&log.path(), OPTIONS).map(drop) {
                 Ok(()) => {}
@@ -88,5 +90,29 @@ async fn a_bit_of_what_a_file_says_that_it_is_is_damage_and_no_other_format_nor_
         }
         fs::write(&file, whole).expect("a file");
         assert!(damaged >= 50, "{damaged} of {}", file.display());
+    }
+}
+
+#[tokio::test]
+async fn a_bit_of_what_the_cold_file_says_that_it_is_is_put_right_as_it_is_opened() {
+    let log = story().await;
+    log.open().close().await;
+    let whole = fs::read(log.path()).expect("a file");
+    let found = content(&log.copy().open()).expect("it is whole");
+    let told = (0..whole.len()).filter(|&at| whole[at..].starts_with(b"formatlogmagic"));
+    for at in told.flat_map(|at| (at..at + 80).step_by(5)) {
+        let copy = log.copy();
+        flip(&copy.path(), at as u64 * 8 + 7);
+        assert_eq!(glanced(&copy, "a bit"), None, "byte {at}");
+        let store = Store::open_to_read(&copy.path(), OPTIONS).expect("it is put right");
+        assert_eq!(content(&store).as_ref(), Some(&found), "byte {at}");
+        drop(store);
+        let store = copy.open();
+        assert_eq!(content(&store).as_ref(), Some(&found), "byte {at}");
+        store.close().await;
+        assert!(
+            tables_hit(&copy).is_empty(),
+            "byte {at}: it is put right in the file"
+        );
     }
 }

@@ -5,7 +5,7 @@
 //! that is not what was written: known is what this program wrote, and what each page tells of those below it. What
 //! is not right is refused as if the disk did not give it ([`DeadSectors`](super::dead_sectors::DeadSectors)), but for a
 //! long leaf of one row that tells itself that it is damaged ([`proof`](crate::cold::proof)); and in others one bit that
-//! turned is put right for who writes, so that it holds up nobody.
+//! turned is put right for who writes and as a file is opened, so that it holds up nobody.
 //!
 //! Of a page that was forgotten, in a log of more than some two hundred thousand, it is looked up again what leads to it.
 //! Where something damaged may, it is refused; where nothing does it is handed on as it is: the database reads some to find out which commit is the last, which are
@@ -37,12 +37,16 @@ const LOOKED_AT_BYTES: usize = 4 * PAGE;
 /// 2 s for that.
 const PUT_RIGHT_BYTES: usize = 16 * PAGE;
 
+/// How long it is looked for bits where none is found, as many pages of 4 KiB as take so long: 10 s. Where more is
+/// damaged than that, it is no bit that turned.
+const PUT_RIGHT_EFFORT: usize = 1000;
+
 thread_local! {
     static PUTS_RIGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work`, in which what this thread reads is for what it writes: one bit that turned in a page is put right in
-/// it, so that it holds up nobody. To others it is told.
+/// Does `work`, in which what this thread reads is for what it writes, or for opening the file: one bit that turned in a
+/// page is put right, so that it holds up nobody. Before that, others who read the page are told of it.
 pub(crate) fn putting_right<T>(work: impl FnOnce() -> T) -> T {
     /// Whether it was so before, for when that is over, or panics.
     struct Before(bool);
@@ -79,6 +83,8 @@ struct Seen {
     /// `None` until the file is open.
     teller: Option<Teller>,
     known: Known,
+    /// How long it was looked for bits that turned, and none was found.
+    effort: usize,
 }
 
 impl Proven {
@@ -149,8 +155,12 @@ impl Proven {
             .is_some_and(|file| is_one_damaged_row(&file, at, page))
     }
 
-    /// Puts the one bit right that turned in a page, if that is what is wrong with it.
+    /// Puts the one bit right that turned in a page, if that is what is wrong with it, in the file too: what leads
+    /// from there is looked up in that.
     fn put_right(&self, at: u64, page: &mut [u8]) -> bool {
+        if self.seen().effort >= PUT_RIGHT_EFFORT {
+            return false;
+        }
         let Knowledge::Of(known) = self.known(at, page) else {
             return false;
         };
@@ -167,14 +177,19 @@ impl Proven {
             }
             is_right
         });
-        if let Some(bit) = bit {
-            tracing::warn!(
-                at,
-                byte = bit / 8,
-                "a bit turned in a page, and is put right for what is written"
-            );
-        }
-        bit.is_some()
+        let Some(bit) = bit else {
+            // Twice as long a page has twice as many bits, and each takes twice as long.
+            self.seen().effort += (page.len() / PAGE).pow(2);
+            return false;
+        };
+        let written = self.0.file.write(at, page);
+        tracing::warn!(
+            at,
+            byte = bit / 8,
+            ?written,
+            "a bit turned in a page, and is put right"
+        );
+        true
     }
 
     /// The file as its last commit left it; `None` where it cannot be looked at.

@@ -119,26 +119,36 @@ fn one_bit_that_turned_is_put_right_for_who_writes_and_two_are_not() {
     let at = leaves(&proven, SEGMENTS.name(), widths)[1];
     let mut page = vec![0; PAGE];
     proven.read(at, &mut page).expect("memory");
-    let mut turned = page.clone();
-    for (byte, is_put_right) in [(2, true), (700, false)] {
-        turned[byte] ^= 4;
-        proven.0.file.write(at, &turned).expect("memory");
-        proven
-            .read(at, &mut vec![0; PAGE])
-            .expect_err("others are told");
-        let (read, found) = std::thread::scope(|scope| {
-            let puts_right = scope.spawn(|| {
-                let mut found = vec![0; PAGE];
-                let read = putting_right(|| proven.read(at, &mut found));
-                proven
-                    .read(at, &mut vec![0; PAGE])
-                    .expect_err("that is over");
-                (read, found)
-            });
-            puts_right.join().expect("no panic")
-        });
-        assert_eq!((read.is_ok(), found == page), (is_put_right, is_put_right));
+    let read = || {
+        let mut found = vec![0; PAGE];
+        proven.read(at, &mut found).map(|()| found)
+    };
+    for (turned, is_put_right) in [(&[2][..], true), (&[2, 700], false)] {
+        turned.iter().for_each(|byte| turn(&proven, at + byte, 4));
+        read().expect_err("others are told");
+        let found = putting_right(read);
+        assert_eq!(found.ok(), is_put_right.then(|| page.clone()));
+        // From then on it is right for all.
+        assert_eq!(read().ok(), is_put_right.then(|| page.clone()));
     }
+    drop(db);
+}
+
+#[test]
+fn it_is_looked_for_bits_that_turned_for_so_long_and_no_longer() {
+    let (proven, db) = database();
+    let widths = Widths {
+        key: Some(16),
+        value: None,
+    };
+    let at = leaves(&proven, SEGMENTS.name(), widths)[1];
+    let mut page = vec![0; PAGE];
+    turn(&proven, at + 2, 3);
+    putting_right(|| proven.read(at, &mut page)).expect_err("two bits turned");
+    assert_eq!(proven.seen().effort, 1);
+    proven.seen().effort = PUT_RIGHT_EFFORT;
+    turn(&proven, at + 2, 1);
+    putting_right(|| proven.read(at, &mut page)).expect_err("it is not looked for");
     drop(db);
 }
 
@@ -170,14 +180,6 @@ fn know_roots_alone(proven: &Proven) {
     proven.learn().expect("memory");
 }
 
-/// What who writes is handed on of the rows.
-fn read_to_write(db: &Database) -> Result<u64, redb::Error> {
-    std::thread::scope(|scope| {
-        let puts_right = scope.spawn(|| putting_right(|| read(db)));
-        puts_right.join().expect("no panic")
-    })
-}
-
 #[test]
 fn a_page_below_a_branch_that_is_put_right_is_held_to_what_the_branch_tells_of_it() {
     let (proven, db) = database();
@@ -187,12 +189,13 @@ fn a_page_below_a_branch_that_is_put_right_is_held_to_what_the_branch_tells_of_i
     };
     let leaf = leaves(&proven, SEGMENTS.name(), widths)[3];
     let branch = branch_above(&proven, leaf);
-    know_roots_alone(&proven);
-    turn(&proven, branch + 12, 1);
-    assert_eq!(read_to_write(&db).expect("it is put right"), 3 * ROWS);
-    know_roots_alone(&proven);
-    turn(&proven, leaf + 2, 3);
-    read_to_write(&db).expect_err("the leaf has fewer rows than were written");
+    for (in_leaf, is_right) in [(0, true), (3, false)] {
+        know_roots_alone(&proven);
+        turn(&proven, branch + 12, 1);
+        turn(&proven, leaf + 2, in_leaf);
+        let rows = putting_right(|| read(&db));
+        assert_eq!(rows.ok(), is_right.then_some(3 * ROWS));
+    }
 }
 
 #[test]
