@@ -16,7 +16,7 @@ use crate::file::{LogId, Places};
 use crate::folder::{self, Mender};
 use crate::health::StoreHealth;
 use crate::inspect::{self, Findings};
-use crate::read::Cache;
+use crate::read::{Cache, Looked};
 use crate::tail::SharedTail;
 use crate::wake::Wakes;
 use crate::writer::{Message, Queue};
@@ -65,6 +65,7 @@ struct Inner {
     cold: Arc<Database>,
     cache: Arc<Cache>,
     tail: Arc<SharedTail>,
+    looked: Looked,
     wakes: Arc<Wakes>,
     opened: Opened,
 }

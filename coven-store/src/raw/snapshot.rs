@@ -96,6 +96,11 @@ impl Snapshot {
         snapshot
     }
 
+    /// Which commit it is, counted on from the first.
+    pub(crate) fn commit_number(&self) -> Option<u64> {
+        self.commit.map(|commit| commit.number)
+    }
+
     /// Whether the last commit may have been interrupted as it was made.
     pub(crate) const fn is_uncertain(&self) -> bool {
         self.header.last_is_uncertain

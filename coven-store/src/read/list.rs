@@ -1,18 +1,21 @@
 //! Lists of records, newest first, page by page.
 
-use std::collections::{BTreeMap, HashMap};
+mod without_index;
+
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use coven_core::{Record, SessionId, Timestamp};
 use redb::{ReadOnlyTable, ReadTransaction};
 
-use super::record::{load_record, record_of_row, unless_damaged};
-use super::segments::Verified;
+use super::record::{load_record, unless_damaged};
 use crate::cold::order::Goes;
 use crate::database::guarded;
-use crate::fault::{Fault, damage};
+use crate::fault::Fault;
 use crate::layout::{BY_CREATED, RECORDS};
 use crate::projection::created_key;
+
+pub(crate) use without_index::{Looked, list_by_slots};
 
 /// Which part of the list of all sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,16 +58,20 @@ pub enum Archived {
 pub struct Listing {
     /// The records: by creation, then by id, the greatest first.
     pub records: Vec<Record>,
-    /// How many sessions are left out between these because they, or their rows of the list, are damaged.
+    /// How many sessions are left out between these because they, or their rows of the list, are damaged. Where the
+    /// list itself is, those of which it cannot be told where they belong are counted on its first page, some of which
+    /// may have been deleted.
     pub damaged: usize,
     /// Where the next page begins; `None` when this is the last.
     pub next: Option<Position>,
 }
 
+/// A page of the list. `again` gives the record of a session whose own is damaged, where that can be had.
 pub(crate) fn list(
     txn: &ReadTransaction,
     tail: &HashMap<u64, Option<Arc<Record>>>,
     page: &Page,
+    again: impl Fn(u64, &SessionId) -> Option<Record>,
 ) -> Result<Listing, Fault> {
     let mut here = Here::of(tail, page);
     let index = txn.open_table(BY_CREATED)?;
@@ -73,11 +80,7 @@ pub(crate) fn list(
         Some(position) => index.range(..position.key())?,
         None => index.range::<(i64, &str)>(..)?,
     };
-    let mut filling = Filling {
-        page,
-        records: Vec::new(),
-        damaged: 0,
-    };
+    let mut filling = Filling::new(page);
     for row in rows.rev() {
         let (key, value) = row?;
         let (slot, _) = value.value();
@@ -92,8 +95,7 @@ pub(crate) fn list(
                 return Ok(filling.cut());
             }
         }
-        let record = guarded(|| listed(&records, slot, key.value()));
-        match unless_damaged(record)? {
+        match listed(&records, slot, key.value(), &again)? {
             None => filling.damaged += 1,
             Some(record) if is_hidden(&record, page) => {}
             Some(record) => {
@@ -103,78 +105,24 @@ pub(crate) fn list(
             }
         }
     }
-    while let Some(record) = here.records.pop() {
-        if filling.put(Record::clone(&record)) == Goes::Enough {
-            return Ok(filling.cut());
-        }
-    }
-    Ok(filling.end())
-}
-
-/// The same without the list, for who met damage in it: all sessions are looked at.
-pub(crate) fn list_by_slots(
-    verified: Verified<'_>,
-    tail: &HashMap<u64, Option<Arc<Record>>>,
-    page: &Page,
-) -> Result<Listing, Fault> {
-    let mut damaged = 0;
-    // One more than are shown, which says whether there is another page.
-    let mut newest: BTreeMap<(i64, String), Record> = BTreeMap::new();
-    let mut take = |record: Record| {
-        let (created_at, id) = key(&record);
-        newest.insert((created_at, id.to_owned()), record);
-        if newest.len() > page.limit.max(1) + 1 {
-            newest.pop_first();
-        }
-    };
-    let mut records = verified.records().peekable();
-    let mut record_of = |slot: u64, id: &SessionId| {
-        while records.next_if(|(at, _)| *at < slot).is_some() {}
-        let row = records.next_if(|(at, _)| *at == slot);
-        let record = row.and_then(|(_, row)| record_of_row(slot, id, &row).ok());
-        record.map_or_else(|| verified.folded(slot, id), Ok)
-    };
-    for slot in verified.slots() {
-        match slot {
-            Some((slot, _, deleted_at)) if deleted_at.is_some() || tail.contains_key(&slot) => {}
-            Some((slot, id, _)) => match unless_damaged(record_of(slot, &id))? {
-                Some(record) if is_hidden(&record, page) || !is_before(&record, page) => {}
-                Some(record) => take(record),
-                None => damaged += 1,
-            },
-            None => damaged += 1,
-        }
-    }
-    for record in Here::of(tail, page).records {
-        take(Record::clone(&record));
-    }
-    let mut filling = Filling {
-        page,
-        records: Vec::new(),
-        damaged,
-    };
-    for (_, record) in newest.into_iter().rev() {
-        if filling.put(record) == Goes::Enough {
-            return Ok(filling.cut());
-        }
-    }
-    Ok(filling.end())
+    Ok(filling.end_with(here))
 }
 
 /// The record that a row of the cold file's list leads to. The list is a plain index: all that it says besides is
-/// taken from the record, which has a checksum.
+/// taken from the record, which has a checksum. `None` where one of the two is damaged.
 fn listed(
     records: &ReadOnlyTable<u64, &'static [u8]>,
     slot: u64,
     (created_at, id): (i64, &str),
-) -> Result<Record, Fault> {
-    let id = SessionId::parse(id).map_err(|_| damage("an id is not one"))?;
-    let record = load_record(records, slot, &id)?;
-    if created_key(&record).0 == created_at {
-        Ok(record)
-    } else {
-        Err(damage(format!("{id} is not in its place in the list")))
-    }
+    again: impl Fn(u64, &SessionId) -> Option<Record>,
+) -> Result<Option<Record>, Fault> {
+    let Ok(id) = SessionId::parse(id) else {
+        return Ok(None);
+    };
+    let record = unless_damaged(guarded(|| load_record(records, slot, &id)))?;
+    let record = record.or_else(|| again(slot, &id));
+    // Else it is not in its place in the list.
+    Ok(record.filter(|record| created_key(record).0 == created_at))
 }
 
 fn is_hidden(record: &Record, page: &Page) -> bool {
@@ -222,7 +170,15 @@ struct Filling<'a> {
     damaged: usize,
 }
 
-impl Filling<'_> {
+impl<'a> Filling<'a> {
+    const fn new(page: &'a Page) -> Self {
+        Self {
+            page,
+            records: Vec::new(),
+            damaged: 0,
+        }
+    }
+
     fn put(&mut self, record: Record) -> Goes {
         if self.records.len() == self.page.limit.max(1) {
             return Goes::Enough;
@@ -240,8 +196,13 @@ impl Filling<'_> {
         Goes::On
     }
 
-    /// The page, when there is nothing behind it.
-    fn end(self) -> Listing {
+    /// The page, when there is nothing behind it but what is left of the tail.
+    fn end_with(mut self, mut here: Here) -> Listing {
+        while let Some(record) = here.records.pop() {
+            if self.put(Record::clone(&record)) == Goes::Enough {
+                return self.cut();
+            }
+        }
         Listing {
             records: self.records,
             damaged: self.damaged,

@@ -15,7 +15,7 @@ use crate::health::Meter;
 use crate::limits::LOOK_PATIENCE;
 use crate::opening;
 use crate::options::Options;
-use crate::read::Cache;
+use crate::read::{Cache, Looked};
 use crate::tail::SharedTail;
 use crate::wake::Wakes;
 use crate::writer::{self, Queue, Rooms, Writer};
@@ -70,6 +70,7 @@ impl Store {
             cold: Arc::new(Database::new(cold, Some(cold_file))),
             cache: Arc::new(Cache::new(options.segment_cache_bytes)),
             tail: Arc::new(SharedTail::new(tail)),
+            looked: Looked::default(),
             wakes: Arc::new(wakes),
             opened: Opened::ToRead(ReadAgain::new(
                 std::path::absolute(path).unwrap_or_else(|_| path.to_owned()),
@@ -161,6 +162,7 @@ impl Store {
             cold: database,
             cache,
             tail,
+            looked: Looked::default(),
             wakes,
             opened: Opened::ToWrite { places, mender },
         })))

@@ -6,11 +6,13 @@ use coven_core::{Envelope, Event, HarnessId, Launch, Record, Seq, SessionId};
 use redb::ReadTransaction;
 
 use super::{Inner, Opened, Store};
+use crate::database::guarded_read;
 use crate::error::ReadError;
 use crate::fault::{Fault, read_failed};
 use crate::folder;
 use crate::read::{
-    self, AllPage, Chunks, Listing, Look, OutputChunk, OutputEvent, Page, ReadLimit, Verified,
+    self, AllPage, Chunks, Listing, Look, Looked, OutputChunk, OutputEvent, Page, ReadLimit,
+    Verified,
 };
 use crate::tail::Standing;
 
@@ -46,27 +48,37 @@ impl Store {
 
     /// A page of all records, newest first. One that is damaged is left out, so that the others can
     /// be seen; [`Store::record`] says what is wrong with it. Where the list itself is damaged and not made anew, all
-    /// sessions are looked at for each page.
+    /// sessions are looked at, once for some 65,000 of the list.
     ///
     /// # Errors
     /// As [`Store::record`].
     pub fn list(&self, page: &Page) -> Result<Listing, ReadError> {
         let tail = self.0.tail.look().standings();
-        let found = self.run(|txn| read::list(txn, &tail, page));
-        let lacks_some = match &found {
+        let found = self.run(|txn| read::list(txn, &tail, page, |_, _| None));
+        let again = match &found {
             // Somebody makes it anew.
-            Ok(_) if matches!(self.0.opened, Opened::ToWrite { .. }) => false,
-            Ok(listing) => listing.damaged > 0,
-            Err(error) => matches!(error, ReadError::Damaged(_)),
+            Ok(_) if matches!(self.0.opened, Opened::ToWrite { .. }) => None,
+            Ok(listing) if listing.damaged > 0 => self.0.cold.read_verified(|txn, file| {
+                let again = |slot, id: &_| Verified::of(file).record_in(slot, id).ok();
+                read::list(txn, &tail, page, again)
+            }),
+            Err(ReadError::Damaged(_)) => self.list_without_index(&self.0.looked, page),
+            Ok(_) | Err(_) => None,
         };
-        if !lacks_some {
-            return found;
-        }
-        let again = self
-            .0
-            .cold
-            .read_verified(|_, file| read::list_by_slots(Verified::of(file), &tail, page));
         again.and_then(Result::ok).map_or(found, Ok)
+    }
+
+    /// The same past the list; `None` where the file cannot be read so.
+    pub(crate) fn list_without_index(
+        &self,
+        looked: &Looked,
+        page: &Page,
+    ) -> Option<Result<Listing, Fault>> {
+        let tail = self.0.tail.look().standings();
+        self.0.cold.read_verified(|txn, file| {
+            let last_slot = guarded_read(|| read::folded(txn)).map(|it| it.last_slot);
+            read::list_by_slots(Verified::of(file), last_slot.ok(), looked, &tail, page)
+        })
     }
 
     /// The records of all launched sessions that have not ended: those a restart must look at. Less

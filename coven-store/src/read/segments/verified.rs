@@ -85,6 +85,11 @@ impl<'a> Verified<'a> {
         }
     }
 
+    /// Which commit it is that is read; `None` where that cannot be told.
+    pub(in crate::read) fn commit(self) -> Option<u64> {
+        self.0.commit_number()
+    }
+
     /// Every slot, whose it is, and where that was deleted; `None` in the place of each that is damaged, and of each
     /// page that is.
     pub(in crate::read) fn slots(
@@ -112,7 +117,7 @@ impl<'a> Verified<'a> {
     }
 
     /// The same of a session whose slot that is.
-    fn record_in(self, slot: u64, id: &SessionId) -> Result<Record, Fault> {
+    pub(crate) fn record_in(self, slot: u64, id: &SessionId) -> Result<Record, Fault> {
         match self.kept(slot, id) {
             Kept::Current(record) => Ok(record),
             Kept::Perhaps(_) | Kept::Nothing => self.folded(slot, id),

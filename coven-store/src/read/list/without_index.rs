@@ -1,0 +1,213 @@
+//! The list of all sessions where its index cannot be read: by the record of each or, where that cannot be read
+//! either, by its events.
+//!
+//! For that all sessions are looked at. So it is remembered in which order many of them are, for the pages that are
+//! asked for next.
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use coven_core::{Record, SessionId};
+
+use super::{Filling, Here, Listing, Page, key};
+use crate::cold::order::Goes;
+use crate::fault::Fault;
+use crate::read::Archived;
+use crate::read::record::{record_of_row, unless_damaged};
+use crate::read::segments::Verified;
+
+/// How many sessions are remembered, at some hundred bytes each.
+const STRETCH: usize = 1 << 16;
+
+/// When a session was created, and its id.
+type Place = (i64, String);
+
+/// What was looked at last.
+#[derive(Debug)]
+pub(crate) struct Looked {
+    last: Mutex<Option<Arc<Stretch>>>,
+    /// How many sessions are remembered at most.
+    most: usize,
+}
+
+impl Default for Looked {
+    fn default() -> Self {
+        Self {
+            last: Mutex::default(),
+            most: STRETCH,
+        }
+    }
+}
+
+/// Sessions that follow one another in the list, as one commit has them.
+#[derive(Debug)]
+struct Stretch {
+    commit: Option<u64>,
+    /// What comes right before them; `None` where they begin the list.
+    before: Option<Place>,
+    sessions: BTreeMap<Place, Listed>,
+    /// Whether they end the list.
+    is_last: bool,
+    /// How many sessions there are of which it cannot be told where they belong. Where it cannot even be told whose
+    /// a slot is, its session may have been deleted.
+    placeless: usize,
+}
+
+#[derive(Debug)]
+struct Listed {
+    slot: u64,
+    is_archived: bool,
+}
+
+/// A page of the list. `last_slot` is that of the newest session there was, if that is known.
+pub(crate) fn list_by_slots(
+    verified: Verified<'_>,
+    last_slot: Option<u64>,
+    looked: &Looked,
+    tail: &HashMap<u64, Option<Arc<Record>>>,
+    page: &Page,
+) -> Result<Listing, Fault> {
+    let mut here = Here::of(tail, page);
+    let mut filling = Filling::new(page);
+    let mut before = page.before.as_ref().map(|position| {
+        let (created_at, id) = position.key();
+        (created_at, id.to_owned())
+    });
+    loop {
+        let stretch = looked.stretch(verified, last_slot, before.as_ref())?;
+        if before.is_none() {
+            filling.damaged += stretch.placeless;
+        }
+        for ((created_at, id), it) in stretch.older_than(before.as_ref()) {
+            // As the tail has it, it is newer.
+            if tail.contains_key(&it.slot) {
+                continue;
+            }
+            while let Some(record) = here.next_after((*created_at, id)) {
+                if filling.put(record) == Goes::Enough {
+                    return Ok(filling.cut());
+                }
+            }
+            if it.is_archived && page.archived == Archived::Hidden {
+                continue;
+            }
+            let id = SessionId::parse(id).expect("it was one");
+            match unless_damaged(verified.record_in(it.slot, &id))? {
+                None => filling.damaged += 1,
+                Some(record) => {
+                    if filling.put(record) == Goes::Enough {
+                        return Ok(filling.cut());
+                    }
+                }
+            }
+        }
+        if stretch.is_last {
+            return Ok(filling.end_with(here));
+        }
+        before = stretch.sessions.keys().next().cloned();
+    }
+}
+
+impl Looked {
+    /// Sessions that follow on a place, some at least if there are any.
+    fn stretch(
+        &self,
+        verified: Verified<'_>,
+        last_slot: Option<u64>,
+        before: Option<&Place>,
+    ) -> Result<Arc<Stretch>, Fault> {
+        let commit = verified.commit();
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = last.as_ref().filter(|it| it.commit == commit);
+        if let Some(known) = known.filter(|it| it.follows_on(before)) {
+            return Ok(Arc::clone(known));
+        }
+        let stretch = Stretch {
+            commit,
+            before: before.cloned(),
+            sessions: BTreeMap::new(),
+            is_last: true,
+            placeless: 0,
+        };
+        let stretch = Arc::new(stretch.filled(verified, last_slot, self.most)?);
+        *last = Some(Arc::clone(&stretch));
+        Ok(stretch)
+    }
+}
+
+impl Stretch {
+    /// Looks at all sessions, and takes in the newest there are, `most` of them, that belong behind where it begins.
+    fn filled(
+        mut self,
+        verified: Verified<'_>,
+        last_slot: Option<u64>,
+        most: usize,
+    ) -> Result<Self, Fault> {
+        let mut records = verified.records().peekable();
+        let mut record_of = |slot: u64, id: &SessionId| {
+            while records.next_if(|(at, _)| *at < slot).is_some() {}
+            let row = records.next_if(|(at, _)| *at == slot);
+            let record = row.and_then(|(_, row)| record_of_row(slot, id, &row).ok());
+            record.map_or_else(|| verified.folded(slot, id), Ok)
+        };
+        let (mut next, mut has_gap) = (1, false);
+        for slot in verified.slots() {
+            let Some((slot, id, deleted_at)) = slot else {
+                has_gap = true;
+                continue;
+            };
+            if std::mem::take(&mut has_gap) {
+                self.placeless += usize::try_from(slot.saturating_sub(next)).unwrap_or(usize::MAX);
+            }
+            next = slot + 1;
+            if deleted_at.is_some() {
+                continue;
+            }
+            match unless_damaged(record_of(slot, &id))? {
+                Some(record) => self.take(slot, &record, most),
+                None => self.placeless += 1,
+            }
+        }
+        if has_gap {
+            let missing = last_slot.map_or(1, |last| (last + 1).saturating_sub(next));
+            self.placeless += usize::try_from(missing).unwrap_or(usize::MAX);
+        }
+        Ok(self)
+    }
+
+    fn take(&mut self, slot: u64, record: &Record, most: usize) {
+        let (created_at, id) = key(record);
+        let place = (created_at, id.to_owned());
+        if self.before.as_ref().is_some_and(|before| place >= *before) {
+            return;
+        }
+        let is_archived = record.session.archived;
+        self.sessions.insert(place, Listed { slot, is_archived });
+        if self.sessions.len() > most {
+            self.sessions.pop_first();
+            self.is_last = false;
+        }
+    }
+
+    /// Whether what comes after a place is here.
+    fn follows_on(&self, place: Option<&Place>) -> bool {
+        let begins = match (&self.before, place) {
+            (None, _) => true,
+            (Some(before), Some(place)) => place <= before,
+            (Some(_), None) => false,
+        };
+        begins && (self.is_last || self.older_than(place).next().is_some())
+    }
+
+    /// The newest first.
+    fn older_than(&self, place: Option<&Place>) -> impl Iterator<Item = (&Place, &Listed)> {
+        let older = match place {
+            Some(place) => self.sessions.range(..place.clone()),
+            None => self.sessions.range::<Place, _>(..),
+        };
+        older.rev()
+    }
+}
