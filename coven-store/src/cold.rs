@@ -10,6 +10,8 @@ pub(crate) mod trim;
 
 mod crew;
 mod cut;
+#[cfg(test)]
+mod ending;
 mod extend;
 pub(crate) mod pack;
 pub(crate) mod room;

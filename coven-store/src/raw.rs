@@ -37,7 +37,7 @@ pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_le
 pub(crate) use placed::Lead;
 pub(crate) use reach::{Key, Leaf, Order, Reach, key};
 #[cfg(test)]
-pub(crate) use reordered::{reorder, rows};
+pub(crate) use reordered::{orders, reorder, rows, swap_leaves};
 pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use spoilt::spoilt;
 pub(crate) use system::without_damaged_system;

@@ -247,3 +247,58 @@ pub(crate) fn key(bytes: &[u8]) -> Key {
     };
     (at(0), at(8))
 }
+
+#[cfg(test)]
+mod tests {
+    use redb::{Database, TableDefinition};
+
+    use super::*;
+    use crate::file::OsDisk;
+    use crate::raw::{RawFile, swap_leaves};
+
+    const TABLE: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("rows");
+    const WIDTHS: Widths = Widths {
+        key: Some(16),
+        value: None,
+    };
+
+    /// A table of three leaves with a row each.
+    fn three_leaves() -> tempfile::TempPath {
+        let path = tempfile::NamedTempFile::new()
+            .expect("a file")
+            .into_temp_path();
+        let db = Database::create(&path).expect("a database");
+        let txn = db.begin_write().expect("a transaction");
+        let mut table = txn.open_table(TABLE).expect("a table");
+        for second in 1..=3 {
+            table
+                .insert((1, second), [7; 3000].as_slice())
+                .expect("a row");
+        }
+        drop(table);
+        txn.commit().expect("a commit");
+        path
+    }
+
+    /// The keys of each leaf that is met on the way to all rows, and its problem.
+    fn reached(path: &std::path::Path, order: Order) -> Vec<(Vec<Key>, Option<String>)> {
+        let file = RawFile::open(&OsDisk, path).expect("it is closed");
+        let snapshot = Snapshot::at_last(file);
+        let leaves = snapshot.reach("rows", WIDTHS, ((0, 0), (9, 9)), order);
+        let keys = |leaf: &Leaf| leaf.rows.iter().map(|(key, _)| *key).collect();
+        leaves.map(|leaf| (keys(&leaf), leaf.problem)).collect()
+    }
+
+    #[test]
+    fn rows_outside_of_the_range_of_their_page_are_not_given_and_that_is_a_problem() {
+        let path = three_leaves();
+        let own = |second| (vec![(1, second)], None);
+        assert_eq!(reached(&path, Order::Forward), [1, 2, 3].map(own));
+        swap_leaves(&path, "rows", 1, 2);
+        let none = (Vec::new(), Some(OUT_OF_ORDER.to_owned()));
+        let expected = [own(1), none.clone(), none];
+        assert_eq!(reached(&path, Order::Forward), expected);
+        let backward: Vec<_> = expected.into_iter().rev().collect();
+        assert_eq!(reached(&path, Order::Backward), backward);
+    }
+}

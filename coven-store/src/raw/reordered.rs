@@ -1,4 +1,5 @@
-//! A leaf whose rows are not in order, with good checksums all over it: for tests of who reads such a one.
+//! Rows that are not in order, in a leaf or over several, with good checksums all over them: for tests of who reads
+//! such ones.
 
 use std::fs;
 use std::ops::Range;
@@ -12,18 +13,70 @@ use crate::file::OsDisk;
 
 /// Puts the rows of a table, which has one leaf, in another order: first those at these places.
 pub(crate) fn reorder(path: &Path, table: &str, order: &[usize]) {
+    change_first_page(path, table, |page, widths| in_order(page, widths, order));
+}
+
+/// Has two leaves of a table, which its first page leads to, take each other's place.
+pub(crate) fn swap_leaves(path: &Path, table: &str, one: usize, other: usize) {
+    change_first_page(path, table, |page, _| {
+        let leaves = count(page) + 1;
+        let (sums, numbers) = (8, 8 + 16 * leaves);
+        assert!(
+            page[0] == 2 && one < leaves && other < leaves,
+            "it leads to them"
+        );
+        let mut changed = page.to_vec();
+        for (from, to) in [(one, other), (other, one)] {
+            for (at, len) in [(sums, 16), (numbers, 8)] {
+                let told = &page[at + len * from..][..len];
+                changed[at + len * to..][..len].copy_from_slice(told);
+            }
+        }
+        changed
+    });
+}
+
+/// Orders of so many rows: each has some that belong before others behind them.
+pub(crate) fn orders(rows: usize) -> impl Iterator<Item = Vec<usize>> {
+    let whole: Vec<usize> = (0..rows).collect();
+    let turned = (1..rows).map({
+        let whole = whole.clone();
+        move |by| {
+            let mut order = whole.clone();
+            order.rotate_left(by);
+            order
+        }
+    });
+    let swapped = (0..rows).flat_map(move |one| {
+        let whole = whole.clone();
+        (one + 1..rows).map(move |other| {
+            let mut order = whole.clone();
+            order.swap(one, other);
+            order
+        })
+    });
+    turned.chain(swapped)
+}
+
+fn change_first_page(path: &Path, table: &str, change: impl Fn(&[u8], Widths) -> Vec<u8>) {
     let mut file = fs::read(path).expect("a file");
     let snapshot = Snapshot::at_last(RawFile::open(&OsDisk, path).expect("it is not open"));
+    let (at, len_bytes, widths) = first_page(&snapshot, table);
+    drop(snapshot);
+    let place = at..at + len_bytes;
+    let page = change(&file[place.clone()], widths);
+    put(&mut file, place, &page, widths);
+    fs::write(path, file).expect("a write");
+}
+
+/// Where the first page of a table is, and how long.
+pub(super) fn first_page(snapshot: &Snapshot, table: &str) -> (usize, usize, Widths) {
     let table = snapshot.tables[table];
     let root = table.root.expect("it has rows");
     let place = root.page.span(snapshot.header.geometry);
     let (at, len_bytes) = place.expect("it is in the file");
-    drop(snapshot);
     let at = usize::try_from(at).expect("a small file");
-    let place = at..at + len_bytes;
-    let page = in_order(&file[place.clone()], table.widths, order);
-    put(&mut file, place, &page, table.widths);
-    fs::write(path, file).expect("a write");
+    (at, len_bytes, table.widths)
 }
 
 /// How many rows a table has.

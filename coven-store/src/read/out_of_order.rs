@@ -11,7 +11,7 @@ use redb::Database;
 use crate::cold::pack::Packer;
 use crate::cold::segment::{self, Segment, SegmentRow};
 use crate::layout::SEGMENTS;
-use crate::raw::{reorder, rows};
+use crate::raw::{orders, reorder, rows};
 use crate::read::{Archived, Page, Position};
 use crate::test_support::{ALL, Home, append, events_of, id, running};
 use crate::{AllPage, ReadLimit, Store};
@@ -72,28 +72,6 @@ fn split(home: &Home) {
     }
     drop(table);
     txn.commit().expect("a commit");
-}
-
-/// Orders of so many rows: each has some that belong before others behind them.
-fn orders(rows: usize) -> impl Iterator<Item = Vec<usize>> {
-    let whole: Vec<usize> = (0..rows).collect();
-    let turned = (1..rows).map({
-        let whole = whole.clone();
-        move |by| {
-            let mut order = whole.clone();
-            order.rotate_left(by);
-            order
-        }
-    });
-    let swapped = (0..rows).flat_map(move |one| {
-        let whole = whole.clone();
-        (one + 1..rows).map(move |other| {
-            let mut order = whole.clone();
-            order.swap(one, other);
-            order
-        })
-    });
-    turned.chain(swapped)
 }
 
 /// What `read` gives, which has to come to an end.

@@ -1,9 +1,13 @@
+use std::fs;
 use std::time::{Duration, Instant};
 
 use coven_core::{Event, Seq};
 use redb::{Database, ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
+use super::some;
+use crate::cold::ending::comes_to_an_end;
 use crate::layout::{OUTPUT, RECORDS, SEGMENTS, TRIMMING};
+use crate::raw::{orders, reorder};
 use crate::test_support::*;
 use crate::{Finding, Store};
 
@@ -157,6 +161,36 @@ async fn what_is_on_the_list_and_was_not_trimmed_is_neither_taken_out_nor_hidden
     until(|| rows(&store).2 == 3).await;
     assert_eq!(offsets(&store, "a")[0], 4 * LEN);
     assert!(events_of(&store, "b") == before.1.0);
+}
+
+#[tokio::test]
+async fn trimming_comes_to_an_end_whatever_order_its_list_is_in() {
+    let home = Home::new();
+    let store = home.open();
+    for session in ["a", "b", "c", "d"] {
+        running(&store, session).await;
+        let said = append(&store, session, vec![output(0, "said"), output(4, "more")]);
+        said.await.expect("it runs");
+        trim(&store, session, 0, 4).await;
+    }
+    wait_until_taken_out(&store).await;
+    store.close().await;
+    // It is to be seen once more that nothing of them is left.
+    let db = Database::open(home.path()).expect("it is closed");
+    let txn = db.begin_write().expect("a transaction");
+    let mut trimming = txn.open_table(TRIMMING).expect("a table");
+    for slot in 1..=4 {
+        trimming.insert(slot, 4).expect("a row");
+    }
+    drop(trimming);
+    txn.commit().expect("a commit");
+    drop(db);
+    let whole = fs::read(home.path()).expect("a file");
+    for order in orders(4) {
+        fs::write(home.path(), &whole).expect("a write");
+        reorder(&home.path(), "trimming", &order);
+        assert!(comes_to_an_end(&home.path(), some), "{order:?}");
+    }
 }
 
 #[tokio::test]
