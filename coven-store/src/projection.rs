@@ -108,3 +108,31 @@ pub(crate) fn conversation_key(record: &Record) -> Option<(&str, &str)> {
 pub(crate) fn is_live(record: &Record) -> bool {
     !record.session.phase.has_ended() && !record.session.is_external()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::file::OsDisk;
+    use crate::raw::{RawFile, overwrite_first_page};
+    use crate::test_support::{Home, running};
+
+    #[tokio::test]
+    async fn indexes_of_ids_are_not_made_anew_of_slots_that_are_damaged() {
+        let home = Home::new();
+        let store = home.open();
+        running(&store, "a").await;
+        store.close().await;
+        let can_be_made = || {
+            let file = RawFile::open(&OsDisk, &home.path()).expect("it is closed");
+            let found = that_can_be_made(&Snapshot::at_last(file)).into_iter();
+            found.map(|(name, _)| name).collect::<Vec<_>>()
+        };
+        let all = tables().map(|(name, _)| name);
+        assert_eq!(can_be_made(), all);
+        overwrite_first_page(&home.path(), "records");
+        assert_eq!(can_be_made(), all);
+        overwrite_first_page(&home.path(), "slots");
+        let others = all.into_iter().filter(|it| !["ids", "gone"].contains(it));
+        assert_eq!(can_be_made(), others.collect::<Vec<_>>());
+    }
+}

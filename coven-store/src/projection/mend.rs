@@ -1,5 +1,8 @@
 //! Making those projections anew of which pages are damaged.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use coven_core::{Record, SessionId};
