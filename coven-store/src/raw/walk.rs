@@ -41,6 +41,16 @@ struct Between {
 }
 
 impl Bounds {
+    /// Of a page that so many lead to, for tests of who goes by them.
+    #[cfg(test)]
+    pub(crate) fn of(above: Option<Vec<u8>>, up_to: Option<Vec<u8>>, depth: usize) -> Self {
+        Self(Rc::new(Between {
+            above,
+            up_to,
+            depth,
+        }))
+    }
+
     /// They are above this one.
     pub(crate) fn above(&self) -> Option<&[u8]> {
         self.0.above.as_deref()

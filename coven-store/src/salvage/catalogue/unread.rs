@@ -1,6 +1,9 @@
 //! Where segments were that cannot be read. What was in them is lost, and not void because output was trimmed
 //! later: other events were among it, or may have been.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Catalogue, u64_of};
