@@ -2,7 +2,7 @@
 
 use super::header::Root;
 use super::page::{Kind, Widths, children, count, covered, first_leaf_rows, kind};
-use super::reach::{Key, key};
+use super::reach::key;
 use super::told::Told;
 use super::{Snapshot, checksum};
 
@@ -26,36 +26,19 @@ enum Found {
 }
 
 impl Snapshot {
-    /// Whether a leaf is to be at `at` that has the place of a row of a table with such a key: as the branches tell
-    /// that are what they were, and a page beside it.
-    pub(crate) fn has_its_place(&self, table: &str, wanted: Key, at: u64) -> bool {
-        self.has_place(table, wanted, at).unwrap_or(false)
-    }
-
-    fn has_place(&self, table: &str, wanted: Key, at: u64) -> Option<bool> {
-        let table = self.tables.get(table)?;
-        let mut root = table.root?;
-        let mut beside: Option<Vec<Root>> = None;
-        loop {
-            if self.place_of(root)? == at {
-                return Some(match beside {
-                    None => table.rows == 1,
-                    Some(beside) => beside.into_iter().any(|it| self.is_leaf(it, table.widths)),
-                });
-            }
-            let page = self.branch(root, table.widths)?;
-            let below = children(&page, table.widths);
-            let leads = below
-                .iter()
-                .position(|child| child.up_to.is_none_or(|up_to| wanted <= key(up_to)))?;
-            root = below[leads].root;
-            let mut others = below
-                .into_iter()
-                .map(|child| child.root)
-                .collect::<Vec<_>>();
-            others.swap_remove(leads);
-            beside = Some(others);
-        }
+    /// Whether the leaf with a place in the file, and so many bytes, is to have the row of a table with such a key: as the
+    /// branches tell that are what they were. One that is all there is of a table has as many rows as that, which is to
+    /// be one.
+    pub(crate) fn has_its_place(&self, table: &str, first: &[u8], leaf: (u64, usize)) -> bool {
+        let Some(table) = self.tables.get(table) else {
+            return false;
+        };
+        let Some(root) = table.root else {
+            return false;
+        };
+        let is_it = |root: Root| root.page.span(self.header.geometry) == Some(leaf);
+        let found = self.down_to(root, table.widths, first, is_it);
+        found.is_some() && (!is_it(root) || table.rows == 1)
     }
 
     /// What leads to the page at `at`.
@@ -139,10 +122,6 @@ impl Snapshot {
             }
         }
         found
-    }
-
-    fn place_of(&self, root: Root) -> Option<u64> {
-        root.page.span(self.header.geometry).map(|(at, _)| at)
     }
 
     fn is_leaf(&self, root: Root, widths: Widths) -> bool {

@@ -1,3 +1,5 @@
+mod long_leaf;
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use redb::backends::InMemoryBackend;
