@@ -1,17 +1,22 @@
 mod rest;
 mod room;
 
+use std::fs::File;
+use std::os::unix::fs::FileExt;
 use std::sync::mpsc;
 
 use coven_core::{Event, Seq};
+use redb::TableHandle;
 
 use super::*;
 use crate::Store;
 use crate::fault::damage;
 use crate::file::{Disk, OsDisk};
-use crate::layout::{META, RECORDS, meta};
+use crate::inspect::widths;
+use crate::layout::{META, RECORDS, SEGMENTS, meta};
 use crate::opening;
 use crate::options::Options;
+use crate::raw::{RawFile, Snapshot};
 use crate::read::OfSession;
 use crate::stored::Mark;
 use crate::tail::{Bounds, NewGroup, NewRows, replay_some};
@@ -49,6 +54,8 @@ async fn folder_between(
     let options = Options {
         // Nothing more is folded than what is to be.
         fold_bytes: u64::MAX,
+        // What is read of it is read in the file.
+        cache_bytes: 0,
         ..Options::default()
     };
     let store = Store::open(&lived.path(), options).expect("it opens");
@@ -335,4 +342,27 @@ async fn for_damage_that_stays_the_file_is_not_opened_again_soon_and_without_tha
     folder.lose_or_mend(&damage("a page of it"));
     folder.take_in(Message::Reopen);
     assert!(wait(&folder) < 5 * crate::limits::MAX_BACKOFF);
+}
+
+#[tokio::test]
+async fn what_was_refused_before_a_transaction_is_not_taken_for_what_befell_it() {
+    let home = Home::new();
+    let mut folder = folder_with_an_end_to_fold(&home).await;
+    let what = folder.tail.look().fold().expect("an end");
+    let file = RawFile::open_unlocked(&OsDisk, &home.path()).expect("a file");
+    let snapshot = Snapshot::at_last(file);
+    let segment = snapshot.rows(SEGMENTS.name(), widths(&SEGMENTS)).next();
+    let segment = segment.expect("a session");
+    let put = |byte: u8| {
+        let file = File::options().write(true).open(home.path());
+        let file = file.expect("the file is there");
+        file.write_all_at(&[byte], segment.at).expect("a write");
+    };
+    put(!segment.value[0]);
+    folder.write(&what).expect_err("a page is damaged");
+    put(segment.value[0]);
+    folder.lose(read_failed());
+    let befell = folder.commit(&Touched::All, |_| Err(Fault::Disk(StorageFault::Full)));
+    let befell = folder.cold.what_befell(befell.expect_err("it fails"));
+    assert_eq!(befell.reason(), StorageFault::Full);
 }
