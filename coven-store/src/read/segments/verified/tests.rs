@@ -1,5 +1,7 @@
 mod damaged_branch;
+mod damaged_leaf;
 
+use std::fs;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
@@ -7,6 +9,14 @@ use std::thread;
 use coven_core::{Event, Seq};
 
 use crate::test_support::{ALL, Home, append, id, noise, output, running};
+
+/// Another log with the same bytes.
+fn copy(home: &Home) -> Home {
+    let copy = Home::new();
+    fs::copy(home.path(), copy.path()).expect("a copy");
+    fs::copy(home.journal(), copy.journal()).expect("a copy");
+    copy
+}
 
 #[tokio::test]
 async fn what_is_read_page_by_page_beside_folds_and_trims_is_all_there_is() {

@@ -6,6 +6,7 @@ use std::fs;
 
 use coven_core::{Envelope, Event, InputData, Seq};
 
+use super::copy;
 use crate::file::OsDisk;
 use crate::inspect::{name_of, widths};
 use crate::layout::SEGMENTS;
@@ -39,13 +40,6 @@ async fn long() -> Home {
     store.fold();
     store.close().await;
     home
-}
-
-fn copy(home: &Home) -> Home {
-    let copy = Home::new();
-    fs::copy(home.path(), copy.path()).expect("a copy");
-    fs::copy(home.journal(), copy.journal()).expect("a copy");
-    copy
 }
 
 fn put(home: &Home, at: usize, bytes: &[u8]) {
