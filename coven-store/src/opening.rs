@@ -10,7 +10,7 @@ use redb::{ReadTransaction, ReadableDatabase};
 use crate::database::{caught, guarded, guarded_read};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
-use crate::file::{self, Disk, Kept, Kind, Reserve, Shadow, SharedReserve, putting_right};
+use crate::file::{self, Disk, Kept, Kind, Reserve, Shadow, SharedReserve};
 use crate::journal;
 use crate::layout::{META, meta};
 use crate::limits::TRIM_PARTS;
@@ -38,7 +38,7 @@ pub(crate) fn open(
     path: &Path,
     options: Options,
 ) -> Result<Files, OpenError> {
-    guard(path, || putting_right(|| open_files(disk, path, options)))
+    guard(path, || open_files(disk, path, options))
 }
 
 /// A log that is open for reading alone: the journal is in the tail, whole.
@@ -55,9 +55,7 @@ pub(crate) fn open_to_read(
     path: &Path,
     options: Options,
 ) -> Result<ReadFiles, OpenError> {
-    guard(path, || {
-        putting_right(|| open_files_to_read(disk, path, options))
-    })
+    guard(path, || open_files_to_read(disk, path, options))
 }
 
 /// Even closing a file whose pages contradict each other may panic.

@@ -3,6 +3,7 @@
 use redb::{AccessGuard, Database, ReadableDatabase, TableError};
 
 use super::kind::Kind;
+use super::proven::putting_right;
 use super::shadow::Shadow;
 use crate::FORMAT;
 use crate::fault::{Fault, damage};
@@ -22,8 +23,12 @@ pub(super) enum Identity {
 /// What a file says that it is. One that says it is none of ours is believed only where the page that says so is
 /// what was written: else it is damaged.
 pub(super) fn of(db: &Database, file: &Shadow, kind: Kind) -> Result<Identity, Fault> {
-    match said(db, kind)? {
-        Identity::Ours => Ok(Identity::Ours),
+    // A bit that turned there would keep everybody from the file.
+    match putting_right(|| said(db, kind))? {
+        Identity::Ours => {
+            kind.check_tables(&db.begin_read()?)?;
+            Ok(Identity::Ours)
+        }
         other => altered(file).map_or(Ok(other), |problem| Err(damage(problem))),
     }
 }
@@ -60,10 +65,7 @@ fn said(db: &Database, kind: Kind) -> Result<Identity, Fault> {
     let format = table.get(meta::FORMAT)?;
     let format = format.and_then(|row| row.value().try_into().ok());
     match format.map(u32::from_le_bytes) {
-        Some(FORMAT) => {
-            kind.check_tables(&txn)?;
-            Ok(Identity::Ours)
-        }
+        Some(FORMAT) => Ok(Identity::Ours),
         Some(found) if found > FORMAT => Ok(Identity::Newer { found }),
         Some(1..=UNRELEASED) => Ok(Identity::Foreign {
             problem: "it has a format that no Coven was ever released with",

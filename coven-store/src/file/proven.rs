@@ -5,7 +5,7 @@
 //! that is not what was written: known is what this program wrote, and what each page tells of those below it. What
 //! is not right is refused as if the disk did not give it ([`DeadSectors`](super::dead_sectors::DeadSectors)), but for a
 //! long leaf of one row that tells itself that it is damaged ([`proof`](crate::cold::proof)); and in others one bit that
-//! turned is put right for who writes and as a file is opened, so that it holds up nobody.
+//! turned is put right for who writes, and in what a file says of itself, so that it holds up nobody.
 //!
 //! Of a page that was forgotten, in a log of more than some two hundred thousand, it is looked up again what leads to it.
 //! Where something damaged may, it is refused; where nothing does it is handed on as it is: the database reads some to find out which commit is the last, which are
@@ -45,8 +45,8 @@ thread_local! {
     static PUTS_RIGHT: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Does `work`, in which what this thread reads is for what it writes, or for opening the file: one bit that turned in a
-/// page is put right, so that it holds up nobody. Before that, others who read the page are told of it.
+/// Does `work`, in which what this thread reads is for what it writes, or is what a file says of itself: one bit that
+/// turned in a page is put right, so that it holds up nobody. Before that, others who read the page are told of it.
 pub(crate) fn putting_right<T>(work: impl FnOnce() -> T) -> T {
     /// Whether it was so before, for when that is over, or panics.
     struct Before(bool);

@@ -48,15 +48,11 @@ fn put(home: &Home, at: usize, bytes: &[u8]) {
     fs::write(home.path(), file).expect("a file");
 }
 
-/// Turns a bit, and another that nothing goes by: one that is alone is put right where the file is opened.
+/// Turns a bit.
 fn flip(home: &Home, at: usize, bit: u32) {
     let byte = fs::read(home.path()).expect("a file")[at];
     put(home, at, &[byte ^ (1 << bit)]);
-    put(home, at / PAGE * PAGE + SPARE, &[1]);
 }
-
-/// Which byte of a branch is of no use.
-const SPARE: usize = 1;
 
 /// The page that leads to all leaves of the segments.
 struct Branch {
