@@ -9,6 +9,8 @@
 mod free;
 mod header;
 #[cfg(test)]
+mod leaves;
+#[cfg(test)]
 mod overwritten;
 mod page;
 mod placed;
@@ -35,6 +37,8 @@ use crate::file::{Access, Disk, Shadow, gives_others, is_not_given, open_error};
 
 pub(crate) use free::free_pages;
 pub(crate) use header::{HEADER_BYTES, Header, Last, Made};
+#[cfg(test)]
+pub(crate) use leaves::{Placed, leading_to, pages};
 #[cfg(test)]
 pub(crate) use overwritten::{overwrite_first_page, overwrite_leaf};
 pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_len, leaf_rows};

@@ -47,6 +47,34 @@ async fn damage_is_told_by_the_session_it_is_of_and_passed_over_by_who_follows_a
 }
 
 #[tokio::test]
+async fn who_follows_all_hears_on_past_an_order_that_cannot_be_read() {
+    let daemon = Daemon::start().await;
+    daemon.run("echo before").await;
+    let dir = daemon.stop().await;
+    damage_order(&dir.path().join("home/coven.redb"));
+
+    let daemon = Daemon::in_dir(dir, Timeouts::default()).await;
+    let mut all = daemon.client.follow_all(Some(0));
+    let (after, _) = daemon.run("echo after").await;
+    let heard = within(async {
+        loop {
+            let event = all.next().await.expect("it goes on").expect("an event");
+            if event.session_id == after.id && event.kind == "exit" {
+                return event.seq;
+            }
+        }
+    });
+    assert!(heard.await > 0);
+    let damaged = all.take_damaged();
+    assert!(!damaged.is_empty());
+    assert!(
+        damaged.iter().all(|it| it.session_id.is_none()),
+        "{damaged:?}"
+    );
+    assert_eq!(damaged[0].first_seq, 1);
+}
+
+#[tokio::test]
 async fn events_before_damage_are_told_and_then_it_is_by_pages_and_by_an_export() {
     let daemon = Daemon::start().await;
     let noise = "stty -echo -opost; head -c 1500000 /dev/urandom";
@@ -99,4 +127,33 @@ fn turn_a_bit(dir: &Path, noise: &[u8]) {
         .find_map(|part| bytes.windows(16).position(|window| window == part));
     bytes[at.expect("noise is not compressed")] ^= 1;
     fs::write(&path, bytes).expect("a write");
+}
+
+/// Writes over the page that has the order of all events, and over what that was before.
+fn damage_order(path: &Path) {
+    let mut bytes = fs::read(path).expect("the log");
+    let mut hit = 0;
+    for page in bytes.chunks_exact_mut(4096).skip(1) {
+        if begins_the_order(page).unwrap_or(false) {
+            page.fill(0x77);
+            hit += 1;
+        }
+    }
+    assert!(hit > 0, "it is nowhere");
+    fs::write(path, bytes).expect("a write");
+}
+
+/// Whether a page is a leaf whose first row is at the place 1 and a list of threes (docs/log-format.md).
+fn begins_the_order(page: &[u8]) -> Option<bool> {
+    let rows = usize::from(u16::from_le_bytes([page[2], page[3]]));
+    let keys = 4 + 4 * rows;
+    let end = u32::from_le_bytes(page[4..8].try_into().ok()?) as usize;
+    let is_first = page[0] == 1 && page.get(keys..keys + 8)? == 1_u64.to_le_bytes();
+    let row = page.get(keys + 8 * rows..end)?;
+    let (row, _sum) = row.split_last_chunk::<4>()?;
+    let &[1, runs, ref row @ ..] = row else {
+        return None;
+    };
+    let numbers = row.iter().filter(|byte| **byte < 0x80).count();
+    Some(is_first && runs > 0 && numbers == 3 * usize::from(runs) && row.last()? < &0x80)
 }

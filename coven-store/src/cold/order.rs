@@ -61,32 +61,54 @@ pub(crate) fn runs_after(
     // The row that holds `start` may begin before it.
     let from = order.range(..=start)?.next_back().transpose()?;
     let from = from.map_or(start, |(first, _)| first.value());
-    let mut end = Seq::ZERO;
+    let mut walk = RunsAfter::new(after);
     for row in order.range(from..)? {
         let (first, bytes) = row?;
-        let first = first.value();
-        let runs = match runs_of_row(first, bytes.value()) {
-            _ if first <= end.get() => Err(damaged(first, &"it is out of its order")),
-            Ok(runs) => Ok(runs),
-            Err(problem) => Err(damaged(first, &problem)),
-        };
-        let runs = match runs {
-            Ok(runs) => runs,
-            Err(damage) => {
-                if each(Err(damage))? == Goes::Enough {
-                    return Ok(());
-                }
-                continue;
-            }
-        };
-        end = runs.last().map_or(end, |run| run.last);
-        for run in runs {
-            if run.last > after && each(Ok(run))? == Goes::Enough {
-                return Ok(());
-            }
+        let runs = runs_of_row(first.value(), bytes.value());
+        if walk.row(first.value(), runs, &mut each)? == Goes::Enough {
+            break;
         }
     }
     Ok(())
+}
+
+/// A walk along the rows of the order, for the runs that end after some place.
+pub(crate) struct RunsAfter {
+    after: Seq,
+    /// Where the last row ends that could be read.
+    end: Seq,
+}
+
+impl RunsAfter {
+    pub(crate) const fn new(after: Seq) -> Self {
+        Self {
+            after,
+            end: Seq::ZERO,
+        }
+    }
+
+    /// Calls `each` with those of the next row, or with what is wrong with it.
+    pub(crate) fn row(
+        &mut self,
+        first: u64,
+        runs: Result<Vec<Run>, impl Display>,
+        mut each: impl FnMut(Result<Run, Damage>) -> Result<Goes, Fault>,
+    ) -> Result<Goes, Fault> {
+        let runs = match runs {
+            _ if first <= self.end.get() => {
+                return each(Err(damaged(first, &"it is out of its order")));
+            }
+            Ok(runs) => runs,
+            Err(problem) => return each(Err(damaged(first, &problem))),
+        };
+        self.end = runs.last().map_or(self.end, |run| run.last);
+        for run in runs {
+            if run.last > self.after && each(Ok(run))? == Goes::Enough {
+                return Ok(Goes::Enough);
+            }
+        }
+        Ok(Goes::On)
+    }
 }
 
 /// Whether somebody wants more.

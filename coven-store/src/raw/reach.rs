@@ -29,6 +29,8 @@ pub(crate) struct Leaf {
     /// What is wrong with it, if anything is: it may have had others, or have led to them, between these and
     /// those of the page that is met next.
     pub(crate) problem: Option<String>,
+    /// Something that leads to it is damaged: it may be of some commits before, or of another table.
+    pub(crate) may_be_another: bool,
 }
 
 /// The pages of a table that may have rows from one key to another.
@@ -158,6 +160,7 @@ impl Reach<'_> {
                 .map(|(key, value)| (key, page[value].to_vec()))
                 .collect(),
             problem: (!is_in_order).then(|| OUT_OF_ORDER.to_owned()),
+            may_be_another: !place.parent_is_sound,
         }
     }
 
@@ -216,7 +219,13 @@ impl Leaf {
         Self {
             rows: Vec::new(),
             problem: Some(problem.into()),
+            may_be_another: false,
         }
+    }
+
+    /// Whether all that it has is as it was written last.
+    pub(crate) const fn is_current(&self) -> bool {
+        self.problem.is_none() && !self.may_be_another
     }
 }
 

@@ -1,26 +1,26 @@
 //! The events of all sessions, in the order they were appended.
 
+mod cold_file;
 mod reading;
+mod runs;
 
-use std::collections::hash_map::Entry;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use coven_core::{Envelope, Seq, SessionId};
-use redb::{ReadOnlyTable, ReadTransaction};
+use redb::ReadTransaction;
 
 use super::ReadLimit;
 use super::cache::Look;
 use super::events::Filling;
-use super::record::slot_row;
 use super::segments::{Appetite, Segments, Verified};
-use crate::cold::order::{Goes, NOBODY, runs_after};
-use crate::database::guarded;
+use crate::cold::order::Goes;
 use crate::error::Damage;
 use crate::fault::Fault;
-use crate::layout::{ORDER, SLOTS};
 use crate::tail::{AllRows, Run, SharedTail};
 
+use cold_file::{ColdFile, From, Tables};
 use reading::Reading;
+use runs::{Cold, ColdRuns};
 
 /// A page of the events of all sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -69,26 +69,23 @@ impl OfAll {
     pub(crate) fn read(&self, txn: &ReadTransaction, look: &Look<'_>) -> Result<AllPage, Fault> {
         let appetite = Appetite::of(self.limit.bytes);
         let segments = Segments::open(txn, look, appetite)?;
-        self.read_in(ColdFile::open(
-            txn,
-            From::Database(Box::new(segments)),
-            &self.tail,
-        )?)
+        let tables = From::Database(Tables::open(txn, segments)?);
+        self.read_in(ColdFile::new(txn, tables, &self.tail))
     }
 
-    /// The same with each session's events out of the file itself, for who met damage of some: past all that is
-    /// not of the session.
+    /// The same out of the file itself, for who met damage: past all that is not of a session for each of them,
+    /// and past what cannot be read of their order, or of whose the events are.
     pub(crate) fn read_verified(
         &self,
         txn: &ReadTransaction,
         verified: Verified<'_>,
     ) -> Result<AllPage, Fault> {
-        self.read_in(ColdFile::open(txn, From::File(verified), &self.tail)?)
+        self.read_in(ColdFile::new(txn, From::File(verified), &self.tail))
     }
 
     fn read_in(&self, mut cold: ColdFile<'_>) -> Result<AllPage, Fault> {
         let mut page = Filling::new(self.limit);
-        let (runs, until) = self.cold_runs(&mut cold, self.after)?;
+        let (runs, until) = ColdRuns::of(&mut cold, self.after, self.limit)?;
         let (rows, cut_at) = self.rows_of(&mut cold, &runs)?;
         let rows = rows.into_iter();
         for (seq, (session, row)) in
@@ -105,68 +102,6 @@ impl OfAll {
             (Some(end), _) | (None, Cold::More { last: end }) => Ok(cut(page, cold.lost, end)),
             (None, Cold::End { last }) => self.finish(page, cold.lost, last),
         }
-    }
-
-    /// The runs of the cold file that fill a page, or all there are, but for what is void and what
-    /// cannot be told whose it is.
-    fn cold_runs(&self, cold: &mut ColdFile<'_>, after: Seq) -> Result<(Vec<Run>, Cold), Fault> {
-        let mut runs: Vec<Run> = Vec::new();
-        let (mut events, mut bytes) = (0, 0);
-        let mut until = Cold::End { last: after };
-        let mut last = after;
-        // Where an order that cannot be read begins.
-        let mut hole: Option<(Seq, Damage)> = None;
-        let order = cold.txn.open_table(ORDER)?;
-        runs_after(&order, after, |run| {
-            let run = match run {
-                Ok(run) => run,
-                Err(damage) => {
-                    hole.get_or_insert((last.next(), damage));
-                    return Ok(Goes::On);
-                }
-            };
-            if run.first > last.next() {
-                let (first, damage) = hole.take().unwrap_or_else(|| missing_order(last.next()));
-                last = Seq::new(run.first.get() - 1);
-                cold.lose(first, last, damage);
-            }
-            // What else could not be read has the place of nothing.
-            hole = None;
-            let full = events >= self.limit.events as u64 || bytes >= self.limit.bytes as u64;
-            if full && !runs.is_empty() {
-                until = Cold::More { last };
-                return Ok(Goes::Enough);
-            }
-            last = run.last;
-            until = Cold::End { last };
-            if run.slot == NOBODY {
-                return Ok(Goes::On);
-            }
-            let shown_from = match cold.owner(run.slot) {
-                Ok((_, shown_from)) => *shown_from,
-                Err(Fault::Damage(damage)) => {
-                    cold.lose(run.first.max(after.next()), run.last, damage);
-                    return Ok(Goes::On);
-                }
-                Err(fault) => return Err(fault),
-            };
-            let first = run.first.max(after.next()).max(shown_from);
-            if first <= run.last {
-                events += run.last.get() - first.get() + 1;
-                bytes += run.len_bytes;
-                runs.push(Run { first, ..run });
-            }
-            Ok(Goes::On)
-        })?;
-        if matches!(until, Cold::End { .. }) {
-            let folded = super::folded(cold.txn)?.seq();
-            if folded > last {
-                let (first, damage) = hole.unwrap_or_else(|| missing_order(last.next()));
-                cold.lose(first, folded, damage);
-                until = Cold::End { last: folded };
-            }
-        }
-        Ok((runs, until))
     }
 
     /// The events of `runs`, and where they end before those do: no more of one session is read
@@ -233,73 +168,7 @@ fn in_order(mut lost: Vec<Lost>) -> Vec<Lost> {
     lost
 }
 
-fn missing_order(first: Seq) -> (Seq, Damage) {
-    let damage = Damage {
-        session: None,
-        seq: Some(first),
-        problem: "the order of events is missing".to_owned(),
-    };
-    (first, damage)
-}
-
-/// Whether the cold file has more than was looked at, which is all up to `last`.
-enum Cold {
-    More { last: Seq },
-    End { last: Seq },
-}
-
 type Rows = BTreeMap<Seq, (SessionId, Vec<u8>)>;
-
-/// The cold file, whose slots are whose, and what of it was found to be damaged.
-struct ColdFile<'a> {
-    txn: &'a ReadTransaction,
-    events: From<'a>,
-    slots: ReadOnlyTable<u64, &'static [u8]>,
-    tail: &'a AllRows,
-    /// The sessions that were met, and from where on their events are to be shown.
-    owners: HashMap<u64, (SessionId, Seq)>,
-    lost: Vec<Lost>,
-}
-
-/// What the events of sessions are read from.
-enum From<'a> {
-    Database(Box<Segments<'a>>),
-    /// The file itself.
-    File(Verified<'a>),
-}
-
-impl<'a> ColdFile<'a> {
-    fn open(txn: &'a ReadTransaction, events: From<'a>, tail: &'a AllRows) -> Result<Self, Fault> {
-        Ok(Self {
-            txn,
-            events,
-            slots: txn.open_table(SLOTS)?,
-            tail,
-            owners: HashMap::new(),
-            lost: Vec::new(),
-        })
-    }
-
-    fn owner(&mut self, slot: u64) -> Result<&(SessionId, Seq), Fault> {
-        match self.owners.entry(slot) {
-            Entry::Occupied(known) => Ok(known.into_mut()),
-            Entry::Vacant(unknown) => {
-                let (id, deleted_at) = guarded(|| slot_row(&self.slots, slot))?;
-                let deleted_at = deleted_at.or_else(|| self.tail.deleted.get(&slot).copied());
-                Ok(unknown.insert((id, deleted_at.unwrap_or(Seq::ZERO))))
-            }
-        }
-    }
-
-    fn lose(&mut self, first: Seq, last: Seq, damage: Damage) {
-        tracing::error!(%damage, %first, %last, "events are passed over");
-        self.lost.push(Lost {
-            first,
-            last,
-            damage,
-        });
-    }
-}
 
 #[cfg(test)]
 mod tests {
@@ -328,12 +197,10 @@ mod tests {
                 let look = Look::blind();
                 let tail = SharedTail::new(crate::tail::Tail::after(super::super::folded(txn)?));
                 let page = OfAll::begin(&tail, Seq::new(50), limit);
-                let mut cold = ColdFile::open(
-                    txn,
-                    From::Database(Box::new(Segments::open(txn, &look, Appetite::Much)?)),
-                    &page.tail,
-                )?;
-                let (runs, _) = page.cold_runs(&mut cold, page.after)?;
+                let segments = Segments::open(txn, &look, Appetite::Much)?;
+                let tables = From::Database(Tables::open(txn, segments)?);
+                let mut cold = ColdFile::new(txn, tables, &page.tail);
+                let (runs, _) = ColdRuns::of(&mut cold, page.after, limit)?;
                 assert_eq!(runs.len(), 1, "it is one run");
                 Ok(page.rows_of(&mut cold, &runs)?.0.len())
             });

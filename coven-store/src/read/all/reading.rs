@@ -5,7 +5,8 @@ mod tests;
 
 use coven_core::{Seq, SessionId};
 
-use super::{ColdFile, From, Rows};
+use super::Rows;
+use super::cold_file::{ColdFile, From};
 use crate::cold::order::Goes;
 use crate::database::guarded;
 use crate::error::Damage;
@@ -53,8 +54,8 @@ impl Reading<'_> {
             // Where that cannot be told either, nothing of the session is.
             let next = match &cold.events {
                 From::File(file) => file.after(self.slot, at),
-                From::Database(segments) => {
-                    guarded(|| segments.after(self.slot, at)).unwrap_or(None)
+                From::Database(tables) => {
+                    guarded(|| tables.segments.after(self.slot, at)).unwrap_or(None)
                 }
             };
             // Nor where what comes next is none of what comes after it: it goes forward from here, or ends.
@@ -119,7 +120,8 @@ impl Reading<'_> {
                 let trimmed_bytes = facts.trimmed_bytes.max(in_tail);
                 file.each(of, &facts, trimmed_bytes, take)?;
             }
-            From::Database(segments) => {
+            From::Database(tables) => {
+                let segments = &tables.segments;
                 let in_file = segments.trimmed_bytes(cold.txn, self.slot, &self.id)?;
                 segments.each(of, in_file.max(in_tail), take)?;
             }

@@ -4,6 +4,7 @@
 //! redb looks at no checksum, and to go through one session's segments it looks into the page beside theirs: so
 //! damage of another's keeps it from them. This is for who met that, and takes longer.
 
+mod of_all;
 #[cfg(test)]
 mod tests;
 
