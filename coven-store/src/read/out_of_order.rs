@@ -75,7 +75,7 @@ fn split(home: &Home) {
 }
 
 /// What `read` gives, which has to come to an end.
-fn ends<T: Send + 'static>(what: &str, read: impl FnOnce() -> T + Send + 'static) -> T {
+pub(super) fn ends<T: Send + 'static>(what: &str, read: impl FnOnce() -> T + Send + 'static) -> T {
     let (tell, told) = mpsc::channel();
     thread::spawn(move || tell.send(read()));
     told.recv_timeout(Duration::from_secs(60))
@@ -83,7 +83,7 @@ fn ends<T: Send + 'static>(what: &str, read: impl FnOnce() -> T + Send + 'static
 }
 
 /// The places of the events that are given, and of those that are told to be damaged.
-fn told(read: impl Fn(Seq) -> AllPage) -> (Vec<Seq>, BTreeSet<u64>) {
+pub(super) fn told(read: impl Fn(Seq) -> AllPage) -> (Vec<Seq>, BTreeSet<u64>) {
     let (mut after, mut given, mut lost) = (Seq::ZERO, Vec::new(), BTreeSet::new());
     loop {
         let page = read(after);

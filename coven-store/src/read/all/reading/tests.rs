@@ -1,11 +1,15 @@
 use std::collections::BTreeSet;
+use std::fs;
 
 use coven_core::{Event, InputData, Seq};
 use redb::{Database, ReadableDatabase, ReadableTable};
 
 use crate::layout::SEGMENTS;
+use crate::raw::{overwrite_leaf, pages, swap_leaves};
 use crate::read::ReadLimit;
+use crate::read::out_of_order::{ends, told};
 use crate::test_support::{ALL, Home, append, noise, output, running, trim};
+use crate::{Options, Store};
 
 const LONG: u64 = 140_000;
 
@@ -34,6 +38,24 @@ async fn trimmed() -> Home {
     store.fold();
     store.close().await;
     home
+}
+
+/// Long inputs that follow one another, each in a segment that has a page of its own; closed. Gives how many events there are.
+async fn long_inputs() -> (Home, u64) {
+    let home = Home::new();
+    let store = home.open();
+    running(&store, "a").await;
+    for number in 0..9 {
+        let data = InputData::Plain {
+            data: long(number).into(),
+        };
+        let typed = Event::Input { id: None, data };
+        append(&store, "a", vec![typed]).await.expect("it goes on");
+    }
+    store.fold();
+    let events = store.last_seq().get();
+    store.close().await;
+    (home, events)
 }
 
 /// Where the segments begin.
@@ -103,5 +125,73 @@ async fn a_page_of_what_was_trimmed_has_nothing_and_ends_behind_it_and_who_asks_
         assert_eq!(page.end, Seq::new(after + 1));
         let next = store.read_all(Seq::new(after), one).expect("a read");
         assert_eq!(next[0].seq, Seq::new(9));
+    }
+}
+
+#[tokio::test]
+async fn who_looks_for_what_comes_next_behind_damage_and_finds_what_comes_before_it_goes_forward() {
+    let (home, events) = long_inputs().await;
+    let begins = segments(&home);
+    let leaves = pages(&home.path(), "segments").into_iter();
+    let leaves: Vec<_> = leaves.filter(|page| !page.keys.is_empty()).collect();
+    assert_eq!(leaves.len(), begins.len(), "each has a page of its own");
+    // Behind those that are read comes one that is damaged, then one that belongs before them, and then the one that
+    // belongs in its place.
+    let [before, damaged, behind, last] = [2, 5, 6, 7];
+    swap_leaves(&home.path(), "segments", damaged, last);
+    swap_leaves(&home.path(), "segments", before, behind);
+    overwrite_leaf(&home.path(), "segments", damaged);
+    let store = Store::open_to_read(&home.path(), Options::default()).expect("it opens");
+    for after in 0..events {
+        for events_at_once in [1, 2, 1000] {
+            let limit = ReadLimit {
+                events: events_at_once,
+                ..ALL
+            };
+            let reader = store.clone();
+            let page = ends(&format!("after {after}"), move || {
+                reader.page_of_all(Seq::new(after), limit)
+            });
+            let page = page.expect("a page");
+            assert!(page.end > Seq::new(after), "it goes back");
+            assert!(page.events.is_sorted_by_key(|event| event.seq));
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_is_out_of_order_below_a_damaged_page_is_given_once_or_told() {
+    let (home, events) = long_inputs().await;
+    let whole = fs::read(home.path()).expect("a file");
+    let branch = pages(&home.path(), "segments")[0].place.start;
+    let leaves = segments(&home).len();
+    for one in 1..leaves - 2 {
+        for (other, damaged) in [(one + 1, one + 2), (one + 2, one + 1)] {
+            fs::write(home.path(), &whole).expect("a write");
+            swap_leaves(&home.path(), "segments", one, other);
+            overwrite_leaf(&home.path(), "segments", damaged);
+            let mut file = fs::read(home.path()).expect("a file");
+            file[branch + 4] ^= 1;
+            fs::write(home.path(), file).expect("a write");
+            let store = Store::open_to_read(&home.path(), Options::default()).expect("it opens");
+            for at_once in [1, 2, 1000] {
+                let limit = ReadLimit {
+                    events: at_once,
+                    ..ALL
+                };
+                let what = format!("{one} and {other}, {damaged} damaged, {at_once} at once");
+                let reader = store.clone();
+                let (given, lost) = ends(&what, move || {
+                    told(|after| {
+                        let page = reader.page_of_all_as_past_damage(after, limit);
+                        page.expect("a page")
+                    })
+                });
+                let known: Vec<u64> = given.iter().map(|seq| seq.get()).collect();
+                assert!(known.is_sorted_by(|one, next| one < next), "{what}");
+                let known: BTreeSet<u64> = known.into_iter().chain(lost).collect();
+                assert_eq!(known, (1..=events).collect(), "{what}");
+            }
+        }
     }
 }
