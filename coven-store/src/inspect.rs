@@ -12,6 +12,7 @@ mod glance;
 mod indexes;
 mod journal;
 mod order;
+mod readers;
 mod session;
 mod sessions;
 mod slots;

@@ -22,7 +22,7 @@ pub use output::{OutputChunk, OutputEvent};
 
 pub(crate) use all::OfAll;
 pub(crate) use cache::{Cache, Look, Touched};
-pub(crate) use events::{OfSession, event_of_row};
+pub(crate) use events::{OfSession, each_given, event_of_row};
 pub(crate) use list::{Looked, list, list_by_slots};
 pub(crate) use live::live;
 pub(crate) use output::{Chunks, OutputRange};

@@ -8,6 +8,7 @@ use redb::Value;
 
 use super::Progress;
 use super::finding::{Finding, Findings, LogFile, Loss};
+use super::readers::Doubts;
 use super::slots::Slots;
 use super::source::Source;
 use super::window::{ALL_SLOTS, Gone, WINDOW_SLOTS};
@@ -34,6 +35,8 @@ pub(super) struct Inspection<'a> {
     pub(super) records: BTreeMap<u64, Record>,
     /// Slots that a segment is damaged of, so badly that it is not certain to be there.
     pub(super) torn_slots: BTreeSet<u64>,
+    /// Those that a page of segments which is not what it is to be may have some of.
+    pub(super) doubts: Doubts,
     torn_tables: BTreeSet<&'static str>,
     progress: &'a mut dyn FnMut(Progress),
     rows: u64,
@@ -83,6 +86,7 @@ pub(super) fn in_windows<'a>(
         met: BTreeMap::new(),
         records: BTreeMap::new(),
         torn_slots: BTreeSet::new(),
+        doubts: Doubts::default(),
         torn_tables: BTreeSet::new(),
         progress,
         rows: 0,
@@ -145,6 +149,10 @@ impl Inspection<'_> {
         if let Source::Closed(snapshot) = self.source {
             for page in snapshot.take_bad() {
                 self.torn_tables.insert(page.table);
+                if page.table == "segments" {
+                    self.doubts
+                        .add(page.above.as_deref(), page.up_to.as_deref());
+                }
                 let finding = Finding::of_page(LogFile::Cold, page);
                 // It may have been met in the window before.
                 if !self.findings.problems.contains(&finding) {

@@ -46,8 +46,6 @@ impl<'a> Sessions<'a> {
 #[derive(Default)]
 struct Leaf {
     bounds: Bounds,
-    /// The slots in it.
-    slots: BTreeSet<u64>,
     /// Its keys are not in order, or not all its own.
     is_astray: bool,
     /// The last key that was met, in whatever page.
@@ -62,6 +60,7 @@ impl Inspection<'_> {
             beside,
             leaf,
         } = all;
+        let told_before = self.findings.unreadable.clone();
         let mut folding: Option<Folding> = None;
         let mut met = BTreeSet::new();
         let end = *self.window.end();
@@ -75,11 +74,12 @@ impl Inspection<'_> {
             self.tick();
             let (slot, first) = (number(&row.key, 0), number(&row.key, 8));
             let is_in_place = self.look_at_place(leaf, &row.bounds, (slot, first));
+            if !row.is_sound && !is_in_place {
+                // Nobody looks for it there, and where it does not prove itself nobody knows whose it is.
+                continue;
+            }
             if !row.is_sound && Segment::head(slot, first, &row.value).is_err() {
-                // Where its key is none that can be in that page, nobody knows whose it is.
-                if is_in_place {
-                    self.take_torn_segment(folding.as_mut(), slot, first);
-                }
+                self.take_torn_segment(folding.as_mut(), slot, first);
                 continue;
             }
             if folding.as_ref().is_none_or(|folding| folding.slot != slot) {
@@ -97,12 +97,6 @@ impl Inspection<'_> {
             {
                 self.look_at_deleted(slot, first, &row);
             } else if let Some(folding) = &mut folding {
-                if !row.is_come_to
-                    && let Some(slot) = self.slots.known.get(&slot)
-                {
-                    // A salvage takes what proves itself from wherever it is.
-                    self.findings.lose(&slot.id);
-                }
                 self.take_segment(folding, first, &row.value);
             }
         }
@@ -113,6 +107,7 @@ impl Inspection<'_> {
         self.finish_beside(end.saturating_add(1), beside)?;
         self.take_bad();
         self.look_for_missing_sessions(&met);
+        self.ask_readers(&told_before);
         Ok(())
     }
 
@@ -138,34 +133,22 @@ impl Inspection<'_> {
     }
 
     /// Whether a segment's key is one that its page can have. Where one is not, or does not come after
-    /// the one before it, who looks for a key there may be led astray: all of that page cannot be
-    /// read.
+    /// the one before it, who looks for a key there may be led astray.
     fn look_at_place(&mut self, leaf: &mut Leaf, bounds: &Bounds, key: (u64, u64)) -> bool {
         if !leaf.bounds.is_of_one_page_with(bounds) {
             leaf.bounds = bounds.clone();
-            leaf.slots.clear();
             leaf.is_astray = false;
         }
         let is_in_place = is_between(bounds, key);
-        leaf.is_astray |= !is_in_place || key <= leaf.last;
-        leaf.last = key;
-        if is_in_place {
-            leaf.slots.insert(key.0);
-        }
-        if leaf.is_astray {
-            for slot in std::mem::take(&mut leaf.slots) {
-                self.lose(slot);
+        if !is_in_place || key <= leaf.last {
+            if !leaf.is_astray {
+                self.doubts.add(bounds.above(), bounds.up_to());
             }
+            leaf.is_astray = true;
+            self.doubts.add_slot(key.0);
         }
+        leaf.last = key;
         is_in_place
-    }
-
-    /// Events of a slot cannot be read, if it is a session's that is there.
-    fn lose(&mut self, slot: u64) {
-        let known = self.slots.known.get(&slot);
-        if let Some(known) = known.filter(|known| known.deleted_at.is_none()) {
-            self.findings.lose(&known.id);
-        }
     }
 
     fn begin(&mut self, slot: u64) -> Option<Folding> {

@@ -52,7 +52,6 @@ fn open_rows<K: Key + 'static, V: Value + 'static>(
             value: V::as_bytes(&value.value()).as_ref().to_vec(),
             at: 0,
             is_sound: true,
-            is_come_to: true,
             bounds: Bounds::default(),
         })
     }))

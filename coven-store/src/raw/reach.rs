@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::header::Root;
 use super::page::{
     Kind, OUT_OF_ORDER, PAGE, Widths, children, covered, covered_end, first_leaf_rows, kind,
+    leaf_rows,
 };
 use super::{Snapshot, checksum};
 
@@ -23,9 +24,11 @@ pub(crate) enum Order {
 /// A page that may have rows that are asked for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Leaf {
-    /// Those that are asked for, by key. Where the page is damaged, up to the first that cannot be there,
-    /// and only what proves itself by a checksum of its own that covers its key can be believed.
+    /// Those that are asked for, by key. Where the page is damaged, those that can be there, and only what
+    /// proves itself by a checksum of its own that covers its key can be believed.
     pub(crate) rows: Vec<(Key, Vec<u8>)>,
+    /// How many of those come before all that cannot be there: before each other the page may have had more.
+    pub(crate) unbroken: usize,
     /// What is wrong with it, if anything is: it may have had others, or have led to them, between these and
     /// those of the page that is met next.
     pub(crate) problem: Option<String>,
@@ -113,10 +116,7 @@ impl Reach<'_> {
                 self.go_past(&page, place);
                 None
             }
-            Some(Kind::Leaf) if place.parent_is_sound => Some(Leaf {
-                rows: self.rows(&page, place),
-                ..Leaf::damaged(NOT_ITS_OWN)
-            }),
+            Some(Kind::Leaf) if place.parent_is_sound => Some(self.damaged_leaf(&page, place)),
             Some(Kind::Leaf | Kind::Branch) | None => Some(Leaf::damaged(NOT_ITS_OWN)),
         }
     }
@@ -154,28 +154,37 @@ impl Reach<'_> {
             && rows.iter().all(|(key, _)| place.has(*key));
         rows.retain(|(key, _)| place.has(*key) && (self.from..=self.to).contains(key));
         rows.sort_by_key(|(key, _)| *key);
-        let rows = rows.into_iter();
         Leaf {
-            rows: rows
-                .map(|(key, value)| (key, page[value].to_vec()))
-                .collect(),
+            unbroken: rows.len(),
+            rows: bytes_of(rows, page),
             problem: (!is_in_order).then(|| OUT_OF_ORDER.to_owned()),
             may_be_another: !place.parent_is_sound,
         }
     }
 
-    /// The rows of one that is not that are asked for, up to the first that cannot be where it is.
-    fn rows(&self, page: &[u8], place: Place) -> Vec<(Key, Vec<u8>)> {
+    /// The rows of one that is not that, if they are asked for and can be where they are.
+    fn damaged_leaf(&self, page: &[u8], place: Place) -> Leaf {
+        let rows = leaf_rows(page, self.widths).into_iter();
+        let mut rows: Vec<(Key, Range<usize>)> = rows
+            .map(|(key, value)| (self::key(&page[key]), value))
+            .collect();
+        let possible = first_leaf_rows(page, self.widths).len();
         let mut before = place.above;
-        let rows = first_leaf_rows(page, self.widths).into_iter();
-        rows.map(|(key, value)| (self::key(&page[key]), value))
-            .take_while(|(key, _)| {
-                let is_behind = before.replace(*key).is_none_or(|before| before < *key);
-                is_behind && place.up_to.is_none_or(|up_to| *key <= up_to)
-            })
-            .filter(|(key, _)| (self.from..=self.to).contains(key))
-            .map(|(key, value)| (key, page[value].to_vec()))
-            .collect()
+        let first = rows.iter().take(possible).take_while(|(key, _)| {
+            before.replace(*key).is_none_or(|before| before < *key) && place.has(*key)
+        });
+        // A key that is too high is damaged, and not those behind it.
+        let behind = &rows[first.count()..];
+        let behind = behind.iter().map(|(key, _)| *key);
+        let least = behind.filter(|key| place.has(*key)).min();
+        rows.retain(|(key, _)| place.has(*key) && (self.from..=self.to).contains(key));
+        rows.sort_by_key(|(key, _)| *key);
+        let is_before = |(key, _): &(Key, Range<usize>)| least.is_none_or(|least| *key < least);
+        Leaf {
+            unbroken: rows.partition_point(is_before),
+            rows: bytes_of(rows, page),
+            ..Leaf::damaged(NOT_ITS_OWN)
+        }
     }
 
     fn go_down(&mut self, page: &[u8], place: Place) {
@@ -217,9 +226,8 @@ impl Reach<'_> {
 impl Leaf {
     fn damaged(problem: impl Into<String>) -> Self {
         Self {
-            rows: Vec::new(),
             problem: Some(problem.into()),
-            may_be_another: false,
+            ..Self::default()
         }
     }
 
@@ -227,6 +235,23 @@ impl Leaf {
     pub(crate) const fn is_current(&self) -> bool {
         self.problem.is_none() && !self.may_be_another
     }
+
+    /// Its rows that can be believed: if it is damaged, those that prove themselves.
+    pub(crate) fn believed(
+        &self,
+        proves_itself: impl Fn(Key, &[u8]) -> bool,
+    ) -> impl DoubleEndedIterator<Item = Key> {
+        let rows = self.rows.iter();
+        let believed =
+            rows.filter(move |(key, row)| self.problem.is_none() || proves_itself(*key, row));
+        believed.map(|(key, _)| *key)
+    }
+}
+
+fn bytes_of(rows: Vec<(Key, Range<usize>)>, page: &[u8]) -> Vec<(Key, Vec<u8>)> {
+    let rows = rows.into_iter();
+    rows.map(|(key, value)| (key, page[value].to_vec()))
+        .collect()
 }
 
 impl Iterator for Reach<'_> {

@@ -22,8 +22,6 @@ pub(crate) struct Row {
     /// Its page is what it was when it was written. Otherwise only what proves itself, by a
     /// checksum of its own that covers its key, can be believed.
     pub(crate) is_sound: bool,
-    /// Whether its page is that, or the one above it is: who reads a session goes by that.
-    pub(crate) is_come_to: bool,
     /// Which keys its page can have.
     pub(crate) bounds: Bounds,
 }
@@ -182,7 +180,6 @@ impl<'a> Walk<'a> {
                 at: at + value.start as u64,
                 value: page[value].to_vec(),
                 is_sound,
-                is_come_to: is_sound || place.parent_is_sound,
                 bounds: bounds.clone(),
             })
             .collect();

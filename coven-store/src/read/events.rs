@@ -189,6 +189,34 @@ impl<'a> OfSession<'a> {
     }
 }
 
+/// Calls `each` with the events of a session that are given to who meets damage; an error where not all of them are.
+/// The cold file has none after `folded`; what the tail has is not looked at.
+pub(crate) fn each_given(
+    verified: Verified<'_>,
+    (slot, id): (u64, &SessionId),
+    folded: Option<Seq>,
+    mut each: impl FnMut(&Envelope),
+) -> Result<(), Fault> {
+    let facts = verified.facts(slot, id)?;
+    let mut kept = Kept::of(&facts, id, Seq::ZERO);
+    let of = Part::after(slot, id, Seq::ZERO);
+    let mut last = None;
+    let seen = verified.each(of, &facts, facts.trimmed_bytes, |row| {
+        kept.goes_on_with(row.seq)?;
+        let event = row.event(id)?;
+        kept.follows(&event)?;
+        each(&event);
+        last = Some(row.seq);
+        Ok(Goes::On)
+    });
+    match seen {
+        Ok(seen) => kept.has_ended(seen.last),
+        // Who reads on from there asks the tail alone.
+        Err(_) if !kept.has_gap && folded.is_some() && last >= folded => Ok(()),
+        Err(fault) => Err(fault),
+    }
+}
+
 /// A page of one session's events being read.
 struct Reading<'a> {
     of: &'a OfSession<'a>,

@@ -194,7 +194,10 @@ impl<'a> Verified<'a> {
         let mut may_lack = None;
         for leaf in self.segments((of.slot, from), (of.slot, of.last.get()), Order::Forward) {
             let problem = leaf.problem.map(|problem| page_damaged(of.id, &problem));
-            for ((_, first), bytes) in &leaf.rows {
+            for (number, ((_, first), bytes)) in leaf.rows.iter().enumerate() {
+                if number >= leaf.unbroken {
+                    may_lack = may_lack.or_else(|| problem.clone());
+                }
                 // What is damaged before it has none that are wanted if there is no place for them.
                 let next = seeing
                     .last
@@ -204,8 +207,19 @@ impl<'a> Verified<'a> {
                 }
                 // This one may be what it was some commits before, and had less then.
                 may_lack.clone_from(&problem);
-                let segment = Segment::decode(of.slot, *first, bytes)
-                    .map_err(|problem| of.damaged(*first, &problem))?;
+                let is_behind = seeing.last.is_none_or(|last| last.get() < *first);
+                let segment = match Segment::decode(of.slot, *first, bytes) {
+                    Ok(segment) if is_behind || problem.is_none() => segment,
+                    // It is in the place of others, or itself not what it was: as if it were not there.
+                    Ok(_) => continue,
+                    Err(malformed) if problem.is_none() => {
+                        return Err(of.damaged(*first, &malformed));
+                    }
+                    Err(malformed) => {
+                        may_lack = Some(of.damaged(*first, &malformed));
+                        continue;
+                    }
+                };
                 if seeing.take_some(&segment)? == Goes::Enough {
                     return Ok(seeing.seen(Goes::Enough));
                 }
@@ -261,7 +275,10 @@ impl<'a> Verified<'a> {
     fn output_from(self, slot: u64, seq: u64) -> OutputFrom {
         let mut problem = None;
         for leaf in self.segments((slot, seq), (slot, u64::MAX), Order::Forward) {
-            for ((_, first), bytes) in &leaf.rows {
+            for (number, ((_, first), bytes)) in leaf.rows.iter().enumerate() {
+                if number >= leaf.unbroken {
+                    problem = problem.or_else(|| leaf.problem.clone());
+                }
                 match Segment::head(slot, *first, bytes) {
                     Ok(head) => {
                         if let Some(output) = head.output {
@@ -284,13 +301,15 @@ impl<'a> Verified<'a> {
     pub(in crate::read) fn after(self, slot: u64, seq: Seq) -> Option<Seq> {
         let from = (slot, seq.get().saturating_add(1));
         let mut leaves = self.segments(from, (slot, u64::MAX), Order::Forward);
-        leaves.find_map(|leaf| leaf.rows.first().map(|((_, first), _)| Seq::new(*first)))
+        let next = leaves.find_map(|leaf| leaf.believed(proves_itself).next());
+        next.map(|(_, first)| Seq::new(first))
     }
 
     /// Where the last segment of a slot begins that does so at or before a place.
     fn near(self, slot: u64, seq: u64) -> Option<u64> {
-        self.segments((slot, 0), (slot, seq), Order::Backward)
-            .find_map(|leaf| leaf.rows.last().map(|((_, first), _)| *first))
+        let mut leaves = self.segments((slot, 0), (slot, seq), Order::Backward);
+        let last = leaves.find_map(|leaf| leaf.believed(proves_itself).next_back());
+        last.map(|(_, first)| first)
     }
 
     fn segments(self, from: Key, to: Key, order: Order) -> Reach<'a> {
@@ -368,6 +387,11 @@ struct OutputFrom {
     found: Option<(u64, u64)>,
     /// What is wrong with what comes before that.
     problem: Option<String>,
+}
+
+/// Whether a segment is whole, and in its place.
+fn proves_itself((slot, first): Key, bytes: &[u8]) -> bool {
+    Segment::head(slot, first, bytes).is_ok()
 }
 
 fn page_damaged(id: &SessionId, problem: &str) -> Fault {

@@ -21,7 +21,6 @@ fn unread(is_sound: bool, (above, up_to): (Key, Key), rows: Rows<'_>) -> Vec<Str
             value: Vec::new(),
             at: 0,
             is_sound,
-            is_come_to: true,
             bounds: bounds.clone(),
         };
         unread.meet(&row, is_read);
