@@ -1,6 +1,9 @@
 //! Going to some rows of a table whose keys are numbers, and to no page that cannot have any of them.
 
-use std::ops::Range;
+#[cfg(test)]
+mod tests;
+
+use std::ops::{Range, RangeInclusive};
 
 use super::header::Root;
 use super::page::{
@@ -164,24 +167,9 @@ impl Reach<'_> {
 
     /// The rows of one that is not that, if they are asked for and can be where they are.
     fn damaged_leaf(&self, page: &[u8], place: Place) -> Leaf {
-        let rows = leaf_rows(page, self.widths).into_iter();
-        let mut rows: Vec<(Key, Range<usize>)> = rows
-            .map(|(key, value)| (self::key(&page[key]), value))
-            .collect();
-        let possible = first_leaf_rows(page, self.widths).len();
-        let mut before = place.above;
-        let first = rows.iter().take(possible).take_while(|(key, _)| {
-            before.replace(*key).is_none_or(|before| before < *key) && place.has(*key)
-        });
-        // A key that is too high is damaged, and not those behind it.
-        let behind = &rows[first.count()..];
-        let behind = behind.iter().map(|(key, _)| *key);
-        let least = behind.filter(|key| place.has(*key)).min();
-        rows.retain(|(key, _)| place.has(*key) && (self.from..=self.to).contains(key));
-        rows.sort_by_key(|(key, _)| *key);
-        let is_before = |(key, _): &(Key, Range<usize>)| least.is_none_or(|least| *key < least);
+        let (rows, unbroken) = possible_rows(page, self.widths, place, self.from..=self.to);
         Leaf {
-            unbroken: rows.partition_point(is_before),
+            unbroken,
             rows: bytes_of(rows, page),
             ..Leaf::damaged(NOT_ITS_OWN)
         }
@@ -248,6 +236,32 @@ impl Leaf {
     }
 }
 
+/// The rows of a leaf that is damaged, by key, if they are asked for and can be there, and how many of them come before
+/// all that cannot.
+fn possible_rows(
+    page: &[u8],
+    widths: Widths,
+    place: Place,
+    asked: RangeInclusive<Key>,
+) -> (Vec<(Key, Range<usize>)>, usize) {
+    let rows = leaf_rows(page, widths).into_iter();
+    let mut rows: Vec<(Key, Range<usize>)> =
+        rows.map(|(at, value)| (key(&page[at]), value)).collect();
+    let possible = first_leaf_rows(page, widths).len();
+    let mut before = place.above;
+    let first = rows.iter().take(possible).take_while(|(key, _)| {
+        before.replace(*key).is_none_or(|before| before < *key) && place.has(*key)
+    });
+    // A key that is too high is damaged, and not those behind it.
+    let behind = &rows[first.count()..];
+    let behind = behind.iter().map(|(key, _)| *key);
+    let least = behind.filter(|key| place.has(*key)).min();
+    rows.retain(|(key, _)| place.has(*key) && asked.contains(key));
+    rows.sort_by_key(|(key, _)| *key);
+    let unbroken = rows.partition_point(|(key, _)| least.is_none_or(|least| *key < least));
+    (rows, unbroken)
+}
+
 fn bytes_of(rows: Vec<(Key, Range<usize>)>, page: &[u8]) -> Vec<(Key, Vec<u8>)> {
     let rows = rows.into_iter();
     rows.map(|(key, value)| (key, page[value].to_vec()))
@@ -280,59 +294,4 @@ pub(crate) fn key(bytes: &[u8]) -> Key {
         bytes.map_or(0, u64::from_le_bytes)
     };
     (at(0), at(8))
-}
-
-#[cfg(test)]
-mod tests {
-    use redb::{Database, TableDefinition};
-
-    use super::*;
-    use crate::file::OsDisk;
-    use crate::raw::{RawFile, swap_leaves};
-
-    const TABLE: TableDefinition<(u64, u64), &[u8]> = TableDefinition::new("rows");
-    const WIDTHS: Widths = Widths {
-        key: Some(16),
-        value: None,
-    };
-
-    /// A table of three leaves with a row each.
-    fn three_leaves() -> tempfile::TempPath {
-        let path = tempfile::NamedTempFile::new()
-            .expect("a file")
-            .into_temp_path();
-        let db = Database::create(&path).expect("a database");
-        let txn = db.begin_write().expect("a transaction");
-        let mut table = txn.open_table(TABLE).expect("a table");
-        for second in 1..=3 {
-            table
-                .insert((1, second), [7; 3000].as_slice())
-                .expect("a row");
-        }
-        drop(table);
-        txn.commit().expect("a commit");
-        path
-    }
-
-    /// The keys of each leaf that is met on the way to all rows, and its problem.
-    fn reached(path: &std::path::Path, order: Order) -> Vec<(Vec<Key>, Option<String>)> {
-        let file = RawFile::open(&OsDisk, path).expect("it is closed");
-        let snapshot = Snapshot::at_last(file);
-        let leaves = snapshot.reach("rows", WIDTHS, ((0, 0), (9, 9)), order);
-        let keys = |leaf: &Leaf| leaf.rows.iter().map(|(key, _)| *key).collect();
-        leaves.map(|leaf| (keys(&leaf), leaf.problem)).collect()
-    }
-
-    #[test]
-    fn rows_outside_of_the_range_of_their_page_are_not_given_and_that_is_a_problem() {
-        let path = three_leaves();
-        let own = |second| (vec![(1, second)], None);
-        assert_eq!(reached(&path, Order::Forward), [1, 2, 3].map(own));
-        swap_leaves(&path, "rows", 1, 2);
-        let none = (Vec::new(), Some(OUT_OF_ORDER.to_owned()));
-        let expected = [own(1), none.clone(), none];
-        assert_eq!(reached(&path, Order::Forward), expected);
-        let backward: Vec<_> = expected.into_iter().rev().collect();
-        assert_eq!(reached(&path, Order::Backward), backward);
-    }
 }
