@@ -22,8 +22,11 @@ impl Doubts {
     /// Of a page whose keys are above one and up to another.
     pub(super) fn add(&mut self, above: Option<&[u8]>, up_to: Option<&[u8]>) {
         let slot = |key: &[u8]| number(key, 0);
-        self.0
-            .push(above.map_or(0, slot)..=up_to.map_or(u64::MAX, slot));
+        let slots = above.map_or(0, slot)..=up_to.map_or(u64::MAX, slot);
+        // Below a branch that is damaged the bounds may be any, and what that branch may lead to was added.
+        if !slots.is_empty() {
+            self.0.push(slots);
+        }
     }
 
     /// Of a row that is in another's place.
