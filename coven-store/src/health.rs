@@ -68,6 +68,9 @@ pub enum WriterState {
     Failed,
 }
 
+/// What is said before what was damaged and is not any more.
+const MADE_ANEW: &str = "made anew from the events";
+
 /// How long a batch may wait before the writer counts as pressured.
 const SLOW: Duration = Duration::from_secs(2);
 
@@ -178,6 +181,14 @@ impl Meter {
     /// Damage was met that nothing waits for.
     pub(crate) fn met(&self, damage: &Damage) {
         self.marks().last_error = Some(damage.to_string());
+    }
+
+    /// What was damaged was made anew. Other damage that was met since is told on.
+    pub(crate) fn made_anew(&self, fault: &StorageFault) {
+        let mut marks = self.marks();
+        if marks.last_error == Some(fault.to_string()) {
+            marks.last_error = Some(format!("{MADE_ANEW}: {fault}"));
+        }
     }
 
     pub(crate) fn folds_again(&self) {

@@ -177,6 +177,9 @@ async fn what_a_page_hides_without_a_word_is_made_anew_as_the_log_is_opened() {
         }
         let store = copy.open();
         assert_eq!(store.verify().expect("a read").problems, Vec::new());
+        // That it was damaged is told, and not that it is.
+        let told = store.health().last_error.expect("it is told");
+        assert!(told.starts_with("made anew from the events"), "{told}");
         assert!(content(&store) == expected, "{tables:?}");
         store.close().await;
         assert_eq!(tables_hit(&copy), BTreeSet::new());

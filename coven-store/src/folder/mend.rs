@@ -89,6 +89,9 @@ impl Folder {
         self.compaction.committed();
         match &mended {
             Ok(()) => {
+                if let Some(trouble) = &self.state.trouble {
+                    self.meter.made_anew(&trouble.reason);
+                }
                 self.state.mending = Mending::Tried;
                 // What could not be taken out for it can be now.
                 self.state.spared = Spared::default();
