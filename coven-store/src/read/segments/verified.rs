@@ -5,10 +5,11 @@
 //! damage of another's keeps it from them. This is for who met that, and takes longer.
 
 mod of_all;
+mod standing;
 #[cfg(test)]
 mod tests;
 
-use coven_core::{Record, Seq, SessionId};
+use coven_core::{Event, Seq, SessionId};
 use redb::{Key as RedbKey, ReadTransaction, TableDefinition, Value};
 
 use super::{END, Part, Seeing, Seen};
@@ -18,12 +19,11 @@ use crate::database::guarded;
 use crate::error::Damage;
 use crate::fault::{Fault, damage};
 use crate::inspect::{name_of, widths};
-use crate::layout::{RECORDS, SEGMENTS, SLOTS, TRIMMING};
-use crate::projection::fold_rows;
+use crate::layout::{SEGMENTS, SLOTS};
 use crate::raw::{Key, Leaf, Order, Reach, Snapshot};
 use crate::read::cache::Facts;
 use crate::read::output::Begins;
-use crate::read::record::{Known, record_of_row, slot_of_row, slot_unproven};
+use crate::read::record::{Known, slot_of_row, slot_unproven};
 use crate::read::unpacked::Row;
 
 /// The file as one commit left it.
@@ -86,95 +86,6 @@ impl<'a> Verified<'a> {
         }
     }
 
-    /// Which commit it is that is read; `None` where that cannot be told.
-    pub(in crate::read) fn commit(self) -> Option<u64> {
-        self.0.commit_number()
-    }
-
-    /// Every slot, whose it is, and where that was deleted; `None` in the place of each that is damaged, and of each
-    /// page that is.
-    pub(in crate::read) fn slots(
-        self,
-    ) -> impl Iterator<Item = Option<(u64, SessionId, Option<Seq>)>> + use<'a> {
-        let leaves = self.reach(SLOTS, (0, 0), (u64::MAX, 0), Order::Forward);
-        leaves.flat_map(|leaf| {
-            let slots = leaf.rows.into_iter().map(|((slot, _), row)| {
-                let (id, deleted_at) = slot_of_row(slot, &row).ok()?;
-                Some((slot, id, deleted_at))
-            });
-            slots.chain(leaf.problem.map(|_| None))
-        })
-    }
-
-    /// A session's record; `None` where there is no such session, or it was deleted. Where it is damaged, or cannot be
-    /// read, it is folded anew from the session's events.
-    pub(crate) fn record(
-        self,
-        txn: &ReadTransaction,
-        id: &SessionId,
-    ) -> Result<Option<Record>, Fault> {
-        let found = self.find(txn, id, None)?;
-        found.map(|(slot, _)| self.record_in(slot, id)).transpose()
-    }
-
-    /// The same of a session whose slot that is.
-    pub(crate) fn record_in(self, slot: u64, id: &SessionId) -> Result<Record, Fault> {
-        match self.kept(slot, id) {
-            Kept::Current(record) => Ok(record),
-            Kept::Perhaps(_) | Kept::Nothing => self.folded(slot, id),
-        }
-    }
-
-    /// The record of a session, from its events.
-    pub(in crate::read) fn folded(self, slot: u64, id: &SessionId) -> Result<Record, Fault> {
-        fold_rows(id, |fold| {
-            let of = Part::after(slot, id, Seq::ZERO);
-            self.each(of, &Facts::NONE, 0, fold).map(drop)
-        })
-    }
-
-    /// The records that are as they were written last, by slot.
-    pub(in crate::read) fn records(self) -> impl Iterator<Item = (u64, Vec<u8>)> + use<'a> {
-        let leaves = self.reach(RECORDS, (0, 0), (u64::MAX, 0), Order::Forward);
-        let sound = leaves.filter(|leaf| leaf.problem.is_none());
-        sound.flat_map(|leaf| leaf.rows.into_iter().map(|((slot, _), row)| (slot, row)))
-    }
-
-    /// The record that is kept of a session.
-    fn kept(self, slot: u64, id: &SessionId) -> Kept {
-        let record = |row: Vec<u8>| record_of_row(slot, id, &row).ok();
-        match self.sound_row(RECORDS, slot) {
-            Ok(row) => row.and_then(record).map_or(Kept::Nothing, Kept::Current),
-            Err(_) => {
-                let row = self.row(RECORDS, slot).ok().flatten();
-                row.and_then(record).map_or(Kept::Nothing, Kept::Perhaps)
-            }
-        }
-    }
-
-    /// As [`Segments::facts`](super::Segments::facts).
-    pub(in crate::read) fn facts(self, slot: u64, id: &SessionId) -> Result<Facts, Fault> {
-        let kept = self.kept(slot, id);
-        if let Kept::Current(record) = &kept {
-            let known = Known::from(record);
-            return Ok(Facts {
-                trimmed_bytes: known.trimmed_bytes,
-                known: Some(known),
-            });
-        }
-        let was_trimmed = match kept {
-            Kept::Perhaps(record) => record.session.trimmed_bytes,
-            Kept::Current(_) | Kept::Nothing => 0,
-        };
-        let is_trimmed = self
-            .sound_row(TRIMMING, slot)?
-            .map_or(0, |row| number(&row));
-        Ok(Facts {
-            trimmed_bytes: is_trimmed.max(was_trimmed),
-            known: None,
-        })
-    }
-
     /// As [`Segments::each`](super::Segments::each). Where a page is damaged that may have some of the session,
     /// what is in it before that is given, and nothing after it.
     pub(in crate::read) fn each(
@@ -195,14 +106,17 @@ impl<'a> Verified<'a> {
         for leaf in self.segments((of.slot, from), (of.slot, of.last.get()), Order::Forward) {
             let problem = leaf.problem.map(|problem| page_damaged(of.id, &problem));
             for (number, ((_, first), bytes)) in leaf.rows.iter().enumerate() {
-                if number >= leaf.unbroken {
+                // Before the first too: its key may have become another's.
+                if number == 0 || number >= leaf.unbroken {
                     may_lack = may_lack.or_else(|| problem.clone());
                 }
                 // What is damaged before it has none that are wanted if there is no place for them.
                 let next = seeing
                     .last
                     .map_or(wanted.max(begins), |last| last.next().get());
-                if let Some(fault) = may_lack.take().filter(|_| *first > next) {
+                if let Some(fault) = may_lack.take().filter(|_| *first > next)
+                    && !(seeing.last.is_none() && begins_session(of, *first, bytes))
+                {
                     return Err(fault);
                 }
                 // This one may be what it was some commits before, and had less then.
@@ -355,7 +269,8 @@ impl<'a> Verified<'a> {
         key: u64,
     ) -> Result<Option<Vec<u8>>, Fault> {
         for mut leaf in self.reach(table, (key, 0), (key, 0), Order::Forward) {
-            if let Some(problem) = leaf.problem {
+            if !leaf.is_current() {
+                let problem = leaf.problem.unwrap_or_else(|| MAY_BE_ANOTHER.to_owned());
                 return Err(damage(problem));
             }
             if let Some((_, row)) = leaf.rows.pop() {
@@ -366,20 +281,7 @@ impl<'a> Verified<'a> {
     }
 }
 
-/// The record that is kept of a session.
-enum Kept {
-    /// As it was written last.
-    Current(Record),
-    /// It proves itself, and is in a page that is not what it is to be: it may be what it was some commits before.
-    Perhaps(Record),
-    Nothing,
-}
-
-impl Kept {
-    const fn is_any(&self) -> bool {
-        matches!(self, Self::Current(_) | Self::Perhaps(_))
-    }
-}
+const MAY_BE_ANOTHER: &str = "what leads to its page is damaged";
 
 /// What there is of output from a place on.
 struct OutputFrom {
@@ -387,6 +289,20 @@ struct OutputFrom {
     found: Option<(u64, u64)>,
     /// What is wrong with what comes before that.
     problem: Option<String>,
+}
+
+/// Whether a segment has the event that begins its session: nothing of that comes before it.
+fn begins_session(of: Part<'_>, first: u64, bytes: &[u8]) -> bool {
+    let event = Segment::decode(of.slot, first, bytes)
+        .ok()
+        .and_then(|segment| {
+            let row = Row::all_after(&segment, Seq::ZERO).next()?.ok()?;
+            Some(row.event(of.id).ok()?.event)
+        });
+    matches!(
+        event,
+        Some(Event::Created { .. } | Event::Registered { .. })
+    )
 }
 
 /// Whether a segment is whole, and in its place.

@@ -51,7 +51,11 @@ impl Verified<'_> {
     /// Where the row of the order begins that has a place, or an earlier one.
     fn row_with(self, seq: Seq) -> Option<u64> {
         self.reach(ORDER, (0, 0), (seq.get(), 0), Order::Backward)
-            .find_map(|leaf| leaf.rows.last().map(|((first, _), _)| *first))
+            .find_map(|leaf| {
+                let proves_itself = |(first, _), row: &[u8]| runs_of_row(first, row).is_ok();
+                leaf.believed(proves_itself).next_back()
+            })
+            .map(|(first, _)| first)
     }
 
     /// Whose a slot is, and where that was deleted.

@@ -1,3 +1,4 @@
+mod astray;
 mod damaged_branch;
 mod damaged_leaf;
 
