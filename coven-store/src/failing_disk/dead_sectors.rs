@@ -1,5 +1,7 @@
 //! Sectors that the disk does not give, while it gives all others.
 
+mod beside;
+
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;
 

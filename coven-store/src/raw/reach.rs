@@ -11,6 +11,7 @@ use super::page::{
     leaf_rows,
 };
 use super::{Snapshot, checksum};
+use crate::database::if_given;
 
 /// A key of two numbers; the second one of a key that is one number is 0.
 pub(crate) type Key = (u64, u64);
@@ -134,9 +135,10 @@ impl Reach<'_> {
         if at >= file.len() {
             return Err("it is beyond the end of the file".to_owned());
         }
-        let read = |len| {
-            let page = file.read(at, len);
-            page.map_err(|error| format!("it cannot be read: {error}"))
+        // What the disk does not give is no more in the way than bytes that are others.
+        let read = |len| match if_given(|| file.read(at, len)) {
+            Some(page) => page.map_err(|error| format!("it cannot be read: {error}")),
+            None => Err("the disk does not give all of it".to_owned()),
         };
         if place.parent_is_sound {
             return read(len);
