@@ -64,18 +64,16 @@ impl Inspection<'_> {
         let mut folding: Option<Folding> = None;
         let mut met = BTreeSet::new();
         let end = *self.window.end();
-        // Of one that is damaged not even the key is certain.
         let is_within = |row: &Result<Row, Fault>| {
-            let row = row.as_ref().ok().filter(|row| row.is_sound);
-            row.is_none_or(|row| number(&row.key, 0) <= end)
+            row.as_ref()
+                .map_or(true, |row| is_nowhere(row) || number(&row.key, 0) <= end)
         };
         while let Some(row) = segments.next_if(is_within) {
             let row = row?;
             self.tick();
             let (slot, first) = (number(&row.key, 0), number(&row.key, 8));
-            let is_in_place = self.look_at_place(leaf, &row.bounds, (slot, first));
-            if !row.is_sound && !is_in_place {
-                // Nobody looks for it there, and where it does not prove itself nobody knows whose it is.
+            self.look_at_place(leaf, &row.bounds, (slot, first));
+            if is_nowhere(&row) || (!row.is_sound && slot < *self.window.start()) {
                 continue;
             }
             if !row.is_sound && Segment::head(slot, first, &row.value).is_err() {
@@ -132,15 +130,14 @@ impl Inspection<'_> {
         }
     }
 
-    /// Whether a segment's key is one that its page can have. Where one is not, or does not come after
-    /// the one before it, who looks for a key there may be led astray.
-    fn look_at_place(&mut self, leaf: &mut Leaf, bounds: &Bounds, key: (u64, u64)) -> bool {
+    /// Where a segment's key is none that its page can have, or does not come after the one before it, who looks for a
+    /// key there may be led astray.
+    fn look_at_place(&mut self, leaf: &mut Leaf, bounds: &Bounds, key: (u64, u64)) {
         if !leaf.bounds.is_of_one_page_with(bounds) {
             leaf.bounds = bounds.clone();
             leaf.is_astray = false;
         }
-        let is_in_place = is_between(bounds, key);
-        if !is_in_place || key <= leaf.last {
+        if !is_between(bounds, key) || key <= leaf.last {
             if !leaf.is_astray {
                 self.doubts.add(bounds.above(), bounds.up_to());
             }
@@ -148,7 +145,6 @@ impl Inspection<'_> {
             self.doubts.add_slot(key.0);
         }
         leaf.last = key;
-        is_in_place
     }
 
     fn begin(&mut self, slot: u64) -> Option<Folding> {
@@ -254,6 +250,12 @@ impl Inspection<'_> {
             }
         }
     }
+}
+
+/// Whether a row of a damaged page has a key that this page cannot have: nobody looks for it there, and where it does
+/// not prove itself nobody knows whose it is.
+pub(super) fn is_nowhere(row: &Row) -> bool {
+    !row.is_sound && !is_between(&row.bounds, (number(&row.key, 0), number(&row.key, 8)))
 }
 
 /// Whether a key is one that its page can have.

@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 
 use super::cold::Inspection;
 use super::finding::{Finding, Loss};
-use super::sessions::Sessions;
+use super::sessions::{Sessions, is_nowhere};
 use super::slots::Slots;
 use super::source::{Rows, number};
 use crate::fault::Fault;
@@ -50,17 +50,19 @@ impl Inspection<'_> {
         rows: &mut Peekable<Rows<'_>>,
         most_slots: usize,
     ) -> Result<u64, Fault> {
-        let mut last = 0;
         // A window does not end where a key may not be what it was.
         while let Some(row) = rows.next_if(|row| {
             let is_certain = row.as_ref().is_ok_and(|row| row.is_sound);
             !is_certain || self.slots.known.len() < most_slots
         }) {
             let row = row?;
-            last = number(&row.key, 0).max(last);
-            self.take_slot(&row);
+            if !is_nowhere(&row) {
+                self.take_slot(&row);
+            }
         }
         self.take_bad();
+        let last = self.slots.known.last_key_value();
+        let last = last.map_or(0, |(slot, _)| *slot);
         Ok(match rows.peek() {
             Some(Ok(row)) => number(&row.key, 0).saturating_sub(1).max(last),
             Some(Err(_)) | None => u64::MAX,

@@ -1,12 +1,14 @@
 use std::collections::BTreeSet;
+use std::fs;
 
 use coven_core::Event;
 use redb::{ReadableTable, Value};
 
-use super::super::cold::in_windows;
+use super::super::cold::{Inspected, in_windows};
 use super::super::{Findings, OpenFile, Source};
 use crate::file::{Kind, OsDisk};
 use crate::layout::Tables;
+use crate::raw::pages;
 use crate::test_support::*;
 
 /// A closed log with sessions in every state, one that was deleted twice among them.
@@ -41,20 +43,28 @@ async fn log() -> Home {
     home
 }
 
-/// What is found by so many slots at a time, in no order.
-fn found(home: &Home, most_slots: usize) -> (Findings, BTreeSet<String>) {
+/// What is found by so many slots at a time.
+fn inspected(home: &Home, most_slots: usize) -> Inspected {
     let file = OpenFile::open(&OsDisk, &home.path(), Kind::Cold).expect("it opens");
     let OpenFile::There(file) = file else {
         panic!("it is there");
     };
     let wanted = BTreeSet::from([1, 3, 8]);
     let found = in_windows(Source::Closed(&file), wanted, most_slots, &mut |_| {});
-    let found = found.expect("it is read");
+    found.expect("it is read")
+}
+
+/// The same, and the problems in no order, where no slot is damaged.
+fn found(home: &Home, most_slots: usize) -> (Findings, BTreeSet<String>) {
+    let found = inspected(home, most_slots);
     assert_eq!(found.met.len(), 3);
     assert_eq!(found.met.values().filter(|lives| **lives).count(), 2);
-    let problems = found.findings.problems.iter().map(ToString::to_string);
-    let problems = problems.collect();
+    let problems = problems_of(&found.findings);
     (found.findings, problems)
+}
+
+fn problems_of(findings: &Findings) -> BTreeSet<String> {
+    findings.problems.iter().map(ToString::to_string).collect()
 }
 
 #[tokio::test]
@@ -149,4 +159,70 @@ async fn a_deletion_of_nobody_is_found_over_all_windows() {
         let (findings, problems) = found(&home, most_slots);
         assert_eq!(findings.problems.len(), 1, "{most_slots}: {problems:?}");
     }
+}
+
+#[tokio::test]
+async fn whatever_bit_turned_is_told_bit_by_bit_as_it_is_at_once() {
+    let home = log().await;
+    let whole = fs::read(home.path()).expect("it is closed");
+    let pages = ["segments", "slots"].map(|table| pages(&home.path(), table));
+    let mut told = 0;
+    for page in pages.into_iter().flatten() {
+        let step = page.place.len() / 250 + 1;
+        for (number, at) in page.place.step_by(step).enumerate() {
+            let mut file = whole.clone();
+            file[at] ^= 1 << (number % 8);
+            fs::write(home.path(), file).expect("it is written");
+            let at_once = inspected(&home, usize::MAX);
+            told += usize::from(!at_once.findings.unreadable.is_empty());
+            for most_slots in [1, 2, 3] {
+                let found = inspected(&home, most_slots);
+                let all = |it: &Inspected| {
+                    let Findings {
+                        sessions,
+                        unreadable,
+                        ..
+                    } = &it.findings;
+                    (
+                        problems_of(&it.findings),
+                        *sessions,
+                        unreadable.clone(),
+                        it.met.clone(),
+                    )
+                };
+                assert_eq!(all(&found), all(&at_once), "{at}: {most_slots}");
+            }
+        }
+    }
+    assert!(told > 50, "{told}");
+}
+
+#[tokio::test]
+async fn a_slot_that_turned_to_a_high_one_puts_no_others_in_its_window() {
+    let home = Home::new();
+    let store = home.open();
+    for number in 0..150 {
+        let name = format!("{number:060}");
+        append(&store, &name, vec![registered(&name)])
+            .await
+            .expect("a new session");
+    }
+    store.fold();
+    store.close().await;
+    let leaves = pages(&home.path(), "slots");
+    let leaf = leaves.iter().find(|page| page.keys.len() > 10);
+    let leaf = leaf.expect("it has leaves");
+    assert!(leaves.len() > 2, "there are slots behind it");
+    let mut file = fs::read(home.path()).expect("it is closed");
+    let key = leaf.keys[5].0.to_le_bytes();
+    let mut place = file[leaf.place.clone()].windows(8);
+    let at = place.position(|it| it == key).expect("it is there");
+    file[leaf.place.start + at + 1] ^= 1;
+    fs::write(home.path(), file).expect("it is written");
+
+    let at_once = inspected(&home, usize::MAX).findings;
+    let by_tens = inspected(&home, 10).findings;
+    assert_eq!(problems_of(&by_tens), problems_of(&at_once));
+    assert_eq!(by_tens.sessions, at_once.sessions);
+    assert_eq!(by_tens.unreadable, at_once.unreadable);
 }
