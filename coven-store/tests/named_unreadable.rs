@@ -220,11 +220,16 @@ async fn a_value_that_seems_to_end_elsewhere_costs_two_sessions_of_a_leaf_and_a_
             continue;
         }
         let (end, key) = (at + 4 + 4 * 5 + 3, at + 4 + 4 * rows + 16 * 5);
-        for (place, cost) in [(end, 2), (key, 1), (key + 7, 1), (key + 9, 1)] {
+        // A key becomes one of nobody's, or of the session before or behind it.
+        let slot = history.now()[key];
+        let keys = [(key, 0x70), (key + 7, 0x70), (key + 9, 0x70)];
+        let keys = keys.into_iter().chain([(key, slot - 1), (key, slot + 1)]);
+        let keys = keys.map(|(place, byte)| (place, byte, 1));
+        for (place, byte, cost) in keys.chain([(end, 0x70, 2)]) {
             let mut tried_here = Tried::default();
-            let what = format!("byte {place} of the leaf at {at} of {rows} rows");
+            let what = format!("{byte:#x} in byte {place} of the leaf at {at} of {rows} rows");
             history.compare(&mut tried_here, &what, |log| {
-                put(&log.path(), place as u64, &[0x70]);
+                put(&log.path(), place as u64, &[byte]);
             });
             assert_eq!(
                 (tried_here.damages, tried_here.refused),

@@ -2,7 +2,9 @@
 //! taken for all there is that it may be behind.
 
 use std::fs;
+use std::ops::Range;
 use std::path::Path;
+use std::slice;
 
 use coven_core::{Event, Seq};
 use redb::{Database, ReadableTable, TableDefinition, TableHandle, Value};
@@ -86,8 +88,8 @@ async fn a_record_that_is_what_it_was_some_commits_before_has_no_session_look_sh
     }
 }
 
-/// Puts the events of a session's first segment into segments of so many each; those behind them are left out.
-fn split(home: &Home, events: &[usize]) {
+/// Puts these of the events of a session's first segment into a segment each.
+fn split(home: &Home, parts: &[Range<usize>]) {
     let file = Database::open(home.path()).expect("it is closed");
     let txn = file.begin_write().expect("a transaction");
     let mut table = txn.open_table(SEGMENTS).expect("a table");
@@ -95,16 +97,18 @@ fn split(home: &Home, events: &[usize]) {
     let segment = Segment::decode(1, 1, bytes.value()).expect("it is whole");
     drop(bytes);
     let rows = segment.rows().map(|row| row.expect("it is whole"));
-    let mut rows = rows.map(|(seq, bytes)| SegmentRow {
-        seq,
-        bytes,
-        output: None,
-    });
-    for events in events {
-        let rows: Vec<_> = rows.by_ref().take(*events).collect();
-        let first = rows[0].seq.get();
-        let bytes = segment::encode(&mut Packer::new(), 1, &rows);
-        table.insert((1, first), &*bytes).expect("it is put there");
+    let rows: Vec<_> = rows
+        .map(|(seq, bytes)| SegmentRow {
+            seq,
+            bytes,
+            output: None,
+        })
+        .collect();
+    for part in parts {
+        let rows = &rows[part.clone()];
+        let bytes = segment::encode(&mut Packer::new(), 1, rows);
+        let key = (1, rows[0].seq.get());
+        table.insert(key, &*bytes).expect("it is put there");
     }
     drop(table);
     txn.commit().expect("a commit");
@@ -115,10 +119,10 @@ async fn behind_a_segment_that_may_be_what_it_was_before_nothing_is_given_that_d
     let home = one().await;
     fold(&home, "a", vec![resized(); 4]).await;
     let events = events_of(&open_to_read(&home), "a");
-    split(&home, &[4, 2]);
+    split(&home, &[0..4, 4..6]);
     let before = copy(&home);
     // The first one before there were four in it.
-    split(&before, &[2]);
+    split(&before, slice::from_ref(&(0..2)));
     assert_eq!(events_of(&open_to_read(&home), "a"), events);
     put_leaf_of(&before.path(), &home, &SEGMENTS);
     let store = open_to_read(&home);
@@ -126,6 +130,20 @@ async fn behind_a_segment_that_may_be_what_it_was_before_nothing_is_given_that_d
     assert_eq!(read.expect("what comes before"), events[..2]);
     let read = store.read(&id("a"), Seq::new(2), ALL);
     assert!(matches!(read, Err(ReadError::Damaged(_))), "{read:?}");
+}
+
+#[tokio::test]
+async fn a_segment_in_the_place_of_others_in_a_damaged_leaf_is_as_if_it_were_not_there() {
+    let home = one().await;
+    fold(&home, "a", vec![resized(); 4]).await;
+    let events = events_of(&open_to_read(&home), "a");
+    fold(&home, "b", vec![created()]).await;
+    split(&home, &[0..4, 2..4, 4..6]);
+    damage_last_row(&home, &SEGMENTS);
+    let store = open_to_read(&home);
+    let read = store.read(&id("b"), Seq::ZERO, ALL);
+    assert!(matches!(read, Err(ReadError::Damaged(_))), "{read:?}");
+    assert_eq!(events_of(&store, "a"), events);
 }
 
 /// Has the one leaf of a table lack all that was in it.
