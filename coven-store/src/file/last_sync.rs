@@ -5,7 +5,7 @@
 //! one that was synced last, all of whose pages are on the disk, and that it is the last is written anew.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockWriteGuard, TryLockError};
 
 use redb::StorageBackend;
 
@@ -17,7 +17,15 @@ type Header = [u8; HEADER_BYTES];
 
 /// It outlives the openings of a file, of which each looks on at the one after it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct LastSync(Arc<Mutex<Known>>);
+pub(crate) struct LastSync(Arc<Inner>);
+
+#[derive(Debug, Default)]
+struct Inner {
+    known: Mutex<Known>,
+    /// How long the file was when it was opened, or was made since. Who looks keeps nobody else from looking: the
+    /// writer would pass over a file that was cut while its health is asked for.
+    len_bytes: RwLock<Option<u64>>,
+}
 
 #[derive(Debug, Default)]
 struct Known {
@@ -27,14 +35,12 @@ struct Known {
     synced: Option<Header>,
     /// It was written since, be it as it was, and no sync has gone through.
     is_unsynced: bool,
-    /// How long the file was when it was opened, or was made since.
-    len_bytes: Option<u64>,
 }
 
 impl LastSync {
     /// Looks on at what is done to a file.
     pub(super) fn of(&self, file: Box<dyn StorageBackend>) -> Box<dyn StorageBackend> {
-        self.known().len_bytes = file.len().ok();
+        *self.len_bytes_to_change() = file.len().ok();
         Box::new(Watched {
             file,
             known: self.clone(),
@@ -44,9 +50,10 @@ impl LastSync {
     /// Runs `look` while the file is made neither longer nor shorter, with how long it was made; with nothing
     /// where that is just being done, or is not known.
     pub(super) fn with_len<T>(&self, look: impl FnOnce(Option<u64>) -> T) -> T {
-        match self.0.try_lock() {
-            Ok(known) => look(known.len_bytes),
-            Err(_) => look(None),
+        match self.0.len_bytes.try_read() {
+            Ok(len_bytes) => look(*len_bytes),
+            Err(TryLockError::Poisoned(len_bytes)) => look(*len_bytes.into_inner()),
+            Err(TryLockError::WouldBlock) => look(None),
         }
     }
 
@@ -77,7 +84,12 @@ impl LastSync {
     }
 
     fn known(&self) -> MutexGuard<'_, Known> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn len_bytes_to_change(&self) -> RwLockWriteGuard<'_, Option<u64>> {
+        let len_bytes = self.0.len_bytes.write();
+        len_bytes.unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -97,9 +109,9 @@ impl StorageBackend for Watched {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let known = &mut *self.known.known();
+        let mut len_bytes = self.known.len_bytes_to_change();
         let made = self.file.set_len(len);
-        known.len_bytes = match made {
+        *len_bytes = match made {
             Ok(()) => Some(len),
             Err(_) => self.file.len().ok(),
         };

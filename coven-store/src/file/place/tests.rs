@@ -6,11 +6,11 @@ use std::time::Duration;
 use coven_core::Seq;
 
 use super::*;
-use crate::file::journal_path;
+use crate::file::{OsDisk, journal_path};
 use crate::test_support::{
     Home, all_output, append, batch, created, events_of, noise, output, running, urgent,
 };
-use crate::{AppendError, Store, WriterState};
+use crate::{AppendError, Options, Store, WriterState, opening};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -149,6 +149,27 @@ async fn a_log_of_which_a_file_was_cut_takes_nothing_and_says_so_until_that_is_w
         let is_told = matches!(&told, StorageFault::Damaged { message }
             if message.starts_with(&format!("{} was cut by another program", path.display())));
         assert!(is_told, "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_file_that_was_cut_is_told_to_be_while_another_looks_at_it() {
+    let home = Home::new();
+    home.open().close().await;
+    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
+    let opened = opening::open(&disk, &home.path(), Options::default()).expect("it opens");
+    let places = [opened.cold.place(), opened.journal.place()];
+    for (place, path) in places.into_iter().zip(files(&home)) {
+        assert_eq!(place.holds_it(), Ok(()));
+        let file = fs::File::options().write(true).open(path);
+        let file = file.expect("it is there");
+        let len = file.metadata().expect("it is open").len();
+        file.set_len(len - 1).expect("it is cut");
+        let told = place.0.last_sync.with_len(|_| place.holds_it());
+        assert!(
+            matches!(told, Err(StorageFault::Damaged { .. })),
+            "{told:?}"
+        );
     }
 }
 
