@@ -14,7 +14,7 @@ pub(crate) type Task = (u64, u64);
 #[derive(Debug, Default)]
 pub(crate) struct Spared {
     tasks: BTreeSet<Task>,
-    /// (slot, first seq) → up to where its slot was to be trimmed when it was found to be damaged.
+    /// (slot, first seq) → up to where its slot was to be trimmed or erased when it was found to be damaged.
     segments: BTreeMap<(u64, u64), u64>,
     /// Even the list of what is to be done is damaged.
     all: bool,
@@ -31,19 +31,19 @@ impl Spared {
         self.all = true;
     }
 
-    /// Leaves a damaged segment alone, as long as its slot is trimmed up to there.
-    pub(super) fn add_segment(&mut self, place: (u64, u64), trimmed_bytes: u64) {
-        self.segments.insert(place, trimmed_bytes);
+    /// Leaves a damaged segment alone, as long as its slot is trimmed or erased up to there.
+    pub(super) fn add_segment(&mut self, place: (u64, u64), up_to: u64) {
+        self.segments.insert(place, up_to);
     }
 
-    pub(super) fn has_segment(&self, place: (u64, u64), trimmed_bytes: u64) -> bool {
-        self.segments.get(&place) == Some(&trimmed_bytes)
+    pub(super) fn has_segment(&self, place: (u64, u64), up_to: u64) -> bool {
+        self.segments.get(&place) == Some(&up_to)
     }
 
-    pub(super) fn has_segments_of(&self, (slot, trimmed_bytes): Task) -> bool {
+    pub(super) fn has_segments_of(&self, (slot, up_to): Task) -> bool {
         let range = (slot, 0)..=(slot, u64::MAX);
         let mut segments = self.segments.range(range);
-        segments.any(|(_, offset)| *offset == trimmed_bytes)
+        segments.any(|(_, known)| *known == up_to)
     }
 
     /// The first row of a list of slots that is not to be left alone.

@@ -165,7 +165,8 @@ impl Inspection<'_> {
         })
     }
 
-    /// Of a deleted session there is its `Deleted`, and what is not erased yet.
+    /// Of a deleted session there is its `Deleted`, and what is not erased yet. What is damaged never is: it may be
+    /// another's.
     fn look_at_deleted(&mut self, slot: u64, first: u64, row: &Row) {
         let is_erasing = self.slots.erasing.contains(&slot);
         let is_torn = self.is_torn("erasing") || !row.is_sound;
@@ -173,8 +174,14 @@ impl Inspection<'_> {
             return;
         };
         if Some(first) != known.deleted_at {
-            if !is_erasing && !is_torn {
-                let problem = "events of a deleted session are left";
+            let problem = match Segment::head(slot, first, &row.value) {
+                Err(_) if row.is_sound => {
+                    Some("it is damaged, and stays where a deleted session is erased")
+                }
+                Ok(_) | Err(_) if is_erasing || is_torn => None,
+                Ok(_) | Err(_) => Some("events of a deleted session are left"),
+            };
+            if let Some(problem) = problem {
                 let finding = Finding::of("segments", problem, Loss::Nothing);
                 self.findings
                     .add(finding.at(format_args!("({slot}, {first})")));
