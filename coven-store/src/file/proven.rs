@@ -17,6 +17,7 @@ mod known;
 mod tests;
 
 use std::cell::Cell;
+use std::collections::HashMap;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -26,7 +27,7 @@ use super::dead_sectors::{DeadSectors, NotGiven};
 use super::forward::forward_locks;
 use super::shadow::Shadow;
 use crate::cold::proof::is_one_damaged_row;
-use crate::raw::{Lead, PAGE, RawFile, Snapshot, Teller};
+use crate::raw::{Lead, PAGE, RawFile, Snapshot, Teller, page_sum};
 use known::{Known, Page};
 
 /// How much of a page that was written is looked at: all of one that has many rows, and where they are in a longer
@@ -85,6 +86,9 @@ struct Seen {
     known: Known,
     /// How long it was looked for bits that turned, and none was found.
     effort: usize,
+    /// Checksums of pages of which no more is wrong than that their one row is damaged, by where they are. To find that
+    /// out all leaves of a table are looked at.
+    of_one_row: HashMap<u64, u64>,
 }
 
 impl Proven {
@@ -151,8 +155,17 @@ impl Proven {
 
     /// Whether no more is wrong with a long page than that its one row is damaged.
     fn is_one_damaged_row(&self, at: u64, page: &[u8]) -> bool {
-        self.last()
-            .is_some_and(|file| is_one_damaged_row(&file, at, page))
+        let sum = page_sum(page);
+        if self.seen().of_one_row.get(&at) == Some(&sum) {
+            return true;
+        }
+        let is_it = self
+            .last()
+            .is_some_and(|file| is_one_damaged_row(&file, at, page));
+        if is_it {
+            self.seen().of_one_row.insert(at, sum);
+        }
+        is_it
     }
 
     /// Puts the one bit right that turned in a page, if that is what is wrong with it, in the file too: what leads
@@ -241,6 +254,7 @@ impl StorageBackend for Proven {
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let written = self.0.file.write(offset, data);
         let mut seen = self.seen();
+        seen.of_one_row.remove(&offset);
         match written {
             // What the first page says is the last commit is there by now.
             Ok(()) if offset == 0 => seen.known.commit(),

@@ -5,6 +5,10 @@ use super::page::{Kind, Widths, children, count, covered, first_leaf_rows, kind}
 use super::reach::key;
 use super::told::Told;
 use super::{Snapshot, checksum};
+use crate::database::if_given;
+
+/// As much of a page as says what it is, and how many rows it has.
+const BEGIN_BYTES: usize = 4;
 
 /// What the last commit tells of a page.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +30,10 @@ enum Found {
 }
 
 impl Snapshot {
-    /// Whether the leaf with a place in the file, and so many bytes, is to have the row of a table with such a key: as the
-    /// branches tell that are what they were. One that is all there is of a table has as many rows as that, which is to
-    /// be one.
-    pub(crate) fn has_its_place(&self, table: &str, first: &[u8], leaf: (u64, usize)) -> bool {
+    /// Whether the leaf with a place in the file, and so many bytes, is to have the row of a table with such a key, and no
+    /// other: as the branches tell that are what they were, and as all other leaves have one row less than the table. Of
+    /// each of these a few bytes are read.
+    pub(crate) fn is_place_of_one(&self, table: &str, first: &[u8], leaf: (u64, usize)) -> bool {
         let Some(table) = self.tables.get(table) else {
             return false;
         };
@@ -37,8 +41,32 @@ impl Snapshot {
             return false;
         };
         let is_it = |root: Root| root.page.span(self.header.geometry) == Some(leaf);
-        let found = self.down_to(root, table.widths, first, is_it);
-        found.is_some() && (!is_it(root) || table.rows == 1)
+        self.down_to(root, table.widths, first, is_it).is_some()
+            && self.rows_beside(root, table.widths, &is_it) == table.rows.checked_sub(1)
+    }
+
+    /// How many rows all leaves below a page say that they have, but for one; `None` where that cannot be told.
+    fn rows_beside(
+        &self,
+        root: Root,
+        widths: Widths,
+        is_it: &impl Fn(Root) -> bool,
+    ) -> Option<u64> {
+        if is_it(root) {
+            return Some(0);
+        }
+        let (at, _) = root.page.span(self.header.geometry)?;
+        let begin = if_given(|| self.file.read(at, BEGIN_BYTES))?.ok()?;
+        match kind(&begin)? {
+            Kind::Leaf => u64::try_from(count(&begin)).ok(),
+            Kind::Branch => {
+                let page = self.branch(root, widths)?;
+                let mut below = children(&page, widths).into_iter();
+                below.try_fold(0_u64, |rows, child| {
+                    rows.checked_add(self.rows_beside(child.root, widths, is_it)?)
+                })
+            }
+        }
     }
 
     /// What leads to the page at `at`.

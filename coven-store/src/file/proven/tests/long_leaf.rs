@@ -163,6 +163,32 @@ fn a_long_leaf_of_more_rows_that_says_it_has_one_is_not_handed_on() {
 }
 
 #[test]
+fn a_long_leaf_of_more_rows_is_not_handed_on_with_one_that_is_damaged_and_has_its_place_there() {
+    let segments = [
+        (1, Some(LONG)),
+        (2, Some(SHORT)),
+        (4, None),
+        (3, Some(LONG)),
+        (5, Some(LONG)),
+    ];
+    let (proven, db) = database_of(&segments);
+    let (at, page) = long_leaf_of(&proven, 3);
+    assert_eq!(page[..4], [1, 0, 2, 0], "it is to have two");
+    for slot in [2, 3] {
+        let other = leaf(slot, &damaged_segment(slot));
+        assert!(!is_handed_on(&proven, at, &other), "slot {slot}");
+    }
+    assert!(is_handed_on(&proven, at, &page));
+    // Those beside it are as long as one row each.
+    for slot in [1, 5] {
+        let (at, _) = long_leaf_of(&proven, slot);
+        let damaged = leaf(slot, &damaged_segment(slot));
+        assert!(is_handed_on(&proven, at, &damaged), "slot {slot}");
+    }
+    drop(db);
+}
+
+#[test]
 fn a_long_leaf_that_is_all_of_a_table_of_more_rows_is_not_handed_on_with_one() {
     let segments = [(2, Some(SHORT)), (4, None), (3, Some(LONG))];
     let (proven, db) = database_of(&segments);
@@ -174,12 +200,25 @@ fn a_long_leaf_that_is_all_of_a_table_of_more_rows_is_not_handed_on_with_one() {
 }
 
 #[test]
+fn what_was_found_out_of_a_long_leaf_is_forgotten_once_another_is_written_there() {
+    let (proven, db) = database_of(&THREE);
+    let (at, page) = long_leaf_of(&proven, 2);
+    let is_known = || proven.seen().of_one_row.contains_key(&at);
+    assert!(is_handed_on(&proven, at, &page) && !is_known());
+    let damaged = leaf(2, &damaged_segment(2));
+    assert!(is_handed_on(&proven, at, &damaged) && is_known());
+    proven.write(at, &page).expect("memory");
+    assert!(!is_known());
+    drop(db);
+}
+
+#[test]
 fn a_long_leaf_has_no_place_where_a_branch_is_or_a_shorter_leaf() {
     let (proven, db) = database_of(&THREE);
     let (at, page) = long_leaf_of(&proven, 2);
     let branch = branch_above(&proven, at);
     let file = proven.last().expect("memory");
-    let has_place = |place| file.has_its_place(SEGMENTS.name(), &page[8..24], place);
+    let has_place = |place| file.is_place_of_one(SEGMENTS.name(), &page[8..24], place);
     assert!(has_place((at, LEAF)));
     assert!(!has_place((branch, LEAF)) && !has_place((at, LEAF / 2)));
     drop(db);
