@@ -193,6 +193,15 @@ impl Database {
         &self,
         read: impl Fn(&ReadTransaction, &Snapshot) -> Result<T, Fault>,
     ) -> Option<Result<T, Fault>> {
+        self.read_verified_in(|_, txn, file| read(txn, file))
+    }
+
+    /// The same for who remembers something of the commit: `read` is told the number of the opening too. After a fault
+    /// a number may be given once more, to another commit.
+    pub(crate) fn read_verified_in<T>(
+        &self,
+        read: impl Fn(u64, &ReadTransaction, &Snapshot) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
         let deadline = Instant::now() + READ_PATIENCE;
         for _ in 0..READ_TRIES {
             let (opening, db) = self.open_now(None, deadline).ok()?;
@@ -203,7 +212,7 @@ impl Database {
             // is there, none of its pages is written anew.
             let snapshot = Snapshot::at_last(RawFile::lent(&file).ok()?);
             let is_sound = snapshot.header.is_sound();
-            match self.told_by(opening, guarded_read(|| read(&txn, &snapshot))) {
+            match self.told_by(opening, guarded_read(|| read(opening, &txn, &snapshot))) {
                 Err(Fault::Stale) => {}
                 Err(Fault::Disk(_)) => return None,
                 found => return is_sound.then_some(found),

@@ -75,9 +75,10 @@ impl Store {
         page: &Page,
     ) -> Option<Result<Listing, Fault>> {
         let tail = self.0.tail.look().standings();
-        self.0.cold.read_verified(|txn, file| {
+        self.0.cold.read_verified_in(|opening, txn, file| {
             let last_slot = guarded_read(|| read::folded(txn)).map(|it| it.last_slot);
-            read::list_by_slots(Verified::of(file), last_slot.ok(), looked, &tail, page)
+            let file = Verified::of(file);
+            read::list_by_slots(file, last_slot.ok(), (looked, opening), &tail, page)
         })
     }
 

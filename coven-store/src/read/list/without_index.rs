@@ -8,7 +8,7 @@
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coven_core::{Record, SessionId};
 
@@ -29,6 +29,9 @@ type Place = (i64, String);
 #[derive(Debug)]
 pub(crate) struct Looked {
     last: Mutex<Option<Arc<Stretch>>>,
+    /// One looks at a time: who waits wants the same as a rule, and many at once take the disk from each other, and as
+    /// much memory each. Who wants what was looked at waits for nobody.
+    looking: Mutex<()>,
     /// How many sessions are remembered at most.
     most: usize,
 }
@@ -37,15 +40,24 @@ impl Default for Looked {
     fn default() -> Self {
         Self {
             last: Mutex::default(),
+            looking: Mutex::default(),
             most: STRETCH,
         }
     }
 }
 
+/// Which commit something is of. Its number alone may be given again, once the file was opened again after a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Moment {
+    opening: u64,
+    commit: u64,
+}
+
 /// Sessions that follow one another in the list, as one commit has them.
 #[derive(Debug)]
 struct Stretch {
-    commit: Option<u64>,
+    /// `None` where that is not known, and it is of no use to others.
+    moment: Option<Moment>,
     /// What comes right before them; `None` where they begin the list.
     before: Option<Place>,
     sessions: BTreeMap<Place, Listed>,
@@ -62,11 +74,12 @@ struct Listed {
     is_archived: bool,
 }
 
-/// A page of the list. `last_slot` is that of the newest session there was, if that is known.
+/// A page of the list, of an opening of the cold file. `last_slot` is that of the newest session there was, if that is
+/// known.
 pub(crate) fn list_by_slots(
     verified: Verified<'_>,
     last_slot: Option<u64>,
-    looked: &Looked,
+    (looked, opening): (&Looked, u64),
     tail: &HashMap<u64, Option<Arc<Record>>>,
     page: &Page,
 ) -> Result<Listing, Fault> {
@@ -76,8 +89,12 @@ pub(crate) fn list_by_slots(
         let (created_at, id) = position.key();
         (created_at, id.to_owned())
     });
+    let commit = verified.commit();
+    let moment = commit.map(|commit| Moment { opening, commit });
     loop {
-        let stretch = looked.stretch(verified, last_slot, before.as_ref())?;
+        let stretch = looked.stretch(moment, before.as_ref(), || {
+            Stretch::begin(moment, before.clone()).filled(verified, last_slot, looked.most)
+        })?;
         if before.is_none() {
             filling.damaged += stretch.placeless;
         }
@@ -112,33 +129,51 @@ pub(crate) fn list_by_slots(
 }
 
 impl Looked {
-    /// Sessions that follow on a place, some at least if there are any.
+    /// Sessions that follow on a place, some at least if there are any: those that were looked at last, or what `look`
+    /// finds.
     fn stretch(
         &self,
-        verified: Verified<'_>,
-        last_slot: Option<u64>,
+        moment: Option<Moment>,
         before: Option<&Place>,
+        look: impl FnOnce() -> Result<Stretch, Fault>,
     ) -> Result<Arc<Stretch>, Fault> {
-        let commit = verified.commit();
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = last.as_ref().filter(|it| it.commit == commit);
-        if let Some(known) = known.filter(|it| it.follows_on(before)) {
-            return Ok(Arc::clone(known));
+        if let Some(known) = self.known(moment, before) {
+            return Ok(known);
         }
-        let stretch = Stretch {
-            commit,
-            before: before.cloned(),
-            sessions: BTreeMap::new(),
-            is_last: true,
-            placeless: 0,
-        };
-        let stretch = Arc::new(stretch.filled(verified, last_slot, self.most)?);
-        *last = Some(Arc::clone(&stretch));
-        Ok(stretch)
+        let _looking = self.looking.lock().unwrap_or_else(PoisonError::into_inner);
+        // Whoever looked until now may have found it.
+        if let Some(known) = self.known(moment, before) {
+            return Ok(known);
+        }
+        let found = Arc::new(look()?);
+        *self.last() = Some(Arc::clone(&found));
+        Ok(found)
+    }
+
+    fn known(&self, moment: Option<Moment>, before: Option<&Place>) -> Option<Arc<Stretch>> {
+        let last = self.last();
+        let known = last.as_ref()?;
+        let is_it = moment.is_some() && known.moment == moment && known.follows_on(before);
+        is_it.then(|| Arc::clone(known))
+    }
+
+    fn last(&self) -> MutexGuard<'_, Option<Arc<Stretch>>> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Stretch {
+    /// One that has nothing yet.
+    fn begin(moment: Option<Moment>, before: Option<Place>) -> Self {
+        Self {
+            moment,
+            before,
+            sessions: BTreeMap::new(),
+            is_last: true,
+            placeless: 0,
+        }
+    }
+
     /// Looks at all sessions, and takes in the newest there are, `most` of them, that belong behind where it begins.
     fn filled(
         mut self,

@@ -1,3 +1,7 @@
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
 use coven_core::Event;
 
 use super::*;
@@ -41,8 +45,8 @@ async fn without_its_index_the_list_is_what_it_is_with_it_whatever_is_remembered
             .expect("it ended");
     }
     let looked = [1, 4, SESSIONS].map(|most| Looked {
-        last: Mutex::default(),
         most,
+        ..Looked::default()
     });
     assert_is_the_list(&store, &looked);
     store.fold();
@@ -70,4 +74,61 @@ fn assert_is_the_list(store: &Store, looked: &[Looked]) {
             }
         }
     }
+}
+
+fn moment(opening: u64, commit: u64) -> Option<Moment> {
+    Some(Moment { opening, commit })
+}
+
+fn nobody_looks() -> Result<Stretch, Fault> {
+    panic!("it is known")
+}
+
+#[test]
+fn who_waits_for_one_who_looks_is_given_what_that_finds_and_who_wants_what_is_known_waits_for_nobody()
+ {
+    let looked = Looked::default();
+    let [known, wanted] = [moment(1, 1), moment(1, 2)];
+    let known_stretch = looked.stretch(known, None, || Ok(Stretch::begin(known, None)));
+    let (is_looking, looks) = mpsc::channel();
+    let (goes_on, may_go_on) = mpsc::channel();
+    let (is_given, given) = mpsc::channel();
+    thread::scope(|scope| {
+        let looked = &looked;
+        let look = move || {
+            is_looking.send(()).expect("somebody waits");
+            may_go_on.recv().expect("it is told to");
+            Ok(Stretch::begin(wanted, None))
+        };
+        let first = scope.spawn(move || looked.stretch(wanted, None, look));
+        looks.recv().expect("it looks");
+        let second = scope.spawn(|| looked.stretch(wanted, None, nobody_looks));
+        scope.spawn(move || is_given.send(looked.stretch(known, None, nobody_looks)));
+        let given = given.recv_timeout(Duration::from_secs(30));
+        goes_on.send(()).expect("it waits");
+        let known_stretch = known_stretch.expect("it was looked at");
+        let given = given.expect("it does not wait").expect("it is known");
+        assert!(Arc::ptr_eq(&given, &known_stretch));
+        let [first, second] = [first, second].map(|it| it.join().expect("nobody looks again"));
+        let found = [first, second].map(|it| it.expect("it was looked at"));
+        assert!(Arc::ptr_eq(&found[0], &found[1]));
+    });
+}
+
+#[test]
+fn what_was_looked_at_is_not_of_another_commit_nor_of_one_that_has_its_number_in_another_opening() {
+    let looked = Looked::default();
+    let is_looked_at = |moment| {
+        let mut is_asked = false;
+        let found = looked.stretch(moment, None, || {
+            is_asked = true;
+            Ok(Stretch::begin(moment, None))
+        });
+        found.expect("it was looked at");
+        is_asked
+    };
+    for other in [moment(1, 1), moment(1, 2), moment(2, 2)] {
+        assert!(is_looked_at(other) && !is_looked_at(other), "{other:?}");
+    }
+    assert!(is_looked_at(None) && is_looked_at(None));
 }
