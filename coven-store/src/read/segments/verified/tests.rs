@@ -1,6 +1,7 @@
 mod astray;
 mod damaged_branch;
 mod damaged_leaf;
+mod logs;
 
 use std::fs;
 use std::sync::Arc;

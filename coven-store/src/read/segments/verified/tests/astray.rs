@@ -3,77 +3,14 @@
 use std::fs;
 
 use coven_core::{Event, Seq};
-use redb::{Database, TableHandle};
+use redb::TableHandle;
 
 use super::copy;
-use crate::cold::pack::Packer;
-use crate::cold::segment::{self, Segment, SegmentRow};
+use super::logs::{fold, folded, halve, open_to_read, turn};
 use crate::layout::{ORDER, SEGMENTS};
 use crate::raw::{overwrite_first_page, pages};
 use crate::read::{Archived, Looked, Page};
-use crate::test_support::{ALL, Home, append, events_of, id, resized, running};
-use crate::{Options, Store};
-
-async fn fold(home: &Home, session: &str, events: Vec<Event>) {
-    let store = home.open();
-    append(&store, session, events).await.expect("it goes on");
-    store.fold();
-    store.close().await;
-}
-
-async fn folded(sessions: impl IntoIterator<Item = String>) -> Home {
-    let home = Home::new();
-    let store = home.open();
-    for session in sessions {
-        running(&store, &session).await;
-    }
-    store.fold();
-    store.close().await;
-    home
-}
-
-fn open_to_read(home: &Home) -> Store {
-    Store::open_to_read(&home.path(), Options::default()).expect("it opens")
-}
-
-/// Turns a bit of the first byte of a key in the first leaf of a table.
-fn turn(home: &Home, table: &str, key: &[u8], bit: u32) {
-    let leaf = pages(&home.path(), table).remove(0).place;
-    let mut file = fs::read(home.path()).expect("a file");
-    let at = file[leaf.clone()]
-        .windows(key.len())
-        .position(|it| it == key);
-    file[leaf.start + at.expect("it is there")] ^= 1 << bit;
-    fs::write(home.path(), file).expect("a write");
-}
-
-/// Gives the events of a segment two segments of half as many.
-fn halve(home: &Home, slot: u64, first: u64) {
-    let file = Database::open(home.path()).expect("it is closed");
-    let txn = file.begin_write().expect("a transaction");
-    let mut table = txn.open_table(SEGMENTS).expect("a table");
-    let row = redb::ReadableTable::get(&table, (slot, first)).expect("a read");
-    let segment = Segment::decode(slot, first, row.expect("it is there").value());
-    let segment = segment.expect("it is whole");
-    let rows: Vec<_> = segment
-        .rows()
-        .map(|row| row.expect("it is whole"))
-        .collect();
-    for half in rows.chunks(rows.len().div_ceil(2)) {
-        let half = half.iter().map(|(seq, bytes)| SegmentRow {
-            seq: *seq,
-            bytes,
-            output: None,
-        });
-        let half: Vec<_> = half.collect();
-        let bytes = segment::encode(&mut Packer::new(), slot, &half);
-        table
-            .insert((slot, half[0].seq.get()), &*bytes)
-            .expect("a row");
-    }
-    drop(table);
-    txn.commit().expect("a commit");
-}
+use crate::test_support::{ALL, Home, events_of, exited, id, output_closed, resized};
 
 #[tokio::test]
 async fn nothing_is_given_behind_a_segment_whose_key_turned_into_anothers() {
@@ -114,6 +51,19 @@ async fn nothing_is_given_behind_a_segment_whose_key_turned_into_anothers() {
     }
 }
 
+/// Puts the page that leads to the leaves of a table in its place as another file of that log has it.
+fn put_branch_of(other: &Home, home: &Home, table: &str) {
+    let [old, new] = [other, home].map(|home| pages(&home.path(), table).remove(0));
+    assert!(
+        old.keys.is_empty() && new.keys.is_empty(),
+        "they lead to others"
+    );
+    let branch = fs::read(other.path()).expect("a file")[old.place].to_vec();
+    let mut file = fs::read(home.path()).expect("a file");
+    file[new.place].copy_from_slice(&branch);
+    fs::write(home.path(), file).expect("a write");
+}
+
 #[tokio::test]
 async fn no_record_is_believed_that_an_older_branch_leads_to() {
     let home = folded((0..60).map(|number| format!("s{number}"))).await;
@@ -125,15 +75,7 @@ async fn no_record_is_believed_that_an_older_branch_leads_to() {
         .last_seq;
     fold(&home, "s3", vec![resized(), resized()]).await;
     let truth = open_to_read(&home).record(&id("s3")).expect("a read");
-    let [old, new] = [&before, &home].map(|home| pages(&home.path(), "records").remove(0));
-    assert!(
-        old.keys.is_empty() && new.keys.is_empty(),
-        "they lead to others"
-    );
-    let branch = fs::read(before.path()).expect("a file")[old.place].to_vec();
-    let mut file = fs::read(home.path()).expect("a file");
-    file[new.place].copy_from_slice(&branch);
-    fs::write(home.path(), file).expect("a write");
+    put_branch_of(&before, &home, "records");
     let store = open_to_read(&home);
     assert_eq!(store.record(&id("s3")).expect("a read"), truth);
     let page = Page {
@@ -150,6 +92,30 @@ async fn no_record_is_believed_that_an_older_branch_leads_to() {
     }
     let read = store.read_as_past_damage(&id("s3"), was_last, ALL);
     assert_eq!(read.expect("a read").len(), 2);
+}
+
+#[tokio::test]
+async fn whether_a_session_is_archived_is_not_what_a_record_says_that_an_older_branch_leads_to() {
+    let home = folded((0..60).map(|number| format!("s{number}"))).await;
+    for session in ["s3", "s5"] {
+        fold(&home, session, vec![output_closed(), exited(0)]).await;
+    }
+    fold(&home, "s3", vec![Event::Archived]).await;
+    let before = copy(&home);
+    fold(&home, "s3", vec![Event::Summoned]).await;
+    fold(&home, "s5", vec![Event::Archived]).await;
+    let page = Page {
+        before: None,
+        limit: 100,
+        archived: Archived::Hidden,
+    };
+    let truth = open_to_read(&home).list(&page).expect("a list");
+    let is_listed = |session| truth.records.iter().any(|it| it.session.id == id(session));
+    assert!(is_listed("s3") && !is_listed("s5"));
+    put_branch_of(&before, &home, "records");
+    let store = open_to_read(&home);
+    let listing = store.list_without_index(&Looked::default(), &page);
+    assert_eq!(listing.and_then(Result::ok), Some(truth));
 }
 
 #[tokio::test]

@@ -10,24 +10,15 @@ use coven_core::{Event, Seq};
 use redb::{Database, ReadableTable, TableDefinition, TableHandle, Value};
 
 use super::copy;
+use super::logs::{fold, open_to_read};
 use crate::cold::pack::Packer;
 use crate::cold::segment::{self, Segment, SegmentRow};
 use crate::file::OsDisk;
 use crate::inspect::{name_of, widths};
 use crate::layout::{IDS, RECORDS, SEGMENTS, SLOTS, TRIMMING};
 use crate::raw::{PAGE, RawFile, Snapshot, rows};
-use crate::test_support::{
-    ALL, Home, append, created, events_of, id, output, resized, running, trim,
-};
-use crate::{Options, ReadError, Store};
-
-/// Opens a log, has more of a session folded into it, and closes it.
-async fn fold(home: &Home, session: &str, events: Vec<Event>) {
-    let store = home.open();
-    append(&store, session, events).await.expect("it goes on");
-    store.fold();
-    store.close().await;
-}
+use crate::test_support::{ALL, Home, created, events_of, id, output, resized, running, trim};
+use crate::{ReadError, Store};
 
 /// A log with a session that is running; closed.
 async fn one() -> Home {
@@ -64,10 +55,6 @@ fn put_leaf_of<K: redb::Key + 'static, V: Value + 'static>(
     assert_ne!(file[to..to + PAGE], leaf, "{}", table.name());
     file[to..to + PAGE].copy_from_slice(&leaf);
     fs::write(home.path(), file).expect("a file");
-}
-
-fn open_to_read(home: &Home) -> Store {
-    Store::open_to_read(&home.path(), Options::default()).expect("it opens")
 }
 
 #[tokio::test]
