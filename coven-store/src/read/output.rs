@@ -57,6 +57,8 @@ pub(crate) struct Chunks {
     pub(crate) found: Vec<OutputChunk>,
     /// The event that the last chunk is from.
     pub(crate) last: Option<OutputEvent>,
+    /// Output was met that is behind them.
+    goes_on: bool,
 }
 
 impl<'a> OutputRange<'a> {
@@ -170,17 +172,19 @@ impl<'a> OutputRange<'a> {
     /// A key that was damaged hides what it is of: looks whether all output is there that the cold
     /// file should have of the range.
     fn look_for_holes(&self, chunks: &Chunks, known: Option<&Known>) -> Result<(), Fault> {
-        let Some(known) = known else {
-            return Ok(());
-        };
-        let mut next = self.offset.max(known.trimmed_bytes);
+        let mut next = self.next_of(chunks, known);
         for chunk in &chunks.found {
             if chunk.offset != next {
                 return Err(self.missing(next));
             }
             next = chunk.offset + chunk.data.len() as u64;
         }
-        if next < chunks.end.min(known.output_bytes) {
+        let end = match known {
+            _ if chunks.goes_on => chunks.end,
+            Some(known) => chunks.end.min(known.output_bytes),
+            None => next,
+        };
+        if next < end {
             return Err(self.missing(next));
         }
         Ok(())
@@ -189,9 +193,7 @@ impl<'a> OutputRange<'a> {
     /// The chunks up to the first that something is missing before: who reads on from there is told. `None` where it
     /// is missing at once.
     fn before_what_is_missing(&self, mut chunks: Chunks, known: Option<&Known>) -> Option<Chunks> {
-        let mut next = self
-            .offset
-            .max(known.map_or(0, |known| known.trimmed_bytes));
+        let mut next = self.next_of(&chunks, known);
         let follows = |chunk: &&OutputChunk| {
             let follows = chunk.offset == next;
             next = chunk.offset + chunk.data.len() as u64;
@@ -200,6 +202,11 @@ impl<'a> OutputRange<'a> {
         let whole = chunks.found.iter().take_while(follows).count();
         chunks.found.truncate(whole);
         (whole > 0).then_some(chunks)
+    }
+
+    /// Where the first of the chunks is to be: where nothing says how much was trimmed, where they were found to begin.
+    fn next_of(&self, chunks: &Chunks, known: Option<&Known>) -> u64 {
+        known.map_or(chunks.offset, |known| self.offset.max(known.trimmed_bytes))
     }
 
     fn missing(&self, offset: u64) -> Fault {
@@ -252,6 +259,7 @@ impl Chunks {
             end: offset.saturating_add(max_bytes),
             found: Vec::new(),
             last: None,
+            goes_on: false,
         }
     }
 
@@ -265,6 +273,7 @@ impl Chunks {
             return Goes::On;
         };
         if at >= self.end {
+            self.goes_on = true;
             return Goes::Enough;
         }
         let end = at.saturating_add(data.len() as u64);

@@ -5,6 +5,7 @@
 //! damage of another's keeps it from them. This is for who met that, and takes longer.
 
 mod of_all;
+mod output;
 mod standing;
 #[cfg(test)]
 mod tests;
@@ -22,8 +23,7 @@ use crate::inspect::{name_of, widths};
 use crate::layout::{SEGMENTS, SLOTS};
 use crate::raw::{Key, Leaf, Order, Reach, Snapshot};
 use crate::read::cache::Facts;
-use crate::read::output::Begins;
-use crate::read::record::{Known, slot_of_row, slot_unproven};
+use crate::read::record::{slot_of_row, slot_unproven};
 use crate::read::unpacked::Row;
 
 /// The file as one commit left it.
@@ -147,70 +147,6 @@ impl<'a> Verified<'a> {
         }
     }
 
-    /// Where the output at `offset` is, or the first after it where that was trimmed: found by the segments, so
-    /// that no index of them is gone by.
-    pub(in crate::read) fn begins(
-        self,
-        of: (u64, &SessionId),
-        known: Option<Known>,
-        offset: u64,
-    ) -> Result<Option<Begins>, Fault> {
-        let (slot, id) = of;
-        let mut near = None;
-        let (mut low, mut high) = (0, known.map_or(u64::MAX, |known| known.last_seq.get()));
-        // All that begin before `low` have output from before `offset`, or none; those at `high` and after it
-        // have none from before that.
-        while low <= high {
-            let middle = low + (high - low) / 2;
-            match self.output_from(slot, middle).found {
-                Some((first, at)) if at <= offset => {
-                    near = Some(first);
-                    low = first + 1;
-                }
-                Some(_) | None if middle == low => break,
-                Some(_) | None => high = middle - 1,
-            }
-        }
-        if let Some(segment) = near {
-            return Ok(Some(Begins { offset, segment }));
-        }
-        match self.output_from(slot, 0) {
-            OutputFrom {
-                problem: Some(problem),
-                ..
-            } => Err(page_damaged(id, &problem)),
-            OutputFrom { found, .. } => {
-                Ok(found.map(|(segment, offset)| Begins { offset, segment }))
-            }
-        }
-    }
-
-    /// The first segment from a place on that has output and can be read.
-    fn output_from(self, slot: u64, seq: u64) -> OutputFrom {
-        let mut problem = None;
-        for leaf in self.segments((slot, seq), (slot, u64::MAX), Order::Forward) {
-            for (number, ((_, first), bytes)) in leaf.rows.iter().enumerate() {
-                if number >= leaf.unbroken {
-                    problem = problem.or_else(|| leaf.problem.clone());
-                }
-                match Segment::head(slot, *first, bytes) {
-                    Ok(head) => {
-                        if let Some(output) = head.output {
-                            let found = Some((*first, output));
-                            return OutputFrom { found, problem };
-                        }
-                    }
-                    Err(malformed) => problem = problem.or_else(|| Some(malformed.to_string())),
-                }
-            }
-            problem = problem.or(leaf.problem);
-        }
-        OutputFrom {
-            found: None,
-            problem,
-        }
-    }
-
     /// As [`Segments::after`](super::Segments::after).
     pub(in crate::read) fn after(self, slot: u64, seq: Seq) -> Option<Seq> {
         let from = (slot, seq.get().saturating_add(1));
@@ -269,9 +205,8 @@ impl<'a> Verified<'a> {
         key: u64,
     ) -> Result<Option<Vec<u8>>, Fault> {
         for mut leaf in self.reach(table, (key, 0), (key, 0), Order::Forward) {
-            if !leaf.is_current() {
-                let problem = leaf.problem.unwrap_or_else(|| MAY_BE_ANOTHER.to_owned());
-                return Err(damage(problem));
+            if let Some(doubt) = doubt_of(&leaf) {
+                return Err(damage(doubt));
             }
             if let Some((_, row)) = leaf.rows.pop() {
                 return Ok(Some(row));
@@ -281,14 +216,11 @@ impl<'a> Verified<'a> {
     }
 }
 
-const MAY_BE_ANOTHER: &str = "what leads to its page is damaged";
-
-/// What there is of output from a place on.
-struct OutputFrom {
-    /// Where the segment begins, and the output in it.
-    found: Option<(u64, u64)>,
-    /// What is wrong with what comes before that.
-    problem: Option<String>,
+/// Why what a page has need not be as it was written last, nor all there is; `None` where it is.
+fn doubt_of(leaf: &Leaf) -> Option<String> {
+    let may_be_another = || "what leads to its page is damaged".to_owned();
+    let doubt = || leaf.problem.clone().unwrap_or_else(may_be_another);
+    (!leaf.is_current()).then(doubt)
 }
 
 /// Whether a segment has the event that begins its session: nothing of that comes before it.

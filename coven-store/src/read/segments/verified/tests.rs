@@ -2,6 +2,7 @@ mod astray;
 mod damaged_branch;
 mod damaged_leaf;
 mod logs;
+mod output;
 
 use std::fs;
 use std::sync::Arc;

@@ -10,28 +10,35 @@ use super::copy;
 use crate::file::OsDisk;
 use crate::inspect::{name_of, widths};
 use crate::layout::SEGMENTS;
-use crate::raw::{Order, PAGE, RawFile, Snapshot};
+use crate::raw::{Order, PAGE, RawFile, Snapshot, overwrite_first_page};
 use crate::test_support::{
     ALL, Home, append, events_of, id, noise, output, resized, running, trim,
 };
 use crate::{Options, ReadError, ReadLimit, Store, inspect};
 
 const LONG: usize = 8;
+const LONG_BYTES: usize = 140_000;
 
 /// A running session with a page for each of its long inputs, one that has an event between any two of them, and
 /// one behind; closed.
 async fn long() -> Home {
+    long_of(|number| Event::Input {
+        id: None,
+        data: InputData::Plain {
+            data: noise(number, LONG_BYTES).into(),
+        },
+    })
+    .await
+}
+
+/// The same with other events in its place.
+async fn long_of(event: impl Fn(u64) -> Event) -> Home {
     let home = Home::new();
     let store = home.open();
     running(&store, "other").await;
     running(&store, "long").await;
     for number in 0..LONG as u64 {
-        let data = noise(number, 140_000).into();
-        let typed = Event::Input {
-            id: None,
-            data: InputData::Plain { data },
-        };
-        for (name, event) in [("long", typed), ("other", resized())] {
+        for (name, event) in [("long", event(number)), ("other", resized())] {
             append(&store, name, vec![event]).await.expect("it goes on");
         }
         store.fold();
@@ -88,6 +95,18 @@ impl Branch {
 
     fn key(&self, key: usize) -> usize {
         self.number(self.children) + 16 * key
+    }
+
+    /// Has two pages change places.
+    fn swap(&self, home: &Home, children: [usize; 2]) {
+        let bytes = fs::read(home.path()).expect("a file");
+        for (len, [one, other]) in [
+            (16, children.map(|child| self.sum(child))),
+            (8, children.map(|child| self.number(child))),
+        ] {
+            put(home, one, &bytes[other..][..len]);
+            put(home, other, &bytes[one..][..len]);
+        }
     }
 }
 
@@ -182,18 +201,37 @@ async fn whoever_has_nothing_in_a_page_that_is_missing_is_read_whole() {
 #[tokio::test]
 async fn pages_that_changed_places_are_not_read_in_the_order_they_have() {
     let home = long().await;
-    let branch = Branch::of(&home);
-    let bytes = fs::read(home.path()).expect("a file");
-    for (len, [one, other]) in [
-        (16, [3, 4].map(|child| branch.sum(child))),
-        (8, [3, 4].map(|child| branch.number(child))),
-    ] {
-        put(&home, one, &bytes[other..][..len]);
-        put(&home, other, &bytes[one..][..len]);
-    }
+    Branch::of(&home).swap(&home, [3, 4]);
     let store = Store::open_to_read(&home.path(), Options::default()).expect("it opens");
     let read = store.read_as_past_damage(&id("long"), Seq::ZERO, ALL);
     assert!(matches!(read, Err(ReadError::Damaged(_))), "{read:?}");
+}
+
+#[tokio::test]
+async fn no_output_is_taken_for_trimmed_whose_page_changed_places_with_a_later_one() {
+    let said = |number| output(number * LONG_BYTES as u64, noise(number, LONG_BYTES));
+    let home = long_of(said).await;
+    let all = (0..LONG as u64).flat_map(|number| noise(number, LONG_BYTES));
+    let all: Vec<u8> = all.collect();
+    overwrite_first_page(&home.path(), "records");
+    let children = Branch::of(&home).children;
+    for one in 0..children {
+        for other in one + 1..children {
+            let copy = copy(&home);
+            Branch::of(&copy).swap(&copy, [one, other]);
+            let store = Store::open_to_read(&copy.path(), Options::default()).expect("it opens");
+            for offset in [0, 10, LONG_BYTES, 3 * LONG_BYTES + 5] {
+                let Ok(read) = store.output(&id("long"), offset as u64, 2 * LONG_BYTES) else {
+                    continue;
+                };
+                let begins = read.first().map(|chunk| chunk.offset);
+                let read: Vec<u8> = read.iter().flat_map(|it| it.data.to_vec()).collect();
+                let what = format!("{one} and {other}, from {offset}");
+                assert_eq!(begins, Some(offset as u64), "{what}");
+                assert!(all[offset..].starts_with(&read), "{what}");
+            }
+        }
+    }
 }
 
 #[tokio::test]
