@@ -91,7 +91,7 @@ impl Verified<'_> {
     }
 
     /// Whether a session was deleted at a place: the event of that stays there.
-    fn has_deleted(self, slot: u64, id: &SessionId, at: Seq) -> bool {
+    pub(super) fn has_deleted(self, slot: u64, id: &SessionId, at: Seq) -> bool {
         let place = (slot, at.get());
         let is_deleted = |leaf: Leaf| {
             let (_, bytes) = leaf.rows.first()?;

@@ -17,19 +17,33 @@ impl<'a> Verified<'a> {
         self.0.commit_number()
     }
 
-    /// Every slot, whose it is, and where that was deleted; `None` in the place of each that is damaged, and of each
-    /// page that is.
+    /// Every slot, whose it is, and where that was deleted; `None` in the place of each of which that cannot be told, and
+    /// wherever a page that is not what it is to be may have had others.
     pub(in crate::read) fn slots(
         self,
     ) -> impl Iterator<Item = Option<(u64, SessionId, Option<Seq>)>> + use<'a> {
         let leaves = self.reach(SLOTS, (0, 0), (u64::MAX, 0), Order::Forward);
-        leaves.flat_map(|leaf| {
-            let slots = leaf.rows.into_iter().map(|((slot, _), row)| {
-                let (id, deleted_at) = slot_of_row(slot, &row).ok()?;
-                Some((slot, id, deleted_at))
+        leaves.flat_map(move |leaf| {
+            let is_current = leaf.is_current();
+            let others = move || (!is_current).then_some(None);
+            let slots = leaf.rows.into_iter().flat_map(move |((slot, _), row)| {
+                let found = slot_of_row(slot, &row).ok();
+                let found = found
+                    .filter(|(id, deleted_at)| is_current || self.stands(slot, id, *deleted_at))
+                    .map(|(id, deleted_at)| (slot, id, deleted_at));
+                others().into_iter().chain([found])
             });
-            slots.chain(leaf.problem.map(|_| None))
+            slots.chain(others())
         })
+    }
+
+    /// Whether something else says of a session what a page does that may be from before it was deleted, or of another
+    /// table: as one is deleted its record is taken out, and the event of that stays.
+    fn stands(self, slot: u64, id: &SessionId, deleted_at: Option<Seq>) -> bool {
+        match deleted_at {
+            None => matches!(self.kept(slot, id), Kept::Current(_)),
+            Some(at) => self.has_deleted(slot, id, at),
+        }
     }
 
     /// A session's record; `None` where there is no such session, or it was deleted. Where it is damaged, or cannot be

@@ -1,6 +1,7 @@
 mod astray;
 mod damaged_branch;
 mod damaged_leaf;
+mod deleted;
 mod logs;
 mod output;
 

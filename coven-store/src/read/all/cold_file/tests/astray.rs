@@ -5,6 +5,7 @@ use std::fs;
 
 use super::*;
 use crate::raw::leading_to;
+use crate::read::{Archived, Looked, Page};
 
 /// A log of many sessions with short ids, one in each slot, closed.
 async fn short() -> Story {
@@ -64,6 +65,26 @@ async fn a_page_of_another_table_is_believed_nothing_of_that_is_not_so() {
             assert!(lost.contains(&key), "{what}: {lost:?}");
         }
     }
+}
+
+#[tokio::test]
+async fn no_session_is_left_out_of_the_list_without_its_index_as_a_page_of_another_table_would_have_it()
+ {
+    let story = short().await;
+    let [leaf, astray] = ["slots", "order"].map(|table| leaves(&story.home, table).remove(0).place);
+    let mut file = fs::read(story.home.path()).expect("a file");
+    file.copy_within(astray, leaf.start);
+    fs::write(story.home.path(), file).expect("a write");
+    let store = Store::open_to_read(&story.home.path(), Options::default()).expect("it opens");
+    let page = Page {
+        before: None,
+        limit: 1000,
+        archived: Archived::Included,
+    };
+    let listing = store.list_without_index(&Looked::default(), &page);
+    let listing = listing.expect("it can be read").expect("a list");
+    // It cannot be told whose any of the slots is.
+    assert_eq!((listing.records.len(), listing.damaged), (0, 110));
 }
 
 #[tokio::test]
