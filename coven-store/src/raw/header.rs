@@ -90,7 +90,7 @@ pub(super) struct Commit {
 }
 
 /// A page and what its checksum is to be.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Root {
     pub(super) page: PageNumber,
     pub(super) checksum: u128,

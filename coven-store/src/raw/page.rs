@@ -74,7 +74,7 @@ impl PageNumber {
 }
 
 /// How many bytes every key and every value of a table has, where that is always the same.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Widths {
     pub(crate) key: Option<usize>,
     pub(crate) value: Option<usize>,

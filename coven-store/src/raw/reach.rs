@@ -1,5 +1,6 @@
 //! Going to some rows of a table whose keys are numbers, and to no page that cannot have any of them.
 
+mod met;
 #[cfg(test)]
 mod tests;
 
@@ -12,6 +13,7 @@ use super::page::{
 };
 use super::{Snapshot, checksum};
 use crate::database::if_given;
+pub(super) use met::AllMet;
 
 /// A key of two numbers; the second one of a key that is one number is 0.
 pub(crate) type Key = (u64, u64);
@@ -31,12 +33,11 @@ pub(crate) struct Leaf {
     /// Those that are asked for, by key. Where the page is damaged, those that can be there, and only what
     /// proves itself by a checksum of its own that covers its key can be believed.
     pub(crate) rows: Vec<(Key, Vec<u8>)>,
-    /// How many of those come before all that cannot be there: before each other the page may have had more.
-    pub(crate) unbroken: usize,
-    /// What is wrong with it, if anything is: it may have had others, or have led to them, between these and
+    /// What is wrong with it, if anything is: it may have had others, or have led to them, before these and up to
     /// those of the page that is met next.
     pub(crate) problem: Option<String>,
-    /// Something that leads to it is damaged: it may be of some commits before, or of another table.
+    /// Something that leads to it, from however far above, is damaged: it may be of some commits before, or of
+    /// another table.
     pub(crate) may_be_another: bool,
 }
 
@@ -57,12 +58,14 @@ enum Ahead {
     Damaged,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 struct Place {
     root: Root,
     above: Option<Key>,
     up_to: Option<Key>,
     parent_is_sound: bool,
+    /// Its parent is damaged, or one that leads to that.
+    may_be_another: bool,
 }
 
 impl Place {
@@ -87,6 +90,7 @@ impl Snapshot {
                 above: None,
                 up_to: None,
                 parent_is_sound: true,
+                may_be_another: false,
             })
         });
         Reach {
@@ -103,25 +107,34 @@ impl Snapshot {
 impl Reach<'_> {
     /// A leaf, or what is wrong with a page; `None` of a branch, whose children are looked at next.
     fn look(&mut self, place: Place) -> Option<Leaf> {
+        if let Some(leaf) = self.met(place) {
+            return Some(leaf);
+        }
         let page = match self.page(place) {
             Ok(page) => page,
-            Err(problem) => return Some(Leaf::damaged(problem)),
+            Err(problem) => return Some(self.nothing_there(place, problem)),
         };
         let covered = covered(&page, self.widths);
         let is_sound = covered.is_some_and(|bytes| checksum(bytes) == place.root.checksum);
         match kind(&page) {
             Some(Kind::Branch) if is_sound => {
+                self.remember(place, &page);
                 self.go_down(&page, place);
                 None
             }
-            Some(Kind::Leaf) if is_sound => Some(self.leaf(&page, place)),
+            Some(Kind::Leaf) if is_sound => {
+                self.remember(place, &page);
+                Some(self.leaf(&page, place))
+            }
             // That it belongs there is known from its parent alone.
             Some(Kind::Branch) if place.parent_is_sound => {
                 self.go_past(&page, place);
                 None
             }
             Some(Kind::Leaf) if place.parent_is_sound => Some(self.damaged_leaf(&page, place)),
-            Some(Kind::Leaf | Kind::Branch) | None => Some(Leaf::damaged(NOT_ITS_OWN)),
+            Some(Kind::Leaf | Kind::Branch) | None => {
+                Some(self.nothing_there(place, NOT_ITS_OWN.to_owned()))
+            }
         }
     }
 
@@ -144,9 +157,12 @@ impl Reach<'_> {
             return read(len);
         }
         // The number is of a page that is damaged, which may have it as long as it likes.
-        let end = covered_end(&read(PAGE)?, self.widths);
-        let end = end.filter(|end| *end <= len).ok_or(NOT_ITS_OWN)?;
-        read(end.max(PAGE))
+        let first = read(PAGE)?;
+        match covered_end(&first, self.widths) {
+            Some(end) if end <= PAGE => Ok(first),
+            Some(end) if end <= len => read(end),
+            Some(_) | None => Err(NOT_ITS_OWN.to_owned()),
+        }
     }
 
     /// A leaf that is what was written, whatever order its rows are in.
@@ -160,18 +176,16 @@ impl Reach<'_> {
         rows.retain(|(key, _)| place.has(*key) && (self.from..=self.to).contains(key));
         rows.sort_by_key(|(key, _)| *key);
         Leaf {
-            unbroken: rows.len(),
             rows: bytes_of(rows, page),
             problem: (!is_in_order).then(|| OUT_OF_ORDER.to_owned()),
-            may_be_another: !place.parent_is_sound,
+            may_be_another: place.may_be_another,
         }
     }
 
     /// The rows of one that is not that, if they are asked for and can be where they are.
     fn damaged_leaf(&self, page: &[u8], place: Place) -> Leaf {
-        let (rows, unbroken) = possible_rows(page, self.widths, place, self.from..=self.to);
+        let rows = possible_rows(page, self.widths, place, self.from..=self.to);
         Leaf {
-            unbroken,
             rows: bytes_of(rows, page),
             ..Leaf::damaged(NOT_ITS_OWN)
         }
@@ -183,6 +197,7 @@ impl Reach<'_> {
             above: child.above.map(key).or(place.above),
             up_to: child.up_to.map(key).or(place.up_to),
             parent_is_sound: true,
+            ..place
         });
         let below = below.filter(|it| {
             it.above.is_none_or(|above| above < self.to)
@@ -198,6 +213,7 @@ impl Reach<'_> {
         let below = children(page, self.widths).into_iter().map(|child| Place {
             root: child.root,
             parent_is_sound: false,
+            may_be_another: true,
             ..place
         });
         let below = below.collect();
@@ -238,30 +254,19 @@ impl Leaf {
     }
 }
 
-/// The rows of a leaf that is damaged, by key, if they are asked for and can be there, and how many of them come before
-/// all that cannot.
+/// The rows of a leaf that is damaged, by key, if they are asked for and can be there.
 fn possible_rows(
     page: &[u8],
     widths: Widths,
     place: Place,
     asked: RangeInclusive<Key>,
-) -> (Vec<(Key, Range<usize>)>, usize) {
+) -> Vec<(Key, Range<usize>)> {
     let rows = leaf_rows(page, widths).into_iter();
     let mut rows: Vec<(Key, Range<usize>)> =
         rows.map(|(at, value)| (key(&page[at]), value)).collect();
-    let possible = first_leaf_rows(page, widths).len();
-    let mut before = place.above;
-    let first = rows.iter().take(possible).take_while(|(key, _)| {
-        before.replace(*key).is_none_or(|before| before < *key) && place.has(*key)
-    });
-    // A key that is too high is damaged, and not those behind it.
-    let behind = &rows[first.count()..];
-    let behind = behind.iter().map(|(key, _)| *key);
-    let least = behind.filter(|key| place.has(*key)).min();
     rows.retain(|(key, _)| place.has(*key) && asked.contains(key));
     rows.sort_by_key(|(key, _)| *key);
-    let unbroken = rows.partition_point(|(key, _)| least.is_none_or(|least| *key < least));
-    (rows, unbroken)
+    rows
 }
 
 fn bytes_of(rows: Vec<(Key, Range<usize>)>, page: &[u8]) -> Vec<(Key, Vec<u8>)> {

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::RawFile;
 use super::header::{Commit, Header, Root, u32_at, u64_at};
 use super::page::Widths;
+use super::reach::AllMet;
 use super::walk::{Row, Walk};
 
 /// A page that is not what it was when it was written.
@@ -41,6 +42,7 @@ pub(crate) struct Snapshot {
     commit: Option<Commit>,
     pub(super) tables: BTreeMap<String, Table>,
     bad: RefCell<Vec<BadPage>>,
+    pub(super) met: AllMet,
 }
 
 /// A table as the tree of tables has it.
@@ -63,6 +65,7 @@ impl Snapshot {
             commit: None,
             tables: BTreeMap::new(),
             bad: RefCell::default(),
+            met: AllMet::default(),
         };
         let commits = snapshot.header.commits.clone();
         let whole = if snapshot.header.last_is_uncertain {
@@ -86,6 +89,7 @@ impl Snapshot {
             has_lost_its_last: false,
             tables: BTreeMap::new(),
             bad: RefCell::default(),
+            met: AllMet::default(),
         }
     }
 

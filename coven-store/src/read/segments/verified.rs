@@ -105,11 +105,9 @@ impl<'a> Verified<'a> {
         let mut may_lack = None;
         for leaf in self.segments((of.slot, from), (of.slot, of.last.get()), Order::Forward) {
             let problem = leaf.problem.map(|problem| page_damaged(of.id, &problem));
-            for (number, ((_, first), bytes)) in leaf.rows.iter().enumerate() {
-                // Before the first too: its key may have become another's.
-                if number == 0 || number >= leaf.unbroken {
-                    may_lack = may_lack.or_else(|| problem.clone());
-                }
+            // Before the first row too: its key may have become another's.
+            may_lack = may_lack.or_else(|| problem.clone());
+            for ((_, first), bytes) in &leaf.rows {
                 // What is damaged before it has none that are wanted if there is no place for them.
                 let next = seeing
                     .last
@@ -138,7 +136,6 @@ impl<'a> Verified<'a> {
                     return Ok(seeing.seen(Goes::Enough));
                 }
             }
-            may_lack = may_lack.or(problem);
         }
         let end = facts.known.map_or(END, |known| known.last_seq).min(of.last);
         match may_lack {
