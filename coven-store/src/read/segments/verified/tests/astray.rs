@@ -7,8 +7,8 @@ use redb::TableHandle;
 
 use super::copy;
 use super::logs::{fold, folded, halve, open_to_read, turn};
-use crate::layout::{ORDER, SEGMENTS};
-use crate::raw::{overwrite_first_page, pages};
+use crate::layout::{IDS, ORDER, SEGMENTS};
+use crate::raw::{leading_to, overwrite_first_page, pages};
 use crate::read::{Archived, Looked, Page};
 use crate::test_support::{ALL, Home, events_of, exited, id, output_closed, resized};
 
@@ -51,19 +51,6 @@ async fn nothing_is_given_behind_a_segment_whose_key_turned_into_anothers() {
     }
 }
 
-/// Puts the page that leads to the leaves of a table in its place as another file of that log has it.
-fn put_branch_of(other: &Home, home: &Home, table: &str) {
-    let [old, new] = [other, home].map(|home| pages(&home.path(), table).remove(0));
-    assert!(
-        old.keys.is_empty() && new.keys.is_empty(),
-        "they lead to others"
-    );
-    let branch = fs::read(other.path()).expect("a file")[old.place].to_vec();
-    let mut file = fs::read(home.path()).expect("a file");
-    file[new.place].copy_from_slice(&branch);
-    fs::write(home.path(), file).expect("a write");
-}
-
 #[tokio::test]
 async fn no_record_is_believed_that_an_older_branch_leads_to() {
     let home = folded((0..60).map(|number| format!("s{number}"))).await;
@@ -75,7 +62,15 @@ async fn no_record_is_believed_that_an_older_branch_leads_to() {
         .last_seq;
     fold(&home, "s3", vec![resized(), resized()]).await;
     let truth = open_to_read(&home).record(&id("s3")).expect("a read");
-    put_branch_of(&before, &home, "records");
+    let [old, new] = [&before, &home].map(|home| pages(&home.path(), "records").remove(0));
+    assert!(
+        old.keys.is_empty() && new.keys.is_empty(),
+        "they lead to others"
+    );
+    let branch = fs::read(before.path()).expect("a file")[old.place].to_vec();
+    let mut file = fs::read(home.path()).expect("a file");
+    file[new.place].copy_from_slice(&branch);
+    fs::write(home.path(), file).expect("a write");
     let store = open_to_read(&home);
     assert_eq!(store.record(&id("s3")).expect("a read"), truth);
     let page = Page {
@@ -112,10 +107,25 @@ async fn whether_a_session_is_archived_is_not_what_a_record_says_that_an_older_b
     let truth = open_to_read(&home).list(&page).expect("a list");
     let is_listed = |session| truth.records.iter().any(|it| it.session.id == id(session));
     assert!(is_listed("s3") && !is_listed("s5"));
-    put_branch_of(&before, &home, "records");
+    put_leaf_of(&before, &home, "records", 0);
     let store = open_to_read(&home);
     let listing = store.list_without_index(&Looked::default(), &page);
     assert_eq!(listing.and_then(Result::ok), Some(truth));
+}
+
+/// Has the page that leads to the leaves of a table lead to one of them as another file of that log has it.
+fn put_leaf_of(other: &Home, home: &Home, table: &str, number: usize) {
+    let leaf = pages(&other.path(), table).remove(1 + number).place;
+    let leaf = fs::read(other.path()).expect("a file")[leaf].to_vec();
+    // In a page that is not asked for.
+    let spare = pages(&home.path(), IDS.name()).remove(0).place;
+    assert_eq!(leaf.len(), spare.len());
+    let leading = leading_to(&home.path(), table, number, &leaf, spare.start);
+    let branch = pages(&home.path(), table).remove(0).place;
+    let mut file = fs::read(home.path()).expect("a file");
+    file[spare].copy_from_slice(&leaf);
+    file[branch].copy_from_slice(&leading);
+    fs::write(home.path(), file).expect("a write");
 }
 
 #[tokio::test]

@@ -42,15 +42,38 @@ async fn no_output_is_taken_for_trimmed_that_is_in_a_segment_whose_key_turned_in
 }
 
 #[tokio::test]
-async fn output_behind_what_was_trimmed_is_given_though_more_may_have_been_where_that_was() {
-    let (home, first) = in_two_segments().await;
+async fn no_output_is_taken_for_trimmed_that_is_behind_what_was() {
+    let home = folded(["a", "b", "c", "d"].map(str::to_owned)).await;
+    let said = [output(0, "first"), output(5, "second"), output(11, "third")];
+    fold(&home, "c", said.to_vec()).await;
+    let first = events_of(&open_to_read(&home), "c")[0].seq.get();
+    trim_to(&home, 5).await;
+    halve(&home, 3, first);
+    let key = [3_u64, first].map(u64::to_le_bytes).concat();
+    turn(&home, SEGMENTS.name(), &key, 0);
+    overwrite_first_page(&home.path(), "records");
+    let store = open_to_read(&home);
+    let read = store.output(&id("c"), 11, 5).expect("it is whole");
+    assert_eq!(texts(&read), [(11, &b"third"[..])]);
+    let read = store.output(&id("c"), 0, 5);
+    assert!(matches!(read, Err(ReadError::Damaged(_))), "{read:?}");
+}
+
+/// Trims the session in slot 3, of which nothing was trimmed, until that is taken out.
+async fn trim_to(home: &Home, end: u64) {
     let store = home.open();
-    trim(&store, "c", 0, 5).await;
+    trim(&store, "c", 0, end).await;
     for _ in 0..4 {
         store.fold();
     }
     store.close().await;
     assert_eq!(rows(&home.path(), "trimming"), 0);
+}
+
+#[tokio::test]
+async fn output_behind_what_was_trimmed_is_given_though_more_may_have_been_where_that_was() {
+    let (home, first) = in_two_segments().await;
+    trim_to(&home, 5).await;
     // That of the next session.
     let leaf = pages(&home.path(), SEGMENTS.name()).remove(0);
     let (slot, next) = *leaf.keys.last().expect("it has some");
