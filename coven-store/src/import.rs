@@ -3,13 +3,19 @@
 //! They go into the cold file past the journal, in one transaction of whatever length: what is not
 //! committed is not there, whenever the process ends. It says from where it went on, and whoever opens
 //! the log next tells the journal, which must be there still, how far the log is.
+//!
+//! What it wrote until then stays on the disk all the same, in pages that nothing leads to, and nothing but its slot
+//! tells it from another's. So the slot is set aside before: whatever comes of it, no other session has that one.
+
+#[cfg(test)]
+mod tests;
 
 use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use coven_core::{Envelope, IllegalTransition, Record, Replay, SessionId};
-use redb::WriteTransaction;
+use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::batch::NewEvent;
 use crate::cold::fold::{self, Thrift};
@@ -22,7 +28,7 @@ use crate::limits::MAX_BATCH_BYTES;
 use crate::opening::{self, Files};
 use crate::options::Options;
 use crate::read;
-use crate::stored::{EventRow, Mark, encode};
+use crate::stored::{Aside, EventRow, Mark, encode};
 use crate::tail::{Fold, FoldedSlot, Row, Run, Standing};
 use crate::writer::span;
 
@@ -35,9 +41,10 @@ pub struct Import {
     /// `None` once it is over.
     txn: Option<WriteTransaction>,
     id: SessionId,
-    slot: u64,
     /// How far the log was before.
     before: Mark,
+    /// The same once the slot was set aside, which is the last one then.
+    begun: Mark,
     replay: Replay,
     /// What is not in the cold file yet.
     rows: Vec<Row>,
@@ -106,7 +113,11 @@ impl Import {
         let mut import = Self {
             txn: None,
             id,
-            slot: before.last_slot + 1,
+            begun: Mark {
+                position: before.position + 1,
+                last_slot: before.last_slot + 1,
+                ..before
+            },
             before,
             replay: Replay::default(),
             rows: Vec::new(),
@@ -114,7 +125,7 @@ impl Import {
             chunk_bytes,
             files,
         };
-        import.txn = Some(import.in_cold_file(|| import.fold_and_begin())?);
+        import.in_cold_file(|| import.fold())?;
         let known = import.in_cold_file(|| {
             let cold = &import.files.cold.database;
             cold.read_once(|txn| read::entry(txn, &import.id))
@@ -124,6 +135,7 @@ impl Import {
                 session: import.id.clone(),
             });
         }
+        import.txn = Some(import.in_cold_file(|| import.set_aside_and_begin())?);
         Ok(import)
     }
 
@@ -135,14 +147,33 @@ impl Import {
         done.map_err(|fault| ImportError::Storage(self.files.cold.what_befell(fault).reason()))
     }
 
-    /// Folds what the journal has, so that what is imported comes after it, and begins.
-    fn fold_and_begin(&self) -> Result<WriteTransaction, Fault> {
+    /// Folds what the journal has, so that what is imported comes after it.
+    fn fold(&self) -> Result<(), Fault> {
         let cold = &self.files.cold.database;
-        let what = self.files.tail.fold();
-        if let Some(what) = what {
-            cold.commit_cold(|txn| fold::write(txn, &what, Thrift::Room))?;
-        }
+        self.files.tail.fold().map_or(Ok(()), |what| {
+            cold.commit_cold(|txn| fold::write(txn, &what, Thrift::Room))
+        })
+    }
+
+    /// Sets the slot aside, durably, before anything is written of it.
+    fn set_aside_and_begin(&self) -> Result<WriteTransaction, Fault> {
+        let cold = &self.files.cold.database;
+        cold.commit_cold(|txn| {
+            let mut meta = txn.open_table(META)?;
+            set_aside(&mut meta, |aside| {
+                aside.0.insert(self.begun.last_slot);
+            })?;
+            let folded = self.begun.seal(meta::FOLDED);
+            meta.insert(meta::FOLDED, folded.as_slice())?;
+            self.say_where_it_went_on(&mut meta)
+        })?;
         Ok(cold.begin_cold()?.1)
+    }
+
+    fn say_where_it_went_on(&self, meta: &mut Table<'_, &str, &[u8]>) -> Result<(), Fault> {
+        let before = self.before.seal(meta::IMPORTED);
+        meta.insert(meta::IMPORTED, before.as_slice())?;
+        Ok(())
     }
 
     /// The session as of the events so far; `None` before the first.
@@ -194,14 +225,14 @@ impl Import {
         let run = Run {
             first: first.seq,
             last: last.seq,
-            slot: self.slot,
+            slot: self.begun.last_slot,
             len_bytes: rows.iter().map(|row| row.bytes.len() as u64).sum(),
         };
         let what = Fold {
             mark: self.after(record),
             runs: vec![run],
             slots: vec![FoldedSlot {
-                slot: self.slot,
+                slot: self.begun.last_slot,
                 id: self.id.clone(),
                 standing: Standing::Living(Arc::new(record.clone())),
                 rows,
@@ -212,11 +243,11 @@ impl Import {
     }
 
     /// How far the log is with the session as it is in `record`.
-    fn after(&self, record: &Record) -> Mark {
+    const fn after(&self, record: &Record) -> Mark {
         Mark {
-            position: self.before.position + 1,
+            position: self.begun.position + 1,
             last_seq: record.last_seq.get(),
-            last_slot: self.slot,
+            ..self.begun
         }
     }
 
@@ -230,17 +261,35 @@ impl Import {
         let record = std::mem::take(&mut self.replay).finish()?;
         let record = record.ok_or(ImportError::Empty)?;
         let txn = self.txn.take().expect("it is there until the end");
-        let before = self.before.seal(meta::IMPORTED);
         self.in_cold_file(|| {
-            txn.open_table(META)?
-                .insert(meta::IMPORTED, before.as_slice())?;
-            Ok(())
+            let mut meta = txn.open_table(META)?;
+            set_aside(&mut meta, |aside| {
+                aside.0.remove(&self.begun.last_slot);
+            })?;
+            self.say_where_it_went_on(&mut meta)
         })?;
         match self.in_cold_file(|| Ok(txn.commit()?)) {
             Err(ImportError::Storage(reason)) => Err(ImportError::Unsettled { reason }),
             committed => committed.map(|()| record),
         }
     }
+}
+
+/// Changes which slots are set aside.
+fn set_aside(
+    meta: &mut Table<'_, &str, &[u8]>,
+    change: impl FnOnce(&mut Aside),
+) -> Result<(), Fault> {
+    let row = meta.get(meta::ASIDE)?;
+    let aside = row.map(|row| Aside::unseal(row.value())).transpose()?;
+    let mut aside = aside.unwrap_or_default();
+    change(&mut aside);
+    if aside.0.is_empty() {
+        meta.remove(meta::ASIDE)?;
+    } else {
+        meta.insert(meta::ASIDE, aside.seal().as_slice())?;
+    }
+    Ok(())
 }
 
 impl Drop for Import {
@@ -260,51 +309,5 @@ impl std::fmt::Debug for Import {
         f.debug_struct("Import")
             .field("session", &self.id)
             .finish_non_exhaustive()
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-    use crate::test_support::*;
-    use crate::writer::journal_mark;
-
-    /// Opens the log, and says how far it is, and how far its journal is.
-    fn marks(home: &Home) -> (Mark, Mark) {
-        let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-        let files = opening::open(&disk, &home.path(), Options::default()).expect("it opens");
-        let journal = &files.journal.database;
-        let journal = journal
-            .read_once(|txn| journal_mark(txn, &[]))
-            .expect("a mark");
-        (files.tail.last(), journal)
-    }
-
-    #[tokio::test]
-    async fn a_journal_counts_on_from_an_import_even_if_a_crash_kept_it_from_being_told() {
-        let home = Home::new();
-        let store = home.open();
-        ended(&store, "before").await;
-        store.close().await;
-        let journal = home.dir().join("coven.redb.journal");
-        let before = fs::read(&journal).expect("the journal");
-        let mut import =
-            Import::begin(&home.path(), Options::default(), id("a")).expect("it begins");
-        for event in [created(), started(), output_closed(), exited(0)] {
-            let (at, actor) = (at(1), None);
-            import
-                .push(&NewEvent { at, actor, event })
-                .expect("it follows");
-        }
-        let last = import.commit().expect("it is imported").last_seq;
-        let told = fs::read(&journal).expect("the journal");
-        assert!(told != before, "it was told");
-        for content in [told, before] {
-            fs::write(&journal, content).expect("the journal");
-            let (log, journal) = marks(&home);
-            assert_eq!((log.seq(), journal), (last, log));
-        }
     }
 }

@@ -137,7 +137,7 @@ pub(crate) fn salvage_on(
     mark.last_seq = salvaging.places.last;
     let Salvaging { log, salvaged, .. } = salvaging;
     if let Target::Log(log) = log {
-        log.finish(mark)?;
+        log.finish(mark, &catalogue.aside)?;
     }
     let findings: Findings = inspect::closed(disk.as_ref(), written, progress)?;
     if let Some(problem) = findings.problems.first() {

@@ -7,6 +7,7 @@
 //! old one stays. `tests/format.rs` pins the bytes of every variant.
 
 mod actor;
+mod aside;
 mod codec;
 mod event;
 mod later;
@@ -17,6 +18,7 @@ mod record;
 pub(crate) mod sealed;
 mod slot;
 
+pub(crate) use aside::Aside;
 pub(crate) use codec::{Malformed, decode, encode, encode_onto, put, take};
 pub(crate) use event::{EventRow, OutputHead};
 pub(crate) use mark::Mark;

@@ -14,7 +14,7 @@ use super::source::Source;
 use super::window::{ALL_SLOTS, Gone, WINDOW_SLOTS};
 use crate::fault::Fault;
 use crate::layout::{META, meta};
-use crate::stored::Mark;
+use crate::stored::{Aside, Malformed, Mark};
 
 /// What is known so far.
 pub(super) struct Inspection<'a> {
@@ -114,21 +114,26 @@ impl Inspection<'_> {
     fn look_at_meta(&mut self) -> Result<(), Fault> {
         let mut mark = None;
         let mut imported = None;
+        let mut aside = None;
         for row in self.source.sound_rows(META)? {
             let row = row?;
             match <&str>::from_bytes(&row.key) {
                 meta::FOLDED => mark = Some(Mark::unseal(&row.value, meta::FOLDED)),
                 meta::IMPORTED => imported = Some(Mark::unseal(&row.value, meta::IMPORTED)),
+                meta::ASIDE => aside = Aside::unseal(&row.value).err(),
                 _ => {}
             }
         }
+        let mut tell = |problem: Malformed, key: &str| {
+            let finding = Finding::of("meta", problem.to_string(), Loss::Rows);
+            self.findings.add(finding.at(format_args!("\"{key}\"")));
+        };
         match imported.transpose() {
             Ok(imported) => self.imported = imported,
-            Err(problem) => {
-                let finding = Finding::of("meta", problem.to_string(), Loss::Rows);
-                self.findings
-                    .add(finding.at(format_args!("\"{}\"", meta::IMPORTED)));
-            }
+            Err(problem) => tell(problem, meta::IMPORTED),
+        }
+        if let Some(problem) = aside {
+            tell(problem, meta::ASIDE);
         }
         self.take_bad();
         let problem = match mark {

@@ -20,7 +20,7 @@ use crate::layout::{BY_CREATED, GONE, IDS, META, ORDER, RECORDS, SEGMENTS, SLOTS
 use crate::limits::LOST_SEQS;
 use crate::raw::{Last, Snapshot};
 use crate::read::{record_of_row, slot_of_row};
-use crate::stored::Mark;
+use crate::stored::{Aside, Mark};
 use crate::tail::Run;
 
 use journal::Left;
@@ -78,6 +78,8 @@ pub(super) struct Catalogue {
     pub(super) folded: u64,
     /// The same as the file says it, and from where it says that an import went on.
     cold_marks: Option<(Mark, Option<Mark>)>,
+    /// The slots that no session has, whatever is found of them.
+    pub(super) aside: Aside,
     /// Sessions there were, as far as is known, that nothing is left of.
     pub(super) untraced: u64,
     /// Slots whose session has the id of another that is left, and not the better claim to it.
@@ -126,7 +128,7 @@ impl Catalogue {
         catalogue.name_the_nameless();
         catalogue.has_journal = left == Left::All;
         catalogue.has_newest = left != Left::NotTheEnd;
-        let traced = catalogue.owners.len() as u64;
+        let traced = (catalogue.owners.len() + catalogue.aside.0.len()) as u64;
         catalogue.untraced = catalogue.mark.last_slot.saturating_sub(traced);
         catalogue.last_known = catalogue.mark.last_seq;
         if !catalogue.has_newest {
@@ -152,6 +154,7 @@ impl Catalogue {
                     }
                 }
                 meta::IMPORTED => imported = Mark::unseal(&row.value, meta::IMPORTED).ok(),
+                meta::ASIDE => self.aside = Aside::unseal(&row.value).unwrap_or_default(),
                 _ => {}
             }
         }
@@ -191,6 +194,9 @@ impl Catalogue {
         let Ok((id, deleted_at)) = slot_of_row(slot, row) else {
             return;
         };
+        if self.aside.0.contains(&slot) {
+            return;
+        }
         self.mark.last_slot = self.mark.last_slot.max(slot);
         let last = deleted_at.map_or(0, Seq::get);
         self.mark.last_seq = self.mark.last_seq.max(last);
@@ -218,6 +224,9 @@ impl Catalogue {
         let Ok(head) = Segment::head(slot, first, bytes) else {
             return false;
         };
+        if self.aside.0.contains(&slot) {
+            return false;
+        }
         self.mark.last_seq = self.mark.last_seq.max(head.last);
         self.mark.last_slot = self.mark.last_slot.max(slot);
         self.owner(slot);

@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use coven_core::{Record, Seq, SessionId};
+use redb::WriteTransaction;
 
 use super::SalvageError;
 use crate::cold::fold::{self, Thrift};
@@ -12,7 +13,7 @@ use crate::file::Disk;
 use crate::layout::{META, meta};
 use crate::opening::{self, Files};
 use crate::options::Options;
-use crate::stored::Mark;
+use crate::stored::{Aside, Mark};
 use crate::tail::{Fold, FoldedSlot, Row, Run, Standing};
 
 /// Bytes of events that one transaction writes, and sessions.
@@ -149,9 +150,17 @@ impl NewLog {
     }
 
     /// Writes the order, in which places that nobody has are nobody's, and closes the log. Its
-    /// counters go on from `mark`.
-    pub(super) fn finish(mut self, mark: Mark) -> Result<(), SalvageError> {
+    /// counters go on from `mark`, and the slots that are set `aside` stay so.
+    pub(super) fn finish(mut self, mark: Mark, aside: &Aside) -> Result<(), SalvageError> {
         self.write(Vec::new(), Mark::default())?;
+        if !aside.0.is_empty() {
+            let set_aside = |txn: &WriteTransaction| {
+                let mut meta = txn.open_table(META)?;
+                meta.insert(meta::ASIDE, aside.seal().as_slice())?;
+                Ok(())
+            };
+            self.files.cold.database.commit_cold(set_aside)?;
+        }
         let mut runs = std::mem::take(&mut self.runs);
         runs.sort_unstable_by_key(|run| run.first);
         let mut next = Seq::new(1);
