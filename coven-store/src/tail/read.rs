@@ -25,6 +25,8 @@ pub(crate) struct TailRows {
 /// Events of all sessions after some place.
 pub(crate) struct AllRows {
     pub(crate) is_whole: bool,
+    /// The cold file has all up to here, or more since.
+    pub(crate) folded: Seq,
     pub(crate) rows: Vec<(SessionId, Row)>,
     /// Sessions that were deleted here: of what the cold file has of them nothing is left.
     pub(crate) deleted: HashMap<u64, Seq>,
@@ -129,6 +131,7 @@ impl Tail {
         });
         AllRows {
             is_whole: after >= self.folded.seq(),
+            folded: self.folded.seq(),
             rows,
             deleted: deleted.collect(),
             trimmed: trimmed.collect(),

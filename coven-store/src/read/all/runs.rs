@@ -6,7 +6,7 @@ use super::cold_file::ColdFile;
 use crate::cold::order::{Goes, NOBODY};
 use crate::error::Damage;
 use crate::fault::Fault;
-use crate::read::{ReadLimit, folded};
+use crate::read::ReadLimit;
 use crate::tail::Run;
 
 /// Whether the cold file has more than was looked at, which is all up to `last`.
@@ -57,7 +57,9 @@ impl ColdRuns {
         if found.is_full {
             return Ok((found.runs, Cold::More { last: found.last }));
         }
-        let folded = folded(cold.txn)?.seq();
+        // What the file says of that is in a page that may be damaged; and what was folded since the tail was
+        // looked at is given as the tail has it.
+        let folded = cold.tail.folded;
         if folded > found.last {
             found.lose_up_to(cold, folded);
         }

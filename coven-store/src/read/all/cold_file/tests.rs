@@ -2,6 +2,7 @@
 //! told what he is not given.
 
 mod astray;
+mod meanwhile;
 
 use std::collections::BTreeSet;
 use std::fs;
