@@ -57,8 +57,14 @@ impl<'a> Verified<'a> {
             Some((owner, deleted_at)) if owner == *id => {
                 Ok(deleted_at.is_none().then_some((slot, facts)))
             }
-            // The cold file may have nothing of it yet; and its record proves whose the slot is as well.
-            None if tail.is_some() || self.kept(slot, id).is_any() => Ok(Some((slot, facts))),
+            // The cold file may have nothing of it yet; and its record proves whose the slot is as well. So does a
+            // page of `ids`, which the database was handed as it was written, where that of the slots is damaged.
+            None if tail.is_some()
+                || self.kept(slot, id).is_any()
+                || self.sound_row(SLOTS, slot).is_err() =>
+            {
+                Ok(Some((slot, facts)))
+            }
             Some(_) | None => Err(Fault::Damage(Damage {
                 session: Some(id.clone()),
                 seq: None,
@@ -81,7 +87,10 @@ impl<'a> Verified<'a> {
             }
         }
         match found {
-            None if !is_whole => Err(Fault::Damage(damage)),
+            None if !is_whole => match self.slot_by_records(id) {
+                None => Err(Fault::Damage(damage)),
+                found => Ok(found),
+            },
             found => Ok(found),
         }
     }

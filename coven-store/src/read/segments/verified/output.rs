@@ -76,13 +76,35 @@ impl Verified<'_> {
         OutputFrom { found: None, doubt }
     }
 
+    /// How much output was trimmed, by the last event that says so; `None` where not all events of the session are
+    /// what was written last.
+    pub(super) fn trimmed_by_events(self, slot: u64, id: &SessionId) -> Option<u64> {
+        for leaf in self.segments((slot, 0), (slot, u64::MAX), Order::Backward) {
+            if !leaf.is_current() {
+                return None;
+            }
+            for ((_, first), bytes) in leaf.rows.iter().rev() {
+                let segment = Segment::decode(slot, *first, bytes).ok()?;
+                let mut trimmed = None;
+                for row in Row::all_after(&segment, Seq::ZERO) {
+                    let event = row.ok()?.event(id).ok()?.event;
+                    trimmed = trimmed_up_to(&event).or(trimmed);
+                }
+                if trimmed.is_some() {
+                    return trimmed;
+                }
+            }
+        }
+        Some(0)
+    }
+
     /// Whether an event says that all output before a place was trimmed. Such a one stays, so it is right however old
     /// its page is.
     fn is_trimmed_up_to(self, (slot, id): (u64, &SessionId), place: u64) -> bool {
         let says_so = |row: Row<'_>| {
-            let event = row.event(id).map(|envelope| envelope.event);
-            matches!(event, Ok(Event::Trimmed { offset, len_bytes, .. })
-                if offset.saturating_add(len_bytes) >= place)
+            let envelope = row.event(id).ok();
+            let end = envelope.and_then(|envelope| trimmed_up_to(&envelope.event));
+            end.is_some_and(|end| end >= place)
         };
         let mut leaves = self.segments((slot, 0), (slot, u64::MAX), Order::Backward);
         leaves.any(|leaf| {
@@ -94,5 +116,15 @@ impl Verified<'_> {
                 })
             })
         })
+    }
+}
+
+/// Where what an event trimmed ends, if it did.
+const fn trimmed_up_to(event: &Event) -> Option<u64> {
+    match event {
+        Event::Trimmed {
+            offset, len_bytes, ..
+        } => Some(offset.saturating_add(*len_bytes)),
+        _ => None,
     }
 }

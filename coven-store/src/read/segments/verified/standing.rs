@@ -13,7 +13,7 @@ use crate::read::record::{Known, record_of_row, slot_of_row};
 
 impl<'a> Verified<'a> {
     /// Which commit it is that is read; `None` where that cannot be told.
-    pub(in crate::read) fn commit(self) -> Option<u64> {
+    pub(crate) fn commit(self) -> Option<u64> {
         self.0.commit_number()
     }
 
@@ -80,6 +80,13 @@ impl<'a> Verified<'a> {
         sound.flat_map(|leaf| leaf.rows.into_iter().map(|((slot, _), row)| (slot, row)))
     }
 
+    /// The slot of a session by its record, which is sealed with its id and taken out as it is deleted.
+    pub(super) fn slot_by_records(self, id: &SessionId) -> Option<u64> {
+        let mut records = self.records();
+        let found = records.find(|(slot, row)| record_of_row(*slot, id, row).is_ok());
+        found.map(|(slot, _)| slot)
+    }
+
     /// The record that is kept of a session.
     pub(super) fn kept(self, slot: u64, id: &SessionId) -> Kept {
         let record = |row: Vec<u8>| record_of_row(slot, id, &row).ok();
@@ -106,9 +113,10 @@ impl<'a> Verified<'a> {
             Kept::Perhaps(record) => record.session.trimmed_bytes,
             Kept::Current(_) | Kept::Nothing => 0,
         };
-        let is_trimmed = self
-            .sound_row(TRIMMING, slot)?
-            .map_or(0, |row| number(&row));
+        let is_trimmed = match self.sound_row(TRIMMING, slot) {
+            Ok(row) => row.map_or(0, |row| number(&row)),
+            Err(fault) => self.trimmed_by_events(slot, id).ok_or(fault)?,
+        };
         Ok(Facts {
             trimmed_bytes: is_trimmed.max(was_trimmed),
             known: None,

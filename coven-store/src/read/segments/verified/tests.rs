@@ -4,6 +4,7 @@ mod damaged_leaf;
 mod deleted;
 mod logs;
 mod output;
+mod torn_twice;
 
 use std::fs;
 use std::sync::Arc;

@@ -151,6 +151,10 @@ async fn no_session_is_unknown_while_neither_the_index_of_ids_nor_the_slots_can_
     let record = open_to_read(&home).record(&id("a"));
     assert!(matches!(record, Ok(Some(_))), "{record:?}");
     empty(&home, &SLOTS);
+    let record = open_to_read(&home).record(&id("a"));
+    assert!(matches!(record, Ok(Some(_))), "{record:?}");
+    // Nor its record.
+    empty(&home, &RECORDS);
     let store = open_to_read(&home);
     let record = store.record(&id("a"));
     assert!(matches!(record, Err(ReadError::Damaged(_))), "{record:?}");
