@@ -1,5 +1,8 @@
 //! Reading a [`Store`]: what is not folded yet is in memory, and the cold file has the rest.
 
+#[cfg(test)]
+mod tests;
+
 use std::sync::Arc;
 
 use coven_core::{Envelope, Event, HarnessId, Launch, Record, Seq, SessionId};
@@ -55,6 +58,15 @@ impl Store {
     pub fn list(&self, page: &Page) -> Result<Listing, ReadError> {
         let tail = self.0.tail.look().standings();
         let found = self.run(|txn| read::list(txn, &tail, page, |_, _| None));
+        if found.is_ok() && self.0.looked.is_any() {
+            let current = |opening, _: &_, file: &_| {
+                let commit = Verified::of(file).commit();
+                self.0.looked.keep_of(opening, commit);
+                Ok(())
+            };
+            // Whoever asks next lets go of it where that cannot be told now.
+            let _ = self.0.cold.read_verified_in(current);
+        }
         let again = match &found {
             // Somebody makes it anew.
             Ok(_) if matches!(self.0.opened, Opened::ToWrite { .. }) => None,

@@ -157,6 +157,18 @@ impl Looked {
         is_it.then(|| Arc::clone(known))
     }
 
+    /// Whether any is remembered.
+    pub(crate) fn is_any(&self) -> bool {
+        self.last().is_some()
+    }
+
+    /// Lets go of what is of another commit, which nobody is given any more.
+    pub(crate) fn keep_of(&self, opening: u64, commit: Option<u64>) {
+        let moment = commit.map(|commit| Moment { opening, commit });
+        self.last()
+            .take_if(|known| known.moment.is_none() || known.moment != moment);
+    }
+
     fn last(&self) -> MutexGuard<'_, Option<Arc<Stretch>>> {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -132,3 +132,20 @@ fn what_was_looked_at_is_not_of_another_commit_nor_of_one_that_has_its_number_in
     }
     assert!(is_looked_at(None) && is_looked_at(None));
 }
+
+#[test]
+fn what_was_looked_at_is_let_go_of_once_there_is_another_commit() {
+    let looked = Looked::default();
+    for (other, is_kept) in [
+        ((1, Some(1)), true),
+        ((1, Some(2)), false),
+        ((2, Some(1)), false),
+        ((1, None), false),
+    ] {
+        let known = moment(1, 1);
+        let stretch = looked.stretch(known, None, || Ok(Stretch::begin(known, None)));
+        stretch.expect("it was looked at");
+        looked.keep_of(other.0, other.1);
+        assert_eq!(looked.is_any(), is_kept, "{other:?}");
+    }
+}
