@@ -32,6 +32,7 @@ use std::path::Path;
 
 use redb::{BackendError, StorageBackend};
 
+use crate::database::if_given;
 use crate::error::OpenError;
 use crate::file::{Access, Disk, Shadow, gives_others, is_not_given, open_error};
 
@@ -154,6 +155,12 @@ impl RawFile {
         }
         self.read_bytes.set(self.read_bytes.get() + there as u64);
         Ok(bytes)
+    }
+
+    /// The same; `None` where the disk does not give all of it.
+    fn read_given(&self, offset: u64, len: usize) -> Option<io::Result<Vec<u8>>> {
+        let read = if_given(|| self.read(offset, len))?;
+        (read.is_err() || self.is_given(offset, len)).then_some(read)
     }
 
     fn read_lent(&self, file: &Shadow, offset: u64, out: &mut [u8]) -> io::Result<()> {

@@ -1,6 +1,7 @@
 //! Sectors that the disk does not give, while it gives all others.
 
 mod beside;
+mod long_leaf;
 
 use std::collections::BTreeSet;
 use std::os::unix::fs::FileExt;

@@ -235,6 +235,32 @@ struct Watched {
     dead: DeadSectors,
 }
 
+impl Watched {
+    /// What the disk does not give of a place, from the first page of that to the last: what is before it and behind it
+    /// can be read. Where it gives each page now, all of the place.
+    fn dead_part(&self, what: NotGiven) -> NotGiven {
+        let end = what.at + what.len_bytes;
+        if what.len_bytes <= PAGE as u64 {
+            return what;
+        }
+        let mut pages = (0..what.len_bytes.div_ceil(PAGE as u64) as usize)
+            .map(|page| what.at + (page * PAGE) as u64);
+        let is_dead = |at: &u64| {
+            let len = (end - at).min(PAGE as u64) as usize;
+            self.file.read(*at, &mut vec![0; len]).is_err()
+        };
+        let Some(first) = pages.find(is_dead) else {
+            return what;
+        };
+        let last = pages.rev().find(is_dead).unwrap_or(first);
+        NotGiven {
+            at: first,
+            len_bytes: (last + PAGE as u64).min(end) - first,
+            ..what
+        }
+    }
+}
+
 impl StorageBackend for Watched {
     fn len(&self) -> io::Result<u64> {
         self.file.len()
@@ -250,6 +276,7 @@ impl StorageBackend for Watched {
         if read.as_ref().is_err_and(is_not_given) {
             read = self.file.read(offset, out);
         }
+        let took = began.elapsed();
         match read {
             Ok(()) => {
                 self.dead.forget(what);
@@ -260,7 +287,7 @@ impl StorageBackend for Watched {
                 if is_not_given(&error)
                     && offset > 0
                     && gives_others(self.file.as_ref())
-                    && self.dead.add(what, began.elapsed()) =>
+                    && self.dead.add(self.dead_part(what), took) =>
             {
                 Err(self.dead.refuse(what))
             }

@@ -96,6 +96,7 @@ fn look(
     findings.take_in(std::mem::take(&mut inspected.findings));
     if let OpenFile::There(cold) = cold {
         findings.take_pages(LogFile::Cold, cold);
+        findings.take_cut_short(LogFile::Cold, cold);
     }
     is_sound[0] &= findings
         .problems
@@ -113,6 +114,7 @@ fn look(
     };
     if let OpenFile::There(journal) = journal {
         findings.take_pages(LogFile::Journal, journal);
+        findings.take_cut_short(LogFile::Journal, journal);
     }
     is_sound[1] &= findings
         .problems
@@ -296,6 +298,12 @@ impl Findings {
     fn take_pages(&mut self, file: LogFile, snapshot: &Snapshot) {
         for page in snapshot.take_bad() {
             self.add(Finding::of_page(file, page));
+        }
+    }
+
+    fn take_cut_short(&mut self, file: LogFile, snapshot: &Snapshot) {
+        for page in snapshot.take_cut_short() {
+            self.add(Finding::of_cut_short(file, page));
         }
     }
 }

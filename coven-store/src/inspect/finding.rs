@@ -81,6 +81,8 @@ pub enum Loss {
     Newest,
     /// Nothing, and the log is not opened as it is.
     Unopened,
+    /// Nothing, and a fold that needs it stops.
+    Unfolded,
     /// Whatever was there, so far as nothing else that is told says more.
     Rows,
     /// Whose the events of a session are, unless it is found out from elsewhere.
@@ -113,6 +115,10 @@ impl Loss {
             Self::Newest => "what was recorded last is not known, and may be lost",
             Self::Unopened => {
                 "nothing is lost by it, and the log is not opened until it is salvaged"
+            }
+            Self::Unfolded => {
+                "nothing is lost by it: all that is in it can be read, but a fold that needs it stops \
+                 until the disk gives it or the log is salvaged"
             }
             Self::Rows => "what was there is lost, so far as it is not kept elsewhere",
             Self::Name => "whose events they are must be found out from elsewhere",
@@ -170,6 +176,21 @@ impl Finding {
             place: page.at.map(|at| format!("page at byte {at}")),
             seqs,
             ..Self::new(file, page.problem, loss)
+        }
+    }
+
+    /// One of a page of which all was read that is in it, and which the database cannot read: it is read past that, but
+    /// not written.
+    pub(super) fn of_cut_short(file: LogFile, page: BadPage) -> Self {
+        let loss = match (file, page.table) {
+            (LogFile::Journal, _) => Loss::Unopened,
+            (LogFile::Cold, table) if is_made_anew(table) => Loss::Nothing,
+            (LogFile::Cold, _) => Loss::Unfolded,
+        };
+        Self {
+            seqs: None,
+            loss,
+            ..Self::of_page(file, page)
         }
     }
 }

@@ -5,13 +5,12 @@
 //! order is free. A page that a reader of an older commit may still see is not free in it, nor is one
 //! that the commit before it used.
 
-use std::cell::RefCell;
 use std::ops::Range;
 
 use super::RawFile;
 use super::header::{Commit, Header, u32_at, u64_at};
 use super::page::{Geometry, PAGE, Widths};
-use super::snapshot::{SYSTEM, Table};
+use super::snapshot::{SYSTEM, Seen, Table};
 use super::walk::{Row, Walk};
 
 /// What redb calls the table.
@@ -61,8 +60,8 @@ pub(crate) fn free_pages(file: &RawFile, at_least_bytes: u64) -> Option<FreePage
 
 /// The rows of the regions, in order, if they are of this commit.
 fn regions(file: &RawFile, geometry: Geometry, commit: Commit) -> Option<Vec<Row>> {
-    let bad = RefCell::default();
-    let walk = |widths, root| Walk::new(file, geometry, SYSTEM, widths, root, &bad);
+    let seen = Seen::default();
+    let walk = |widths, root| Walk::new(file, geometry, SYSTEM, widths, root, &seen);
     let of_text = Widths {
         key: None,
         value: None,
@@ -85,7 +84,7 @@ fn regions(file: &RawFile, geometry: Geometry, commit: Commit) -> Option<Vec<Row
             _ => {}
         }
     }
-    (is_of_commit && bad.borrow().is_empty()).then_some(regions)
+    (is_of_commit && seen.bad.borrow().is_empty()).then_some(regions)
 }
 
 impl FreePages {

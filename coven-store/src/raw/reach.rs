@@ -12,13 +12,14 @@ use super::page::{
     leaf_rows,
 };
 use super::{Snapshot, checksum};
-use crate::database::if_given;
 pub(super) use met::AllMet;
 
 /// A key of two numbers; the second one of a key that is one number is 0.
 pub(crate) type Key = (u64, u64);
 
 const NOT_ITS_OWN: &str = "its checksum is not that of its bytes";
+
+const NOT_GIVEN: &str = "the disk does not give all of it";
 
 /// In which order pages are met. The rows of one are always by key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -148,19 +149,25 @@ impl Reach<'_> {
         if at >= file.len() {
             return Err("it is beyond the end of the file".to_owned());
         }
-        // What the disk does not give is no more in the way than bytes that are others.
-        let read = |len| match if_given(|| file.read(at, len)) {
-            Some(page) => page.map_err(|error| format!("it cannot be read: {error}")),
-            None => Err("the disk does not give all of it".to_owned()),
+        let given = |len| {
+            let read = file.read_given(at, len)?;
+            Some(read.map_err(|error| format!("it cannot be read: {error}")))
         };
+        // What the disk does not give is no more in the way than bytes that are others.
+        let not_given = || Err(NOT_GIVEN.to_owned());
         if place.parent_is_sound {
-            return read(len);
+            match given(len) {
+                Some(page) => return page,
+                None if len == PAGE => return not_given(),
+                None => {}
+            }
         }
-        // The number is of a page that is damaged, which may have it as long as it likes.
-        let first = read(PAGE)?;
+        // A long page is read as far as its checksum goes, where the disk does not give all of it; and where its
+        // number is of a page that is damaged, which may have it as long as it likes.
+        let first = given(PAGE).unwrap_or_else(not_given)?;
         match covered_end(&first, self.widths) {
             Some(end) if end <= PAGE => Ok(first),
-            Some(end) if end <= len => read(end),
+            Some(end) if end <= len => given(end).unwrap_or_else(not_given),
             Some(_) | None => Err(NOT_ITS_OWN.to_owned()),
         }
     }

@@ -28,6 +28,15 @@ pub(crate) struct BadPage {
     pub(crate) problem: String,
 }
 
+/// What was seen of pages so far.
+#[derive(Debug, Default)]
+pub(super) struct Seen {
+    /// Those that are damaged.
+    pub(super) bad: RefCell<Vec<BadPage>>,
+    /// Those that the disk gives all but an end of that has nothing, by where they are.
+    pub(super) cut_short: RefCell<BTreeMap<u64, BadPage>>,
+}
+
 /// What the tree of tables is called where a page of it is told of.
 pub(crate) const TABLES: &str = "the list of tables";
 
@@ -41,7 +50,7 @@ pub(crate) struct Snapshot {
     pub(crate) has_lost_its_last: bool,
     commit: Option<Commit>,
     pub(super) tables: BTreeMap<String, Table>,
-    bad: RefCell<Vec<BadPage>>,
+    seen: Seen,
     pub(super) met: AllMet,
 }
 
@@ -64,7 +73,7 @@ impl Snapshot {
             has_lost_its_last: false,
             commit: None,
             tables: BTreeMap::new(),
-            bad: RefCell::default(),
+            seen: Seen::default(),
             met: AllMet::default(),
         };
         let commits = snapshot.header.commits.clone();
@@ -88,7 +97,7 @@ impl Snapshot {
             header,
             has_lost_its_last: false,
             tables: BTreeMap::new(),
-            bad: RefCell::default(),
+            seen: Seen::default(),
             met: AllMet::default(),
         }
     }
@@ -112,7 +121,7 @@ impl Snapshot {
 
     fn enter(&mut self, commit: Option<Commit>) {
         self.commit = commit;
-        self.bad.borrow_mut().clear();
+        self.seen = Seen::default();
         self.tables = self.tables_of(commit.and_then(|commit| commit.user), TABLES);
     }
 
@@ -173,7 +182,7 @@ impl Snapshot {
 
     fn walk(&self, name: &'static str, widths: Widths, root: Option<Root>) -> Walk<'_> {
         let geometry = self.header.geometry;
-        Walk::new(&self.file, geometry, name, widths, root, &self.bad)
+        Walk::new(&self.file, geometry, name, widths, root, &self.seen)
     }
 
     /// Where a table begins, if it has rows.
@@ -197,12 +206,18 @@ impl Snapshot {
 
     /// Whether a page was found to be damaged since that was asked last.
     pub(super) fn has_bad(&self) -> bool {
-        !self.bad.borrow().is_empty()
+        !self.seen.bad.borrow().is_empty()
     }
 
     /// The pages that were found to be damaged since this was asked last.
     pub(crate) fn take_bad(&self) -> Vec<BadPage> {
-        self.bad.take()
+        self.seen.bad.take()
+    }
+
+    /// The pages that the disk does not give an end of that has nothing, so that all that they have was read, and
+    /// that redb cannot read, as it reads all of a page; of those since this was asked last.
+    pub(crate) fn take_cut_short(&self) -> Vec<BadPage> {
+        self.seen.cut_short.take().into_values().collect()
     }
 }
 

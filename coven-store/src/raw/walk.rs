@@ -1,6 +1,5 @@
 //! Going through a tree from left to right.
 
-use std::cell::RefCell;
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -9,7 +8,7 @@ use super::page::{
     Geometry, Kind, OUT_OF_ORDER, PageNumber, Widths, children, covered, is_in_order, kind,
     leaf_rows,
 };
-use super::snapshot::BadPage;
+use super::snapshot::{BadPage, Seen};
 use super::{RawFile, checksum};
 
 /// A row as it is stored.
@@ -85,7 +84,7 @@ pub(super) struct Walk<'a> {
     /// The rows of the leaf that was met last, the next one last.
     rows: Vec<Row>,
     damaged: HashSet<PageNumber>,
-    bad: &'a RefCell<Vec<BadPage>>,
+    seen: &'a Seen,
 }
 
 struct Ahead {
@@ -103,7 +102,7 @@ impl<'a> Walk<'a> {
         table: &'static str,
         widths: Widths,
         root: Option<Root>,
-        bad: &'a RefCell<Vec<BadPage>>,
+        seen: &'a Seen,
     ) -> Self {
         let ahead = root.map(|root| Ahead {
             root,
@@ -120,7 +119,7 @@ impl<'a> Walk<'a> {
             ahead: ahead.into_iter().collect(),
             rows: Vec::new(),
             damaged: HashSet::new(),
-            bad,
+            seen,
         }
     }
 
@@ -130,8 +129,10 @@ impl<'a> Walk<'a> {
             Err(problem) => return self.report(place, problem),
         };
         let (at, page) = page;
-        let is_itself =
-            covered(&page, self.widths).is_some_and(|bytes| checksum(bytes) == place.root.checksum);
+        // What stands for bytes that the disk does not give may be right, and is not to be believed all the same.
+        let is_itself = covered(&page, self.widths).is_some_and(|bytes| {
+            checksum(bytes) == place.root.checksum && self.file.is_given(at, bytes.len())
+        });
         let is_sound = is_itself && is_in_order(&page, self.widths);
         if !is_sound {
             if !self.damaged.insert(place.root.page) {
@@ -143,6 +144,9 @@ impl<'a> Walk<'a> {
                 (false, false) => "the disk does not give all of it",
             };
             self.report(place, problem.to_owned());
+        } else if !self.file.is_given(at, page.len()) {
+            let page = self.bad_page(place, "the disk does not give the unused end of it");
+            self.seen.cut_short.borrow_mut().insert(at, page);
         }
         match kind(&page) {
             Some(Kind::Leaf) => self.take_rows(&page, at, place, is_sound),
@@ -206,16 +210,21 @@ impl<'a> Walk<'a> {
         if !place.parent_is_sound {
             return;
         }
+        let page = self.bad_page(place, problem);
+        self.seen.bad.borrow_mut().push(page);
+    }
+
+    fn bad_page(&self, place: &Ahead, problem: impl Into<String>) -> BadPage {
         let span = place.root.page.span(self.geometry);
-        self.bad.borrow_mut().push(BadPage {
+        BadPage {
             table: self.table,
             at: span.map(|(at, _)| at),
             len_bytes: span.map_or(0, |(_, len)| len),
             above: place.above.clone(),
             up_to: place.up_to.clone(),
             depth: place.depth,
-            problem,
-        });
+            problem: problem.into(),
+        }
     }
 }
 

@@ -57,7 +57,8 @@ impl StorageBackend for Failing {
         let one_less = |left: usize| left.checked_sub(1);
         let fails = fails.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_less);
         let dead = self.0.dead.lock().expect("no panic");
-        if fails.is_ok() || dead.contains(&(offset / BYTES)) {
+        let mut pages = offset / BYTES..(offset + out.len() as u64).div_ceil(BYTES);
+        if fails.is_ok() || pages.any(|page| dead.contains(&page)) {
             return Err(Errno::IO.into());
         }
         self.0.file.read(offset, out)
@@ -99,6 +100,26 @@ fn who_reads_is_told_of_damage_and_who_writes_of_an_error_and_where_it_was() {
     assert_eq!(dead.take_refused(), Some(told));
     assert_eq!(dead.take_refused(), None);
     assert_eq!(read(&file, 8), Ok(()));
+}
+
+#[test]
+fn of_a_long_place_that_the_disk_does_not_give_what_is_before_and_behind_the_dead_part_is_read() {
+    let failing = Failing::with([5, 6]);
+    let (_, file) = failing.watched();
+    let long = |file: &Watched| file.read(4 * BYTES, &mut [0; 4 * BYTES as usize]);
+    assert!(long(&file).is_err());
+    assert_eq!(
+        [4, 5, 6, 7].map(|it| read(&file, it).is_ok()),
+        [true, false, false, true]
+    );
+    // That these two were read says nothing of what is between them.
+    let before = failing.reads();
+    assert!(long(&file).is_err());
+    assert_eq!(
+        failing.reads(),
+        before,
+        "the disk is not asked again so soon"
+    );
 }
 
 #[test]

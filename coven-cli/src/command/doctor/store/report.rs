@@ -210,6 +210,7 @@ fn leads_to_more(finding: &Finding) -> bool {
         | Loss::LastCommit
         | Loss::Newest
         | Loss::Unopened
+        | Loss::Unfolded
         | Loss::Name => false,
     }
 }
