@@ -47,7 +47,10 @@ impl Verified<'_> {
         }
         let OutputFrom { found, doubt } = self.output_from(slot, 0);
         let doubt = match found {
-            Some((_, at)) => doubt.filter(|_| !self.is_trimmed_up_to(of, at)),
+            Some((_, at)) => doubt.filter(|_| match known {
+                Some(known) => known.trimmed_bytes < at,
+                None => !self.is_trimmed_up_to(of, at),
+            }),
             None => doubt,
         };
         match doubt {

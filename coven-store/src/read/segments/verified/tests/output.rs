@@ -1,12 +1,17 @@
 //! What is given of a session's output where its record cannot be read and what is damaged may hide some of it: what
 //! follows on that is not taken for where the output begins that is left.
 
+use std::fs;
+
 use redb::TableHandle;
 
 use super::logs::{fold, folded, halve, open_to_read, turn};
+use crate::file::OsDisk;
 use crate::layout::SEGMENTS;
-use crate::raw::{overwrite_first_page, pages, rows};
-use crate::test_support::{Home, events_of, id, output, resized, trim};
+use crate::raw::{RawFile, Snapshot, overwrite_first_page, pages, rows};
+use crate::read::record::Known;
+use crate::read::segments::Verified;
+use crate::test_support::{Home, events_of, id, noise, output, resized, trim};
 use crate::{OutputChunk, ReadError};
 
 /// A log in which the session in slot 3 has output in two segments, the second from byte 5 on; where the first one
@@ -86,4 +91,30 @@ async fn output_behind_what_was_trimmed_is_given_though_more_may_have_been_where
         let read = store.output(&id("c"), 0, max_bytes).expect("it is whole");
         assert_eq!(texts(&read), [(5, &b"second"[..])]);
     }
+}
+
+#[tokio::test]
+async fn who_is_refused_output_that_a_whole_record_says_is_there_reads_no_more_than_where_it_would_be()
+ {
+    let home = folded(["a".to_owned()]).await;
+    for number in 0..40 {
+        let said = output(number * 40_000, noise(number, 40_000));
+        fold(&home, "a", vec![said]).await;
+    }
+    let leaves = pages(&home.path(), SEGMENTS.name()).into_iter();
+    let leaves: Vec<_> = leaves.filter(|leaf| !leaf.keys.is_empty()).collect();
+    assert!(leaves.len() > 10, "{}", leaves.len());
+    let mut file = fs::read(home.path()).expect("a file");
+    file[leaves[0].place.clone()].fill(0x77);
+    fs::write(home.path(), file).expect("a write");
+    let snapshot = Snapshot::at_last(RawFile::open(&OsDisk, &home.path()).expect("a file"));
+    let verified = Verified::of(&snapshot);
+    let record = verified.record_in(1, &id("a")).expect("it is whole");
+    let known = Some(Known::from(&record));
+    let before = snapshot.file.read_bytes();
+    let begins = verified.begins((1, &id("a")), known, 0);
+    assert!(begins.is_err());
+    let read = snapshot.file.read_bytes() - before;
+    let all: usize = leaves.iter().map(|leaf| leaf.place.len()).sum();
+    assert!(read < all as u64 / 2, "{read} of {all}");
 }
