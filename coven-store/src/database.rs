@@ -202,7 +202,22 @@ impl Database {
         &self,
         read: impl Fn(u64, &ReadTransaction, &Snapshot) -> Result<T, Fault>,
     ) -> Option<Result<T, Fault>> {
-        let deadline = Instant::now() + READ_PATIENCE;
+        self.read_verified_by(Instant::now() + READ_PATIENCE, read)
+    }
+
+    /// The same, with no wait for a file that is being opened.
+    pub(crate) fn read_verified_at_once<T>(
+        &self,
+        read: impl Fn(u64, &ReadTransaction, &Snapshot) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
+        self.read_verified_by(Instant::now(), read)
+    }
+
+    fn read_verified_by<T>(
+        &self,
+        deadline: Instant,
+        read: impl Fn(u64, &ReadTransaction, &Snapshot) -> Result<T, Fault>,
+    ) -> Option<Result<T, Fault>> {
         for _ in 0..READ_TRIES {
             let (opening, db) = self.open_now(None, deadline).ok()?;
             let (Ok(txn), Some(file)) = (db.begin_read(), self.file(opening)) else {

@@ -35,7 +35,7 @@ use crate::writer::span;
 /// Bytes of events that are put into the cold file at once.
 const CHUNK_BYTES: usize = 1 << 20;
 
-/// An import under way. Dropped, it leaves nothing behind.
+/// An import under way. Dropped, it leaves nothing behind but a slot that no session will have.
 pub struct Import {
     files: Files,
     /// `None` once it is over.
@@ -170,6 +170,18 @@ impl Import {
         Ok(cold.begin_cold()?.1)
     }
 
+    /// The slot is a session's, once that is committed.
+    fn take_out_of_aside(&self) -> Result<(), ImportError> {
+        let txn = self.txn.as_ref().expect("it is there until the end");
+        self.in_cold_file(|| {
+            let mut meta = txn.open_table(META)?;
+            set_aside(&mut meta, |aside| {
+                aside.0.remove(&self.begun.last_slot);
+            })?;
+            self.say_where_it_went_on(&mut meta)
+        })
+    }
+
     fn say_where_it_went_on(&self, meta: &mut Table<'_, &str, &[u8]>) -> Result<(), Fault> {
         let before = self.before.seal(meta::IMPORTED);
         meta.insert(meta::IMPORTED, before.as_slice())?;
@@ -260,14 +272,8 @@ impl Import {
         self.put()?;
         let record = std::mem::take(&mut self.replay).finish()?;
         let record = record.ok_or(ImportError::Empty)?;
+        self.take_out_of_aside()?;
         let txn = self.txn.take().expect("it is there until the end");
-        self.in_cold_file(|| {
-            let mut meta = txn.open_table(META)?;
-            set_aside(&mut meta, |aside| {
-                aside.0.remove(&self.begun.last_slot);
-            })?;
-            self.say_where_it_went_on(&mut meta)
-        })?;
         match self.in_cold_file(|| Ok(txn.commit()?)) {
             Err(ImportError::Storage(reason)) => Err(ImportError::Unsettled { reason }),
             committed => committed.map(|()| record),

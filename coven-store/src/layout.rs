@@ -31,7 +31,8 @@ pub(crate) mod meta {
     /// In the cold file, after an import and until the next fold: how far it had everything before,
     /// which is how far the journal is, a [`Mark`](crate::stored::Mark).
     pub(crate) const IMPORTED: &str = "imported";
-    /// In the cold file, once there is any: the slots that no session has, [`Aside`](crate::stored::Aside).
+    /// Once there is any: the slots that no session has, [`Aside`](crate::stored::Aside). In the cold file the one that
+    /// an import has begun with is among them, in the journal those alone that came to nothing.
     pub(crate) const ASIDE: &str = "aside";
     /// In the journal: how far it was emptied, a [`Mark`](crate::stored::Mark).
     pub(crate) const TRIMMED: &str = "trimmed";

@@ -123,7 +123,8 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
     let most_bytes = room.map_or(u64::MAX, |room| room.size_bytes / 2);
     let reserve_bytes = options.reserve_bytes.min(most_bytes);
     let mut reserve = Reserve::beside(disk.as_ref(), path, reserve_bytes);
-    level(&journal.db, folded).map_err(|fault| file::fault_error(&journal_path, &fault))?;
+    level(&journal.db, &cold.db, folded)
+        .map_err(|fault| file::fault_error(&journal_path, &fault))?;
     for shadow in [&cold.shadow, &journal.shadow] {
         release(shadow, &mut reserve).map_err(|source| file::open_error(path, source))?;
     }
@@ -155,7 +156,7 @@ fn ending(cold: &ReadTransaction, tail: &Tail) -> Result<Vec<SessionId>, Fault> 
 
 /// Has the journal count on from `folded`, where the cold file came to that without it: by an import that
 /// went on from where the journal is. While its file is held, so that a full disk cuts it nowhere.
-fn level(journal: &redb::Database, folded: Mark) -> Result<(), Fault> {
+fn level(journal: &redb::Database, cold: &redb::Database, folded: Mark) -> Result<(), Fault> {
     guarded(|| {
         if journal_position(&journal.begin_read()?)? >= folded.position {
             return Ok(());
@@ -163,8 +164,13 @@ fn level(journal: &redb::Database, folded: Mark) -> Result<(), Fault> {
         let txn = journal.begin_write()?;
         while !journal::remove(&txn, folded.position, TRIM_PARTS)?.is_all {}
         let mark = folded.seal(meta::TRIMMED);
-        txn.open_table(META)?
-            .insert(meta::TRIMMED, mark.as_slice())?;
+        let mut of_journal = txn.open_table(META)?;
+        of_journal.insert(meta::TRIMMED, mark.as_slice())?;
+        // Whatever import there was is over.
+        if let Some(aside) = cold.begin_read()?.open_table(META)?.get(meta::ASIDE)? {
+            of_journal.insert(meta::ASIDE, aside.value())?;
+        }
+        drop(of_journal);
         txn.commit()?;
         Ok(())
     })

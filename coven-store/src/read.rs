@@ -23,11 +23,11 @@ pub use output::{OutputChunk, OutputEvent};
 pub(crate) use all::OfAll;
 pub(crate) use cache::{Cache, Look, Touched};
 pub(crate) use events::{OfSession, each_given, event_of_row};
-pub(crate) use list::{Looked, list, list_by_slots};
+pub(crate) use list::{Given, Looked, list, list_by_slots};
 pub(crate) use live::live;
 pub(crate) use output::{Chunks, OutputRange};
 pub(crate) use record::{
-    by_conversation, entry, folded, folded_in, gone, imported, known_record, load_record,
+    aside, by_conversation, entry, folded, folded_in, gone, imported, known_record, load_record,
     record_of_row, record_place, session_of_slot, slot_in_row, slot_of_row, slot_row,
     unless_damaged,
 };

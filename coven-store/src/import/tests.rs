@@ -1,3 +1,5 @@
+mod damaged;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::ops::Range;
@@ -73,10 +75,15 @@ fn died_importing(home: &Home, id: &SessionId, events: &[Event]) -> Home {
     );
     let mut import = begun.expect("it begins");
     push_all(&mut import, events);
-    let died = Home::new();
-    fs::copy(home.path(), died.path()).expect("a copy");
-    fs::copy(home.journal(), died.journal()).expect("a copy");
-    died
+    copy(home)
+}
+
+/// Another log with the same bytes.
+fn copy(home: &Home) -> Home {
+    let copy = Home::new();
+    fs::copy(home.path(), copy.path()).expect("a copy");
+    fs::copy(home.journal(), copy.journal()).expect("a copy");
+    copy
 }
 
 fn slots_of_segments(home: &Home) -> BTreeSet<u64> {

@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::layout::{BY_CREATED, RECORDS};
 use crate::projection::created_key;
 
-pub(crate) use without_index::{Looked, list_by_slots};
+pub(crate) use without_index::{Given, Looked, list_by_slots};
 
 /// Which part of the list of all sessions.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use crate::error::Damage;
 use crate::fault::{Fault, damage};
 use crate::layout::{BY_CONVERSATION, GONE, IDS, META, RECORDS, SLOTS, meta};
 use crate::projection::conversation_key;
-use crate::stored::{Malformed, Mark, RecordRow, SlotRow, sealed};
+use crate::stored::{Aside, Malformed, Mark, RecordRow, SlotRow, sealed};
 use crate::writer::Entry;
 
 /// One session's record; `None` where there is no such session.
@@ -175,6 +175,13 @@ pub(crate) fn folded_in(
     let row = table.get(meta::FOLDED)?;
     let row = row.ok_or_else(|| damage("how far it was folded is missing"))?;
     Ok(Mark::unseal(row.value(), meta::FOLDED)?)
+}
+
+/// The slots that no session has.
+pub(crate) fn aside(txn: &ReadTransaction) -> Result<Aside, Fault> {
+    let row = txn.open_table(META)?.get(meta::ASIDE)?;
+    let aside = row.map(|row| Aside::unseal(row.value())).transpose()?;
+    Ok(aside.unwrap_or_default())
 }
 
 /// From where an import went on, if nothing was folded since.

@@ -10,12 +10,12 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 
 use bytes::Bytes;
 use coven_core::{Record, Seq, SessionId};
-use redb::Value;
+use redb::{TableHandle, Value};
 
 use crate::cold::segment::Segment;
 use crate::error::OpenError;
 use crate::file::{Disk, Kind, journal_path, open_error, refuse_unfinished};
-use crate::inspect::{OpenFile, Source};
+use crate::inspect::{OpenFile, Source, widths};
 use crate::layout::{BY_CREATED, GONE, IDS, META, ORDER, RECORDS, SEGMENTS, SLOTS, meta};
 use crate::limits::LOST_SEQS;
 use crate::raw::{Last, Snapshot};
@@ -105,6 +105,7 @@ impl Catalogue {
         let mut catalogue = Self::default();
         let cold = OpenFile::open(disk, path, Kind::Cold)?;
         let journal = OpenFile::open(disk, &journal_path(path), Kind::Journal)?;
+        catalogue.aside = aside(&cold, &journal);
         match (&cold, &journal) {
             (OpenFile::Missing, OpenFile::Missing) => {
                 return Err(open_error(path, std::io::ErrorKind::NotFound.into()));
@@ -154,7 +155,6 @@ impl Catalogue {
                     }
                 }
                 meta::IMPORTED => imported = Mark::unseal(&row.value, meta::IMPORTED).ok(),
-                meta::ASIDE => self.aside = Aside::unseal(&row.value).unwrap_or_default(),
                 _ => {}
             }
         }
@@ -298,6 +298,31 @@ impl Catalogue {
 }
 
 /// Whether what is told of a file is an older commit than its last.
+/// The slots that no session has. What the journal says of that is so for good. By a cold file that has lost its last
+/// commit that may have been the one of the import that began with the last slot.
+fn aside(cold: &OpenFile, journal: &OpenFile) -> Aside {
+    let mut aside = Aside::default();
+    if let OpenFile::There(cold) = cold {
+        aside = aside_in(cold);
+        if has_lost_its_last(cold) {
+            aside.0.pop_last();
+        }
+    }
+    if let OpenFile::There(journal) = journal
+        && !are_of_two_logs(cold, journal)
+    {
+        aside.0.extend(aside_in(journal).0);
+    }
+    aside
+}
+
+fn aside_in(file: &Snapshot) -> Aside {
+    let rows = file.rows(META.name(), widths(&META));
+    rows.filter(|row| row.is_sound && row.key == meta::ASIDE.as_bytes())
+        .find_map(|row| Aside::unseal(&row.value).ok())
+        .unwrap_or_default()
+}
+
 fn has_lost_its_last(file: &Snapshot) -> bool {
     file.has_lost_its_last || file.header.last == Last::Lost
 }

@@ -14,7 +14,7 @@ use crate::error::ReadError;
 use crate::fault::{Fault, read_failed};
 use crate::folder;
 use crate::read::{
-    self, AllPage, Chunks, Listing, Look, Looked, OutputChunk, OutputEvent, Page, ReadLimit,
+    self, AllPage, Chunks, Given, Listing, Look, Looked, OutputChunk, OutputEvent, Page, ReadLimit,
     Verified,
 };
 use crate::tail::Standing;
@@ -65,7 +65,7 @@ impl Store {
                 Ok(())
             };
             // Whoever asks next lets go of it where that cannot be told now.
-            let _ = self.0.cold.read_verified_in(current);
+            let _ = self.0.cold.read_verified_at_once(current);
         }
         let again = match &found {
             // Somebody makes it anew.
@@ -88,9 +88,14 @@ impl Store {
     ) -> Option<Result<Listing, Fault>> {
         let tail = self.0.tail.look().standings();
         self.0.cold.read_verified_in(|opening, txn, file| {
-            let last_slot = guarded_read(|| read::folded(txn)).map(|it| it.last_slot);
+            let given = Given {
+                last: guarded_read(|| read::folded(txn))
+                    .map(|it| it.last_slot)
+                    .ok(),
+                aside: guarded_read(|| read::aside(txn)).unwrap_or_default(),
+            };
             let file = Verified::of(file);
-            read::list_by_slots(file, last_slot.ok(), (looked, opening), &tail, page)
+            read::list_by_slots(file, &given, (looked, opening), &tail, page)
         })
     }
 

@@ -18,6 +18,7 @@ use crate::fault::Fault;
 use crate::read::Archived;
 use crate::read::record::{record_of_row, unless_damaged};
 use crate::read::segments::Verified;
+use crate::stored::Aside;
 
 /// How many sessions are remembered, at some hundred bytes each.
 const STRETCH: usize = 1 << 16;
@@ -74,11 +75,25 @@ struct Listed {
     is_archived: bool,
 }
 
-/// A page of the list, of an opening of the cold file. `last_slot` is that of the newest session there was, if that is
-/// known.
+/// The slots that sessions were given, as far as that is known.
+pub(crate) struct Given {
+    /// That of the newest session there was.
+    pub(crate) last: Option<u64>,
+    /// Those that no session has.
+    pub(crate) aside: Aside,
+}
+
+impl Given {
+    /// How many sessions there are in slots from one up to another, without that.
+    fn between(&self, from: u64, to: u64) -> usize {
+        usize::try_from(self.aside.count_others(from, to)).unwrap_or(usize::MAX)
+    }
+}
+
+/// A page of the list, of an opening of the cold file.
 pub(crate) fn list_by_slots(
     verified: Verified<'_>,
-    last_slot: Option<u64>,
+    given: &Given,
     (looked, opening): (&Looked, u64),
     tail: &HashMap<u64, Option<Arc<Record>>>,
     page: &Page,
@@ -93,7 +108,7 @@ pub(crate) fn list_by_slots(
     let moment = commit.map(|commit| Moment { opening, commit });
     loop {
         let stretch = looked.stretch(moment, before.as_ref(), || {
-            Stretch::begin(moment, before.clone()).filled(verified, last_slot, looked.most)
+            Stretch::begin(moment, before.clone()).filled(verified, given, looked.most)
         })?;
         if before.is_none() {
             filling.damaged += stretch.placeless;
@@ -187,12 +202,7 @@ impl Stretch {
     }
 
     /// Looks at all sessions, and takes in the newest there are, `most` of them, that belong behind where it begins.
-    fn filled(
-        mut self,
-        verified: Verified<'_>,
-        last_slot: Option<u64>,
-        most: usize,
-    ) -> Result<Self, Fault> {
+    fn filled(mut self, verified: Verified<'_>, given: &Given, most: usize) -> Result<Self, Fault> {
         let mut records = verified.records().peekable();
         let mut record_of = |slot: u64, id: &SessionId| {
             while records.next_if(|(at, _)| *at < slot).is_some() {}
@@ -207,7 +217,7 @@ impl Stretch {
                 continue;
             };
             if std::mem::take(&mut has_gap) {
-                self.placeless += usize::try_from(slot.saturating_sub(next)).unwrap_or(usize::MAX);
+                self.placeless += given.between(next, slot);
             }
             next = slot + 1;
             if deleted_at.is_some() {
@@ -219,8 +229,7 @@ impl Stretch {
             }
         }
         if has_gap {
-            let missing = last_slot.map_or(1, |last| (last + 1).saturating_sub(next));
-            self.placeless += usize::try_from(missing).unwrap_or(usize::MAX);
+            self.placeless += given.last.map_or(1, |last| given.between(next, last + 1));
         }
         Ok(self)
     }
