@@ -16,17 +16,17 @@ const WIDTHS: Widths = Widths {
     value: None,
 };
 
-/// A table of three leaves with a row each.
-fn three_leaves() -> tempfile::TempPath {
+/// A table with rows of these keys, each of so many bytes.
+fn table_of(keys: impl IntoIterator<Item = Key>, len_bytes: usize) -> tempfile::TempPath {
     let path = tempfile::NamedTempFile::new()
         .expect("a file")
         .into_temp_path();
     let db = Database::create(&path).expect("a database");
     let txn = db.begin_write().expect("a transaction");
     let mut table = txn.open_table(TABLE).expect("a table");
-    for second in 1..=3 {
+    for key in keys {
         table
-            .insert((1, second), [7; 3000].as_slice())
+            .insert(key, vec![7; len_bytes].as_slice())
             .expect("a row");
     }
     drop(table);
@@ -34,10 +34,14 @@ fn three_leaves() -> tempfile::TempPath {
     path
 }
 
+/// A table of three leaves with a row each.
+fn three_leaves() -> tempfile::TempPath {
+    table_of((1..=3).map(|second| (1, second)), 3000)
+}
+
 /// The keys of each leaf that is met on the way to all rows, and its problem.
 fn reached(path: &std::path::Path, order: Order) -> Vec<(Vec<Key>, Option<String>)> {
-    let file = RawFile::open(&OsDisk, path).expect("it is closed");
-    let snapshot = Snapshot::at_last(file);
+    let snapshot = snapshot(path);
     let leaves = snapshot.reach("rows", WIDTHS, ((0, 0), (9, 9)), order);
     let keys = |leaf: &Leaf| leaf.rows.iter().map(|(key, _)| *key).collect();
     leaves.map(|leaf| (keys(&leaf), leaf.problem)).collect()
@@ -56,23 +60,11 @@ fn rows_outside_of_the_range_of_their_page_are_not_given_and_that_is_a_problem()
     assert_eq!(reached(&path, Order::Backward), backward);
 }
 
-/// A table whose root leads to pages that lead to leaves, of so many rows each of its own slot.
+/// A table whose root leads to pages that lead to leaves, with so many rows, each of a slot of its own; a bit of its root
+/// turned.
 fn three_levels() -> (tempfile::TempPath, u64) {
     const ROWS: u64 = 700;
-    let path = tempfile::NamedTempFile::new()
-        .expect("a file")
-        .into_temp_path();
-    let db = Database::create(&path).expect("a database");
-    let txn = db.begin_write().expect("a transaction");
-    let mut table = txn.open_table(TABLE).expect("a table");
-    for slot in 1..=ROWS {
-        table
-            .insert((slot, 1), [7; 1500].as_slice())
-            .expect("a row");
-    }
-    drop(table);
-    txn.commit().expect("a commit");
-    drop(db);
+    let path = table_of((1..=ROWS).map(|slot| (slot, 1)), 1500);
     let pages = pages(&path, "rows");
     assert!(pages[0].keys.is_empty() && pages[1].keys.is_empty());
     // One bit of its first key.
