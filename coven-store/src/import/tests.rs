@@ -63,16 +63,21 @@ fn talk(seed: u64, outputs: u64) -> Vec<Event> {
     [created(), started()].into_iter().chain(said).collect()
 }
 
+/// Begins to import the session `right`, and has all its events.
+fn begin_right(home: &Home) -> Import {
+    let begun = Import::begin(&home.path(), Options::default(), id("right"));
+    let mut import = begun.expect("it begins");
+    push_all(&mut import, &talk(1000, 40));
+    import
+}
+
+fn import_right(home: &Home) {
+    begin_right(home).commit().expect("it is imported");
+}
+
 /// A log that an import of `id` died in, as it had written all of its events.
 fn died_importing(home: &Home, id: &SessionId, events: &[Event]) -> Home {
-    let disk: Arc<dyn Disk> = Arc::new(OsDisk);
-    let begun = Import::begin_on(
-        &disk,
-        &home.path(),
-        Options::default(),
-        id.clone(),
-        CHUNK_BYTES,
-    );
+    let begun = Import::begin(&home.path(), Options::default(), id.clone());
     let mut import = begun.expect("it begins");
     push_all(&mut import, events);
     copy(home)
@@ -102,10 +107,7 @@ async fn no_session_has_the_slot_that_an_import_which_came_to_nothing_began_with
     store.close().await;
     let home = died_importing(&home, &id("wrong"), &talk(0, 90));
     drop(Import::begin(&home.path(), Options::default(), id("dropped")).expect("it begins"));
-    let right = Import::begin(&home.path(), Options::default(), id("right"));
-    let mut right = right.expect("it begins");
-    push_all(&mut right, &talk(1000, 40));
-    right.commit().expect("it is imported");
+    import_right(&home);
     let store = home.open();
     running(&store, "behind").await;
     store.fold();
@@ -130,10 +132,7 @@ async fn a_salvage_takes_nothing_that_an_import_which_came_to_nothing_wrote() {
     let home = died_importing(&home, &id("wrong"), &talk(0, 90));
     let written = fs::metadata(home.path()).expect("a file").len();
     assert!(written > 1 << 20, "it wrote {written} bytes");
-    let mut right =
-        Import::begin(&home.path(), Options::default(), id("right")).expect("it begins");
-    push_all(&mut right, &talk(1000, 40));
-    right.commit().expect("it is imported");
+    import_right(&home);
     let whole = fs::read(home.path()).expect("a file");
     let said = |event: &Event| match event {
         Event::Output { data, .. } => Some(data.clone()),

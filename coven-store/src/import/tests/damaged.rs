@@ -54,9 +54,7 @@ fn sessions(expected: &[(&str, usize)]) -> Vec<(String, usize)> {
 #[tokio::test]
 async fn an_import_is_salvaged_whose_commit_is_the_one_that_can_no_longer_be_read() {
     let home = with_one().await;
-    let mut right =
-        Import::begin(&home.path(), Options::default(), id("right")).expect("it begins");
-    push_all(&mut right, &talk(1000, 40));
+    let mut right = begin_right(&home);
     right.put().expect("it is written");
     right.take_out_of_aside().expect("it is written");
     right
@@ -85,10 +83,7 @@ async fn what_came_to_nothing_stays_so_though_the_cold_file_no_longer_says_what_
     overwrite(&home, &["meta"]);
     assert_eq!(salvaged(&home).await, (sessions(&[("before", 2)]), 0));
 
-    let mut right =
-        Import::begin(&next.path(), Options::default(), id("right")).expect("it begins");
-    push_all(&mut right, &talk(1000, 40));
-    right.commit().expect("it is imported");
+    import_right(&next);
     overwrite(&next, &["meta"]);
     let expected = sessions(&[("before", 2), ("right", 42)]);
     assert_eq!(salvaged(&next).await, (expected, 0));
