@@ -13,6 +13,7 @@
 mod tests;
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use coven_core::{Seq, SessionId};
@@ -22,6 +23,7 @@ use serde::{Deserialize, Serialize};
 use crate::fault::{Fault, damage};
 use crate::layout::JOURNAL;
 use crate::pages;
+use crate::pool::Pool;
 use crate::rows::Rows;
 use crate::stored::{Malformed, Mark, put, sealed, take};
 
@@ -47,6 +49,7 @@ pub(crate) struct Draft {
     pieces: Vec<Piece>,
     /// What the next piece has so far; the first one begins with room for what comes before the batches.
     open: Vec<u8>,
+    pool: Arc<Pool>,
 }
 
 enum Piece {
@@ -69,17 +72,21 @@ const BATCH_BYTES: usize = 64;
 
 impl Draft {
     /// An empty one, with room for batches of these rows.
-    pub(crate) fn with_room_for<'a>(batches: impl Iterator<Item = &'a Rows>) -> Self {
+    pub(crate) fn with_room_for<'a>(
+        batches: impl Iterator<Item = &'a Rows>,
+        pool: &Arc<Pool>,
+    ) -> Self {
         let copied = batches.map(|rows| match rows.bytes().len() {
             len if len < WORTH_BYTES => len + BATCH_BYTES,
             _ => BATCH_BYTES,
         });
         let len = HEAD_BYTES + copied.sum::<usize>() + sealed::SUM_BYTES;
-        let mut open = Vec::with_capacity(len);
+        let mut open = pool.take(len);
         open.resize(HEAD_BYTES, 0);
         Self {
             open,
             pieces: Vec::new(),
+            pool: Arc::clone(pool),
         }
     }
 
@@ -134,7 +141,8 @@ impl Draft {
         if let Some(Piece::Own(last)) = self.pieces.last_mut() {
             last.extend_from_slice(&sum);
         }
-        Group(self.pieces.into_iter().map(Piece::finish).collect())
+        let finish = |piece| Piece::finish(piece, &self.pool);
+        Group(self.pieces.into_iter().map(finish).collect())
     }
 }
 
@@ -146,10 +154,9 @@ impl Piece {
         }
     }
 
-    fn finish(self) -> Bytes {
+    fn finish(self, pool: &Arc<Pool>) -> Bytes {
         match self {
-            // It stays until it is folded, and is to take no more than it has.
-            Self::Own(bytes) => bytes.into_boxed_slice().into(),
+            Self::Own(bytes) => pool.share(bytes),
             Self::Shared(bytes) => bytes,
         }
     }

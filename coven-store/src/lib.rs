@@ -35,6 +35,7 @@ pub mod limits;
 mod opening;
 mod options;
 mod pages;
+mod pool;
 #[cfg(test)]
 mod power_loss;
 mod projection;

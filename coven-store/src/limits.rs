@@ -38,6 +38,12 @@ pub(crate) const MAX_ENDING_TAIL_BYTES: u64 = MAX_TAIL_BYTES + (16 << 20);
 /// How long a writer that is too fast waits for a fold before it looks whether one goes on.
 pub(crate) const FOLD_PATIENCE: Duration = Duration::from_millis(50);
 
+/// Bytes from which memory of what waits to be folded is used again: less the allocator keeps for itself.
+pub(crate) const MIN_POOLED_BYTES: usize = 64 << 10;
+
+/// Bytes of such memory that may be free: what a fold lets go of, with room to spare.
+pub(crate) const MAX_POOL_BYTES: usize = 24 << 20;
+
 /// How long what a session is told waits for a fold where even the room kept for it is taken; then it is
 /// refused. A disk that is slow folds much in that time; one that hangs does nothing for longer.
 pub(crate) const TAIL_PATIENCE: Duration = Duration::from_secs(2);

@@ -1,8 +1,11 @@
 //! `Rows`: the events of a batch as they are stored, one behind the other.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use coven_core::{Envelope, Event};
 
+use crate::pool::Pool;
 use crate::stored::{EventRow, encode_onto};
 
 /// What a row takes beside the bytes of its output, about.
@@ -15,12 +18,12 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn of(events: &[Envelope]) -> Self {
+    pub(crate) fn of(events: &[Envelope], pool: &Arc<Pool>) -> Self {
         let expected = events.iter().map(|envelope| match &envelope.event {
             Event::Output { data, .. } => data.len() + ROW_HEAD_BYTES,
             _ => ROW_HEAD_BYTES,
         });
-        let mut bytes = Vec::with_capacity(expected.sum());
+        let mut bytes = pool.take(expected.sum());
         let mut lens = Vec::with_capacity(events.len());
         for envelope in events {
             let start = bytes.len();
@@ -28,8 +31,7 @@ impl Rows {
             // A row that is longer makes a batch that is refused.
             lens.push(u32::try_from(bytes.len() - start).unwrap_or(u32::MAX));
         }
-        // Without what it did not need: all that is kept of it is one allocation then.
-        let bytes = bytes.into_boxed_slice().into();
+        let bytes = pool.share(bytes);
         Self { bytes, lens }
     }
 

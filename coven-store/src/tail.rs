@@ -18,6 +18,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use coven_core::{Record, Seq, SessionId, is_trimmed};
 
+use crate::pool::Pool;
 use crate::stored::Mark;
 
 pub(crate) use fold::{Fold, FoldedSlot};
@@ -29,6 +30,7 @@ pub(crate) struct SharedTail {
     tail: RwLock<Tail>,
     folds: Mutex<Folds>,
     folded: Condvar,
+    pool: Arc<Pool>,
 }
 
 /// The folds there were.
@@ -195,7 +197,13 @@ impl SharedTail {
             tail: RwLock::new(tail),
             folds: Mutex::default(),
             folded: Condvar::new(),
+            pool: Arc::default(),
         }
+    }
+
+    /// The memory for what is to come here.
+    pub(crate) const fn pool(&self) -> &Arc<Pool> {
+        &self.pool
     }
 
     /// To look at it. Nobody may wait for a disk meanwhile.
@@ -209,6 +217,7 @@ impl SharedTail {
 
     /// Takes in a group that is durable; gives about what it takes here.
     pub(crate) fn push(&self, mark: Mark, len_bytes: u64, group: NewGroup) -> u64 {
+        self.pool.keep();
         self.change().push(mark, len_bytes, group)
     }
 

@@ -1,26 +1,35 @@
 //! When the log is at rest, and telling that.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::database::caught;
 use crate::limits::REST_AFTER;
+use crate::pool::Pool;
 
 /// Tells that there was nothing to do for a while, once each time that there was something before.
 pub(crate) struct Rest {
     tell: Option<fn()>,
-    /// When that is so, if nothing comes; `None` once it was told.
+    pool: Arc<Pool>,
+    /// When that is so, if nothing comes; `None` once it was told, and where there is nobody to tell and nothing to
+    /// give back.
     at: Option<Instant>,
 }
 
 impl Rest {
-    /// Nothing is to be told before there was something to do; nothing ever where nobody wants to know.
-    pub(crate) const fn new(tell: Option<fn()>) -> Self {
-        Self { tell, at: None }
+    /// Nothing is to be told before there was something to do. At rest nothing is kept in `pool`.
+    pub(crate) fn new(tell: Option<fn()>, pool: &Arc<Pool>) -> Self {
+        Self {
+            tell,
+            pool: Arc::clone(pool),
+            at: None,
+        }
     }
 
     /// There was something to do.
     pub(super) fn disturb(&mut self, now: Instant) {
-        self.at = self.tell.map(|_| now + REST_AFTER);
+        let is_awaited = self.tell.is_some() || self.pool.keeps();
+        self.at = is_awaited.then(|| now + REST_AFTER);
     }
 
     /// How long to wait before it may be told; `None` where there is nothing to tell.
@@ -34,7 +43,11 @@ impl Rest {
             return;
         }
         self.at = None;
-        if let Some(tell) = self.tell.filter(|_| is_folded)
+        if !is_folded {
+            return;
+        }
+        self.pool.give_back();
+        if let Some(tell) = self.tell
             && caught(tell).is_none()
         {
             tracing::error!("what is called when the log is at rest panicked");

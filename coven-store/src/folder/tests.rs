@@ -68,18 +68,19 @@ async fn folder_between(
     }
     let disk: Arc<dyn Disk> = Arc::new(OsDisk);
     let files = opening::open(&disk, &home.path(), options).expect("it opens");
+    let tail = Arc::new(SharedTail::new(files.tail));
     Folder {
         inbox: mpsc::channel().1,
         writer: mpsc::channel().0,
         cold: files.cold,
         journal: Arc::clone(&files.journal.database),
-        tail: Arc::new(SharedTail::new(files.tail)),
+        rest: Rest::new(options.at_rest, tail.pool()),
+        tail,
         cache: Arc::new(Cache::new(options.segment_cache_bytes)),
         meter: Arc::default(),
         fold_bytes: 0,
         compaction: Compaction::new(u64::MAX),
         reserve: files.reserve,
-        rest: Rest::new(options.at_rest),
         state: State::default(),
     }
 }

@@ -16,7 +16,7 @@ fn whole(group: &Group) -> Bytes {
 
 /// Batches of `(slot, id, first seq, rows)`, and their group at `mark`.
 fn group(batches: &[(u64, &str, u64, &Rows)], mark: &Mark) -> (Group, Vec<JournalBatch>) {
-    let mut draft = Draft::with_room_for(batches.iter().map(|batch| batch.3));
+    let mut draft = Draft::with_room_for(batches.iter().map(|batch| batch.3), &Arc::default());
     let id = |text| SessionId::parse(text).expect("an id");
     let places: Vec<Vec<Place>> = batches
         .iter()

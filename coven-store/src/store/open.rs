@@ -65,6 +65,7 @@ impl Store {
                 sender: mpsc::channel().0,
                 rooms: Rooms::new(options.queue_bytes),
                 meter,
+                pool: Arc::default(),
             },
             folder: mpsc::channel().0,
             cold: Arc::new(Database::new(cold, Some(cold_file))),
@@ -124,7 +125,7 @@ impl Store {
             fold_bytes: options.fold_bytes,
             compaction: Compaction::new(options.spare_bytes),
             reserve: reserve.clone(),
-            rest: Rest::new(options.at_rest),
+            rest: Rest::new(options.at_rest, tail.pool()),
             state: folder::State::default(),
         };
         let mender = Mender::new(folder_sender.clone());
@@ -157,6 +158,7 @@ impl Store {
                 sender,
                 rooms,
                 meter,
+                pool: Arc::clone(tail.pool()),
             },
             folder: folder_sender,
             cold: database,

@@ -24,6 +24,9 @@ pub(super) async fn writer(home: &Home, folder: Sender<folder::Message>) -> (Wri
     let files = opening::open(&disk, &home.path(), options).expect("it opens");
     let (sender, inbox) = mpsc::channel();
     let (meter, rooms) = (Arc::default(), Rooms::new(options.queue_bytes));
+    let tail = Arc::new(SharedTail::new(files.tail));
+    let mark = tail.look().last();
+    let pool = Arc::clone(tail.pool());
     let writer = Writer {
         places: Places {
             cold: files.cold.place().clone(),
@@ -32,8 +35,8 @@ pub(super) async fn writer(home: &Home, folder: Sender<folder::Message>) -> (Wri
         inbox,
         journal: files.journal,
         cold: Arc::clone(&files.cold.database),
-        mark: files.tail.last(),
-        tail: Arc::new(SharedTail::new(files.tail)),
+        mark,
+        tail,
         mender: Mender::new(folder.clone()),
         folder,
         fold_bytes: options.fold_bytes,
@@ -48,6 +51,7 @@ pub(super) async fn writer(home: &Home, folder: Sender<folder::Message>) -> (Wri
         sender,
         rooms,
         meter,
+        pool,
     };
     (writer, Arc::new(queue))
 }

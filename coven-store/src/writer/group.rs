@@ -97,7 +97,7 @@ impl Before<'_> {
 
 /// Puts `jobs` together. A job that is refused leaves no trace in what becomes of them.
 pub(crate) fn gather(jobs: &mut [Job], before: Before<'_>) -> Result<Done, Fault> {
-    let draft = journal::Draft::with_room_for(jobs.iter().map(|job| &job.rows));
+    let draft = journal::Draft::with_room_for(jobs.iter().map(|job| &job.rows), before.tail.pool());
     let mut group = Group {
         before,
         last_seq: before.mark.seq(),

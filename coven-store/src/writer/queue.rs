@@ -15,6 +15,7 @@ use crate::batch::{Appended, Batch, NewEvent, Urgency};
 use crate::error::AppendError;
 use crate::health::Meter;
 use crate::limits::{CONTROL_QUEUE_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
+use crate::pool::Pool;
 use crate::rows::Rows;
 
 /// What the writer is told.
@@ -90,6 +91,7 @@ pub(crate) struct Queue {
     pub(crate) sender: Sender<Message>,
     pub(crate) rooms: Rooms,
     pub(crate) meter: Arc<Meter>,
+    pub(crate) pool: Arc<Pool>,
 }
 
 /// How much may wait.
@@ -179,7 +181,7 @@ impl Queue {
     pub(crate) async fn append(&self, batch: Batch) -> Result<Appended, AppendError> {
         // Encoding is done here, on the caller's thread: the one writer has enough to do.
         let events = envelopes(&batch.session, batch.events);
-        let rows = Rows::of(&events);
+        let rows = Rows::of(&events, &self.pool);
         let len_bytes = rows.bytes().len();
         if !(1..=MAX_BATCH_EVENTS).contains(&events.len()) || len_bytes > MAX_BATCH_BYTES {
             return Err(AppendError::TooLarge {

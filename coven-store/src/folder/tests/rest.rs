@@ -17,7 +17,7 @@ fn tell() {
 /// A folder that tells, and has done all there is to do.
 async fn folder_that_is_done(home: &Home) -> Folder {
     let mut folder = folder_with_an_end_to_fold(home).await;
-    folder.rest = Rest::new(Some(tell));
+    folder.rest = Rest::new(Some(tell), folder.tail.pool());
     folder.take_in(Message::FoldAll { reply: None });
     do_all(&mut folder);
     folder
@@ -104,10 +104,30 @@ async fn a_log_that_keeps_something_for_readers_is_not_at_rest() {
 }
 
 #[tokio::test]
+async fn memory_of_what_was_folded_is_kept_until_the_log_is_at_rest_also_where_nobody_is_told() {
+    let home = Home::new();
+    let mut folder = folder_that_is_done(&home).await;
+    folder.rest = Rest::new(None, folder.tail.pool());
+    folder.take_in(Message::FoldAll { reply: None });
+    do_all(&mut folder);
+    assert_eq!(folder.patience(), None, "nothing was recorded");
+    let pool = Arc::clone(folder.tail.pool());
+    pool.keep();
+    do_all(&mut folder);
+    assert!(pool.keeps());
+    wait(&mut folder);
+    assert!(!pool.keeps());
+    assert_eq!(folder.patience(), None);
+}
+
+#[tokio::test]
 async fn who_panics_when_told_does_no_harm() {
     let home = Home::new();
     let mut folder = folder_that_is_done(&home).await;
-    folder.rest = Rest::new(Some(|| panic!("what the host does fails")));
+    folder.rest = Rest::new(
+        Some(|| panic!("what the host does fails")),
+        folder.tail.pool(),
+    );
     folder.work();
     wait(&mut folder);
     assert_eq!(folder.patience(), None);

@@ -11,6 +11,7 @@ async fn who_asked_a_writer_that_dies_without_an_answer_is_not_told_that_nothing
         sender,
         rooms: Rooms::new(1000),
         meter: Arc::default(),
+        pool: Arc::default(),
     };
     let ask = || queue.append(batch("a", None, vec![created()]));
     let writer = thread::spawn(move || {
@@ -31,6 +32,7 @@ async fn who_comes_after_the_last_that_was_taken_in_is_told_that_the_log_is_clos
         sender,
         rooms: rooms.clone(),
         meter: Arc::default(),
+        pool: Arc::default(),
     };
     let writer = thread::spawn(move || {
         let taken = inbox.recv();
