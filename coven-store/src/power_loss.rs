@@ -198,10 +198,14 @@ async fn whatever_operation_the_power_is_cut_at_what_was_acked_is_there_and_noth
 #[tokio::test]
 async fn whatever_a_cut_leaves_of_the_holes_in_the_journal_what_was_acked_is_there() {
     let story = story::short_of_room();
-    let home = Home::new();
-    let (disk, _) = live(&home, &story, None).await;
-    let holes = disk.holes(&journal_path(&home.path()));
-    assert!(holes > 2, "{holes}");
+    let mut most_holes = 0;
+    // Whoever asks for room is told that there is none, so many times: now and then that is all the folder.
+    for _ in 0..LIVES {
+        let home = Home::new();
+        let (disk, _) = live(&home, &story, None).await;
+        most_holes = most_holes.max(disk.holes(&journal_path(&home.path())));
+    }
+    assert!(most_holes > 2, "{most_holes}");
     for at in 0..Length::of(&story).await.operations {
         let survival = all_or_some(at);
         survive(&story, Mishap::Cut { at, survival }).await;
