@@ -4,7 +4,8 @@
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Bytes of memory that the log's main file may fill with pages it has read or not yet written.
-    /// Default 4 MiB: small, as a daemon is to be, which keeps all of it at rest; most reads are of a
+    /// Default 4 MiB: small, as a daemon is to be, which keeps all of it at rest; a quarter of it is for pages of
+    /// 4 KiB, as those that lead to all others are, which the long ones would drive out. Most reads are of a
     /// segment that no one else asks for, and the system keeps the file's pages as well. With twice that
     /// a fold of 64 busy sessions reads half as often, and one of a thousand an eighth less often; both write
     /// as much. The database's own default would be 1 GiB.

@@ -29,6 +29,9 @@ pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
 /// Bytes of memory for a database that is only checked: each page is looked at once.
 pub(super) const CHECK_CACHE_BYTES: usize = 8 << 20;
 
+/// The part of a cold file's cache that is for its short pages: of 4 MiB, 256 of them.
+const SHORT_SHARE: usize = 4;
+
 /// A log that is open and is ours; its file is not written to before its shadow is released.
 pub(crate) struct Opened {
     pub(crate) db: Database,
@@ -211,8 +214,9 @@ fn open_held(
         });
     }
     mend_system(&shadow, path)?;
+    let short_bytes = cache_bytes / SHORT_SHARE;
     let proven = match kind {
-        Kind::Cold => Some(Proven::new(shadow.clone(), past.dead.clone())),
+        Kind::Cold => Some(Proven::new(shadow.clone(), past.dead.clone(), short_bytes)),
         // Its rows have checksums of their own, and each says how many there are.
         Kind::Journal => None,
     };
@@ -223,7 +227,7 @@ fn open_held(
     // redb trusts a file that was closed in order, and may panic on one that was altered since.
     let opened = caught(|| {
         let db = match &proven {
-            Some(proven) => builder(cache_bytes).create_with_backend(proven.clone()),
+            Some(proven) => builder(cache_bytes - short_bytes).create_with_backend(proven.clone()),
             None => builder(cache_bytes).create_with_backend(shadow.clone()),
         };
         let db = db.map_err(|error| database_error(path, error))?;

@@ -13,6 +13,7 @@
 //! since.
 
 mod known;
+mod short;
 #[cfg(test)]
 mod tests;
 
@@ -29,6 +30,7 @@ use super::shadow::Shadow;
 use crate::cold::proof::is_one_damaged_row;
 use crate::raw::{Lead, PAGE, RawFile, Snapshot, Teller, page_sum};
 use known::{Known, Page};
+use short::Short;
 
 /// How much of a page that was written is looked at: all of one that has many rows, and where they are in a longer
 /// one, whose values have checksums of their own.
@@ -68,6 +70,7 @@ struct Inner {
     file: Shadow,
     dead: DeadSectors,
     seen: Mutex<Seen>,
+    short: Mutex<Short>,
 }
 
 /// What is known of a page.
@@ -92,12 +95,13 @@ struct Seen {
 }
 
 impl Proven {
-    /// Nothing is known yet but what is written through it.
-    pub(super) fn new(file: Shadow, dead: DeadSectors) -> Self {
+    /// Nothing is known yet but what is written through it. Short pages are kept up to so many bytes.
+    pub(super) fn new(file: Shadow, dead: DeadSectors, short_bytes: usize) -> Self {
         Self(Arc::new(Inner {
             file,
             dead,
             seen: Mutex::default(),
+            short: Mutex::new(Short::new(short_bytes)),
         }))
     }
 
@@ -112,6 +116,11 @@ impl Proven {
         seen.teller = Some(teller);
         roots.into_iter().for_each(|told| seen.known.tell(told));
         Ok(())
+    }
+
+    /// Whether pages are held to anything yet.
+    fn has_learned(&self) -> bool {
+        self.seen().teller.is_some()
     }
 
     /// Whether that is the page which is to be at `at`. What it tells of others is known from then on.
@@ -196,6 +205,7 @@ impl Proven {
             return false;
         };
         let written = self.0.file.write(at, page);
+        self.short().write(at, page.len());
         tracing::warn!(
             at,
             byte = bit / 8,
@@ -213,6 +223,10 @@ impl Proven {
     fn seen(&self) -> MutexGuard<'_, Seen> {
         self.0.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
+
+    fn short(&self) -> MutexGuard<'_, Short> {
+        self.0.short.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl StorageBackend for Proven {
@@ -221,8 +235,14 @@ impl StorageBackend for Proven {
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
+        let Err(asked) = self.short().get(offset, out) else {
+            return Ok(());
+        };
         self.0.file.read(offset, out)?;
         if self.is_right(offset, out) {
+            if self.has_learned() {
+                self.short().put(offset, out, asked);
+            }
             return Ok(());
         }
         // It may be a read that failed.
@@ -244,7 +264,9 @@ impl StorageBackend for Proven {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        self.0.file.set_len(len)
+        let set = self.0.file.set_len(len);
+        self.short().clear();
+        set
     }
 
     fn sync_data(&self) -> io::Result<()> {
@@ -253,6 +275,7 @@ impl StorageBackend for Proven {
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
         let written = self.0.file.write(offset, data);
+        self.short().write(offset, data.len());
         let mut seen = self.seen();
         seen.of_one_row.remove(&offset);
         match written {

@@ -375,7 +375,16 @@ fn each_segment(
             // The segment that holds it may begin before it.
             let near = table.range((slot, 0)..=(slot, seq.get()))?.next_back();
             match near.transpose()? {
-                Some((key, _)) => (key.value().1, Before::Unknown),
+                Some((key, bytes)) => {
+                    let first = key.value().1;
+                    if first > of.last.get() {
+                        return Ok(Goes::On);
+                    }
+                    if each(Before::Unknown, first, bytes.value())? == Goes::Enough {
+                        return Ok(Goes::Enough);
+                    }
+                    (first.saturating_add(1), Before::Segment(first))
+                }
                 None => (seq.get(), Before::Nothing),
             }
         }

@@ -83,7 +83,7 @@ pub(super) struct Known {
 
 /// Of a place in a file, which nobody chooses to have many of that are alike.
 #[derive(Default)]
-struct OfPlace(u64);
+pub(super) struct OfPlace(u64);
 
 impl Hasher for OfPlace {
     fn finish(&self) -> u64 {

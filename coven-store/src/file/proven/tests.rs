@@ -1,3 +1,4 @@
+mod kept;
 mod long_leaf;
 
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,11 +17,15 @@ const ROWS: u64 = 1500;
 const OF_TWO: TableDefinition<(i64, &str), u64> = TableDefinition::new("of two");
 
 fn proven(file: impl StorageBackend) -> Proven {
+    proven_that_keeps(file, 0)
+}
+
+fn proven_that_keeps(file: impl StorageBackend, short_bytes: usize) -> Proven {
     let holes = tempfile::tempfile().expect("a file");
     let shadow = Shadow::held(Box::new(file), Box::new(holes), Locking::None);
     let shadow = shadow.expect("it has a length");
     shadow.release().expect("memory");
-    Proven::new(shadow, DeadSectors::default())
+    Proven::new(shadow, DeadSectors::default(), short_bytes)
 }
 
 /// A database of some levels that is open, of which some was written since and most was not.
