@@ -53,6 +53,7 @@ fn take(findings: &mut Findings, expected: Expected) {
     let Expected { salvaged, unseen } = expected;
     findings.newest_is_lost = salvaged.newest_is_lost;
     findings.untied = salvaged.untied;
+    findings.set_aside = salvaged.set_aside;
     for changed in salvaged.changed {
         if changed.lost_events != Some(0) || !changed.stand_ins.is_empty() {
             findings.lost.insert(changed.session, changed.lost_events);

@@ -66,7 +66,7 @@ pub use options::{AtClose, Options};
 pub use read::{
     AllPage, Archived, Listing, Lost, OutputChunk, OutputEvent, Page, Position, ReadLimit,
 };
-pub use salvage::{Changed, SalvageError, Salvaged, Untied, salvage};
+pub use salvage::{Changed, SalvageError, Salvaged, SetAside, Untied, salvage};
 pub use store::Store;
 
 /// The format of the log's file that this version writes, and the newest it reads.

@@ -13,10 +13,12 @@ mod gaps;
 mod groups;
 mod mend;
 mod places;
+mod rivals;
 mod stand_in;
 mod target;
 #[cfg(test)]
 mod tests;
+mod told;
 mod witness;
 mod write;
 
@@ -37,52 +39,11 @@ use events::Events;
 pub use gaps::Untied;
 use gaps::{Found, Gaps};
 use mend::{Mending, row, stand_in};
-use places::Places;
+use places::{NO_END, Places};
 use target::{Gathered, Target};
+pub use told::{Changed, Salvaged, SetAside};
 use write::NewLog;
 pub(crate) use write::Pace;
-
-/// What was salvaged.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Salvaged {
-    /// Sessions in the new log.
-    pub sessions: u64,
-    /// Events that are there as they were.
-    pub events: u64,
-    /// Events that [`inspect`](crate::inspect()) reads and that are in the new log no more, as nobody is to read
-    /// them: output that was trimmed, and what sessions had that were deleted last of all.
-    pub let_go: u64,
-    /// Some of the newest part of the log could not be read: what was recorded last, of whatever
-    /// sessions, is missing beside what is told of each.
-    pub newest_is_lost: bool,
-    /// Events that were lost before that, and nothing that is left says whose they were. Sessions may lack
-    /// them beside what is told of each: one that seems to run may have ended.
-    pub untied: Untied,
-    /// Sessions of which nothing is left, not even their names: how many there were at least.
-    pub untraced: u64,
-    /// The sessions that are not as they were, and what became of each.
-    pub changed: Vec<Changed>,
-}
-
-/// A session that lost something.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Changed {
-    /// Its id; one that says so where even that was lost, or is another session's as well.
-    pub session: SessionId,
-    /// Events that are there as they were.
-    pub kept_events: u64,
-    /// Events that are gone, where that can be told: of a session that was trimmed it cannot, nor of any
-    /// where some of the newest part of the log could not be read, or events were lost of nobody knows whom.
-    pub lost_events: Option<u64>,
-    /// Bytes of output that are gone. Those that come before other output are stood for by as many others.
-    /// How many came after the last output that is left is known where the session's record is whole, but
-    /// for what was not folded yet.
-    pub lost_output_bytes: u64,
-    /// What stands for what was lost: the kinds of events, and how many of each.
-    pub stand_ins: Vec<(&'static str, u64)>,
-    /// Events that are whole and could not follow on what is left.
-    pub left_out: u64,
-}
 
 /// Writes everything that is whole in the log at `path`, which nobody may have open, into a new log
 /// at `into`, where nothing may be yet but what another salvage left there that did not come to its end: that
@@ -90,7 +51,7 @@ pub struct Changed {
 /// refused as a log, with [`OpenError::Unfinished`](crate::OpenError::Unfinished). The log at `path` is not
 /// written to. Blocks for reading it several times and writing it once; `progress` is told how far the last look
 /// at the new log is. Takes some 100 bytes of memory for each session and each segment, twice that for each session that was
-/// trimmed, 24 for each run of a session's events, all that the journal has, and at most 32 MiB, whatever a
+/// trimmed, twice 24 for each run of a session's events, all that the journal has, and at most 32 MiB, whatever a
 /// damaged file claims to have lost; where a file's trees cannot be followed, 32 for each run of the order and
 /// some 100 for each part of the journal beside that.
 ///
@@ -200,6 +161,8 @@ struct Salvaging<'a> {
 struct Mended {
     id: SessionId,
     has_name: bool,
+    /// Events that were found of it in places that are another's.
+    denied: u64,
     done: mend::Done,
 }
 
@@ -219,6 +182,7 @@ impl<'a> Salvaging<'a> {
                 newest_is_lost: !catalogue.has_newest,
                 untied: untied.unwrap_or_default(),
                 untraced: catalogue.untraced,
+                set_aside: catalogue.set_aside.clone(),
                 ..Salvaged::default()
             },
             trimmed: BTreeMap::new(),
@@ -252,6 +216,7 @@ impl<'a> Salvaging<'a> {
         let row = match (deletion, owner.deleted_at) {
             (Some(left), _) => row(&left.envelope, left.bytes),
             (None, Some(at)) => {
+                let at = self.place_of_deletion(slot, at);
                 let never = Timestamp::from_nanos(0);
                 let envelope = stand_in(&id, self.uid, at, never, Event::Deleted);
                 row(&envelope, encode(&EventRow::from(&envelope)).into())
@@ -262,6 +227,17 @@ impl<'a> Salvaging<'a> {
             self.salvaged.let_go += events;
         }
         self.log.put_deleted(slot, &id, row)
+    }
+
+    /// Where a session is deleted whose own place for that is given; a free one where that is another's.
+    fn place_of_deletion(&mut self, slot: u64, at: u64) -> u64 {
+        match self.catalogue.is_denied(slot, at) {
+            true => {
+                let free = self.places.take(self.catalogue, 0, NO_END, 1).pop();
+                free.expect("there is no end of places")
+            }
+            false => at,
+        }
     }
 
     fn mend(
@@ -298,6 +274,7 @@ impl<'a> Salvaging<'a> {
         let mended = Mended {
             id: id.clone(),
             has_name: catalogue.keeps_its_name(slot),
+            denied: catalogue.denied_events(slot),
             done: mending.done,
         };
         if is_trimmed {
@@ -348,8 +325,14 @@ impl<'a> Salvaging<'a> {
 
     /// Tells what became of a session that lacks so many events at least.
     fn tell(&mut self, mended: &Mended, missing: u64, lost_events: Option<u64>) {
-        let Mended { id, has_name, done } = mended;
-        let is_whole = done.left_out == 0
+        let Mended {
+            id,
+            has_name,
+            denied,
+            done,
+        } = mended;
+        let left_out = done.left_out + denied;
+        let is_whole = left_out == 0
             && done.stand_ins.is_empty()
             && done.lost_output_bytes == 0
             && !done.has_lost_its_end
@@ -367,7 +350,7 @@ impl<'a> Salvaging<'a> {
                 .iter()
                 .map(|(kind, count)| (*kind, *count))
                 .collect(),
-            left_out: done.left_out,
+            left_out,
         });
     }
 }

@@ -1,4 +1,5 @@
 mod damaged;
+mod rivals;
 
 use std::collections::BTreeSet;
 use std::fs;

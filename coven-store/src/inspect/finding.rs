@@ -6,7 +6,7 @@ use std::fmt;
 use coven_core::{Seq, SessionId};
 
 use crate::raw::BadPage;
-use crate::salvage::Untied;
+use crate::salvage::{SetAside, Untied};
 
 /// Findings that are told one by one. More help nobody, and a file of noise could have any number.
 const MAX_TOLD: usize = 1000;
@@ -33,6 +33,8 @@ pub struct Findings {
     pub newest_is_lost: bool,
     /// Events that were lost before that, and a salvage does not know of which sessions.
     pub untied: Untied,
+    /// What a salvage finds and takes for no session's, since others have its places.
+    pub set_aside: Vec<SetAside>,
     /// The events that were read, from the first to the last of each run of them.
     pub(super) read: Vec<(u64, u64)>,
 }

@@ -1,6 +1,7 @@
 //! What there is left of a log, and where: found out once, so that the rest is looking it up.
 
 mod carved;
+mod claims;
 mod journal;
 mod order;
 mod owners;
@@ -8,7 +9,6 @@ mod unread;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use bytes::Bytes;
 use coven_core::{Record, Seq, SessionId};
 use redb::{TableHandle, Value};
 
@@ -23,7 +23,9 @@ use crate::read::{record_of_row, slot_of_row};
 use crate::stored::{Aside, Mark};
 use crate::tail::Run;
 
+use super::told::SetAside;
 use journal::Left;
+pub(super) use journal::Recent;
 use unread::{Stretch, Unread};
 
 /// A segment that is whole, in the cold file.
@@ -35,6 +37,8 @@ pub(super) struct Piece {
     last: u64,
     at: u64,
     len: u32,
+    /// All places from its first to its last are events of it.
+    has_all: bool,
 }
 
 /// How something was found.
@@ -51,6 +55,8 @@ pub(super) enum Origin {
 pub(super) struct Owner {
     pub(super) id: Option<SessionId>,
     pub(super) deleted_at: Option<u64>,
+    /// A page that is what it is to be says that it is a session's.
+    is_led_to: bool,
 }
 
 #[derive(Default)]
@@ -69,7 +75,7 @@ pub(super) struct Catalogue {
     /// Where the records are.
     records: BTreeMap<u64, (u64, u32)>,
     /// Events out of the journal, by slot and place.
-    pub(super) recent: HashMap<u64, BTreeMap<u64, Bytes>>,
+    pub(super) recent: HashMap<u64, BTreeMap<u64, Recent>>,
     /// How many events the log had of each slot, where that is known of all.
     pub(super) ordered: Option<HashMap<u64, u64>>,
     /// What is left of the order beside the cold file's trees.
@@ -80,6 +86,12 @@ pub(super) struct Catalogue {
     cold_marks: Option<(Mark, Option<Mark>)>,
     /// The slots that no session has, whatever is found of them.
     pub(super) aside: Aside,
+    /// Those of them that are only now known to be none's: others have their places.
+    pub(super) set_aside: Vec<SetAside>,
+    /// Places that a slot has something for and that are another's: slot, first and last, in order.
+    denied: Vec<(u64, u64, u64)>,
+    /// How many events that is of each.
+    denied_events: BTreeMap<u64, u64>,
     /// Sessions there were, as far as is known, that nothing is left of.
     pub(super) untraced: u64,
     /// Slots whose session has the id of another that is left, and not the better claim to it.
@@ -125,6 +137,7 @@ impl Catalogue {
         if let OpenFile::There(cold) = cold {
             catalogue.cold = Some(cold);
         }
+        catalogue.settle();
         catalogue.part_namesakes();
         catalogue.name_the_nameless();
         catalogue.has_journal = left == Left::All;
@@ -162,12 +175,18 @@ impl Catalogue {
             *of_cold = imported;
         }
         for row in rows(source.rows(SLOTS)).flatten() {
-            self.take_slot(u64_of(&row.key), &row.value);
+            let slot = u64_of(&row.key);
+            if self.take_slot(slot, &row.value) && row.is_sound {
+                self.owner(slot).is_led_to = true;
+            }
         }
         let mut unread = Unread::default();
         for row in rows(source.rows(SEGMENTS)).flatten() {
             let key = <(u64, u64)>::from_bytes(&row.key);
             let is_read = self.take_segment(key, &row.value, row.at, Origin::Tree);
+            if is_read && row.is_sound {
+                self.owner(key.0).is_led_to = true;
+            }
             unread.meet(&row, is_read);
         }
         let mut bad = cold.take_bad();
@@ -190,26 +209,27 @@ impl Catalogue {
         self.take_gone(rows(source.sound_rows(GONE)));
     }
 
-    fn take_slot(&mut self, slot: u64, row: &[u8]) {
+    /// Says whether it is one that can be read.
+    fn take_slot(&mut self, slot: u64, row: &[u8]) -> bool {
         let Ok((id, deleted_at)) = slot_of_row(slot, row) else {
-            return;
+            return false;
         };
         if self.aside.0.contains(&slot) {
-            return;
+            return false;
         }
         self.mark.last_slot = self.mark.last_slot.max(slot);
-        let last = deleted_at.map_or(0, Seq::get);
-        self.mark.last_seq = self.mark.last_seq.max(last);
         let owner = self.owner(slot);
         owner.id = Some(id);
         // A state of it from before that may have been found as well.
         owner.deleted_at = owner.deleted_at.or(deleted_at.map(Seq::get));
+        true
     }
 
     fn owner(&mut self, slot: u64) -> &mut Owner {
         self.owners.entry(slot).or_insert(Owner {
             id: None,
             deleted_at: None,
+            is_led_to: false,
         })
     }
 
@@ -227,7 +247,6 @@ impl Catalogue {
         if self.aside.0.contains(&slot) {
             return false;
         }
-        self.mark.last_seq = self.mark.last_seq.max(head.last);
         self.mark.last_slot = self.mark.last_slot.max(slot);
         self.owner(slot);
         self.pieces.push(Piece {
@@ -237,6 +256,7 @@ impl Catalogue {
             last: head.last,
             at,
             len: u32::try_from(bytes.len()).unwrap_or(u32::MAX),
+            has_all: head.last.checked_sub(first) == u64::from(head.rows).checked_sub(1),
         });
         true
     }

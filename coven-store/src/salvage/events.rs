@@ -10,7 +10,7 @@ use std::vec;
 use bytes::Bytes;
 use coven_core::{Envelope, Seq, SessionId};
 
-use super::catalogue::{Catalogue, Origin, Piece};
+use super::catalogue::{Catalogue, Origin, Piece, Recent};
 use crate::read::event_of_row;
 
 /// An event, and its bytes as they are stored.
@@ -36,11 +36,11 @@ pub(super) struct Events<'a> {
     id: SessionId,
     pieces: std::slice::Iter<'a, Piece>,
     piece: Peekable<vec::IntoIter<Row>>,
-    recent: Peekable<btree_map::Iter<'a, u64, Bytes>>,
+    recent: Peekable<btree_map::Iter<'a, u64, Recent>>,
     last: u64,
 }
 
-static NONE: std::collections::BTreeMap<u64, Bytes> = std::collections::BTreeMap::new();
+static NONE: std::collections::BTreeMap<u64, Recent> = std::collections::BTreeMap::new();
 
 impl<'a> Events<'a> {
     pub(super) fn of(catalogue: &'a Catalogue, slot: u64, id: SessionId) -> Self {
@@ -85,8 +85,11 @@ impl<'a> Events<'a> {
             return Vec::new();
         };
         let is_wanted = |seq: u64| match piece.origin {
-            Origin::Tree => true,
-            Origin::Carved => !self.catalogue.is_referred(piece.slot, seq),
+            Origin::Tree => !self.catalogue.is_denied(piece.slot, seq),
+            Origin::Carved => {
+                !self.catalogue.is_referred(piece.slot, seq)
+                    && !self.catalogue.is_denied(piece.slot, seq)
+            }
         };
         let rows = segment.rows().map_while(Result::ok);
         rows.filter(|(seq, _)| is_wanted(seq.get()))
@@ -106,9 +109,9 @@ impl<'a> Events<'a> {
             (Some(folded), recent) if recent.is_none_or(|recent| folded <= recent) => {
                 self.piece.next()
             }
-            (_, Some(_)) => self.recent.next().map(|(seq, bytes)| Row {
+            (_, Some(_)) => self.recent.next().map(|(seq, recent)| Row {
                 seq: *seq,
-                bytes: bytes.clone(),
+                bytes: recent.bytes.clone(),
                 is_read: *seq > self.catalogue.folded,
             }),
             (_, None) => None,

@@ -3,7 +3,7 @@
 use super::*;
 
 /// A log with a session; closed.
-async fn with_one() -> Home {
+pub(super) async fn with_one() -> Home {
     let home = Home::new();
     let store = home.open();
     running(&store, "before").await;
@@ -24,7 +24,7 @@ fn overwrite(home: &Home, tables: &[&str]) {
 }
 
 /// How many events a salvage brings of each session, and how many sessions it has nothing of.
-async fn salvaged(home: &Home) -> (Vec<(String, usize)>, u64) {
+pub(super) async fn salvaged(home: &Home) -> (Vec<(String, usize)>, u64) {
     let new = Home::new();
     let salvaged = crate::salvage(&home.path(), &new.path(), &mut |_| {}).expect("it is salvaged");
     let store = new.open();
@@ -44,7 +44,7 @@ const PAGE: Page = Page {
     archived: Archived::Included,
 };
 
-fn sessions(expected: &[(&str, usize)]) -> Vec<(String, usize)> {
+pub(super) fn sessions(expected: &[(&str, usize)]) -> Vec<(String, usize)> {
     let expected = expected.iter();
     expected
         .map(|(id, events)| ((*id).to_owned(), *events))

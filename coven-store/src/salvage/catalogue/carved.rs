@@ -109,7 +109,7 @@ impl Catalogue {
             if known.takes(group.mark, group.first()) && group.batches.iter().all(is_borne_out) {
                 known.add(group.mark, &group.batches);
                 // The journal is known not to be whole.
-                let _ = self.take_group(group.mark, group.batches);
+                let _ = self.take_group(group.mark, group.batches, Origin::Carved);
             }
         }
     }

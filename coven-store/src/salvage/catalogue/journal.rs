@@ -1,12 +1,21 @@
 //! What the journal has, as far as its tree leads there.
 
+use bytes::Bytes;
+
 use super::carved::Known;
-use super::{Catalogue, has_lost_its_last, u64_of};
+use super::{Catalogue, Origin, has_lost_its_last, u64_of};
 use crate::fit::Marks;
 use crate::inspect::{OpenFile, groups, trimmed};
 use crate::journal::{self, JournalBatch};
 use crate::raw::Snapshot;
 use crate::stored::Mark;
+
+/// An event of the journal.
+#[derive(Clone, Debug)]
+pub(in crate::salvage) struct Recent {
+    pub(in crate::salvage) bytes: Bytes,
+    pub(super) origin: Origin,
+}
 
 /// How much is left of a journal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +51,7 @@ impl Catalogue {
                     known.add(mark, &batches);
                     let before = last.map_or(0, |last| last.position).max(folded);
                     is_whole &= mark.position <= before + 1;
-                    has_end &= self.take_group(mark, batches);
+                    has_end &= self.take_group(mark, batches, Origin::Tree);
                     last = Some(mark);
                 }
                 Err(_) => {
@@ -89,21 +98,25 @@ impl Catalogue {
     /// Takes in a group, but for what is of a slot that is another session's: then the journal is of another
     /// branch of the log's history than the cold file. What is known already of a place stays. Says whether it
     /// was all taken.
-    pub(super) fn take_group(&mut self, mark: Mark, batches: Vec<JournalBatch>) -> bool {
+    pub(super) fn take_group(
+        &mut self,
+        mark: Mark,
+        batches: Vec<JournalBatch>,
+        origin: Origin,
+    ) -> bool {
         self.count(mark);
         let mut is_all = true;
         for batch in batches {
-            let owner = self
-                .owner(batch.slot)
-                .id
-                .get_or_insert_with(|| batch.id.clone());
-            if *owner != batch.id {
+            let owner = self.owner(batch.slot);
+            if *owner.id.get_or_insert_with(|| batch.id.clone()) != batch.id {
                 is_all = false;
                 continue;
             }
+            owner.is_led_to |= origin == Origin::Tree;
             let recent = self.recent.entry(batch.slot).or_default();
             for (seq, bytes) in batch.rows {
-                recent.entry(seq.get()).or_insert(bytes);
+                let seq = seq.get();
+                recent.entry(seq).or_insert(Recent { bytes, origin });
             }
         }
         is_all

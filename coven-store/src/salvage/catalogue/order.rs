@@ -48,11 +48,12 @@ impl Catalogue {
     }
 
     /// Every run of the order that is left, wherever it was found; the same more than once, and those of
-    /// older states.
+    /// older states. Nobody has the places of slots that are set aside.
     pub(in crate::salvage) fn order(&self) -> impl Iterator<Item = Run> + '_ {
         let cold = self.cold.as_deref();
         let in_the_tree = cold.into_iter().flat_map(runs);
-        in_the_tree.chain(self.carved_order.iter().copied())
+        let runs = in_the_tree.chain(self.carved_order.iter().copied());
+        runs.filter(|run| !self.aside.0.contains(&run.slot))
     }
 
     /// How many events of a slot from a place on the journal has, of those that are not folded.

@@ -24,7 +24,9 @@ impl Catalogue {
 
     fn name(&mut self, slot: u64, id: &str) {
         if let Ok(id) = SessionId::parse(id) {
-            self.owner(slot).id.get_or_insert(id);
+            let owner = self.owner(slot);
+            owner.id.get_or_insert(id);
+            owner.is_led_to = true;
         }
     }
 

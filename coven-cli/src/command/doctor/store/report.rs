@@ -1,5 +1,6 @@
 //! What was found in a log, and what was salvaged, for people and for programs.
 
+mod aside;
 #[cfg(test)]
 mod tests;
 
@@ -11,6 +12,8 @@ use coven::store::{Changed, Finding, Findings, LogFile, Loss, Salvaged, Untied};
 use serde::Serialize;
 
 use crate::text::one_line;
+
+use aside::Aside;
 
 /// Sessions, and how many events of each, where that is known.
 type Sessions = BTreeMap<coven::SessionId, Option<u64>>;
@@ -43,6 +46,7 @@ pub(super) struct Report<'a> {
     lost_events: BTreeMap<&'a str, Option<u64>>,
     newest_is_lost: bool,
     untied: Places,
+    set_aside: Vec<Aside<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     salvaged: Option<Saved<'a>>,
 }
@@ -111,6 +115,7 @@ pub(super) fn of<'a>(looked: Looked<'a>, salvaged: Option<(&Path, &'a Salvaged)>
         lost_events: by_id(&findings.lost),
         newest_is_lost: findings.newest_is_lost,
         untied: Places::of(&findings.untied),
+        set_aside: findings.set_aside.iter().map(Aside::of).collect(),
         salvaged: salvaged.map(|(home, salvaged)| Saved {
             home: home.display().to_string(),
             sessions: salvaged.sessions,
@@ -263,6 +268,10 @@ fn summary(findings: &Findings) -> String {
         text.push('\n');
         text.push_str(&told);
     }
+    for aside in &findings.set_aside {
+        text.push('\n');
+        text.push_str(&one_line(&aside::told(aside)));
+    }
     if findings.newest_is_lost {
         text.push_str(
             "\nWhat was recorded last cannot all be read, and may be lost: of any session, and sessions as a whole.",
@@ -398,7 +407,7 @@ fn told(changed: &Changed) -> String {
     }
     if changed.left_out > 0 {
         add(format!(
-            "{} left out, which could not follow",
+            "{} left out, which could not follow or are in another's place",
             changed.left_out
         ));
     }

@@ -70,6 +70,7 @@ fn with_two_segments() -> Catalogue {
         last,
         at: 0,
         len: 0,
+        has_all: true,
     };
     let run = Run {
         first: Seq::new(1),
