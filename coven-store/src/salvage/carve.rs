@@ -25,6 +25,18 @@ const JOURNAL: Widths = Widths {
     value: None,
 };
 
+/// `ids`, and the list.
+const NAMES: [Widths; 2] = [
+    Widths {
+        key: None,
+        value: Some(8),
+    },
+    Widths {
+        key: None,
+        value: Some(9),
+    },
+];
+
 /// A row that was found, and where its value is in the file.
 pub(super) struct Found {
     pub(super) key: (u64, u64),
@@ -47,12 +59,18 @@ pub(super) enum Leaf {
     Order(Vec<Found>),
 }
 
+/// What may say how a slot's session is called.
+pub(super) enum Trace {
+    /// A slot that an id leads to, if this is a row of that at all.
+    Name(u64, String),
+    /// A record, if it is one.
+    Record(Found),
+}
+
 /// Calls `each` with every page of a cold file that has rows of the events, or of whose they are.
 pub(super) fn cold(file: &RawFile, mut each: impl FnMut(Leaf)) {
     leaves(file, |at, page| {
-        let segments: Vec<Found> = rows(at, page, SEGMENTS)
-            .filter(|row| Segment::head(row.key.0, row.key.1, &row.value).is_ok())
-            .collect();
+        let segments = segments(at, page);
         if !segments.is_empty() {
             let end = segments.iter().map(Found::end).max();
             let are_all = segments.len() == leaf_len(page);
@@ -70,6 +88,34 @@ pub(super) fn cold(file: &RawFile, mut each: impl FnMut(Leaf)) {
         }
         at
     });
+}
+
+/// Calls `each` with everything in a cold file that may say how a slot's session is called.
+pub(super) fn traces(file: &RawFile, mut each: impl FnMut(Trace)) {
+    leaves(file, |at, page| {
+        if let Some(end) = segments(at, page).iter().map(Found::end).max() {
+            return end;
+        }
+        for widths in NAMES {
+            for (key, value) in leaf_rows(page, widths) {
+                // In the list the id comes after the time.
+                let id = page[key].get(if value.len() == 8 { 0.. } else { 8.. });
+                let slot = page[value].first_chunk().copied().map(u64::from_le_bytes);
+                let id = id.and_then(|id| std::str::from_utf8(id).ok());
+                if let (Some(slot), Some(id)) = (slot, id) {
+                    each(Trace::Name(slot, id.to_owned()));
+                }
+            }
+        }
+        rows(at, page, NUMBERED).for_each(|row| each(Trace::Record(row)));
+        at
+    });
+}
+
+fn segments(at: u64, page: &[u8]) -> Vec<Found> {
+    let rows = rows(at, page, SEGMENTS);
+    rows.filter(|row| Segment::head(row.key.0, row.key.1, &row.value).is_ok())
+        .collect()
 }
 
 /// Calls `each` with every row of a journal that could be a part of a group. Whether it is one is

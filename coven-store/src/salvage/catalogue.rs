@@ -3,6 +3,7 @@
 mod carved;
 mod claims;
 mod journal;
+mod names;
 mod order;
 mod owners;
 mod unread;
@@ -205,6 +206,7 @@ impl Catalogue {
         );
         if is_torn {
             self.carve(cold);
+            self.find_names(cold);
         }
         self.take_gone(rows(source.sound_rows(GONE)));
     }

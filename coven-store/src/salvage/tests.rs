@@ -1,6 +1,7 @@
 //! What is found beside the trees of a damaged file and never was of the log does not come back.
 
 mod moments;
+mod names;
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
