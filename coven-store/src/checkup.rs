@@ -50,7 +50,11 @@ pub fn is_unfinished(path: &Path) -> bool {
 }
 
 fn take(findings: &mut Findings, expected: Expected) {
-    let Expected { salvaged, unseen } = expected;
+    let Expected {
+        salvaged,
+        unseen,
+        refused,
+    } = expected;
     findings.newest_is_lost = salvaged.newest_is_lost;
     findings.untied = salvaged.untied;
     findings.set_aside = salvaged.set_aside;
@@ -62,6 +66,9 @@ fn take(findings: &mut Findings, expected: Expected) {
     for (session, count) in unseen {
         let known = findings.unreadable.entry(session).or_insert(Some(0));
         *known = known.map(|known| known + count);
+    }
+    for session in refused {
+        findings.lose(&session);
     }
 }
 

@@ -119,6 +119,8 @@ pub(crate) struct Expected {
     pub(crate) salvaged: Salvaged,
     /// Sessions of which it finds events that were not seen, and how many.
     pub(crate) unseen: BTreeMap<SessionId, u64>,
+    /// Sessions that it finds and that a reader is refused, since nothing that he goes by says whose they are.
+    pub(crate) refused: Vec<SessionId>,
 }
 
 /// Does all that a salvage of the log at `path` does, but for writing. `has_seen` is asked of every
@@ -141,7 +143,11 @@ pub(crate) fn expect(
             unseen.insert(id, count.count() as u64);
         }
     }
-    Ok(Expected { salvaged, unseen })
+    Ok(Expected {
+        salvaged,
+        unseen,
+        refused: catalogue.refused(),
+    })
 }
 
 struct Salvaging<'a> {

@@ -243,7 +243,7 @@ impl Findings {
     }
 
     /// Events of a session cannot be read, some number of them that may not be known yet.
-    pub(super) fn lose(&mut self, session: &SessionId) {
+    pub(crate) fn lose(&mut self, session: &SessionId) {
         self.unreadable.entry(session.clone()).or_insert(None);
     }
 

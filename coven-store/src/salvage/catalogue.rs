@@ -6,6 +6,7 @@ mod journal;
 mod names;
 mod order;
 mod owners;
+mod refused;
 mod unread;
 
 use std::collections::{BTreeMap, HashMap, HashSet};

@@ -2,6 +2,7 @@
 
 mod moments;
 mod names;
+mod refused;
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;
