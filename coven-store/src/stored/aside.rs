@@ -22,13 +22,4 @@ impl Aside {
     pub(crate) fn unseal(bytes: &[u8]) -> Result<Self, Malformed> {
         sealed::unseal(bytes, meta::ASIDE.as_bytes())
     }
-
-    /// How many slots there are from one up to another, without that, that may be sessions'.
-    pub(crate) fn count_others(&self, from: u64, to: u64) -> u64 {
-        let between = to.saturating_sub(from);
-        if between == 0 {
-            return 0;
-        }
-        between - self.0.range(from..to).count() as u64
-    }
 }

@@ -8,6 +8,8 @@
 mod tests;
 
 use std::collections::{BTreeMap, HashMap};
+use std::iter::Peekable;
+use std::ops::Range;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use coven_core::{Record, SessionId};
@@ -65,7 +67,7 @@ struct Stretch {
     /// Whether they end the list.
     is_last: bool,
     /// How many sessions there are of which it cannot be told where they belong. Where it cannot even be told whose
-    /// a slot is, its session may have been deleted.
+    /// a slot is, its session may have been deleted, if the event of that cannot be read.
     placeless: usize,
 }
 
@@ -81,13 +83,6 @@ pub(crate) struct Given {
     pub(crate) last: Option<u64>,
     /// Those that no session has.
     pub(crate) aside: Aside,
-}
-
-impl Given {
-    /// How many sessions there are in slots from one up to another, without that.
-    fn between(&self, from: u64, to: u64) -> usize {
-        usize::try_from(self.aside.count_others(from, to)).unwrap_or(usize::MAX)
-    }
 }
 
 /// A page of the list, of an opening of the cold file.
@@ -203,13 +198,7 @@ impl Stretch {
 
     /// Looks at all sessions, and takes in the newest there are, `most` of them, that belong behind where it begins.
     fn filled(mut self, verified: Verified<'_>, given: &Given, most: usize) -> Result<Self, Fault> {
-        let mut records = verified.records().peekable();
-        let mut record_of = |slot: u64, id: &SessionId| {
-            while records.next_if(|(at, _)| *at < slot).is_some() {}
-            let row = records.next_if(|(at, _)| *at == slot);
-            let record = row.and_then(|(_, row)| record_of_row(slot, id, &row).ok());
-            record.map_or_else(|| verified.folded(slot, id), Ok)
-        };
+        let mut records = Records(verified.records().peekable());
         let (mut next, mut has_gap) = (1, false);
         for slot in verified.slots() {
             let Some((slot, id, deleted_at)) = slot else {
@@ -217,19 +206,24 @@ impl Stretch {
                 continue;
             };
             if std::mem::take(&mut has_gap) {
-                self.placeless += given.between(next, slot);
+                self.placeless += records.living(verified, given, next..slot);
             }
             next = slot + 1;
             if deleted_at.is_some() {
                 continue;
             }
-            match unless_damaged(record_of(slot, &id))? {
+            let record = records
+                .of(slot)
+                .and_then(|row| record_of_row(slot, &id, &row).ok());
+            let record = record.map_or_else(|| verified.folded(slot, &id), Ok);
+            match unless_damaged(record)? {
                 Some(record) => self.take(slot, &record, most),
                 None => self.placeless += 1,
             }
         }
         if has_gap {
-            self.placeless += given.last.map_or(1, |last| given.between(next, last + 1));
+            let living = |last| records.living(verified, given, next..last + 1);
+            self.placeless += given.last.map_or(1, living);
         }
         Ok(self)
     }
@@ -265,5 +259,25 @@ impl Stretch {
             None => self.sessions.range::<Place, _>(..),
         };
         older.rev()
+    }
+}
+
+/// Records that are as they were written last, asked for in the order of their slots.
+struct Records<I: Iterator<Item = (u64, Vec<u8>)>>(Peekable<I>);
+
+impl<I: Iterator<Item = (u64, Vec<u8>)>> Records<I> {
+    fn of(&mut self, slot: u64) -> Option<Vec<u8>> {
+        while self.0.next_if(|(at, _)| *at < slot).is_some() {}
+        let row = self.0.next_if(|(at, _)| *at == slot);
+        row.map(|(_, row)| row)
+    }
+
+    /// How many sessions there are in slots of which it cannot be told whose they are. One that has a record is there;
+    /// of another the last event says so if it was deleted.
+    fn living(&mut self, verified: Verified<'_>, given: &Given, slots: Range<u64>) -> usize {
+        let others = slots.filter(|slot| !given.aside.0.contains(slot));
+        others
+            .filter(|slot| self.of(*slot).is_some() || !verified.ends_deleted(*slot))
+            .count()
     }
 }

@@ -26,7 +26,8 @@ impl Catalogue {
             owner.deleted_at.is_none() && !told.contains(slot) && !is_recent
         };
         let untold = self.owners.iter().filter(is_untold);
-        let refused = untold.filter(|&(&slot, _)| !self.is_given(cold, slot));
+        let is_there = |slot| !Verified::of(cold).ends_deleted(slot);
+        let refused = untold.filter(|&(&slot, _)| is_there(slot) && !self.is_given(cold, slot));
         refused.map(|(&slot, _)| self.name_of(slot)).collect()
     }
 

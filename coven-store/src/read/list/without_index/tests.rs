@@ -5,8 +5,9 @@ use std::time::Duration;
 use coven_core::Event;
 
 use super::*;
-use crate::Store;
-use crate::test_support::{Home, append, ended, running};
+use crate::raw;
+use crate::test_support::{Home, append, ended, noise, running};
+use crate::{Options, Store};
 
 const SESSIONS: usize = 30;
 
@@ -148,4 +149,42 @@ fn what_was_looked_at_is_let_go_of_once_there_is_another_commit() {
         looked.keep_of(other.0, other.1);
         assert_eq!(looked.is_any(), is_kept, "{other:?}");
     }
+}
+
+#[tokio::test]
+async fn of_sessions_that_nothing_names_those_that_were_deleted_are_not_counted() {
+    for others in [&[][..], &["records"]] {
+        let home = Home::new();
+        let store = home.open();
+        for number in 0..SESSIONS {
+            let session = format!("one-{number}");
+            ended(&store, &session).await;
+            if number % 3 == 0 || number + 1 == SESSIONS {
+                let deleted = append(&store, &session, vec![Event::Deleted]).await;
+                deleted.expect("it ended");
+            }
+        }
+        store.fold();
+        store.close().await;
+        let tables = ["slots", "ids", "by_created"].iter().chain(others);
+        let places = tables.flat_map(|table| raw::pages(&home.path(), table));
+        let mut file = std::fs::read(home.path()).expect("a file");
+        for page in places {
+            file[page.place.clone()].copy_from_slice(&noise(3, page.place.len()));
+        }
+        std::fs::write(home.path(), file).expect("a write");
+        let store = Store::open_to_read(&home.path(), Options::default()).expect("it opens");
+        let found = pages_of_all(&store);
+        assert_eq!(found, (0, SESSIONS - 11), "{others:?}");
+        store.close().await;
+    }
+}
+
+/// How many sessions are listed, and how many told to be damaged.
+fn pages_of_all(store: &Store) -> (usize, usize) {
+    let found = pages(Archived::Included, 7, |page| {
+        store.list(page).expect("a list")
+    });
+    let records = found.iter().map(|listing| listing.records.len()).sum();
+    (records, found.iter().map(|listing| listing.damaged).sum())
 }

@@ -10,7 +10,7 @@ use crate::database::guarded;
 use crate::error::Damage;
 use crate::fault::{Fault, damage};
 use crate::layout::{ORDER, SLOTS};
-use crate::raw::{Leaf, Order};
+use crate::raw::Order;
 use crate::read::record::{slot_in_row, slot_of_row, slot_unproven};
 use crate::read::unpacked::Row;
 use crate::tail::Run;
@@ -93,15 +93,30 @@ impl Verified<'_> {
     /// Whether a session was deleted at a place: the event of that stays there.
     pub(super) fn has_deleted(self, slot: u64, id: &SessionId, at: Seq) -> bool {
         let place = (slot, at.get());
-        let is_deleted = |leaf: Leaf| {
-            let (_, bytes) = leaf.rows.first()?;
-            let segment = Segment::decode(slot, at.get(), bytes).ok()?;
-            let row = Row::all_after(&segment, Seq::ZERO).next()?.ok()?;
-            Some(row.event(id).ok()?.event == Event::Deleted)
-        };
-        self.segments(place, place, Order::Forward)
-            .any(|leaf| is_deleted(leaf) == Some(true))
+        let mut leaves = self.segments(place, place, Order::Forward);
+        leaves.any(|leaf| {
+            let mut rows = leaf.rows.iter();
+            rows.any(|((_, first), bytes)| deletes((slot, id), *first, bytes))
+        })
     }
+
+    /// Whether the last event that can be read of a slot says that its session was deleted, whoever that was.
+    pub(crate) fn ends_deleted(self, slot: u64) -> bool {
+        let nobody = SessionId::parse("nobody").expect("it is an id");
+        let mut leaves = self.segments((slot, 0), (slot, u64::MAX), Order::Backward);
+        let last = leaves.find_map(|mut leaf| leaf.rows.pop());
+        last.is_some_and(|((_, first), bytes)| deletes((slot, &nobody), first, &bytes))
+    }
+}
+
+/// Whether a segment is the one of a session that was deleted: it has nothing else.
+fn deletes((slot, id): (u64, &SessionId), first: u64, bytes: &[u8]) -> bool {
+    let segment = Segment::decode(slot, first, bytes).ok();
+    let event = segment.and_then(|segment| {
+        let row = Row::all_after(&segment, Seq::ZERO).next()?.ok()?;
+        Some(row.event(id).ok()?.event)
+    });
+    event == Some(Event::Deleted)
 }
 
 /// Whether a session is there and that is its slot: as it is deleted it is taken out there.
