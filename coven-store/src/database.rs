@@ -16,7 +16,7 @@ use crate::error::{Damage, ReadError, StorageFault};
 use crate::fault::Fault;
 use crate::file::Shadow;
 use crate::limits::{READ_PATIENCE, READ_TRIES};
-use crate::raw::{RawFile, Snapshot};
+use crate::raw::{LastNotes, RawFile, Snapshot};
 
 pub use guarded::catches_panics;
 pub(crate) use guarded::{caught, guarded, guarded_read, if_given};
@@ -24,6 +24,8 @@ pub(crate) use guarded::{caught, guarded, guarded_read, if_given};
 pub(crate) struct Database {
     current: Mutex<Current>,
     replaced: Condvar,
+    /// For those who read the file without redb, which takes longer.
+    notes: LastNotes,
 }
 
 struct Current {
@@ -90,6 +92,7 @@ impl Database {
                 },
             }),
             replaced: Condvar::new(),
+            notes: LastNotes::default(),
         }
     }
 
@@ -225,7 +228,8 @@ impl Database {
             };
             // The commit that is the last one now is that of the transaction or a later one: for as long as that
             // is there, none of its pages is written anew.
-            let snapshot = Snapshot::at_last(RawFile::lent(&file).ok()?);
+            let mut snapshot = Snapshot::at_last(RawFile::lent(&file).ok()?);
+            snapshot.notes = self.notes.of(opening, snapshot.commit_number());
             let is_sound = snapshot.header.is_sound();
             match self.told_by(opening, guarded_read(|| read(opening, &txn, &snapshot))) {
                 Err(Fault::Stale) => {}

@@ -10,6 +10,7 @@ mod free;
 mod header;
 #[cfg(test)]
 mod leaves;
+mod notes;
 #[cfg(test)]
 mod overwritten;
 mod page;
@@ -40,6 +41,7 @@ pub(crate) use free::free_pages;
 pub(crate) use header::{HEADER_BYTES, Header, Last, Made};
 #[cfg(test)]
 pub(crate) use leaves::{Placed, leading_to, pages};
+pub(crate) use notes::LastNotes;
 #[cfg(test)]
 pub(crate) use overwritten::{overwrite_first_page, overwrite_leaf};
 pub(crate) use page::{MAX_PAGE_BYTES, PAGE, Widths, can_begin, leaf_end, leaf_len, leaf_rows};

@@ -2,9 +2,11 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::RawFile;
 use super::header::{Commit, Header, Root, u32_at, u64_at};
+use super::notes::Notes;
 use super::page::Widths;
 use super::reach::AllMet;
 use super::walk::{Row, Walk};
@@ -52,6 +54,8 @@ pub(crate) struct Snapshot {
     pub(super) tables: BTreeMap<String, Table>,
     seen: Seen,
     pub(super) met: AllMet,
+    /// What others found out about this commit.
+    pub(crate) notes: Arc<Notes>,
 }
 
 /// A table as the tree of tables has it.
@@ -75,6 +79,7 @@ impl Snapshot {
             tables: BTreeMap::new(),
             seen: Seen::default(),
             met: AllMet::default(),
+            notes: Arc::default(),
         };
         let commits = snapshot.header.commits.clone();
         let whole = if snapshot.header.last_is_uncertain {
@@ -99,6 +104,7 @@ impl Snapshot {
             tables: BTreeMap::new(),
             seen: Seen::default(),
             met: AllMet::default(),
+            notes: Arc::default(),
         }
     }
 

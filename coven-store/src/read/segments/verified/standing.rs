@@ -115,7 +115,13 @@ impl<'a> Verified<'a> {
         };
         let is_trimmed = match self.sound_row(TRIMMING, slot) {
             Ok(row) => row.map_or(0, |row| number(&row)),
-            Err(fault) => self.trimmed_by_events(slot, id).ok_or(fault)?,
+            // Who reads page after page asks for each.
+            Err(fault) => {
+                let notes = &self.0.notes;
+                notes
+                    .of(slot, || self.trimmed_by_events(slot, id))
+                    .ok_or(fault)?
+            }
         };
         Ok(Facts {
             trimmed_bytes: is_trimmed.max(was_trimmed),
