@@ -12,7 +12,7 @@ use coven_core::Seq;
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use super::segment::Segment;
-use super::spared::{Spared, Task};
+use super::spared::{Spared, Task, What};
 use crate::fault::{Fault, damage};
 use crate::layout::Tables;
 use crate::limits::ERASE_SEGMENTS;
@@ -26,15 +26,14 @@ pub(crate) fn some(
     at: &mut Option<Task>,
 ) -> Result<bool, Fault> {
     let mut tables = Tables::open(txn)?;
-    while let Some(task) = spared.next_of(&tables.erasing, at)? {
+    while let Some(task) = spared.next_of(What::Erase, &tables.erasing, at)? {
         if was_deleted(&tables, task)? {
             step(&mut tables, spared, task)?;
             return Ok(true);
         }
-        let (slot, deleted_at) = task;
         tracing::error!(
-            slot,
-            deleted_at,
+            slot = task.slot,
+            deleted_at = task.up_to,
             "what is to be erased was not deleted there"
         );
         spared.add(task);
@@ -43,9 +42,9 @@ pub(crate) fn some(
 }
 
 /// Whether a slot's own row says the same as the list.
-fn was_deleted(tables: &Tables<'_>, (slot, deleted_at): Task) -> Result<bool, Fault> {
-    match slot_row(&tables.slots, slot) {
-        Ok((_, known)) => Ok(known.map(Seq::get) == Some(deleted_at)),
+fn was_deleted(tables: &Tables<'_>, task: Task) -> Result<bool, Fault> {
+    match slot_row(&tables.slots, task.slot) {
+        Ok((_, known)) => Ok(known.map(Seq::get) == Some(task.up_to)),
         Err(Fault::Damage(damage)) => {
             tracing::error!(%damage, "nothing of a slot is erased");
             Ok(false)
@@ -57,7 +56,7 @@ fn was_deleted(tables: &Tables<'_>, (slot, deleted_at): Task) -> Result<bool, Fa
 /// Erases some rows of a deleted session. What was erased stays erased after a crash, and the rest
 /// goes on from there.
 fn step(tables: &mut Tables<'_>, spared: &mut Spared, task: Task) -> Result<(), Fault> {
-    let (slot, _) = task;
+    let slot = task.slot;
     let segments = remove_segments(&mut tables.segments, spared, task)?;
     let outputs = remove_outputs(&mut tables.output, slot)?;
     if segments + outputs > 0 {
@@ -76,21 +75,22 @@ fn step(tables: &mut Tables<'_>, spared: &mut Spared, task: Task) -> Result<(), 
 fn remove_segments(
     segments: &mut Table<'_, (u64, u64), &'static [u8]>,
     spared: &mut Spared,
-    (slot, deleted_at): Task,
+    task: Task,
 ) -> Result<usize, Fault> {
-    let places = (slot, 0)..(slot, deleted_at);
+    let slot = task.slot;
+    let places = (slot, 0)..(slot, task.up_to);
     let (mut whole, mut damaged) = (Vec::new(), 0);
     for row in segments.range(places.clone())? {
         let (place, bytes) = row?;
         let place = place.value();
-        if spared.has_segment(place, deleted_at) {
+        if spared.has_segment(task, place.1) {
             continue;
         }
         match Segment::head(place.0, place.1, bytes.value()) {
             Ok(_) => whole.push(place),
             Err(problem) => {
                 tracing::error!(slot, first = place.1, %problem, "a damaged segment is not erased");
-                spared.add_segment(place, deleted_at);
+                spared.add_segment(task, place.1);
                 damaged += 1;
             }
         }

@@ -14,7 +14,7 @@ use redb::{ReadableTable, WriteTransaction};
 
 use super::pack::Packer;
 use super::segment::{self, Segment, SegmentRow};
-use super::spared::{Spared, Task};
+use super::spared::{Spared, Task, What};
 use crate::fault::{Fault, damage};
 use crate::layout::Tables;
 use crate::limits::TRIM_SEGMENTS;
@@ -30,15 +30,14 @@ pub(crate) fn some(
     at: &mut Option<Task>,
 ) -> Result<bool, Fault> {
     let mut tables = Tables::open(txn)?;
-    while let Some(task) = spared.next_of(&tables.trimming, at)? {
+    while let Some(task) = spared.next_of(What::Trim, &tables.trimming, at)? {
         if was_trimmed(&tables, task)? {
             step(&mut tables, spared, task)?;
             return Ok(true);
         }
-        let (slot, trimmed_bytes) = task;
         tracing::error!(
-            slot,
-            trimmed_bytes,
+            slot = task.slot,
+            trimmed_bytes = task.up_to,
             "what is to be taken out was not trimmed"
         );
         spared.add(task);
@@ -47,11 +46,12 @@ pub(crate) fn some(
 }
 
 /// Whether a session's record says the same as the list.
-fn was_trimmed(tables: &Tables<'_>, (slot, trimmed_bytes): Task) -> Result<bool, Fault> {
+fn was_trimmed(tables: &Tables<'_>, task: Task) -> Result<bool, Fault> {
+    let slot = task.slot;
     let record =
         session_of_slot(&tables.slots, slot).and_then(|id| load_record(&tables.records, slot, &id));
     match record {
-        Ok(record) => Ok(record.session.trimmed_bytes == trimmed_bytes),
+        Ok(record) => Ok(record.session.trimmed_bytes == task.up_to),
         Err(Fault::Damage(damage)) => {
             tracing::error!(%damage, "trimmed output of a session stays");
             Ok(false)
@@ -61,32 +61,29 @@ fn was_trimmed(tables: &Tables<'_>, (slot, trimmed_bytes): Task) -> Result<bool,
 }
 
 /// Takes some out of one session's segments.
-fn step(
-    tables: &mut Tables<'_>,
-    spared: &mut Spared,
-    (slot, trimmed_bytes): Task,
-) -> Result<(), Fault> {
+fn step(tables: &mut Tables<'_>, spared: &mut Spared, task: Task) -> Result<(), Fault> {
+    let slot = task.slot;
     let mut packer = Packer::new();
-    let outputs = outputs(tables, spared, slot, trimmed_bytes)?;
+    let outputs = outputs(tables, spared, task)?;
     for &(offset, first) in &outputs {
         let place = (slot, first);
         let segment = segment_at(tables, place)?;
         let left = segment
             .as_ref()
             .map_err(Malformed::clone)
-            .and_then(|segment| Left::of(segment, trimmed_bytes));
+            .and_then(|segment| Left::of(segment, task.up_to));
         match left {
             Ok(Left::Less(rows)) => replace(tables, &mut packer, place, offset, &rows)?,
-            Ok(Left::All) => spared.add_segment(place, trimmed_bytes),
+            Ok(Left::All) => spared.add_segment(task, first),
             Err(problem) => {
                 tracing::error!(slot, first, %problem, "trimmed output stays in a damaged segment");
-                spared.add_segment(place, trimmed_bytes);
+                spared.add_segment(task, first);
             }
         }
     }
     if outputs.is_empty() {
-        if spared.has_segments_of((slot, trimmed_bytes)) {
-            spared.add((slot, trimmed_bytes));
+        if spared.has_segments_of(task) {
+            spared.add(task);
         } else if tables.trimming.remove(slot)?.is_none() {
             // Who would go on would come to no end.
             return Err(damage(
@@ -98,16 +95,14 @@ fn step(
 }
 
 /// Where the first segments that have trimmed output are: (offset, first seq).
-fn outputs(
-    tables: &Tables<'_>,
-    spared: &Spared,
-    slot: u64,
-    trimmed_bytes: u64,
-) -> Result<Vec<(u64, u64)>, Fault> {
+fn outputs(tables: &Tables<'_>, spared: &Spared, task: Task) -> Result<Vec<(u64, u64)>, Fault> {
     let mut found = Vec::new();
-    for row in tables.output.range((slot, 0)..(slot, trimmed_bytes))? {
+    for row in tables
+        .output
+        .range((task.slot, 0)..(task.slot, task.up_to))?
+    {
         let (key, first) = row?;
-        if !spared.has_segment((slot, first.value()), trimmed_bytes) {
+        if !spared.has_segment(task, first.value()) {
             found.push((key.value().1, first.value()));
         }
         if found.len() == TRIM_SEGMENTS {

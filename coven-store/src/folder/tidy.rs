@@ -2,6 +2,7 @@
 //! bit by bit, and what is not used any more is given back.
 
 use super::Folder;
+use crate::cold::spared::What;
 use crate::cold::{erase, trim};
 use crate::database::guarded;
 use crate::fault::Fault;
@@ -56,8 +57,8 @@ impl Folder {
     fn has_to_tidy(&self) -> bool {
         let spared = &self.state.spared;
         let read = self.cold.database.read_once(|txn| {
-            let erasing = spared.first_of(&txn.open_table(ERASING)?)?;
-            let trimming = spared.first_of(&txn.open_table(TRIMMING)?)?;
+            let erasing = spared.first_of(What::Erase, &txn.open_table(ERASING)?)?;
+            let trimming = spared.first_of(What::Trim, &txn.open_table(TRIMMING)?)?;
             Ok(erasing.is_some() || trimming.is_some())
         });
         read.unwrap_or(false)
@@ -72,7 +73,7 @@ impl Folder {
             let spared = &mut self.state.spared;
             let more = erase::some(&txn, spared, &mut at)? || trim::some(&txn, spared, &mut at)?;
             if more {
-                let slots = at.iter().map(|(slot, _)| *slot).collect();
+                let slots = at.iter().map(|task| task.slot).collect();
                 let change = self.cache.change(opening, &Touched::Slots(slots));
                 txn.commit()?;
                 change.made();

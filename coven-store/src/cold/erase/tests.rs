@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use coven_core::{Event, Seq};
 use redb::{ReadableDatabase, ReadableTable, ReadableTableMetadata};
 
-use super::{Spared, some};
+use super::{Spared, What, some};
 use crate::cold::ending::comes_to_an_end;
 use crate::cold::pack::Packer;
 use crate::cold::segment::{SegmentRow, encode};
@@ -85,14 +85,16 @@ async fn what_is_damaged_is_passed_over_and_the_rest_is_erased() {
         tables.erasing.insert(slot, slot + 10).expect("a row");
     }
     let mut spared = Spared::default();
-    assert_eq!(spared.first_of(&tables.erasing), Ok(Some((1, 11))));
-    spared.add((1, 11));
-    assert_eq!(spared.first_of(&tables.erasing), Ok(Some((2, 12))));
-    spared.add((2, 12));
-    assert_eq!(spared.first_of(&tables.erasing), Ok(None));
+    let first = |spared: &Spared| spared.first_of(What::Erase, &tables.erasing);
+    for (slot, up_to) in [(1, 11), (2, 12)] {
+        let task = first(&spared).expect("a read").expect("a row");
+        assert_eq!((task.slot, task.up_to), (slot, up_to));
+        spared.add(task);
+    }
+    assert_eq!(first(&spared), Ok(None));
     let mut spared = Spared::default();
     spared.add_all();
-    assert_eq!(spared.first_of(&tables.erasing), Ok(None));
+    assert_eq!(first(&spared), Ok(None));
 }
 
 #[tokio::test]
