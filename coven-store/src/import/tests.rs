@@ -1,7 +1,8 @@
+mod contradicted;
 mod damaged;
 mod rivals;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::ops::Range;
 

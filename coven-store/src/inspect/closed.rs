@@ -3,7 +3,7 @@
 use std::io;
 use std::path::Path;
 
-use super::cold::{Inspected, cold_with};
+use super::cold::{Inspected, OfJournal, cold_with};
 use super::finding::{Finding, Findings, LogFile, Loss};
 use super::source::{Source, widths};
 use super::{Progress, journal};
@@ -81,13 +81,16 @@ fn look(
     progress: &mut dyn FnMut(Progress),
 ) -> Result<(Findings, [bool; 2]), Fault> {
     let mut is_sound = [cold.is_sound(), journal.is_sound()];
-    let wanted = match journal {
-        OpenFile::There(journal) => journal::slots(journal),
-        OpenFile::Missing => std::collections::BTreeSet::new(),
+    let of_journal = match journal {
+        OpenFile::There(journal) => OfJournal {
+            wanted: journal::slots(journal),
+            aside: journal::aside(journal).ok().flatten().unwrap_or_default(),
+        },
+        OpenFile::Missing => OfJournal::default(),
     };
     let mut inspected = match cold {
         OpenFile::There(cold) if is_there(cold) => {
-            let inspected = cold_with(Source::Closed(cold), wanted, progress)?;
+            let inspected = cold_with(Source::Closed(cold), of_journal, progress)?;
             cold.look_at_the_system();
             inspected
         }

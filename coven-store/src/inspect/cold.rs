@@ -24,6 +24,8 @@ pub(super) struct Inspection<'a> {
     pub(super) mark: Option<Mark>,
     /// From where it says that an import went on.
     pub(super) imported: Option<Mark>,
+    /// The slots that no session is to have, as either file says.
+    pub(super) aside: Aside,
     /// The slots that are looked at now, and what is known of those that there are.
     pub(super) window: RangeInclusive<u64>,
     pub(super) slots: Slots,
@@ -42,6 +44,15 @@ pub(super) struct Inspection<'a> {
     rows: u64,
 }
 
+/// What the journal says that the cold file is looked at for.
+#[derive(Default)]
+pub(super) struct OfJournal {
+    /// The slots that it has anything of: their records are kept.
+    pub(super) wanted: BTreeSet<u64>,
+    /// Those that are set aside.
+    pub(super) aside: Aside,
+}
+
 /// What was found, and what the journal is to go on from.
 pub(super) struct Inspected {
     pub(super) findings: Findings,
@@ -54,23 +65,23 @@ pub(super) struct Inspected {
 
 /// Looks at everything in a cold file.
 pub(crate) fn cold(source: Source<'_>) -> Result<Findings, Fault> {
-    let inspected = cold_with(source, BTreeSet::new(), &mut |_| {})?;
+    let inspected = cold_with(source, OfJournal::default(), &mut |_| {})?;
     Ok(inspected.findings)
 }
 
-/// The same; the records of the `wanted` slots are kept.
+/// The same of one that a journal goes on from.
 pub(super) fn cold_with<'a>(
     source: Source<'a>,
-    wanted: BTreeSet<u64>,
+    journal: OfJournal,
     progress: &'a mut dyn FnMut(Progress),
 ) -> Result<Inspected, Fault> {
-    in_windows(source, wanted, WINDOW_SLOTS, progress)
+    in_windows(source, journal, WINDOW_SLOTS, progress)
 }
 
 /// The same, at most so many slots at a time.
 pub(super) fn in_windows<'a>(
     source: Source<'a>,
-    wanted: BTreeSet<u64>,
+    OfJournal { wanted, aside }: OfJournal,
     most_slots: usize,
     progress: &'a mut dyn FnMut(Progress),
 ) -> Result<Inspected, Fault> {
@@ -79,6 +90,7 @@ pub(super) fn in_windows<'a>(
         findings: Findings::default(),
         mark: None,
         imported: None,
+        aside,
         window: ALL_SLOTS,
         slots: Slots::default(),
         gone: Gone::default(),
@@ -120,7 +132,7 @@ impl Inspection<'_> {
             match <&str>::from_bytes(&row.key) {
                 meta::FOLDED => mark = Some(Mark::unseal(&row.value, meta::FOLDED)),
                 meta::IMPORTED => imported = Some(Mark::unseal(&row.value, meta::IMPORTED)),
-                meta::ASIDE => aside = Aside::unseal(&row.value).err(),
+                meta::ASIDE => aside = Some(Aside::unseal(&row.value)),
                 _ => {}
             }
         }
@@ -132,8 +144,9 @@ impl Inspection<'_> {
             Ok(imported) => self.imported = imported,
             Err(problem) => tell(problem, meta::IMPORTED),
         }
-        if let Some(problem) = aside {
-            tell(problem, meta::ASIDE);
+        match aside.transpose() {
+            Ok(aside) => self.aside.0.extend(aside.unwrap_or_default().0),
+            Err(problem) => tell(problem, meta::ASIDE),
         }
         self.take_bad();
         let problem = match mark {

@@ -14,7 +14,7 @@ use crate::journal::{self, JournalBatch};
 use crate::layout::{JOURNAL, META, meta};
 use crate::raw::{Row, Snapshot};
 use crate::read::event_of_row;
-use crate::stored::Mark;
+use crate::stored::{Aside, Malformed, Mark};
 
 /// A group as its parts come to.
 pub(crate) struct Group {
@@ -52,6 +52,13 @@ pub(crate) fn trimmed(journal: &Snapshot) -> Option<Mark> {
     let rows = journal.rows("meta", widths(&META));
     rows.filter(|row| row.is_sound && row.key == meta::TRIMMED.as_bytes())
         .find_map(|row| Mark::unseal(&row.value, meta::TRIMMED).ok())
+}
+
+/// The slots that the journal sets aside, if it does.
+pub(super) fn aside(journal: &Snapshot) -> Result<Option<Aside>, Malformed> {
+    let mut rows = journal.rows("meta", widths(&META));
+    let row = rows.find(|row| row.is_sound && row.key == meta::ASIDE.as_bytes());
+    row.map(|row| Aside::unseal(&row.value)).transpose()
 }
 
 /// The slots that the journal has anything of.
@@ -94,6 +101,13 @@ pub(super) fn look(
         reading.findings.add(Finding {
             table: Some("meta"),
             ..told(problem, Loss::Rows)
+        });
+    }
+    if let Err(problem) = aside(snapshot) {
+        reading.findings.add(Finding {
+            table: Some("meta"),
+            place: Some(format!("\"{}\"", meta::ASIDE)),
+            ..told(problem.to_string(), Loss::Rows)
         });
     }
     for group in groups(snapshot) {

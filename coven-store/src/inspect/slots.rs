@@ -74,6 +74,12 @@ impl Inspection<'_> {
         let slot = number(&row.key, 0);
         match slot_of_row(slot, &row.value) {
             Ok((id, deleted_at)) => {
+                if row.is_sound && self.aside.0.contains(&slot) {
+                    let problem = "it sets a slot aside that a session has";
+                    let finding = Finding::of("meta", problem, Loss::Nothing);
+                    self.findings
+                        .add(finding.at(format_args!("slot {slot}")).session(&id));
+                }
                 let known = Slot::new(id, deleted_at.map(coven_core::Seq::get));
                 self.slots.known.insert(slot, known);
             }

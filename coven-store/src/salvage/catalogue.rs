@@ -176,6 +176,7 @@ impl Catalogue {
         if let Some((_, of_cold)) = &mut self.cold_marks {
             *of_cold = imported;
         }
+        self.believe_slots(rows(source.sound_rows(SLOTS)));
         for row in rows(source.rows(SLOTS)).flatten() {
             let slot = u64_of(&row.key);
             if self.take_slot(slot, &row.value) && row.is_sound {
@@ -210,6 +211,19 @@ impl Catalogue {
             self.find_names(cold);
         }
         self.take_gone(rows(source.sound_rows(GONE)));
+    }
+
+    /// Nobody has set a slot aside to which pages lead that are what they are to be, whatever says so.
+    fn believe_slots(&mut self, rows: crate::inspect::Rows<'_>) {
+        if self.aside.0.is_empty() {
+            return;
+        }
+        for row in rows.flatten() {
+            let slot = u64_of(&row.key);
+            if slot_of_row(slot, &row.value).is_ok() {
+                self.aside.0.remove(&slot);
+            }
+        }
     }
 
     /// Says whether it is one that can be read.

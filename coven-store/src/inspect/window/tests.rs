@@ -4,7 +4,7 @@ use std::fs;
 use coven_core::Event;
 use redb::{ReadableTable, Value};
 
-use super::super::cold::{Inspected, in_windows};
+use super::super::cold::{Inspected, OfJournal, in_windows};
 use super::super::{Findings, OpenFile, Source};
 use crate::file::{Kind, OsDisk};
 use crate::layout::Tables;
@@ -49,8 +49,11 @@ fn inspected(home: &Home, most_slots: usize) -> Inspected {
     let OpenFile::There(file) = file else {
         panic!("it is there");
     };
-    let wanted = BTreeSet::from([1, 3, 8]);
-    let found = in_windows(Source::Closed(&file), wanted, most_slots, &mut |_| {});
+    let journal = OfJournal {
+        wanted: BTreeSet::from([1, 3, 8]),
+        ..OfJournal::default()
+    };
+    let found = in_windows(Source::Closed(&file), journal, most_slots, &mut |_| {});
     found.expect("it is read")
 }
 
