@@ -140,6 +140,9 @@ impl Catalogue {
             catalogue.cold = Some(cold);
         }
         catalogue.settle();
+        // No log is made that sets aside what it has.
+        let owners = &catalogue.owners;
+        catalogue.aside.0.retain(|slot| !owners.contains_key(slot));
         catalogue.part_namesakes();
         catalogue.name_the_nameless();
         catalogue.has_journal = left == Left::All;
@@ -176,7 +179,7 @@ impl Catalogue {
         if let Some((_, of_cold)) = &mut self.cold_marks {
             *of_cold = imported;
         }
-        self.believe_slots(rows(source.sound_rows(SLOTS)));
+        self.believe_slots(source);
         for row in rows(source.rows(SLOTS)).flatten() {
             let slot = u64_of(&row.key);
             if self.take_slot(slot, &row.value) && row.is_sound {
@@ -214,15 +217,18 @@ impl Catalogue {
     }
 
     /// Nobody has set a slot aside to which pages lead that are what they are to be, whatever says so.
-    fn believe_slots(&mut self, rows: crate::inspect::Rows<'_>) {
+    fn believe_slots(&mut self, source: Source<'_>) {
         if self.aside.0.is_empty() {
             return;
         }
-        for row in rows.flatten() {
+        for row in source.sound_rows(SLOTS).into_iter().flatten().flatten() {
             let slot = u64_of(&row.key);
             if slot_of_row(slot, &row.value).is_ok() {
                 self.aside.0.remove(&slot);
             }
+        }
+        for row in source.sound_rows(IDS).into_iter().flatten().flatten() {
+            self.aside.0.remove(&u64_of(&row.value));
         }
     }
 

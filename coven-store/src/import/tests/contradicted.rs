@@ -1,6 +1,6 @@
 //! What says which slots are set aside is damaged, or says it of a session's.
 
-use super::damaged::{salvaged, sessions, with_one};
+use super::damaged::{overwrite, salvaged, sessions, with_one};
 use super::*;
 
 /// Has a file say something else of which slots are set aside.
@@ -46,6 +46,16 @@ async fn a_slot_that_a_session_has_is_told_if_it_is_set_aside_and_the_session_is
         let told = "meta slot 2, session right: it sets a slot aside";
         assert!(problems[0].contains(told), "{problems:?}");
         let expected = sessions(&[("before", 2), ("right", 42)]);
-        assert_eq!(salvaged(&home).await, (expected, 0));
+        assert_eq!(salvaged(&home).await, (expected.clone(), 0));
+        // Though one alone leads to it.
+        for table in ["slots", "ids"] {
+            let torn = copy(&home);
+            overwrite(&torn, &[table]);
+            let salvaged = salvaged(&torn).await;
+            assert_eq!(salvaged, (expected.clone(), 0), "without {table}");
+        }
+        overwrite(&home, &["slots", "ids"]);
+        let (_, untraced) = salvaged(&home).await;
+        assert_eq!(untraced, 0, "a list leads to it");
     }
 }

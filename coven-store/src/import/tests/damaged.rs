@@ -11,7 +11,7 @@ pub(super) async fn with_one() -> Home {
     home
 }
 
-fn overwrite(home: &Home, tables: &[&str]) {
+pub(super) fn overwrite(home: &Home, tables: &[&str]) {
     let places = tables
         .iter()
         .map(|table| pages(&home.path(), table).remove(0).place);
