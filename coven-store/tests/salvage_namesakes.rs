@@ -117,3 +117,24 @@ async fn of_two_sessions_of_one_id_none_is_gone_without_a_word_though_all_its_ev
     let expected = [("a", false), ("salvaged-slot-2", true)];
     assert_eq!(sessions(&content_of(&new).await), expected);
 }
+
+#[tokio::test]
+async fn two_sessions_of_one_id_are_deleted_in_a_place_each_where_one_is_said_of_both() {
+    const GONE: TableDefinition<&str, u64> = TableDefinition::new("gone");
+    let log = namesakes().await;
+    change_ids(&log, |ids| _ = ids.remove("a").expect("a row"));
+    let db = redb::Database::open(log.path()).expect("it is closed");
+    let txn = db.begin_write().expect("a transaction");
+    let mut gone = txn.open_table(GONE).expect("a table");
+    gone.insert("a", 6).expect("a row");
+    drop(gone);
+    txn.commit().expect("a commit");
+    drop(db);
+    let (new, salvaged) = salvaged(&log);
+    assert_eq!((salvaged.sessions, salvaged.changed), (0, Vec::new()));
+    let found = inspect(&new.path(), &mut |_| {}).expect("it can be looked at");
+    assert_eq!(found.problems, []);
+    let store = new.open();
+    assert_eq!(store.was_deleted(&id("a")), Ok(true));
+    store.close().await;
+}
