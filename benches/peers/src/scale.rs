@@ -10,7 +10,7 @@ use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use coven_core::Seq;
+use coven_core::{Seq, SessionId};
 use coven_store::{Archived, Options, Page, ReadLimit, Store};
 use futures_util::StreamExt;
 use tokio::runtime::Builder;
@@ -271,15 +271,28 @@ pub(crate) fn read_what_was_filled(home: &Path) {
         before: None,
         limit: 100,
     };
-    let seqs: Vec<u64> = (0..ROUNDS).map(|_| pick(last)).collect();
+    let first_of_busy = first_of(&store, &session_id("new", 0));
+    // Events of a KiB, a few runs of which fill a page; and those of sessions of six lines, some hundreds of them.
+    let seqs: Vec<u64> = (0..ROUNDS)
+        .map(|_| first_of_busy + pick(last - first_of_busy))
+        .collect();
+    let seqs_of_short: Vec<u64> = (0..ROUNDS).map(|_| pick(first_of_busy)).collect();
     let ids: Vec<_> = (0..ROUNDS)
         .map(|_| session_id("old", pick(sessions as u64) as usize))
         .collect();
-    let measures: [(&str, Measure<'_>); 4] = [
+    let measures: [(&str, Measure<'_>); 5] = [
         (
             "resume of all at a cursor, 64 KiB",
             Box::new(|n| {
                 store.read_all(Seq::new(seqs[n]), few).expect("read");
+            }),
+        ),
+        (
+            "resume of all among sessions of six events, 64 KiB",
+            Box::new(|n| {
+                store
+                    .read_all(Seq::new(seqs_of_short[n]), few)
+                    .expect("read");
             }),
         ),
         (
@@ -329,6 +342,16 @@ pub(crate) fn read_what_was_filled(home: &Path) {
         &format!("at most {:.0} MiB", mib(most)),
     );
     runtime.block_on(store.close());
+}
+
+/// Where a session begins.
+fn first_of(store: &Store, session: &SessionId) -> u64 {
+    let one = ReadLimit {
+        events: 1,
+        bytes: usize::MAX,
+    };
+    let page = store.read(session, Seq::ZERO, one).expect("read");
+    page[0].seq.get()
 }
 
 fn time(work: impl Fn()) -> f64 {
