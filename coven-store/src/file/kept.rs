@@ -17,7 +17,7 @@ use super::shadow::Shadow;
 use crate::database::Database;
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
-use crate::raw::{HEADER_BYTES, Header, RawFile, Snapshot};
+use crate::raw::{HEADER_BYTES, Header, Last, RawFile, Snapshot};
 
 const OTHER_COMMIT: &str =
     "its last commit is not the one that was made last, and may be another log's";
@@ -121,9 +121,16 @@ impl Kept {
         look().and_then(|_| look())
     }
 
-    /// Whether the last commit of the file is the one that was made last: another program may have written over it
-    /// in place. One bit that turned in its first page is no matter, as each commit writes that anew. Nothing is
-    /// said of a file that cannot be written to, nor where the disk does not give it. Takes one read.
+    /// The same, for who gives back what its last commit does not use: none where its first page calls another
+    /// commit the last than was written there. Takes one read.
+    pub(crate) fn file_as_written(&self) -> Option<&Shadow> {
+        self.file().filter(|_| self.is_still_itself().is_ok())
+    }
+
+    /// Whether the last commit of the file is the one that was made last, and is called that: another program may have
+    /// written over it in place, and the disk may have lost the write that says so. Any other bit that turned in its
+    /// first page is no matter, as each commit writes that anew. Nothing is said of a file that cannot be written to,
+    /// nor where the disk does not give it. Takes one read.
     ///
     /// # Errors
     /// [`StorageFault::Damaged`]: what would be written to it would be in no log.
@@ -131,17 +138,35 @@ impl Kept {
         let Some((found, made)) = self.first_page() else {
             return Ok(());
         };
-        if found.ends_as(&made) {
+        if found.says_what(&made) {
             return Ok(());
         }
         let problem = found.problems.first().copied();
-        let problem = problem.or(found.last.problem()).unwrap_or(OTHER_COMMIT);
+        let hidden = found.has_one_after.then_some(Last::Hidden);
+        let of_last = hidden.unwrap_or(found.last).problem();
+        let problem = problem.or(of_last).unwrap_or(OTHER_COMMIT);
         Err(StorageFault::Damaged {
             message: format!(
                 "{} is not what was written to it: {problem}",
                 self.path.display()
             ),
         })
+    }
+
+    /// Writes anew which commit is the last, where that alone is not as it was written. Both are there.
+    pub(crate) fn name_its_last(&self) -> Result<(), StorageFault> {
+        let (Some(file), Some((found, made)), Some(written)) = (
+            self.file(),
+            self.first_page(),
+            self.past.last_sync.written(),
+        ) else {
+            return Ok(());
+        };
+        if found.says_what(&made) || !found.ends_as(&made) {
+            return Ok(());
+        }
+        let named = file.write(0, &written).and_then(|()| file.sync_data());
+        named.map_err(|error| storage_fault(&error))
     }
 
     /// Keeps a log that was put over this one in place from being written to as this one is closed.

@@ -1,3 +1,4 @@
+mod first_page;
 mod rest;
 mod room;
 

@@ -102,7 +102,7 @@ impl Folder {
     pub(super) fn compact(&mut self) {
         if self.state.is_tidy
             && self.state.trouble.is_none()
-            && let Some(file) = self.cold.file()
+            && let Some(file) = self.cold.file_as_written()
         {
             self.compaction.step(file);
         }
@@ -110,7 +110,7 @@ impl Folder {
 
     /// The same at once, and of everything that it does not use: that may be the room there is none of.
     fn give_all_back(&mut self) {
-        if let Some(file) = self.cold.file() {
+        if let Some(file) = self.cold.file_as_written() {
             self.compaction.give_all_now(file);
         }
     }

@@ -170,7 +170,8 @@ impl Folder {
         }
         let made = self
             .cold
-            .is_still_itself()
+            .name_its_last()
+            .and_then(|()| self.cold.is_still_itself())
             .and_then(|()| self.make_writable())
             .and_then(|()| self.bytes_to_mend())
             .and_then(|bytes| self.make_room(bytes, self.claim()));

@@ -40,7 +40,8 @@ pub(crate) struct FreePages {
 pub(crate) fn free_pages(file: &RawFile, at_least_bytes: u64) -> Option<FreePages> {
     let header = Header::read(file);
     let commit = *header.commits.first()?;
-    if !header.is_sound() || !header.has_two_phases {
+    // Where there is a commit after the one that is called the last, what that one says is free is what this one uses.
+    if !header.is_sound() || !header.has_two_phases || header.has_one_after {
         return None;
     }
     let geometry = header.geometry;

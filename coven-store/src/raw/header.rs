@@ -190,6 +190,11 @@ impl Header {
         newest(self).is_some_and(|it| newest(other) == Some(it))
     }
 
+    /// Whether it calls the same commit the last as another one does, as well.
+    pub(crate) fn says_what(&self, other: &Self) -> bool {
+        self.ends_as(other) && self.commits.first() == other.commits.first()
+    }
+
     /// Whether all is well with it.
     pub(crate) fn is_sound(&self) -> bool {
         self.problems.is_empty() && self.last == Last::Told
