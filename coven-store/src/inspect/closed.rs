@@ -14,6 +14,7 @@ use crate::fault::Fault;
 use crate::file::{self, Disk, Kind, journal_path, open_error};
 use crate::layout::{META, meta};
 use crate::raw::{Last, RawFile, Snapshot};
+use crate::stored::Mark;
 
 /// Tables that every file of a kind has.
 const COLD_TABLES: [&str; 13] = [
@@ -50,8 +51,7 @@ pub(crate) fn closed(
 ) -> Result<Findings, OpenError> {
     file::refuse_unfinished(path)?;
     let journal_path = journal_path(path);
-    let cold = OpenFile::open(disk, path, Kind::Cold)?;
-    let journal = OpenFile::open(disk, &journal_path, Kind::Journal)?;
+    let (cold, journal) = OpenFile::both(disk, path)?;
     if matches!((&cold, &journal), (OpenFile::Missing, OpenFile::Missing)) {
         return Err(open_error(path, io::ErrorKind::NotFound.into()));
     }
@@ -156,6 +156,11 @@ const fn log_file(kind: Kind) -> LogFile {
     }
 }
 
+/// How far a cold file has everything.
+fn folded(cold: &Snapshot) -> Option<Mark> {
+    Mark::unseal(&value_of(cold, meta::FOLDED)?, meta::FOLDED).ok()
+}
+
 /// One of the two files, or that it is not there.
 pub(crate) enum OpenFile {
     Missing,
@@ -163,6 +168,21 @@ pub(crate) enum OpenFile {
 }
 
 impl OpenFile {
+    /// Opens both files of the log at `path`. The journal is emptied only for what the cold file said was its last
+    /// commit: where that calls an older one the last now, and is older than the journal's beginning, it is at the newest.
+    pub(crate) fn both(disk: &dyn Disk, path: &Path) -> Result<(Self, Self), OpenError> {
+        let mut cold = Self::open(disk, path, Kind::Cold)?;
+        let journal = Self::open(disk, &journal_path(path), Kind::Journal)?;
+        if let (Self::There(cold), Self::There(journal)) = (&mut cold, &journal)
+            && cold.header.has_one_after
+            && let (Some(folded), Some(trimmed)) = (folded(cold), journal::trimmed(journal))
+            && folded.position < trimmed.position
+        {
+            cold.go_to_the_newest();
+        }
+        Ok((cold, journal))
+    }
+
     /// Opens a file, and refuses one that is whole and no log of ours.
     pub(crate) fn open(disk: &dyn Disk, path: &Path, kind: Kind) -> Result<Self, OpenError> {
         let file = match RawFile::open(disk, path) {

@@ -190,6 +190,20 @@ impl Header {
         newest(self).is_some_and(|it| newest(other) == Some(it))
     }
 
+    /// The commit with the highest number takes the place of the one that is called the last.
+    pub(super) fn take_the_newest(&mut self) {
+        self.commits
+            .sort_by_key(|commit| std::cmp::Reverse(commit.number));
+        self.last = Last::Hidden;
+        self.has_one_after = false;
+        self.believed_at = None;
+    }
+
+    /// The first of its commits.
+    pub(super) fn newest(&self) -> Option<Commit> {
+        self.commits.first().copied()
+    }
+
     /// Whether it calls the same commit the last as another one does, as well.
     pub(crate) fn says_what(&self, other: &Self) -> bool {
         self.ends_as(other) && self.commits.first() == other.commits.first()

@@ -92,6 +92,12 @@ impl Snapshot {
         snapshot
     }
 
+    /// Goes on to the newest commit, where the first page calls the one before that the last, which it is not.
+    pub(crate) fn go_to_the_newest(&mut self) {
+        self.header.take_the_newest();
+        self.enter(self.header.newest());
+    }
+
     /// The file as the commit left it that redb takes first, whatever of it is whole; nothing of it
     /// is known yet but where redb's own tables begin.
     pub(super) fn of_first_commit(file: RawFile) -> Self {

@@ -16,7 +16,7 @@ use redb::{TableHandle, Value};
 
 use crate::cold::segment::Segment;
 use crate::error::OpenError;
-use crate::file::{Disk, Kind, journal_path, open_error, refuse_unfinished};
+use crate::file::{Disk, open_error, refuse_unfinished};
 use crate::inspect::{OpenFile, Source, widths};
 use crate::layout::{BY_CREATED, GONE, IDS, META, ORDER, RECORDS, SEGMENTS, SLOTS, meta};
 use crate::limits::LOST_SEQS;
@@ -117,8 +117,7 @@ impl Catalogue {
     pub(super) fn of(disk: &dyn Disk, path: &std::path::Path) -> Result<Self, OpenError> {
         refuse_unfinished(path)?;
         let mut catalogue = Self::default();
-        let cold = OpenFile::open(disk, path, Kind::Cold)?;
-        let journal = OpenFile::open(disk, &journal_path(path), Kind::Journal)?;
+        let (cold, journal) = OpenFile::both(disk, path)?;
         catalogue.aside = aside(&cold, &journal);
         match (&cold, &journal) {
             (OpenFile::Missing, OpenFile::Missing) => {
