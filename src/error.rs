@@ -248,13 +248,26 @@ pub enum OpenError {
     },
     /// The home was made by a newer Coven.
     #[error(
-        "{} was made by a newer version of Coven (format {found}); use that, or another home",
+        "{0} was made by a newer version of Coven (format {found}); use that, or another home; or its file `format` \
+         is damaged: `coven --home {0} doctor --store` looks at the log all the same, and says what to do",
         home.display()
     )]
     Newer {
         /// The home.
         home: PathBuf,
         /// The format it is in.
+        found: String,
+    },
+    /// The file that says the home's format says what no Coven wrote.
+    #[error(
+        "{0}/format says \"{found}\", which no Coven wrote: `coven --home {0} doctor --store` looks at the log all \
+         the same, and says what to do",
+        home.display()
+    )]
+    Format {
+        /// The home.
+        home: PathBuf,
+        /// The beginning of what is there.
         found: String,
     },
     /// The log cannot be opened.

@@ -197,11 +197,22 @@ impl Home {
     /// Checks and locks the home at `path` for reading alone: none is made, and nothing is written
     /// into it but who has the lock, where that can be. Blocks for a few system calls.
     pub(crate) fn open_to_read(path: &Path) -> Result<Self, OpenError> {
+        let home = Self::open_to_repair(path)?;
+        format::found(&home.path)?;
+        Ok(home)
+    }
+
+    /// The same for who looks at its log, or salvages it, whatever the home says of its format: the log says of
+    /// itself which it is of.
+    pub(crate) fn open_to_repair(path: &Path) -> Result<Self, OpenError> {
         let path = named(path)?;
         open_directory(&path)?;
         check_log(&path)?;
         let lock = Locked::new(lock::take_to_read(&path)?);
-        format::found(&path)?;
+        match format::found(&path) {
+            Ok(_) | Err(OpenError::Newer { .. } | OpenError::Format { .. }) => {}
+            Err(error) => return Err(error),
+        }
         Ok(Self { path, lock })
     }
 
@@ -308,7 +319,7 @@ fn check_log(home: &Path) -> Result<(), OpenError> {
             problem: format!("holds a {LOG_FILE} that no Coven wrote: {problem}"),
         })
     };
-    if fs::exists(home.join(FORMAT_FILE)).unwrap_or(true) {
+    if format::is_said(home) {
         return Ok(());
     }
     let log = home.join(LOG_FILE);
@@ -327,6 +338,15 @@ fn check_log(home: &Path) -> Result<(), OpenError> {
         return refuse("it is not a database");
     }
     Ok(())
+}
+
+/// What the home at `path` says of its format, where nothing but looking at its log, or salvaging it, is done
+/// because of that.
+pub(crate) fn foreign_format(path: &Path) -> Option<String> {
+    match format::found(path) {
+        Err(OpenError::Newer { found, .. } | OpenError::Format { found, .. }) => Some(found),
+        Ok(_) | Err(_) => None,
+    }
 }
 
 /// Whether what says the format of the home at `path`, and its lock, are files that can be read.

@@ -52,7 +52,7 @@ pub enum RepairError {
 /// [`OpenError::InUse`] while somebody has the home open; [`OpenError::Log`] where there is no log,
 /// or one that this version could not read if it were whole.
 pub fn inspect(path: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Findings, OpenError> {
-    let home = Home::open_to_read(path)?;
+    let home = Home::open_to_repair(path)?;
     home.refuse_lost_log()?;
     Ok(coven_store::inspect(&home.log(), progress)?)
 }
@@ -72,16 +72,23 @@ pub fn glance(path: &Path) -> Result<(), OpenError> {
 /// before it is salvaged; `None` where it is opened. Blocks for as long as opening it to read takes.
 pub fn why_unopened(path: &Path) -> Option<OpenError> {
     let open = || {
-        let home = Home::open_to_read(path)?;
+        let home = Home::open_to_repair(path)?;
         Store::open_to_read(&home.log(), Options::default())?;
         Ok(())
     };
-    let error = glance(path).and_then(|()| open()).err()?;
+    let glance = coven_store::glance(&path.join(LOG_FILE)).map_err(OpenError::from);
+    let error = glance.and_then(|()| open()).err()?;
     let is_of_the_log = matches!(
         error,
         OpenError::Log(store::OpenError::Damaged { .. } | store::OpenError::Foreign { .. })
     );
     is_of_the_log.then_some(error)
+}
+
+/// What the file that says the format of the home at `path` says, where that keeps everybody from opening it but those
+/// who look at its log, or salvage it: a newer version wrote it, or it is damaged. `None` where it does not.
+pub fn foreign_format(path: &Path) -> Option<String> {
+    home::foreign_format(path)
 }
 
 /// Writes everything that is whole in the log of the home at `path` into a new home at `into`,
@@ -97,7 +104,7 @@ pub fn salvage(
     into: &Path,
     progress: &mut dyn FnMut(Progress),
 ) -> Result<Salvaged, RepairError> {
-    let home = Home::open_to_read(path)?;
+    let home = Home::open_to_repair(path)?;
     home.refuse_lost_log()?;
     check_place(into, path)?;
     let made = Made::before(into).map_err(RepairError::New)?;

@@ -181,7 +181,9 @@ pub(crate) fn refused(error: &OpenError, home: &Path, then: &str) -> Failure {
             );
         }
         OpenError::LostLog(_) => return Failure::failed(error.to_string()),
-        OpenError::Home { .. } => "set COVEN_HOME, or --home, to a directory of your own",
+        OpenError::Home { .. } | OpenError::Format { .. } => {
+            "set COVEN_HOME, or --home, to a directory of your own"
+        }
         OpenError::Log(store::OpenError::Foreign { problem, .. }) if problem == NO_FILE => {
             "move it away, and put the log's own file there from a copy"
         }

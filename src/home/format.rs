@@ -1,7 +1,7 @@
 //! The format of a home.
 
 use std::fs::OpenOptions;
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
@@ -32,25 +32,40 @@ pub(super) enum Format {
     None,
 }
 
+/// More than any number of a format has.
+const LONGEST: u64 = 64;
+
+/// A file with nothing in it, or zeros alone, says nothing: that is what some file systems leave of one that was
+/// being written as the power went.
 pub(super) fn found(home: &Path) -> Result<Format, OpenError> {
     let path = home.join(FORMAT_FILE);
-    let found =
-        match open_regular(&path, OpenOptions::new().read(true)).and_then(io::read_to_string) {
-            Ok(found) => found.trim().to_owned(),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Format::None),
-            Err(source) => return Err(io_error(&path, source)),
-        };
+    let mut found = Vec::new();
+    match open_regular(&path, OpenOptions::new().read(true))
+        .and_then(|file| file.take(LONGEST).read_to_end(&mut found))
+    {
+        Ok(_) => {}
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Format::None),
+        Err(source) => return Err(io_error(&path, source)),
+    }
+    let found = String::from_utf8_lossy(&found);
+    let found = found.trim_matches(|c: char| c == '\0' || c.is_whitespace());
     match found.parse::<u32>() {
+        _ if found.is_empty() => Ok(Format::None),
         Ok(FORMAT) => Ok(Format::Ours),
         Ok(newer) if newer > FORMAT => Err(OpenError::Newer {
             home: home.to_owned(),
-            found,
+            found: found.to_owned(),
         }),
-        Ok(_) | Err(_) => Err(OpenError::Home {
+        Ok(_) | Err(_) => Err(OpenError::Format {
             home: home.to_owned(),
-            problem: format!("has a {FORMAT_FILE} file that no Coven wrote"),
+            found: found.escape_debug().to_string(),
         }),
     }
+}
+
+/// Whether a home says anything of its format, or it is for whoever opens it to complain of.
+pub(super) fn is_said(home: &Path) -> bool {
+    !matches!(found(home), Ok(Format::None))
 }
 
 /// Written beside and moved into place, so that it is never seen half.

@@ -122,6 +122,26 @@ fn a_home_of_a_newer_version_is_refused_and_left_as_it_is() {
 }
 
 #[test]
+fn a_format_of_which_a_power_cut_left_nothing_is_written_anew_and_other_files_stay_anothers() {
+    for left in ["", "\0\0", "\0\n"] {
+        let outer = temporary();
+        let format = outer.path().join(FORMAT_FILE);
+        fs::write(&format, left).unwrap();
+        drop(Home::open_to_read(outer.path()).unwrap());
+        assert_eq!(fs::read_to_string(&format).unwrap(), left);
+        drop(Home::open(outer.path()).unwrap());
+        assert_eq!(fs::read_to_string(&format).unwrap(), "1\n");
+        fs::write(&format, left).unwrap();
+        fs::write(outer.path().join(LOG_FILE), "theirs").unwrap();
+        let refused = Home::open(outer.path());
+        assert!(
+            matches!(refused, Err(OpenError::Home { .. })),
+            "{refused:?}"
+        );
+    }
+}
+
+#[test]
 fn a_home_that_is_opened_to_be_read_is_not_made_and_nothing_is_but_its_lock() {
     let outer = temporary();
     let missing = outer.path().join("missing");

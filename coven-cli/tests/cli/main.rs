@@ -18,6 +18,7 @@ mod eventually;
 mod exact;
 mod fake_daemon;
 mod file_size_limit;
+mod foreign_format;
 mod home;
 mod home_trust;
 mod interrupted;

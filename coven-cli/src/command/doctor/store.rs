@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use coven::repair::{self, RepairError};
-use coven::store::{Findings, Progress, SalvageError, Salvaged};
+use coven::store::{Progress, SalvageError, Salvaged};
 use coven::{OpenError, store};
 
 use crate::exit::Exit;
@@ -45,9 +45,12 @@ pub(super) async fn run(home: &Home, into: Option<&Path>, form: Form) -> Result<
         repair::why_unopened(home.dir())
     };
     let unopened = unopened.map(|error| error.to_string());
+    let format = repair::foreign_format(home.dir());
     let looked = Looked {
+        home: home.dir(),
         findings: &findings,
         unopened: unopened.as_deref(),
+        format: format.as_deref(),
     };
     let salvaged = match into {
         Some(into) => match breaking_off::during(salvage(home, into), into).await? {
@@ -61,11 +64,11 @@ pub(super) async fn run(home: &Home, into: Option<&Path>, form: Form) -> Result<
         Form::Json => output::json(&report::of(looked, salvaged))?,
         Form::Text => output::print(&report::for_people(looked, salvaged))?,
     }
-    Ok(exit(&findings))
+    Ok(exit(looked))
 }
 
-fn exit(findings: &Findings) -> Exit {
-    if findings.is_whole() {
+fn exit(looked: Looked) -> Exit {
+    if looked.findings.is_whole() && looked.format.is_none() {
         Exit::Done
     } else {
         Exit::Damaged

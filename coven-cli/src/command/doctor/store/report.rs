@@ -28,9 +28,12 @@ const OPENED: &str = "It is opened all the same: who reads it does not look at e
 /// What was found in a log.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Looked<'a> {
+    pub(super) home: &'a Path,
     pub(super) findings: &'a Findings,
     /// Why it is not opened as it is, if it is not.
     pub(super) unopened: Option<&'a str>,
+    /// What the home's file `format` says, where no other command opens the home because of it.
+    pub(super) format: Option<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -38,6 +41,7 @@ pub(super) struct Looked<'a> {
 pub(super) struct Report<'a> {
     whole: bool,
     unopened: Option<&'a str>,
+    foreign_format: Option<&'a str>,
     sessions: u64,
     events: u64,
     problems: Vec<Problem<'a>>,
@@ -99,7 +103,12 @@ struct Altered<'a> {
 
 /// The report for programs.
 pub(super) fn of<'a>(looked: Looked<'a>, salvaged: Option<(&Path, &'a Salvaged)>) -> Report<'a> {
-    let Looked { findings, unopened } = looked;
+    let Looked {
+        findings,
+        unopened,
+        format,
+        ..
+    } = looked;
     let by_id = |sessions: &'a Sessions| {
         let sessions = sessions.iter();
         sessions.map(|(id, count)| (id.as_str(), *count)).collect()
@@ -107,6 +116,7 @@ pub(super) fn of<'a>(looked: Looked<'a>, salvaged: Option<(&Path, &'a Salvaged)>
     Report {
         whole: findings.is_whole(),
         unopened,
+        foreign_format: format,
         sessions: findings.sessions,
         events: findings.events,
         problems: findings.problems.iter().map(Problem::of).collect(),
@@ -172,8 +182,16 @@ impl<'a> Altered<'a> {
 
 /// The report for people.
 pub(super) fn for_people(looked: Looked, salvaged: Option<(&Path, &Salvaged)>) -> String {
-    let Looked { findings, unopened } = looked;
+    let Looked {
+        home,
+        findings,
+        unopened,
+        format,
+    } = looked;
     let mut text = String::new();
+    if let Some(found) = format {
+        line(&mut text, &one_line(&told_format(home, found)));
+    }
     for finding in findings.problems.iter().take(SHOWN) {
         line(&mut text, &one_line(&finding.to_string()));
     }
@@ -203,6 +221,17 @@ pub(super) fn for_people(looked: Looked, salvaged: Option<(&Path, &Salvaged)>) -
         ),
     }
     text
+}
+
+/// What is said of a home that no other command opens because of what its file `format` says.
+fn told_format(home: &Path, found: &str) -> String {
+    let path = home.join("format");
+    let path = path.display();
+    format!(
+        "{path} says \"{found}\": a newer version of Coven made this home, or that file is damaged, which the log is not \
+         by that. No other command opens the home. If no newer version was ever used here, remove the file ({path}): it \
+         is made again, and the home is as it was."
+    )
 }
 
 /// Whether more is behind what is damaged than is told of it, for whoever gets there.

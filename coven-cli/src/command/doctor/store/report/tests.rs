@@ -3,8 +3,17 @@ use coven::Seq;
 use super::*;
 
 fn looked(findings: &Findings) -> String {
-    let unopened = None;
-    for_people(Looked { findings, unopened }, None)
+    said(findings, None)
+}
+
+fn said(findings: &Findings, unopened: Option<&str>) -> String {
+    let looked = Looked {
+        home: Path::new("/home"),
+        findings,
+        unopened,
+        format: None,
+    };
+    for_people(looked, None)
 }
 
 #[test]
@@ -57,7 +66,7 @@ fn a_log_that_is_opened_though_what_leads_to_its_content_is_damaged_is_told_to_b
         let findings = &findings;
         assert_eq!(looked(findings).contains(OPENED), is_told);
         let unopened = Some("the table meta cannot be found");
-        let said = for_people(Looked { findings, unopened }, None);
+        let said = said(findings, unopened);
         assert!(!said.contains(OPENED), "{said}");
         assert!(said.contains("is not opened until"), "{said}");
     }
