@@ -50,18 +50,19 @@ pub(super) fn append(tables: &mut Tables<'_>, runs: &[Run]) -> Result<(), Fault>
 }
 
 /// Calls `each` with the runs that end after `after`, in order, until it says it is enough. In the
-/// place of those in a row that cannot be read, or is out of its order, it is told of the damage, whose `seq` is
-/// where they begin.
+/// place of those in a row that cannot be read, or is out of its order, or goes beyond `end`, where the log does, it is
+/// told of the damage, whose `seq` is where they begin.
 pub(crate) fn runs_after(
     order: &impl ReadableTable<u64, &'static [u8]>,
     after: Seq,
+    end: Seq,
     mut each: impl FnMut(Result<Run, Damage>) -> Result<Goes, Fault>,
 ) -> Result<(), Fault> {
     let start = after.get().saturating_add(1);
     // The row that holds `start` may begin before it.
     let from = order.range(..=start)?.next_back().transpose()?;
     let from = from.map_or(start, |(first, _)| first.value());
-    let mut walk = RunsAfter::new(after);
+    let mut walk = RunsAfter::new(after, end);
     for row in order.range(from..)? {
         let (first, bytes) = row?;
         let runs = runs_of_row(first.value(), bytes.value());
@@ -75,15 +76,19 @@ pub(crate) fn runs_after(
 /// A walk along the rows of the order, for the runs that end after some place.
 pub(crate) struct RunsAfter {
     after: Seq,
-    /// Where the last row ends that could be read.
+    /// Where the log ends. A row that claims places behind it is one of an import that came to nothing, say, in a page
+    /// that was written once: who believed it would pass over what gets those places.
     end: Seq,
+    /// Where the last row ends that could be read.
+    read: Seq,
 }
 
 impl RunsAfter {
-    pub(crate) const fn new(after: Seq) -> Self {
+    pub(crate) const fn new(after: Seq, end: Seq) -> Self {
         Self {
             after,
-            end: Seq::ZERO,
+            end,
+            read: Seq::ZERO,
         }
     }
 
@@ -95,13 +100,16 @@ impl RunsAfter {
         mut each: impl FnMut(Result<Run, Damage>) -> Result<Goes, Fault>,
     ) -> Result<Goes, Fault> {
         let runs = match runs {
-            _ if first <= self.end.get() => {
+            _ if first <= self.read.get() => {
                 return each(Err(damaged(first, &"it is out of its order")));
+            }
+            Ok(runs) if runs.last().is_some_and(|run| run.last > self.end) => {
+                return each(Err(damaged(first, &"it goes beyond the end of the log")));
             }
             Ok(runs) => runs,
             Err(problem) => return each(Err(damaged(first, &problem))),
         };
-        self.end = runs.last().map_or(self.end, |run| run.last);
+        self.read = runs.last().map_or(self.read, |run| run.last);
         for run in runs {
             if run.last > self.after && each(Ok(run))? == Goes::Enough {
                 return Ok(Goes::Enough);

@@ -15,7 +15,7 @@ use crate::database::guarded;
 use crate::error::Damage;
 use crate::fault::Fault;
 use crate::layout::{ORDER, SLOTS};
-use crate::read::record::slot_row;
+use crate::read::record::{folded, slot_row};
 use crate::read::segments::{Segments, Verified};
 use crate::tail::{AllRows, Run};
 
@@ -68,11 +68,19 @@ impl<'a> ColdFile<'a> {
         after: Seq,
         mut each: impl FnMut(&mut Self, Result<Run, Damage>) -> Result<Goes, Fault>,
     ) -> Result<(), Fault> {
+        let end = self.end();
         if let From::File(file) = self.events {
-            return file.runs_after(after, |run| each(self, run));
+            return file.runs_after(after, end, |run| each(self, run));
         }
         let order = self.txn.open_table(ORDER)?;
-        runs_after(&order, after, |run| each(self, run))
+        runs_after(&order, after, end, |run| each(self, run))
+    }
+
+    /// Where the order ends. It may have been folded since the tail was looked at; where the file no longer says that,
+    /// the tail has what comes after.
+    fn end(&self) -> Seq {
+        let folded = guarded(|| folded(self.txn)).map_or(Seq::ZERO, |mark| mark.seq());
+        folded.max(self.tail.folded)
     }
 
     pub(super) fn owner(&mut self, slot: u64) -> Result<&(SessionId, Seq), Fault> {

@@ -2,6 +2,7 @@
 //! told what he is not given.
 
 mod astray;
+mod beyond;
 mod meanwhile;
 
 use std::collections::BTreeSet;
@@ -102,10 +103,15 @@ impl Story {
         let truth = store.read_all(Seq::ZERO, ALL).expect("a read");
         let order = store.run(|txn| {
             let mut found = Vec::new();
-            runs_after(&txn.open_table(ORDER)?, Seq::ZERO, |run| {
-                found.push(run.expect("it is whole"));
-                Ok(Goes::On)
-            })?;
+            runs_after(
+                &txn.open_table(ORDER)?,
+                Seq::ZERO,
+                Seq::new(u64::MAX),
+                |run| {
+                    found.push(run.expect("it is whole"));
+                    Ok(Goes::On)
+                },
+            )?;
             Ok(found)
         });
         store.close().await;

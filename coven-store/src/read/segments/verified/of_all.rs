@@ -23,9 +23,10 @@ impl Verified<'_> {
     pub(in crate::read) fn runs_after(
         self,
         after: Seq,
+        end: Seq,
         mut each: impl FnMut(Result<Run, Damage>) -> Result<Goes, Fault>,
     ) -> Result<(), Fault> {
-        let mut walk = RunsAfter::new(after);
+        let mut walk = RunsAfter::new(after, end);
         let from = self.row_with(after.next()).unwrap_or(0);
         for leaf in self.reach(ORDER, (from, 0), (u64::MAX, 0), Order::Forward) {
             for ((first, _), row) in &leaf.rows {
