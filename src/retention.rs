@@ -12,6 +12,7 @@ mod plan;
 mod prune;
 mod regularly;
 mod unreadable;
+mod young;
 
 use std::time::Duration;
 

@@ -2,11 +2,13 @@
 
 mod world;
 
+use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use coven::clock::ManualClock;
-use coven::{Envelope, Event, Pruned, Pruning, Retention, Seq, SessionId};
+use coven::clock::{Clock, ManualClock};
+use coven::{Envelope, Event, Pruned, Pruning, Retention, Seq, SessionId, Timestamp};
 use sha2::{Digest, Sha256};
 use world::{World, kinds, me, within, written};
 
@@ -190,6 +192,71 @@ async fn output_that_is_too_old_goes_and_what_came_later_stays() {
     assert_eq!(left(&events(&world, &id).await), (4, b"new\n".to_vec()));
     world.engine.kill(&id, me()).await.unwrap();
     world.to_the_end_of_what_is_left(&id).await;
+}
+
+/// A clock that can be set back, as a system's is; the moments of its timers go on.
+#[derive(Debug)]
+struct SetBack {
+    clock: ManualClock,
+    back_hours: AtomicU64,
+}
+
+impl SetBack {
+    /// Sets what it says, in hours, an hour later.
+    fn say(&self, hours: u64) {
+        self.clock.advance(Duration::from_secs(3600));
+        let is = self.clock.elapsed().as_secs() / 3600;
+        self.back_hours.store(is - hours, Ordering::Relaxed);
+    }
+}
+
+impl Clock for SetBack {
+    fn now(&self) -> Timestamp {
+        let back = self.back_hours.load(Ordering::Relaxed) * 3_600_000_000_000;
+        Timestamp::from_nanos(self.clock.now().as_nanos() - back.cast_signed())
+    }
+
+    fn elapsed(&self) -> Duration {
+        self.clock.elapsed()
+    }
+
+    fn sleep_until(&self, moment: Duration) -> Pin<Box<dyn Future<Output = ()> + Send>> {
+        self.clock.sleep_until(moment)
+    }
+}
+
+#[tokio::test]
+async fn nothing_younger_than_the_limit_goes_though_the_clock_was_set_back() {
+    let clock = Arc::new(SetBack {
+        clock: ManualClock::new(),
+        back_hours: AtomicU64::new(0),
+    });
+    clock.clock.advance(Duration::from_secs(100 * 3600));
+    clock.say(60);
+    let world = World::with(|options| options.clock = Arc::clone(&clock) as _).await;
+    let script = "stty -echo -onlcr; echo 1; for n in 2 3 4; do read go; echo $n; done; read go";
+    let id = world.launch_id(script).await;
+    world.until(&id, "1\n").await;
+    for (says, what) in [(80, "2\n"), (50, "3\n"), (95, "4\n")] {
+        clock.say(says);
+        world.input(&id, "\n").await.unwrap();
+        world.until(&id, what).await;
+    }
+    clock.say(100);
+    let retention = Retention {
+        max_age: Some(Duration::from_secs(30 * 3600)),
+        ..ALL
+    };
+    let kept = (2, b"2\n3\n4\n".to_vec());
+    prune(&world, retention, Pruning::Real).await;
+    assert_eq!(left(&events(&world, &id).await), kept);
+    // It is back again as the session ends.
+    clock.say(61);
+    world.input(&id, "\n").await.unwrap();
+    world.to_the_end_of_what_is_left(&id).await;
+    clock.say(100);
+    prune(&world, retention, Pruning::Real).await;
+    assert_eq!(left(&events(&world, &id).await), kept);
 }
 
 #[tokio::test]

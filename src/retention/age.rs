@@ -20,7 +20,7 @@ impl Written {
 /// The offset from `from` to `end` before which output is older than `before`. `written` gives the
 /// event that has the byte at an offset, or `None` where it is gone. It is asked some thirty times
 /// at most: times are taken to grow with the offset, and where a clock was set back the place found
-/// is one where they do.
+/// is one where they do, and something younger may come before it.
 pub(super) fn old_until<E>(
     mut from: u64,
     mut end: u64,

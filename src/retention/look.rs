@@ -9,6 +9,7 @@ use super::Retention;
 use super::age::{Written, old_until};
 use super::plan::{self, Life, Piece, Plan, Stock};
 use super::unreadable;
+use super::young::Young;
 use crate::Error;
 
 /// Records read at once.
@@ -169,9 +170,24 @@ fn too_old(
     if record.created_at >= before {
         return Ok(from);
     }
-    if record.ended_at.is_some_and(|ended_at| ended_at < before) {
-        return Ok(end);
-    }
+    let has_ended = record.ended_at.is_some_and(|ended_at| ended_at < before);
+    let cut = match has_ended {
+        true => end,
+        false => old_where_found(store, record, before, now)?,
+    };
+    let young = Young { from: before, now };
+    young.first(store, &session.id, from, cut)
+}
+
+/// The same as far as it is found where times grow with the offset.
+fn old_where_found(
+    store: &Store,
+    record: &Record,
+    before: Timestamp,
+    now: Timestamp,
+) -> Result<u64, ReadError> {
+    let session = &record.session;
+    let (from, end) = (session.trimmed_bytes, session.output_bytes);
     old_until(from, end, before, |offset| {
         Ok(match event_at(store, &session.id, offset)? {
             Found::Event(event) => Some(event),
