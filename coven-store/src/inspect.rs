@@ -24,7 +24,7 @@ pub use finding::{Finding, Findings, LogFile, Loss};
 pub(crate) use closed::{OpenFile, closed};
 pub(crate) use cold::cold;
 pub(crate) use glance::glance;
-pub(crate) use journal::{groups, trimmed};
+pub(crate) use journal::{Group, groups, trimmed};
 pub(crate) use source::{Rows, Source, name_of, widths};
 
 /// How far looking at a log is.

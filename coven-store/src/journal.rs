@@ -1,10 +1,12 @@
 //! The journal: a group of batches for each commit, in parts that fill their pages.
 //!
 //! ```text
-//! version │ last_seq │ last_slot │ batch … │ crc32(position, all of it)
-//!  1 byte │ 8 bytes  │ 8 bytes   │
+//! version │ last_seq │ last_slot │ began   │ by      │ batch … │ crc32(position, all of it)
+//!  1 byte │ 8 bytes  │ 8 bytes   │ 8 bytes │ 8 bytes │
 //! batch:  slot, first seq, id, the length of each row; then the rows
 //! ```
+//!
+//! `began` and `by` say which opening of the log wrote it; version 1 has neither.
 //!
 //! Numbers in a batch are postcard's (varints). The rows are the events as they are stored
 //! anywhere, so that folding them moves bytes and decodes nothing.
@@ -21,16 +23,20 @@ use redb::{ReadTransaction, ReadableTable, WriteTransaction};
 use serde::{Deserialize, Serialize};
 
 use crate::fault::{Fault, damage};
-use crate::layout::JOURNAL;
+use crate::layout::{JOURNAL, META, meta};
 use crate::pages;
 use crate::pool::Pool;
 use crate::rows::Rows;
-use crate::stored::{Malformed, Mark, put, sealed, take};
+use crate::stored::{Malformed, Mark, Opened, put, sealed, take};
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+
+/// That of groups which do not say who wrote them.
+const FIRST_VERSION: u8 = 1;
 
 /// What comes before the batches.
-const HEAD_BYTES: usize = 1 + 8 + 8;
+const HEAD_BYTES: usize = FIRST_HEAD_BYTES + 8 + 8;
+const FIRST_HEAD_BYTES: usize = 1 + 8 + 8;
 
 /// Rows of a batch that are fewer bytes are copied beside those of others; more stay where they are.
 const WORTH_BYTES: usize = 8 << 10;
@@ -127,14 +133,16 @@ impl Draft {
         self.pieces.push(Piece::Own(piece));
     }
 
-    /// The group at the place of `mark`, with the log's counters after it.
-    pub(crate) fn finish(mut self, mark: &Mark) -> Group {
+    /// The group at the place of `mark`, with the log's counters after it, which an opening of the log wrote.
+    pub(crate) fn finish(mut self, mark: &Mark, opened: Opened) -> Group {
         self.close_piece();
         if let Some(Piece::Own(first)) = self.pieces.first_mut() {
-            let (version, counters) = first.split_at_mut(1);
-            version[0] = VERSION;
-            counters[..8].copy_from_slice(&mark.last_seq.to_le_bytes());
-            counters[8..16].copy_from_slice(&mark.last_slot.to_le_bytes());
+            first[0] = VERSION;
+            let numbers = [mark.last_seq, mark.last_slot, opened.began].map(u64::to_le_bytes);
+            let head = numbers.into_iter().chain([opened.by]);
+            for (place, bytes) in first[1..HEAD_BYTES].chunks_exact_mut(8).zip(head) {
+                place.copy_from_slice(&bytes);
+            }
         }
         let place = mark.position.to_be_bytes();
         let sum = sealed::sum_of(self.pieces.iter().map(Piece::bytes), &place);
@@ -216,6 +224,13 @@ pub(crate) fn insert(txn: &WriteTransaction, position: u64, group: &Group) -> Re
         table.insert((position, number), &*group.part(start, len))?;
         start += len;
     }
+    Ok(())
+}
+
+/// Has the journal say which opening of the log wrote the newest groups.
+pub(crate) fn tell_opened(txn: &WriteTransaction, opened: Opened) -> Result<(), Fault> {
+    let mut of_journal = txn.open_table(META)?;
+    of_journal.insert(meta::OPENED, opened.seal().as_slice())?;
     Ok(())
 }
 
@@ -319,26 +334,43 @@ pub(crate) fn after(
 
 /// The counters after the group at `position`.
 fn mark(position: u64, row: &[u8]) -> Result<Mark, Malformed> {
-    let number = |at: usize| {
-        let bytes = row.get(at..at + 8).ok_or(Malformed::Empty)?;
-        Ok(u64::from_le_bytes(bytes.try_into().expect("8 bytes")))
-    };
+    head_len(row)?;
+    Ok(Mark {
+        position,
+        last_seq: number(row, 1)?,
+        last_slot: number(row, 9)?,
+    })
+}
+
+fn number(row: &[u8], at: usize) -> Result<u64, Malformed> {
+    let bytes = row.get(at..at + 8).ok_or(Malformed::Empty)?;
+    Ok(u64::from_le_bytes(bytes.try_into().expect("8 bytes")))
+}
+
+/// How long what comes before the batches is.
+fn head_len(row: &[u8]) -> Result<usize, Malformed> {
     match row.first() {
-        Some(&VERSION) => Ok(Mark {
-            position,
-            last_seq: number(1)?,
-            last_slot: number(9)?,
-        }),
+        Some(&VERSION) => Ok(HEAD_BYTES),
+        Some(&FIRST_VERSION) => Ok(FIRST_HEAD_BYTES),
         Some(&found) => Err(Malformed::Version { found }),
         None => Err(Malformed::Empty),
     }
+}
+
+/// Which opening of the log wrote a group that can be read, if it says so.
+pub(crate) fn opened(group: &[u8]) -> Option<Opened> {
+    (head_len(group).ok()? == HEAD_BYTES).then_some(())?;
+    Some(Opened {
+        began: number(group, FIRST_HEAD_BYTES).ok()?,
+        by: number(group, FIRST_HEAD_BYTES + 8).ok()?.to_le_bytes(),
+    })
 }
 
 /// The group at `position`, read back.
 pub(crate) fn read(position: u64, group: &Bytes) -> Result<(Mark, Vec<JournalBatch>), Malformed> {
     let body = sealed::checked(group, &position.to_be_bytes())?;
     let mark = mark(position, body)?;
-    let mut rest = body.get(HEAD_BYTES..).ok_or(Malformed::Empty)?;
+    let mut rest = body.get(head_len(body)?..).ok_or(Malformed::Empty)?;
     let mut batches = Vec::new();
     while !rest.is_empty() {
         let head: BatchHead<'_> = take(&mut rest)?;

@@ -36,6 +36,8 @@ pub(crate) mod meta {
     pub(crate) const ASIDE: &str = "aside";
     /// In the journal: how far it was emptied, a [`Mark`](crate::stored::Mark).
     pub(crate) const TRIMMED: &str = "trimmed";
+    /// In the journal: which opening of the log wrote the newest groups, [`Opened`](crate::stored::Opened).
+    pub(crate) const OPENED: &str = "opened";
 }
 
 /// Both files: what it is, and how far it is. Stays as it is in every format, so that any version

@@ -33,7 +33,7 @@ use crate::folder::{self, Mender};
 use crate::health::Meter;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
 use crate::options::AtClose;
-use crate::stored::Mark;
+use crate::stored::{Mark, Opened};
 use crate::tail::SharedTail;
 use crate::wake::Wakes;
 
@@ -87,6 +87,9 @@ pub(crate) struct State {
     backoff: Duration,
     /// A group whose commit failed, until it is known what became of it.
     unsettled: Option<Unsettled>,
+    /// Who writes to the journal as it is open; `None` until something is written. Opened anew, it may have let go of
+    /// a group that lies in its pages still.
+    opened: Option<Opened>,
     /// Batches taken in and not written yet, in order.
     pending: VecDeque<queue::Job>,
     folding: Folding,

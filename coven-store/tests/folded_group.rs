@@ -14,7 +14,7 @@ use redb::{Database, TableDefinition};
 use support::*;
 
 /// How the group begins that the first append to a log makes of two events.
-const HEAD: [u8; 17] = [1, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
+const HEAD: [u8; 17] = [2, 2, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0];
 
 #[tokio::test]
 async fn what_is_folded_already_keeps_nobody_from_writing_nor_from_opening() {

@@ -21,7 +21,7 @@ pub(crate) struct Group {
     pub(crate) position: u64,
     pub(crate) bytes: Vec<u8>,
     /// Every part of it was in a page that is what it was.
-    is_sound: bool,
+    pub(crate) is_sound: bool,
 }
 
 /// All groups of a journal, by position, put together out of their parts.

@@ -25,7 +25,7 @@ fn group(batches: &[(u64, &str, u64, &Rows)], mark: &Mark) -> (Group, Vec<Journa
             places.collect()
         })
         .collect();
-    let group = draft.finish(mark);
+    let group = draft.finish(mark, OPENED);
     let batches = batches
         .iter()
         .zip(places)
@@ -47,6 +47,11 @@ const MARK: Mark = Mark {
     last_slot: 300,
 };
 
+const OPENED: Opened = Opened {
+    began: 3,
+    by: *b"made so.",
+};
+
 fn small_and_large() -> (Bytes, Vec<JournalBatch>) {
     let (few, long) = (rows(&[b"one", b""]), rows(&[&[0xff; 70_000]]));
     let (group, batches) = group(&[(1, "a", 7, &few), (300, "b", 9, &long)], &MARK);
@@ -66,8 +71,38 @@ fn a_group_is_written_to_the_bytes_it_always_was() {
         .collect();
     assert_eq!(
         hex,
-        "0108000000000000002c01000000000000ac020701610203006f6e658d7d2d22"
+        "0208000000000000002c0100000000000003000000000000006d61646520736f2e\
+         ac020701610203006f6e65"
+            .to_owned()
+            + "bbc2df40"
     );
+    assert_eq!(opened(&whole(&group)), Some(OPENED));
+}
+
+#[test]
+fn an_opening_is_written_to_the_bytes_it_always_was() {
+    let sealed = OPENED.seal();
+    assert_eq!(sealed[..sealed.len() - 4], *b"\x01\x03made so.");
+    assert_eq!(Opened::unseal(&sealed), Ok(OPENED));
+}
+
+#[test]
+fn a_group_that_does_not_say_which_opening_wrote_it_is_read_as_it_always_was() {
+    let first = unhex("0108000000000000002c01000000000000ac020701610203006f6e658d7d2d22");
+    let mark = Mark {
+        last_seq: 8,
+        ..MARK
+    };
+    let (_, batches) = group(&[(300, "a", 7, &rows(&[b"one", b""]))], &mark);
+    assert_eq!(opened(&first), None);
+    assert_eq!(read(4, &first.into()), Ok((mark, batches)));
+}
+
+fn unhex(text: &str) -> Vec<u8> {
+    let bytes = (0..text.len()).step_by(2);
+    bytes
+        .map(|at| u8::from_str_radix(&text[at..at + 2], 16).expect("hex"))
+        .collect()
 }
 
 #[test]

@@ -216,6 +216,18 @@ impl Snapshot {
         self.walk(name, widths, self.root_of(name))
     }
 
+    /// The same of the last commit, where that is not whole; none where it is.
+    pub(crate) fn lost_rows(
+        &self,
+        name: &'static str,
+        widths: Widths,
+    ) -> impl Iterator<Item = Row> + use<'_> {
+        let last = self.header.commits.first();
+        let last = last.filter(|_| self.has_lost_its_last);
+        let tables = self.tables_of(last.and_then(|commit| commit.user), TABLES);
+        self.walk(name, widths, tables.get(name).and_then(|table| table.root))
+    }
+
     /// Whether a page was found to be damaged since that was asked last.
     pub(super) fn has_bad(&self) -> bool {
         !self.seen.bad.borrow().is_empty()

@@ -4,6 +4,7 @@ mod carved;
 mod claims;
 mod journal;
 mod names;
+mod openings;
 mod order;
 mod owners;
 mod refused;

@@ -14,7 +14,7 @@ use crate::inspect::Source;
 use crate::journal::{self, JournalBatch};
 use crate::layout::JOURNAL;
 use crate::raw::{RawFile, Snapshot};
-use crate::stored::Mark;
+use crate::stored::{Mark, Opened};
 
 /// Ways in which the parts of one position are put together at most.
 const TRIES: usize = 256;
@@ -24,6 +24,8 @@ pub(super) struct Group {
     pub(super) position: u64,
     pub(super) mark: Mark,
     pub(super) batches: Vec<JournalBatch>,
+    /// Which opening of the log wrote it, if it says so.
+    pub(super) opened: Option<Opened>,
     places: Vec<Range<u64>>,
     /// Its parts that the journal's tree leads to.
     referred: usize,
@@ -148,11 +150,13 @@ fn group(file: &RawFile, position: u64, parts: &[&Place]) -> Option<Group> {
         let len = usize::try_from(part.range.end - part.range.start).ok()?;
         bytes.extend(file.read(part.range.start, len).ok()?);
     }
-    let (mark, batches) = journal::read(position, &Bytes::from(bytes)).ok()?;
+    let bytes = Bytes::from(bytes);
+    let (mark, batches) = journal::read(position, &bytes).ok()?;
     Some(Group {
         position,
         mark,
         batches,
+        opened: journal::opened(&bytes),
         places: parts.iter().map(|part| part.range.clone()).collect(),
         referred: parts.iter().filter(|part| part.is_referred).count(),
     })

@@ -1,5 +1,6 @@
 //! What is found beside the trees of a damaged file and never was of the log does not come back.
 
+mod ghosts;
 mod moments;
 mod names;
 mod refused;
@@ -13,12 +14,12 @@ use redb::ReadableTableMetadata;
 
 use crate::cold::pack::Packer;
 use crate::cold::segment::{self, SegmentRow};
-use crate::file::journal_path;
+use crate::file::{OsDisk, journal_path};
 use crate::layout::ERASING;
-use crate::raw::{PAGE, can_begin};
-use crate::stored::{EventRow, encode, put, sealed};
+use crate::raw::{PAGE, RawFile, Snapshot, can_begin};
+use crate::stored::{EventRow, Opened, encode, put, sealed};
 use crate::test_support::*;
-use crate::{Import, NewEvent, Options, Salvaged, Store, salvage};
+use crate::{Import, NewEvent, Options, Salvaged, Store, inspect, journal, salvage};
 
 /// All events of a log that was salvaged, and what was told.
 async fn salvaged(path: &Path) -> (Vec<Envelope>, Salvaged) {
@@ -82,17 +83,31 @@ fn page_of_a_segment() -> Vec<u8> {
     leaf(&[slot.to_le_bytes(), seq.to_le_bytes()].concat(), &value)
 }
 
-/// A group at a position, of one batch of one slot, as it is in the journal.
-fn group(position: u64, slot: u64, session: &SessionId, rows: &[(u64, Vec<u8>)]) -> Vec<u8> {
+/// A group at a position, of one batch of one slot, as an opening of the log puts it into the journal.
+fn group(
+    (position, opened): (u64, Opened),
+    slot: u64,
+    session: &SessionId,
+    rows: &[(u64, Vec<u8>)],
+) -> Vec<u8> {
     let last = rows.last().expect("some").0;
-    let mut bytes = vec![1];
+    let mut bytes = vec![2];
     bytes.extend(last.to_le_bytes());
     bytes.extend(slot.to_le_bytes());
+    bytes.extend(opened.began.to_le_bytes());
+    bytes.extend(opened.by);
     let lens: Vec<u32> = rows.iter().map(|(_, row)| row.len() as u32).collect();
     put(&mut bytes, &(slot, rows[0].0, session.as_str(), lens));
     rows.iter().for_each(|(_, row)| bytes.extend(row));
     sealed::close(&mut bytes, &position.to_be_bytes());
     bytes
+}
+
+/// Who wrote the last group of a journal.
+fn opened(journal: &Path) -> Opened {
+    let journal = Snapshot::at_last(RawFile::open(&OsDisk, journal).expect("it can be read"));
+    let last = inspect::groups(&journal).last().expect("it has groups");
+    journal::opened(&last.bytes).expect("it says so")
 }
 
 fn page_of_a_part(position: u64, part: u32, bytes: &[u8]) -> Vec<u8> {
@@ -172,7 +187,7 @@ async fn a_page_of_segments_in_what_a_session_wrote_is_not_taken_for_one() {
 
 #[tokio::test]
 async fn a_page_of_a_journal_in_what_a_session_wrote_is_not_taken_for_one() {
-    let part = group(9, 2, &id("made-up"), &[(40, made_up(40))]);
+    let part = group((9, Opened::at(9)), 2, &id("made-up"), &[(40, made_up(40))]);
     let page = page_of_a_part(9, 0, &part);
     let (home, events) = with_a_page(&page, false, journal_path).await;
     take_the_header(&journal_path(&home.path()));
@@ -306,7 +321,7 @@ async fn another_group_at_the_position_of_one_that_is_there_is_not_taken() {
         ..events[10].clone()
     };
     let row = encode(&EventRow::from(&envelope));
-    let failed = group(3, 1, &id("a"), &[(11, row)]);
+    let failed = group((3, opened(&journal)), 1, &id("a"), &[(11, row)]);
     add_page(&journal, &page_of_a_part(3, 0, &failed));
     damage_the_beginning(&journal);
     let (found, _) = salvaged(&home.path()).await;
@@ -349,7 +364,7 @@ async fn an_offset_that_nothing_can_come_before_costs_neither_memory_nor_the_res
         ..events[2].clone()
     };
     let row = encode(&EventRow::from(&envelope));
-    let claims = group(3, 1, &id("a"), &[(4, row)]);
+    let claims = group((3, opened(&journal)), 1, &id("a"), &[(4, row)]);
     add_page(&journal, &page_of_a_part(3, 0, &claims));
     damage_the_beginning(&journal);
     let (found, told) = salvaged(&copy.path()).await;

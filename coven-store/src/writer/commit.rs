@@ -18,6 +18,7 @@ use crate::folder;
 use crate::health::Meter;
 use crate::journal;
 use crate::limits::{MAX_GROUP_BATCHES, MAX_GROUP_BYTES};
+use crate::stored::Opened;
 use crate::tail::NewGroup;
 
 /// A group whose commit failed. Whether the disk has it is known once the file is open again, and settled once
@@ -111,7 +112,9 @@ impl Writer {
 
     /// Writes a group that there is room for.
     pub(super) fn write(&mut self, mut jobs: Vec<Job>) {
-        match self.transact(&mut jobs) {
+        let next = self.mark.position + 1;
+        let opened = *self.state.opened.get_or_insert_with(|| Opened::at(next));
+        match self.transact(&mut jobs, opened) {
             Reached::Committed(done) => self.publish(jobs, done),
             Reached::Unknown(done, fault) => {
                 self.state.unsettled = Some(Unsettled {
@@ -141,8 +144,8 @@ impl Writer {
         self.lose(fault);
     }
 
-    fn transact(&self, jobs: &mut [Job]) -> Reached {
-        let done = match group::gather(jobs, self.before()) {
+    fn transact(&self, jobs: &mut [Job], opened: Opened) -> Reached {
+        let done = match group::gather(jobs, self.before(), opened) {
             Ok(done) => done,
             Err(fault) => return Reached::Blind(fault),
         };
@@ -154,6 +157,9 @@ impl Writer {
             let txn = self.journal.database.begin_write()?;
             self.trim(&txn)?;
             journal::insert(&txn, done.mark.position, &done.row)?;
+            if opened.began == done.mark.position {
+                journal::tell_opened(&txn, opened)?;
+            }
             Ok(txn)
         });
         let txn = match written {

@@ -19,7 +19,7 @@ use crate::folder::Mender;
 use crate::health::Meter;
 use crate::journal;
 use crate::read;
-use crate::stored::Mark;
+use crate::stored::{Mark, Opened};
 use crate::tail::{NewGroup, NewRows, Row, Run, SharedTail, Span, Standing};
 
 /// What a group will have done once it is committed.
@@ -95,9 +95,11 @@ impl Before<'_> {
     }
 }
 
-/// Puts `jobs` together. A job that is refused leaves no trace in what becomes of them.
-pub(crate) fn gather(jobs: &mut [Job], before: Before<'_>) -> Result<Done, Fault> {
-    let draft = journal::Draft::with_room_for(jobs.iter().map(|job| &job.rows), before.tail.pool());
+/// Puts `jobs` together, for an opening of the log to write. A job that is refused leaves no trace in what becomes of
+/// them.
+pub(crate) fn gather(jobs: &mut [Job], before: Before<'_>, opened: Opened) -> Result<Done, Fault> {
+    let rows = jobs.iter().map(|job| &job.rows);
+    let draft = journal::Draft::with_room_for(rows, before.tail.pool());
     let mut group = Group {
         before,
         last_seq: before.mark.seq(),
@@ -114,7 +116,7 @@ pub(crate) fn gather(jobs: &mut [Job], before: Before<'_>) -> Result<Done, Fault
         .iter_mut()
         .map(|job| group.append(job))
         .collect::<Result<_, _>>()?;
-    Ok(group.finish(answers))
+    Ok(group.finish(answers, opened))
 }
 
 struct Group<'a> {
@@ -292,13 +294,13 @@ impl Group<'_> {
         }
     }
 
-    fn finish(self, answers: Vec<Result<Appended, AppendError>>) -> Done {
+    fn finish(self, answers: Vec<Result<Appended, AppendError>>, opened: Opened) -> Done {
         let mark = Mark {
             position: self.before.mark.position + 1,
             last_seq: self.last_seq.get(),
             last_slot: self.last_slot,
         };
-        let row = self.draft.finish(&mark);
+        let row = self.draft.finish(&mark, opened);
         let slots = self.slots.into_iter();
         let slots = slots.map(|drafted| drafted.of(&row, &self.sessions));
         let brings = NewGroup {

@@ -114,6 +114,7 @@ impl Writer {
 
     fn reopen(&mut self) -> Result<(), StorageFault> {
         self.journal.reopen()?;
+        self.state.opened = None;
         self.meter.opened();
         let compared = self.compare().map_err(|fault| fault.reason());
         if let Err(reason) = &compared {

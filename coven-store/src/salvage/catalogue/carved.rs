@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, HashSet};
 
+use super::super::carve;
+use super::super::groups::{self, Group};
 use super::super::witness::Witness;
-use super::super::{carve, groups};
+use super::openings::Openings;
 use super::{Catalogue, Origin, Piece, has_lost_its_last};
 use crate::cold::order::runs_of_row;
 use crate::cold::segment::Segment;
@@ -92,27 +94,56 @@ impl Catalogue {
     }
 
     /// Takes the groups that can be put together out of what is found in a journal: of each position
-    /// that is not `known` one that fits those that are.
-    pub(super) fn carve_journal(&mut self, journal: &Snapshot, cold: &OpenFile, mut known: Known) {
+    /// that is not `known` one that fits those that are, and that no later opening of the log let go of. None
+    /// is beyond the end, where that is known.
+    pub(super) fn carve_journal(
+        &mut self,
+        journal: &Snapshot,
+        cold: &OpenFile,
+        mut known: Known,
+        mut openings: Openings,
+        end: Option<u64>,
+    ) {
         let witness = match cold {
             OpenFile::There(cold) => self.witness(cold),
             OpenFile::Missing => Witness::default(),
         };
-        for group in groups::found(journal) {
-            let is_borne_out = |batch: &JournalBatch| {
-                let rows = batch.rows.iter();
-                witness.bears_out(
-                    batch.slot,
-                    rows.map(|(seq, row)| (seq.get(), row.len() as u64)),
-                )
+        let groups = groups::found(journal);
+        for group in &groups {
+            openings.meet(group.position, group.opened);
+        }
+        let can_be = |group: &Group, known: &Known| {
+            end.is_none_or(|end| group.position <= end)
+                && !openings.let_go(group.position, group.opened)
+                && known.takes(group.mark, group.first())
+                && group
+                    .batches
+                    .iter()
+                    .all(|batch| is_borne_out(batch, &witness))
+        };
+        let mut groups = groups.into_iter().peekable();
+        while let Some(group) = groups.next() {
+            let others = std::iter::from_fn(|| groups.next_if(|it| it.position == group.position));
+            let others: Vec<Group> = others.collect();
+            let mut left = std::iter::once(group).chain(others);
+            let Some(group) = left.find(|group| can_be(group, &known)) else {
+                continue;
             };
-            if known.takes(group.mark, group.first()) && group.batches.iter().all(is_borne_out) {
-                known.add(group.mark, &group.batches);
-                // The journal is known not to be whole.
-                let _ = self.take_group(group.mark, group.batches, Origin::Carved);
+            // Nothing says which of two openings wrote what was committed: it may be either, or neither.
+            if left.any(|it| it.opened != group.opened && can_be(&it, &known)) {
+                continue;
             }
+            known.add(group.mark, &group.batches);
+            // The journal is known not to be whole.
+            let _ = self.take_group(group.mark, group.batches, Origin::Carved);
         }
     }
+}
+
+fn is_borne_out(batch: &JournalBatch, witness: &Witness) -> bool {
+    let rows = batch.rows.iter();
+    let rows = rows.map(|(seq, row)| (seq.get(), row.len() as u64));
+    witness.bears_out(batch.slot, rows)
 }
 
 /// The groups that are known, by position: the place of the first event, if that is known too, and
@@ -132,19 +163,64 @@ impl Known {
         self.0.insert(mark.position, (first, mark));
     }
 
-    /// Whether a group can be the one at its position, which is not known, as its neighbours are.
+    /// Whether a group can be the one at its position, which is not known, as those are that are known next
+    /// before and behind it.
     fn takes(&self, mark: Mark, first: Option<u64>) -> bool {
-        let at = |position: Option<u64>| self.0.get(&position?);
-        let follows = |before: u64, first: u64| before + 1 == first;
-        let (before, after) = (mark.position.checked_sub(1), mark.position.checked_add(1));
-        let is_free = match at(Some(mark.position)) {
+        let is_free = match self.0.get(&mark.position) {
             Some((Some(_), _)) => false,
             Some((None, known)) => *known == mark,
             None => true,
         };
+        let before = self.0.range(..mark.position).next_back();
+        let behind = mark.position.checked_add(1);
+        let behind = behind.and_then(|from| self.0.range(from..).next());
         is_free
-            && at(before)
-                .is_none_or(|(_, known)| first.is_none_or(|it| follows(known.last_seq, it)))
-            && at(after).is_none_or(|(next, _)| next.is_none_or(|it| follows(mark.last_seq, it)))
+            && before.is_none_or(|(_, (_, before))| follows(before, (mark, first)))
+            && behind.is_none_or(|(_, &(first, behind))| follows(&mark, (behind, first)))
+    }
+}
+
+/// Whether a group, the place of whose first event may be known, can be one that comes after another.
+fn follows(before: &Mark, (mark, first): (Mark, Option<u64>)) -> bool {
+    let is_next = mark.position == before.position + 1;
+    let first_fits = match first {
+        Some(first) if is_next => before.last_seq + 1 == first,
+        Some(first) => before.last_seq < first,
+        // An import takes positions for which there are no events.
+        None => before.last_seq <= mark.last_seq,
+    };
+    first_fits && before.last_slot <= mark.last_slot
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn mark(position: u64, last_seq: u64) -> Mark {
+        Mark {
+            position,
+            last_seq,
+            last_slot: 1,
+        }
+    }
+
+    #[test]
+    fn a_group_is_not_taken_whose_places_others_have_however_many_are_lost_between_them() {
+        let mut known = Known::up_to(Some(mark(2, 20)), None);
+        known.0.insert(9, (Some(41), mark(9, 50)));
+        assert!(known.takes(mark(5, 33), Some(30)));
+        assert!(known.takes(mark(3, 21), Some(21)), "the next one");
+        assert!(known.takes(mark(8, 40), Some(40)), "the last one before");
+        for (group, first) in [
+            (mark(5, 33), 20),
+            (mark(5, 260), 21),
+            (mark(5, 41), 30),
+            (mark(3, 22), 22),
+            (mark(8, 39), 39),
+            (mark(10, 55), 50),
+            (mark(12, 55), 50),
+        ] {
+            assert!(!known.takes(group, Some(first)), "{group:?} from {first}");
+        }
     }
 }

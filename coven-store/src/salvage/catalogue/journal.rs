@@ -41,20 +41,24 @@ impl Catalogue {
         }
         let folded = self.cold_marks.map(|(folded, _)| folded);
         let mut known = Known::up_to(trimmed, folded);
+        let openings = self.openings(journal);
         let folded = folded.map_or(0, |folded| folded.position);
         let mut is_whole = true;
         // The last group that cannot be read.
         let mut unread = 0;
         for group in groups(journal) {
-            match journal::read(group.position, &group.bytes.into()) {
-                Ok((mark, batches)) => {
+            let bytes: Bytes = group.bytes.into();
+            let is_let_go = || openings.let_go(group.position, journal::opened(&bytes));
+            match journal::read(group.position, &bytes) {
+                // A page that is not what it is to be may be what it was before, of a commit that came to nothing.
+                Ok((mark, batches)) if group.is_sound || !is_let_go() => {
                     known.add(mark, &batches);
                     let before = last.map_or(0, |last| last.position).max(folded);
                     is_whole &= mark.position <= before + 1;
                     has_end &= self.take_group(mark, batches, Origin::Tree);
                     last = Some(mark);
                 }
-                Err(_) => {
+                Ok(_) | Err(_) => {
                     is_whole = false;
                     unread = group.position.max(unread);
                 }
@@ -70,7 +74,8 @@ impl Catalogue {
         }
         has_end &= unread < last || is_whole;
         if !has_end || !is_whole {
-            self.carve_journal(journal, cold, known);
+            let end = has_end.then_some(last);
+            self.carve_journal(journal, cold, known, openings, end);
         }
         match (is_whole, has_end) {
             (true, true) => Left::All,

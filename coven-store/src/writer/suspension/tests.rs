@@ -31,6 +31,30 @@ fn pending(writer: &Writer) -> Vec<(&SessionId, Option<u64>)> {
 }
 
 #[tokio::test]
+async fn what_is_written_to_a_journal_that_was_opened_anew_can_be_told_from_what_it_may_have_let_go_of()
+ {
+    let home = Home::new();
+    let (mut writer, queue) = writer(&home, mpsc::channel().0).await;
+    let mut openings = Vec::new();
+    for offset in [0, 3] {
+        let said = ask(&mut writer, &queue, said(offset, "one")).await;
+        writer.write_group();
+        said.await.expect("no panic").expect("it follows");
+        openings.push(writer.state.opened.expect("it wrote"));
+    }
+    assert_eq!(openings[0], openings[1]);
+    writer.lose(&Fault::Stale);
+    writer.hurry();
+    writer.while_suspended();
+    let said = ask(&mut writer, &queue, said(6, "one")).await;
+    writer.write_group();
+    said.await.expect("no panic").expect("it follows");
+    let anew = writer.state.opened.expect("it wrote");
+    assert_eq!(anew.began, openings[0].began + 2);
+    assert_ne!(anew.by, openings[0].by);
+}
+
+#[tokio::test]
 async fn what_was_observed_of_a_session_keeps_its_order_while_nobody_knows_where_it_stands() {
     let home = Home::new();
     let (mut writer, queue) = writer(&home, mpsc::channel().0).await;
