@@ -156,7 +156,8 @@ fn is_not_made_yet(error: &OpenError) -> bool {
 }
 
 /// What to do about a home that cannot be read because somebody has it open.
-const TO_READ: &str = "ask its daemon, without --offline, or stop it first (`coven daemon stop`)";
+const TO_READ: &str = "ask its daemon, without --offline, or stop it first (`coven daemon stop`); what else has it, as an import or a \
+                       salvage, comes to its end";
 
 /// What is wrong with a directory or a FIFO that has the name of a file of the log.
 pub(crate) const NO_FILE: &str = "it is not a regular file";

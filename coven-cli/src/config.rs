@@ -281,6 +281,7 @@ mod tests {
             ("kill_grace_ms = -1", "kill_grace_ms"),
             ("kill_grace_ms = \"5s\"", "kill_grace_ms"),
             ("kill_grace_ms = 86400001", "at most 86400000 (a day)"),
+            ("retention.max_age = 30", "with s, m, h, d or w"),
             ("not toml", "config.toml"),
         ] {
             let message = load(toml, &[]).unwrap_err();

@@ -14,6 +14,9 @@ pub(crate) const LAST: &str = "@last";
 /// How many ids an ambiguous word is answered with.
 const MOST_NAMED: usize = 4;
 
+/// Characters that are shown of what is no id: more than any has.
+const MOST_SHOWN: usize = 200;
+
 /// Characters of an id that are shown at least.
 const LEAST_CHARS: usize = 8;
 
@@ -27,7 +30,13 @@ pub(crate) async fn session(client: &Client, word: &str) -> Result<SessionRecord
     }
     if SessionId::parse(word).is_err() {
         return Err(Failure::usage(format!(
-            "{word:?} is no session: give its id, the start of it, or @last"
+            "{:?}{} is no session: give its id, the start of it, or @last",
+            word.chars().take(MOST_SHOWN).collect::<String>(),
+            if word.chars().count() > MOST_SHOWN {
+                "…"
+            } else {
+                ""
+            },
         )));
     }
     match client.session(word).await {

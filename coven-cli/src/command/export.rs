@@ -26,7 +26,7 @@ pub(crate) struct Args {
     /// As JSON Lines; there is no other format
     #[arg(long)]
     jsonl: bool,
-    /// Into a new file, for its owner alone, rather than to stdout
+    /// Into a new file, for its owner alone, rather than to stdout (which is `-`)
     #[arg(short, long, value_name = "FILE")]
     output: Option<PathBuf>,
     /// For sharing: secrets hidden as far as they can be told; it cannot be imported
@@ -38,7 +38,8 @@ pub(crate) struct Args {
 
 pub(crate) async fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
     let source = args.answers.source();
-    match &args.output {
+    let file = args.output.as_ref().filter(|path| path.as_os_str() != "-");
+    match file {
         None => {
             let (answerer, (session, lines)) = source
                 .ask(home, async |client| begin(client, args).await)

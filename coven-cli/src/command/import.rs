@@ -47,7 +47,8 @@ pub(crate) fn run(args: &Args, home: &Home) -> Result<Exit, Failure> {
 }
 
 /// What to do about a home that somebody has open.
-const TO_IMPORT: &str = "stop its daemon first (`coven daemon stop`); its sessions run on";
+const TO_IMPORT: &str = "stop its daemon first (`coven daemon stop`), whose sessions run on; what else has it, as an import, a salvage or \
+                         a command with --offline, comes to its end";
 
 /// Bytes of the file that are read at once.
 const BUFFER_BYTES: usize = 256 << 10;

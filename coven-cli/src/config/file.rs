@@ -71,6 +71,8 @@ impl File {
                 "kill_grace_ms" => is_number,
                 // With a unit or without.
                 "retention.session_bytes" | "retention.total_bytes" => true,
+                // What it lacks is said by who reads it.
+                "retention.max_age" => true,
                 _ => !is_number,
             };
             if !fits {

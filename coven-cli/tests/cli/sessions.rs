@@ -315,3 +315,12 @@ fn post(home: &Home, path: &str, body: &str, status: &str) {
         "{output:?}"
     );
 }
+
+#[test]
+fn what_is_no_session_is_shown_as_far_as_an_id_could_be_one() {
+    let home = Home::new();
+    home.text(["run", "sh", "true"]);
+    let said = home.refused(2, ["show", &"x".repeat(100_000)]);
+    assert!(said.contains("xxx\"… is no session"), "{said}");
+    assert!(said.len() < 400, "{} bytes", said.len());
+}

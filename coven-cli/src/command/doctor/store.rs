@@ -122,8 +122,8 @@ fn refused(error: &OpenError, home: &Path) -> Failure {
             Failure::new(
                 Exit::Unreachable,
                 format!(
-                    "{who} has {home} open, and its log cannot be looked at meanwhile: stop it \
-                     first (`coven daemon stop`)"
+                    "{who} has {home} open, and its log cannot be looked at meanwhile: stop its daemon \
+                     first (`coven daemon stop`); what else has it, as an import or a salvage, comes to its end"
                 ),
             )
         }
