@@ -30,7 +30,7 @@ fn an_export_that_is_imported_elsewhere_is_exported_as_the_same_bytes() {
     for (id, export) in &exports {
         let offline = home.text(["export", id, "--offline"]);
         assert_eq!(comparable(&offline), comparable(export), "{id}");
-        let to_stdout = home.text(["export", id, "--output", "-"]);
+        let to_stdout = home.text(["export", id, "--offline", "--output", "-"]);
         assert_eq!(comparable(&to_stdout), comparable(export), "{id}");
         let imported = import(&other, export);
         assert!(imported.status.success(), "{id}: {imported:?}");
