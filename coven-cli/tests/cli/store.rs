@@ -261,14 +261,17 @@ fn a_log_that_is_not_opened_is_told_to_be_so_and_who_reads_it_offline_is_told_wh
     home.kill_daemon();
     let path = home.dir().join("coven.redb.journal");
     let whole = fs::read(&path).unwrap();
-    let keys = b"formatlogmagictrimmed".as_slice();
+    let keys = b"formatlogmagicopenedtrimmed".as_slice();
+    let places = (0..whole.len()).filter(|&at| whole[at..].starts_with(keys));
+    let places: Vec<usize> = places.collect();
     let mut another_format = whole.clone();
-    for at in (0..whole.len()).filter(|&at| whole[at..].starts_with(keys)) {
+    for at in &places {
         another_format[at + keys.len()] ^= 0x80;
     }
-    // The rest was lost; a byte of what says that it is a database; a bit of its format.
+    // The rest was lost, from the page that says what it is on; a byte of what says that it is a database; a bit of its
+    // format.
     let damaged = [
-        whole[..64 << 10].to_vec(),
+        whole[..places[0] & !0xfff].to_vec(),
         [&whole[..7], &[0], &whole[8..]].concat(),
         another_format,
     ];
