@@ -125,7 +125,7 @@ async fn type_lines(client: &Client, one: &One) -> usize {
 async fn type_in(client: &Client, one: &One, line: &str, key: &str) -> usize {
     match type_one(client, &one.id, line, key).await {
         Ok(deaths) => deaths.len(),
-        Err(Refused) => panic!("{line:?} was refused by session {}", one.id),
+        Err(Refused(why)) => panic!("{line:?} was refused by session {}: {why:?}", one.id),
     }
 }
 

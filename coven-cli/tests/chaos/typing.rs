@@ -93,7 +93,7 @@ async fn type_lines(client: Client, session: String, is_over: Arc<AtomicBool>) -
         let (line, key) = (format!("line {lines}\n"), format!("k{lines}"));
         match type_one(&client, &session, &line, &key).await {
             Ok(deaths) => met.extend(deaths.into_iter().map(|at| Met { line: lines, at })),
-            Err(Refused) => return Typed::Refused { lines },
+            Err(Refused(_)) => return Typed::Refused { lines },
         }
         lines += 1;
         // People pause.
@@ -101,12 +101,12 @@ async fn type_lines(client: Client, session: String, is_over: Arc<AtomicBool>) -
     }
     match type_one(&client, &session, "end\n", "the-end").await {
         Ok(_) => Typed::All { lines, met },
-        Err(Refused) => Typed::Refused { lines },
+        Err(Refused(_)) => Typed::Refused { lines },
     }
 }
 
 /// The session takes nothing any more, and the input is told not to have reached it.
-pub(crate) struct Refused;
+pub(crate) struct Refused(pub(crate) Code);
 
 /// Types a line under a key until somebody says that it was taken; gives when daemons died that had been
 /// sent it.
@@ -122,9 +122,9 @@ pub(crate) async fn type_one(
             return Ok(deaths);
         };
         match error.code() {
-            Some(Code::SessionNotLive | Code::SendInputFailed | Code::InputUndelivered) => {
-                return Err(Refused);
-            }
+            Some(
+                code @ (Code::SessionNotLive | Code::SendInputFailed | Code::InputUndelivered),
+            ) => return Err(Refused(code)),
             // The daemon died, or begins, or its disk is full.
             None | Some(Code::RuntimeUnavailable) => {}
             Some(_) => panic!("{line:?}: {error}"),
