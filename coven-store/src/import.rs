@@ -1,6 +1,6 @@
 //! `Import`: a session's events brought into a log at rest, all of them or none.
 //!
-//! They go into the cold file past the journal, in one transaction of whatever length: what is not
+//! They go into the cold file past the journal, all in one transaction of whatever length: what is not
 //! committed is not there, whenever the process ends. It says from where it went on, and whoever opens
 //! the log next tells the journal, which must be there still, how far the log is.
 //!
@@ -52,7 +52,7 @@ pub struct Import {
     chunk_bytes: usize,
 }
 
-/// Why a session was not imported. Nothing of it is there, but for [`ImportError::Unsettled`].
+/// Why a session was not imported. No event of it is there, but for [`ImportError::Unsettled`]; its slot may be taken.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {

@@ -340,7 +340,6 @@ impl Catalogue {
     }
 }
 
-/// Whether what is told of a file is an older commit than its last.
 /// The slots that no session has. What the journal says of that is so for good. By a cold file that has lost its last
 /// commit that may have been the one of the import that began with the last slot.
 fn aside(cold: &OpenFile, journal: &OpenFile) -> Aside {
@@ -366,6 +365,7 @@ fn aside_in(file: &Snapshot) -> Aside {
         .unwrap_or_default()
 }
 
+/// Whether what is told of a file is an older commit than its last.
 fn has_lost_its_last(file: &Snapshot) -> bool {
     file.has_lost_its_last || file.header.last == Last::Lost
 }
