@@ -71,6 +71,7 @@ struct Inner {
     dead: DeadSectors,
     seen: Mutex<Seen>,
     short: Mutex<Short>,
+    short_bytes: usize,
 }
 
 /// What is known of a page.
@@ -95,13 +96,15 @@ struct Seen {
 }
 
 impl Proven {
-    /// Nothing is known yet but what is written through it. Short pages are kept up to so many bytes.
+    /// Nothing is known yet but what is written through it. From when it has [learned](Self::learn) on short pages are
+    /// kept, up to so many bytes.
     pub(super) fn new(file: Shadow, dead: DeadSectors, short_bytes: usize) -> Self {
         Self(Arc::new(Inner {
             file,
             dead,
             seen: Mutex::default(),
-            short: Mutex::new(Short::new(short_bytes)),
+            short: Mutex::default(),
+            short_bytes,
         }))
     }
 
@@ -115,12 +118,8 @@ impl Proven {
         let mut seen = self.seen();
         seen.teller = Some(teller);
         roots.into_iter().for_each(|told| seen.known.tell(told));
+        *self.short() = Short::new(self.0.short_bytes);
         Ok(())
-    }
-
-    /// Whether pages are held to anything yet.
-    fn has_learned(&self) -> bool {
-        self.seen().teller.is_some()
     }
 
     /// Whether that is the page which is to be at `at`. What it tells of others is known from then on.
@@ -240,9 +239,7 @@ impl StorageBackend for Proven {
         };
         self.0.file.read(offset, out)?;
         if self.is_right(offset, out) {
-            if self.has_learned() {
-                self.short().put(offset, out, asked);
-            }
+            self.short().put(offset, out, asked);
             return Ok(());
         }
         // It may be a read that failed.

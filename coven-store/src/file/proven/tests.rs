@@ -30,14 +30,19 @@ fn proven_that_keeps(file: impl StorageBackend, short_bytes: usize) -> Proven {
 
 /// A database of some levels that is open, of which some was written since and most was not.
 fn database() -> (Proven, Database) {
-    let proven = proven(InMemoryBackend::new());
+    let (proven, db) = database_on(proven(InMemoryBackend::new()));
+    write(&db, 0..1);
+    (proven, db)
+}
+
+/// One that keeps no page itself, of which nothing was written since it is open.
+fn database_on(proven: Proven) -> (Proven, Database) {
     let db = Database::builder()
         .set_cache_size(0)
         .create_with_backend(proven.clone())
         .expect("memory");
     write(&db, 0..ROWS);
     proven.learn().expect("memory");
-    write(&db, 0..1);
     (proven, db)
 }
 

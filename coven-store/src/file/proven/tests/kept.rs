@@ -43,17 +43,11 @@ impl StorageBackend for Counted {
     forward_locks!(self => self.file);
 }
 
-/// A database that keeps no page itself, on a file that keeps so many short ones.
+/// A database on a file that keeps so many short pages.
 fn database_that_keeps(pages: usize) -> (Proven, Database, Arc<AtomicU64>) {
     let file = Counted::default();
     let reads = Arc::clone(&file.reads);
-    let proven = proven_that_keeps(file, pages * PAGE);
-    let db = Database::builder()
-        .set_cache_size(0)
-        .create_with_backend(proven.clone())
-        .expect("memory");
-    write(&db, 0..ROWS);
-    proven.learn().expect("memory");
+    let (proven, db) = database_on(proven_that_keeps(file, pages * PAGE));
     reads.store(0, Ordering::Relaxed);
     (proven, db, reads)
 }
