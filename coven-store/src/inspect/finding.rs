@@ -186,7 +186,7 @@ impl Finding {
     pub(super) fn of_cut_short(file: LogFile, page: BadPage) -> Self {
         let loss = match (file, page.table) {
             (LogFile::Journal, _) => Loss::Unopened,
-            (LogFile::Cold, table) if is_made_anew(table) => Loss::Nothing,
+            (LogFile::Cold, table) if is_made_anew(table) && !is_of_salvage(table) => Loss::Nothing,
             (LogFile::Cold, _) => Loss::Unfolded,
         };
         Self {
@@ -212,6 +212,11 @@ fn is_made_anew(table: &str) -> bool {
             | "live"
             | "output"
     )
+}
+
+/// Whether such a table is made anew by a salvage alone: each fold goes on where it ends.
+fn is_of_salvage(table: &str) -> bool {
+    matches!(table, "order" | "erasing" | "trimming")
 }
 
 /// The events that a page of segments has, where it has those of one session.
@@ -281,5 +286,32 @@ impl fmt::Display for Finding {
             None => {}
         }
         write!(f, ": {}; {}", self.problem, self.loss.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_end_that_is_not_given_holds_up_folding_but_of_what_is_made_anew_without_a_salvage() {
+        let of = |table| {
+            let page = BadPage {
+                table,
+                at: Some(4096),
+                len_bytes: 8192,
+                above: None,
+                up_to: None,
+                depth: 1,
+                problem: String::new(),
+            };
+            Finding::of_cut_short(LogFile::Cold, page).loss
+        };
+        for table in ["ids", "records", "output"] {
+            assert_eq!(of(table), Loss::Nothing, "{table}");
+        }
+        for table in ["order", "erasing", "trimming", "segments", "slots"] {
+            assert_eq!(of(table), Loss::Unfolded, "{table}");
+        }
     }
 }
