@@ -14,9 +14,9 @@ use redb::{ReadTransaction, ReadableDatabase, WriteTransaction};
 
 use crate::error::{Damage, ReadError, StorageFault};
 use crate::fault::Fault;
-use crate::file::Shadow;
+use crate::file::Bare;
 use crate::limits::{READ_PATIENCE, READ_TRIES};
-use crate::raw::{LastNotes, RawFile, Snapshot};
+use crate::raw::{LastNotes, Snapshot};
 
 pub use guarded::catches_panics;
 pub(crate) use guarded::{caught, guarded, guarded_read, if_given};
@@ -40,7 +40,7 @@ enum State {
     Open {
         db: Arc<Handle>,
         /// The file it is of, for who reads it without redb.
-        file: Option<Shadow>,
+        file: Option<Bare>,
     },
     /// It is being opened again: who reads waits.
     Reopening,
@@ -81,7 +81,7 @@ impl Handle {
 }
 
 impl Database {
-    pub(crate) fn new(db: redb::Database, file: Option<Shadow>) -> Self {
+    pub(crate) fn new(db: redb::Database, file: Option<Bare>) -> Self {
         Self {
             current: Mutex::new(Current {
                 opening: 0,
@@ -228,7 +228,7 @@ impl Database {
             };
             // The commit that is the last one now is that of the transaction or a later one: for as long as that
             // is there, none of its pages is written anew.
-            let mut snapshot = Snapshot::at_last(RawFile::lent(&file).ok()?);
+            let mut snapshot = file.at_last()?;
             snapshot.notes = self.notes.of(opening, snapshot.commit_number());
             let is_sound = snapshot.header.is_sound();
             match self.told_by(opening, guarded_read(|| read(opening, &txn, &snapshot))) {
@@ -241,7 +241,7 @@ impl Database {
     }
 
     /// The file of an opening, if that is in use.
-    fn file(&self, opening: u64) -> Option<Shadow> {
+    fn file(&self, opening: u64) -> Option<Bare> {
         let current = self.lock();
         match &current.state {
             State::Open { file, .. } if current.opening == opening => file.clone(),
@@ -322,7 +322,7 @@ impl Database {
     }
 
     /// Puts a newly opened database in place.
-    pub(crate) fn put(&self, db: redb::Database, file: Option<Shadow>) {
+    pub(crate) fn put(&self, db: redb::Database, file: Option<Bare>) {
         self.lock().opening += 1;
         let db = Handle::new(db);
         self.replace(State::Open { db, file });

@@ -1,5 +1,6 @@
 //! The files on disk: opening them without harming what is not ours, and finding room for them.
 
+mod bare;
 mod create;
 mod dead_sectors;
 mod disk;
@@ -19,6 +20,7 @@ mod reserve;
 mod shadow;
 mod written;
 
+pub(crate) use bare::Bare;
 #[cfg(test)]
 pub(crate) use dead_sectors::{LOOK_BYTES, LOOKS};
 pub(crate) use dead_sectors::{NotGiven, gives_others, is_not_given, reading};

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use redb::StorageBackend;
 
+use super::bare::Bare;
 use super::disk::{Access, Disk, Room};
 use super::kind::Kind;
 use super::open::{Look, Opened, Past, reopen};
@@ -63,8 +64,9 @@ impl Kept {
         cache_bytes: usize,
     ) -> Self {
         let past = opened.past;
+        let bare = Bare::writable(opened.shadow.clone(), past.last_sync.clone());
         Self {
-            database: Arc::new(Database::new(opened.db, Some(opened.shadow.clone()))),
+            database: Arc::new(Database::new(opened.db, Some(bare))),
             place: Place::new(
                 Arc::clone(&disk),
                 &path,
@@ -271,7 +273,9 @@ impl Kept {
         match reopened {
             Ok(opened) => {
                 self.place.is_of(Some(opened.inode));
-                self.database.put(opened.db, Some(opened.shadow.clone()));
+                let last_sync = self.past.last_sync.clone();
+                let bare = Bare::writable(opened.shadow.clone(), last_sync);
+                self.database.put(opened.db, Some(bare));
                 self.state = State::Held {
                     shadow: opened.shadow,
                     access: opened.access,

@@ -61,7 +61,8 @@ impl LastSync {
     /// until it is released.
     pub(super) fn restore(&self, file: &Shadow) -> io::Result<bool> {
         let (synced, is_unsynced) = {
-            let known = self.known();
+            let known = &mut *self.known();
+            known.written = known.synced;
             (known.synced, known.is_unsynced)
         };
         let Some(synced) = synced else {
@@ -78,7 +79,8 @@ impl LastSync {
         Ok(true)
     }
 
-    /// The first bytes of the file as they were written last, if they were since this looks on.
+    /// The first bytes of the file as they were written last; of one that was opened again and not written to since, as
+    /// the last sync left them. `None` where none was since this looks on.
     pub(super) fn written(&self) -> Option<[u8; HEADER_BYTES]> {
         self.known().written
     }

@@ -216,7 +216,7 @@ fn open_held(
     mend_system(&shadow, path)?;
     let short_bytes = cache_bytes / SHORT_SHARE;
     let proven = match kind {
-        Kind::Cold => Some(Proven::new(shadow.clone(), past.dead.clone(), short_bytes)),
+        Kind::Cold => Some(Proven::new(shadow.clone(), past, short_bytes)),
         // Its rows have checksums of their own, and each says how many there are.
         Kind::Journal => None,
     };

@@ -24,8 +24,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use redb::StorageBackend;
 
+use super::bare::Bare;
 use super::dead_sectors::{DeadSectors, NotGiven};
 use super::forward::forward_locks;
+use super::open::Past;
 use super::shadow::Shadow;
 use crate::cold::proof::is_one_damaged_row;
 use crate::raw::{Lead, PAGE, RawFile, Snapshot, Teller, page_sum};
@@ -67,7 +69,7 @@ pub(super) struct Proven(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    file: Shadow,
+    bare: Bare,
     dead: DeadSectors,
     seen: Mutex<Seen>,
     short: Mutex<Short>,
@@ -98,10 +100,10 @@ struct Seen {
 impl Proven {
     /// Nothing is known yet but what is written through it. From when it has [learned](Self::learn) on short pages are
     /// kept, up to so many bytes.
-    pub(super) fn new(file: Shadow, dead: DeadSectors, short_bytes: usize) -> Self {
+    pub(super) fn new(file: Shadow, past: &Past, short_bytes: usize) -> Self {
         Self(Arc::new(Inner {
-            file,
-            dead,
+            bare: Bare::writable(file, past.last_sync.clone()),
+            dead: past.dead.clone(),
             seen: Mutex::default(),
             short: Mutex::default(),
             short_bytes,
@@ -114,7 +116,7 @@ impl Proven {
     /// # Errors
     /// Where the file cannot be looked at.
     pub(super) fn learn(&self) -> io::Result<()> {
-        let (teller, roots) = Teller::of(&Snapshot::at_last(RawFile::lent(&self.0.file)?));
+        let (teller, roots) = Teller::of(&Snapshot::at_last(RawFile::lent(&self.0.bare.file)?));
         let mut seen = self.seen();
         seen.teller = Some(teller);
         roots.into_iter().for_each(|told| seen.known.tell(told));
@@ -203,7 +205,7 @@ impl Proven {
             self.seen().effort += (page.len() / PAGE).pow(2);
             return false;
         };
-        let written = self.0.file.write(at, page);
+        let written = self.0.bare.file.write(at, page);
         self.short().write(at, page.len());
         tracing::warn!(
             at,
@@ -216,7 +218,7 @@ impl Proven {
 
     /// The file as its last commit left it; `None` where it cannot be looked at.
     fn last(&self) -> Option<Snapshot> {
-        RawFile::lent(&self.0.file).ok().map(Snapshot::at_last)
+        self.0.bare.at_last()
     }
 
     fn seen(&self) -> MutexGuard<'_, Seen> {
@@ -230,20 +232,20 @@ impl Proven {
 
 impl StorageBackend for Proven {
     fn len(&self) -> io::Result<u64> {
-        self.0.file.len()
+        self.0.bare.file.len()
     }
 
     fn read(&self, offset: u64, out: &mut [u8]) -> io::Result<()> {
         let Err(asked) = self.short().get(offset, out) else {
             return Ok(());
         };
-        self.0.file.read(offset, out)?;
+        self.0.bare.file.read(offset, out)?;
         if self.is_right(offset, out) {
             self.short().put(offset, out, asked);
             return Ok(());
         }
         // It may be a read that failed.
-        self.0.file.read(offset, out)?;
+        self.0.bare.file.read(offset, out)?;
         if self.is_right(offset, out) {
             return Ok(());
         }
@@ -261,17 +263,17 @@ impl StorageBackend for Proven {
     }
 
     fn set_len(&self, len: u64) -> io::Result<()> {
-        let set = self.0.file.set_len(len);
+        let set = self.0.bare.file.set_len(len);
         self.short().clear();
         set
     }
 
     fn sync_data(&self) -> io::Result<()> {
-        self.0.file.sync_data()
+        self.0.bare.file.sync_data()
     }
 
     fn write(&self, offset: u64, data: &[u8]) -> io::Result<()> {
-        let written = self.0.file.write(offset, data);
+        let written = self.0.bare.file.write(offset, data);
         self.short().write(offset, data.len());
         let mut seen = self.seen();
         seen.of_one_row.remove(&offset);
@@ -286,8 +288,8 @@ impl StorageBackend for Proven {
     }
 
     fn close(&self) -> io::Result<()> {
-        self.0.file.close()
+        self.0.bare.file.close()
     }
 
-    forward_locks!(self => self.0.file);
+    forward_locks!(self => self.0.bare.file);
 }

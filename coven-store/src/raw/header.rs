@@ -109,7 +109,7 @@ impl Root {
 }
 
 impl Header {
-    pub(super) fn read(file: &RawFile) -> Self {
+    pub(crate) fn read(file: &RawFile) -> Self {
         let page = file.read(0, HEADER_BYTES);
         let mut header = Self::of(&page.unwrap_or_else(|_| vec![0; HEADER_BYTES]));
         if !file.is_given(0, HEADER_BYTES) {
@@ -207,6 +207,12 @@ impl Header {
     /// Whether it calls the same commit the last as another one does, as well.
     pub(crate) fn says_what(&self, other: &Self) -> bool {
         self.ends_as(other) && self.commits.first() == other.commits.first()
+    }
+
+    /// Whether the commit that it calls the last is the one that `before` does, or a later one.
+    pub(crate) fn goes_on_from(&self, before: &Self) -> bool {
+        let (last, before) = (self.newest(), before.newest());
+        last == before || last.map(|it| it.number) > before.map(|it| it.number)
     }
 
     /// Whether all is well with it.

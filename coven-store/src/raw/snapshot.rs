@@ -100,8 +100,7 @@ impl Snapshot {
 
     /// The file as the commit left it that redb takes first, whatever of it is whole; nothing of it
     /// is known yet but where redb's own tables begin.
-    pub(super) fn of_first_commit(file: RawFile) -> Self {
-        let header = Header::read(&file);
+    pub(super) fn of_first_commit(file: RawFile, header: Header) -> Self {
         Self {
             commit: header.commits.first().copied(),
             file,
@@ -116,7 +115,13 @@ impl Snapshot {
 
     /// The same with its tables: without a look at all of it.
     pub(crate) fn at_last(file: RawFile) -> Self {
-        let mut snapshot = Self::of_first_commit(file);
+        let header = Header::read(&file);
+        Self::at_last_of(file, header)
+    }
+
+    /// The same of a file whose first page says this.
+    pub(crate) fn at_last_of(file: RawFile, header: Header) -> Self {
+        let mut snapshot = Self::of_first_commit(file, header);
         snapshot.enter(snapshot.commit);
         snapshot
     }

@@ -7,7 +7,7 @@
 
 use std::io;
 
-use super::header::{COMMIT_BYTES, without_system};
+use super::header::{COMMIT_BYTES, Header, without_system};
 use super::{BadPage, RawFile, Snapshot};
 
 /// What to write where.
@@ -21,7 +21,8 @@ pub(crate) struct Patch {
 /// How to have redb make anew what it keeps for itself, where a page of that is damaged and it
 /// would be believed. Reads those pages, which are few.
 pub(crate) fn without_damaged_system(file: RawFile) -> io::Result<Option<Patch>> {
-    let snapshot = Snapshot::of_first_commit(file);
+    let header = Header::read(&file);
+    let snapshot = Snapshot::of_first_commit(file, header);
     let Some(at) = snapshot.header.believed_at else {
         return Ok(None);
     };

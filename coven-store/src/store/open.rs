@@ -9,7 +9,7 @@ use super::{Inner, Opened, Store};
 use crate::compact::Compaction;
 use crate::database::Database;
 use crate::error::OpenError;
-use crate::file::{self, Disk, OsDisk, Places};
+use crate::file::{self, Bare, Disk, OsDisk, Places};
 use crate::folder::{self, Folder, Mender, Rest};
 use crate::health::Meter;
 use crate::limits::LOOK_PATIENCE;
@@ -68,7 +68,7 @@ impl Store {
                 pool: Arc::default(),
             },
             folder: mpsc::channel().0,
-            cold: Arc::new(Database::new(cold, Some(cold_file))),
+            cold: Arc::new(Database::new(cold, Some(Bare::of(cold_file)))),
             cache: Arc::new(Cache::new(options.segment_cache_bytes)),
             tail: Arc::new(SharedTail::new(tail)),
             looked: Looked::default(),

@@ -8,7 +8,7 @@ use redb::ReadableDatabase;
 use crate::database::{Database, guarded_read};
 use crate::error::StorageFault;
 use crate::fault::read_failed;
-use crate::file::{self, Kind, LogId, OsDisk};
+use crate::file::{self, Bare, Kind, LogId, OsDisk};
 use crate::read;
 use crate::stored::Mark;
 
@@ -40,7 +40,7 @@ impl ReadAgain {
         // It has a lock on the file, if it could get one.
         cold.take_away();
         match self.opened() {
-            Ok(opened) => cold.put(opened.db, Some(opened.shadow)),
+            Ok(opened) => cold.put(opened.db, Some(Bare::of(opened.shadow))),
             Err(reason) => cold.fail(reason),
         }
     }

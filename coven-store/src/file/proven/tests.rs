@@ -25,7 +25,7 @@ fn proven_that_keeps(file: impl StorageBackend, short_bytes: usize) -> Proven {
     let shadow = Shadow::held(Box::new(file), Box::new(holes), Locking::None);
     let shadow = shadow.expect("it has a length");
     shadow.release().expect("memory");
-    Proven::new(shadow, DeadSectors::default(), short_bytes)
+    Proven::new(shadow, &Past::default(), short_bytes)
 }
 
 /// A database of some levels that is open, of which some was written since and most was not.
@@ -167,8 +167,13 @@ fn it_is_looked_for_bits_that_turned_for_so_long_and_no_longer() {
 /// Turns bits of the byte at `at`.
 fn turn(proven: &Proven, at: u64, bits: u8) {
     let mut byte = [0];
-    proven.0.file.read(at, &mut byte).expect("memory");
-    proven.0.file.write(at, &[byte[0] ^ bits]).expect("memory");
+    proven.0.bare.file.read(at, &mut byte).expect("memory");
+    proven
+        .0
+        .bare
+        .file
+        .write(at, &[byte[0] ^ bits])
+        .expect("memory");
 }
 
 /// The branch that leads to a page.

@@ -93,7 +93,7 @@ fn long_leaf_of(proven: &Proven, slot: u64) -> (u64, Vec<u8>) {
 
 /// Whether a page is handed on from the place of another.
 fn is_handed_on(proven: &Proven, at: u64, page: &[u8]) -> bool {
-    proven.0.file.write(at, page).expect("memory");
+    proven.0.bare.file.write(at, page).expect("memory");
     know_roots_alone(proven);
     let mut read = vec![0; page.len()];
     let is_read = proven.read(at, &mut read).is_ok();

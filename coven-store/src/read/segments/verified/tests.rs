@@ -2,6 +2,7 @@ mod astray;
 mod damaged_branch;
 mod damaged_leaf;
 mod deleted;
+mod first_page;
 mod logs;
 mod output;
 mod torn_twice;
