@@ -23,6 +23,7 @@ mod spoilt;
 mod system;
 mod told;
 mod trunk;
+mod turned;
 mod walk;
 
 use std::cell::{Cell, RefCell};
@@ -36,6 +37,7 @@ use redb::{BackendError, StorageBackend};
 use crate::database::if_given;
 use crate::error::OpenError;
 use crate::file::{Access, Disk, Shadow, gives_others, is_not_given, open_error};
+use turned::Turned;
 
 pub(crate) use free::free_pages;
 pub(crate) use header::{HEADER_BYTES, Header, Last, Made};
@@ -53,6 +55,7 @@ pub(crate) use snapshot::{BadPage, Snapshot};
 pub(crate) use spoilt::spoilt;
 pub(crate) use system::without_damaged_system;
 pub(crate) use told::{Teller, Told, is_empty_behind, page_sum, rows_in_order};
+pub(crate) use turned::{Effort, LONGEST_BYTES, turn_back};
 pub(crate) use walk::{Bounds, Row};
 
 /// A file that nobody writes to while this is there.
@@ -65,6 +68,8 @@ pub(crate) struct RawFile {
     not_given: RefCell<BTreeSet<u64>>,
     /// A read of a file that was open already failed.
     has_failed: Cell<bool>,
+    /// The bits that are read as they were before they turned; `None` where it is not looked for any.
+    turned: Option<RefCell<Turned>>,
 }
 
 #[derive(Debug)]
@@ -85,6 +90,7 @@ impl RawFile {
             read_bytes: Cell::new(0),
             not_given: RefCell::default(),
             has_failed: Cell::default(),
+            turned: None,
         })
     }
 
@@ -109,6 +115,13 @@ impl RawFile {
         Ok(opened)
     }
 
+    /// The same, in whose pages one bit that turned is as it was before, where the checksum tells which that is: for who
+    /// saves what there is.
+    pub(crate) fn turning_bits_back(mut self) -> Self {
+        self.turned = Some(RefCell::new(Turned::none()));
+        self
+    }
+
     /// Opens the file at `path` for reading, whoever writes to it meanwhile.
     pub(crate) fn open_unlocked(disk: &dyn Disk, path: &Path) -> Result<Self, OpenError> {
         let io = |source| open_error(path, source);
@@ -127,6 +140,7 @@ impl RawFile {
             read_bytes: Cell::new(0),
             not_given: RefCell::default(),
             has_failed: Cell::default(),
+            turned: None,
         })
     }
 
@@ -156,6 +170,9 @@ impl RawFile {
             }
         }
         self.read_bytes.set(self.read_bytes.get() + there as u64);
+        if let Some(turned) = &self.turned {
+            turned.borrow().turn_back(offset, &mut bytes);
+        }
         Ok(bytes)
     }
 
@@ -195,6 +212,18 @@ impl RawFile {
             rest = after;
         }
         Ok(())
+    }
+
+    /// Turns the one bit back that has a page be what it is to be, by where it is and what its checksum is to be, and
+    /// reads it so from then on. Says whether there is one.
+    fn turn_back(
+        &self,
+        place: (u64, u128),
+        page: &mut [u8],
+        is_right: impl Fn(&[u8]) -> bool,
+    ) -> bool {
+        let turned = self.turned.as_ref();
+        turned.is_some_and(|turned| turned.borrow_mut().find(place, page, is_right))
     }
 
     /// Whether a read of it failed, of a file that was open already.

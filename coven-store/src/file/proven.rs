@@ -30,21 +30,15 @@ use super::forward::forward_locks;
 use super::open::Past;
 use super::shadow::Shadow;
 use crate::cold::proof::is_one_damaged_row;
-use crate::raw::{Lead, PAGE, RawFile, Snapshot, Teller, page_sum};
+use crate::raw::{
+    Effort, LONGEST_BYTES, Lead, PAGE, RawFile, Snapshot, Teller, page_sum, turn_back,
+};
 use known::{Known, Page};
 use short::Short;
 
 /// How much of a page that was written is looked at: all of one that has many rows, and where they are in a longer
 /// one, whose values have checksums of their own.
 const LOOKED_AT_BYTES: usize = 4 * PAGE;
-
-/// The longest page in which it is looked for a bit that turned: each is tried, which takes 10 ms for 4 KiB and
-/// 2 s for that.
-const PUT_RIGHT_BYTES: usize = 16 * PAGE;
-
-/// How long it is looked for bits where none is found, as many pages of 4 KiB as take so long: 10 s. Where more is
-/// damaged than that, it is no bit that turned.
-const PUT_RIGHT_EFFORT: usize = 1000;
 
 thread_local! {
     static PUTS_RIGHT: Cell<bool> = const { Cell::new(false) };
@@ -90,8 +84,7 @@ struct Seen {
     /// `None` until the file is open.
     teller: Option<Teller>,
     known: Known,
-    /// How long it was looked for bits that turned, and none was found.
-    effort: usize,
+    effort: Effort,
     /// Checksums of pages of which no more is wrong than that their one row is damaged, by where they are. To find that
     /// out all leaves of a table are looked at.
     of_one_row: HashMap<u64, u64>,
@@ -181,7 +174,7 @@ impl Proven {
     /// Puts the one bit right that turned in a page, if that is what is wrong with it, in the file too: what leads
     /// from there is looked up in that.
     fn put_right(&self, at: u64, page: &mut [u8]) -> bool {
-        if self.seen().effort >= PUT_RIGHT_EFFORT {
+        if !self.seen().effort.is_left_for(page.len()) {
             return false;
         }
         let Knowledge::Of(known) = self.known(at, page) else {
@@ -192,17 +185,8 @@ impl Proven {
             Some(told) => told.is_all(page),
             None => known == Page::written(page),
         };
-        let bit = (0..8 * page.len()).find(|&bit| {
-            page[bit / 8] ^= 1 << (bit % 8);
-            let is_right = is_right(page);
-            if !is_right {
-                page[bit / 8] ^= 1 << (bit % 8);
-            }
-            is_right
-        });
-        let Some(bit) = bit else {
-            // Twice as long a page has twice as many bits, and each takes twice as long.
-            self.seen().effort += (page.len() / PAGE).pow(2);
+        let Some(bit) = turn_back(page, is_right) else {
+            self.seen().effort.spend(page.len());
             return false;
         };
         let written = self.0.bare.file.write(at, page);
@@ -251,7 +235,7 @@ impl StorageBackend for Proven {
         }
         let is_good_enough = match out.len() {
             // Who reads is told of it. What it tells of others is to be known of them.
-            ..=PUT_RIGHT_BYTES => {
+            ..=LONGEST_BYTES => {
                 PUTS_RIGHT.get() && self.put_right(offset, out) && self.is_right(offset, out)
             }
             _ => self.is_one_damaged_row(offset, out),

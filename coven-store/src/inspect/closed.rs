@@ -170,9 +170,22 @@ pub(crate) enum OpenFile {
 impl OpenFile {
     /// Opens both files of the log at `path`. The journal is emptied only for what the cold file said was its last
     /// commit: where that calls an older one the last now, and is older than the journal's beginning, it is at the newest.
-    pub(crate) fn both(disk: &dyn Disk, path: &Path) -> Result<(Self, Self), OpenError> {
-        let mut cold = Self::open(disk, path, Kind::Cold)?;
-        let journal = Self::open(disk, &journal_path(path), Kind::Journal)?;
+    pub(super) fn both(disk: &dyn Disk, path: &Path) -> Result<(Self, Self), OpenError> {
+        Self::both_as(disk, path, |file| file)
+    }
+
+    /// The same for who saves what there is: a bit that turned is read as it was before, where that can be told.
+    pub(crate) fn both_to_save(disk: &dyn Disk, path: &Path) -> Result<(Self, Self), OpenError> {
+        Self::both_as(disk, path, RawFile::turning_bits_back)
+    }
+
+    fn both_as(
+        disk: &dyn Disk,
+        path: &Path,
+        to_read: fn(RawFile) -> RawFile,
+    ) -> Result<(Self, Self), OpenError> {
+        let mut cold = Self::open(disk, path, Kind::Cold, to_read)?;
+        let journal = Self::open(disk, &journal_path(path), Kind::Journal, to_read)?;
         if let (Self::There(cold), Self::There(journal)) = (&mut cold, &journal)
             && cold.header.has_one_after
             && let (Some(folded), Some(trimmed)) = (folded(cold), journal::trimmed(journal))
@@ -184,14 +197,19 @@ impl OpenFile {
     }
 
     /// Opens a file, and refuses one that is whole and no log of ours.
-    pub(crate) fn open(disk: &dyn Disk, path: &Path, kind: Kind) -> Result<Self, OpenError> {
+    fn open(
+        disk: &dyn Disk,
+        path: &Path,
+        kind: Kind,
+        to_read: fn(RawFile) -> RawFile,
+    ) -> Result<Self, OpenError> {
         let file = match RawFile::open(disk, path) {
             Err(OpenError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {
                 return Ok(Self::Missing);
             }
             file => file?,
         };
-        let snapshot = Snapshot::open(file);
+        let snapshot = Snapshot::open(to_read(file));
         Self::refuse_foreign(&snapshot, path, kind)?;
         Ok(Self::There(Box::new(snapshot)))
     }

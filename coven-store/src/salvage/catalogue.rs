@@ -118,7 +118,7 @@ impl Catalogue {
     pub(super) fn of(disk: &dyn Disk, path: &std::path::Path) -> Result<Self, OpenError> {
         refuse_unfinished(path)?;
         let mut catalogue = Self::default();
-        let (cold, journal) = OpenFile::both(disk, path)?;
+        let (cold, journal) = OpenFile::both_to_save(disk, path)?;
         catalogue.aside = aside(&cold, &journal);
         match (&cold, &journal) {
             (OpenFile::Missing, OpenFile::Missing) => {

@@ -4,6 +4,7 @@ mod ghosts;
 mod moments;
 mod names;
 mod refused;
+mod turned;
 
 use std::fs::{self, OpenOptions};
 use std::os::unix::fs::FileExt;

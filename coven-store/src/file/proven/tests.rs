@@ -157,8 +157,8 @@ fn it_is_looked_for_bits_that_turned_for_so_long_and_no_longer() {
     let mut page = vec![0; PAGE];
     turn(&proven, at + 2, 3);
     putting_right(|| proven.read(at, &mut page)).expect_err("two bits turned");
-    assert_eq!(proven.seen().effort, 1);
-    proven.seen().effort = PUT_RIGHT_EFFORT;
+    assert_eq!(proven.seen().effort, Effort(999));
+    proven.seen().effort = Effort(0);
     turn(&proven, at + 2, 1);
     putting_right(|| proven.read(at, &mut page)).expect_err("it is not looked for");
     drop(db);

@@ -6,7 +6,7 @@ use redb::{ReadableTable, Value};
 
 use super::super::cold::{Inspected, OfJournal, in_windows};
 use super::super::{Findings, OpenFile, Source};
-use crate::file::{Kind, OsDisk};
+use crate::file::OsDisk;
 use crate::layout::Tables;
 use crate::raw::pages;
 use crate::test_support::*;
@@ -45,7 +45,7 @@ async fn log() -> Home {
 
 /// What is found by so many slots at a time.
 fn inspected(home: &Home, most_slots: usize) -> Inspected {
-    let file = OpenFile::open(&OsDisk, &home.path(), Kind::Cold).expect("it opens");
+    let (file, _) = OpenFile::both(&OsDisk, &home.path()).expect("they open");
     let OpenFile::There(file) = file else {
         panic!("it is there");
     };
