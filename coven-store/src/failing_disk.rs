@@ -10,6 +10,7 @@ mod holes;
 mod letting_go;
 mod mending;
 mod reads;
+mod turned;
 mod unwritable;
 
 use std::fmt::Debug;

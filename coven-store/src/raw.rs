@@ -226,6 +226,12 @@ impl RawFile {
         turned.is_some_and(|turned| turned.borrow_mut().find(place, page, is_right))
     }
 
+    /// The bytes in which bits are read as they were before they turned: where they are, and which bits.
+    pub(crate) fn turned_bits(&self) -> Vec<(u64, u8)> {
+        let turned = self.turned.as_ref();
+        turned.map_or_else(Vec::new, |turned| turned.borrow().bits())
+    }
+
     /// Whether a read of it failed, of a file that was open already.
     pub(crate) const fn has_failed(&self) -> bool {
         self.has_failed.get()

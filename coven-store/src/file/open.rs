@@ -213,6 +213,9 @@ fn open_held(
             problem: problem.to_owned(),
         });
     }
+    if kind == Kind::Journal {
+        turn_bits_back(&shadow, path)?;
+    }
     mend_system(&shadow, path)?;
     let short_bytes = cache_bytes / SHORT_SHARE;
     let proven = match kind {
@@ -277,6 +280,22 @@ fn lock(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
         Err(BackendError::Io(source)) => Err(io(source)),
         Err(other) => Err(io(io::Error::other(other.to_string()))),
     }
+}
+
+/// Turns the bit back that turned in any page of a journal, which is short: in memory, as all that is done to a file that
+/// is held. The database would let go of the last commit for it, or not open the file.
+fn turn_bits_back(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
+    let io = |source| open_error(path, source);
+    let file = RawFile::lent(shadow).map_err(io)?.turning_bits_back();
+    let snapshot = Snapshot::open(file);
+    snapshot.look_at_everything();
+    for (at, bits) in snapshot.file.turned_bits() {
+        let mut byte = [0];
+        shadow.read(at, &mut byte).map_err(io)?;
+        tracing::warn!(path = %path.display(), at, bits, "a bit turned in a page, and is put right");
+        shadow.write(at, &[byte[0] ^ bits]).map_err(io)?;
+    }
+    Ok(())
 }
 
 /// Has the database make anew what it keeps for itself, where that is damaged: in memory, as all

@@ -150,7 +150,7 @@ impl Snapshot {
     }
 
     /// Looks at every page, so that what is wrong with any is known.
-    fn look_at_everything(&self) {
+    pub(crate) fn look_at_everything(&self) {
         for table in self.tables.values() {
             self.walk("", table.widths, table.root).for_each(drop);
         }

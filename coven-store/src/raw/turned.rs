@@ -69,6 +69,14 @@ impl Turned {
         }
     }
 
+    /// Those that are known, with the byte that each is in.
+    pub(super) fn bits(&self) -> Vec<(u64, u8)> {
+        self.bits
+            .iter()
+            .map(|(&byte, &bits)| (byte, bits))
+            .collect()
+    }
+
     /// Turns back those that are in bytes at `at`.
     pub(super) fn turn_back(&self, at: u64, bytes: &mut [u8]) {
         for (&byte, bits) in self.bits.range(at..at + bytes.len() as u64) {
