@@ -117,8 +117,8 @@ impl RawFile {
 
     /// The same, in whose pages one bit that turned is as it was before, where the checksum tells which that is: for who
     /// saves what there is.
-    pub(crate) fn turning_bits_back(mut self) -> Self {
-        self.turned = Some(RefCell::new(Turned::none()));
+    pub(crate) fn turning_bits_back(mut self, effort: Effort) -> Self {
+        self.turned = Some(RefCell::new(Turned::none(effort)));
         self
     }
 

@@ -21,7 +21,9 @@ use crate::database::{caught, guarded_read};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::projection;
-use crate::raw::{HEADER_BYTES, Header, Made, RawFile, Snapshot, spoilt, without_damaged_system};
+use crate::raw::{
+    Effort, HEADER_BYTES, Header, Made, RawFile, Snapshot, spoilt, without_damaged_system,
+};
 
 /// What every redb file begins with.
 pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -214,7 +216,7 @@ fn open_held(
         });
     }
     if kind == Kind::Journal {
-        turn_bits_back(&shadow, path)?;
+        turn_a_bit_back(&shadow, path)?;
     }
     mend_system(&shadow, path)?;
     let short_bytes = cache_bytes / SHORT_SHARE;
@@ -282,14 +284,22 @@ fn lock(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
     }
 }
 
-/// Turns the bit back that turned in any page of a journal, which is short: in memory, as all that is done to a file that
+/// Turns the bit back that turned in one page of a journal, which is short: in memory, as all that is done to a file that
 /// is held. The database would let go of the last commit for it, or not open the file.
-fn turn_bits_back(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
+fn turn_a_bit_back(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
     let io = |source| open_error(path, source);
-    let file = RawFile::lent(shadow).map_err(io)?.turning_bits_back();
-    let snapshot = Snapshot::open(file);
-    snapshot.look_at_everything();
-    for (at, bits) in snapshot.file.turned_bits() {
+    let file = || RawFile::lent(shadow).map_err(io);
+    let look = |file| {
+        let last = Snapshot::at_last(file);
+        last.look_at_everything();
+        last
+    };
+    // Where there are more, the power failed as the commit was made.
+    if look(file()?).take_bad().len() != 1 {
+        return Ok(());
+    }
+    let turned = look(file()?.turning_bits_back(Effort::TO_OPEN));
+    for (at, bits) in turned.file.turned_bits() {
         let mut byte = [0];
         shadow.read(at, &mut byte).map_err(io)?;
         tracing::warn!(path = %path.display(), at, bits, "a bit turned in a page, and is put right");

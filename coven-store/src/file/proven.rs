@@ -79,7 +79,7 @@ enum Knowledge {
     Lost,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Seen {
     /// `None` until the file is open.
     teller: Option<Teller>,
@@ -88,6 +88,17 @@ struct Seen {
     /// Checksums of pages of which no more is wrong than that their one row is damaged, by where they are. To find that
     /// out all leaves of a table are looked at.
     of_one_row: HashMap<u64, u64>,
+}
+
+impl Default for Seen {
+    fn default() -> Self {
+        Self {
+            teller: None,
+            known: Known::default(),
+            effort: Effort::TO_WRITE,
+            of_one_row: HashMap::new(),
+        }
+    }
 }
 
 impl Proven {
@@ -174,7 +185,7 @@ impl Proven {
     /// Puts the one bit right that turned in a page, if that is what is wrong with it, in the file too: what leads
     /// from there is looked up in that.
     fn put_right(&self, at: u64, page: &mut [u8]) -> bool {
-        if !self.seen().effort.is_left_for(page.len()) {
+        if !self.seen().effort.is_enough_for(page.len()) {
             return false;
         }
         let Knowledge::Of(known) = self.known(at, page) else {

@@ -13,7 +13,7 @@ use crate::error::OpenError;
 use crate::fault::Fault;
 use crate::file::{self, Disk, Kind, journal_path, open_error};
 use crate::layout::{META, meta};
-use crate::raw::{Last, RawFile, Snapshot};
+use crate::raw::{Effort, Last, RawFile, Snapshot};
 use crate::stored::Mark;
 
 /// Tables that every file of a kind has.
@@ -176,7 +176,7 @@ impl OpenFile {
 
     /// The same for who saves what there is: a bit that turned is read as it was before, where that can be told.
     pub(crate) fn both_to_save(disk: &dyn Disk, path: &Path) -> Result<(Self, Self), OpenError> {
-        Self::both_as(disk, path, RawFile::turning_bits_back)
+        Self::both_as(disk, path, |file| file.turning_bits_back(Effort::TO_SAVE))
     }
 
     fn both_as(

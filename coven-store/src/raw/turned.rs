@@ -7,32 +7,32 @@ use super::page::PAGE;
 /// The longest page in which it is looked for one: each bit is tried, which takes 10 ms for 4 KiB and 2 s for that.
 pub(crate) const LONGEST_BYTES: usize = 16 * PAGE;
 
-/// How long it is looked for bits where none is found, as many pages of 4 KiB as take so long: 10 s for who writes to an
-/// open log, 1 s for who saves what there is. Where more is damaged than that, it is no bit that turned.
-const MOST_TO_WRITE: usize = 1000;
-const MOST_TO_SAVE: usize = 100;
-
-/// How long it is looked for bits that turned yet: that many times a page of 4 KiB in vain.
-#[derive(Debug, PartialEq, Eq)]
+/// How long it is looked for bits that turned where none is found: that many times a page of 4 KiB, which takes 10 ms.
+/// Where more is damaged than that, it is no bit that turned.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Effort(pub(crate) usize);
 
-/// That of who writes.
-impl Default for Effort {
-    fn default() -> Self {
-        Self(MOST_TO_WRITE)
-    }
-}
-
 impl Effort {
+    /// Of who writes to an open log: 10 s.
+    pub(crate) const TO_WRITE: Self = Self(1000);
+    /// Of who saves what there is: 3 s, which is one of the longest pages.
+    pub(crate) const TO_SAVE: Self = Self(300);
+    /// Of who opens a log, which others wait for.
+    pub(crate) const TO_OPEN: Self = Self(16);
+
+    /// What a page of so many bytes takes: twice as long a one has twice as many bits, and each takes twice as long.
+    const fn of(len_bytes: usize) -> usize {
+        (len_bytes / PAGE).pow(2)
+    }
+
     /// Whether it is looked for one in a page of so many bytes as well.
-    pub(crate) const fn is_left_for(&self, len_bytes: usize) -> bool {
-        len_bytes <= LONGEST_BYTES && self.0 > 0
+    pub(crate) const fn is_enough_for(self, len_bytes: usize) -> bool {
+        len_bytes <= LONGEST_BYTES && Self::of(len_bytes) <= self.0
     }
 
     /// None was found in a page of so many bytes.
     pub(crate) const fn spend(&mut self, len_bytes: usize) {
-        // Twice as long a page has twice as many bits, and each takes twice as long.
-        self.0 = self.0.saturating_sub((len_bytes / PAGE).pow(2));
+        self.0 = self.0.saturating_sub(Self::of(len_bytes));
     }
 }
 
@@ -61,10 +61,10 @@ pub(super) struct Turned {
 
 impl Turned {
     /// None is known.
-    pub(super) fn none() -> Self {
+    pub(super) fn none(effort: Effort) -> Self {
         Self {
             bits: BTreeMap::new(),
-            effort: Effort(MOST_TO_SAVE),
+            effort,
             in_vain: HashSet::new(),
         }
     }
@@ -93,7 +93,7 @@ impl Turned {
         page: &mut [u8],
         is_right: impl Fn(&[u8]) -> bool,
     ) -> bool {
-        if !self.effort.is_left_for(page.len()) || self.in_vain.contains(&(at, checksum)) {
+        if !self.effort.is_enough_for(page.len()) || self.in_vain.contains(&(at, checksum)) {
             return false;
         }
         if let Some(bit) = turn_back(page, is_right) {
