@@ -12,6 +12,7 @@ mod identity;
 mod kept;
 mod kind;
 mod last_sync;
+mod left;
 mod names;
 mod open;
 mod place;

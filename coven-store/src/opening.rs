@@ -76,9 +76,10 @@ fn open_files_to_read(
     let journal_path = file::journal_path(path);
     file::are_both_there(disk, path, &journal_path)?;
     let cold = file::open_to_read(disk, path, Kind::Cold, options.cache_bytes)?;
-    let (log, _) = standing(path, &cold.db)?;
+    let (log, folded) = standing(path, &cold.db)?;
     let journal =
         file::open_journal_to_read(disk, &journal_path, log, options.journal_cache_bytes)?;
+    go_forward(&journal, folded).map_err(|fault| file::fault_error(&journal_path, &fault))?;
     let tail = guarded_read(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
     Ok(ReadFiles {
@@ -109,6 +110,7 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         log,
         options.journal_cache_bytes,
     )?;
+    go_forward(&journal, folded).map_err(|fault| file::fault_error(&journal_path, &fault))?;
     let tail = guarded_read(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
     let ending = match guarded_read(|| ending(&cold.db.begin_read()?, &tail)) {
@@ -152,6 +154,30 @@ fn ending(cold: &ReadTransaction, tail: &Tail) -> Result<Vec<SessionId>, Fault> 
         matches!(phase, Phase::Cancelled | Phase::Dying { .. })
     });
     Ok(ending.map(|record| record.session.id.clone()).collect())
+}
+
+/// Puts the group behind the last one of a journal that was found to be whole, and to which nothing leads. While its file
+/// is held, so that a full disk cuts it nowhere.
+fn go_forward(journal: &file::Opened, folded: Mark) -> Result<(), Fault> {
+    let Some(beyond) = &journal.beyond else {
+        return Ok(());
+    };
+    guarded(|| {
+        let position = beyond.mark.position;
+        let last = journal_position(&journal.db.begin_read()?)?;
+        if position != last + 1 || position <= folded.position {
+            return Ok(());
+        }
+        tracing::warn!(
+            position,
+            "a group that nothing leads to is put behind the last one"
+        );
+        let txn = journal.db.begin_write()?;
+        journal::insert(&txn, position, &journal::Group::of(beyond.bytes.clone()))?;
+        journal::tell_opened(&txn, beyond.opened)?;
+        txn.commit()?;
+        Ok(())
+    })
 }
 
 /// Has the journal count on from `folded`, where the cold file came to that without it: by an import that

@@ -5,6 +5,7 @@
 //! events need, a stand-in takes its place, with an actor that says so; what was lost and what
 //! stands for it is told of each session.
 
+mod beyond;
 mod carve;
 mod catalogue;
 mod error;
@@ -33,6 +34,7 @@ use crate::file::{self, Disk, Draft, OsDisk};
 use crate::inspect::{self, Findings, Progress};
 use crate::stored::{EventRow, encode};
 
+pub(crate) use beyond::{Beyond, beyond};
 use catalogue::{Catalogue, Owner};
 pub use error::SalvageError;
 use events::Events;

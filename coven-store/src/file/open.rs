@@ -14,6 +14,7 @@ use super::disk::{Access, Disk, Forgotten};
 use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
 use super::last_sync::LastSync;
+use super::left;
 use super::place::Inode;
 use super::proven::Proven;
 use super::shadow::{Locking, Shadow};
@@ -21,9 +22,8 @@ use crate::database::{caught, guarded_read};
 use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::projection;
-use crate::raw::{
-    Effort, HEADER_BYTES, Header, Made, RawFile, Snapshot, spoilt, without_damaged_system,
-};
+use crate::raw::{HEADER_BYTES, Header, Made, RawFile, Snapshot, spoilt, without_damaged_system};
+use crate::salvage::Beyond;
 
 /// What every redb file begins with.
 pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -46,6 +46,8 @@ pub(crate) struct Opened {
     pub(super) is_restored: bool,
     /// The projections that are to be made anew, if it was looked which.
     pub(crate) spoilt: BTreeSet<&'static str>,
+    /// The group that is to be put behind the last one of a journal.
+    pub(crate) beyond: Option<Beyond>,
 }
 
 /// What is known of a file from one opening to the next.
@@ -215,9 +217,10 @@ fn open_held(
             problem: problem.to_owned(),
         });
     }
-    if kind == Kind::Journal {
-        turn_a_bit_back(&shadow, path)?;
-    }
+    let beyond = match kind {
+        Kind::Journal => left::put_in_order(&shadow, path)?,
+        Kind::Cold => None,
+    };
     mend_system(&shadow, path)?;
     let short_bytes = cache_bytes / SHORT_SHARE;
     let proven = match kind {
@@ -268,6 +271,7 @@ fn open_held(
         inode,
         is_restored,
         spoilt,
+        beyond,
     })
 }
 
@@ -282,30 +286,6 @@ fn lock(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
         Err(BackendError::Io(source)) => Err(io(source)),
         Err(other) => Err(io(io::Error::other(other.to_string()))),
     }
-}
-
-/// Turns the bit back that turned in one page of a journal, which is short: in memory, as all that is done to a file that
-/// is held. The database would let go of the last commit for it, or not open the file.
-fn turn_a_bit_back(shadow: &Shadow, path: &Path) -> Result<(), OpenError> {
-    let io = |source| open_error(path, source);
-    let file = || RawFile::lent(shadow).map_err(io);
-    let look = |file| {
-        let last = Snapshot::at_last(file);
-        last.look_at_everything();
-        last
-    };
-    // Where there are more, the power failed as the commit was made.
-    if look(file()?).take_bad().len() != 1 {
-        return Ok(());
-    }
-    let turned = look(file()?.turning_bits_back(Effort::TO_OPEN));
-    for (at, bits) in turned.file.turned_bits() {
-        let mut byte = [0];
-        shadow.read(at, &mut byte).map_err(io)?;
-        tracing::warn!(path = %path.display(), at, bits, "a bit turned in a page, and is put right");
-        shadow.write(at, &[byte[0] ^ bits]).map_err(io)?;
-    }
-    Ok(())
 }
 
 /// Has the database make anew what it keeps for itself, where that is damaged: in memory, as all

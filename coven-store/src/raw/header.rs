@@ -45,6 +45,8 @@ pub(crate) struct Header {
     /// There is a commit after the one that is called the last, and is not known to have been made: one in two
     /// phases was interrupted between them, or what says which is the last was damaged.
     pub(crate) has_one_after: bool,
+    /// It was not closed in order, or is open.
+    pub(crate) is_open: bool,
     /// What says how the file was left has a bit that is never set.
     pub(crate) has_odd_flags: bool,
     /// What else is wrong with it.
@@ -167,6 +169,7 @@ impl Header {
             last_is_uncertain: is_open && !in_two_phases,
             last,
             has_one_after: is_hidden && in_two_phases && is_open,
+            is_open,
             has_odd_flags: flags & !FLAGS != 0,
             problems,
         }

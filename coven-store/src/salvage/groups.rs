@@ -32,6 +32,11 @@ pub(super) struct Group {
 }
 
 impl Group {
+    /// Its bytes, out of the journal that it was found in.
+    pub(super) fn bytes(&self, journal: &Snapshot) -> Option<Vec<u8>> {
+        read(&journal.file, &self.places)
+    }
+
     /// The place of its first event.
     pub(super) fn first(&self) -> Option<u64> {
         let first = self.batches.first()?.rows.first()?;
@@ -79,6 +84,27 @@ pub(super) fn found(journal: &Snapshot) -> Vec<Group> {
     let values = Values::of(&values);
     groups.retain(|group| !group.places.iter().any(|place| values.have(place)));
     groups.sort_by_key(|group| (group.position, std::cmp::Reverse(group.referred)));
+    groups
+}
+
+/// The groups at one position that are whole and that the tree does not lead to.
+pub(super) fn found_at(journal: &Snapshot, position: u64) -> Vec<Group> {
+    let mut parts = Parts::new();
+    carve::journal(&journal.file, |part| {
+        if part.key.0 == position {
+            let number = part.key.1;
+            add(parts.entry(number).or_default(), &part, &HashSet::new());
+        }
+    });
+    let mut groups = whole(&journal.file, position, &parts);
+    let rows = Source::Closed(journal).rows(JOURNAL);
+    let rows = rows.into_iter().flatten().flatten();
+    let mut values: Vec<Range<u64>> = rows
+        .map(|row| row.at..row.at + row.value.len() as u64)
+        .collect();
+    values.sort_unstable_by_key(|value| value.start);
+    let values = Values::of(&values);
+    groups.retain(|group| !group.places.iter().any(|place| values.have(place)));
     groups
 }
 
@@ -145,21 +171,27 @@ fn choices(numbers: &[Vec<Place>]) -> impl Iterator<Item = Vec<&Place>> {
 }
 
 fn group(file: &RawFile, position: u64, parts: &[&Place]) -> Option<Group> {
-    let mut bytes = Vec::new();
-    for part in parts {
-        let len = usize::try_from(part.range.end - part.range.start).ok()?;
-        bytes.extend(file.read(part.range.start, len).ok()?);
-    }
-    let bytes = Bytes::from(bytes);
+    let places: Vec<Range<u64>> = parts.iter().map(|part| part.range.clone()).collect();
+    let bytes = Bytes::from(read(file, &places)?);
     let (mark, batches) = journal::read(position, &bytes).ok()?;
     Some(Group {
         position,
         mark,
         batches,
         opened: journal::opened(&bytes),
-        places: parts.iter().map(|part| part.range.clone()).collect(),
+        places,
         referred: parts.iter().filter(|part| part.is_referred).count(),
     })
+}
+
+/// What is in these places, one behind the other.
+fn read(file: &RawFile, places: &[Range<u64>]) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    for place in places {
+        let len = usize::try_from(place.end - place.start).ok()?;
+        bytes.extend(file.read(place.start, len).ok()?);
+    }
+    Some(bytes)
 }
 
 /// Values that are sound, wherever they are in a file.

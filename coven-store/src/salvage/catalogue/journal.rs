@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 
+use super::super::beyond::beyond;
 use super::carved::Known;
 use super::{Catalogue, Origin, has_lost_its_last, u64_of};
 use crate::fit::Marks;
@@ -63,6 +64,13 @@ impl Catalogue {
                     unread = group.position.max(unread);
                 }
             }
+        }
+        if let Some(group) = beyond(journal).filter(|group| group.mark.position > folded)
+            && let Ok((mark, batches)) = journal::read(group.mark.position, &group.bytes.into())
+        {
+            known.add(mark, &batches);
+            has_end &= self.take_group(mark, batches, Origin::Carved);
+            last = Some(mark);
         }
         has_end &= self.fits(trimmed, last);
         let last = last.map_or(0, |last| last.position);
