@@ -191,6 +191,12 @@ impl Meter {
         }
     }
 
+    /// A bit turned in the page at `at`, and was put right.
+    pub(crate) fn was_put_right(&self, at: u64) {
+        let told = format!("a bit turned in the page at byte {at}, and was put right");
+        self.marks().last_error = Some(told);
+    }
+
     pub(crate) fn folds_again(&self) {
         self.marks().stuck = None;
     }

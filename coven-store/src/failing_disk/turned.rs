@@ -1,12 +1,13 @@
-//! A bit that turned in a page of a journal, in which no more is wrong, and a first page that was not written: nothing is
+//! A bit that turned in a page in which no more is wrong, and a first page of a journal that was not written: nothing is
 //! lost by either.
 
 use std::fs;
+use std::os::unix::fs::FileExt;
 
 use coven_core::{Envelope, Seq};
 
 use crate::raw::PAGE;
-use crate::test_support::{ALL, Home, append, noise, output, resized, running};
+use crate::test_support::{ALL, Home, append, id, noise, output, resized, running};
 use crate::{Options, Store, salvage};
 
 /// A log with more than a page of groups in the journal, as a kill leaves it, and its events.
@@ -91,4 +92,33 @@ async fn a_journal_whose_last_first_page_was_not_written_has_its_last_group_all_
     assert!(more.last > events.last().expect("some").seq);
     store.close().await;
     assert_eq!(all(&home.open()).len(), events.len() + 1);
+}
+
+#[tokio::test]
+async fn who_reads_a_page_in_which_a_bit_turned_is_given_it_once_that_is_put_right() {
+    let home = Home::new();
+    let options = Options {
+        cache_bytes: 0,
+        segment_cache_bytes: 0,
+        ..Options::default()
+    };
+    let store = Store::open(&home.path(), options).expect("it opens");
+    running(&store, "a").await;
+    let said = noise(1, 9_000);
+    let more = append(&store, "a", vec![output(0, said.clone())]).await;
+    more.expect("it goes on");
+    store.fold();
+    let events = all(&store);
+    let before = fs::read(home.path()).expect("a file");
+    let at = before.windows(64).position(|it| *it == said[..64]);
+    let at = at.expect("it is not compressed");
+    let file = fs::OpenOptions::new().write(true).open(home.path());
+    let turned = [before[at] ^ 1];
+    let file = file.expect("a file");
+    file.write_all_at(&turned, at as u64).expect("a write");
+    assert_eq!(store.read(&id("a"), Seq::ZERO, ALL), Ok(events));
+    assert_eq!(fs::read(home.path()).expect("a file")[at], before[at]);
+    let told = store.health().last_error.expect("it is told");
+    assert!(told.contains("put right"), "{told}");
+    store.close().await;
 }

@@ -14,6 +14,7 @@ use super::disk::{Access, Disk, Room};
 use super::kind::Kind;
 use super::open::{Look, Opened, Past, reopen};
 use super::place::Place;
+use super::proven::Proven;
 use super::shadow::Shadow;
 use crate::database::Database;
 use crate::error::{OpenError, StorageFault};
@@ -33,6 +34,8 @@ pub(crate) struct Kept {
     kind: Kind,
     cache_bytes: usize,
     past: Past,
+    /// Of a cold file that is open.
+    proven: Option<Proven>,
     place: Place,
     state: State,
 }
@@ -79,6 +82,7 @@ impl Kept {
             kind,
             cache_bytes,
             past,
+            proven: opened.proven,
             state: State::Writable {
                 shadow: opened.shadow,
             },
@@ -189,6 +193,13 @@ impl Kept {
         Some((Header::of(&found), Header::of(&written)))
     }
 
+    /// Puts the bits right that turned in pages which were refused to who reads, where no more is wrong with those. Gives
+    /// where they are.
+    pub(crate) fn put_right_what_was_refused(&self) -> Vec<u64> {
+        let proven = self.proven.as_ref().filter(|_| self.is_writable());
+        proven.map_or_else(Vec::new, Proven::put_right_what_was_refused)
+    }
+
     /// What the disk did not give to a transaction that writes, while it gives other places: damage, where the
     /// transaction met an error. Told once.
     pub(crate) fn take_refused(&self) -> Option<Fault> {
@@ -276,6 +287,7 @@ impl Kept {
                 let last_sync = self.past.last_sync.clone();
                 let bare = Bare::writable(opened.shadow.clone(), last_sync);
                 self.database.put(opened.db, Some(bare));
+                self.proven = opened.proven;
                 self.state = State::Held {
                     shadow: opened.shadow,
                     access: opened.access,

@@ -46,6 +46,8 @@ pub(crate) struct Opened {
     pub(super) is_restored: bool,
     /// The projections that are to be made anew, if it was looked which.
     pub(crate) spoilt: BTreeSet<&'static str>,
+    /// What holds the pages of a cold file to their checksums.
+    pub(super) proven: Option<Proven>,
     /// The group that is to be put behind the last one of a journal.
     pub(crate) beyond: Option<Beyond>,
 }
@@ -271,6 +273,7 @@ fn open_held(
         inode,
         is_restored,
         spoilt,
+        proven,
         beyond,
     })
 }

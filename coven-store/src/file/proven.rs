@@ -18,7 +18,7 @@ mod short;
 mod tests;
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -39,6 +39,9 @@ use short::Short;
 /// How much of a page that was written is looked at: all of one that has many rows, and where they are in a longer
 /// one, whose values have checksums of their own.
 const LOOKED_AT_BYTES: usize = 4 * PAGE;
+
+/// Refused pages that are remembered.
+const MOST_REFUSED: usize = 16;
 
 thread_local! {
     static PUTS_RIGHT: Cell<bool> = const { Cell::new(false) };
@@ -85,6 +88,8 @@ struct Seen {
     teller: Option<Teller>,
     known: Known,
     effort: Effort,
+    /// Pages that were refused to who reads, and in which a bit may have turned: where they are, and how long.
+    refused: BTreeMap<u64, usize>,
     /// Checksums of pages of which no more is wrong than that their one row is damaged, by where they are. To find that
     /// out all leaves of a table are looked at.
     of_one_row: HashMap<u64, u64>,
@@ -96,6 +101,7 @@ impl Default for Seen {
             teller: None,
             known: Known::default(),
             effort: Effort::TO_WRITE,
+            refused: BTreeMap::new(),
             of_one_row: HashMap::new(),
         }
     }
@@ -211,6 +217,30 @@ impl Proven {
         true
     }
 
+    /// Puts the bits right that turned in pages which were refused to who reads, where no more is wrong with those. Gives
+    /// where they are.
+    pub(super) fn put_right_what_was_refused(&self) -> Vec<u64> {
+        let refused = std::mem::take(&mut self.seen().refused);
+        let mut right = Vec::new();
+        for (at, len_bytes) in refused {
+            let read = || self.read(at, &mut vec![0; len_bytes]);
+            match putting_right(read) {
+                Ok(()) => right.push(at),
+                // Nobody waits for that page to write.
+                Err(_) => drop(self.0.dead.take_refused()),
+            }
+        }
+        right
+    }
+
+    /// Remembers a page that is refused.
+    fn note_refused(&self, at: u64, len_bytes: usize) {
+        let mut seen = self.seen();
+        if len_bytes <= LONGEST_BYTES && seen.refused.len() < MOST_REFUSED {
+            seen.refused.insert(at, len_bytes);
+        }
+    }
+
     /// The file as its last commit left it; `None` where it cannot be looked at.
     fn last(&self) -> Option<Snapshot> {
         self.0.bare.at_last()
@@ -253,6 +283,9 @@ impl StorageBackend for Proven {
         };
         if is_good_enough {
             return Ok(());
+        }
+        if !PUTS_RIGHT.get() {
+            self.note_refused(offset, out.len());
         }
         Err(self.0.dead.refuse(NotGiven::altered(offset, out)))
     }

@@ -46,9 +46,14 @@ impl Mender {
 }
 
 impl Folder {
-    /// Somebody has met damage: what can be made anew is looked at, and is made anew if it is that. Takes as long as
-    /// there are sessions, so it is not done for more than a share of the time.
+    /// Somebody has met damage: a bit that turned is put right, and what can be made anew is looked at, and is made anew
+    /// if it is that. The look takes as long as there are sessions, so it is not done for more than a share of the time.
     pub(super) fn look_where_it_was_met(&mut self) {
+        let right = self.cold.put_right_what_was_refused();
+        right.iter().for_each(|at| self.meter.was_put_right(*at));
+        if !right.is_empty() {
+            return;
+        }
         let began = Instant::now();
         if self.state.look_not_before.is_some_and(|at| began < at) || self.state.trouble.is_some() {
             return;

@@ -6,7 +6,7 @@
 
 use redb::TableHandle;
 
-use super::groups::{self, Group};
+use super::groups;
 use crate::inspect::{Source, trimmed, widths};
 use crate::journal;
 use crate::layout::{JOURNAL, META, meta};
@@ -29,7 +29,11 @@ pub(crate) fn beyond(journal: &Snapshot) -> Option<Beyond> {
         return None;
     }
     let groups = groups::found_at(journal, last.position + 1);
-    let mut groups = groups.iter().filter(|group| follows(group, last, told));
+    let mut groups = groups.iter().filter(|group| {
+        let first = group.first();
+        let follows = |opened| follows((group.mark, opened), first, last, told);
+        group.opened.is_some_and(follows)
+    });
     let group = groups.next()?;
     if groups.next().is_some() {
         return None;
@@ -41,11 +45,16 @@ pub(crate) fn beyond(journal: &Snapshot) -> Option<Beyond> {
     })
 }
 
-/// Whether a group was the next one: of the opening that wrote last, or the first of a later one.
-fn follows(group: &Group, last: Mark, told: Option<Opened>) -> bool {
-    let is_next = group.first() == Some(last.last_seq + 1);
-    let is_of = |opened: Opened| Some(opened) == told || opened.began == group.position;
-    is_next && group.mark.last_slot >= last.last_slot && group.opened.is_some_and(is_of)
+/// Whether the group that begins with an event of the seq `first` was the next one behind `last`: of the opening that is
+/// `told` to have written last, or the first of a later one.
+fn follows(
+    (mark, opened): (Mark, Opened),
+    first: Option<u64>,
+    last: Mark,
+    told: Option<Opened>,
+) -> bool {
+    let is_next = first == Some(last.last_seq + 1) && mark.last_slot >= last.last_slot;
+    is_next && (Some(opened) == told || opened.began == mark.position)
 }
 
 /// The counters at the end of a journal, by what its tree leads to.
@@ -69,4 +78,38 @@ fn opened(journal: &Snapshot) -> Option<Opened> {
     let mut rows = journal.rows(META.name(), widths(&META));
     let row = rows.find(|row| row.is_sound && row.key == meta::OPENED.as_bytes());
     row.and_then(|row| Opened::unseal(&row.value).ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_follows_is_of_the_opening_that_wrote_last_or_the_first_of_a_later_one() {
+        let mark = |position, last_seq| Mark {
+            position,
+            last_seq,
+            last_slot: 2,
+        };
+        let (last, next) = (mark(7, 40), mark(8, 43));
+        let opened = |began| Opened { began, by: [3; 8] };
+        let told = Some(opened(5));
+        for (began, first, is_next) in [
+            (5, 41, true),
+            (8, 41, true),
+            (7, 41, false),
+            (1, 41, false),
+            (5, 40, false),
+            (5, 42, false),
+        ] {
+            let found = follows((next, opened(began)), Some(first), last, told);
+            assert_eq!(found, is_next, "{began} {first}");
+        }
+        let other = Opened {
+            began: 5,
+            by: [4; 8],
+        };
+        assert!(!follows((next, other), Some(41), last, told));
+        assert!(!follows((next, opened(5)), None, last, told));
+    }
 }
