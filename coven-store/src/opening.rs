@@ -16,7 +16,7 @@ use crate::layout::{META, meta};
 use crate::limits::TRIM_PARTS;
 use crate::options::Options;
 use crate::read;
-use crate::stored::Mark;
+use crate::stored::{Mark, Opened};
 use crate::tail::{Tail, replay};
 use crate::writer::journal_position;
 
@@ -25,6 +25,8 @@ pub(crate) struct Files {
     pub(crate) log: file::LogId,
     pub(crate) journal: Kept,
     pub(crate) cold: Kept,
+    /// Who writes to the journal, where that is in it already.
+    pub(crate) opened: Option<Opened>,
     pub(crate) tail: Tail,
     /// The sessions that were told to end, and whose end is not on record.
     pub(crate) ending: Vec<SessionId>,
@@ -110,7 +112,8 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         log,
         options.journal_cache_bytes,
     )?;
-    go_forward(&journal, folded).map_err(|fault| file::fault_error(&journal_path, &fault))?;
+    let opened = go_forward(&journal, folded);
+    let opened = opened.map_err(|fault| file::fault_error(&journal_path, &fault))?;
     let tail = guarded_read(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
     let ending = match guarded_read(|| ending(&cold.db.begin_read()?, &tail)) {
@@ -140,6 +143,7 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         log,
         journal: kept(journal, &journal_path, Kind::Journal, journal_bytes),
         cold: kept(cold, path, Kind::Cold, cold_bytes),
+        opened,
         tail,
         ending,
         reserve: SharedReserve::new(reserve),
@@ -156,27 +160,31 @@ fn ending(cold: &ReadTransaction, tail: &Tail) -> Result<Vec<SessionId>, Fault> 
     Ok(ending.map(|record| record.session.id.clone()).collect())
 }
 
-/// Puts the group behind the last one of a journal that was found to be whole, and to which nothing leads. While its file
-/// is held, so that a full disk cuts it nowhere.
-fn go_forward(journal: &file::Opened, folded: Mark) -> Result<(), Fault> {
-    let Some(beyond) = &journal.beyond else {
-        return Ok(());
+/// Puts the group behind the last one of a journal that was not closed, if one was found to be whole to which nothing leads.
+/// What this opening does not find there is let go of: that it was here is put into the journal before anybody reads it,
+/// so that none goes forward to that later. While its file is held, so that a full disk cuts it nowhere. Gives who writes
+/// to the journal from now on; `None` where it was closed.
+fn go_forward(journal: &file::Opened, folded: Mark) -> Result<Option<Opened>, Fault> {
+    let Some(left) = &journal.left else {
+        return Ok(None);
     };
     guarded(|| {
-        let position = beyond.mark.position;
-        let last = journal_position(&journal.db.begin_read()?)?;
-        if position != last + 1 || position <= folded.position {
-            return Ok(());
-        }
-        tracing::warn!(
-            position,
-            "a group that nothing leads to is put behind the last one"
-        );
+        let mut last = journal_position(&journal.db.begin_read()?)?.max(folded.position);
         let txn = journal.db.begin_write()?;
-        journal::insert(&txn, position, &journal::Group::of(beyond.bytes.clone()))?;
-        journal::tell_opened(&txn, beyond.opened)?;
+        if let Some(beyond) = &left.beyond
+            && beyond.mark.position == last + 1
+        {
+            last = beyond.mark.position;
+            tracing::warn!(
+                position = last,
+                "a group that nothing leads to is put behind the last one"
+            );
+            journal::insert(&txn, last, &journal::Group::of(beyond.bytes.clone()))?;
+        }
+        let opened = Opened::at(last + 1);
+        journal::tell_opened(&txn, opened)?;
         txn.commit()?;
-        Ok(())
+        Ok(Some(opened))
     })
 }
 

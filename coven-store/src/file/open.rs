@@ -14,7 +14,7 @@ use super::disk::{Access, Disk, Forgotten};
 use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
 use super::last_sync::LastSync;
-use super::left;
+use super::left::{self, Left};
 use super::place::Inode;
 use super::proven::Proven;
 use super::shadow::{Locking, Shadow};
@@ -23,7 +23,6 @@ use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::projection;
 use crate::raw::{HEADER_BYTES, Header, Made, RawFile, Snapshot, spoilt, without_damaged_system};
-use crate::salvage::Beyond;
 
 /// What every redb file begins with.
 pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -48,8 +47,8 @@ pub(crate) struct Opened {
     pub(crate) spoilt: BTreeSet<&'static str>,
     /// What holds the pages of a cold file to their checksums.
     pub(super) proven: Option<Proven>,
-    /// The group that is to be put behind the last one of a journal.
-    pub(crate) beyond: Option<Beyond>,
+    /// What is left of a journal that was not closed.
+    pub(crate) left: Option<Left>,
 }
 
 /// What is known of a file from one opening to the next.
@@ -219,7 +218,7 @@ fn open_held(
             problem: problem.to_owned(),
         });
     }
-    let beyond = match kind {
+    let left = match kind {
         Kind::Journal => left::put_in_order(&shadow, path)?,
         Kind::Cold => None,
     };
@@ -274,7 +273,7 @@ fn open_held(
         is_restored,
         spoilt,
         proven,
-        beyond,
+        left,
     })
 }
 

@@ -264,7 +264,7 @@ impl OpenFile {
         };
         let is_there = is_there(file);
         for problem in &file.header.problems {
-            let loss = if is_there { Loss::Nothing } else { Loss::File };
+            let loss = if is_there { Loss::Unopened } else { Loss::File };
             findings.add(tell(problem, loss));
         }
         if let Some(problem) = file.header.last.problem().filter(|_| is_there) {

@@ -12,7 +12,7 @@ use super::source::widths;
 use crate::fit::{Marks, Misfit};
 use crate::journal::{self, JournalBatch};
 use crate::layout::{JOURNAL, META, meta};
-use crate::raw::{Row, Snapshot};
+use crate::raw::{Last, Row, Snapshot};
 use crate::read::event_of_row;
 use crate::stored::{Aside, Malformed, Mark};
 
@@ -84,7 +84,7 @@ pub(super) fn look(
         folded: cold.mark,
         imported: cold.imported,
         newest: None,
-        is_torn: !snapshot.header.problems.is_empty() || snapshot.has_lost_its_last,
+        is_torn: snapshot.header.last == Last::Lost || snapshot.has_lost_its_last,
         last: cold.mark,
         records: cold.records,
         gone: BTreeSet::new(),

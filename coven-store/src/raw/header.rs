@@ -133,7 +133,9 @@ impl Header {
             region_header_pages: u32_at(page, GEOMETRY_AT + 4),
             region_pages: u32_at(page, GEOMETRY_AT + 8),
         };
-        let geometry = if u32_at(page, GEOMETRY_AT) as usize == PAGE && geometry.is_possible() {
+        // No log was ever made with another.
+        let geometry = if u32_at(page, GEOMETRY_AT) as usize == PAGE && geometry == Geometry::USUAL
+        {
             geometry
         } else {
             problems.push("where its pages begin cannot be told from its first page");

@@ -39,10 +39,6 @@ impl Geometry {
         let region_pages = header_pages + u64::from(self.region_pages);
         (1 + u64::from(region) * region_pages + header_pages) * PAGE as u64
     }
-
-    pub(super) const fn is_possible(self) -> bool {
-        self.region_pages > 0 && self.region_pages <= 1 << 20 && self.region_header_pages <= 1 << 20
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

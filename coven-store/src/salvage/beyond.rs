@@ -17,7 +17,6 @@ use crate::stored::{Mark, Opened};
 #[derive(Debug)]
 pub(crate) struct Beyond {
     pub(crate) mark: Mark,
-    pub(crate) opened: Opened,
     pub(crate) bytes: Vec<u8>,
 }
 
@@ -40,7 +39,6 @@ pub(crate) fn beyond(journal: &Snapshot) -> Option<Beyond> {
     }
     Some(Beyond {
         mark: group.mark,
-        opened: group.opened?,
         bytes: group.bytes(journal)?,
     })
 }
@@ -54,7 +52,8 @@ fn follows(
     told: Option<Opened>,
 ) -> bool {
     let is_next = first == Some(last.last_seq + 1) && mark.last_slot >= last.last_slot;
-    is_next && (Some(opened) == told || opened.began == mark.position)
+    let is_later = told.is_none_or(|told| told.began < opened.began);
+    is_next && (Some(opened) == told || opened.began == mark.position && is_later)
 }
 
 /// The counters at the end of a journal, by what its tree leads to.
@@ -110,6 +109,13 @@ mod tests {
             by: [4; 8],
         };
         assert!(!follows((next, other), Some(41), last, told));
+        // Who opened the log let go of that.
+        let here = Some(Opened {
+            began: 8,
+            by: [4; 8],
+        });
+        assert!(!follows((next, opened(8)), Some(41), last, here));
+        assert!(!follows((next, opened(5)), Some(41), last, here));
         assert!(!follows((next, opened(5)), None, last, told));
     }
 }

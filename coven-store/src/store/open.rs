@@ -90,6 +90,7 @@ impl Store {
             log,
             journal,
             cold,
+            opened,
             tail,
             ending,
             reserve,
@@ -144,7 +145,7 @@ impl Store {
             rooms: rooms.clone(),
             at_close: options.at_close,
             mark,
-            state: writer::State::default(),
+            state: writer::State::of(opened),
         };
         let io = |source| file::open_error(path, source);
         spawn("coven-log", move || writer.run()).map_err(io)?;

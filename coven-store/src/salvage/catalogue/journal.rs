@@ -31,9 +31,7 @@ pub(super) enum Left {
 impl Catalogue {
     /// Takes the groups of a journal, and says how much of it that is.
     pub(super) fn take_journal(&mut self, journal: &Snapshot, cold: &OpenFile) -> Left {
-        let mut has_end = journal.header.problems.is_empty()
-            && !has_lost_its_last(journal)
-            && !journal.header.has_one_after;
+        let mut has_end = !has_lost_its_last(journal) && !journal.header.has_one_after;
         let trimmed = trimmed(journal);
         let mut last = trimmed;
         match trimmed {

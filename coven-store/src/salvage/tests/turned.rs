@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::*;
+use crate::Loss;
 use crate::raw::pages;
 
 /// A log with folded sessions, one that was deleted, and groups in the journal, as a kill leaves it.
@@ -70,4 +71,24 @@ async fn of_a_bit_that_turned_it_is_told_who_cannot_be_read_and_that_nothing_is_
     let found = inspect(&home.path(), &mut |_| {}).expect("it can be looked at");
     assert_eq!(found.unreadable.into_keys().collect::<Vec<_>>(), [id("a")]);
     assert_eq!(found.lost, BTreeMap::new());
+}
+
+#[tokio::test]
+async fn what_every_first_page_begins_with_costs_nothing_that_is_salvaged() {
+    let (home, events) = log().await;
+    for path in [home.path(), home.journal()] {
+        let before = fs::read(&path).expect("a file");
+        for at in [0, 8, 12, 17, 22] {
+            overwrite(&path, at as u64, &[before[at] ^ 1]);
+            let (found, told) = salvaged(&home.path()).await;
+            assert_eq!(found, events, "{at}");
+            assert!(told.changed.is_empty() && !told.newest_is_lost, "{at}");
+            let found = inspect(&home.path(), &mut |_| {}).expect("it can be looked at");
+            assert!(!found.newest_is_lost && found.lost.is_empty(), "{at}");
+            assert_eq!(found.unreadable, BTreeMap::new(), "{at}");
+            let told: Vec<_> = found.problems.iter().map(|it| it.loss).collect();
+            assert_eq!(told, [Loss::Unopened], "{at}");
+            overwrite(&path, at as u64, &[before[at]]);
+        }
+    }
 }
