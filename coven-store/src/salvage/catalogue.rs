@@ -27,6 +27,7 @@ use crate::stored::{Aside, Mark};
 use crate::tail::Run;
 
 use super::told::SetAside;
+use claims::is_among;
 use journal::Left;
 pub(super) use journal::Recent;
 use unread::{Stretch, Unread};
@@ -311,13 +312,7 @@ impl Catalogue {
     /// Whether the event of a slot at a place is in a segment that the trees lead to, or was taken out
     /// of it.
     pub(super) fn is_referred(&self, slot: u64, seq: u64) -> bool {
-        let after = self
-            .referred
-            .partition_point(|&(of, first, _)| (of, first) <= (slot, seq));
-        after.checked_sub(1).is_some_and(|it| {
-            let (of, _, last) = self.referred[it];
-            of == slot && seq <= last
-        })
+        is_among(&self.referred, slot, seq)
     }
 
     /// A segment, read again.

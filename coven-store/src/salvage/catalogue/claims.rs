@@ -21,6 +21,7 @@ impl Catalogue {
             claims.extend(self.sound_order());
             claims.sort_unstable();
             let verdict = rivals::settle(&claims, &Beside::of(self));
+            claims.sort_unstable_by_key(|claim| (claim.slot, claim.first));
             self.let_go(&claims, verdict);
             claims.retain(|claim| self.owners.contains_key(&claim.slot));
         }
@@ -89,18 +90,23 @@ impl Catalogue {
         owner.is_some_and(|owner| owner.is_led_to) || self.records.contains_key(&slot)
     }
 
+    /// The claims are those of one slot after the other. There may be millions of them, and nearly as many that are
+    /// denied: each is looked at once.
     fn let_go(&mut self, claims: &[Claim], verdict: Verdict) {
         let Verdict {
             mut never_were,
             mut denied,
         } = verdict;
         denied.sort_unstable();
+        let mut had: BTreeMap<u64, u64> = BTreeMap::new();
         let mut lost: BTreeMap<u64, u64> = BTreeMap::new();
-        for &(slot, first, last) in &denied {
-            *lost.entry(slot).or_default() += places(claims, slot, (first, last));
+        for run in places(claims) {
+            let (slot, first, last) = run;
+            *had.entry(slot).or_default() += last - first + 1;
+            *lost.entry(slot).or_default() += places_among(&denied, run);
         }
-        for (&slot, &count) in &lost {
-            let has_no_more = count == places(claims, slot, (0, u64::MAX));
+        for &(slot, ..) in &denied {
+            let has_no_more = lost.get(&slot) == had.get(&slot);
             if has_no_more && !self.is_led_to(slot) {
                 never_were.insert(slot);
             }
@@ -110,7 +116,7 @@ impl Catalogue {
             self.set_aside.push(SetAside {
                 session: owner.and_then(|owner| owner.id),
                 slot,
-                events: places(claims, slot, (0, u64::MAX)),
+                events: had.get(&slot).copied().unwrap_or(0),
             });
             self.recent.remove(&slot);
             self.records.remove(&slot);
@@ -118,24 +124,16 @@ impl Catalogue {
         }
         self.pieces
             .retain(|piece| !never_were.contains(&piece.slot));
-        for (slot, first, last) in &denied {
-            if let Some(rows) = self.recent.get_mut(slot) {
-                rows.retain(|seq, _| !(first..=last).contains(&seq));
-            }
+        for (&slot, rows) in &mut self.recent {
+            rows.retain(|&seq, _| !is_among(&denied, slot, seq));
         }
-        lost.retain(|slot, _| !never_were.contains(slot));
+        lost.retain(|slot, count| *count > 0 && !never_were.contains(slot));
         (self.denied, self.denied_events) = (denied, lost);
     }
 
     /// Whether a place is another's than the slot's that something is found of for it.
     pub(in crate::salvage) fn is_denied(&self, slot: u64, seq: u64) -> bool {
-        let after = self
-            .denied
-            .partition_point(|&(of, first, _)| (of, first) <= (slot, seq));
-        after.checked_sub(1).is_some_and(|it| {
-            let (of, _, last) = self.denied[it];
-            of == slot && seq <= last
-        })
+        is_among(&self.denied, slot, seq)
     }
 
     /// How many events are found of a slot in places that are another's.
@@ -144,18 +142,37 @@ impl Catalogue {
     }
 }
 
-/// How many places from one to another a slot has events for.
-fn places(claims: &[Claim], slot: u64, (from, to): (u64, u64)) -> u64 {
-    let (mut next, mut count) = (from, 0);
-    let is_of_events = |claim: &&Claim| claim.slot == slot && claim.proof != Proof::Order;
-    for claim in claims.iter().filter(is_of_events) {
-        let (first, last) = (claim.first.max(next), claim.last.min(to));
-        if first <= last {
-            count += last - first + 1;
-            next = last + 1;
+/// Whether a place of a slot is in one of several runs, which are in order: slot, first and last.
+pub(super) fn is_among(runs: &[(u64, u64, u64)], slot: u64, seq: u64) -> bool {
+    let after = runs.partition_point(|&(of, first, _)| (of, first) <= (slot, seq));
+    after.checked_sub(1).is_some_and(|it| {
+        let (of, _, last) = runs[it];
+        of == slot && seq <= last
+    })
+}
+
+/// The places that slots have something for, each once, by slot: slot, first and last. The claims are those of one
+/// slot after the other.
+fn places(claims: &[Claim]) -> impl Iterator<Item = (u64, u64, u64)> {
+    let (mut of, mut next) = (NOBODY, 0);
+    let of_events = claims.iter().filter(|claim| claim.proof != Proof::Order);
+    of_events.filter_map(move |claim| {
+        if claim.slot != of {
+            (of, next) = (claim.slot, 0);
         }
-    }
-    count
+        let (first, last) = (claim.first.max(next), claim.last);
+        next = next.max(last.saturating_add(1));
+        (first <= last).then_some((of, first, last))
+    })
+}
+
+/// How many places of a run are in one of several others, which are in order.
+fn places_among(runs: &[(u64, u64, u64)], (slot, first, last): (u64, u64, u64)) -> u64 {
+    let from = runs.partition_point(|&(of, _, end)| (of, end) < (slot, first));
+    let met = runs[from..].iter();
+    let met = met.take_while(|&&(of, start, _)| (of, start) <= (slot, last));
+    met.map(|&(_, start, end)| end.min(last) - start.max(first) + 1)
+        .sum()
 }
 
 /// Claims, those of a slot one after the other.
@@ -213,5 +230,53 @@ impl Slots for Beside<'_> {
     fn has_beginning(&self, slot: u64) -> bool {
         let mut beginnings = self.beginnings.borrow_mut();
         *beginnings.entry(slot).or_insert_with(|| self.begins(slot))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::test_support::noise;
+
+    #[test]
+    fn what_is_denied_is_counted_place_by_place_however_many_claims_there_are_for_one() {
+        const PROOFS: [Proof; 4] = [Proof::Stray, Proof::Session, Proof::Deletion, Proof::Order];
+        for seed in 0..200 {
+            let claims = noise(seed, 160);
+            let mut claims: Vec<Claim> = claims
+                .chunks(4)
+                .map(|by| Claim {
+                    first: u64::from(by[0]),
+                    last: u64::from(by[0]) + u64::from(by[1] % 9),
+                    slot: 1 + u64::from(by[2] % 4),
+                    proof: PROOFS[usize::from(by[3] % 4)],
+                })
+                .collect();
+            claims.sort_unstable_by_key(|claim| (claim.slot, claim.first));
+            // Of each slot some places, in runs that do not meet.
+            let denied = noise(seed + 1000, 4 * 60);
+            let denied = (0_u64..).zip(denied).filter(|(_, by)| by % 3 > 0);
+            let denied: Vec<_> = denied
+                .map(|(number, by)| {
+                    let first = number % 60 * 4;
+                    (1 + number / 60, first, first + u64::from(by % 4))
+                })
+                .collect();
+            for slot in 1..5 {
+                let of_slot = claims.iter().filter(|it| it.slot == slot);
+                let of_events = of_slot.filter(|it| it.proof != Proof::Order);
+                let had: BTreeSet<u64> = of_events.flat_map(|it| it.first..=it.last).collect();
+                let is_denied = |place: &&u64| is_among(&denied, slot, **place);
+                let lost = had.iter().filter(is_denied).count() as u64;
+                let runs = places(&claims).filter(|(of, ..)| *of == slot);
+                let runs: Vec<_> = runs.collect();
+                let count = |&(_, first, last): &(u64, u64, u64)| last - first + 1;
+                assert_eq!(runs.iter().map(count).sum::<u64>(), had.len() as u64);
+                let among = runs.iter().map(|run| places_among(&denied, *run));
+                assert_eq!(among.sum::<u64>(), lost, "{seed}, slot {slot}");
+            }
+        }
     }
 }

@@ -40,3 +40,40 @@ async fn of_two_files_that_tell_the_same_places_of_two_sessions_the_cold_one_is_
         .collect();
     assert_eq!(left_out, [("a", 1), ("b", 1)]);
 }
+
+#[tokio::test]
+async fn where_two_files_differ_in_many_places_each_is_left_out_that_the_cold_one_has_for_another()
+{
+    let home = Home::new();
+    let store = home.open();
+    running(&store, "a").await;
+    running(&store, "b").await;
+    store.close().await;
+    let other = copy(&home);
+    let mut left = Vec::new();
+    for (home, turns) in [(&home, 1), (&other, 3)] {
+        let store = home.open();
+        for round in 0..60 {
+            let order = match round % turns {
+                0 => ["a", "b"],
+                _ => ["b", "a"],
+            };
+            for session in order {
+                let said = vec![output(4 * round, "said")];
+                append(&store, session, said).await.expect("it goes on");
+            }
+        }
+        left.push((copy(home), store.read_all(Seq::ZERO, ALL).expect("a read")));
+        store.close().await;
+    }
+    let journal = left[1].0.journal();
+    fs::copy(journal, home.journal()).expect("a copy");
+    let (found, told) = salvaged(&home.path()).await;
+    assert_eq!(found, left[0].1);
+    // Two rounds of three went the other way around.
+    let left_out = told.changed.iter();
+    let left_out: Vec<_> = left_out
+        .map(|it| (it.session.as_str(), it.kept_events, it.left_out))
+        .collect();
+    assert_eq!(left_out, [("a", 62, 40), ("b", 62, 40)]);
+}
