@@ -60,7 +60,10 @@ fn take(findings: &mut Findings, expected: Expected) {
     findings.set_aside = salvaged.set_aside;
     for changed in salvaged.changed {
         if changed.lost_events != Some(0) || !changed.stand_ins.is_empty() {
-            findings.lost.insert(changed.session, changed.lost_events);
+            // Several that were deleted may have had one id.
+            let lost = findings.lost.entry(changed.session).or_insert(Some(0));
+            let more = changed.lost_events;
+            *lost = lost.and_then(|lost| Some(lost + more?));
         }
     }
     for (session, count) in unseen {

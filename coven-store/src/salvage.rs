@@ -8,6 +8,7 @@
 mod beyond;
 mod carve;
 mod catalogue;
+mod deleted;
 mod error;
 mod events;
 mod gaps;
@@ -27,12 +28,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use coven_core::{Event, EventKind, Record, SessionId, Timestamp};
+use coven_core::{Event, EventKind, Record, SessionId};
 
 use crate::fault::storage_fault;
 use crate::file::{self, Disk, Draft, OsDisk};
 use crate::inspect::{self, Findings, Progress};
-use crate::stored::{EventRow, encode};
 
 pub(crate) use beyond::{Beyond, beyond};
 use catalogue::{Catalogue, Owner};
@@ -40,8 +40,8 @@ pub use error::SalvageError;
 use events::Events;
 pub use gaps::Untied;
 use gaps::{Found, Gaps};
-use mend::{Mending, row, stand_in};
-use places::{NO_END, Places};
+use mend::Mending;
+use places::Places;
 use target::{Gathered, Target};
 pub use told::{Changed, Salvaged, SetAside};
 use write::NewLog;
@@ -221,30 +221,15 @@ impl<'a> Salvaging<'a> {
                 _ => {}
             }
         }
-        let row = match (deletion, owner.deleted_at) {
-            (Some(left), _) => row(&left.envelope, left.bytes),
-            (None, Some(at)) => {
-                let at = self.place_of_deletion(slot, at);
-                let never = Timestamp::from_nanos(0);
-                let envelope = stand_in(&id, self.uid, at, never, Event::Deleted);
-                row(&envelope, encode(&EventRow::from(&envelope)).into())
+        match (deletion, owner.deleted_at) {
+            (Some(left), at) => {
+                if at.is_none() {
+                    self.salvaged.let_go += events;
+                }
+                self.keep_deletion(slot, &id, left)
             }
-            (None, None) => return self.mend(slot, &id, owner, trimmed_bytes),
-        };
-        if owner.deleted_at.is_none() {
-            self.salvaged.let_go += events;
-        }
-        self.log.put_deleted(slot, &id, row)
-    }
-
-    /// Where a session is deleted whose own place for that is given; a free one where that is another's.
-    fn place_of_deletion(&mut self, slot: u64, at: u64) -> u64 {
-        match self.catalogue.is_denied(slot, at) {
-            true => {
-                let free = self.places.take(self.catalogue, 0, NO_END, 1).pop();
-                free.expect("there is no end of places")
-            }
-            false => at,
+            (None, Some(at)) => self.stand_for_deletion(slot, &id, at),
+            (None, None) => self.mend(slot, &id, owner, trimmed_bytes),
         }
     }
 
