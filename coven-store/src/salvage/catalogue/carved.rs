@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use super::super::carve;
-use super::super::groups::{self, Group};
+use super::super::groups::Group;
 use super::super::witness::Witness;
 use super::openings::Openings;
 use super::{Catalogue, Origin, Piece, has_lost_its_last};
@@ -66,6 +66,14 @@ impl Catalogue {
         Witness::of(cold, end.filter(|_| !has_lost_its_last(cold)))
     }
 
+    /// What the cold file beside a journal knows of its past.
+    pub(super) fn witness_beside(&self, cold: &OpenFile) -> Witness {
+        match cold {
+            OpenFile::There(cold) => self.witness(cold),
+            OpenFile::Missing => Witness::default(),
+        }
+    }
+
     fn named(&self) -> impl Iterator<Item = u64> {
         let named = self.owners.iter().filter(|(_, owner)| owner.id.is_some());
         named.map(|(&slot, _)| slot)
@@ -93,22 +101,17 @@ impl Catalogue {
             && witness.bears_out(slot, rows().map(|(seq, row)| (seq.get(), row.len() as u64)))
     }
 
-    /// Takes the groups that can be put together out of what is found in a journal: of each position
+    /// Takes of the groups that can be put together out of what is found in a journal, by position: of each position
     /// that is not `known` one that fits those that are, and that no later opening of the log let go of. None
     /// is beyond the end, where that is known.
     pub(super) fn carve_journal(
         &mut self,
-        journal: &Snapshot,
-        cold: &OpenFile,
+        groups: Vec<Group>,
+        witness: &Witness,
         mut known: Known,
         mut openings: Openings,
         end: Option<u64>,
     ) {
-        let witness = match cold {
-            OpenFile::There(cold) => self.witness(cold),
-            OpenFile::Missing => Witness::default(),
-        };
-        let groups = groups::found(journal);
         for group in &groups {
             openings.meet(group.position, group.opened);
         }
@@ -119,7 +122,7 @@ impl Catalogue {
                 && group
                     .batches
                     .iter()
-                    .all(|batch| is_borne_out(batch, &witness))
+                    .all(|batch| is_borne_out(batch, witness))
         };
         let mut groups = groups.into_iter().peekable();
         while let Some(group) = groups.next() {

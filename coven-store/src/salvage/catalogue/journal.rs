@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use super::super::beyond::beyond;
+use super::super::groups::{self, Group};
 use super::carved::Known;
 use super::{Catalogue, Origin, has_lost_its_last, u64_of};
 use crate::fit::Marks;
@@ -80,8 +81,16 @@ impl Catalogue {
         }
         has_end &= unread < last || is_whole;
         if !has_end || !is_whole {
+            let groups = groups::found(journal);
+            let end = last.max(folded);
+            let is_beyond = |group: &Group| {
+                group.position > end && !openings.let_go(group.position, group.opened)
+            };
+            // A first page may have been put back to what it was, or a commit have been cut short: nothing tells.
+            has_end &= !(journal.header.is_open && groups.iter().any(is_beyond));
             let end = has_end.then_some(last);
-            self.carve_journal(journal, cold, known, openings, end);
+            let witness = self.witness_beside(cold);
+            self.carve_journal(groups, &witness, known, openings, end);
         }
         match (is_whole, has_end) {
             (true, true) => Left::All,

@@ -150,3 +150,44 @@ async fn nothing_comes_back_that_never_was(log: &Home, had: &[Envelope], what: &
     );
     lost
 }
+
+#[tokio::test]
+async fn what_lies_behind_the_end_of_a_damaged_journal_is_brought_back_and_the_newest_told_to_be_lost()
+ {
+    let (left, had) = gone_on(&killed().await, 60).await;
+    let wrote = opened(&left.journal());
+    let journal = Snapshot::at_last(RawFile::open(&OsDisk, &left.journal()).expect("a file"));
+    let last = inspect::groups(&journal).last().expect("it has groups");
+    let seq = had.last().expect("some").seq;
+    lose_the_first_leaf(&left);
+    let earlier = Opened::at(wrote.began - 1);
+    for (count, by, is_found) in [
+        (1, wrote, true),
+        (2, wrote, true),
+        (1, earlier, false),
+        (2, earlier, false),
+    ] {
+        let left = copy(&left);
+        let later = (1..=count).map(|number| Envelope {
+            seq: Seq::new(seq.get() + number),
+            session: id("precious"),
+            event: title("acknowledged"),
+            ..had[0].clone()
+        });
+        let later: Vec<Envelope> = later.collect();
+        for (position, event) in (last.position + 1..).zip(&later) {
+            let row = (event.seq.get(), encode(&EventRow::from(event)));
+            let group = group((position, by), 2, &event.session, &[row]);
+            add_page(&left.journal(), &page_of_a_part(position, 0, &group));
+        }
+        let looked = inspect(&left.path(), &mut |_| {}).expect("it can be looked at");
+        let (found, told) = salvaged(&left.path()).await;
+        let what = format!("{count} by {by:?}: {told:?}");
+        assert_eq!(looked.newest_is_lost, is_found, "{what}");
+        assert_eq!(told.newest_is_lost, is_found, "{what}");
+        assert!(
+            later.iter().all(|it| found.contains(it) == is_found),
+            "{what}"
+        );
+    }
+}
