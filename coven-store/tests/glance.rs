@@ -42,7 +42,7 @@ async fn where_a_byte_of_any_page_is_another_a_glance_tells_of_no_damage_but_wha
             }
             for at in [page, page + 1, page + 2, page + 5, page + 40] {
                 let mut bytes = whole.clone();
-                bytes[at] ^= 1;
+                bytes[at] ^= 3;
                 fs::write(&file, bytes).expect("a file");
                 let what = format!("byte {at} of {}", file.display());
                 refused += usize::from(glanced(&log, &what).is_some());

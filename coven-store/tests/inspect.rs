@@ -285,7 +285,7 @@ async fn who_cannot_be_read_is_named_and_what_is_lost_is_what_a_salvage_lacks() 
     for page in 0..len(&log.path()) / 4096 {
         for byte in [4, 9, 20, 28, 700] {
             let copy = log.copy();
-            flip(&copy.path(), (page * 4096 + byte) * 8 + 1);
+            spoil(&copy.path(), (page * 4096 + byte) * 8 + 1);
             let findings = look(&copy);
             let of_segments = |it: &coven_store::Finding| it.table == Some("segments");
             if findings.is_whole() || !findings.problems.iter().all(of_segments) {

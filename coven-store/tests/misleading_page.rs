@@ -158,7 +158,7 @@ async fn a_page_that_leads_beyond_the_end_of_a_log_open_for_reading_hides_no_mor
     let mut tried = BTreeSet::new();
     for (at, tables) in branches(&log) {
         let copy = log.copy();
-        flip(&copy.path(), at * 8 + 19);
+        spoil(&copy.path(), at * 8 + 19);
         let what = format!("byte {at}, of {tables:?}");
         let Ok(to_read) = Store::open_to_read(&copy.path(), OPTIONS) else {
             assert!(Store::open(&copy.path(), OPTIONS).is_err(), "{what}");

@@ -45,7 +45,7 @@ async fn nothing_is_written_where_something_is() {
 }
 
 #[tokio::test]
-async fn what_a_bit_that_turned_does_not_hit_is_brought_back_byte_for_byte() {
+async fn what_two_bits_that_turned_do_not_hit_is_brought_back_byte_for_byte() {
     let log = story().await;
     let old = content_of(&log.copy()).await;
     let mut lossy = 0;
@@ -53,7 +53,7 @@ async fn what_a_bit_that_turned_does_not_hit_is_brought_back_byte_for_byte() {
         let copy = log.copy();
         let path = [copy.path(), copy.journal()][number % 2].clone();
         let bit = at % (len(&path) * 8);
-        flip(&path, bit);
+        spoil(&path, bit);
         let (new, salvaged) = salvaged(&copy);
         let missing = compare(&old, &new, &salvaged, &format!("{number}: bit {bit}")).await;
         // One segment, or one commit.
@@ -207,7 +207,7 @@ async fn a_hole_in_the_output_is_as_long_as_what_was_lost_and_says_so() {
     let mut holes = 0;
     for page in 1..len(&log.path()) / 4096 {
         let copy = log.copy();
-        flip(&copy.path(), (page * 4096 + 900) * 8);
+        spoil(&copy.path(), (page * 4096 + 900) * 8);
         let (new, salvaged) = salvaged(&copy);
         let content = content_of(&new).await;
         for changed in salvaged

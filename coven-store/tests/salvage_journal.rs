@@ -67,7 +67,7 @@ async fn nothing_of_a_session_that_a_copy_of_the_log_had_is_put_into_another_of_
     assert!(old == content_of(&new).await);
 }
 
-/// Turns a bit wherever `text` is in the journal, in older states of its pages, too.
+/// Turns two bits wherever `text` is in the journal, in older states of its pages, too.
 fn damage_in_the_journal(log: &Log, text: &[u8]) {
     let bytes = fs::read(log.journal()).expect("a file");
     let windows = bytes.windows(text.len()).enumerate();
@@ -77,7 +77,7 @@ fn damage_in_the_journal(log: &Log, text: &[u8]) {
         .collect();
     assert!(!found.is_empty(), "it is nowhere in the journal");
     for at in found {
-        flip(&log.journal(), at as u64 * 8);
+        spoil(&log.journal(), at as u64 * 8);
     }
 }
 

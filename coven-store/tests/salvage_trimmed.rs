@@ -77,7 +77,7 @@ fn damage_wherever_it_is(log: &Log, text: &[u8]) {
     let found: Vec<_> = places.filter(|(_, it)| *it == text).collect();
     assert!(!found.is_empty());
     for (at, _) in found {
-        flip(&log.path(), at as u64 * 8);
+        spoil(&log.path(), at as u64 * 8);
     }
 }
 

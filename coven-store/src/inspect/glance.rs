@@ -13,7 +13,7 @@ use crate::journal;
 use crate::layout::meta;
 use crate::opening;
 use crate::options::Options;
-use crate::raw::{RawFile, Snapshot};
+use crate::raw::{Effort, RawFile, Snapshot};
 use crate::stored::Mark;
 use crate::tail::{follows, gap};
 
@@ -129,8 +129,9 @@ fn open(disk: &dyn Disk, path: &Path, kind: Kind) -> Result<Option<Snapshot>, Op
         file => {
             let snapshot = match kind {
                 Kind::Cold => Snapshot::at_last(file?),
-                // It is small enough to be looked at whole, where it was not closed.
-                Kind::Journal => Snapshot::open(file?),
+                // It is small enough to be looked at whole, where it was not closed. As who opens it does, one bit that
+                // turned is passed over.
+                Kind::Journal => Snapshot::open(file?.turning_bits_back(Effort::TO_OPEN)),
             };
             OpenFile::refuse_foreign(&snapshot, path, kind)?;
             Ok(Some(snapshot))

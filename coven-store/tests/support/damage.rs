@@ -211,6 +211,12 @@ pub fn flip(path: &Path, bit: u64) {
     file.write_all_at(&byte, bit / 8).expect("a write");
 }
 
+/// Turns two bits of a byte: one alone would be turned back.
+pub fn spoil(path: &Path, bit: u64) {
+    flip(path, bit);
+    flip(path, bit ^ 1);
+}
+
 /// Puts `bytes` at `offset`.
 pub fn put(path: &Path, offset: u64, bytes: &[u8]) {
     let file = OpenOptions::new()
