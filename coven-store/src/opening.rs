@@ -16,6 +16,7 @@ use crate::layout::{META, meta};
 use crate::limits::TRIM_PARTS;
 use crate::options::Options;
 use crate::read;
+use crate::salvage::Behind;
 use crate::stored::{Mark, Opened};
 use crate::tail::{Tail, replay};
 use crate::writer::journal_position;
@@ -160,26 +161,26 @@ fn ending(cold: &ReadTransaction, tail: &Tail) -> Result<Vec<SessionId>, Fault> 
     Ok(ending.map(|record| record.session.id.clone()).collect())
 }
 
-/// Puts the group behind the last one of a journal that was not closed, if one was found to be whole to which nothing leads.
-/// What this opening does not find there is let go of: that it was here is put into the journal before anybody reads it,
-/// so that none goes forward to that later. While its file is held, so that a full disk cuts it nowhere. Gives who writes
-/// to the journal from now on; `None` where it was closed.
+/// Puts the next group behind the last one of a journal that was not closed, if one was found to be whole to which nothing
+/// leads. What could be it, and is not taken, is let go of: that this opening was here is put into the journal before
+/// anybody reads it, so that nobody goes forward to that later. While its file is held, so that a full disk cuts it nowhere.
+/// Gives who writes to the journal from now on, where that is in it.
 fn go_forward(journal: &file::Opened, folded: Mark) -> Result<Option<Opened>, Fault> {
-    let Some(left) = &journal.left else {
-        return Ok(None);
+    let next = match &journal.behind {
+        Behind::Nothing => return Ok(None),
+        Behind::Next(next) => Some(next),
+        Behind::Doubtful => None,
     };
     guarded(|| {
         let mut last = journal_position(&journal.db.begin_read()?)?.max(folded.position);
         let txn = journal.db.begin_write()?;
-        if let Some(beyond) = &left.beyond
-            && beyond.mark.position == last + 1
-        {
-            last = beyond.mark.position;
+        if let Some(next) = next.filter(|next| next.mark.position == last + 1) {
+            last = next.mark.position;
             tracing::warn!(
                 position = last,
                 "a group that nothing leads to is put behind the last one"
             );
-            journal::insert(&txn, last, &journal::Group::of(beyond.bytes.clone()))?;
+            journal::insert(&txn, last, &journal::Group::of(next.bytes.clone()))?;
         }
         let opened = Opened::at(last + 1);
         journal::tell_opened(&txn, opened)?;

@@ -34,7 +34,7 @@ use crate::fault::storage_fault;
 use crate::file::{self, Disk, Draft, OsDisk};
 use crate::inspect::{self, Findings, Progress};
 
-pub(crate) use beyond::{Beyond, beyond};
+pub(crate) use beyond::{Behind, behind};
 use catalogue::{Catalogue, Owner};
 pub use error::SalvageError;
 use events::Events;

@@ -8,19 +8,12 @@ use super::open::open_error;
 use super::shadow::Shadow;
 use crate::error::OpenError;
 use crate::raw::{Effort, RawFile, Snapshot};
-use crate::salvage::{Beyond, beyond};
-
-/// What is left of a journal that was not closed.
-#[derive(Debug)]
-pub(crate) struct Left {
-    /// The group that is to be put behind the last one.
-    pub(crate) beyond: Option<Beyond>,
-}
+use crate::salvage::{Behind, behind};
 
 /// Turns the bit back that turned in one page of a journal, which is short: in memory, as all that is done to a file that
-/// is held. The database would let go of the last commit for it, or not open the file. Gives what is left of one that was
-/// not closed: the database may write over it once it has opened the file.
-pub(super) fn put_in_order(shadow: &Shadow, path: &Path) -> Result<Option<Left>, OpenError> {
+/// is held. The database would let go of the last commit for it, or not open the file. Gives what is
+/// behind the last group: the database may write over it once it has opened the file.
+pub(super) fn put_in_order(shadow: &Shadow, path: &Path) -> Result<Behind, OpenError> {
     let io = |source| open_error(path, source);
     let file = || RawFile::lent(shadow).map_err(io);
     let look = |file| {
@@ -38,9 +31,5 @@ pub(super) fn put_in_order(shadow: &Shadow, path: &Path) -> Result<Option<Left>,
             shadow.write(at, &[byte[0] ^ bits]).map_err(io)?;
         }
     }
-    let journal = Snapshot::open(file()?);
-    let left = || Left {
-        beyond: beyond(&journal),
-    };
-    Ok(journal.header.is_open.then(left))
+    Ok(behind(&Snapshot::open(file()?)))
 }

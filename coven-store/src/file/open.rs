@@ -14,7 +14,7 @@ use super::disk::{Access, Disk, Forgotten};
 use super::identity::{self, Identity};
 use super::kind::{Kind, LogId};
 use super::last_sync::LastSync;
-use super::left::{self, Left};
+use super::left;
 use super::place::Inode;
 use super::proven::Proven;
 use super::shadow::{Locking, Shadow};
@@ -23,6 +23,7 @@ use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::projection;
 use crate::raw::{HEADER_BYTES, Header, Made, RawFile, Snapshot, spoilt, without_damaged_system};
+use crate::salvage::Behind;
 
 /// What every redb file begins with.
 pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -47,8 +48,8 @@ pub(crate) struct Opened {
     pub(crate) spoilt: BTreeSet<&'static str>,
     /// What holds the pages of a cold file to their checksums.
     pub(super) proven: Option<Proven>,
-    /// What is left of a journal that was not closed.
-    pub(crate) left: Option<Left>,
+    /// What is behind the last group of a journal.
+    pub(crate) behind: Behind,
 }
 
 /// What is known of a file from one opening to the next.
@@ -218,9 +219,9 @@ fn open_held(
             problem: problem.to_owned(),
         });
     }
-    let left = match kind {
+    let behind = match kind {
         Kind::Journal => left::put_in_order(&shadow, path)?,
-        Kind::Cold => None,
+        Kind::Cold => Behind::Nothing,
     };
     mend_system(&shadow, path)?;
     let short_bytes = cache_bytes / SHORT_SHARE;
@@ -273,7 +274,7 @@ fn open_held(
         is_restored,
         spoilt,
         proven,
-        left,
+        behind,
     })
 }
 

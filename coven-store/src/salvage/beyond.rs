@@ -20,27 +20,39 @@ pub(crate) struct Beyond {
     pub(crate) bytes: Vec<u8>,
 }
 
+/// What is behind the last group of a journal.
+#[derive(Debug)]
+pub(crate) enum Behind {
+    /// Nothing that could be the next one.
+    Nothing,
+    /// The next one.
+    Next(Beyond),
+    /// What could be the next one, and is not taken for it: it is to be let go of for good.
+    Doubtful,
+}
+
 /// The group behind the last one of a journal, if there is one, and one alone that can be it.
-pub(crate) fn beyond(journal: &Snapshot) -> Option<Beyond> {
-    let (last, told) = (last(journal)?, opened(journal));
-    // Where a page is damaged, or the last commit is not whole, the end may be further on.
-    if !journal.header.is_open || journal.has_lost_its_last || journal.has_bad() {
-        return None;
-    }
-    let groups = groups::found_at(journal, last.position + 1);
-    let mut groups = groups.iter().filter(|group| {
+pub(crate) fn behind(journal: &Snapshot) -> Behind {
+    let Some(last) = last(journal).filter(|_| journal.header.is_open) else {
+        return Behind::Nothing;
+    };
+    let told = opened(journal);
+    let mut groups = groups::found_at(journal, last.position + 1);
+    groups.retain(|group| {
         let first = group.first();
         let follows = |opened| follows((group.mark, opened), first, last, told);
         group.opened.is_some_and(follows)
     });
-    let group = groups.next()?;
-    if groups.next().is_some() {
-        return None;
+    // Where a page is damaged, or the last commit is not whole, the end may be further on.
+    let is_the_end = !journal.has_lost_its_last && !journal.has_bad();
+    match groups.as_slice() {
+        [] => Behind::Nothing,
+        [group] if is_the_end && let Some(bytes) = group.bytes(journal) => Behind::Next(Beyond {
+            mark: group.mark,
+            bytes,
+        }),
+        _ => Behind::Doubtful,
     }
-    Some(Beyond {
-        mark: group.mark,
-        bytes: group.bytes(journal)?,
-    })
 }
 
 /// Whether the group that begins with an event of the seq `first` was the next one behind `last`: of the opening that is

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::super::beyond::beyond;
+use super::super::beyond::{Behind, behind};
 use super::super::groups::{self, Group};
 use super::carved::Known;
 use super::{Catalogue, Origin, has_lost_its_last, u64_of};
@@ -64,7 +64,8 @@ impl Catalogue {
                 }
             }
         }
-        if let Some(group) = beyond(journal).filter(|group| group.mark.position > folded)
+        if let Behind::Next(group) = behind(journal)
+            && group.mark.position > folded
             && let Ok((mark, batches)) = journal::read(group.mark.position, &group.bytes.into())
         {
             known.add(mark, &batches);
