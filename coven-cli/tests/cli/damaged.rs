@@ -28,7 +28,7 @@ fn what_is_read_offline_says_where_the_log_is_damaged_and_in_one_line() {
         .to_owned();
     let written = home.output(["log", "--raw", &id]).stdout;
     home.text(["daemon", "stop"]);
-    turn_a_bit(&home, &written[1000..1016]);
+    turn_two_bits(&home, &written[1000..1016]);
     for args in [
         ["log", &id, "--offline"],
         ["events", &id, "--offline"],
@@ -53,7 +53,7 @@ fn a_live_session_whose_last_output_is_damaged_is_attached_to_and_goes_on() {
     });
     let written = fs::read(home.project().join("../noise")).unwrap();
     home.text(["daemon", "stop"]);
-    turn_a_bit(&home, &written[1000..1016]);
+    turn_two_bits(&home, &written[1000..1016]);
     let mut terminal = Terminal::run(&home.coven(["attach", &id]));
     // Nothing says that it is attached: the line is typed once it is.
     terminal.press(b"one\r");
@@ -64,14 +64,14 @@ fn a_live_session_whose_last_output_is_damaged_is_attached_to_and_goes_on() {
     terminal.end();
 }
 
-/// Turns a bit of these bytes, which are in the log as they are.
-pub(crate) fn turn_a_bit(home: &Home, wanted: &[u8]) {
+/// Turns two bits of these bytes, which are in the log as they are.
+pub(crate) fn turn_two_bits(home: &Home, wanted: &[u8]) {
     let path = home.dir().join("coven.redb");
     let mut bytes = fs::read(&path).unwrap();
     let at = bytes
         .windows(wanted.len())
         .position(|window| window == wanted);
-    bytes[at.expect("noise is not compressed")] ^= 1;
+    bytes[at.expect("noise is not compressed")] ^= 3;
     fs::write(&path, bytes).unwrap();
 }
 
@@ -157,7 +157,7 @@ fn damage_that_was_met_is_told_by_doctor_and_a_session_that_has_it_can_be_delete
     home.output(["run", "sh", NOISE]);
     let written = home.output(["log", "--raw", "@last"]).stdout;
     home.text(["daemon", "stop"]);
-    turn_a_bit(&home, &written[1000..1016]);
+    turn_two_bits(&home, &written[1000..1016]);
     complaint(&home, &["log", "@last"], 1);
     let told = home.output(["doctor"]).stdout;
     let told = String::from_utf8(told).unwrap();
@@ -184,7 +184,7 @@ fn a_stop_that_is_to_end_all_does_not_say_so_of_sessions_that_the_log_cannot_tel
     let mut bytes = whole.clone();
     let places = whole.windows(MARK.len()).enumerate();
     let places = places.filter(|(_, window)| *window == MARK);
-    places.for_each(|(at, _)| bytes[at] ^= 1);
+    places.for_each(|(at, _)| bytes[at] ^= 3);
     assert_ne!(bytes, whole, "its record has what was asked for");
     fs::write(&path, bytes).unwrap();
     let said = complaint(&home, &["daemon", "stop", "--kill"], 1);

@@ -4,7 +4,7 @@ use std::fs;
 
 use serde_json::json;
 
-use crate::damaged::turn_a_bit;
+use crate::damaged::turn_two_bits;
 use crate::home::{Home, eventually};
 
 /// Writes 900,000 bytes. An output event has less than 60,000 of them, however fast they come.
@@ -152,7 +152,7 @@ fn a_live_session_of_which_a_segment_is_damaged_is_kept_to_its_budget_as_the_dry
     writes(1_500_000);
     let written = fs::read(home.project().join("../noise")).unwrap();
     home.text(["daemon", "stop"]);
-    turn_a_bit(&home, &written[64..80]);
+    turn_two_bits(&home, &written[64..80]);
 
     let budget = ["--total-bytes", "1MB", "--json"];
     let dry_run = [&["prune", "--dry-run"][..], &budget].concat();

@@ -23,7 +23,7 @@ fn damage(home: &Home, text: &str) {
     let mut found = 0;
     for (at, window) in bytes.windows(text.len()).enumerate() {
         if window == text.as_bytes() {
-            file.write_all_at(&[window[0] ^ 1], at as u64).unwrap();
+            file.write_all_at(&[window[0] ^ 3], at as u64).unwrap();
             found += 1;
         }
     }
@@ -266,9 +266,9 @@ fn a_log_that_is_not_opened_is_told_to_be_so_and_who_reads_it_offline_is_told_wh
     let places: Vec<usize> = places.collect();
     let mut another_format = whole.clone();
     for at in &places {
-        another_format[at + keys.len()] ^= 0x80;
+        another_format[at + keys.len()] ^= 0xc0;
     }
-    // The rest was lost, from the page that says what it is on; a byte of what says that it is a database; a bit of its
+    // The rest was lost, from the page that says what it is on; a byte of what says that it is a database; two bits of its
     // format.
     let damaged = [
         whole[..places[0] & !0xfff].to_vec(),
