@@ -175,11 +175,6 @@ impl Piece {
 pub(crate) struct Group(Vec<Bytes>);
 
 impl Group {
-    /// One that is whole already.
-    pub(crate) fn of(bytes: Vec<u8>) -> Self {
-        Self(vec![bytes.into()])
-    }
-
     pub(crate) fn len_bytes(&self) -> usize {
         self.0.iter().map(Bytes::len).sum()
     }
@@ -338,7 +333,7 @@ pub(crate) fn after(
 }
 
 /// The counters after the group at `position`.
-pub(crate) fn mark(position: u64, row: &[u8]) -> Result<Mark, Malformed> {
+fn mark(position: u64, row: &[u8]) -> Result<Mark, Malformed> {
     head_len(row)?;
     Ok(Mark {
         position,

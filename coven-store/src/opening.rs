@@ -16,8 +16,7 @@ use crate::layout::{META, meta};
 use crate::limits::TRIM_PARTS;
 use crate::options::Options;
 use crate::read;
-use crate::salvage::Behind;
-use crate::stored::{Mark, Opened};
+use crate::stored::Mark;
 use crate::tail::{Tail, replay};
 use crate::writer::journal_position;
 
@@ -26,8 +25,6 @@ pub(crate) struct Files {
     pub(crate) log: file::LogId,
     pub(crate) journal: Kept,
     pub(crate) cold: Kept,
-    /// Who writes to the journal, where that is in it already.
-    pub(crate) opened: Option<Opened>,
     pub(crate) tail: Tail,
     /// The sessions that were told to end, and whose end is not on record.
     pub(crate) ending: Vec<SessionId>,
@@ -79,10 +76,9 @@ fn open_files_to_read(
     let journal_path = file::journal_path(path);
     file::are_both_there(disk, path, &journal_path)?;
     let cold = file::open_to_read(disk, path, Kind::Cold, options.cache_bytes)?;
-    let (log, folded) = standing(path, &cold.db)?;
+    let (log, _) = standing(path, &cold.db)?;
     let journal =
         file::open_journal_to_read(disk, &journal_path, log, options.journal_cache_bytes)?;
-    go_forward(&journal, folded).map_err(|fault| file::fault_error(&journal_path, &fault))?;
     let tail = guarded_read(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
     Ok(ReadFiles {
@@ -113,8 +109,6 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         log,
         options.journal_cache_bytes,
     )?;
-    let opened = go_forward(&journal, folded);
-    let opened = opened.map_err(|fault| file::fault_error(&journal_path, &fault))?;
     let tail = guarded_read(|| replay(&journal.db.begin_read()?, &cold.db.begin_read()?))
         .map_err(|fault| replay_error(path, &journal_path, &fault))?;
     let ending = match guarded_read(|| ending(&cold.db.begin_read()?, &tail)) {
@@ -144,7 +138,6 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         log,
         journal: kept(journal, &journal_path, Kind::Journal, journal_bytes),
         cold: kept(cold, path, Kind::Cold, cold_bytes),
-        opened,
         tail,
         ending,
         reserve: SharedReserve::new(reserve),
@@ -159,34 +152,6 @@ fn ending(cold: &ReadTransaction, tail: &Tail) -> Result<Vec<SessionId>, Fault> 
         matches!(phase, Phase::Cancelled | Phase::Dying { .. })
     });
     Ok(ending.map(|record| record.session.id.clone()).collect())
-}
-
-/// Puts the next group behind the last one of a journal that was not closed, if one was found to be whole to which nothing
-/// leads. What could be it, and is not taken, is let go of: that this opening was here is put into the journal before
-/// anybody reads it, so that nobody goes forward to that later. While its file is held, so that a full disk cuts it nowhere.
-/// Gives who writes to the journal from now on, where that is in it.
-fn go_forward(journal: &file::Opened, folded: Mark) -> Result<Option<Opened>, Fault> {
-    let next = match &journal.behind {
-        Behind::Nothing => return Ok(None),
-        Behind::Next(next) => Some(next),
-        Behind::Doubtful => None,
-    };
-    guarded(|| {
-        let mut last = journal_position(&journal.db.begin_read()?)?.max(folded.position);
-        let txn = journal.db.begin_write()?;
-        if let Some(next) = next.filter(|next| next.mark.position == last + 1) {
-            last = next.mark.position;
-            tracing::warn!(
-                position = last,
-                "a group that nothing leads to is put behind the last one"
-            );
-            journal::insert(&txn, last, &journal::Group::of(next.bytes.clone()))?;
-        }
-        let opened = Opened::at(last + 1);
-        journal::tell_opened(&txn, opened)?;
-        txn.commit()?;
-        Ok(Some(opened))
-    })
 }
 
 /// Has the journal count on from `folded`, where the cold file came to that without it: by an import that

@@ -5,7 +5,6 @@
 //! events need, a stand-in takes its place, with an actor that says so; what was lost and what
 //! stands for it is told of each session.
 
-mod beyond;
 mod carve;
 mod catalogue;
 mod deleted;
@@ -34,7 +33,6 @@ use crate::fault::storage_fault;
 use crate::file::{self, Disk, Draft, OsDisk};
 use crate::inspect::{self, Findings, Progress};
 
-pub(crate) use beyond::{Behind, behind};
 use catalogue::{Catalogue, Owner};
 pub use error::SalvageError;
 use events::Events;

@@ -106,16 +106,6 @@ pub(crate) struct State {
     last_call: bool,
 }
 
-impl State {
-    /// That of who has just opened a journal, which may say so already.
-    pub(crate) fn of(opened: Option<Opened>) -> Self {
-        Self {
-            opened,
-            ..Self::default()
-        }
-    }
-}
-
 /// Something to do when there is nothing else to do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Chore {

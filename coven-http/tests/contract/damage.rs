@@ -15,7 +15,7 @@ async fn damage_is_told_by_the_session_it_is_of_and_passed_over_by_who_follows_a
     let output = format!("/sessions/{}/output", broken.id);
     let written = daemon.get(&output).await.body;
     let dir = daemon.stop().await;
-    turn_a_bit(dir.path(), &written[1000..1016]);
+    turn_two_bits(dir.path(), &written[1000..1016]);
 
     let daemon = Daemon::in_dir(dir, Timeouts::default()).await;
     let told = daemon.get(&output).await;
@@ -82,7 +82,7 @@ async fn events_before_damage_are_told_and_then_it_is_by_pages_and_by_an_export(
     let output = format!("/sessions/{}/output", broken.id);
     let written = daemon.get(&output).await.body;
     let dir = daemon.stop().await;
-    turn_a_bit(dir.path(), &written[900_000..900_200]);
+    turn_two_bits(dir.path(), &written[900_000..900_200]);
 
     let daemon = Daemon::in_dir(dir, Timeouts::default()).await;
     let (mut after, mut told) = (0, 0);
@@ -118,8 +118,8 @@ async fn events_before_damage_are_told_and_then_it_is_by_pages_and_by_an_export(
     assert!(events > 3, "{events}");
 }
 
-/// Turns a bit in the log where it has some of this noise, not all of which may lie in one place.
-fn turn_a_bit(dir: &Path, noise: &[u8]) {
+/// Turns two bits in the log where it has some of this noise, not all of which may lie in one place.
+fn turn_two_bits(dir: &Path, noise: &[u8]) {
     let path = dir.join("home/coven.redb");
     let mut bytes = fs::read(&path).expect("the log");
     let at = noise

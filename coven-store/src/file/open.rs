@@ -23,7 +23,6 @@ use crate::error::{OpenError, StorageFault};
 use crate::fault::{Fault, storage_fault};
 use crate::projection;
 use crate::raw::{HEADER_BYTES, Header, Made, RawFile, Snapshot, spoilt, without_damaged_system};
-use crate::salvage::Behind;
 
 /// What every redb file begins with.
 pub(super) const REDB_MAGIC: &[u8] = b"redb\x1a\x0a\xa9\x0d\x0a";
@@ -48,8 +47,6 @@ pub(crate) struct Opened {
     pub(crate) spoilt: BTreeSet<&'static str>,
     /// What holds the pages of a cold file to their checksums.
     pub(super) proven: Option<Proven>,
-    /// What is behind the last group of a journal.
-    pub(crate) behind: Behind,
 }
 
 /// What is known of a file from one opening to the next.
@@ -219,10 +216,9 @@ fn open_held(
             problem: problem.to_owned(),
         });
     }
-    let behind = match kind {
-        Kind::Journal => left::put_in_order(&shadow, path)?,
-        Kind::Cold => Behind::Nothing,
-    };
+    if kind == Kind::Journal {
+        left::put_in_order(&shadow, path)?;
+    }
     mend_system(&shadow, path)?;
     let short_bytes = cache_bytes / SHORT_SHARE;
     let proven = match kind {
@@ -274,7 +270,6 @@ fn open_held(
         is_restored,
         spoilt,
         proven,
-        behind,
     })
 }
 

@@ -234,7 +234,7 @@ impl Snapshot {
     }
 
     /// Whether a page was found to be damaged since that was asked last.
-    pub(crate) fn has_bad(&self) -> bool {
+    pub(super) fn has_bad(&self) -> bool {
         !self.seen.bad.borrow().is_empty()
     }
 

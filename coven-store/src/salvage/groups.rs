@@ -32,11 +32,6 @@ pub(super) struct Group {
 }
 
 impl Group {
-    /// Its bytes, out of the journal that it was found in.
-    pub(super) fn bytes(&self, journal: &Snapshot) -> Option<Vec<u8>> {
-        read(&journal.file, &self.places)
-    }
-
     /// The place of its first event.
     pub(super) fn first(&self) -> Option<u64> {
         let first = self.batches.first()?.rows.first()?;
@@ -84,27 +79,6 @@ pub(super) fn found(journal: &Snapshot) -> Vec<Group> {
     let values = Values::of(&values);
     groups.retain(|group| !group.places.iter().any(|place| values.have(place)));
     groups.sort_by_key(|group| (group.position, std::cmp::Reverse(group.referred)));
-    groups
-}
-
-/// The groups at one position that are whole and that the tree does not lead to.
-pub(super) fn found_at(journal: &Snapshot, position: u64) -> Vec<Group> {
-    let mut parts = Parts::new();
-    carve::journal(&journal.file, |part| {
-        if part.key.0 == position {
-            let number = part.key.1;
-            add(parts.entry(number).or_default(), &part, &HashSet::new());
-        }
-    });
-    let mut groups = whole(&journal.file, position, &parts);
-    let rows = Source::Closed(journal).rows(JOURNAL);
-    let rows = rows.into_iter().flatten().flatten();
-    let mut values: Vec<Range<u64>> = rows
-        .map(|row| row.at..row.at + row.value.len() as u64)
-        .collect();
-    values.sort_unstable_by_key(|value| value.start);
-    let values = Values::of(&values);
-    groups.retain(|group| !group.places.iter().any(|place| values.have(place)));
     groups
 }
 

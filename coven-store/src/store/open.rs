@@ -90,7 +90,6 @@ impl Store {
             log,
             journal,
             cold,
-            opened,
             tail,
             ending,
             reserve,
@@ -145,7 +144,7 @@ impl Store {
             rooms: rooms.clone(),
             at_close: options.at_close,
             mark,
-            state: writer::State::of(opened),
+            state: writer::State::default(),
         };
         let io = |source| file::open_error(path, source);
         spawn("coven-log", move || writer.run()).map_err(io)?;

@@ -2,7 +2,6 @@
 
 use bytes::Bytes;
 
-use super::super::beyond::{Behind, behind};
 use super::super::groups::{self, Group};
 use super::carved::Known;
 use super::{Catalogue, Origin, has_lost_its_last, u64_of};
@@ -63,14 +62,6 @@ impl Catalogue {
                     unread = group.position.max(unread);
                 }
             }
-        }
-        if let Behind::Next(group) = behind(journal)
-            && group.mark.position > folded
-            && let Ok((mark, batches)) = journal::read(group.mark.position, &group.bytes.into())
-        {
-            known.add(mark, &batches);
-            has_end &= self.take_group(mark, batches, Origin::Carved);
-            last = Some(mark);
         }
         has_end &= self.fits(trimmed, last);
         let last = last.map_or(0, |last| last.position);
