@@ -367,7 +367,7 @@ async fn an_offset_that_nothing_can_come_before_costs_neither_memory_nor_the_res
     let row = encode(&EventRow::from(&envelope));
     let claims = group((3, opened(&journal)), 1, &id("a"), &[(4, row)]);
     add_page(&journal, &page_of_a_part(3, 0, &claims));
-    damage_the_beginning(&journal);
+    take_the_header(&journal);
     let (found, told) = salvaged(&copy.path()).await;
     assert_eq!(found, events);
     let left_out: Vec<u64> = told.changed.iter().map(|it| it.left_out).collect();
