@@ -221,16 +221,21 @@ impl Proven {
     /// where they are.
     pub(super) fn put_right_what_was_refused(&self) -> Vec<u64> {
         let refused = std::mem::take(&mut self.seen().refused);
-        let mut right = Vec::new();
-        for (at, len_bytes) in refused {
-            let read = || self.read(at, &mut vec![0; len_bytes]);
-            match putting_right(read) {
-                Ok(()) => right.push(at),
-                // Nobody waits for that page to write.
-                Err(_) => drop(self.0.dead.take_refused()),
-            }
-        }
-        right
+        let is_put_right = |(at, len_bytes)| self.is_put_right(at, len_bytes).then_some(at);
+        refused.into_iter().filter_map(is_put_right).collect()
+    }
+
+    /// Whether a bit had turned in the page at `at`, and the file has it right from now on. Where it was the read that
+    /// failed, nothing had.
+    fn is_put_right(&self, at: u64, len_bytes: usize) -> bool {
+        let mut page = vec![0; len_bytes];
+        let is_right = |page: &mut [u8]| {
+            let read = self.0.bare.file.read(at, page);
+            read.is_ok().then(|| self.is_right(at, page))
+        };
+        is_right(&mut page) == Some(false)
+            && self.put_right(at, &mut page)
+            && is_right(&mut page) == Some(true)
     }
 
     /// Remembers a page that is refused.

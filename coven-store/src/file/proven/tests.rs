@@ -147,6 +147,36 @@ fn one_bit_that_turned_is_put_right_for_who_writes_and_two_are_not() {
 }
 
 #[test]
+fn of_the_pages_that_were_refused_those_are_told_in_which_a_bit_had_turned() {
+    let (proven, db) = database();
+    let widths = Widths {
+        key: Some(16),
+        value: None,
+    };
+    let leaves = leaves(&proven, SEGMENTS.name(), widths);
+    let [turned, was_misread, altered] = leaves[..3] else {
+        panic!("{leaves:?}");
+    };
+    let refuse = |at: u64, bits: u8| {
+        turn(&proven, at + 2, bits);
+        proven
+            .read(at, &mut [0; PAGE])
+            .expect_err("it is not right");
+    };
+    refuse(turned, 4);
+    refuse(was_misread, 4);
+    turn(&proven, was_misread + 2, 4);
+    refuse(altered, 3);
+    assert_eq!(proven.put_right_what_was_refused(), [turned]);
+    let is_given = |at: u64| proven.read(at, &mut [0; PAGE]).is_ok();
+    assert_eq!(
+        [turned, was_misread, altered].map(is_given),
+        [true, true, false]
+    );
+    drop(db);
+}
+
+#[test]
 fn it_is_looked_for_bits_that_turned_for_so_long_and_no_longer() {
     let (proven, db) = database();
     let widths = Widths {
