@@ -14,7 +14,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use coven_core::{Envelope, IllegalTransition, Record, Replay, SessionId};
+use coven_core::{Envelope, Event, IllegalTransition, Record, Replay, SessionId};
 use redb::{ReadableTable, Table, WriteTransaction};
 
 use crate::batch::NewEvent;
@@ -77,6 +77,9 @@ pub enum ImportError {
     /// There are no events.
     #[error("there are no events")]
     Empty,
+    /// The session was deleted: of one that was, a log has nothing but that. Leave it out.
+    #[error("the session was deleted, and nothing is left of it to bring in")]
+    Deleted,
     /// The disk did not take it, or what is there is damaged where it would have its place: then
     /// [`salvage`](crate::salvage()) the log, and import into that.
     #[error(transparent)]
@@ -196,9 +199,12 @@ impl Import {
     /// Adds an event behind those so far. Blocks for the disk now and then.
     ///
     /// # Errors
-    /// [`ImportError::Illegal`], [`ImportError::TooLarge`], [`ImportError::Storage`]: the import is
-    /// of no use any more.
+    /// [`ImportError::Illegal`], [`ImportError::TooLarge`], [`ImportError::Deleted`],
+    /// [`ImportError::Storage`]: the import is of no use any more.
     pub fn push(&mut self, new: &NewEvent) -> Result<(), ImportError> {
+        if new.event == Event::Deleted {
+            return Err(ImportError::Deleted);
+        }
         let last = self.record().map(|record| record.last_seq);
         let envelope = Envelope {
             seq: last.unwrap_or_else(|| self.before.seq()).next(),

@@ -174,3 +174,23 @@ async fn a_salvage_takes_nothing_that_an_import_which_came_to_nothing_wrote() {
         store.close().await;
     }
 }
+
+#[tokio::test]
+async fn a_session_that_was_deleted_is_not_brought_in() {
+    let home = Home::new();
+    home.open().close().await;
+    let mut import = begin_right(&home);
+    push_all(&mut import, &[output_closed(), exited(0)]);
+    let deleted = NewEvent {
+        at: at(1),
+        actor: None,
+        event: Event::Deleted,
+    };
+    let pushed = import.push(&deleted);
+    assert!(matches!(pushed, Err(ImportError::Deleted)), "{pushed:?}");
+    drop(import);
+    let store = home.open();
+    assert_eq!(store.record(&id("right")).expect("a read"), None);
+    store.close().await;
+    import_right(&home);
+}
