@@ -100,24 +100,35 @@ pub(super) fn all(
     cuts
 }
 
-/// About what `rows` take in a body.
+/// What `rows` take in a body of their own.
 pub(super) fn cost(rows: &[SegmentRow<'_>]) -> usize {
-    rows.iter().map(SegmentRow::cost).sum()
+    costs(rows).sum()
 }
 
 /// How many of `rows` take at most so many bytes.
 pub(super) fn within(rows: &[SegmentRow<'_>], len_bytes: usize) -> usize {
     let mut bytes = 0;
-    let fitting = rows.iter().take_while(|row| {
-        bytes += row.cost();
+    let fitting = costs(rows).take_while(|cost| {
+        bytes += cost;
         bytes <= len_bytes
     });
     fitting.count()
 }
 
+/// What each of `rows` takes in a body of their own.
+fn costs(rows: &[SegmentRow<'_>]) -> impl Iterator<Item = usize> {
+    let mut before = rows.first().map_or(0, |row| row.seq.get());
+    rows.iter()
+        .map(move |row| row.cost(std::mem::replace(&mut before, row.seq.get())))
+}
+
 #[cfg(test)]
 mod tests {
+    use coven_core::Seq;
+
     use super::*;
+    use crate::cold::segment::Segment;
+    use crate::test_support::noise;
 
     fn aimed_at(percent: usize) -> (usize, usize) {
         let density = Density {
@@ -145,5 +156,31 @@ mod tests {
     fn what_does_not_compress_fills_its_pages_to_the_brim() {
         let (body, packed) = aimed_at(100);
         assert!(packed * 100 >= run_of(packed) * 98, "{body}");
+    }
+
+    #[test]
+    fn no_body_is_longer_than_one_may_be_however_short_its_events_and_far_apart() {
+        for (len_bytes, apart) in [(200, 20_000), (24, 3_000_000), (1, 1), (1000, 1)] {
+            let events: Vec<_> = (0..20_000).map(|seed| noise(seed, len_bytes)).collect();
+            let rows: Vec<_> = (1..)
+                .step_by(apart)
+                .zip(&events)
+                .map(|(seq, bytes)| SegmentRow {
+                    seq: Seq::new(seq),
+                    bytes,
+                    output: None,
+                })
+                .collect();
+            let cuts = all(&mut Packer::new(), 5, &rows, None);
+            let bodies: Vec<_> = cuts
+                .iter()
+                .map(|cut| Segment::decode(5, cut.first, &cut.bytes).expect("it is whole"))
+                .map(|segment| segment.len_bytes())
+                .collect();
+            assert!(
+                bodies.iter().all(|body| *body <= BODY_BYTES),
+                "{len_bytes} bytes {apart} apart: {bodies:?}"
+            );
+        }
     }
 }

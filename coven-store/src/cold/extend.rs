@@ -17,6 +17,9 @@ use crate::tail::Row;
 /// so as with what comes before them, and fewer yet more.
 const WORTH_BYTES: usize = 8 << 10;
 
+/// What the way from one event to the next takes at most.
+const MAX_STEP_BYTES: usize = 10;
+
 /// What a fold is to save.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Thrift {
@@ -100,7 +103,7 @@ impl<'a> Extension<'a> {
         last: &Last,
         bytes: &[u8],
     ) -> Result<Option<Vec<Cut>>, Malformed> {
-        let has = last.head.body_bytes as usize;
+        let has = last.head.body_bytes as usize + MAX_STEP_BYTES;
         let room = last.density.body_to_fill_pages().saturating_sub(has);
         let (fitting, rest) = self.new.split_at(cut::within(&self.new, room));
         let cost = cut::cost(fitting);
@@ -311,8 +314,9 @@ mod tests {
             assert_eq!(never, 0);
             // Of very many the last segment may fill its pages by itself.
             assert!(at_once > 100 || (grew > 0) == (at_once > 10), "{at_once}");
+            // Where both are cut is chance, which may give a hundredth to either.
             assert!(
-                hurried >= thorough && hurried < 2 * thorough,
+                hurried * 100 >= thorough * 99 && hurried < 2 * thorough,
                 "{hurried}, {thorough}"
             );
         }

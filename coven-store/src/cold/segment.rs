@@ -70,10 +70,16 @@ pub(crate) struct SegmentRow<'a> {
 }
 
 impl SegmentRow<'_> {
-    /// About what it takes in a body.
-    pub(crate) fn cost(&self) -> usize {
-        self.bytes.len() + 4
+    /// Bytes that it takes in a body, behind the event at `before`.
+    pub(super) const fn cost(&self, before: u64) -> usize {
+        let step = self.seq.get().saturating_sub(before);
+        varint_len(step) + varint_len(self.bytes.len() as u64) + self.bytes.len()
     }
+}
+
+/// Bytes of a number as postcard writes it, seven bits in each.
+const fn varint_len(number: u64) -> usize {
+    (u64::BITS - (number | 1).leading_zeros()).div_ceil(7) as usize
 }
 
 /// The bytes of a segment of `rows`, of which there is at least one.
