@@ -6,10 +6,10 @@ use bytes::Bytes;
 use coven_core::{Envelope, Event};
 
 use crate::pool::Pool;
-use crate::stored::{EventRow, encode_onto};
+use crate::stored::{EventRow, encode_onto, encoded_len};
 
-/// What a row takes beside the bytes of its output, about.
-const ROW_HEAD_BYTES: usize = 32;
+/// What a row of output that nobody asked for takes beside its bytes, at most.
+pub(crate) const ROW_HEAD_BYTES: usize = 32;
 
 #[derive(Debug)]
 pub(crate) struct Rows {
@@ -18,12 +18,18 @@ pub(crate) struct Rows {
 }
 
 impl Rows {
-    pub(crate) fn of(events: &[Envelope], pool: &Arc<Pool>) -> Self {
-        let expected = events.iter().map(|envelope| match &envelope.event {
-            Event::Output { data, .. } => data.len() + ROW_HEAD_BYTES,
-            _ => ROW_HEAD_BYTES,
+    /// Bytes that the rows of `events` take at most, told without making them.
+    pub(crate) fn at_most(events: &[Envelope]) -> usize {
+        let bytes = events.iter().map(|envelope| match &envelope.event {
+            Event::Output { data, .. } if envelope.actor.is_none() => data.len() + ROW_HEAD_BYTES,
+            _ => encoded_len(&EventRow::from(envelope)),
         });
-        let mut bytes = pool.take(expected.sum());
+        bytes.sum()
+    }
+
+    /// The rows of `events`, for which room is made at once.
+    pub(crate) fn of(events: &[Envelope], at_most: usize, pool: &Arc<Pool>) -> Self {
+        let mut bytes = pool.take(at_most);
         let mut lens = Vec::with_capacity(events.len());
         for envelope in events {
             let start = bytes.len();

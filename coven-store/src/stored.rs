@@ -20,7 +20,7 @@ pub(crate) mod sealed;
 mod slot;
 
 pub(crate) use aside::Aside;
-pub(crate) use codec::{Malformed, decode, encode, encode_onto, put, take};
+pub(crate) use codec::{Malformed, decode, encode, encode_onto, encoded_len, put, take};
 pub(crate) use event::{EventRow, OutputHead};
 pub(crate) use mark::Mark;
 pub(crate) use opened::Opened;

@@ -36,6 +36,13 @@ pub(crate) fn encode_onto<T: Serialize>(bytes: &mut Vec<u8>, value: &T) {
     put(bytes, value);
 }
 
+/// How many bytes [`encode`] makes of a value.
+pub(crate) fn encoded_len<T: Serialize>(value: &T) -> usize {
+    let mut len_bytes = 1;
+    postcard::serialize_with_flavor(value, Counted(&mut len_bytes)).expect(PLAIN);
+    len_bytes
+}
+
 /// The value of bytes from the log, which may hold anything.
 pub(crate) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malformed> {
     let (&version, body) = bytes.split_first().ok_or(Malformed::Empty)?;
@@ -56,9 +63,10 @@ pub(crate) fn decode<'a, T: Deserialize<'a>>(bytes: &'a [u8]) -> Result<T, Malfo
 
 /// Puts a value without a version behind `bytes`, whose own version covers it.
 pub(crate) fn put(bytes: &mut Vec<u8>, value: &impl Serialize) {
-    postcard::serialize_with_flavor(value, Behind(bytes))
-        .expect("stored types are plain data, which always encodes");
+    postcard::serialize_with_flavor(value, Behind(bytes)).expect(PLAIN);
 }
+
+const PLAIN: &str = "stored types are plain data, which always encodes";
 
 /// Puts what is encoded behind bytes, each run of it in one piece: postcard's own way to let a vector
 /// grow goes byte by byte, and most of a row is one run.
@@ -74,6 +82,27 @@ impl Flavor for Behind<'_> {
 
     fn try_extend(&mut self, run: &[u8]) -> postcard::Result<()> {
         self.0.extend_from_slice(run);
+        Ok(())
+    }
+
+    fn finalize(self) -> postcard::Result<()> {
+        Ok(())
+    }
+}
+
+/// Counts what is encoded.
+struct Counted<'a>(&'a mut usize);
+
+impl Flavor for Counted<'_> {
+    type Output = ();
+
+    fn try_push(&mut self, _byte: u8) -> postcard::Result<()> {
+        *self.0 += 1;
+        Ok(())
+    }
+
+    fn try_extend(&mut self, run: &[u8]) -> postcard::Result<()> {
+        *self.0 += run.len();
         Ok(())
     }
 

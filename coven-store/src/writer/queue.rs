@@ -16,7 +16,7 @@ use crate::error::AppendError;
 use crate::health::Meter;
 use crate::limits::{CONTROL_QUEUE_BYTES, MAX_BATCH_BYTES, MAX_BATCH_EVENTS};
 use crate::pool::Pool;
-use crate::rows::Rows;
+use crate::rows::{ROW_HEAD_BYTES, Rows};
 
 /// What the writer is told.
 pub(crate) enum Message {
@@ -179,20 +179,27 @@ impl Rooms {
 impl Queue {
     /// Queues a batch and waits for the writer's answer.
     pub(crate) async fn append(&self, batch: Batch) -> Result<Appended, AppendError> {
-        // Encoding is done here, on the caller's thread: the one writer has enough to do.
         let events = envelopes(&batch.session, batch.events);
-        let rows = Rows::of(&events, &self.pool);
-        let len_bytes = rows.bytes().len();
-        if !(1..=MAX_BATCH_EVENTS).contains(&events.len()) || len_bytes > MAX_BATCH_BYTES {
-            return Err(AppendError::TooLarge {
-                events: events.len(),
-                len_bytes,
-            });
+        let at_most = Rows::at_most(&events);
+        let too_large = |len_bytes| AppendError::TooLarge {
+            events: events.len(),
+            len_bytes,
+        };
+        let is_over = at_most > MAX_BATCH_BYTES + ROW_HEAD_BYTES * MAX_BATCH_EVENTS;
+        if is_over || !(1..=MAX_BATCH_EVENTS).contains(&events.len()) {
+            return Err(too_large(at_most));
         }
         let room = self
             .rooms
-            .enter(&batch.session, batch.urgency, len_bytes)
+            .enter(&batch.session, batch.urgency, at_most)
             .await?;
+        // Encoding is done here, on the caller's thread, as the one writer has enough to do; and once there is room,
+        // so that nobody who waits has his events twice.
+        let rows = Rows::of(&events, at_most, &self.pool);
+        let len_bytes = rows.bytes().len();
+        if len_bytes > MAX_BATCH_BYTES {
+            return Err(too_large(len_bytes));
+        }
         let (reply, answer) = oneshot::channel();
         let len_bytes = len_bytes as u64;
         self.meter.queued(events.len() as u64, len_bytes);
