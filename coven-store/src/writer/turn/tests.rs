@@ -65,3 +65,20 @@ async fn a_full_tail_lets_pass_what_sessions_are_told_to_a_bound_and_what_ends_t
         Event::KillRequested
     );
 }
+
+#[tokio::test]
+async fn a_log_whose_folder_died_says_so_once_its_tail_is_full_and_can_be_closed() {
+    let home = Home::new();
+    let (mut writer, queue) = writer(&home, mpsc::channel().0).await;
+    writer.tail.press(MAX_TAIL_BYTES, 1);
+    ask(&queue, said());
+    take_in(&mut writer, 1).await;
+    let (reply, answer) = tokio::sync::oneshot::channel();
+    let close = crate::writer::Message::Close { reply: Some(reply) };
+    queue.sender.send(close).expect("it is there");
+    std::thread::spawn(move || writer.run());
+    let closed = tokio::time::timeout(Duration::from_secs(30), answer).await;
+    closed.expect("it goes on").expect("it is closed");
+    let stuck = queue.meter.health(1 << 20).stuck.expect("it is told");
+    assert!(stuck.to_string().contains("has died"), "{stuck}");
+}
