@@ -31,9 +31,16 @@ pub(crate) const TRIM_SEGMENTS: usize = 16;
 /// Bytes of memory that what waits to be folded may take; then the writer waits too.
 pub(crate) const MAX_TAIL_BYTES: u64 = 48 << 20;
 
-/// The same for what sessions are told, and for the output of those that were told to end, which does not wait
+/// Bytes that make a fold due at most: half of that, from where on who is too fast is held back.
+pub(crate) const MAX_FOLD_BYTES: u64 = MAX_TAIL_BYTES / 2;
+
+/// The same as [`MAX_TAIL_BYTES`] for what sessions are told, and for the output of those that were told to end, which does not wait
 /// for the others': one that outlives what is done to it may write for long.
 pub(crate) const MAX_ENDING_TAIL_BYTES: u64 = MAX_TAIL_BYTES + (16 << 20);
+
+/// What a batch that ends a session takes at most where it says little else. It waits for no fold, however full the
+/// tail is: a few of each session are all there are.
+pub(crate) const MAX_BARE_END_BYTES: u64 = 4 << 10;
 
 /// How long a writer that is too fast waits for a fold before it looks whether one goes on.
 pub(crate) const FOLD_PATIENCE: Duration = Duration::from_millis(50);

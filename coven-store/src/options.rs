@@ -24,7 +24,7 @@ pub struct Options {
     /// journal's file. It is read again after a crash. Default 16 MiB: enough that busy sessions
     /// fill segments of their own, few enough to be read again in a moment. Less than that is folded once
     /// nothing was written for 2 s, 2 s after something was trimmed or deleted, and a minute after it was
-    /// written.
+    /// written. At most 24 MiB; more is taken for that: who writes faster than is folded is held back from there on.
     pub fold_bytes: u64,
     /// Bytes kept free for a full disk, in a file beside the log; let go so that the end of a
     /// session can still be recorded, with the output that comes before it; so that trimmed output

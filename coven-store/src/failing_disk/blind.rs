@@ -1,6 +1,9 @@
 //! A cold file that cannot even be opened, and sessions of which nobody knows without it where they stand.
 
+use futures_util::future::join_all;
+
 use super::*;
+use crate::limits::MAX_ENDING_TAIL_BYTES;
 
 /// A log with two sessions in its cold file, which is lost. How one of them stands is known without it.
 async fn lost() -> (Home, FailingDisk, Store) {
@@ -50,4 +53,53 @@ async fn a_session_that_must_be_looked_up_in_a_lost_cold_file_holds_up_no_other(
     let second = in_time("an append", second).await.expect("no panic");
     assert!(first.expect("it runs").last < second.expect("it runs").first);
     assert_eq!(all_output(&store, "forgotten"), b"xy");
+}
+
+#[tokio::test]
+async fn what_ends_sessions_takes_no_more_memory_than_there_is_for_it_but_for_the_ends_themselves()
+{
+    const LEN: usize = 7 << 20;
+    const SESSIONS: u64 = 20;
+    let home = Home::new();
+    home.open().close().await;
+    let disk = FailingDisk::default();
+    let options = Options {
+        queue_bytes: 256 << 20,
+        fold_bytes: 8 << 20,
+        ..LEFT
+    };
+    let store = open(&home, &disk, options);
+    for number in 0..SESSIONS {
+        running(&store, &format!("s{number}")).await;
+    }
+    running(&store, "behind").await;
+    disk.plan(|plan| {
+        plan.fail = Some(fail(Kind::Write, 0, 1, Errno::IO));
+        plan.open = Some(Errno::IO);
+    });
+    let folding = store.clone();
+    let folded = tokio::task::spawn_blocking(move || folding.fold());
+    in_time("a fold", folded).await.expect("no panic");
+    until(&store, |health| health.stuck.is_some()).await;
+    let ends = (0..SESSIONS).map(|number| {
+        let store = store.clone();
+        tokio::spawn(async move {
+            let said = output(0, noise(number, LEN));
+            let end = vec![said, output_closed(), exited(0)];
+            append(&store, &format!("s{number}"), end).await
+        })
+    });
+    let ends: Vec<_> = ends.collect();
+    until_state(&store, WriterState::Failed).await;
+    let bare = append(&store, "behind", vec![output_closed(), exited(0)]);
+    in_time("a bare end", bare)
+        .await
+        .expect("it waits for nothing");
+    let held = store.tail().look().bytes();
+    assert!(held <= MAX_ENDING_TAIL_BYTES + (1 << 20), "{held}");
+    assert!(ends.iter().any(|end| !end.is_finished()), "some wait");
+    disk.plan(|plan| plan.open = None);
+    for end in in_time("the ends", join_all(ends)).await {
+        end.expect("no panic").expect("it ran");
+    }
 }

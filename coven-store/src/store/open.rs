@@ -12,7 +12,7 @@ use crate::error::OpenError;
 use crate::file::{self, Bare, Disk, OsDisk, Places};
 use crate::folder::{self, Folder, Mender, Rest};
 use crate::health::Meter;
-use crate::limits::LOOK_PATIENCE;
+use crate::limits::{LOOK_PATIENCE, MAX_FOLD_BYTES};
 use crate::opening;
 use crate::options::Options;
 use crate::read::{Cache, Looked};
@@ -108,6 +108,7 @@ impl Store {
             rooms.ends(session);
         }
         let (sender, inbox) = mpsc::channel();
+        let fold_bytes = options.fold_bytes.min(MAX_FOLD_BYTES);
         let places = Places {
             cold: cold.place().clone(),
             journal: journal.place().clone(),
@@ -122,7 +123,7 @@ impl Store {
             tail: Arc::clone(&tail),
             cache: Arc::clone(&cache),
             meter: Arc::clone(&meter),
-            fold_bytes: options.fold_bytes,
+            fold_bytes,
             compaction: Compaction::new(options.spare_bytes),
             reserve: reserve.clone(),
             rest: Rest::new(options.at_rest, tail.pool()),
@@ -137,7 +138,7 @@ impl Store {
             tail: Arc::clone(&tail),
             mender: mender.clone(),
             folder: folder_sender.clone(),
-            fold_bytes: options.fold_bytes,
+            fold_bytes,
             reserve,
             wakes: Arc::clone(&wakes),
             meter: Arc::clone(&meter),

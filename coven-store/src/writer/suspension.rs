@@ -21,8 +21,8 @@ use crate::fault::{Fault, reopening};
 use crate::file::Claim;
 use crate::folder;
 use crate::limits::{
-    MAX_BACKOFF, MAX_ENDING_TAIL_BYTES, MAX_GROUP_BATCHES, MAX_REOPEN_BACKOFF, MIN_BACKOFF,
-    REFUSAL_PATIENCE,
+    MAX_BACKOFF, MAX_BARE_END_BYTES, MAX_ENDING_TAIL_BYTES, MAX_GROUP_BATCHES, MAX_REOPEN_BACKOFF,
+    MIN_BACKOFF, REFUSAL_PATIENCE,
 };
 use crate::tail;
 
@@ -229,7 +229,7 @@ impl Writer {
         while let Some(job) = jobs.pop_front() {
             let in_turn = job.urgency == Urgency::Control || !kept_sessions.contains(&job.session);
             let bytes = cost(job.len_bytes);
-            let claim = match self.state.last_call || is_end(&job) || self.is_last_word(&job) {
+            let claim = match self.state.last_call || self.may_end(&job) {
                 true => Some(Claim::Ending),
                 false => self.is_seen_blind(&job).then_some(Claim::None),
             };
@@ -262,11 +262,15 @@ impl Writer {
             && self.before().is_known(&job.session)
     }
 
-    /// Whether a batch is of a session that was told to end, and may be in memory until it is folded.
-    fn is_last_word(&self, job: &Job) -> bool {
+    /// Whether a batch ends a session, or is of one that was told to end, and may be in memory until it is folded.
+    /// What comes with no output to speak of always may.
+    fn may_end(&self, job: &Job) -> bool {
         let bytes = tail::bytes_of(job.events.len(), job.len_bytes);
-        self.rooms.is_ending(&job.session)
-            && self.tail.look().bytes() + bytes <= MAX_ENDING_TAIL_BYTES
+        let has_room = self.tail.look().bytes() + bytes <= MAX_ENDING_TAIL_BYTES;
+        match is_end(job) {
+            true => has_room || job.len_bytes <= MAX_BARE_END_BYTES,
+            false => has_room && self.rooms.is_ending(&job.session),
+        }
     }
 
     /// How long until somebody who waits is to be refused; `None` when nobody waits who may be.
