@@ -29,8 +29,8 @@ use rustix::io::Errno;
 
 use crate::file::{Access, Blocks, Disk, Forgotten, Holes, OsDisk, Room};
 use crate::test_support::{
-    Home, all_output, append, batch, created, events_of, exited, id, noise, output, output_closed,
-    running, trim, trimmed, urgent,
+    Home, NEVER, all_output, append, batch, created, events_of, exited, id, noise, output,
+    output_closed, running, trim, trimmed, urgent,
 };
 use crate::{
     AppendError, Batch, OpenError, Options, ReadError, StorageFault, Store, StoreHealth,
@@ -343,6 +343,7 @@ const LEFT: Options = Options {
     journal_cache_bytes: 4 << 20,
     segment_cache_bytes: 1 << 20,
     fold_bytes: 8 << 20,
+    fold_after: NEVER,
     reserve_bytes: 0,
     at_close: crate::AtClose::Write,
     queue_bytes: 1 << 20,

@@ -58,17 +58,11 @@ pub(crate) const TAIL_PATIENCE: Duration = Duration::from_secs(2);
 /// Rows taken out of the journal in one transaction, so that nobody waits long behind it.
 pub(crate) const TRIM_PARTS: usize = 1024;
 
-/// How long nothing is written before what there is is folded.
-pub(crate) const FOLD_AFTER: Duration = Duration::from_secs(2);
-
-/// How long anything waits to be folded, however slowly and for however long somebody goes on writing. A
+/// For so many times [`Options::fold_after`](crate::Options::fold_after) anything waits to be folded, however slowly
+/// and for however long somebody goes on writing: a minute as it is by default. A
 /// fold writes the last segment of each session anew, so a writer of little is to have some hundred lines
 /// together; and what waits is in memory as it was written, and is read again after a crash.
-pub(crate) const FOLD_BEFORE: Duration = Duration::from_secs(60);
-
-/// The same for what rids the log of output or of a session: whoever did that waits for the room. Long
-/// enough that what is trimmed or deleted in one go, session by session, is folded together.
-pub(crate) const LET_GO_AFTER: Duration = Duration::from_secs(2);
+pub(crate) const FOLD_BEFORE_SHARE: u32 = 30;
 
 /// How long who opens a log waits until all pages of what can be made anew were looked at, so that nobody reads
 /// one that is damaged: enough for tens of thousands of sessions, and a third of what opening may take.
@@ -89,7 +83,7 @@ pub(crate) const READ_PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) const CACHE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long the folder has nothing to do before the log is said to be at rest: longer than a fold lasts and
-/// than nothing is written before there is one, so that it is not said between two folds of a load.
+/// than by default nothing is written before there is one, so that it is not said between two folds of a load.
 pub(crate) const REST_AFTER: Duration = Duration::from_secs(3);
 
 /// How many openings of the database a read may fail on: the fault of a disk may pass, and one

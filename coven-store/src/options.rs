@@ -1,5 +1,7 @@
 //! `Options`: what the owner of a log may choose.
 
+use std::time::Duration;
+
 /// How a log is kept. The default suits a daemon on a developer's machine.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -22,10 +24,16 @@ pub struct Options {
     pub segment_cache_bytes: usize,
     /// Bytes that make a fold due: of memory, where all that is not folded yet is held beside the
     /// journal's file. It is read again after a crash. Default 16 MiB: enough that busy sessions
-    /// fill segments of their own, few enough to be read again in a moment. Less than that is folded once
-    /// nothing was written for 2 s, 2 s after something was trimmed or deleted, and a minute after it was
-    /// written. At most 24 MiB; more is taken for that: who writes faster than is folded is held back from there on.
+    /// fill segments of their own, few enough to be read again in a moment. Less than that is folded by
+    /// [`fold_after`](Self::fold_after). At most 24 MiB; more is taken for that: who writes faster than is folded
+    /// is held back from there on.
     pub fold_bytes: u64,
+    /// How long nothing is written before what there is is folded, however little. It is also how long what was
+    /// trimmed or deleted waits for that, whoever goes on writing, as somebody waits for the room; and 30 times
+    /// that is how long anything does. Default 2 s, so that nothing waits for longer than a minute: long enough that what is
+    /// written, trimmed or deleted in one go is folded together, and short enough that a daemon is soon at
+    /// rest. [`Duration::MAX`] folds nothing for the time that passed.
+    pub fold_after: Duration,
     /// Bytes kept free for a full disk, in a file beside the log; let go so that the end of a
     /// session can still be recorded, with the output that comes before it; so that trimmed output
     /// and deleted sessions can be taken out, which makes room; so that the log can be opened; and when
@@ -71,6 +79,7 @@ impl Default for Options {
             journal_cache_bytes: 32 << 20,
             segment_cache_bytes: 40 << 20,
             fold_bytes: 16 << 20,
+            fold_after: Duration::from_secs(2),
             reserve_bytes: 12 << 20,
             at_close: AtClose::default(),
             queue_bytes: 8 << 20,

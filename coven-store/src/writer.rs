@@ -61,6 +61,7 @@ pub(crate) struct Writer {
     pub(crate) mender: Mender,
     pub(crate) folder: Sender<folder::Message>,
     pub(crate) fold_bytes: u64,
+    pub(crate) fold_after: Duration,
     pub(crate) reserve: SharedReserve,
     pub(crate) wakes: Arc<Wakes>,
     pub(crate) meter: Arc<Meter>,
@@ -246,7 +247,7 @@ impl Writer {
             return Some(Duration::ZERO);
         }
         match self.turn() {
-            Turn::All if state.pending.is_empty() => state.folding.until_due(Instant::now()),
+            Turn::All if state.pending.is_empty() => self.until_fold(),
             Turn::All | Turn::Control => Some(Duration::ZERO),
             Turn::Nobody { patience } => Some(patience),
         }

@@ -178,6 +178,7 @@ async fn the_projections_of_a_trimmed_session_are_made_again_whatever_is_gone_al
         // All in one fold, so that taking out has not begun.
         let options = Options {
             fold_bytes: 32 << 20,
+            fold_after: NEVER,
             ..Options::default()
         };
         let store = Store::open(&home.path(), options).expect("the store opens");

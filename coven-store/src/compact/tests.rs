@@ -23,6 +23,7 @@ const OPTIONS: Options = Options {
     segment_cache_bytes: 1 << 20,
     cache_bytes: 8 << 20,
     fold_bytes: 8 << 20,
+    fold_after: NEVER,
     reserve_bytes: 0,
     at_close: crate::AtClose::Write,
     queue_bytes: 8 << 20,
@@ -101,8 +102,9 @@ fn every_event(store: &Store, sessions: &[&str]) -> Vec<Vec<Envelope>> {
 async fn what_was_deleted_or_trimmed_is_given_back_though_somebody_goes_on_writing_a_little() {
     let home = Home::new();
     let options = Options {
-        // What is written here is not enough for a fold.
+        // What is written here is not enough for a fold: one comes after a while.
         fold_bytes: u64::MAX,
+        fold_after: Options::default().fold_after,
         ..OPTIONS
     };
     let store = Store::open(&home.path(), options).expect("the store opens");

@@ -22,7 +22,7 @@ use crate::read::OfSession;
 use crate::stored::Mark;
 use crate::tail::{Bounds, NewGroup, NewRows, replay_some};
 use crate::test_support::{
-    Home, all_output, append, events_of, exited, id, output, output_closed, running,
+    Home, NEVER, all_output, append, events_of, exited, id, output, output_closed, running,
 };
 
 /// A folder that nobody tells anything, of a log with a session in its cold file whose end is in its
@@ -55,6 +55,7 @@ async fn folder_between(
     let options = Options {
         // Nothing more is folded than what is to be.
         fold_bytes: u64::MAX,
+        fold_after: NEVER,
         // What is read of it is read in the file.
         cache_bytes: 0,
         ..Options::default()

@@ -17,6 +17,7 @@ pub(super) const OPTIONS: Options = Options {
     journal_cache_bytes: 64 << 10,
     segment_cache_bytes: 1 << 20,
     fold_bytes: 8 << 20,
+    fold_after: NEVER,
     reserve_bytes: 0,
     at_close: crate::AtClose::Write,
     queue_bytes: 1 << 20,

@@ -6,6 +6,7 @@ mod told;
 use proptest::prelude::*;
 
 use crate::Options;
+use crate::test_support::NEVER;
 
 pub(super) use log::Log;
 pub(super) use told::{Told, check};
@@ -17,6 +18,7 @@ pub(super) const OPTIONS: Options = Options {
     journal_cache_bytes: 256 << 10,
     segment_cache_bytes: 1 << 20,
     fold_bytes: 20_000,
+    fold_after: NEVER,
     reserve_bytes: 0,
     at_close: crate::AtClose::Write,
     queue_bytes: 1 << 20,

@@ -139,6 +139,7 @@ impl Store {
             mender: mender.clone(),
             folder: folder_sender.clone(),
             fold_bytes,
+            fold_after: options.fold_after,
             reserve,
             wakes: Arc::clone(&wakes),
             meter: Arc::clone(&meter),

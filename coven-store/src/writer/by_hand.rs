@@ -40,6 +40,7 @@ pub(super) async fn writer(home: &Home, folder: Sender<folder::Message>) -> (Wri
         mender: Mender::new(folder.clone()),
         folder,
         fold_bytes: options.fold_bytes,
+        fold_after: options.fold_after,
         reserve: files.reserve,
         wakes: Arc::new(Wakes::new(Seq::ZERO)),
         meter: Arc::clone(&meter),

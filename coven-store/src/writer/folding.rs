@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use super::Writer;
 use crate::folder;
-use crate::limits::{FOLD_AFTER, FOLD_BEFORE, LET_GO_AFTER};
+use crate::limits::FOLD_BEFORE_SHARE;
 use crate::tail::Tail;
 
 /// What was written and nobody asked to have folded: since when it waits.
@@ -64,14 +64,15 @@ impl Folding {
         }
     }
 
-    /// How long until a fold is due if nothing more is written; `None` when there is nothing to fold.
-    pub(super) fn until_due(&self, now: Instant) -> Option<Duration> {
+    /// How long until a fold is due if nothing more is written, where that is [so long](crate::Options::fold_after)
+    /// after it; `None` when there is nothing to fold.
+    fn until_due(&self, now: Instant, fold_after: Duration) -> Option<Duration> {
         let waits = self.waits?;
-        let quiet = waits.last + FOLD_AFTER;
-        let old = waits.first + FOLD_BEFORE;
-        let room = waits.let_go.map(|since| since + LET_GO_AFTER);
-        let due = room.into_iter().fold(quiet.min(old), Instant::min);
-        Some(due.saturating_duration_since(now))
+        let left = |since, of: Duration| of.saturating_sub(now.saturating_duration_since(since));
+        let quiet = left(waits.last, fold_after);
+        let old = left(waits.first, fold_after.saturating_mul(FOLD_BEFORE_SHARE));
+        let room = waits.let_go.map(|since| left(since, fold_after));
+        Some(room.into_iter().fold(quiet.min(old), Duration::min))
     }
 }
 
@@ -83,11 +84,16 @@ impl Writer {
         }
     }
 
+    /// How long until a fold is due if nothing more is written; `None` when there is nothing to fold.
+    pub(super) fn until_fold(&self) -> Option<Duration> {
+        let folding = &self.state.folding;
+        folding.until_due(Instant::now(), self.fold_after)
+    }
+
     /// Has what there is folded, where nothing was written for long, or some of it waits for long, however
     /// little it is.
     pub(super) fn fold_if_due(&mut self) {
-        let due = self.state.folding.until_due(Instant::now());
-        if due.is_some_and(|due| due.is_zero()) {
+        if self.until_fold().is_some_and(|due| due.is_zero()) {
             self.state.folding = Folding::default();
             self.tell_folder(folder::Message::FoldAll { reply: None });
         }

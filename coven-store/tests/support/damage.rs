@@ -52,6 +52,7 @@ pub const OPTIONS: Options = Options {
     journal_cache_bytes: 1 << 20,
     segment_cache_bytes: 1 << 20,
     fold_bytes: 8 << 20,
+    fold_after: NEVER,
     reserve_bytes: 0,
     at_close: coven_store::AtClose::Write,
     queue_bytes: 8 << 20,
@@ -128,8 +129,12 @@ pub async fn story() -> Log {
         .await
         .expect("it is deleted");
     store.close().await;
-    // From here on nothing is folded.
     let store = home.open();
+    // What was deleted and what was trimmed is taken out: with each look goes one step of that.
+    for _ in 0..3 {
+        assert_eq!(store.verify().expect("a look").problems, []);
+    }
+    // From here on nothing is written to the cold file.
     for round in 8..10_u64 {
         for (number, name) in names.iter().enumerate().skip(4) {
             write(&store, name, round, &mut offsets[number]).await;

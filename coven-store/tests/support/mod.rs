@@ -2,6 +2,7 @@
 #![allow(dead_code, unreachable_pub)] // each test uses its own part of this
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use bytes::Bytes;
 use coven_core::{
@@ -10,6 +11,10 @@ use coven_core::{
     SessionId, TermSize, Timestamp,
 };
 use coven_store::{AppendError, Appended, Batch, NewEvent, Options, ReadLimit, Store, Urgency};
+
+/// [`Options::fold_after`] of a test that is about what is not folded yet, or that copies the files of a log which is
+/// open, so that nothing depends on how fast the machine is.
+pub const NEVER: Duration = Duration::MAX;
 
 /// A store whose folder goes away with it.
 pub struct Home {
@@ -35,8 +40,13 @@ impl Home {
         self.dir().join("coven.redb.journal")
     }
 
+    /// Nothing is folded there but what is enough, or a test has folded.
     pub fn open(&self) -> Store {
-        Store::open(&self.path(), Options::default()).expect("the store opens")
+        let options = Options {
+            fold_after: NEVER,
+            ..Options::default()
+        };
+        Store::open(&self.path(), options).expect("the store opens")
     }
 }
 
