@@ -41,9 +41,10 @@ impl Suspension {
 impl Writer {
     /// Writes no more until the disk has been looked at again.
     pub(super) fn suspend(&mut self, reason: StorageFault) {
-        if !self.state.is_told {
+        if std::mem::replace(&mut self.state.is_told, true) {
+            tracing::debug!(%reason, "the log is suspended still");
+        } else {
             tracing::warn!(%reason, "the log is suspended");
-            self.state.is_told = true;
         }
         self.meter.suspended(&reason);
         if reason == StorageFault::Full {

@@ -8,9 +8,16 @@ pub struct Warnings;
 
 pub static WARNINGS: AtomicUsize = AtomicUsize::new(0);
 
+/// How often it was found that the log is suspended still.
+pub static STILL: AtomicUsize = AtomicUsize::new(0);
+
+/// Where that is told, to who debugs it.
+const SUSPENSION: &str = "coven_store::writer::suspension";
+
 impl tracing::Subscriber for Warnings {
     fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
         *metadata.level() <= tracing::Level::WARN
+            || *metadata.level() == tracing::Level::DEBUG && metadata.target() == SUSPENSION
     }
 
     fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
@@ -21,8 +28,12 @@ impl tracing::Subscriber for Warnings {
 
     fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
 
-    fn event(&self, _: &tracing::Event<'_>) {
-        WARNINGS.fetch_add(1, Ordering::Relaxed);
+    fn event(&self, event: &tracing::Event<'_>) {
+        let counter = match *event.metadata().level() {
+            tracing::Level::DEBUG => &STILL,
+            _ => &WARNINGS,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
     }
 
     fn enter(&self, _: &tracing::span::Id) {}
