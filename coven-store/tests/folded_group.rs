@@ -4,12 +4,11 @@
 mod damage;
 mod support;
 
-use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
 use coven_store::{Import, NewEvent, Options, Store, glance};
-use damage::{Log, OPTIONS, flip};
+use damage::{Log, OPTIONS, spoil};
 use redb::{Database, TableDefinition};
 use support::*;
 
@@ -27,10 +26,9 @@ async fn what_is_folded_already_keeps_nobody_from_writing_nor_from_opening() {
         };
         let store = Store::open(&log.path(), options).expect("it opens");
         running(&store, "a").await;
-        let journal = fs::read(log.journal()).expect("a file");
-        let at = journal.windows(HEAD.len()).position(|it| it == HEAD);
-        let at = at.expect("the group is somewhere") as u64;
-        flip(&log.journal(), (at + byte) * 8 + 2);
+        for at in places_of(&HEAD, &log.journal()) {
+            spoil(&log.journal(), (at + byte) * 8 + 2);
+        }
         // It is folded out of memory.
         assert_eq!(store.verify().expect("a read").problems, Vec::new());
         if goes_on {

@@ -1,5 +1,7 @@
 //! A last commit that is not whole is let go, and that is said.
 
+#[path = "support/damage.rs"]
+mod damage;
 mod support;
 #[path = "support/warnings.rs"]
 mod warnings;
@@ -7,6 +9,7 @@ mod warnings;
 use std::fs;
 use std::sync::atomic::Ordering;
 
+use damage::spoil_wherever;
 use support::*;
 use warnings::{WARNINGS, Warnings};
 
@@ -38,11 +41,7 @@ async fn who_opens_a_log_whose_last_commit_was_damaged_after_a_kill_is_warned_th
     assert_eq!(WARNINGS.load(Ordering::Relaxed), 0, "a kill is no loss");
 
     let journal = killed.dir().join("coven.redb.journal");
-    let mut bytes = fs::read(&journal).expect("a file");
-    let at = bytes.windows(LAST.len()).position(|window| window == LAST);
-    // One bit alone would be turned back.
-    bytes[at.expect("it is in the journal")] ^= 3;
-    fs::write(&journal, bytes).expect("a write");
+    spoil_wherever(&journal, LAST);
     let store = killed.open();
     assert_eq!(all_output(&store, "a"), b"what was said first");
     store.close().await;

@@ -67,20 +67,6 @@ async fn nothing_of_a_session_that_a_copy_of_the_log_had_is_put_into_another_of_
     assert!(old == content_of(&new).await);
 }
 
-/// Turns two bits wherever `text` is in the journal, in older states of its pages, too.
-fn damage_in_the_journal(log: &Log, text: &[u8]) {
-    let bytes = fs::read(log.journal()).expect("a file");
-    let windows = bytes.windows(text.len()).enumerate();
-    let found: Vec<usize> = windows
-        .filter(|(_, window)| *window == text)
-        .map(|(at, _)| at)
-        .collect();
-    assert!(!found.is_empty(), "it is nowhere in the journal");
-    for at in found {
-        spoil(&log.journal(), at as u64 * 8);
-    }
-}
-
 #[tokio::test]
 async fn how_many_events_were_in_a_commit_that_cannot_be_read_is_not_said_of_who_lost_some_there() {
     let log = empty();
@@ -96,7 +82,7 @@ async fn how_many_events_were_in_a_commit_that_cannot_be_read_is_not_said_of_who
     }
     let damaged = log.copy();
     store.close().await;
-    damage_in_the_journal(&damaged, b"lost with");
+    spoil_wherever(&damaged.journal(), b"lost with");
     let found = inspect(&damaged.path(), &mut |_| {}).expect("it can be looked at");
     assert_eq!(found.lost, BTreeMap::from([(id("a"), None)]));
     let (_, salvaged) = salvaged(&damaged);
@@ -131,7 +117,7 @@ async fn of_a_commit_that_is_lost_between_others_it_is_said_which_events_it_had(
     }
     let damaged = log.copy();
     store.close().await;
-    damage_in_the_journal(&damaged, b"/elsewhere");
+    spoil_wherever(&damaged.journal(), b"/elsewhere");
     let (_, salvaged) = salvaged(&damaged);
     let told = &salvaged.untied;
     assert_eq!((told.events, told.may_be_void), (1, 1), "{told:?}");

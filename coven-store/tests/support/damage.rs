@@ -222,6 +222,13 @@ pub fn spoil(path: &Path, bit: u64) {
     flip(path, bit ^ 1);
 }
 
+/// The same in the first byte of `what`, wherever that is in the file: in older states of its pages, too.
+pub fn spoil_wherever(path: &Path, what: &[u8]) {
+    for at in places_of(what, path) {
+        spoil(path, at * 8);
+    }
+}
+
 /// Puts `bytes` at `offset`.
 pub fn put(path: &Path, offset: u64, bytes: &[u8]) {
     let file = OpenOptions::new()

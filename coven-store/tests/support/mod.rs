@@ -231,6 +231,18 @@ pub async fn ended(store: &Store, session: &str) -> Appended {
     append(store, session, events).await.expect("a new session")
 }
 
+/// All places of a file where `what` is. In which of them a page is that is of an older state does not show.
+pub fn places_of(what: &[u8], path: &Path) -> Vec<u64> {
+    let bytes = std::fs::read(path).expect("a file");
+    let windows = (0_u64..).zip(bytes.windows(what.len()));
+    let found: Vec<u64> = windows
+        .filter(|(_, window)| *window == what)
+        .map(|(at, _)| at)
+        .collect();
+    assert!(!found.is_empty(), "it is nowhere in {}", path.display());
+    found
+}
+
 pub fn events_of(store: &Store, session: &str) -> Vec<Envelope> {
     store.read(&id(session), Seq::ZERO, ALL).expect("a read")
 }
