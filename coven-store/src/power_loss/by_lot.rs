@@ -32,11 +32,12 @@ fn stories() -> impl Iterator<Item = (u64, Story)> {
 #[tokio::test]
 async fn whatever_operation_of_stories_by_lot_the_power_is_cut_at_nothing_acked_is_lost() {
     for (number, story) in stories() {
-        for at in 0..Length::of(&story).await.operations {
+        let length = Length::of(&story).await;
+        for at in 0..length.most.operations {
             let survival = Survival::Some {
                 seed: lot(at ^ (number << 32)),
             };
-            survive(&story, Mishap::Cut { at, survival }).await;
+            survive(&story, length, Mishap::Cut { at, survival }).await;
         }
     }
 }
@@ -44,10 +45,11 @@ async fn whatever_operation_of_stories_by_lot_the_power_is_cut_at_nothing_acked_
 #[tokio::test]
 async fn whatever_operation_of_stories_by_lot_fails_nothing_acked_is_lost_and_it_is_said() {
     for (_, story) in stories() {
-        for at in one_in(SOME_THAT_FAIL, 0..Length::of(&story).await.operations) {
+        let length = Length::of(&story).await;
+        for at in one_in(SOME_THAT_FAIL, 0..length.most.operations) {
             let with = either_fault(at);
-            survive(&story, Mishap::Fault { at, with }).await;
-            survive(&story, Mishap::Failing { at, with }).await;
+            survive(&story, length, Mishap::Fault { at, with }).await;
+            survive(&story, length, Mishap::Failing { at, with }).await;
         }
     }
 }
@@ -65,8 +67,9 @@ fn whatever_happened_before_a_cut_loses_nothing_that_was_acked() {
         runtime.block_on(async {
             let (disk, _) = live(&Home::new(), &story, None).await;
             let at = at.index(usize::try_from(disk.operations()).expect("a story is short")) as u64;
+            let length = Length::UNKNOWN.and_of(&disk);
             let survival = Survival::Some { seed };
-            survive(&story, Mishap::Cut { at, survival }).await;
+            survive(&story, length, Mishap::Cut { at, survival }).await;
         });
         Ok(())
     });

@@ -16,9 +16,10 @@ const SOME_READS: usize = 3;
 #[tokio::test]
 async fn whatever_operation_fails_nothing_is_lost_and_it_goes_on_by_itself() {
     let story = story::everything();
-    for at in 0..Length::of(&story).await.operations {
+    let length = Length::of(&story).await;
+    for at in 0..length.most.operations {
         for with in [Errno::IO, Errno::NOSPC] {
-            survive(&story, Mishap::Fault { at, with }).await;
+            survive(&story, length, Mishap::Fault { at, with }).await;
         }
     }
 }
@@ -27,9 +28,10 @@ async fn whatever_operation_fails_nothing_is_lost_and_it_goes_on_by_itself() {
 async fn whenever_a_disk_begins_to_fail_nothing_is_taken_it_is_said_why_and_all_else_is_read() {
     let story = story::everything();
     let mut seen = Seen::default();
-    for at in one_in(SOME_THAT_FAIL_ON, 0..Length::of(&story).await.operations) {
+    let length = Length::of(&story).await;
+    for at in one_in(SOME_THAT_FAIL_ON, 0..length.most.operations) {
         let with = either_fault(at);
-        seen.add(survive(&story, Mishap::Failing { at, with }).await);
+        seen.add(survive(&story, length, Mishap::Failing { at, with }).await);
     }
     // All others began while the log was opened or closed.
     assert!(seen.refused > seen.lives / 2, "{seen:?}");
@@ -38,7 +40,8 @@ async fn whenever_a_disk_begins_to_fail_nothing_is_taken_it_is_said_why_and_all_
 #[tokio::test]
 async fn whatever_read_of_a_story_fails_nothing_is_lost_and_it_goes_on_by_itself() {
     let story = story::everything();
-    for read in one_in(SOME_READS, 0..Length::of(&story).await.reads) {
-        survive(&story, Mishap::Unreadable { read }).await;
+    let length = Length::of(&story).await;
+    for read in one_in(SOME_READS, 0..length.most.reads) {
+        survive(&story, length, Mishap::Unreadable { read }).await;
     }
 }

@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use super::disk::{Failed, Mishap, ModelDisk, Survival};
 use super::import::OPTIONS;
 use super::lot::lot;
-use super::{Length, all_or_some, either_fault};
+use super::{Asked, all_or_some, either_fault};
 use crate::error::OpenError;
 use crate::file::{Draft, journal_path};
 use crate::inspect;
@@ -98,7 +98,7 @@ impl Tried {
     /// At what one left that was cut short when its journal was in place, and its cold file was not.
     async fn at_the_end_of_another() -> Self {
         let tried = Self::at_nothing().await;
-        let cold_is_moved = tried.length().await.operations - 2;
+        let cold_is_moved = tried.asked().await.operations - 2;
         let survival = Survival::Nothing;
         let at = cold_is_moved;
         let disk = ModelDisk::new(Some(Mishap::Cut { at, survival }));
@@ -111,8 +111,8 @@ impl Tried {
     }
 
     /// What a salvage takes of the disk.
-    async fn length(&self) -> Length {
-        Length::ENDLESS.or_of(&self.survive(None).await)
+    async fn asked(&self) -> Asked {
+        Asked::of(&self.survive(None).await)
     }
 
     /// Salvages until `mishap`, and looks whether the new log is there whole, or is refused and comes to be
@@ -194,9 +194,9 @@ fn draft(home: &Home) -> std::path::PathBuf {
 #[tokio::test]
 async fn whatever_operation_of_a_salvage_the_power_is_cut_at_the_new_log_is_whole_or_none() {
     let tried = Tried::at_nothing().await;
-    let length = tried.length().await;
-    assert!(length.operations > 60, "{length:?}");
-    for at in 0..length.operations {
+    let asked = tried.asked().await;
+    assert!(asked.operations > 60, "{asked:?}");
+    for at in 0..asked.operations {
         let survivals = [
             Survival::Nothing,
             Survival::All,
@@ -211,7 +211,7 @@ async fn whatever_operation_of_a_salvage_the_power_is_cut_at_the_new_log_is_whol
 #[tokio::test]
 async fn whatever_operation_of_a_salvage_fails_the_new_log_is_whole_or_none() {
     let tried = Tried::at_nothing().await;
-    for at in 0..tried.length().await.operations {
+    for at in 0..tried.asked().await.operations {
         for with in [Errno::IO, Errno::NOSPC] {
             tried.befalls(Mishap::Fault { at, with }).await;
         }
@@ -221,7 +221,7 @@ async fn whatever_operation_of_a_salvage_fails_the_new_log_is_whole_or_none() {
 #[tokio::test]
 async fn whatever_befalls_a_salvage_over_what_another_left_the_new_log_is_whole_or_none() {
     let tried = Tried::at_the_end_of_another().await;
-    for at in 0..tried.length().await.operations {
+    for at in 0..tried.asked().await.operations {
         let survival = all_or_some(at);
         tried.befalls(Mishap::Cut { at, survival }).await;
         let survival = Survival::Nothing;
