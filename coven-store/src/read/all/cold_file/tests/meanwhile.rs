@@ -5,13 +5,14 @@ use std::os::unix::fs::FileExt;
 
 use super::*;
 use crate::read::{Look, OfAll};
-use crate::test_support::events_of;
+use crate::test_support::{NEVER, events_of};
 
 /// Without a cache of the cold file, so that what is damaged is met.
 fn options() -> Options {
     Options {
         cache_bytes: 0,
         segment_cache_bytes: 0,
+        fold_after: NEVER,
         ..Options::default()
     }
 }
