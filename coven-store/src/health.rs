@@ -197,6 +197,11 @@ impl Meter {
         self.marks().last_error = Some(told);
     }
 
+    /// A commit that is not whole was let go of as the log was opened.
+    pub(crate) fn let_go(&self, told: String) {
+        self.marks().last_error = Some(told);
+    }
+
     pub(crate) fn folds_again(&self) {
         self.marks().stuck = None;
     }

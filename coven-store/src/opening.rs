@@ -29,6 +29,8 @@ pub(crate) struct Files {
     /// The sessions that were told to end, and whose end is not on record.
     pub(crate) ending: Vec<SessionId>,
     pub(crate) reserve: SharedReserve,
+    /// Of which file the last commit was let go of, and why.
+    pub(crate) let_go: Option<String>,
 }
 
 /// Opens the log at `path`, or makes it. Nothing is written before both files are known to be
@@ -129,6 +131,10 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         release(shadow, &mut reserve).map_err(|source| file::open_error(path, source))?;
     }
     let folder = Arc::new(folder);
+    let told = |path: &Path, why| format!("{}: {why}", path.display());
+    let let_go = [(&cold, path), (&journal, &journal_path)]
+        .into_iter()
+        .find_map(|(opened, path)| Some(told(path, opened.let_go?)));
     let kept = |opened, path: &Path, kind, cache_bytes| {
         let (path, folder) = (path.to_owned(), Arc::clone(&folder));
         Kept::writable(opened, Arc::clone(disk), path, folder, kind, cache_bytes)
@@ -141,6 +147,7 @@ fn open_files(disk: &Arc<dyn Disk>, path: &Path, options: Options) -> Result<Fil
         tail,
         ending,
         reserve: SharedReserve::new(reserve),
+        let_go,
     })
 }
 

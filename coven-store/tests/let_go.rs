@@ -37,6 +37,7 @@ async fn who_opens_a_log_whose_last_commit_was_damaged_after_a_kill_is_warned_th
     }
     let store = whole.open();
     assert_eq!(all_output(&store, "a").len(), 19 + LAST.len());
+    assert_eq!(store.health().last_error, None);
     store.close().await;
     assert_eq!(WARNINGS.load(Ordering::Relaxed), 0, "a kill is no loss");
 
@@ -44,6 +45,11 @@ async fn who_opens_a_log_whose_last_commit_was_damaged_after_a_kill_is_warned_th
     spoil_wherever(&journal, LAST);
     let store = killed.open();
     assert_eq!(all_output(&store, "a"), b"what was said first");
+    let told = store.health().last_error.expect("it is told");
+    assert!(
+        told.contains("coven.redb.journal: its last commit is not whole and was let go"),
+        "{told}"
+    );
     store.close().await;
     assert_eq!(WARNINGS.load(Ordering::Relaxed), 1);
 }

@@ -43,6 +43,8 @@ pub(crate) struct Opened {
     pub(super) inode: Inode,
     /// It was not as the last sync left it, and is opened as if it were.
     pub(super) is_restored: bool,
+    /// Why its last commit is not in it, where it was let go of.
+    pub(crate) let_go: Option<&'static str>,
     /// The projections that are to be made anew, if it was looked which.
     pub(crate) spoilt: BTreeSet<&'static str>,
     /// What holds the pages of a cold file to their checksums.
@@ -260,7 +262,7 @@ fn open_held(
             problem: "its pages contradict each other".to_owned(),
         })
     })?;
-    tell_what_is_let_go(header.and_then(|it| it.uncertain()), &shadow, path)?;
+    let let_go = what_is_let_go(header.and_then(|it| it.uncertain()), &shadow, path)?;
     Ok(Opened {
         db,
         shadow,
@@ -268,6 +270,7 @@ fn open_held(
         past: past.clone(),
         inode,
         is_restored,
+        let_go,
         spoilt,
         proven,
     })
@@ -327,14 +330,19 @@ fn header(file: &Shadow, path: &Path) -> Result<Option<Header>, OpenError> {
 }
 
 /// Says where the database has gone back to the commit before the last one of a file that was not closed.
-fn tell_what_is_let_go(last: Option<Made>, file: &Shadow, path: &Path) -> Result<(), OpenError> {
+fn what_is_let_go(
+    last: Option<Made>,
+    file: &Shadow,
+    path: &Path,
+) -> Result<Option<&'static str>, OpenError> {
     let Some(last) = last else {
-        return Ok(());
+        return Ok(None);
     };
-    if header(file, path)?.is_some_and(|header| !header.has(last)) {
+    let is_gone = header(file, path)?.is_some_and(|header| !header.has(last));
+    if is_gone {
         tracing::warn!(path = %path.display(), "{LET_GO}");
     }
-    Ok(())
+    Ok(is_gone.then_some(LET_GO))
 }
 
 /// It cannot be told which of the two it is.

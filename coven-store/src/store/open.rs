@@ -93,9 +93,13 @@ impl Store {
             tail,
             ending,
             reserve,
+            let_go,
         } = opening::open(disk, path, options)?;
         let meter = Arc::new(Meter::default());
         meter.opened();
+        if let Some(told) = let_go {
+            meter.let_go(told);
+        }
         let mark = tail.last();
         let (folder_sender, folder_inbox) = mpsc::channel();
         if tail.bytes() > 0 {
