@@ -27,7 +27,7 @@ use tokio::sync::oneshot;
 
 use crate::compact::Compaction;
 use crate::database::Database;
-use crate::error::{AppendError, StorageFault};
+use crate::error::AppendError;
 use crate::file::{Kept, Places, SharedReserve};
 use crate::folder::{self, Mender};
 use crate::health::Meter;
@@ -287,14 +287,9 @@ impl Writer {
     }
 
     fn tell_folder(&self, message: folder::Message) {
-        // It ends after this writer, unless it died: then reading and writing go on without it, until the tail
-        // is full.
-        if self.folder.send(message).is_err() {
-            self.meter.stuck(&StorageFault::Io {
-                message: "what moves events out of the journal has died: open the log again"
-                    .to_owned(),
-            });
-        }
+        // It ends after this writer, unless it died: then reading and writing go on without it,
+        // until the tail is full.
+        let _ = self.folder.send(message);
     }
 
     /// Answers whoever is left, and closes the files.

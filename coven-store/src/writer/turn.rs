@@ -82,7 +82,12 @@ impl Writer {
         if !self.is_tail_full() {
             return;
         }
-        self.tell_folder(folder::Message::Fold);
+        if self.folder.send(folder::Message::Fold).is_err() {
+            self.meter.stuck(&StorageFault::Io {
+                message: "what moves events out of the journal has died: open the log again"
+                    .to_owned(),
+            });
+        }
         match self.meter.why_stuck() {
             Some(reason) => self.suspend(reason),
             None => self.refuse_who_waited_for_a_fold(),
