@@ -68,11 +68,10 @@ async fn what_is_done_meanwhile_puts_it_off() {
 
 #[tokio::test]
 async fn a_log_with_something_to_be_folded_is_not_at_rest() {
-    let home = Home::new();
+    let (home, other) = (Home::new(), Home::new());
+    let unfolded = folder_with_an_end_to_fold(&other).await.tail;
     let mut folder = folder_that_is_done(&home).await;
-    let folded = Arc::clone(&folder.tail);
-    let other = Home::new();
-    folder.tail = folder_with_an_end_to_fold(&other).await.tail;
+    let folded = std::mem::replace(&mut folder.tail, unfolded);
     wait(&mut folder);
     assert_eq!(TOLD.get(), 0);
     assert_eq!(folder.patience(), None);
