@@ -109,7 +109,10 @@ struct Length {
 }
 
 /// How often a story is lived to know how long it is.
-const LIVES: u32 = 5;
+const LIVES: u32 = 3;
+
+/// Of the operations that only a long life comes to, one in so many is tried.
+const SOME_OF_LONG_LIVES: usize = 4;
 
 /// How often a story is lived for a mishap that does not befall it, since it was over sooner.
 const TRIES: u32 = 50;
@@ -150,6 +153,12 @@ impl Length {
             least: self.least.or(asked, u64::min),
             most: self.most.or(asked, u64::max),
         }
+    }
+
+    /// The operations that are tried: all that each life comes to, and some of what is last in long ones.
+    fn operations(self) -> impl Iterator<Item = u64> {
+        let (least, most) = (self.least.operations, self.most.operations);
+        (0..least).chain(one_in(SOME_OF_LONG_LIVES, least..most))
     }
 
     /// How often to live on until `mishap` befalls.
@@ -230,7 +239,7 @@ async fn a_story_gives_back_what_it_does_not_use() {
 async fn whatever_operation_the_power_is_cut_at_what_was_acked_is_there_and_nothing_by_halves() {
     let story = story::everything();
     let length = Length::of(&story).await;
-    for at in 0..length.most.operations {
+    for at in length.operations() {
         let survivals = [
             Survival::Nothing,
             Survival::All,
@@ -254,7 +263,7 @@ async fn whatever_a_cut_leaves_of_the_holes_in_the_journal_what_was_acked_is_the
     }
     assert!(most_holes > 2, "{most_holes}");
     let length = Length::of(&story).await;
-    for at in 0..length.most.operations {
+    for at in length.operations() {
         let survival = all_or_some(at);
         survive(&story, length, Mishap::Cut { at, survival }).await;
     }

@@ -33,7 +33,7 @@ fn stories() -> impl Iterator<Item = (u64, Story)> {
 async fn whatever_operation_of_stories_by_lot_the_power_is_cut_at_nothing_acked_is_lost() {
     for (number, story) in stories() {
         let length = Length::of(&story).await;
-        for at in 0..length.most.operations {
+        for at in length.operations() {
             let survival = Survival::Some {
                 seed: lot(at ^ (number << 32)),
             };

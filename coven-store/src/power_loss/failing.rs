@@ -17,7 +17,7 @@ const SOME_READS: usize = 3;
 async fn whatever_operation_fails_nothing_is_lost_and_it_goes_on_by_itself() {
     let story = story::everything();
     let length = Length::of(&story).await;
-    for at in 0..length.most.operations {
+    for at in length.operations() {
         for with in [Errno::IO, Errno::NOSPC] {
             survive(&story, length, Mishap::Fault { at, with }).await;
         }

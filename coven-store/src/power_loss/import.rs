@@ -125,7 +125,7 @@ async fn length() -> Length {
 #[tokio::test]
 async fn whatever_operation_of_an_import_the_power_is_cut_at_it_is_there_whole_or_not_at_all() {
     let length = length().await;
-    for at in 0..length.most.operations {
+    for at in length.operations() {
         let all_or_nothing =
             [Survival::Nothing, Survival::All][usize::try_from(at % 2).expect("0 or 1")];
         for survival in [all_or_nothing, Survival::Some { seed: lot(at) }] {
@@ -137,7 +137,7 @@ async fn whatever_operation_of_an_import_the_power_is_cut_at_it_is_there_whole_o
 #[tokio::test]
 async fn whatever_operation_of_an_import_fails_it_is_there_whole_or_not_at_all() {
     let length = length().await;
-    for at in 0..length.most.operations {
+    for at in length.operations() {
         for with in [Errno::IO, Errno::NOSPC] {
             befalls(length, Mishap::Fault { at, with }).await;
         }
@@ -148,7 +148,7 @@ async fn whatever_operation_of_an_import_fails_it_is_there_whole_or_not_at_all()
 async fn an_import_that_is_said_to_have_failed_is_not_there_unless_it_is_said_that_it_may_be() {
     let (mut unsettled, mut there) = (0, 0);
     let length = length().await;
-    for at in 0..length.most.operations {
+    for at in length.operations() {
         let home = log().await;
         let disk = ModelDisk::new(Some(Mishap::Fault {
             at,
