@@ -56,3 +56,44 @@ impl Rows {
         &self.lens
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use coven_core::{Channel, Seq, Timestamp};
+
+    use super::*;
+    use crate::test_support::{created, exited, id, output_closed, started};
+
+    fn envelope(at: i64, event: Event) -> Envelope {
+        Envelope {
+            seq: Seq::ZERO,
+            session: id("a"),
+            at: Timestamp::from_nanos(at),
+            actor: None,
+            event,
+        }
+    }
+
+    #[test]
+    fn no_batch_takes_more_than_was_told_before_its_rows_were_made() {
+        let said = |offset, len| Event::Output {
+            offset,
+            channel: Channel::Tty,
+            data: Bytes::from(vec![b'x'; len]),
+        };
+        let outputs = [0, 1, 1 << 40, u64::MAX]
+            .into_iter()
+            .flat_map(|offset| [0, 1, 127, 60_000, 7 << 20].map(|len| said(offset, len)));
+        let others = [created(), started(), output_closed(), exited(0)];
+        for event in outputs.chain(others) {
+            for at in [0, i64::MIN, i64::MAX] {
+                let events = [envelope(at, event.clone())];
+                let at_most = Rows::at_most(&events);
+                let rows = Rows::of(&events, at_most, &Arc::default());
+                let taken = rows.bytes().len();
+                assert!(taken <= at_most, "{taken} for {at_most}");
+                assert!(at_most - taken < ROW_HEAD_BYTES, "{taken} for {at_most}");
+            }
+        }
+    }
+}
