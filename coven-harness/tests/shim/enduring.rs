@@ -163,10 +163,14 @@ async fn what_was_written_while_the_record_of_the_exit_took_its_time_is_read_bef
  {
     let world = World::new();
     let late = Late::of(&world);
-    let script = late.script("kill -9 $$");
+    // A shim that stands still answers nobody who launches: its process ends once it was launched.
+    let launched = world.folder.with_extension("launched");
+    let wait = format!("until [ -e {} ]; do :; done", launched.display());
+    let script = late.script(&format!("{wait}; kill -9 $$"));
     let spawn = world.spawn(&script, in_terminal());
-    let launched = world.launch(program(&["stop=ExitRecorded"]), spawn, LIMIT_BYTES);
-    let mut child = launched.await.unwrap();
+    let child = world.launch(program(&["stop=ExitRecorded"]), spawn, LIMIT_BYTES);
+    let mut child = child.await.unwrap();
+    std::fs::write(&launched, "").unwrap();
     let shim = world.shim(&child);
     shim.until_stopped().await;
     let stopped_at = Instant::now();
