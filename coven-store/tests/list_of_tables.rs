@@ -45,6 +45,8 @@ async fn a_bit_that_turns_in_the_list_of_tables_ends_no_process() {
         for bits in [1, 2] {
             let copy = log.copy();
             let store = Store::open(&copy.path(), options).expect("it is whole");
+            // What is looked at as it is opened has been.
+            let _ = store.verify();
             append(&store, "s-0", vec![output(0, "to be folded")])
                 .await
                 .expect("it runs");
