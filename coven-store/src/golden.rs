@@ -17,6 +17,7 @@ use crate::stored::Mark;
 use crate::test_support::*;
 
 use histories::{histories, write};
+pub(crate) use home::homes;
 use rows::{dump, dump_journal, restore, unhex};
 
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/format/v3.txt");

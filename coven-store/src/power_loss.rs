@@ -7,21 +7,23 @@
 
 mod by_lot;
 mod disk;
+mod ending;
 mod failing;
 mod import;
+mod length;
 mod lot;
+mod older;
 mod recovery;
 mod salvage;
 mod story;
-
-use std::ops::Range;
 
 use rustix::io::Errno;
 
 use crate::file::journal_path;
 use crate::test_support::Home;
 use disk::{Failed, Mishap, ModelDisk, Survival};
-use lot::{lot, one_in};
+use length::{LIVES, Length, Numbers};
+use lot::{every_operation, lot};
 use story::{Log, Story, Told};
 
 /// Lives a story on a disk that something befalls, and says what was told meanwhile. It stops where
@@ -38,6 +40,9 @@ async fn go_on(
     told: Told,
 ) -> (ModelDisk, Told) {
     let disk = ModelDisk::new(mishap);
+    if story.is_counted_from_its_last_step() {
+        disk.wait();
+    }
     let log = Log::new(home, &disk, story, told);
     let witnessed = async {
         log.witness().await;
@@ -61,114 +66,6 @@ const MAX_UNUSED_BYTES: u64 = 32 << 10;
 /// Of the operations of a story whose disk is full, which has some megabytes, one in so many is tried where
 /// all would take minutes. They take turns with what is left after a cut, and with which fault.
 const SOME_WHEN_FULL: usize = 7;
-
-/// What is asked of a disk.
-#[derive(Clone, Copy, Debug)]
-struct Asked {
-    operations: u64,
-    syncs: u64,
-    reads: u64,
-}
-
-impl Asked {
-    fn of(disk: &ModelDisk) -> Self {
-        Self {
-            operations: disk.operations(),
-            syncs: disk.syncs(),
-            reads: disk.reads(),
-        }
-    }
-
-    /// What `choose` chooses of each.
-    fn or(self, other: Self, choose: fn(u64, u64) -> u64) -> Self {
-        Self {
-            operations: choose(self.operations, other.operations),
-            syncs: choose(self.syncs, other.syncs),
-            reads: choose(self.reads, other.reads),
-        }
-    }
-
-    /// Whether all this is over before the mishap.
-    const fn is_over_before(self, mishap: Mishap) -> bool {
-        match mishap {
-            Mishap::Cut { at, .. } | Mishap::Fault { at, .. } | Mishap::Failing { at, .. } => {
-                self.operations <= at
-            }
-            Mishap::FaultThenCut { sync, .. } => self.syncs <= sync,
-            Mishap::Unreadable { read } => self.reads <= read,
-        }
-    }
-}
-
-/// What a story takes of the disk in a few lives. Chores in the background make it more or less.
-#[derive(Clone, Copy, Debug)]
-struct Length {
-    least: Asked,
-    /// Mishaps are tried up to here: what comes last in a long life, as closing does, is no story's to leave out.
-    most: Asked,
-}
-
-/// How often a story is lived to know how long it is.
-const LIVES: u32 = 3;
-
-/// Of the operations that only a long life comes to, one in so many is tried.
-const SOME_OF_LONG_LIVES: usize = 4;
-
-/// How often a story is lived for a mishap that does not befall it, since it was over sooner.
-const TRIES: u32 = 50;
-
-/// The same where the shortest life is over before it; and where every operation is to be tried.
-const TRIES_FOR_LONG_LIVES: [u32; 2] = [1, 8];
-
-impl Length {
-    /// Of no life.
-    const UNKNOWN: Self = Self {
-        least: Asked {
-            operations: u64::MAX,
-            syncs: u64::MAX,
-            reads: u64::MAX,
-        },
-        most: Asked {
-            operations: 0,
-            syncs: 0,
-            reads: 0,
-        },
-    };
-
-    async fn of(story: &Story) -> Self {
-        let mut length = Self::UNKNOWN;
-        for _ in 0..LIVES {
-            let home = Home::new();
-            let (disk, told) = live(&home, story, None).await;
-            story::check(&home, &told, "without a mishap").await;
-            length = length.and_of(&disk);
-        }
-        length
-    }
-
-    /// With one more life.
-    fn and_of(self, disk: &ModelDisk) -> Self {
-        let asked = Asked::of(disk);
-        Self {
-            least: self.least.or(asked, u64::min),
-            most: self.most.or(asked, u64::max),
-        }
-    }
-
-    /// The operations that are tried: all that each life comes to, and some of what is last in long ones.
-    fn operations(self) -> impl Iterator<Item = u64> {
-        let (least, most) = (self.least.operations, self.most.operations);
-        (0..least).chain(one_in(SOME_OF_LONG_LIVES, least..most))
-    }
-
-    /// How often to live on until `mishap` befalls.
-    fn tries(self, mishap: Mishap) -> u32 {
-        match self.least.is_over_before(mishap) {
-            true => TRIES_FOR_LONG_LIVES[usize::from(lot::every_operation())],
-            false => TRIES,
-        }
-    }
-}
 
 /// What was seen of a log that something befell, so many times.
 #[derive(Clone, Copy, Debug, Default)]
@@ -239,14 +136,11 @@ async fn a_story_gives_back_what_it_does_not_use() {
 async fn whatever_operation_the_power_is_cut_at_what_was_acked_is_there_and_nothing_by_halves() {
     let story = story::everything();
     let length = Length::of(&story).await;
-    for at in length.operations() {
-        let survivals = [
-            Survival::Nothing,
-            Survival::All,
-            Survival::Some { seed: lot(at) },
-        ];
-        for survival in survivals {
-            survive(&story, length, Mishap::Cut { at, survival }).await;
+    let mut operations = length.operations();
+    while let Some(at) = operations.pick() {
+        for survival in every_survival(at) {
+            let seen = survive(&story, length, Mishap::Cut { at, survival }).await;
+            operations.befell(seen.lives);
         }
     }
 }
@@ -263,10 +157,7 @@ async fn whatever_a_cut_leaves_of_the_holes_in_the_journal_what_was_acked_is_the
     }
     assert!(most_holes > 2, "{most_holes}");
     let length = Length::of(&story).await;
-    for at in length.operations() {
-        let survival = all_or_some(at);
-        survive(&story, length, Mishap::Cut { at, survival }).await;
-    }
+    cuts(&story, length, length.operations()).await;
 }
 
 /// All of what was not synced, or a choice by lot, in turns: of operations a multiple of three apart, it is the
@@ -278,13 +169,57 @@ fn all_or_some(at: u64) -> Survival {
     }
 }
 
-/// Either fault, in turns. Of operations an odd number apart, each is met by both.
-fn either_fault(at: u64) -> Errno {
-    [Errno::IO, Errno::NOSPC][usize::from(at.is_multiple_of(2))]
+/// Whatever there may be left of what was not synced.
+fn every_survival(at: u64) -> [Survival; 3] {
+    let some = Survival::Some { seed: lot(at) };
+    [Survival::Nothing, Survival::All, some]
 }
 
-/// The operations of a story that come when its disk is full, and how long it is.
-async fn operations_when_full(story: &Story) -> (Range<u64>, Length) {
+/// Either fault, in turns. Of operations an odd number apart, each is met by both.
+fn either_fault(at: u64) -> Errno {
+    FAULTS[usize::from(at.is_multiple_of(2))]
+}
+
+const FAULTS: [Errno; 2] = [Errno::IO, Errno::NOSPC];
+
+/// Cuts the power at each of the operations: what is left takes turns, or is each there may be.
+async fn cuts(story: &Story, length: Length, mut operations: Numbers) {
+    while let Some(at) = operations.pick() {
+        for survival in survivals(at) {
+            let seen = survive(story, length, Mishap::Cut { at, survival }).await;
+            operations.befell(seen.lives);
+        }
+    }
+}
+
+/// Fails each of the operations: with either fault in turns, or with both.
+async fn faults(story: &Story, length: Length, mut operations: Numbers) {
+    while let Some(at) = operations.pick() {
+        for with in faults_of(at) {
+            let seen = survive(story, length, Mishap::Fault { at, with }).await;
+            operations.befell(seen.lives);
+        }
+    }
+}
+
+/// What is tried of what a cut leaves.
+fn survivals(at: u64) -> Vec<Survival> {
+    match every_operation() {
+        true => every_survival(at).to_vec(),
+        false => vec![all_or_some(at)],
+    }
+}
+
+/// What is tried of the faults.
+fn faults_of(at: u64) -> Vec<Errno> {
+    match every_operation() {
+        true => FAULTS.to_vec(),
+        false => vec![either_fault(at)],
+    }
+}
+
+/// Those of the operations of a story that come when its disk is full which are tried, and how long it is.
+async fn operations_when_full(story: &Story) -> (Numbers, Length) {
     let mut full_since = 0;
     let mut length = Length::UNKNOWN;
     for _ in 0..LIVES {
@@ -295,27 +230,22 @@ async fn operations_when_full(story: &Story) -> (Range<u64>, Length) {
         full_since = full_since.max(since);
         length = length.and_of(&disk);
     }
-    (full_since..length.most.operations, length)
+    let operations = length.operations().from(full_since);
+    (operations.one_in(SOME_WHEN_FULL), length)
 }
 
 #[tokio::test]
 async fn wherever_a_fold_in_parts_is_cut_short_what_was_acked_is_there() {
     let story = story::folded_in_parts();
     let (when_full, length) = operations_when_full(&story).await;
-    for at in one_in(SOME_WHEN_FULL, when_full) {
-        let survival = all_or_some(at);
-        survive(&story, length, Mishap::Cut { at, survival }).await;
-    }
+    cuts(&story, length, when_full).await;
 }
 
 #[tokio::test]
 async fn wherever_a_fold_in_parts_fails_nothing_is_lost_and_it_goes_on_by_itself() {
     let story = story::folded_in_parts();
     let (when_full, length) = operations_when_full(&story).await;
-    for at in one_in(SOME_WHEN_FULL, when_full) {
-        let with = either_fault(at);
-        survive(&story, length, Mishap::Fault { at, with }).await;
-    }
+    faults(&story, length, when_full).await;
 }
 
 /// Fails every sync of a story in turn, and cuts the power so many operations later.
@@ -323,14 +253,16 @@ async fn wherever_a_fold_in_parts_fails_nothing_is_lost_and_it_goes_on_by_itself
 async fn a_sync_that_failed_is_not_taken_for_done_when_the_power_is_cut_soon_after() {
     let story = story::everything();
     let length = Length::of(&story).await;
-    for sync in 0..length.most.syncs {
+    let mut syncs = length.syncs();
+    while let Some(sync) = syncs.pick() {
         let some = [1 + sync % 3, 4 + sync % 5, 9 + sync % 7, 16 + sync % 24];
-        let distances: Vec<u64> = match lot::every_operation() {
+        let distances: Vec<u64> = match every_operation() {
             true => (1..60).collect(),
             false => some.to_vec(),
         };
         for operations in distances {
-            survive(&story, length, Mishap::FaultThenCut { sync, operations }).await;
+            let mishap = Mishap::FaultThenCut { sync, operations };
+            syncs.befell(survive(&story, length, mishap).await.lives);
         }
     }
 }
@@ -340,13 +272,15 @@ async fn a_sync_that_failed_is_not_taken_for_done_when_the_power_is_cut_soon_aft
 async fn a_sync_that_failed_as_a_log_was_closed_is_not_taken_for_done_by_who_opens_it() {
     let story = story::reopened();
     let length = Length::of(&story).await;
-    for sync in 0..length.most.syncs {
-        let distances: Vec<u64> = match lot::every_operation() {
+    let mut syncs = length.syncs();
+    while let Some(sync) = syncs.pick() {
+        let distances: Vec<u64> = match every_operation() {
             true => (1..30).collect(),
             false => [3, 5, 7, 9].map(|some| some + sync % 2).to_vec(),
         };
         for operations in distances {
-            survive(&story, length, Mishap::FaultThenCut { sync, operations }).await;
+            let mishap = Mishap::FaultThenCut { sync, operations };
+            syncs.befell(survive(&story, length, mishap).await.lives);
         }
     }
 }

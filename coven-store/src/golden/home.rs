@@ -117,19 +117,24 @@ async fn the_home_of_this_format_is_made() {
     );
 }
 
-#[tokio::test]
-async fn a_home_of_every_format_there_was_is_read_as_what_it_was_and_goes_on() {
-    let mut formats = 0;
-    for entry in std::fs::read_dir(FORMATS).expect("the golden files") {
-        let golden = entry.expect("an entry").path();
-        if !golden.is_dir() {
-            continue;
-        }
-        formats += 1;
+/// A copy of each home, with the folder that says what it has.
+pub(crate) fn homes() -> impl Iterator<Item = (PathBuf, Home)> {
+    let entries = std::fs::read_dir(FORMATS).expect("the golden files");
+    let folders = entries.map(|entry| entry.expect("an entry").path());
+    folders.filter(|path| path.is_dir()).map(|golden| {
         let home = Home::new();
         unpack(&golden.join("coven.redb.zst"), &home.path());
         let journal = journal_path(&home.path());
         unpack(&golden.join("coven.redb.journal.zst"), &journal);
+        (golden, home)
+    })
+}
+
+#[tokio::test]
+async fn a_home_of_every_format_there_was_is_read_as_what_it_was_and_goes_on() {
+    let mut formats = 0;
+    for (golden, home) in homes() {
+        formats += 1;
         let expected = std::fs::read_to_string(golden.join("events.txt")).expect("the events");
         let store = home.open();
         assert_eq!(tell(&store), expected, "{}", golden.display());

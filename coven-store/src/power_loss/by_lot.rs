@@ -8,9 +8,9 @@ use proptest::strategy::ValueTree;
 use proptest::test_runner::TestError;
 
 use super::disk::{Mishap, Survival};
-use super::lot::{every_operation, lot, one_in, runner};
+use super::lot::{every_operation, lot, runner};
 use super::story::{self, Story};
-use super::{Length, either_fault, live, survive};
+use super::{Length, faults_of, live, survive};
 use crate::test_support::Home;
 
 /// Says how many stories by lot are gone through, operation by operation.
@@ -33,11 +33,13 @@ fn stories() -> impl Iterator<Item = (u64, Story)> {
 async fn whatever_operation_of_stories_by_lot_the_power_is_cut_at_nothing_acked_is_lost() {
     for (number, story) in stories() {
         let length = Length::of(&story).await;
-        for at in length.operations() {
+        let mut operations = length.operations();
+        while let Some(at) = operations.pick() {
             let survival = Survival::Some {
                 seed: lot(at ^ (number << 32)),
             };
-            survive(&story, length, Mishap::Cut { at, survival }).await;
+            let seen = survive(&story, length, Mishap::Cut { at, survival }).await;
+            operations.befell(seen.lives);
         }
     }
 }
@@ -46,10 +48,13 @@ async fn whatever_operation_of_stories_by_lot_the_power_is_cut_at_nothing_acked_
 async fn whatever_operation_of_stories_by_lot_fails_nothing_acked_is_lost_and_it_is_said() {
     for (_, story) in stories() {
         let length = Length::of(&story).await;
-        for at in one_in(SOME_THAT_FAIL, 0..length.most.operations) {
-            let with = either_fault(at);
-            survive(&story, length, Mishap::Fault { at, with }).await;
-            survive(&story, length, Mishap::Failing { at, with }).await;
+        let mut operations = length.operations().one_in(SOME_THAT_FAIL);
+        while let Some(at) = operations.pick() {
+            for with in faults_of(at) {
+                for mishap in [Mishap::Fault { at, with }, Mishap::Failing { at, with }] {
+                    operations.befell(survive(&story, length, mishap).await.lives);
+                }
+            }
         }
     }
 }

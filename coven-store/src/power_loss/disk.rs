@@ -59,6 +59,18 @@ impl ModelDisk {
         }))
     }
 
+    /// Nothing befalls it, and nothing counts, until it is [told to begin](Self::begin).
+    pub(super) fn wait(&self) {
+        self.state().is_waiting = true;
+    }
+
+    /// From now on everything counts, from 0.
+    pub(super) fn begin(&self) {
+        let mut state = self.state();
+        (state.operations, state.syncs, state.reads) = (0, 0, 0);
+        state.is_waiting = false;
+    }
+
     /// Completes when the power is cut.
     pub(super) async fn cut(&self) {
         let mut cut = self.0.cut.subscribe();

@@ -1,14 +1,14 @@
 //! Operations that fail: once, or until it was seen what the log does then; and reads.
 
-use rustix::io::Errno;
-
 use super::disk::Mishap;
-use super::lot::one_in;
-use super::{Length, Seen, either_fault, story, survive};
+use super::{FAULTS, Length, Seen, faults, faults_of, story, survive};
 
 /// Of the operations of a story, one in so many fails until it was seen what the log does then: for that,
 /// somebody has to wait for a refusal.
 const SOME_THAT_FAIL_ON: usize = 5;
+
+/// Of the operations of a story whose journal gives back what it does not use, one in so many fails.
+const SOME_BESIDE_HOLES: usize = 5;
 
 /// Of the reads of a story, one in so many fails.
 const SOME_READS: usize = 3;
@@ -17,11 +17,25 @@ const SOME_READS: usize = 3;
 async fn whatever_operation_fails_nothing_is_lost_and_it_goes_on_by_itself() {
     let story = story::everything();
     let length = Length::of(&story).await;
-    for at in length.operations() {
-        for with in [Errno::IO, Errno::NOSPC] {
-            survive(&story, length, Mishap::Fault { at, with }).await;
+    let mut operations = length.operations();
+    while let Some(at) = operations.pick() {
+        for with in FAULTS {
+            let seen = survive(&story, length, Mishap::Fault { at, with }).await;
+            operations.befell(seen.lives);
         }
     }
+}
+
+#[tokio::test]
+async fn whatever_operation_fails_beside_holes_in_the_journal_nothing_is_lost() {
+    let story = story::short_of_room();
+    let length = Length::of(&story).await;
+    faults(
+        &story,
+        length,
+        length.operations().one_in(SOME_BESIDE_HOLES),
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -29,9 +43,13 @@ async fn whenever_a_disk_begins_to_fail_nothing_is_taken_it_is_said_why_and_all_
     let story = story::everything();
     let mut seen = Seen::default();
     let length = Length::of(&story).await;
-    for at in one_in(SOME_THAT_FAIL_ON, 0..length.most.operations) {
-        let with = either_fault(at);
-        seen.add(survive(&story, length, Mishap::Failing { at, with }).await);
+    let mut operations = length.operations().one_in(SOME_THAT_FAIL_ON);
+    while let Some(at) = operations.pick() {
+        for with in faults_of(at) {
+            let befell = survive(&story, length, Mishap::Failing { at, with }).await;
+            operations.befell(befell.lives);
+            seen.add(befell);
+        }
     }
     // All others began while the log was opened or closed.
     assert!(seen.refused > seen.lives / 2, "{seen:?}");
@@ -41,7 +59,9 @@ async fn whenever_a_disk_begins_to_fail_nothing_is_taken_it_is_said_why_and_all_
 async fn whatever_read_of_a_story_fails_nothing_is_lost_and_it_goes_on_by_itself() {
     let story = story::everything();
     let length = Length::of(&story).await;
-    for read in one_in(SOME_READS, 0..length.most.reads) {
-        survive(&story, length, Mishap::Unreadable { read }).await;
+    let mut reads = length.reads().one_in(SOME_READS);
+    while let Some(read) = reads.pick() {
+        let seen = survive(&story, length, Mishap::Unreadable { read }).await;
+        reads.befell(seen.lives);
     }
 }

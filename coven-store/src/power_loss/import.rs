@@ -7,7 +7,7 @@ use rustix::io::Errno;
 
 use super::disk::{Failed, Mishap, ModelDisk, Survival};
 use super::lot::lot;
-use super::{LIVES, Length};
+use super::{FAULTS, LIVES, Length};
 use crate::test_support::*;
 use crate::{Import, ImportError, NewEvent, Options, Store, inspect};
 
@@ -98,11 +98,11 @@ async fn survive(mishap: Option<Mishap>) -> ModelDisk {
     disk
 }
 
-/// The same, until the mishap befalls it, unless all are shorter by now.
-async fn befalls(length: Length, mishap: Mishap) {
+/// The same, until the mishap befalls it, unless all are shorter by now: how many lives it befell.
+async fn befalls(length: Length, mishap: Mishap) -> usize {
     for _ in 0..length.tries(mishap) {
         if survive(Some(mishap)).await.was_struck() {
-            return;
+            return 1;
         }
     }
     let is_sure = !length.least.is_over_before(mishap);
@@ -110,6 +110,7 @@ async fn befalls(length: Length, mishap: Mishap) {
         !is_sure || self::length().await.least.is_over_before(mishap),
         "{mishap:?} does not befall it"
     );
+    0
 }
 
 /// What an import takes of the disk.
@@ -125,11 +126,12 @@ async fn length() -> Length {
 #[tokio::test]
 async fn whatever_operation_of_an_import_the_power_is_cut_at_it_is_there_whole_or_not_at_all() {
     let length = length().await;
-    for at in length.operations() {
+    let mut operations = length.operations();
+    while let Some(at) = operations.pick() {
         let all_or_nothing =
             [Survival::Nothing, Survival::All][usize::try_from(at % 2).expect("0 or 1")];
         for survival in [all_or_nothing, Survival::Some { seed: lot(at) }] {
-            befalls(length, Mishap::Cut { at, survival }).await;
+            operations.befell(befalls(length, Mishap::Cut { at, survival }).await);
         }
     }
 }
@@ -137,9 +139,10 @@ async fn whatever_operation_of_an_import_the_power_is_cut_at_it_is_there_whole_o
 #[tokio::test]
 async fn whatever_operation_of_an_import_fails_it_is_there_whole_or_not_at_all() {
     let length = length().await;
-    for at in length.operations() {
-        for with in [Errno::IO, Errno::NOSPC] {
-            befalls(length, Mishap::Fault { at, with }).await;
+    let mut operations = length.operations();
+    while let Some(at) = operations.pick() {
+        for with in FAULTS {
+            operations.befell(befalls(length, Mishap::Fault { at, with }).await);
         }
     }
 }
@@ -148,7 +151,8 @@ async fn whatever_operation_of_an_import_fails_it_is_there_whole_or_not_at_all()
 async fn an_import_that_is_said_to_have_failed_is_not_there_unless_it_is_said_that_it_may_be() {
     let (mut unsettled, mut there) = (0, 0);
     let length = length().await;
-    for at in length.operations() {
+    let mut operations = length.operations();
+    while let Some(at) = operations.pick() {
         let home = log().await;
         let disk = ModelDisk::new(Some(Mishap::Fault {
             at,
@@ -156,6 +160,7 @@ async fn an_import_that_is_said_to_have_failed_is_not_there_unless_it_is_said_th
         }));
         let imported = import(&home, &disk);
         disk.settle();
+        operations.befell(usize::from(disk.was_struck()));
         let Err(error) = imported else { continue };
         let store = Store::open(&home.path(), OPTIONS).expect("it opens");
         let is_there = store.record(&id("a")).expect("a read").is_some();

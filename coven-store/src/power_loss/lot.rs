@@ -44,15 +44,9 @@ pub(super) fn every_operation() -> bool {
 
 /// One in so many of `all`, from one of the first on that the seed says; or each.
 pub(super) fn one_in(many: usize, all: Range<u64>) -> impl Iterator<Item = u64> {
-    one_in_turns(0, many, all)
-}
-
-/// The same, where it is done again and again: of so many turns that follow one another, each begins with
-/// another one.
-pub(super) fn one_in_turns(turn: u64, many: usize, all: Range<u64>) -> impl Iterator<Item = u64> {
     let (skipped, step) = match every_operation() {
         true => (0, 1),
-        false => (lot(turn) % many as u64, many),
+        false => (lot(0) % many as u64, many),
     };
     (all.start + skipped..all.end).step_by(step)
 }

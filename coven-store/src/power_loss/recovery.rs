@@ -1,11 +1,9 @@
 //! A log that is opened after a cut, on a disk that something befalls again.
 
-use std::fs;
-
 use super::disk::{Mishap, ModelDisk};
-use super::lot::{in_part, one_in, one_in_turns};
+use super::lot::{in_part, one_in};
 use super::story::{self, Story, Told};
-use super::{Asked, LIVES, Length, all_or_some, either_fault, go_on, live};
+use super::{LIVES, Length, all_or_some, either_fault, go_on, live};
 use crate::error::OpenError;
 use crate::opening;
 use crate::test_support::Home;
@@ -45,19 +43,10 @@ impl Left {
         Self { home, told }
     }
 
-    fn copy(&self) -> Home {
-        let home = Home::new();
-        for left in fs::read_dir(self.home.dir()).expect("a folder") {
-            let left = left.expect("it is there");
-            fs::copy(left.path(), home.dir().join(left.file_name())).expect("a copy");
-        }
-        home
-    }
-
     /// Opens a copy of it on a disk that something befalls, and looks whether it has what it must then,
     /// with all that was read of it before.
     async fn recover(&self, mishap: Option<Mishap>) -> ModelDisk {
-        let home = self.copy();
+        let home = self.home.copy();
         let told = self.told.clone();
         let (disk, told) = go_on(&home, &story::recovered(), mishap, told).await;
         story::check(&home, &told, &format!("{mishap:?} after a cut")).await;
@@ -76,7 +65,7 @@ impl Left {
 
 /// Opens a copy of what a cut left, and no more than its files.
 fn open(left: &Left, mishap: Option<Mishap>) -> (ModelDisk, Result<(), OpenError>) {
-    let home = left.copy();
+    let home = left.home.copy();
     let disk = ModelDisk::new(mishap);
     let opened = opening::open(&disk.shared(), &home.path(), story::OPTIONS);
     let opened = opened.map(drop);
@@ -108,11 +97,12 @@ async fn a_log_that_is_not_opened_since_a_read_failed_says_so() {
     assert!(refused > opened, "{refused} of {opened}");
 }
 
-/// Opens what a cut left on a disk that something befalls, unless all is over sooner than it was.
-async fn survive(left: &Left, length: Length, mishap: Mishap) {
+/// Opens what a cut left on a disk that something befalls, unless all is over sooner than it was:
+/// how many lives it befell.
+async fn survive(left: &Left, length: Length, mishap: Mishap) -> usize {
     for _ in 0..length.tries(mishap) {
         if left.recover(Some(mishap)).await.was_struck() {
-            return;
+            return 1;
         }
     }
     let is_sure = !length.least.is_over_before(mishap);
@@ -120,6 +110,7 @@ async fn survive(left: &Left, length: Length, mishap: Mishap) {
         !is_sure || left.length().await.least.is_over_before(mishap),
         "{mishap:?} after a cut does not befall it"
     );
+    0
 }
 
 #[tokio::test]
@@ -129,17 +120,17 @@ async fn whatever_befalls_a_log_that_is_opened_after_a_cut_what_was_acked_or_rea
     for at in in_part(one_in(SOME_CUTS, 0..length.most.operations)) {
         let left = Left::by(&story, at).await;
         let length = left.length().await;
-        let Asked {
-            operations, reads, ..
-        } = length.most;
-        for again in one_in_turns(at, SOME_CUTS_AGAIN, 0..operations) {
-            survive(&left, length, cut_at(again)).await;
+        let mut operations = length.operations().one_in_turns(at, SOME_CUTS_AGAIN);
+        while let Some(again) = operations.pick() {
+            operations.befell(survive(&left, length, cut_at(again)).await);
         }
-        for again in one_in_turns(at, SOME_THAT_FAIL, 0..operations) {
-            survive(&left, length, fault_at(again)).await;
+        let mut operations = length.operations().one_in_turns(at, SOME_THAT_FAIL);
+        while let Some(again) = operations.pick() {
+            operations.befell(survive(&left, length, fault_at(again)).await);
         }
-        for read in one_in_turns(at, SOME_READS, 0..reads) {
-            survive(&left, length, Mishap::Unreadable { read }).await;
+        let mut reads = length.reads().one_in_turns(at, SOME_READS);
+        while let Some(read) = reads.pick() {
+            reads.befell(survive(&left, length, Mishap::Unreadable { read }).await);
         }
     }
 }

@@ -4,12 +4,11 @@ use std::fs;
 use std::path::Path;
 
 use coven_core::{Envelope, Record, Seq};
-use rustix::io::Errno;
 
 use super::disk::{Failed, Mishap, ModelDisk, Survival};
 use super::import::OPTIONS;
-use super::lot::lot;
-use super::{Asked, all_or_some, either_fault};
+use super::length::Asked;
+use super::{FAULTS, every_operation, every_survival, faults_of, survivals};
 use crate::error::OpenError;
 use crate::file::{Draft, journal_path};
 use crate::inspect;
@@ -197,12 +196,7 @@ async fn whatever_operation_of_a_salvage_the_power_is_cut_at_the_new_log_is_whol
     let asked = tried.asked().await;
     assert!(asked.operations > 60, "{asked:?}");
     for at in 0..asked.operations {
-        let survivals = [
-            Survival::Nothing,
-            Survival::All,
-            Survival::Some { seed: lot(at) },
-        ];
-        for survival in survivals {
+        for survival in every_survival(at) {
             tried.befalls(Mishap::Cut { at, survival }).await;
         }
     }
@@ -212,7 +206,7 @@ async fn whatever_operation_of_a_salvage_the_power_is_cut_at_the_new_log_is_whol
 async fn whatever_operation_of_a_salvage_fails_the_new_log_is_whole_or_none() {
     let tried = Tried::at_nothing().await;
     for at in 0..tried.asked().await.operations {
-        for with in [Errno::IO, Errno::NOSPC] {
+        for with in FAULTS {
             tried.befalls(Mishap::Fault { at, with }).await;
         }
     }
@@ -222,11 +216,15 @@ async fn whatever_operation_of_a_salvage_fails_the_new_log_is_whole_or_none() {
 async fn whatever_befalls_a_salvage_over_what_another_left_the_new_log_is_whole_or_none() {
     let tried = Tried::at_the_end_of_another().await;
     for at in 0..tried.asked().await.operations {
-        let survival = all_or_some(at);
-        tried.befalls(Mishap::Cut { at, survival }).await;
-        let survival = Survival::Nothing;
-        tried.befalls(Mishap::Cut { at, survival }).await;
-        let with = either_fault(at);
-        tried.befalls(Mishap::Fault { at, with }).await;
+        for survival in survivals(at) {
+            tried.befalls(Mishap::Cut { at, survival }).await;
+        }
+        if !every_operation() {
+            let survival = Survival::Nothing;
+            tried.befalls(Mishap::Cut { at, survival }).await;
+        }
+        for with in faults_of(at) {
+            tried.befalls(Mishap::Fault { at, with }).await;
+        }
     }
 }

@@ -31,12 +31,36 @@ pub(super) const OPTIONS: Options = Options {
 pub(super) struct Story {
     pub(super) steps: Vec<Step>,
     options: Options,
+    counted: Counted,
+}
+
+/// Where what befalls a story is counted from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Counted {
+    FromItsStart,
+    FromItsLastStep,
+}
+
+impl Story {
+    /// What befalls it is counted from its last step on, which the last folds and the closing of its log follow: however
+    /// much is done before, and no two lives do the same, these are its first operations.
+    pub(super) fn counted_from_its_last_step(self) -> Self {
+        let counted = Counted::FromItsLastStep;
+        Self { counted, ..self }
+    }
+
+    pub(super) fn is_counted_from_its_last_step(&self) -> bool {
+        self.counted == Counted::FromItsLastStep
+    }
 }
 
 impl From<Vec<Step>> for Story {
     fn from(steps: Vec<Step>) -> Self {
-        let options = OPTIONS;
-        Self { steps, options }
+        Self {
+            steps,
+            options: OPTIONS,
+            counted: Counted::FromItsStart,
+        }
     }
 }
 
@@ -86,7 +110,11 @@ pub(super) enum Kind {
     },
 }
 
-const SESSIONS: [&str; 4] = ["a", "b", "c", "d"];
+/// Those of stories that begin with nothing, and some that a log has which an older version left.
+const SESSIONS: [&str; 7] = ["a", "b", "c", "d", "running", "long", "full"];
+
+/// How many of them a story by lot has.
+const BY_LOT: usize = 4;
 
 /// A story with everything in it that a log can be asked for.
 pub(super) fn everything() -> Story {
@@ -190,7 +218,10 @@ pub(super) fn folded_in_parts() -> Story {
         reserve_bytes: RESERVE_BYTES,
         ..OPTIONS
     };
-    Story { steps, options }
+    Story {
+        options,
+        ..Story::from(steps)
+    }
 }
 
 /// What a log is opened for after a cut: to put in order what that left, to be read and to go on.
@@ -206,6 +237,25 @@ pub(super) fn recovered() -> Story {
             (3, vec![OUT, Labelled]),
         ]),
         Step::Rest,
+    ];
+    steps.into()
+}
+
+/// What becomes of a log that an older version left: its sessions go on, it is folded and trimmed, and one of
+/// them goes.
+pub(super) fn taken_over() -> Story {
+    use Kind::{Closed, Created, Deleted, Exited, Labelled, Output, Started, Trimmed};
+    const OUT: Kind = Output { len_bytes: 9000 };
+    let steps = vec![
+        Step::Append(vec![
+            (4, vec![OUT, Labelled]),
+            (5, vec![OUT, Trimmed { events: 4 }]),
+            (0, vec![Created, Started]),
+        ]),
+        Step::Append(vec![(6, vec![Deleted]), (0, vec![OUT])]),
+        Step::Rest,
+        Step::Reopen,
+        Step::Append(vec![(4, vec![Closed, Exited]), (0, vec![OUT])]),
     ];
     steps.into()
 }
@@ -242,7 +292,7 @@ pub(super) fn any() -> impl Strategy<Value = Story> {
         3 => (1..4usize).prop_map(|events| Kind::Trimmed { events }),
     ];
     let kinds = prop::collection::vec(kind, 1..5);
-    let appends = prop::collection::btree_map(0..SESSIONS.len(), kinds, 1..=SESSIONS.len());
+    let appends = prop::collection::btree_map(0..BY_LOT, kinds, 1..=BY_LOT);
     let step = prop_oneof![
         9 => appends.prop_map(|batches| Step::Append(batches.into_iter().collect())),
         1 => Just(Step::Reopen),

@@ -1,6 +1,7 @@
 //! Shared by the tests: a store in a folder of its own, and sessions to put in it.
 #![allow(dead_code, unreachable_pub)] // each test uses its own part of this
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,6 +39,16 @@ impl Home {
 
     pub fn journal(&self) -> PathBuf {
         self.dir().join("coven.redb.journal")
+    }
+
+    /// The files that are in it now, in a folder of its own.
+    pub fn copy(&self) -> Self {
+        let copy = Self::new();
+        for file in fs::read_dir(self.dir()).expect("a folder") {
+            let file = file.expect("it is there");
+            fs::copy(file.path(), copy.dir().join(file.file_name())).expect("a copy");
+        }
+        copy
     }
 
     /// Nothing is folded there but what is enough, or a test has folded.

@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) operations: u64,
     pub(super) syncs: u64,
     pub(super) reads: u64,
+    /// Nothing befalls it yet.
+    pub(super) is_waiting: bool,
     /// Who reads is no part of the story.
     pub(super) is_looked_at: bool,
     /// The operation that a fault befell.
@@ -75,6 +77,7 @@ impl State {
             operations: 0,
             syncs: 0,
             reads: 0,
+            is_waiting: false,
             is_looked_at: false,
             failed_at: None,
             tried: None,
@@ -102,7 +105,7 @@ impl State {
                 Some(self.syncs - 1)
             }
         };
-        match self.mishap {
+        match self.mishap.filter(|_| !self.is_waiting) {
             Some(Mishap::Fault { at, with }) if at == number => {
                 self.failed_at = Some(number);
                 Fate::Fault(with)
@@ -132,7 +135,8 @@ impl State {
         }
         let number = self.reads;
         self.reads += 1;
-        let is_it = matches!(self.mishap, Some(Mishap::Unreadable { read }) if read == number);
+        let is_it = !self.is_waiting
+            && matches!(self.mishap, Some(Mishap::Unreadable { read }) if read == number);
         if is_it {
             self.failed_at = Some(self.operations);
             self.tried = Some(Tried::first(inode, offset));

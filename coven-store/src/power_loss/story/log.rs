@@ -53,7 +53,11 @@ impl<'a> Log<'a> {
     /// Lives the story, from the opening to the closing of its log.
     pub(in crate::power_loss) async fn live(&self) {
         self.open().await;
-        for step in &self.story.steps {
+        let before_last = self.story.steps.len() - 1;
+        for (number, step) in self.story.steps.iter().enumerate() {
+            if number == before_last && self.story.is_counted_from_its_last_step() {
+                self.disk.begin();
+            }
             self.step(step).await;
         }
         self.close().await;

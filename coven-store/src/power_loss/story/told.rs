@@ -26,6 +26,27 @@ pub(in crate::power_loss) struct Told {
 }
 
 impl Told {
+    /// All that a log has.
+    pub(in crate::power_loss) fn by(store: &Store) -> Self {
+        let mut told = Self {
+            newest: store.last_seq(),
+            ..Self::default()
+        };
+        for envelope in store.read_all(Seq::ZERO, ALL).expect("a read") {
+            let name = envelope.session.as_str();
+            if told.sessions.contains_key(name) {
+                continue;
+            }
+            let acked = read(&events_of(store, name));
+            let session = Session {
+                acked,
+                asked: Vec::new(),
+            };
+            told.sessions.insert(name.to_owned().leak(), session);
+        }
+        told
+    }
+
     /// What was found of a session is what it has.
     pub(super) fn take_for_said(&mut self, name: &'static str, found: &[Envelope]) {
         self.sessions.entry(name).or_default().take_for_said(found);
