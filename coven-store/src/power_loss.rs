@@ -54,7 +54,8 @@ async fn go_on(
         () = witnessed => {}
         () = log.live() => {}
     }
-    let told = log.told();
+    let mut told = log.told();
+    told.was_cut |= disk.is_cut();
     disk.settle();
     (disk, told)
 }
@@ -65,7 +66,7 @@ const MAX_UNUSED_BYTES: u64 = 32 << 10;
 
 /// Of the operations of a story whose disk is full, which has some megabytes, one in so many is tried where
 /// all would take minutes. They take turns with what is left after a cut, and with which fault.
-const SOME_WHEN_FULL: usize = 7;
+const SOME_WHEN_FULL: usize = 11;
 
 /// What was seen of a log that something befell, so many times.
 #[derive(Clone, Copy, Debug, Default)]

@@ -6,7 +6,7 @@ use super::story::{self, Story};
 use super::{Length, cuts, faults, faults_of, survive};
 
 /// Of the operations at the end of a story, one in so many is tried, where that is not of all there is.
-const SOME: usize = 3;
+const SOME: usize = 5;
 
 /// And of the end of one that has some megabytes.
 const SOME_WHEN_LONG: usize = 7;

@@ -10,7 +10,7 @@ use crate::test_support::Home;
 pub(super) const LIVES: u32 = 3;
 
 /// Of the operations that only a long life comes to, one in so many is tried.
-const SOME_OF_LONG_LIVES: usize = 4;
+const SOME_OF_LONG_LIVES: usize = 5;
 
 /// Later and later operations are tried until so many in a row come to no life, whose lives all ended whole.
 const LAST_IN_VAIN: u32 = 3;

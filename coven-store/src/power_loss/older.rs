@@ -15,13 +15,13 @@ use crate::layout::{META, meta};
 use crate::test_support::Home;
 
 /// Of the operations, one in so many is where the power is cut.
-const SOME_CUTS: usize = 3;
+const SOME_CUTS: usize = 5;
 
 /// One in so many fails, once.
-const SOME_THAT_FAIL: usize = 3;
+const SOME_THAT_FAIL: usize = 5;
 
 /// One in so many fails, and so does all that follows until it was seen what the log does then.
-const SOME_THAT_FAIL_ON: usize = 9;
+const SOME_THAT_FAIL_ON: usize = 11;
 
 /// A log as it was left, what it has, and how it is taken over.
 struct Older {

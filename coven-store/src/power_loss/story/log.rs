@@ -118,7 +118,10 @@ impl<'a> Log<'a> {
         self.may_have_failed_to_close(before);
         match store.health().last_error {
             // What a cut or a fault left by halves was met as the log was opened.
-            Some(error) if error.contains("was let go") => {}
+            Some(error) if error.contains("was let go") => {
+                let may_be = self.told.borrow().was_cut || self.disk.failed().is_some();
+                assert!(may_be, "{error}");
+            }
             Some(error) => self.heed(&error),
             None => {}
         }

@@ -21,6 +21,8 @@ pub(in crate::power_loss) struct Told {
     pub(in crate::power_loss) is_said: bool,
     /// It failed while files of the log were closed.
     pub(in crate::power_loss) may_be_unsaid: bool,
+    /// The power was cut under it.
+    pub(in crate::power_loss) was_cut: bool,
     /// How often it was seen to take nothing while the disk took nothing.
     pub(in crate::power_loss) refused: usize,
 }
