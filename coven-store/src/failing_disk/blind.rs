@@ -5,6 +5,18 @@ use futures_util::future::join_all;
 use super::*;
 use crate::limits::MAX_ENDING_TAIL_BYTES;
 
+/// Has a fold fail, after which the cold file cannot be opened.
+async fn lose_the_cold_file(disk: &FailingDisk, store: &Store) {
+    disk.plan(|plan| {
+        plan.fail = Some(fail(Kind::Write, 0, 1, Errno::IO));
+        plan.open = Some(Errno::IO);
+    });
+    let folding = store.clone();
+    let folded = tokio::task::spawn_blocking(move || folding.fold());
+    in_time("a fold", folded).await.expect("no panic");
+    until(store, |health| health.stuck.is_some()).await;
+}
+
 /// A log with two sessions in its cold file, which is lost. How one of them stands is known without it.
 async fn lost() -> (Home, FailingDisk, Store) {
     let home = Home::new();
@@ -16,14 +28,7 @@ async fn lost() -> (Home, FailingDisk, Store) {
     let store = open(&home, &disk, LEFT);
     let said = append(&store, "known", vec![output(0, "a")]).await;
     said.expect("it runs");
-    disk.plan(|plan| {
-        plan.fail = Some(fail(Kind::Write, 0, 1, Errno::IO));
-        plan.open = Some(Errno::IO);
-    });
-    let folding = store.clone();
-    let folded = tokio::task::spawn_blocking(move || folding.fold());
-    in_time("a fold", folded).await.expect("no panic");
-    until(&store, |health| health.stuck.is_some()).await;
+    lose_the_cold_file(&disk, &store).await;
     (home, disk, store)
 }
 
@@ -73,14 +78,7 @@ async fn what_ends_sessions_takes_no_more_memory_than_there_is_for_it_but_for_th
         running(&store, &format!("s{number}")).await;
     }
     running(&store, "behind").await;
-    disk.plan(|plan| {
-        plan.fail = Some(fail(Kind::Write, 0, 1, Errno::IO));
-        plan.open = Some(Errno::IO);
-    });
-    let folding = store.clone();
-    let folded = tokio::task::spawn_blocking(move || folding.fold());
-    in_time("a fold", folded).await.expect("no panic");
-    until(&store, |health| health.stuck.is_some()).await;
+    lose_the_cold_file(&disk, &store).await;
     let ends = (0..SESSIONS).map(|number| {
         let store = store.clone();
         tokio::spawn(async move {
