@@ -85,7 +85,7 @@ pub enum AppendError {
     TooLarge {
         /// How many events it has.
         events: usize,
-        /// Its bytes as stored.
+        /// Its bytes as stored, or at most those: it may be refused before it is known to the byte.
         len_bytes: usize,
     },
     /// The disk takes no writes now. The log resumes by itself; ask again then.
